@@ -1,0 +1,49 @@
+"""Every error that a user can meet, in one tree.
+
+Each message says what was given, why it cannot work, and what would.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+__all__ = [
+    "ArtifactError",
+    "CondenseryError",
+    "ConfigError",
+    "DataError",
+    "NonFiniteLoss",
+    "UnsupportedNetwork",
+    "nearest",
+]
+
+
+class CondenseryError(Exception):
+    """Base of all errors raised on purpose by this library; the command line exits with 2."""
+
+
+class ConfigError(CondenseryError):
+    """A choice (method, preset, key, size, output folder) that cannot work."""
+
+
+class DataError(CondenseryError):
+    """Images or labels that cannot be read or condensed."""
+
+
+class UnsupportedNetwork(CondenseryError):
+    """A network that the chosen engine cannot differentiate per group."""
+
+
+class ArtifactError(CondenseryError):
+    """A condensed-set file, or a run folder, that is damaged, foreign or too new."""
+
+
+class NonFiniteLoss(CondenseryError):
+    """The matching loss became infinite or NaN; the last good checkpoint is kept."""
+
+
+def nearest(given: str, known: Iterable[str]) -> str:
+    """Return `` Did you mean 'x'?`` for the nearest known name, or an empty string."""
+    match = difflib.get_close_matches(given, list(known), n=1, cutoff=0.5)
+    return f" Did you mean {match[0]!r}?" if match else ""

@@ -1,0 +1,129 @@
+"""The currency between the parts: examples, and the groups of examples that losses are about.
+
+Three words are reserved (docs/axes.md). An **example** is one trainable image as the network
+sees it, after decoding. A **group** is a set of examples that together stand for a data set.
+The **rank** of an example is the smallest size whose nested set contains it, minus one:
+the set of size ``k`` is always ``rank < k``.
+
+Knows nothing about networks, losses or methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+__all__ = ["JOINT", "Examples", "Groups", "View", "by_class", "nested"]
+
+JOINT = -1
+"""The ``class_`` of a group that holds all classes at once (kernel and trajectory methods)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Examples:
+    """Labelled images, real or synthetic, one row an example.
+
+    Attributes:
+        images: ``[example, channel, height, width]``, floating point.
+        labels: Class index ``[example]``, or class probabilities ``[example, class_]``.
+        class_: The class that each example was taken or made for, ``[example]``.
+        rank: ``[example]``; 0 for real examples, which have no order.
+    """
+
+    images: Float[Tensor, "example channel height width"]
+    labels: Tensor
+    class_: Int[Tensor, "example"]
+    rank: Int[Tensor, "example"]
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    def with_images(self, images: Tensor) -> Examples:
+        """The same examples with other pixels."""
+        return replace(self, images=images)
+
+    def rows(self, index: Tensor) -> Examples:
+        """The examples at ``index`` (positions or a mask), in that order."""
+        return Examples(
+            images=self.images[index],
+            labels=self.labels[index],
+            class_=self.class_[index],
+            rank=self.rank[index],
+        )
+
+
+View = Callable[[Examples], Tensor]
+"""What a network is shown: examples in [0, 1] -> normalised, augmented images. Deterministic:
+the draw is inside, so the same view shows real and synthetic examples alike (siamese)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Groups:
+    """Which examples form each set, and which real target each set is matched to.
+
+    Attributes:
+        member: ``[group, example]``.
+        class_: The class of each group, ``[group]``, or ``JOINT``.
+        size: Images per class that the group stands for, ``[group]`` (for reports only).
+    """
+
+    member: Bool[Tensor, "group example"]
+    class_: Int[Tensor, "group"]
+    size: Int[Tensor, "group"]
+
+    def __len__(self) -> int:
+        return self.member.shape[0]
+
+    def rows(self, index: Tensor) -> Groups:
+        """The groups at ``index``, over the same examples."""
+        return Groups(member=self.member[index], class_=self.class_[index], size=self.size[index])
+
+    def only(self, example: Tensor) -> Groups:
+        """The same groups over the examples at ``example`` alone."""
+        return Groups(member=self.member[:, example], class_=self.class_, size=self.size)
+
+    def passes(self, classes: int) -> Iterator[tuple[Tensor, Tensor]]:
+        """Cut the groups into passes of at most ``classes`` classes.
+
+        Yields:
+            Positions of the groups of a pass, and positions of the examples they contain.
+            Every group comes once; joint groups form a pass of their own.
+        """
+        labels = self.class_.unique()
+        for start in range(0, len(labels), classes):
+            group = torch.isin(self.class_, labels[start : start + classes]).nonzero()[:, 0]
+            yield group, self.member[group].any(dim=0).nonzero()[:, 0]
+
+
+def by_class(examples: Examples) -> Groups:
+    """One group per class present, of all its examples; ascending by class."""
+    classes = examples.class_.unique()
+    member = examples.class_[None, :] == classes[:, None]
+    return Groups(member=member, class_=classes, size=member.sum(dim=1))
+
+
+def nested(examples: Examples, sizes: Int[Tensor, "profile class_"], *, joint: bool) -> Groups:
+    """The groups of size profiles: profile ``p`` takes ``rank < sizes[p, c]`` of class ``c``.
+
+    Args:
+        examples: Synthetic examples.
+        sizes: Images per class of each profile, ``[profile, class_]``, at least 1. A class
+            that holds fewer images than asked gives all it has.
+        joint: Whether a group holds all classes of its profile (``class_`` is then ``JOINT``),
+            or one group is made per class.
+
+    Returns:
+        Groups ordered by profile, then class.
+    """
+    inside = examples.rank[None, :] < sizes[:, examples.class_]  # [profile, example]
+    if joint:
+        class_ = torch.full((len(sizes),), JOINT)
+        return Groups(member=inside, class_=class_, size=sizes.amax(dim=1))
+    classes = torch.arange(sizes.shape[1])
+    own = examples.class_[None, :] == classes[:, None]  # [class_, example]
+    member = (inside[:, None, :] & own[None, :, :]).flatten(0, 1)
+    return Groups(member=member, class_=classes.repeat(len(sizes)), size=sizes.flatten())

@@ -1,0 +1,33 @@
+"""Fixtures and marks that every test room shares."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import torch
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
+
+
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    slow = pytest.mark.skip(reason="slow: run with --slow")
+    gpu = pytest.mark.skip(reason="no CUDA device here")
+    for item in items:
+        if "slow" in item.keywords and not config.getoption("--slow"):
+            item.add_marker(slow)
+        if "gpu" in item.keywords and not torch.cuda.is_available():
+            item.add_marker(gpu)
+
+
+@pytest.fixture(scope="session")
+def shared_folder() -> Path:
+    """The folder with golden vectors and real data beside the project; skips where it is absent."""
+    beside = Path(__file__).resolve().parents[2] / "shared"
+    folder = Path(os.environ.get("CONDENSERY_SHARED", beside))
+    if not folder.is_dir():
+        pytest.skip(f"no folder {folder.name}/ beside the project (set CONDENSERY_SHARED)")
+    return folder
