@@ -1,0 +1,61 @@
+"""The reference engine: one plain autograd call per group, exactly as the equations say.
+
+Slow on purpose and right for every network, also those that mix examples (each group is a batch
+of its own). Every faster engine is tested against this one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from condensery.networks import features
+from condensery.types import Groups
+
+__all__ = ["Autograd"]
+
+
+@dataclass(frozen=True, slots=True)
+class Autograd:
+    """Row by row: forward, backward, and a double backward when the images ask for it."""
+
+    def gradients(
+        self,
+        network: nn.Module,
+        images: Tensor,
+        labels: Tensor,
+        groups: Groups,
+        *,
+        names: Sequence[str],
+    ) -> dict[str, Tensor]:
+        """See ``Engine.gradients``."""
+        wanted = set(names)
+        parameters = {
+            name: p.detach().requires_grad_(name in wanted)
+            for name, p in network.named_parameters()
+        }
+        rows = [_row(network, parameters, images[m], labels[m], names) for m in groups.member]
+        return {name: torch.stack([row[i] for row in rows]) for i, name in enumerate(names)}
+
+    def features(self, network: nn.Module, images: Tensor) -> Tensor:
+        """See ``Engine.features``."""
+        return features(network, images).flatten(1)
+
+
+def _row(
+    network: nn.Module,
+    parameters: dict[str, Tensor],
+    images: Tensor,
+    labels: Tensor,
+    names: Sequence[str],
+) -> tuple[Tensor, ...]:
+    buffers = {name: b.clone() for name, b in network.named_buffers()}  # batch norm writes there
+    logits = functional_call(network, {**parameters, **buffers}, (images,))
+    loss = nn.functional.cross_entropy(logits, labels)
+    return torch.autograd.grad(
+        loss, [parameters[name] for name in names], create_graph=images.requires_grad
+    )
