@@ -1,1 +1,8 @@
+"""Networks that classify images: ours by name, or a user's; and what can be asked of them."""
 
+from __future__ import annotations
+
+from condensery.networks.build import Factory, build, known_networks
+from condensery.networks.inspection import features, mixes_examples
+
+__all__ = ["Factory", "build", "features", "known_networks", "mixes_examples"]

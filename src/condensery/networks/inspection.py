@@ -1,0 +1,76 @@
+"""What other rooms need to know of a network that may be a user's: its features, its mixing.
+
+Knows nothing about the networks of this package beyond ``features`` being a method of theirs.
+"""
+
+from __future__ import annotations
+
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+from torch.nn.modules.dropout import _DropoutNd
+
+from condensery.errors import UnsupportedNetwork
+
+__all__ = ["features", "mixes_examples"]
+
+
+def features(
+    network: nn.Module, images: Float[Tensor, "example channel height width"]
+) -> Float[Tensor, "example ..."]:
+    """What the network sees in images just before it classifies them.
+
+    Args:
+        network: Any network. If it has a method ``features``, that is asked; otherwise the
+            input of its last ``nn.Linear`` (in the order of ``modules()``) is taken.
+        images: ``[example, channel, height, width]``, normalised.
+
+    Returns:
+        ``[example, ...]``; for our networks the map of the last convolutional block.
+
+    Raises:
+        UnsupportedNetwork: If there is neither a method ``features`` nor an ``nn.Linear``
+            that the forward pass uses.
+    """
+    own = getattr(network, "features", None)
+    if callable(own) and not isinstance(own, nn.Module):
+        result = own(images)
+        assert isinstance(result, Tensor)
+        return result
+    linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
+    seen: list[Tensor] = []
+    if linear:
+        handle = linear[-1].register_forward_pre_hook(
+            lambda _module, arguments: seen.append(arguments[0])
+        )
+        try:
+            network(images)
+        finally:
+            handle.remove()
+    if not seen:
+        raise UnsupportedNetwork(
+            f"{type(network).__name__} has no method `features` and no nn.Linear that its forward "
+            "pass uses, so there are no features to compare. Give it a method "
+            "features(images) -> [example, ...]."
+        )
+    return seen[-1]
+
+
+def mixes_examples(network: nn.Module) -> str | None:
+    """The dotted name of the first module whose output for an example depends on the batch.
+
+    These are batch norm where it uses statistics of the batch (train mode, or no running
+    statistics) and dropout in train mode, whose draw depends on the position in the batch.
+    Functional calls inside a user's ``forward`` cannot be seen.
+
+    Returns:
+        The name, ``"network"`` if it is the network itself, or ``None`` if there is none.
+    """
+    for name, module in network.named_modules():
+        batch_norm = isinstance(module, _BatchNorm) and (
+            module.training or module.running_mean is None
+        )
+        dropout = isinstance(module, _DropoutNd) and module.training and module.p > 0
+        if batch_norm or dropout:
+            return name or "network"
+    return None
