@@ -1,0 +1,222 @@
+"""Files that survive a kill: atomic writes, and checkpoints that verify themselves.
+
+A checkpoint is one safetensors file that carries the hash of its own contents, so that a torn
+or bit-flipped one is noticed and the one before it is used. Knows nothing about what a run is:
+it sees a step number, named tensors and a JSON object of facts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError
+from torch import Tensor
+
+from condensery.errors import ArtifactError, ConfigError
+
+__all__ = [
+    "Checkpoint",
+    "load_latest",
+    "read_safetensors",
+    "save_checkpoint",
+    "write_atomically",
+]
+
+KEPT = 2
+"""Checkpoints kept in a folder: the newest, and the one before it in case the newest is torn."""
+
+_KEY = "condensery-checkpoint"
+_NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
+_LARGEST_HEADER = 100_000_000  # bytes; the safetensors library refuses longer ones, too
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Checkpoint:
+    """What a run stored at one step.
+
+    Attributes:
+        step: The step it was saved under.
+        tensors: By name; contiguous, on the CPU, bit for bit as saved.
+        facts: A JSON object (tuples come back as lists).
+    """
+
+    step: int
+    tensors: dict[str, Tensor]
+    facts: dict[str, Any]
+
+
+def save_checkpoint(
+    folder: str | Path, *, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
+) -> Path:
+    """Write ``checkpoint-<step>.safetensors`` and keep it and the one before it.
+
+    Files of later steps are removed as well: whoever writes step 250 did not resume from
+    step 300, so that one was torn or belongs to a history that was given up.
+
+    Args:
+        folder: Made if absent.
+        step: At least 0.
+        tensors: Any names, shapes and dtypes, on any device; may share memory.
+        facts: Whatever JSON can hold; NaN and infinity included.
+
+    Returns:
+        The file written.
+
+    Raises:
+        ConfigError: If ``step`` is negative.
+        ArtifactError: If the folder cannot be written; the earlier checkpoints are kept.
+    """
+    if step < 0:
+        raise ConfigError(f"step = {step}, but a checkpoint is of a step >= 0.")
+    folder = Path(folder)
+    path = folder / f"checkpoint-{step}.safetensors"
+    # Own memory: safetensors refuses tensors that share theirs.
+    own = {
+        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, tensor in tensors.items()
+    }
+    text = json.dumps({"format": 1, "step": step, "facts": dict(facts)})
+    record = json.dumps({"content": text, "sha256": _hash(text, own)})
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"{folder}: cannot be made a folder ({error}).") from error
+    write_atomically(path, safetensors.torch.save(own, {_KEY: record}))
+    before = [old for old in _steps(folder) if old < step][: KEPT - 1]
+    for old in _steps(folder):
+        if old != step and old not in before:
+            (folder / f"checkpoint-{old}.safetensors").unlink(missing_ok=True)
+    for part in folder.glob(".checkpoint-*.part"):  # left by a killed process
+        part.unlink(missing_ok=True)
+    return path
+
+
+def load_latest(folder: str | Path, notice: Callable[[str], None]) -> Checkpoint | None:
+    """Return the newest checkpoint that is whole.
+
+    Args:
+        folder: May be absent or empty.
+        notice: Told, one line a file, which damaged checkpoints were skipped and why.
+
+    Returns:
+        The checkpoint, or ``None`` where there is no whole one.
+    """
+    folder = Path(folder)
+    for step in _steps(folder):
+        path = folder / f"checkpoint-{step}.safetensors"
+        try:
+            return _load(path, step)
+        except ArtifactError as error:
+            notice(f"Skipped a damaged checkpoint: {error}")
+    return None
+
+
+def _load(path: Path, step: int) -> Checkpoint:
+    tensors, metadata = read_safetensors(path)
+    try:
+        record = json.loads(metadata[_KEY])
+        text, stored = record["content"], record["sha256"]
+        found = _hash(text, tensors)
+    except (KeyError, TypeError, AttributeError, ValueError, RecursionError) as error:
+        raise ArtifactError(f"{path}: its {_KEY} metadata cannot be read ({error!r}).") from error
+    if found != stored:
+        raise ArtifactError(f"{path}: sha256 of its contents is {found}, but it says {stored}.")
+    content = json.loads(text)
+    if content["format"] != 1:
+        raise ArtifactError(f"{path}: format is {content['format']}, but only 1 can be read.")
+    if content["step"] != step:
+        raise ArtifactError(f"{path}: holds step {content['step']}, but its name says {step}.")
+    return Checkpoint(step=step, tensors=tensors, facts=content["facts"])
+
+
+def _steps(folder: Path) -> list[int]:
+    """Steps of the checkpoints in ``folder``, newest first."""
+    if not folder.is_dir():
+        return []
+    matches = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return sorted((int(match[1]) for match in matches if match), reverse=True)
+
+
+def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Make ``path`` hold ``data``, or leave it as it was: at no moment does it hold a part.
+
+    Writes a temporary file beside it, waits until that is on the disk, and renames it.
+
+    Raises:
+        ArtifactError: If the folder is absent, full or not writable.
+    """
+    part = path.with_name(f".{path.name}.{os.getpid()}.part")
+    try:
+        with part.open("wb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(part, path)
+    except BaseException as error:
+        with suppress(OSError):
+            part.unlink(missing_ok=True)
+        if isinstance(error, OSError):
+            raise ArtifactError(
+                f"{path}: cannot be written ({error}); what was there before is untouched. "
+                "Give a path in an existing, writable folder with enough space."
+            ) from error
+        raise
+    if hasattr(os, "O_DIRECTORY"):  # the new name, too, shall survive a power cut
+        handle = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+        try:
+            with suppress(OSError):  # some network file systems cannot
+                os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Read all tensors and the metadata of a safetensors file, whole or not at all.
+
+    Raises:
+        ArtifactError: Naming the file, if it is absent, truncated, foreign or inconsistent.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise ArtifactError(f"{path}: there is no such file.") from error
+    except OSError as error:
+        raise ArtifactError(f"{path}: cannot be read ({error}).") from error
+    foreign = f"{path}: is not a safetensors file"
+    length = int.from_bytes(data[:8], "little")
+    if len(data) >= 9 and (data[8:9] != b"{" or length > _LARGEST_HEADER):
+        raise ArtifactError(f"{foreign} (its first 16 bytes are {data[:16]!r}).")
+    if len(data) < max(10, 8 + length):
+        wanted = f"its header alone takes {8 + length}" if len(data) >= 8 else "at least 10"
+        raise ArtifactError(f"{path}: is truncated: found {len(data)} bytes, but {wanted}.")
+    try:
+        header = json.loads(data[8 : 8 + length])
+        metadata = header.pop("__metadata__", {})
+        ends = [entry["data_offsets"][1] for entry in header.values()]
+        wanted = 8 + length + max(ends, default=0)
+    except (ValueError, KeyError, IndexError, TypeError, AttributeError, RecursionError) as error:
+        raise ArtifactError(f"{foreign} (its header cannot be read: {error!r}).") from error
+    if len(data) < wanted:
+        raise ArtifactError(f"{path}: is truncated: found {len(data)} bytes, expected {wanted}.")
+    try:
+        return safetensors.torch.load(data), metadata
+    except (SafetensorError, ValueError, KeyError) as error:
+        raise ArtifactError(f"{path}: is damaged: {error}.") from error
