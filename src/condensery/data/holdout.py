@@ -1,0 +1,44 @@
+"""The rule that makes a test split where a source has none.
+
+Knows nothing about images.
+"""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from condensery.errors import DataError
+from condensery.rng import stream
+
+__all__ = ["hold_out"]
+
+
+def hold_out(
+    labels: Int[Tensor, "image"], *, title: str
+) -> tuple[Int[Tensor, "train"], Int[Tensor, "test"]]:
+    """Choose a fifth of every class for testing.
+
+    Of a class with ``n >= 2`` images, ``max(1, n // 5)`` go to the test split; a class with one
+    image keeps it in the train split. The choice is drawn class by class, in ascending order,
+    from ``stream(0, "holdout")``: it depends on the labels only, never on a run's seed.
+
+    Returns:
+        Positions of the train and of the test images, both ascending.
+
+    Raises:
+        DataError: If no class has two images.
+    """
+    rng = stream(0, "holdout")
+    test = torch.zeros(len(labels), dtype=torch.bool)
+    for class_ in labels.unique():
+        own = (labels == class_).nonzero()[:, 0]
+        if len(own) >= 2:
+            test[own[torch.randperm(len(own), generator=rng)[: max(1, len(own) // 5)]]] = True
+    if not test.any():
+        raise DataError(
+            f"{title}: there is no test split, and none can be held out, because no class has "
+            "two images. Give test images with test=..., or more images."
+        )
+    return (~test).nonzero()[:, 0], test.nonzero()[:, 0]

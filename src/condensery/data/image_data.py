@@ -1,0 +1,146 @@
+"""Labelled images of one split, kept as bytes; and the two splits of a data set.
+
+Knows nothing about where the images came from, nor about devices, batches or augmentation.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import torch
+from jaxtyping import Float, Int, UInt8
+from torch import Tensor
+
+from condensery.errors import DataError
+
+__all__ = ["Data", "ImageData"]
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class ImageData:
+    """One split of a data set, kept as ``uint8``.
+
+    Attributes:
+        name: Name of the data set, for example ``"cifar10"``.
+        images: ``[image, channel, height, width]``, ``uint8``; 255 is 1.0.
+        labels: ``int64``, ``[image]``, in ``0..classes - 1``.
+        class_names: One name a class.
+        mean: Per channel, of pixels in [0, 1]. Always that of the *train* split, or the
+            published constants of a known data set.
+        std: As ``mean``; never 0.
+    """
+
+    name: str
+    images: UInt8[Tensor, "image channel height width"]
+    labels: Int[Tensor, "image"]
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        shape = tuple(self.images.shape)
+        if self.images.dtype != torch.uint8 or len(shape) != 4 or 0 in shape:
+            raise DataError(
+                f"{self.name}: images are {self.images.dtype} of shape {shape}, but ImageData "
+                "keeps uint8 [image, channel, height, width] without an empty axis. "
+                "load_data((images, labels)) converts other arrays."
+            )
+        if self.labels.dtype != torch.int64 or tuple(self.labels.shape) != shape[:1]:
+            raise DataError(
+                f"{self.name}: labels are {self.labels.dtype} of shape "
+                f"{tuple(self.labels.shape)}, but {shape[0]} images need int64 [{shape[0]}]."
+            )
+        if not (len(self.mean) == len(self.std) == shape[1]) or min(self.std) <= 0:
+            raise DataError(
+                f"{self.name}: mean {self.mean} and std {self.std} do not fit {shape[1]} "
+                "channel(s); give one value a channel, std above 0."
+            )
+        low, high = int(self.labels.min()), int(self.labels.max())
+        if low < 0 or high >= len(self.class_names):
+            raise DataError(
+                f"{self.name}: labels run from {low} to {high}, but {len(self.class_names)} "
+                f"class names allow only 0..{len(self.class_names) - 1}."
+            )
+
+    def __len__(self) -> int:
+        return self.images.shape[0]
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return self.images.shape[1]
+
+    @property
+    def side(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        return self.images.shape[2], self.images.shape[3]
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return len(self.class_names)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of shape, pixels and labels in this order; 32 hexadecimal digits.
+
+        Two sources that give the same pixels, such as IDX files and a Parquet file of the same
+        data set, have the same fingerprint. Names and statistics do not enter.
+        """
+        content = hashlib.blake2b(digest_size=16)
+        content.update(",".join(str(extent) for extent in self.images.shape).encode())
+        content.update(memoryview(self.images.cpu().contiguous().numpy()))
+        content.update(self.labels.cpu().contiguous().numpy().astype("<i8").tobytes())
+        return content.hexdigest()
+
+    def counts(self) -> Int[Tensor, "class_"]:
+        """Number of images of every class."""
+        return torch.bincount(self.labels, minlength=self.classes)
+
+    @cached_property
+    def _positions(self) -> tuple[Tensor, ...]:
+        order = torch.argsort(self.labels, stable=True)
+        return tuple(order.split(self.counts().tolist()))
+
+    def of_class(self, class_: int) -> Int[Tensor, "image"]:
+        """Positions of the images of a class, in data set order."""
+        return self._positions[class_]
+
+    def pixels(
+        self, index: Int[Tensor, "example"]
+    ) -> Float[Tensor, "example channel height width"]:
+        """The images at ``index`` as ``float32`` in [0, 1]."""
+        return self.images[index].to(torch.float32).div_(255)
+
+    def normalise(
+        self, images: Float[Tensor, "example channel height width"]
+    ) -> Float[Tensor, "example channel height width"]:
+        """Map images in [0, 1] to mean 0 and deviation 1; keeps dtype, device and graph."""
+        return (images - _column(self.mean, like=images)) / _column(self.std, like=images)
+
+    def to(self, device: torch.device | str) -> ImageData:
+        """The same data with images and labels on another device."""
+        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Data:
+    """A data set: the split to condense and the split to evaluate on.
+
+    Attributes:
+        name: Name of the data set.
+        train: The images to condense.
+        test: Images that condensation never sees. Same classes, channels, side and statistics.
+        skipped: Names of the corrupt images that were left out because the user said so.
+    """
+
+    name: str
+    train: ImageData
+    test: ImageData
+    skipped: tuple[str, ...] = ()
+
+
+def _column(values: tuple[float, ...], *, like: Tensor) -> Tensor:
+    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]

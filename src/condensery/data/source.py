@@ -1,0 +1,45 @@
+"""What every source hands over before it becomes a data set: raw splits, already bytes.
+
+Knows nothing about normalisation, hold-out or class counts.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+__all__ = ["Part", "Source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Part:
+    """Images and labels of one split, as many of one as of the other.
+
+    Attributes:
+        images: ``uint8``, ``[image, channel, height, width]``.
+        labels: ``int64``, ``[image]``, at least 0.
+    """
+
+    images: UInt8[Tensor, "image channel height width"]
+    labels: Int[Tensor, "image"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Source:
+    """A data set as read.
+
+    Attributes:
+        title: How errors call it: the path, or the kind of object.
+        train: The only split, where a source does not tell its splits apart.
+        test: ``None`` where the source has no such split.
+        class_names: ``None`` where the source does not know them.
+        skipped: Names of corrupt images that were left out.
+    """
+
+    title: str
+    train: Part
+    test: Part | None = None
+    class_names: tuple[str, ...] | None = None
+    skipped: tuple[str, ...] = ()
