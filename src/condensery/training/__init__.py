@@ -1,0 +1,22 @@
+"""Plain SGD training on a labelled pool: on real data between matches, on condensed data to test.
+
+``SGDTraining`` holds the choices, a ``Trainer`` has the life (a network and its optimiser),
+``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures.
+"""
+
+from condensery.training.accuracy import accuracy
+from condensery.training.batches import Batch, batches, real_batches
+from condensery.training.choices import SGDTraining
+from condensery.training.precision import COMPILE_AFTER, PRECISIONS
+from condensery.training.trainer import Trainer
+
+__all__ = [
+    "COMPILE_AFTER",
+    "PRECISIONS",
+    "Batch",
+    "SGDTraining",
+    "Trainer",
+    "accuracy",
+    "batches",
+    "real_batches",
+]

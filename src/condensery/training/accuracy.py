@@ -1,0 +1,46 @@
+"""The share of images that a network gets right.
+
+Knows nothing about how the network was trained.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from condensery.data import ImageData
+from condensery.training.precision import autocast, check_precision
+
+__all__ = ["accuracy"]
+
+
+def accuracy(
+    network: nn.Module, data: ImageData, *, batch: int = 256, precision: str = "fp32"
+) -> float:
+    """The fraction of ``data`` that ``network`` classifies correctly, in [0, 1].
+
+    The network runs in evaluation mode, without gradient, and is put back as it was.
+
+    Args:
+        network: Takes images normalised with the mean and standard deviation of ``data``.
+        data: Tested whole, in its order.
+        batch: Images per forward; matters for memory and speed only.
+        precision: ``"fp32"`` or ``"bf16"``.
+
+    Raises:
+        ConfigError: If ``precision`` is unknown.
+    """
+    check_precision(precision)
+    training = network.training
+    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    right = 0
+    try:
+        network.eval()
+        with torch.no_grad(), autocast(precision, device):
+            for index in torch.arange(len(data)).split(batch):
+                images = data.normalise(data.pixels(index)).to(device)
+                predicted = network(images).argmax(dim=1)
+                right += int((predicted == data.labels[index].to(device)).sum())
+    finally:
+        network.train(training)
+    return right / len(data)

@@ -1,0 +1,69 @@
+"""Which images come when: random permutations of a pool, cut into batches.
+
+Knows nothing about networks or losses.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import islice
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError, DataError
+from condensery.training.choices import SGDTraining
+
+__all__ = ["Batch", "batches", "real_batches"]
+
+
+class Batch(NamedTuple):
+    """Normalised images ``[example, channel, height, width]`` and their labels."""
+
+    images: Float[Tensor, "example channel height width"]
+    labels: Tensor
+
+
+def batches(count: int, size: int, *, rng: torch.Generator) -> Iterator[Int[Tensor, "example"]]:
+    """Positions of batch after batch, without end: one random permutation per epoch.
+
+    Every position comes once an epoch. The last batch of an epoch is smaller where ``size``
+    does not divide ``count``; a ``size`` above ``count`` gives the whole pool each time.
+
+    Args:
+        count: Images in the pool, at least 1.
+        size: Images per batch, at least 1.
+        rng: Drawn from once an epoch.
+
+    Yields:
+        Positions ``[example]``, at most ``size`` of them.
+
+    Raises:
+        DataError: If the pool is empty.
+        ConfigError: If ``size < 1``.
+    """
+    if count < 1:
+        raise DataError("There is no image to train on: a pool needs at least 1 image.")
+    if size < 1:
+        raise ConfigError(f"batch = {size}, but a step needs at least 1 image.")
+    return _batches(count, size, rng)
+
+
+def _batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
+    while True:
+        order = torch.randperm(count, generator=rng)
+        yield from order.split(size)
+
+
+def real_batches(
+    data: ImageData, choices: SGDTraining, *, steps: int, rng: torch.Generator
+) -> Iterator[Batch]:
+    """``steps`` normalised batches of real images, as ``Trainer.step`` takes them.
+
+    Only the images of a batch leave their uint8 home, so a large set costs no memory.
+    """
+    for index in islice(batches(len(data), choices.batch, rng=rng), steps):
+        yield Batch(data.normalise(data.pixels(index)), data.labels[index])

@@ -1,0 +1,60 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.training import accuracy
+
+
+class Brightness(nn.Module):
+    """Answers class 1 for images brighter than their set's mean, class 0 for the others."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.drop = nn.Dropout(0.9)  # would ruin the answer in train mode
+        self.sign = nn.Parameter(torch.tensor([-1.0, 1.0]))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return self.drop(images.mean(dim=(1, 2, 3))[:, None] * self.sign)
+
+
+def ramp(wrong: int) -> ImageData:
+    """Ten images of rising brightness around the mean, ``wrong`` of them labelled wrongly."""
+    bright = torch.tensor([10, 30, 50, 70, 90, 130, 150, 170, 190, 210], dtype=torch.uint8)
+    labels = torch.tensor([0] * 5 + [1] * 5)
+    labels[:wrong] = 1 - labels[:wrong]
+    return ImageData(
+        name="ramp",
+        images=bright[:, None, None, None].expand(10, 1, 4, 4).contiguous(),
+        labels=labels,
+        class_names=("dark", "bright"),
+        mean=(110 / 255,),
+        std=(0.5,),
+    )
+
+
+@pytest.mark.parametrize("wrong", [0, 1, 3])
+@pytest.mark.parametrize("batch", [1, 3, 256])
+def test_the_share_of_right_answers_does_not_depend_on_the_batch(wrong: int, batch: int):
+    assert accuracy(Brightness(), ramp(wrong), batch=batch) == (10 - wrong) / 10
+
+
+def test_bfloat16_gives_the_same_answers_where_they_are_clear():
+    assert accuracy(Brightness(), ramp(2), precision="bf16") == 0.8
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_the_network_is_put_back_as_it_was(training: bool):
+    network = Brightness().train(training)
+    accuracy(network, ramp(0))
+
+    assert network.training is training
+    assert network.drop.training is training
+
+
+def test_an_unknown_precision_is_refused():
+    with pytest.raises(ConfigError, match="fp61"):
+        accuracy(Brightness(), ramp(0), precision="fp61")

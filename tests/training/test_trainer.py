@@ -1,0 +1,221 @@
+"""The reference step is checked against SGD written out by hand in float64; the fast twins
+(bfloat16, compiled) against the reference."""
+
+from __future__ import annotations
+
+import copy
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from condensery.augment import Identity, PerExample, cutmix
+from condensery.errors import ConfigError
+from condensery.rng import global_stream, stream
+from condensery.training import SGDTraining, Trainer
+
+PLAIN = SGDTraining(augment=Identity(), cutmix=0.0, lr=0.1)
+PLAIN_SIX = SGDTraining(augment=Identity(), cutmix=0.0, lr=0.1, batch=6)
+
+
+def network(seed: int = 0, width: int = 8) -> nn.Module:
+    with global_stream(seed, "network"):
+        return nn.Sequential(
+            nn.Conv2d(3, width, 3, padding=1),
+            nn.GroupNorm(width, width),
+            nn.ReLU(),
+            nn.AvgPool2d(2),
+            nn.Flatten(),
+            nn.Linear(width * 16, 5),
+        )
+
+
+def batch(count: int = 6, step: int = 0) -> tuple[torch.Tensor, torch.Tensor]:
+    rng = stream(step, "batch")
+    images = torch.randn(count, 3, 8, 8, generator=rng)
+    return images, torch.randint(5, (count,), generator=rng)
+
+
+def train(trainer: Trainer, steps: int = 4, seed: int = 0) -> list[torch.Tensor]:
+    return [
+        trainer.step(*batch(step=step), rng=stream(seed, "train", step)) for step in range(steps)
+    ]
+
+
+def state(module: nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+def test_a_step_is_sgd_with_momentum_and_weight_decay_written_out():
+    net = network().double()
+    naive = copy.deepcopy(net)
+    trainer = Trainer(net, PLAIN)
+    velocity = [torch.zeros_like(p) for p in naive.parameters()]
+    for step, lr in enumerate([0.1, 0.1, 0.02]):
+        images, labels = batch(step=step)
+        images = images.double()
+        trainer.set_lr(lr)
+        loss = trainer.step(images, labels, rng=stream(0))
+
+        logits = naive(images)
+        expected = -(logits.softmax(1)[torch.arange(6), labels].log()).mean()
+        torch.testing.assert_close(loss, expected.detach(), rtol=1e-12, atol=0)
+        gradients = torch.autograd.grad(expected, list(naive.parameters()))
+        for p, v, g in zip(naive.parameters(), velocity, gradients, strict=True):
+            v.mul_(0.9).add_(g + 5e-4 * p.detach())
+            p.data.sub_(lr * v)
+    torch.testing.assert_close(state(net), state(naive), rtol=1e-11, atol=1e-13)
+
+
+def test_a_mixed_batch_weighs_both_labels_by_the_share_of_the_box():
+    net = network().double()
+    images, labels = batch()
+    images = images.double()
+    choices = SGDTraining(augment=Identity(), cutmix=1.0)
+    mixed = cutmix(images, labels, probability=1.0, rng=stream(7, "mix"))
+    assert 0 < mixed.ratio < 1
+    with torch.no_grad():
+        log = net(mixed.images).log_softmax(1)
+    own = -log[torch.arange(6), mixed.labels].mean()
+    partner = -log[torch.arange(6), mixed.partner_labels].mean()
+
+    loss = Trainer(net, choices).step(images, labels, rng=stream(7, "mix"))
+
+    expected = mixed.ratio * own + (1 - mixed.ratio) * partner
+    torch.testing.assert_close(loss, expected, rtol=1e-12, atol=0)
+
+
+def test_the_network_is_shown_the_augmented_images():
+    net = network()
+    images, labels = batch()
+    augment = PerExample(strategy="color_crop")
+    seen = augment.draw(rng=stream(5, "augment"))(images)
+    assert not torch.equal(seen, images)
+    with torch.no_grad():
+        expected = functional.cross_entropy(net(seen), labels)
+
+    choices = SGDTraining(augment=augment, cutmix=0.0)
+    loss = Trainer(net, choices).step(images, labels, rng=stream(5, "augment"))
+
+    torch.testing.assert_close(loss, expected)
+
+
+def test_labels_may_be_class_probabilities():
+    images, labels = batch()
+    hard, soft = network().double(), network().double()
+
+    one = Trainer(hard, PLAIN).step(images.double(), labels, rng=stream(0))
+    two = Trainer(soft, PLAIN).step(
+        images.double(), functional.one_hot(labels, 5).double(), rng=stream(0)
+    )
+
+    torch.testing.assert_close(one, two)
+    torch.testing.assert_close(state(hard), state(soft))
+
+
+def test_the_same_streams_give_the_same_bits_whatever_the_global_state():
+    first, second = network(), network()
+    one = train(Trainer(first, SGDTraining()))
+    with global_stream(99, "elsewhere"):
+        before = torch.random.get_rng_state()
+        two = train(Trainer(second, SGDTraining()))
+        assert torch.equal(before, torch.random.get_rng_state())
+
+    assert torch.equal(state(first), state(second))
+    assert torch.equal(torch.stack(one), torch.stack(two))
+
+
+def test_another_stream_gives_another_training():
+    first, second = network(), network()
+    train(Trainer(first, SGDTraining()))
+    train(Trainer(second, SGDTraining()), seed=1)
+
+    assert not torch.equal(state(first), state(second))
+
+
+def test_the_images_given_are_not_changed():
+    images, labels = batch()
+    before = images.clone()
+    Trainer(network(), SGDTraining(cutmix=1.0)).step(images, labels, rng=stream(1))
+
+    assert torch.equal(images, before)
+
+
+def test_bfloat16_follows_the_reference_and_keeps_fp32_weights():
+    exact, fast = network(), network()
+    one = torch.stack(train(Trainer(exact, PLAIN), steps=8))
+    two = torch.stack(train(Trainer(fast, PLAIN, precision="bf16"), steps=8))
+
+    assert {p.dtype for p in fast.parameters()} == {torch.float32}
+    assert two.dtype == torch.float32
+    assert not torch.equal(one, two)
+    torch.testing.assert_close(one, two, rtol=2e-2, atol=2e-2)
+    moved = (state(exact) - state(network())).norm()
+    assert (state(exact) - state(fast)).norm() < 0.1 * moved
+
+
+def test_an_unknown_precision_names_the_nearest_one():
+    with pytest.raises(ConfigError, match="bf16"):
+        Trainer(network(), PLAIN, precision="bf61")
+
+
+def test_where_compiling_fails_training_goes_on_eagerly_and_says_so(monkeypatch, caplog):
+    class Untraceable(RuntimeError):
+        pass
+
+    def broken(*batch):
+        raise Untraceable("no compiler here")
+
+    plain, asked = network(), network()
+    expected = train(Trainer(plain, PLAIN_SIX))
+    trainer = Trainer(asked, PLAIN_SIX, compiled=True)
+    monkeypatch.setattr(trainer, "_compiled", broken)
+    losses = train(trainer)
+
+    assert torch.equal(torch.stack(losses), torch.stack(expected))
+    assert torch.equal(state(asked), state(plain))
+    assert caplog.text.count("no compiler here") == 1
+
+
+def test_a_mistake_in_the_batch_is_raised_even_when_compiling(monkeypatch):
+    trainer = Trainer(network(), PLAIN_SIX, compiled=True)
+    monkeypatch.setattr(trainer, "_compiled", trainer._eager)
+
+    with pytest.raises(RuntimeError, match="channels"):
+        trainer.step(torch.zeros(6, 4, 8, 8), torch.zeros(6, dtype=torch.long), rng=stream(0))
+
+
+def test_only_full_batches_are_compiled_so_that_every_pool_size_shares_one_shape(monkeypatch):
+    sizes = []
+    trainer = Trainer(network(), PLAIN_SIX, compiled=True)
+
+    def recorder(net, images, *rest):
+        sizes.append(len(images))
+        return trainer._eager(net, images, *rest)
+
+    monkeypatch.setattr(trainer, "_compiled", recorder)
+    for count in (6, 2, 6, 5):
+        trainer.step(*batch(count), rng=stream(0))
+
+    assert sizes == [6, 6]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_the_compiled_twin_follows_the_reference_and_is_compiled_once_for_all_networks(precision):
+    from torch._dynamo.utils import counters
+
+    exact, fast = network(width=12), network(width=12)
+    one = torch.stack(train(Trainer(exact, PLAIN_SIX)))
+    counters.clear()
+    two = torch.stack(train(Trainer(fast, PLAIN_SIX, precision=precision, compiled=True)))
+    compiled = counters["stats"]["unique_graphs"]
+    for seed in range(1, 12):
+        other = Trainer(network(seed, width=12), PLAIN_SIX, precision=precision, compiled=True)
+        train(other, steps=1)
+
+    assert compiled == 1
+    assert counters["stats"]["unique_graphs"] == compiled
+    tolerance = 1e-5 if precision == "fp32" else 2e-2
+    torch.testing.assert_close(one, two, rtol=tolerance, atol=tolerance)
