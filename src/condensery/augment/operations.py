@@ -1,0 +1,139 @@
+"""One augmentation each: images and explicit parameters in, images out, nothing drawn.
+
+Every operation takes parameters of length 1 (one draw shared by all images) or one per image;
+they may live on the CPU wherever the images are. All are differentiable in the images. Images
+are normalised, so a zero fill is the data set's mean colour and offsets are in units of its
+standard deviation.
+
+Knows nothing about ranges, random numbers or the order in which operations are combined.
+
+Source:
+    Zhao, Bilen 2021, *Dataset Condensation with Differentiable Siamese Augmentation*,
+    section 3.2 and appendix. Differs: nothing; crop moves pixels by indexing and scale and
+    rotate build their grids without a loop over images.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+
+__all__ = [
+    "brightness",
+    "contrast",
+    "crop",
+    "cutout",
+    "flip",
+    "rotate",
+    "saturation",
+    "scale",
+]
+
+Images = Float[Tensor, "example channel height width"]
+
+
+def _per_image(parameter: Tensor, images: Tensor) -> Tensor:
+    """``[draw]`` -> ``[draw, 1, 1, 1]``, of the images' dtype, where they are."""
+    return parameter.to(device=images.device, dtype=images.dtype)[:, None, None, None]
+
+
+def brightness(images: Images, *, offset: Float[Tensor, "draw"]) -> Images:
+    """Add ``offset`` to every pixel."""
+    return images + _per_image(offset, images)
+
+
+def saturation(images: Images, *, factor: Float[Tensor, "draw"]) -> Images:
+    """Stretch colours around the grey value (channel mean) of their pixel.
+
+    Images of one channel are their own grey value and stay as they are.
+    """
+    grey = images.mean(dim=1, keepdim=True)
+    return grey + _per_image(factor, images) * (images - grey)
+
+
+def contrast(images: Images, *, factor: Float[Tensor, "draw"]) -> Images:
+    """Stretch all values around the mean of their image."""
+    mean = images.mean(dim=(1, 2, 3), keepdim=True)
+    return mean + _per_image(factor, images) * (images - mean)
+
+
+def flip(images: Images, *, flipped: Bool[Tensor, "draw"]) -> Images:
+    """Mirror left and right where ``flipped``."""
+    if len(flipped) == 1:
+        return images.flip(3) if bool(flipped) else images
+    where = flipped.to(images.device)[:, None, None, None]
+    return torch.where(where, images.flip(3), images)
+
+
+def crop(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "draw"]) -> Images:
+    """Show at pixel ``(i, j)`` the pixel ``(i + rows, j + columns)``; zero outside the image."""
+    height, width = images.shape[2:]
+    if len(rows) == 1:
+        down, right = int(rows), int(columns)
+        # Negative padding cuts off: one call moves the window over the image.
+        return functional.pad(images, (-right, right, -down, down))
+    row = torch.arange(height) + rows[:, None]  # [example, height]
+    column = torch.arange(width) + columns[:, None]  # [example, width]
+    inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None]
+    at = row.clamp(0, height - 1)[:, :, None] * width + column.clamp(0, width - 1)[:, None]
+    at = at.flatten(1)[:, None].to(images.device).expand(-1, images.shape[1], -1)
+    shown = images.flatten(2).gather(2, at).view_as(images)
+    return shown.masked_fill(~inside[:, None].to(images.device), 0)
+
+
+def cutout(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "draw"]) -> Images:
+    """Zero a box of half the height and width (rounded half up) centred at ``(rows, columns)``.
+
+    The box is cut off at the border. Its pixels are ``centre - side // 2`` up to, not
+    including, that plus ``side``.
+    """
+
+    def hit(length: int, centre: Tensor) -> Tensor:
+        side = math.floor(length * 0.5 + 0.5)
+        start = centre[:, None] - side // 2
+        pixel = torch.arange(length)
+        return (pixel >= start) & (pixel < start + side)  # [draw, length]
+
+    height, width = images.shape[2:]
+    box = hit(height, rows)[:, :, None] & hit(width, columns)[:, None, :]
+    return images.masked_fill(box[:, None].to(images.device), 0)
+
+
+def _warp(images: Tensor, matrix: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
+    """Show at ``(x, y)`` in [-1, 1] the image at ``matrix @ (x, y)``, bilinear, zero outside.
+
+    Written out rather than by ``affine_grid``, whose matrix product is rounded to half
+    precision inside an autocast region.
+    """
+    count, _, height, width = images.shape
+    x = (torch.arange(width, dtype=torch.float64) * 2 + 1) / width - 1
+    y = ((torch.arange(height, dtype=torch.float64) * 2 + 1) / height - 1)[:, None]
+    rows = [
+        from_x[:, None, None] * x + from_y[:, None, None] * y  # [draw, height, width]
+        for from_x, from_y in matrix
+    ]
+    grid = torch.stack(rows, dim=3).to(device=images.device, dtype=images.dtype)
+    return functional.grid_sample(
+        images,
+        grid.expand(count, -1, -1, -1),
+        mode="bilinear",
+        padding_mode="zeros",
+        align_corners=False,
+    )
+
+
+def scale(images: Images, *, x: Float[Tensor, "draw"], y: Float[Tensor, "draw"]) -> Images:
+    """Multiply the coordinates to look at by ``x`` and ``y``: below 1 enlarges the image."""
+    x, y = x.double(), y.double()
+    zero = torch.zeros_like(x)
+    return _warp(images, ((x, zero), (zero, y)))
+
+
+def rotate(images: Images, *, degrees: Float[Tensor, "draw"]) -> Images:
+    """Turn the coordinates to look at by ``degrees``, in units of half a height and width."""
+    angle = torch.deg2rad(degrees.double())
+    return _warp(images, ((angle.cos(), -angle.sin()), (angle.sin(), angle.cos())))
