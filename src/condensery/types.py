@@ -15,9 +15,9 @@ from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
-__all__ = ["JOINT", "Examples", "Groups", "View", "by_class", "nested"]
+__all__ = ["JOINT", "Examples", "Groups", "Moment", "View", "by_class", "nested"]
 
 JOINT = -1
 """The ``class_`` of a group that holds all classes at once (kernel and trajectory methods)."""
@@ -45,6 +45,15 @@ class Examples:
     def with_images(self, images: Tensor) -> Examples:
         """The same examples with other pixels."""
         return replace(self, images=images)
+
+    def to(self, device: torch.device | str) -> Examples:
+        """The same examples on another device."""
+        return Examples(
+            images=self.images.to(device),
+            labels=self.labels.to(device),
+            class_=self.class_.to(device),
+            rank=self.rank.to(device),
+        )
 
     def rows(self, index: Tensor) -> Examples:
         """The examples at ``index`` (positions or a mask), in that order."""
@@ -99,6 +108,19 @@ class Groups:
             yield group, self.member[group].any(dim=0).nonzero()[:, 0]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Moment:
+    """A point of a run at which the images are updated once.
+
+    Attributes:
+        at: ``(outer, inner)`` iteration, both from 0; the path of every draw made here.
+        network: The network of this moment; whoever is given it must not change it.
+    """
+
+    at: tuple[int, int]
+    network: nn.Module
+
+
 def by_class(examples: Examples) -> Groups:
     """One group per class present, of all its examples; ascending by class."""
     classes = examples.class_.unique()
@@ -121,9 +143,9 @@ def nested(examples: Examples, sizes: Int[Tensor, "profile class_"], *, joint: b
     """
     inside = examples.rank[None, :] < sizes[:, examples.class_]  # [profile, example]
     if joint:
-        class_ = torch.full((len(sizes),), JOINT)
+        class_ = torch.full((len(sizes),), JOINT, device=sizes.device)
         return Groups(member=inside, class_=class_, size=sizes.amax(dim=1))
-    classes = torch.arange(sizes.shape[1])
+    classes = torch.arange(sizes.shape[1], device=sizes.device)
     own = examples.class_[None, :] == classes[:, None]  # [class_, example]
     member = (inside[:, None, :] & own[None, :, :]).flatten(0, 1)
     return Groups(member=member, class_=classes.repeat(len(sizes)), size=sizes.flatten())

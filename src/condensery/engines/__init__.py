@@ -2,6 +2,7 @@
 
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
+from condensery.engines.choose import Choice, choose
 from condensery.engines.one_pass import OnePass, cells
 
-__all__ = ["Autograd", "Engine", "OnePass", "cells"]
+__all__ = ["Autograd", "Choice", "Engine", "OnePass", "cells", "choose"]

@@ -1,1 +1,7 @@
+"""What "the synthetic data look like the real ones" means."""
 
+from condensery.objectives.base import Match, Objective
+from condensery.objectives.distribution import DistributionMatching
+from condensery.objectives.gradient import GradientMatching
+
+__all__ = ["DistributionMatching", "GradientMatching", "Match", "Objective"]

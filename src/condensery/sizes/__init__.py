@@ -1,1 +1,7 @@
+"""Which sizes of the set are matched: what makes a run multi-size."""
 
+from condensery.sizes.base import SizePolicy, SizeState
+from condensery.sizes.fixed import AllSizes, OneSize, RandomSize
+from condensery.sizes.most_learnable import MostLearnable
+
+__all__ = ["AllSizes", "MostLearnable", "OneSize", "RandomSize", "SizePolicy", "SizeState"]

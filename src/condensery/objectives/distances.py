@@ -1,0 +1,66 @@
+"""Distances between two families of gradients, one value per group.
+
+Each takes gradients of one parameter, ``[group, *shape]``, and its real targets of the same shape,
+and returns ``[group]``. Sums, not means, as the field's codes use them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import torch
+from torch import Tensor
+
+from condensery.errors import ConfigError, nearest
+
+__all__ = ["METRICS", "cosine", "l1", "metric", "mse"]
+
+Metric = Callable[[Tensor, Tensor], Tensor]
+
+_EPSILON = 1e-6  # added to the product of norms, as in DC's released code
+_TINY = 1e-30  # keeps the norm differentiable at zero, where its second derivative is NaN
+
+
+def mse(synthetic: Tensor, real: Tensor) -> Tensor:
+    """Sum of squared differences (IDC, MDC)."""
+    return (synthetic - real).square().flatten(1).sum(dim=1)
+
+
+def l1(synthetic: Tensor, real: Tensor) -> Tensor:
+    """Sum of absolute differences (IDC on MNIST, Fashion-MNIST and ImageNet)."""
+    return (synthetic - real).abs().flatten(1).sum(dim=1)
+
+
+def cosine(synthetic: Tensor, real: Tensor) -> Tensor:
+    """Sum over output rows of one minus the cosine; parameters with one dimension count 0.
+
+    Source:
+        Zhao et al. 2021, *Dataset Condensation with Gradient Matching*, eq. (10) of the distance.
+        Differs: the norm is ``sqrt(sum + tiny)``, finite also for a dead row.
+    """
+    if synthetic.ndim <= 2:  # [group, out]: a bias or the scale of a norm
+        return synthetic.new_zeros(len(synthetic))
+    x, y = synthetic.flatten(2), real.flatten(2)
+    norms = [(v.square().sum(dim=2) + _TINY).sqrt() for v in (x, y)]
+    return (1 - (x * y).sum(dim=2) / (norms[0] * norms[1] + _EPSILON)).sum(dim=1)
+
+
+METRICS: Mapping[str, Metric] = {"mse": mse, "l1": l1, "cosine": cosine}
+
+
+def metric(name: str) -> Metric:
+    """The distance called ``name``.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    if name not in METRICS:
+        raise ConfigError(
+            f"metric = {name!r} is unknown; known are {', '.join(METRICS)}.{nearest(name, METRICS)}"
+        )
+    return METRICS[name]
+
+
+def total(synthetic: Mapping[str, Tensor], real: Mapping[str, Tensor], *, by: Metric) -> Tensor:
+    """The sum of a distance over parameters, ``[group]``."""
+    return torch.stack([by(synthetic[name], real[name]) for name in synthetic]).sum(dim=0)

@@ -1,0 +1,85 @@
+"""Gradient matching: synthetic and real data should push the network's weights alike.
+
+Knows nothing about which sets are matched, how often, or how gradients are computed.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from condensery.engines import Engine
+from condensery.errors import ConfigError
+from condensery.objectives.base import Match, target_rows
+from condensery.objectives.distances import metric, total
+from condensery.types import Examples, Groups, Moment, View, by_class
+
+__all__ = ["GradientMatching"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GradientMatching:
+    """Distance between weight gradients of the mean cross-entropy, class by class.
+
+    Attributes:
+        metric: ``"mse"`` or ``"l1"`` (sums over entries) or ``"cosine"`` (sum over output rows
+            of one minus the cosine).
+        parameters: ``"conv"``: convolution kernels only (IDC, MDC); ``"all"``: every parameter
+            (DC, DSA).
+
+    Source:
+        Zhao et al. 2021 (DC), eq. (9); Kim et al. 2022 (IDC), released ``matchloss``.
+    """
+
+    joint: ClassVar[bool] = False
+
+    metric: Literal["mse", "l1", "cosine"] = "mse"
+    parameters: Literal["conv", "all"] = "conv"
+
+    def __post_init__(self) -> None:
+        metric(self.metric)
+        if self.parameters not in ("conv", "all"):
+            raise ConfigError(
+                f"parameters = {self.parameters!r} is unknown; known are conv (convolution "
+                "kernels) and all."
+            )
+
+    def bind(
+        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+    ) -> Match:
+        """See ``Objective.bind``."""
+        network, distance = moment.network, metric(self.metric)
+        names = self._names(network)
+        groups = by_class(real)
+        shown = view(real)
+        parts: list[dict[str, Tensor]] = []
+        for rows, examples in groups.passes(classes_per_pass):
+            own = groups.rows(rows).only(examples)
+            parts.append(
+                engine.gradients(network, shown[examples], real.labels[examples], own, names=names)
+            )
+        target = {name: torch.cat([part[name] for part in parts]) for name in names}
+
+        def match(examples: Examples, groups_: Groups) -> Tensor:
+            synthetic = engine.gradients(
+                network, view(examples), examples.labels, groups_, names=names
+            )
+            row = target_rows(groups.class_, groups_.class_)
+            return total(synthetic, {name: t[row] for name, t in target.items()}, by=distance)
+
+        return match
+
+    def _names(self, network: nn.Module) -> list[str]:
+        named = network.named_parameters()
+        if self.parameters == "all":
+            return [name for name, _ in named]
+        names = [name for name, p in named if p.ndim == 4]
+        if not names:
+            raise ConfigError(
+                f"parameters = 'conv' but {type(network).__name__} has no convolution kernel. Use "
+                "parameters = 'all'."
+            )
+        return names

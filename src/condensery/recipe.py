@@ -1,0 +1,214 @@
+"""A recipe: the complete choice of parts that makes one run.
+
+Parts are frozen dataclasses, so a recipe is a value: it is written as JSON into every run folder
+and condensed file, and read back to the same parts. Knows the names of parts, not what they do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from condensery.augment import Identity, PerExample, Siamese
+from condensery.errors import ConfigError, nearest
+from condensery.objectives import DistributionMatching, GradientMatching, Objective
+from condensery.parameterizations import MultiFormation, Parameterization, Pixels
+from condensery.samplers import RandomPerClass, Sampler
+from condensery.schedules import Redraw, Schedule
+from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
+from condensery.training import SGDTraining
+from condensery.updates import SGD, ImageUpdate
+
+__all__ = ["PARTS", "Recipe", "changed", "from_json", "to_json"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides the result of a run, except data and seed.
+
+    Attributes:
+        method: Name of the method that the parts stand for.
+        preset: Name of the row of that method's presets.
+        ipc: Images per class N of the full set, at least 1.
+        iterations: Outer iterations, at least 1.
+        network: Name of the matching network (``condensery.networks``) or ``package:factory``.
+        parameterization: What is stored, and how it becomes examples.
+        augment: What real and synthetic examples go through before the network sees them.
+        sampler: Which real examples a step sees.
+        schedule: Which networks, and when the images are updated.
+        objective: What "look alike" means.
+        sizes: Which sizes are matched.
+        update: How a gradient changes the images.
+        engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
+        precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
+            loss in float32).
+        compiled: Whether network training and the fused engine go through ``torch.compile``.
+        classes_per_pass: Classes matched in one pass; bounds memory, never changes the result.
+    """
+
+    method: str
+    preset: str
+    ipc: int
+    iterations: int
+    network: str
+    parameterization: Parameterization
+    augment: Identity | Siamese | PerExample
+    sampler: Sampler
+    schedule: Schedule
+    objective: Objective
+    sizes: SizePolicy
+    update: ImageUpdate
+    engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compiled: bool = False
+    classes_per_pass: int = 1
+
+    def __post_init__(self) -> None:
+        for name in ("ipc", "iterations", "classes_per_pass"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)}, but it must be at least 1.")
+        for name, known in _WORDS.items():
+            if getattr(self, name) not in known:
+                given = getattr(self, name)
+                raise ConfigError(
+                    f"{name} = {given!r} is unknown; known are {', '.join(known)}."
+                    f"{nearest(str(given), known)}"
+                )
+
+
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "engine": ("auto", "autograd", "one-pass", "fused"),
+    "precision": ("fp32", "bf16"),
+}
+
+_AUGMENTS: Mapping[str, type] = {"none": Identity, "siamese": Siamese, "per-example": PerExample}
+
+PARTS: Mapping[str, Mapping[str, type]] = {
+    "parameterization": {"pixels": Pixels, "multi-formation": MultiFormation},
+    "augment": _AUGMENTS,
+    "sampler": {"random-per-class": RandomPerClass},
+    "schedule": {"redraw": Redraw},
+    "objective": {"gradient": GradientMatching, "distribution": DistributionMatching},
+    "sizes": {
+        "one": OneSize,
+        "most-learnable": MostLearnable,
+        "all": AllSizes,
+        "random": RandomSize,
+    },
+    "update": {"sgd": SGD},
+    # inside other parts
+    "training": {"sgd": SGDTraining},
+    "probe": {"distribution": DistributionMatching},
+}
+"""``{slot: {kind: part}}``: every part that a recipe can name."""
+
+
+def to_json(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain JSON values; each part says its ``kind``."""
+    return _fields(recipe)
+
+
+def _fields(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    return {f.name: _value(f.name, getattr(part, f.name)) for f in dataclasses.fields(part)}
+
+
+def _value(slot: str, value: Any) -> Any:  # noqa: ANN401
+    if dataclasses.is_dataclass(value):
+        kinds = {part: kind for kind, part in PARTS[slot].items()}
+        return {"kind": kinds[type(value)], **_fields(value)}  # pyright: ignore[reportArgumentType]
+    return list(value) if isinstance(value, tuple) else value
+
+
+def from_json(values: Mapping[str, Any]) -> Recipe:
+    """Read what ``to_json`` wrote.
+
+    Raises:
+        ConfigError: For an unknown key, kind or value, with the nearest known name.
+    """
+    return _build("recipe", Recipe, values)
+
+
+def _build(where: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    fields = {f.name: f for f in dataclasses.fields(part)}
+    known = [name for name, f in fields.items() if f.init]
+    for name in values:
+        if name not in known:
+            raise ConfigError(
+                f"{where} has no key {name!r}; it has {', '.join(known) or 'none'}."
+                f"{nearest(name, known)}"
+            )
+    parts = {name: _part(name, value) for name, value in values.items()}
+    try:
+        return part(**parts)
+    except TypeError as error:
+        raise ConfigError(f"{where} cannot be built from {dict(values)}: {error}.") from error
+
+
+def _part(slot: str, value: Any) -> Any:  # noqa: ANN401
+    if slot in PARTS and isinstance(value, Mapping):
+        rest = dict(value)
+        kind = rest.pop("kind", None)
+        return _build(f"{slot} {kind!r}", _kind(slot, kind), rest)
+    return tuple(value) if isinstance(value, list) else value
+
+
+def _kind(slot: str, kind: object) -> type:
+    if kind not in PARTS[slot]:
+        raise ConfigError(
+            f"{slot} = {kind!r} is unknown; known are {', '.join(PARTS[slot])}."
+            f"{nearest(str(kind), PARTS[slot])}"
+        )
+    return PARTS[slot][str(kind)]
+
+
+def changed(recipe: Recipe, key: str, value: str) -> Recipe:
+    """The recipe with one key set, as ``--set key=value`` does.
+
+    Args:
+        recipe: Left as it is.
+        key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
+            whole part for another one with its defaults, ``sizes``.
+        value: JSON, or a bare word.
+
+    Raises:
+        ConfigError: For an unknown key, or a value of the wrong type.
+    """
+    values = to_json(recipe)
+    *path, last = key.split(".")
+    inside = values
+    for depth, step in enumerate(path):
+        inside = inside.get(step) if isinstance(inside.get(step), dict) else None
+        if inside is None:
+            raise ConfigError(
+                f"The recipe has no part {'.'.join(path[: depth + 1])!r} to set {key!r} in."
+                f"{nearest(step, values)}"
+            )
+    known = [name for name in inside if name != "kind"]
+    if last not in known:
+        raise ConfigError(
+            f"The recipe has no key {key!r}; {'.'.join(path) or 'it'} has {', '.join(known)}."
+            f"{nearest(last, known)}"
+        )
+    inside[last] = _parsed(key, value, inside[last])
+    return from_json(values)
+
+
+def _parsed(key: str, value: str, current: object) -> object:
+    if isinstance(current, dict):
+        return {"kind": value}
+    try:
+        parsed: object = json.loads(value)
+    except json.JSONDecodeError:
+        parsed = value
+    if isinstance(current, float) and type(parsed) is int:
+        parsed = float(parsed)
+    if isinstance(current, str):
+        parsed = value
+    if type(parsed) is not type(current):
+        raise ConfigError(
+            f"{key} = {value!r} is no {type(current).__name__}; it is {current!r} now."
+        )
+    return parsed

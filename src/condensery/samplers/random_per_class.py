@@ -1,0 +1,46 @@
+"""A random batch of every class. Does not know what the batch is for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Protocol
+
+import torch
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.types import Examples
+
+__all__ = ["RandomPerClass", "Sampler"]
+
+
+class Sampler(Protocol):
+    """Draws the real examples of a moment."""
+
+    def draw(self, data: ImageData, *, rng: torch.Generator) -> Examples:
+        """Real examples in [0, 1], rank 0."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomPerClass:
+    """``batch`` images of every class without replacement, all of a smaller class.
+
+    Attributes:
+        batch: Images per class, at least 1 (IDC and MDC: 64; DC, DSA and DM: 256).
+    """
+
+    batch: int = 64
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise ConfigError(f"sampler.batch = {self.batch}: at least 1 real image a class is needed.")
+
+    def draw(self, data: ImageData, *, rng: torch.Generator) -> Examples:
+        """See ``Sampler.draw``."""
+        own = [data.of_class(c) for c in range(data.classes)]
+        index = torch.cat([o[torch.randperm(len(o), generator=rng)[: self.batch]] for o in own])
+        labels = data.labels[index]
+        return Examples(
+            images=data.pixels(index), labels=labels, class_=labels, rank=torch.zeros_like(labels)
+        )
