@@ -1,0 +1,233 @@
+"""What a condensed-set file must say about itself, and the checks that its tensors agree.
+
+The words are those of docs/artifact.md. Knows nothing about files: it sees tensors and a JSON
+object, and raises ``ArtifactError`` naming the field and both values.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condensery.errors import ArtifactError, ConfigError
+from condensery.parameterizations import decoder
+
+__all__ = [
+    "FORMAT",
+    "IMAGE_DTYPES",
+    "KEY",
+    "OPTIONAL",
+    "REQUIRED",
+    "check",
+    "check_format",
+    "dumps",
+    "library_version",
+    "nested_rows",
+    "row_bytes",
+    "words",
+]
+
+FORMAT = 1
+"""The file format that is written, and the newest that can be read."""
+
+KEY = "condensery"
+"""Where the file's ``__metadata__`` holds the manifest."""
+
+REQUIRED = ("images", "labels", "rank")
+OPTIONAL = ("soft_labels",)
+"""The tensors of a file: all of ``REQUIRED``, any of ``OPTIONAL``, no others."""
+
+IMAGE_DTYPES = (torch.uint8, torch.float16, torch.float32)
+"""What stored images may be."""
+
+_FIELDS: dict[str, tuple[type, ...]] = {
+    "format": (int,),
+    "library_version": (str,),
+    "name": (str,),
+    "class_names": (list,),
+    "sizes": (int,),
+    "rows": (list,),
+    "decode": (dict,),
+    "mean": (list,),
+    "std": (list,),
+    "zca": (object,),
+    "learned_step_size": (int, float, type(None)),
+    "method": (str,),
+    "recipe": (dict,),
+    "seed": (int,),
+    "data": (dict,),
+    "observations": (list,),
+    "bytes": (list,),
+    "created": (str,),
+}
+
+
+def check(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
+    """Refuse tensors and a manifest that do not describe one condensed set.
+
+    Args:
+        tensors: Those of ``REQUIRED`` and perhaps ``OPTIONAL``, by name.
+        manifest: As read from JSON.
+
+    Raises:
+        ArtifactError: Naming the field, what was found and what was expected.
+    """
+    check_format(manifest)
+    _check_fields(manifest)
+    _check_values(tensors, classes=len(manifest["class_names"]))
+    _check_order(tensors["rank"], tensors["labels"], classes=len(manifest["class_names"]))
+    _check_agreement(tensors, manifest)
+
+
+def check_format(manifest: dict[str, Any]) -> None:
+    """Refuse a format this library cannot read; to be asked before anything else is.
+
+    Raises:
+        ArtifactError: If the format is newer, or no format at all.
+    """
+    found = manifest.get("format")
+    if type(found) is not int or found < 1:
+        raise ArtifactError(f"format: found {found!r}, expected {FORMAT}.")
+    if found > FORMAT:
+        raise ArtifactError(
+            f"format: found {found}, but this library ({library_version()}) reads up to {FORMAT}. "
+            "Update condensery."
+        )
+
+
+def _check_fields(manifest: dict[str, Any]) -> None:
+    for field, types in _FIELDS.items():
+        wanted = " or ".join("null" if t is type(None) else t.__name__ for t in types)
+        if field not in manifest:
+            raise ArtifactError(f"{field}: found nothing, expected a {wanted}.")
+        value = manifest[field]
+        if not isinstance(value, types) or (isinstance(value, bool) and object not in types):
+            raise ArtifactError(f"{field}: found {value!r}, expected a {wanted}.")
+    names = manifest["class_names"]
+    if not names or not all(isinstance(name, str) for name in names):
+        raise ArtifactError(f"class_names: found {names!r}, expected one name or more.")
+    for field in ("mean", "std"):
+        if not all(type(x) in (int, float) and math.isfinite(x) for x in manifest[field]):
+            raise ArtifactError(f"{field}: found {manifest[field]!r}, expected finite numbers.")
+    if not all(x > 0 for x in manifest["std"]):
+        raise ArtifactError(f"std: found {manifest['std']!r}, expected numbers above 0.")
+    _same("data.classes", manifest["data"].get("classes", len(names)), len(names))
+    for i, record in enumerate(manifest["observations"]):
+        size = record.get("size") if isinstance(record, dict) else None
+        if type(size) is not int or not 1 <= size <= manifest["sizes"]:
+            raise ArtifactError(
+                f"observations[{i}].size: found {size!r}, expected 1..{manifest['sizes']}."
+            )
+    try:
+        decoder(manifest["decode"])
+    except ConfigError as error:
+        raise ArtifactError(f"decode: {error}") from error
+
+
+def _check_values(tensors: Mapping[str, Tensor], *, classes: int) -> None:
+    dims = {"images": 4, "labels": 1, "rank": 1, "soft_labels": 2}
+    dtypes = {"labels": torch.int64, "rank": torch.int32, "soft_labels": torch.float32}
+    count = len(tensors["images"]) if tensors["images"].ndim else 0
+    for name, tensor in tensors.items():
+        if name == "images" and tensor.dtype not in IMAGE_DTYPES:
+            raise ArtifactError(
+                f"images.dtype: found {tensor.dtype}, expected {words(IMAGE_DTYPES)}."
+            )
+        _same(f"{name}.dtype", tensor.dtype, dtypes.get(name, tensor.dtype))
+        _same(f"{name}.ndim", tensor.ndim, dims[name])
+        _same(f"{name}: rows", len(tensor), count)
+        if tensor.numel() == 0:
+            raise ArtifactError(f"{name}: found shape {list(tensor.shape)}, expected no 0 in it.")
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise ArtifactError(f"{name}: found NaN or infinite values, expected none.")
+    images, labels, rank = (tensors[name] for name in REQUIRED)
+    if images.is_floating_point() and not 0 <= float(images.min()) <= float(images.max()) <= 1:
+        found = f"{float(images.min())}..{float(images.max())}"
+        raise ArtifactError(f"images: found values in {found}, expected 0..1.")
+    if "soft_labels" in tensors:
+        _same("soft_labels: classes", tensors["soft_labels"].shape[1], classes)
+    for name, tensor, end in (("labels", labels, classes), ("rank", rank, len(rank))):
+        low, high = int(tensor.min()), int(tensor.max())
+        if low < 0 or high >= end:
+            why = f" (class_names has {classes})" if name == "labels" else ""
+            raise ArtifactError(
+                f"{name}: found {low}..{high}, expected values in 0..{end - 1}{why}."
+            )
+
+
+def _check_order(rank: Tensor, labels: Tensor, *, classes: int) -> None:
+    place = rank.long() * classes + labels
+    wrong = (place[1:] <= place[:-1]).nonzero()
+    if len(wrong):
+        row = int(wrong[0]) + 1
+        here, before = (f"(rank {int(rank[i])}, class {int(labels[i])})" for i in (row, row - 1))
+        raise ArtifactError(
+            f"order: row {row} is {here} after {before}, expected rows sorted by rank, then "
+            "class, one row each."
+        )
+    held = torch.bincount(labels, minlength=classes)
+    present = int((held > 0).sum())
+    if present < classes:
+        empty = held.tolist().index(0)
+        raise ArtifactError(
+            f"class_names: found {classes} names, expected {present}: class {empty} has no row."
+        )
+    top = torch.full((classes,), -1).scatter_reduce(0, labels, rank.long(), "amax")
+    for class_ in (held != top + 1).nonzero()[:1].flatten().tolist():
+        raise ArtifactError(
+            f"rank: class {class_} has {int(held[class_])} rows, but its highest rank is "
+            f"{int(top[class_])}, expected ranks 0, 1, 2, ... without a gap."
+        )
+
+
+def _check_agreement(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
+    rank, images = tensors["rank"], tensors["images"]
+    sizes = int(rank.max()) + 1
+    _same("sizes", manifest["sizes"], sizes)
+    rows, each = nested_rows(rank), row_bytes(images, tensors.get("soft_labels"))
+    for field, expected in (("rows", rows), ("bytes", [each * x for x in rows])):
+        _same(f"{field}: entries", len(manifest[field]), sizes)
+        for k, (found, wanted) in enumerate(zip(manifest[field], expected, strict=True)):
+            _same(f"{field}[{k}]", found, wanted)
+    for field in ("mean", "std"):
+        _same(f"{field}: channels", len(manifest[field]), images.shape[1])
+
+
+def _same(field: str, found: object, expected: object) -> None:
+    if type(found) is not type(expected) or found != expected:
+        raise ArtifactError(f"{field}: found {found!r}, expected {expected!r}.")
+
+
+def nested_rows(rank: Tensor) -> list[int]:
+    """Rows of size 1, 2, ... of rows with these ranks."""
+    return torch.bincount(rank).cumsum(0).tolist()
+
+
+def row_bytes(images: Tensor, soft_labels: Tensor | None) -> int:
+    """Bytes of one row of all tensors: image, label (8), rank (4), learned labels."""
+    soft = 0 if soft_labels is None else soft_labels.shape[1] * 4
+    return math.prod(images.shape[1:]) * images.element_size() + 8 + 4 + soft
+
+
+def dumps(value: object) -> str:
+    """The one JSON text of a value: compact, in its own order, without NaN."""
+    return json.dumps(value, allow_nan=False, separators=(",", ":"))
+
+
+def words(values: Sequence[object]) -> str:
+    """The values for a message."""
+    return ", ".join(str(value) for value in values) or "nothing"
+
+
+def library_version() -> str:
+    """What wrote the file."""
+    try:
+        return version("condensery")
+    except PackageNotFoundError:  # run from its sources
+        return "unknown"
