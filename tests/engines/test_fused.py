@@ -1,0 +1,283 @@
+"""The fused engine against naive autograd, written out here group by group."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional as F
+
+from condensery.engines.fused import Fused
+from condensery.errors import UnsupportedNetwork
+from condensery.networks import build
+from condensery.rng import stream
+from condensery.types import Groups
+
+CLASSES = 3
+
+
+def world(side=(8, 8), channels=3, examples=12, network="convnet3-w8", dtype=torch.float64):
+    rng = stream(0, "test", *side, channels)
+    net = build(network, channels=channels, classes=CLASSES, side=side, seed=1, path=("test",))
+    net = net.to(dtype)
+    with torch.no_grad():
+        for p in net.parameters():  # away from the special values that scales and shifts start at
+            p += 0.1 * torch.randn(p.shape, generator=rng, dtype=dtype)
+    images = torch.randn(examples, channels, *side, generator=rng, dtype=dtype)
+    labels = torch.arange(examples) * CLASSES // examples  # by class, in order
+    return net, images.requires_grad_(), labels
+
+
+def groups_of(member):
+    return Groups(
+        member=member,
+        class_=torch.zeros(len(member), dtype=torch.int64),
+        size=member.sum(dim=1),
+    )
+
+
+def full_and_prefix(labels):
+    of = labels[None] == torch.arange(CLASSES)[:, None]
+    rank = (of.cumsum(dim=1) - 1).gather(0, labels[None])[0]
+    return torch.cat([of, of & (rank < 2)])
+
+
+def all_prefixes(labels):
+    of = labels[None] == torch.arange(CLASSES)[:, None]
+    rank = (of.cumsum(dim=1) - 1).gather(0, labels[None])[0]
+    return torch.cat([of & (rank < k) for k in range(1, int(rank.max()) + 2)])
+
+
+def unequal_classes(labels):
+    of = labels[None] == torch.arange(CLASSES)[:, None]
+    of[0, 1:] = False  # one example of the first class, all of the others
+    return of
+
+
+def overlapping(labels):
+    rng = stream(0, "member")
+    member = torch.rand(5, len(labels), generator=rng) < 0.5
+    member[:, 3] = True
+    member[:, 7] = False  # an example of no group
+    return member
+
+
+STRUCTURES = [full_and_prefix, all_prefixes, unequal_classes, overlapping]
+
+
+def squared(found, target):
+    return sum(((found[k] - target[k]) ** 2).sum() for k in found)
+
+
+def absolute(found, target):
+    return sum((found[k] - target[k]).abs().sum() for k in found)
+
+
+def cosine(found, target):
+    """Row by row, as in DC: a row of a kernel is everything that one output sees."""
+    total = 0
+    for k in found:
+        a, b = found[k].flatten(2), target[k].flatten(2)
+        total = total + (1 - (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + 1e-6)).sum()
+    return total
+
+
+DISTANCES = [squared, absolute, cosine]
+
+
+def naive(net, images, labels, member, names):
+    parameters = dict(net.named_parameters())
+    rows = []
+    for m in member:
+        loss = F.cross_entropy(net(images[m]), labels[m])
+        rows.append(torch.autograd.grad(loss, [parameters[n] for n in names], create_graph=True))
+    return {name: torch.stack([row[i] for row in rows]) for i, name in enumerate(names)}
+
+
+def kernels(net):
+    return [name for name, p in net.named_parameters() if p.ndim == 4]
+
+
+def matched(found, images, target, distance):
+    """Loss and image gradient of a distance between gradients."""
+    loss = distance(found, target)
+    return loss.detach(), torch.autograd.grad(loss, images)[0]
+
+
+def target_like(found):
+    rng = stream(0, "target")
+    return {
+        k: g.detach() + g.detach().std() * torch.randn(g.shape, generator=rng, dtype=g.dtype)
+        for k, g in found.items()
+    }
+
+
+def error(found, expected):
+    return ((found - expected).norm() / expected.norm()).item()
+
+
+def compare(engine, net, images, labels, member, names, distance):
+    """Largest relative error of gradients, and of loss and image gradient."""
+    expected = naive(net, images, labels, member, names)
+    found = engine.gradients(net, images, labels, groups_of(member), names=names)
+    assert list(found) == list(names)
+    target = target_like(expected)
+    loss, image = matched(found, images, target, distance)
+    loss_, image_ = matched(expected, images, target, distance)
+    assert image.dtype == images.dtype
+    return (
+        max(error(found[k], expected[k]) for k in names),
+        error(loss, loss_),
+        error(image, image_),
+    )
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("structure", STRUCTURES)
+def test_gradients_loss_and_image_gradient_equal_naive_autograd(structure, distance):
+    net, images, labels = world()
+    errors = compare(Fused(), net, images, labels, structure(labels), kernels(net), distance)
+    assert max(errors) < 1e-10
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("side", [(8, 8), (28, 28), (32, 32), (9, 14)])
+def test_any_side_and_number_of_channels_is_exact(side, channels):
+    net, images, labels = world(side=side, channels=channels, examples=6)
+    errors = compare(Fused(), net, images, labels, full_and_prefix(labels), kernels(net), squared)
+    assert max(errors) < 1e-10
+
+
+def test_norms_and_the_last_layer_are_exact_too():
+    net, images, labels = world()
+    names = [n for n, _ in net.named_parameters() if not n.endswith("conv.bias")]
+    for some in (names, names[-2:], names[1:3]):
+        errors = compare(Fused(), net, images, labels, full_and_prefix(labels), some, squared)
+        assert max(errors) < 1e-10
+
+
+def test_a_convolutions_bias_has_no_gradient_because_the_norm_removes_it():
+    net, images, labels = world()
+    member = full_and_prefix(labels)
+    names = ["blocks.0.conv.bias"]
+    found = Fused().gradients(net, images, labels, groups_of(member), names=names)
+    assert naive(net, images, labels, member, names)[names[0]].abs().max() < 1e-12
+    assert not found[names[0]].any()
+
+
+def test_probabilities_as_labels_are_exact():
+    net, images, labels = world()
+    soft = 0.2 + 0.6 * F.one_hot(labels, CLASSES).double()  # sums to 1.2, not 1
+    errors = compare(Fused(), net, images, soft, full_and_prefix(labels), kernels(net), squared)
+    assert max(errors) < 1e-10
+
+
+@pytest.mark.parametrize("batch", [1, 3, 5])
+def test_the_batch_of_a_sweep_changes_nothing(batch):
+    net, images, labels = world()
+    member = full_and_prefix(labels)
+    errors = compare(Fused(batch=batch), net, images, labels, member, kernels(net), squared)
+    assert max(errors) < 1e-10
+
+
+@pytest.mark.parametrize("examples_per_class", [2, 5])
+def test_float32_is_near(examples_per_class):
+    net, images, labels = world(examples=CLASSES * examples_per_class, dtype=torch.float32)
+    errors = compare(Fused(), net, images, labels, full_and_prefix(labels), kernels(net), squared)
+    assert max(errors) < 1e-3
+
+
+def test_bfloat16_points_the_same_way():
+    net, images, labels = world(side=(16, 16), dtype=torch.float32)
+    member, names = full_and_prefix(labels), kernels(net)
+    expected = naive(net, images, labels, member, names)
+    engine = Fused(precision="bf16")
+    found = engine.gradients(net, images, labels, groups_of(member), names=names)
+    target = target_like(expected)
+    _, image = matched(found, images, target, squared)
+    _, image_ = matched(expected, images, target, squared)
+    for name in names:
+        assert found[name].dtype == torch.float32
+        assert F.cosine_similarity(found[name].flatten(), expected[name].flatten(), dim=0) > 0.99
+    assert F.cosine_similarity(image.flatten(), image_.flatten(), dim=0) > 0.98
+
+
+def test_images_without_gradient_give_gradients_without_graph():
+    net, images, labels = world()
+    member = full_and_prefix(labels)
+    found = Fused().gradients(net, images.detach(), labels, groups_of(member), names=kernels(net))
+    expected = naive(net, images, labels, member, kernels(net))
+    for name, gradient in found.items():
+        assert not gradient.requires_grad
+        assert error(gradient, expected[name]) < 1e-10
+
+
+def test_the_network_is_left_alone():
+    net, images, labels = world()
+    before = {name: p.clone() for name, p in net.named_parameters()}
+    found = Fused().gradients(
+        net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net)
+    )
+    squared(found, target_like(found)).backward()
+    assert images.grad is not None
+    for name, p in net.named_parameters():
+        assert p.grad is None
+        assert torch.equal(p, before[name])
+
+
+def test_an_example_of_no_group_gets_no_gradient():
+    net, images, labels = world()
+    found = Fused().gradients(
+        net, images, labels, groups_of(overlapping(labels)), names=kernels(net)
+    )
+    squared(found, target_like(found)).backward()
+    assert images.grad is not None
+    assert not images.grad[7].any()
+    assert images.grad[3].any()
+
+
+def test_features_are_those_before_the_last_layer():
+    net, images, _ = world()
+    found = Fused().features(net, images)
+    assert torch.allclose(net.classifier(found), net(images))
+    assert found.requires_grad
+
+
+@pytest.mark.parametrize(
+    ("place", "other", "named"),
+    [
+        ("norm", nn.BatchNorm2d(8), "blocks.1.norm (BatchNorm2d)"),
+        ("norm", nn.GroupNorm(2, 8), "blocks.1.norm (GroupNorm)"),
+        ("activation", nn.Sigmoid(), "blocks.1.activation (Sigmoid)"),
+        ("pool", nn.MaxPool2d(2), "blocks.1.pool (MaxPool2d)"),
+        ("pool", nn.AvgPool2d(3, stride=2, padding=1), "blocks.1.pool (AvgPool2d)"),
+        ("conv", nn.Conv2d(8, 8, 5, padding=2), "blocks.1.conv (Conv2d)"),
+        ("conv", nn.Conv2d(8, 8, 3, padding=2), "blocks.1.conv (Conv2d)"),
+    ],
+)
+def test_an_unknown_module_is_named_with_what_to_use_instead(place, other, named):
+    net, images, labels = world(dtype=torch.float32)
+    setattr(net.blocks[1], place, other)
+    with pytest.raises(UnsupportedNetwork) as caught:
+        Fused().gradients(
+            net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net)
+        )
+    assert named in str(caught.value)
+    assert 'engine="one-pass"' in str(caught.value)
+
+
+class Twice(nn.Module):
+    """Looks like a ConvNet by its modules, but calls its last layer on something else."""
+
+    def __init__(self, inner):
+        super().__init__()
+        self.inner = inner
+
+    def forward(self, images):
+        return self.inner(images) + self.inner(-images)
+
+
+def test_a_network_that_does_more_than_its_modules_show_is_refused():
+    net, images, labels = world()
+    with pytest.raises(UnsupportedNetwork, match="more in its forward"):
+        Fused().gradients(Twice(net), images, labels, groups_of(unequal_classes(labels)), names=[])
