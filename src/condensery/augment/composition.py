@@ -42,9 +42,8 @@ class Parameters:
 
     Attributes:
         flipped: Whether to mirror left and right.
-        offset: Brightness, added.
-        saturation: Factor, 0..2.
-        contrast: Factor, 0.5..1.5.
+        color: Brightness (added, -0.5..0.5), saturation (a factor, 0..2) and contrast (a
+            factor, 0.5..1.5).
         crop: Rows and columns to move the window by, in pixels.
         scale: Factors of the x and the y coordinate.
         degrees: Rotation.
@@ -52,9 +51,7 @@ class Parameters:
     """
 
     flipped: Bool[Tensor, "draw"] | None = None
-    offset: Float[Tensor, "draw"] | None = None
-    saturation: Float[Tensor, "draw"] | None = None
-    contrast: Float[Tensor, "draw"] | None = None
+    color: tuple[Float[Tensor, "draw"], Float[Tensor, "draw"], Float[Tensor, "draw"]] | None = None
     crop: tuple[Int[Tensor, "draw"], Int[Tensor, "draw"]] | None = None
     scale: tuple[Float[Tensor, "draw"], Float[Tensor, "draw"]] | None = None
     degrees: Float[Tensor, "draw"] | None = None
@@ -114,7 +111,7 @@ def _of(word: str, uniforms: Tensor, side: tuple[int, int]) -> Parameters:
     if word == "flip":
         return Parameters(flipped=mirror < 0.5)
     if word == "color":
-        return Parameters(offset=light - 0.5, saturation=2 * colour, contrast=stretch + 0.5)
+        return Parameters(color=(light - 0.5, 2 * colour, stretch + 0.5))
     if word == "crop":
         return Parameters(crop=(_shift(down, height), _shift(right, width)))
     if word == "translate":
@@ -168,15 +165,12 @@ def parameters(
 def augment(
     images: Float[Tensor, "example channel height width"], given: Parameters
 ) -> Float[Tensor, "example channel height width"]:
-    """Apply what is given: flip, brightness, saturation, contrast, crop, scale, rotate, cutout."""
+    """Apply what is given, in this order: flip, color, crop, scale, rotate, cutout."""
     if given.flipped is not None:
         images = operations.flip(images, flipped=given.flipped)
-    if given.offset is not None:
-        images = operations.brightness(images, offset=given.offset)
-    if given.saturation is not None:
-        images = operations.saturation(images, factor=given.saturation)
-    if given.contrast is not None:
-        images = operations.contrast(images, factor=given.contrast)
+    if given.color is not None:
+        offset, saturation, contrast = given.color
+        images = operations.color(images, offset=offset, saturation=saturation, contrast=contrast)
     if given.crop is not None:
         images = operations.crop(images, rows=given.crop[0], columns=given.crop[1])
     if given.scale is not None:
