@@ -72,7 +72,7 @@ def test_the_share_of_the_box_is_uniform_before_the_border_cuts_it():
         [cutmix(images, labels, probability=1.0, rng=rng).ratio for _ in range(2000)]
     )
     assert abs(ratios.mean() - (1 - 0.3208)) < 0.02  # 3 standard errors, and the rounding
-    assert ratios.min() < 0.05
+    assert ratios.min() < 0.2
     assert ratios.max() > 0.99
 
 

@@ -44,7 +44,7 @@ def _per_image(parameter: Tensor, images: Tensor) -> Tensor:
 
 def _only(images: Images, kept: Bool[Tensor, "draw height width"]) -> Images:
     """Zero what is not kept: a product, 6 times faster on a CPU than ``masked_fill``."""
-    return images * kept[:, None].to(device=images.device, dtype=images.dtype)
+    return images * kept[:, None].to(images.dtype)
 
 
 def brightness(images: Images, *, offset: Float[Tensor, "draw"]) -> Images:
@@ -101,13 +101,13 @@ def crop(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "dra
         down, right = int(rows), int(columns)
         # Negative padding cuts off: one call moves the window over the image.
         return functional.pad(images, (-right, right, -down, down))
-    row = torch.arange(height) + rows[:, None]  # [example, height]
-    column = torch.arange(width) + columns[:, None]  # [example, width]
+    device = images.device
+    row = torch.arange(height, device=device) + rows.to(device)[:, None]  # [example, height]
+    column = torch.arange(width, device=device) + columns.to(device)[:, None]
     inside = ((row >= 0) & (row < height))[:, :, None] & ((column >= 0) & (column < width))[:, None]
     at = row.clamp(0, height - 1)[:, :, None] * width + column.clamp(0, width - 1)[:, None]
-    at = at.flatten(1)[:, None].to(images.device).expand(-1, images.shape[1], -1)
-    shown = images.flatten(2).gather(2, at).view_as(images)
-    return _only(shown, inside)
+    at = at.flatten(1)[:, None].expand(-1, images.shape[1], -1)
+    return _only(images.flatten(2).gather(2, at).view_as(images), inside)
 
 
 def cutout(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "draw"]) -> Images:
@@ -119,8 +119,8 @@ def cutout(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "d
 
     def hit(length: int, centre: Tensor) -> Tensor:
         side = math.floor(length * 0.5 + 0.5)
-        start = centre[:, None] - side // 2
-        pixel = torch.arange(length)
+        start = centre.to(images.device)[:, None] - side // 2
+        pixel = torch.arange(length, device=images.device)
         return (pixel >= start) & (pixel < start + side)  # [draw, length]
 
     height, width = images.shape[2:]
@@ -128,37 +128,43 @@ def cutout(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "d
     return _only(images, ~box)
 
 
-def _warp(images: Tensor, matrix: tuple[tuple[Tensor, Tensor], tuple[Tensor, Tensor]]) -> Tensor:
-    """Show at ``(x, y)`` in [-1, 1] the image at ``matrix @ (x, y)``, bilinear, zero outside.
+def _axes(images: Images) -> tuple[Tensor, Tensor, torch.dtype]:
+    """Pixel centres ``[width]`` and ``[height, 1]``, where -1 and 1 are the outer edges."""
+    dtype = torch.promote_types(images.dtype, torch.float32)
+    height, width = images.shape[2:]
+    x = (torch.arange(width, device=images.device, dtype=dtype) * 2 + 1) / width - 1
+    y = (torch.arange(height, device=images.device, dtype=dtype) * 2 + 1) / height - 1
+    return x, y[:, None], dtype
 
-    Written out rather than by ``affine_grid``, whose matrix product is rounded to half
-    precision inside an autocast region.
+
+def _look_at(images: Images, x: Tensor, y: Tensor) -> Images:
+    """Show the images at coordinates that broadcast to ``[draw, height, width]``.
+
+    Bilinear, zero outside. Coordinates are written out by the callers rather than by
+    ``affine_grid``, whose matrix product is rounded to half precision inside an autocast
+    region; for the same reason images of half precision are sampled in single precision.
     """
-    count, _, height, width = images.shape
-    x = (torch.arange(width, dtype=torch.float64) * 2 + 1) / width - 1
-    y = ((torch.arange(height, dtype=torch.float64) * 2 + 1) / height - 1)[:, None]
-    rows = [
-        from_x[:, None, None] * x + from_y[:, None, None] * y  # [draw, height, width]
-        for from_x, from_y in matrix
-    ]
-    grid = torch.stack(rows, dim=3).to(device=images.device, dtype=images.dtype)
-    return functional.grid_sample(
-        images,
-        grid.expand(count, -1, -1, -1),
+    grid = torch.stack(torch.broadcast_tensors(x, y), dim=3)
+    shown = functional.grid_sample(
+        images.to(grid.dtype),
+        grid.expand(len(images), -1, -1, -1),
         mode="bilinear",
         padding_mode="zeros",
         align_corners=False,
     )
+    return shown.to(images.dtype)
 
 
 def scale(images: Images, *, x: Float[Tensor, "draw"], y: Float[Tensor, "draw"]) -> Images:
     """Multiply the coordinates to look at by ``x`` and ``y``: below 1 enlarges the image."""
-    x, y = x.double(), y.double()
-    zero = torch.zeros_like(x)
-    return _warp(images, ((x, zero), (zero, y)))
+    across, down, dtype = _axes(images)
+    by_x, by_y = (part.to(images.device, dtype)[:, None, None] for part in (x, y))
+    return _look_at(images, by_x * across, by_y * down)
 
 
 def rotate(images: Images, *, degrees: Float[Tensor, "draw"]) -> Images:
     """Turn the coordinates to look at by ``degrees``, in units of half a height and width."""
+    across, down, dtype = _axes(images)
     angle = torch.deg2rad(degrees.double())
-    return _warp(images, ((angle.cos(), -angle.sin()), (angle.sin(), angle.cos())))
+    cos, sin = (part.to(images.device, dtype)[:, None, None] for part in (angle.cos(), angle.sin()))
+    return _look_at(images, cos * across - sin * down, sin * across + cos * down)
