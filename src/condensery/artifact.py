@@ -175,7 +175,10 @@ class CondensedSet:
                 f"{words(sorted(metadata))}, expected {KEY!r}."
             )
         try:
-            manifest = json.loads(metadata[KEY])
+            try:
+                manifest = json.loads(metadata[KEY])
+            except (ValueError, RecursionError) as error:
+                raise ArtifactError(f"manifest: is no JSON ({error}).") from error
             if not isinstance(manifest, dict):
                 raise ArtifactError(
                     f"manifest: found a {type(manifest).__name__}, expected a dict."
@@ -189,7 +192,7 @@ class CondensedSet:
                     f"and perhaps {words(OPTIONAL)}."
                 )
             return cls(**tensors, manifest=manifest)
-        except (ArtifactError, ValueError, RecursionError) as error:
+        except ArtifactError as error:
             raise ArtifactError(f"{path}: {error} Nothing was loaded.") from error
 
     def save(self, path: str | Path) -> None:
