@@ -1,1 +1,56 @@
-"""Condensery."""
+"""Condensery: dataset condensation whose every prefix is a good condensed set.
+
+Public names are listed here and nowhere else; torch is imported when one is first used.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from condensery.api import Condensation, condense
+    from condensery.artifact import CondensedSet
+    from condensery.data import Data, ImageData, load_data
+    from condensery.evaluate import evaluate, random_selection
+    from condensery.loop import Progress
+
+__all__ = [
+    "Condensation",
+    "CondensedSet",
+    "Data",
+    "ImageData",
+    "Progress",
+    "condense",
+    "evaluate",
+    "load_data",
+    "random_selection",
+]
+
+_ROOMS = {
+    "CondensedSet": "artifact",
+    "Condensation": "api",
+    "Data": "data",
+    "ImageData": "data",
+    "Progress": "loop",
+    "condense": "api",
+    "evaluate": "evaluate",
+    "load_data": "data",
+    "random_selection": "evaluate",
+}
+
+try:
+    __version__ = version("condensery")
+except PackageNotFoundError:  # a source tree that was never installed
+    __version__ = "0+unknown"
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    if name in _ROOMS:
+        return getattr(import_module(f"condensery.{_ROOMS[name]}"), name)
+    raise AttributeError(f"module 'condensery' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *_ROOMS])

@@ -158,7 +158,9 @@ def _refuse_mixing(network: nn.Module) -> None:
 _Rule = Callable[[Any, Tensor, Tensor, Sequence[str]], dict[str, Tensor]]
 
 
-def _conv(module: nn.Conv2d, inputs: Tensor, up: Tensor, leaves: Sequence[str]) -> dict[str, Tensor]:
+def _conv(
+    module: nn.Conv2d, inputs: Tensor, up: Tensor, leaves: Sequence[str]
+) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     if "weight" in leaves:
         found["weight"] = torch.nn.grad.conv2d_weight(
@@ -175,7 +177,9 @@ def _conv(module: nn.Conv2d, inputs: Tensor, up: Tensor, leaves: Sequence[str]) 
     return found
 
 
-def _linear(module: nn.Linear, inputs: Tensor, up: Tensor, leaves: Sequence[str]) -> dict[str, Tensor]:
+def _linear(
+    module: nn.Linear, inputs: Tensor, up: Tensor, leaves: Sequence[str]
+) -> dict[str, Tensor]:
     del leaves, module
     inputs, up = inputs.flatten(0, -2), up.flatten(0, -2)
     return {"weight": up.T @ inputs, "bias": up.sum(dim=0)}

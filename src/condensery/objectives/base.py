@@ -48,5 +48,3 @@ class Objective(Protocol):
 def target_rows(classes: Tensor, wanted: Tensor) -> Tensor:
     """Positions in the sorted ``classes`` of the real targets of the ``wanted`` classes."""
     return torch.searchsorted(classes, wanted)
-
-

@@ -18,7 +18,7 @@ from typing import Literal
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F  # noqa: N812
+from torch.nn import functional as F
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
@@ -46,7 +46,9 @@ class MultiFormation:
 
     def __post_init__(self) -> None:
         if self.factor < 1:
-            raise ConfigError(f"factor = {self.factor}: a stored image holds at least 1 crop a side.")
+            raise ConfigError(
+                f"factor = {self.factor}: a stored image holds at least 1 crop a side."
+            )
         for name, known in (("order", ("image", "crop")), ("init", ("mix", "first", "noise"))):
             given = getattr(self, name)
             if given not in known:
@@ -90,7 +92,9 @@ class MultiFormation:
         rank = self._crop_rank(stored)
         if self.order == "crop":
             crops, rank = crops.transpose(0, 1), rank.T
-            labels, class_ = (x.repeat(count, *[1] * (x.ndim - 1)) for x in (stored.labels, stored.class_))
+            labels, class_ = (
+                x.repeat(count, *[1] * (x.ndim - 1)) for x in (stored.labels, stored.class_)
+            )
         else:
             labels, class_ = (
                 x.repeat_interleave(count, dim=0) for x in (stored.labels, stored.class_)
@@ -177,4 +181,3 @@ def decode_crops(images: Tensor, *, factor: int) -> Tensor:
 def _cuts(side: int, factor: int) -> list[int]:
     small, larger = divmod(side, factor)
     return [i * small + min(i, larger) for i in range(factor + 1)]
-

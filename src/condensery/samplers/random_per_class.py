@@ -34,7 +34,9 @@ class RandomPerClass:
 
     def __post_init__(self) -> None:
         if self.batch < 1:
-            raise ConfigError(f"sampler.batch = {self.batch}: at least 1 real image a class is needed.")
+            raise ConfigError(
+                f"sampler.batch = {self.batch}: at least 1 real image a class is needed."
+            )
 
     def draw(self, data: ImageData, *, rng: torch.Generator) -> Examples:
         """See ``Sampler.draw``."""

@@ -38,7 +38,7 @@ class SizePolicy(Protocol):
         ...
 
     def profiles(self, state: SizeState, *, outer: int, rng: torch.Generator) -> Tensor:
-        """Images per class of each matched set, ``[profile, class_]``; the first is the full set."""
+        """Images per class of each matched set, ``[profile, class_]``; first the full set."""
         ...
 
     def frozen(self, state: SizeState, *, outer: int) -> Tensor:

@@ -50,7 +50,9 @@ class MostLearnable:
 
     def __post_init__(self) -> None:
         if self.period < 1:
-            raise ConfigError(f"sizes.period = {self.period}: choices need at least 1 iteration between.")
+            raise ConfigError(
+                f"sizes.period = {self.period}: choices need at least 1 iteration between."
+            )
         if self.freeze not in ("exact", "released", "none"):
             raise ConfigError(
                 f"sizes.freeze = {self.freeze!r} is unknown; known are exact, released, none."

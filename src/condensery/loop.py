@@ -195,7 +195,9 @@ def _outer(recipe: Recipe, world: World, outer: int, state: State) -> Iterator[P
         sizes = state.sizes
         if recipe.sizes.probes(outer):
             sizes = recipe.sizes.observe(sizes, _probed(recipe, bind, examples))
-        gradient = gradient.masked_fill(examples.rank[:, None, None, None] < _of(frozen, examples), 0)
+        gradient = gradient.masked_fill(
+            examples.rank[:, None, None, None] < _of(frozen, examples), 0
+        )
         images, update = recipe.update.step(
             state.stored.images,
             _pulled_back(recipe.parameterization, state.stored, gradient),

@@ -1,0 +1,161 @@
+"""What Python users call: ``condense`` resolves a recipe and hands out the run.
+
+Knows nothing about files or terminals: whoever iterates decides about these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from datetime import datetime, timezone
+
+from condensery.artifact import CondensedSet
+from condensery.data import Data, ImageData
+from condensery.errors import ConfigError, nearest
+from condensery.loop import Progress, State, run, start
+from condensery.methods import recipe_for
+from condensery.recipe import PARTS, Recipe, changed, to_json
+
+__all__ = ["Condensation", "condense", "resolve"]
+
+
+class Condensation:
+    """A run that has not happened yet: iterate for progress, or ask for the result.
+
+    Attributes:
+        recipe: Resolved, complete.
+        data: Real training images.
+        seed: Of every draw.
+        state: After the last step taken; the result is made of it at any time.
+    """
+
+    def __init__(
+        self,
+        recipe: Recipe,
+        data: ImageData,
+        *,
+        seed: int,
+        state: State | None = None,
+        device: str = "cpu",
+    ) -> None:
+        self.recipe = recipe
+        self.data = data
+        self.seed = seed
+        self.device = device
+        self.state = start(recipe, data, seed=seed) if state is None else state
+        self._steps = self._run()
+
+    def __iter__(self) -> Iterator[Progress]:
+        """Progress after progress; breaking off and iterating again goes on where it stopped."""
+        return self._steps
+
+    def _run(self) -> Iterator[Progress]:
+        steps = run(self.recipe, self.data, seed=self.seed, state=self.state, device=self.device)
+        for progress in steps:
+            self.state = progress.state
+            yield progress
+
+    def result(self, *, created: str | None = None) -> CondensedSet:
+        """Finish the run and return its condensed set.
+
+        Args:
+            created: Text for the file's ``created``; the time now if not given.
+        """
+        for _ in self:
+            pass
+        return self.so_far(created=created)
+
+    def so_far(self, *, created: str | None = None) -> CondensedSet:
+        """The condensed set of the steps taken so far: an anytime result."""
+        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return CondensedSet.from_stored(
+            self.state.stored.to("cpu"),
+            name=f"{self.data.name}-{self.recipe.method}-ipc{self.recipe.ipc}",
+            class_names=self.data.class_names,
+            decode=self.recipe.parameterization.decode_json(),
+            mean=self.data.mean,
+            std=self.data.std,
+            method=self.recipe.method,
+            recipe=to_json(self.recipe),
+            seed=self.seed,
+            data={
+                "name": self.data.name,
+                "fingerprint": self.data.fingerprint,
+                "images": len(self.data),
+                "classes": self.data.classes,
+            },
+            created=now if created is None else created,
+        )
+
+
+def condense(
+    data: Data | ImageData,
+    *,
+    method: str = "mdc",
+    ipc: int = 10,
+    preset: str = "quick",
+    sizes: str | None = None,
+    network: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+) -> Condensation:
+    """Condense ``data`` to ``ipc`` images per class.
+
+    Nothing runs yet: ``condense(...).result()`` runs to the end, ``for progress in
+    condense(...)`` step by step.
+
+    Args:
+        data: What ``load_data`` returned (its training part is used), or training images.
+        method: A name of ``condensery methods``.
+        ipc: Images per class, 1 to the size of the largest class. A class that has fewer images
+            stores all it has.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
+        sizes: Another size policy than the method's: ``"one"``, ``"most-learnable"``, ``"all"``,
+            ``"random"``; works with every method.
+        network: Another matching network, by name or ``"package.module:factory"``.
+        settings: Single keys of the recipe, ``{"update.lr": "0.01"}``, as ``--set``.
+        seed: Of every draw.
+        device: Such as ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        ConfigError: For anything unknown or out of range, before any work.
+    """
+    train = data.train if isinstance(data, Data) else data
+    recipe = resolve(
+        train,
+        method=method,
+        ipc=ipc,
+        preset=preset,
+        sizes=sizes,
+        network=network,
+        settings=settings or {},
+    )
+    return Condensation(recipe, train, seed=seed, device=device)
+
+
+def resolve(
+    data: ImageData,
+    *,
+    method: str,
+    ipc: int,
+    preset: str,
+    sizes: str | None,
+    network: str | None,
+    settings: Mapping[str, str],
+) -> Recipe:
+    """The complete recipe; arguments as ``condense``."""
+    recipe = recipe_for(method, data, ipc=ipc, preset=preset)
+    if sizes is not None:
+        if sizes not in PARTS["sizes"]:
+            raise ConfigError(
+                f"sizes = {sizes!r} is unknown; known are {', '.join(PARTS['sizes'])}."
+                f"{nearest(sizes, PARTS['sizes'])}"
+            )
+        same = type(recipe.sizes) is PARTS["sizes"][sizes]
+        recipe = recipe if same else changed(recipe, "sizes", sizes)
+    if network is not None:
+        recipe = replace(recipe, network=network)
+    for key, value in settings.items():
+        recipe = changed(recipe, key, value)
+    return recipe

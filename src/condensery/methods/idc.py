@@ -1,0 +1,168 @@
+"""IDC: efficient synthetic-data parameterization (Kim et al., ICML 2022, arXiv 2205.14959).
+
+| algorithm line | part |
+|---|---|
+| store N images, train on f x f crops of each | ``MultiFormation(factor=f)`` |
+| fresh network every outer iteration, trained on augmented real data | ``Redraw`` |
+| 64 real images of each class | ``RandomPerClass(batch=64)`` |
+| one augmentation for real and synthetic images | ``Siamese("color_crop_cutout")`` |
+| distance of convolution gradients, class by class | ``GradientMatching`` |
+| one SGD step per class on one momentum buffer | ``joint_sgd`` (one step, the same path) |
+
+Presets: ``paper`` is the released code's ``--reproduce`` setting of the data set, by name; data of
+another name take the row of CIFAR-10 up to 64 pixels a side, and ImageNet-10's above. ``standard``,
+``quick`` and ``smoke`` are shorter and ours; docs/methods/mdc.md says what each costs and gives.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from condensery.augment import PerExample, Siamese
+from condensery.data import ImageData
+from condensery.objectives import GradientMatching
+from condensery.parameterizations import MultiFormation
+from condensery.recipe import Recipe
+from condensery.samplers import RandomPerClass
+from condensery.schedules import Redraw
+from condensery.sizes import OneSize
+from condensery.training import SGDTraining
+from condensery.updates import joint_sgd
+
+__all__ = ["PRESETS", "recipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Paper:
+    """One column of the released settings.
+
+    Attributes:
+        metric: Distance of gradients.
+        lr: Image step size per class, before scaling with N and side.
+        base: Side in pixels that ``lr`` was chosen for.
+        images: Real images per network update (``n_data``).
+        network: Matching network.
+        factor: Crops per side.
+        iterations: Outer iterations.
+        pretrain: Epochs on real data per outer iteration.
+        cutmix: Probability of CutMix in the network update.
+    """
+
+    metric: str
+    lr: float
+    base: int = 32
+    images: int = 500
+    network: str = "convnet3"
+    factor: int = 2
+    iterations: int = 2000
+    pretrain: int = 0
+    cutmix: float = 0.5
+
+
+_CIFAR = _Paper(metric="mse", lr=5e-3, images=2000)
+_IMAGENET = _Paper(
+    metric="l1",
+    lr=3e-3,
+    base=224,
+    network="resnetap10",
+    factor=3,
+    iterations=500,
+    pretrain=10,
+    cutmix=1.0,
+)
+_PAPER: Mapping[str, _Paper] = {
+    "cifar10": _CIFAR,
+    "cifar100": _CIFAR,
+    "svhn": _Paper(metric="mse", lr=5e-3),
+    "mnist": _Paper(metric="l1", lr=1e-4, base=28, cutmix=0.0),
+    "fashion-mnist": _Paper(metric="l1", lr=1e-4),
+    "imagenet-10": _IMAGENET,
+}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Short:
+    """A run cut to a budget: ours, tuned by measurement (docs/methods/mdc.md).
+
+    Attributes:
+        iterations: Outer iterations.
+        inner: Image updates per network.
+        steps: Network steps between two image updates.
+        batch: Real images per class.
+        network: Matching network where the paper's is ConvNet-3.
+        faster: Factor on the image step size of CIFAR-10's row.
+    """
+
+    iterations: int
+    inner: int
+    steps: int
+    batch: int
+    network: str
+    faster: float
+
+
+_SHORT: Mapping[str, _Short] = {
+    "smoke": _Short(iterations=2, inner=3, steps=2, batch=16, network="convnet3-w16", faster=4),
+    "quick": _Short(iterations=40, inner=10, steps=8, batch=32, network="convnet3-w64", faster=4),
+    "standard": _Short(iterations=200, inner=20, steps=16, batch=64, network="convnet3", faster=2),
+}
+
+PRESETS = ("smoke", "quick", "standard", "paper")
+
+
+def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
+    """IDC's recipe for ``data``.
+
+    Args:
+        data: Real training images; the name and the side choose the published row.
+        ipc: Images per class, at least 1.
+        preset: One of ``PRESETS``.
+    """
+    row = _row(data)
+    scale = ipc / 10 * (data.side[0] / row.base) ** 2
+    strategy = "color_crop" if data.name == "mnist" and row.factor > 1 else "color_crop_cutout"
+    published = Recipe(
+        method="idc",
+        preset=preset,
+        ipc=ipc,
+        iterations=row.iterations,
+        network=row.network,
+        parameterization=MultiFormation(factor=row.factor),
+        augment=Siamese(strategy=strategy),
+        sampler=RandomPerClass(batch=64),
+        schedule=Redraw(
+            inner=100,
+            steps=-(-row.images // 64),
+            pretrain=row.pretrain * -(-len(data) // 64),
+            training=SGDTraining(augment=PerExample(strategy="color_crop"), cutmix=row.cutmix),
+        ),
+        objective=GradientMatching(metric=row.metric),
+        sizes=OneSize(),
+        update=joint_sgd(lr=row.lr * scale, momentum=0.5, classes=data.classes),
+    )
+    return published if preset == "paper" else _shortened(published, data, _SHORT[preset])
+
+
+def _row(data: ImageData) -> _Paper:
+    near = _CIFAR if max(data.side) <= 64 else _IMAGENET
+    row = _PAPER.get(data.name, near)
+    # A crop of fewer than 8 pixels a side shows nothing: tiny images are stored whole.
+    return replace(row, factor=1) if min(data.side) < 8 * row.factor else row
+
+
+def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
+    schedule = published.schedule
+    assert isinstance(schedule, Redraw)
+    lr = _CIFAR.lr * published.ipc / 10 * short.faster
+    return replace(
+        published,
+        iterations=short.iterations,
+        network=short.network if published.network == "convnet3" else published.network,
+        sampler=RandomPerClass(batch=short.batch),
+        schedule=replace(
+            schedule, inner=short.inner, steps=short.steps, pretrain=min(schedule.pretrain, 40)
+        ),
+        objective=GradientMatching(metric="mse"),
+        update=joint_sgd(lr=lr, momentum=0.5, classes=data.classes),
+    )
