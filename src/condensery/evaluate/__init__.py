@@ -1,1 +1,27 @@
+"""Measuring a condensed set: networks trained on every size, beside as many random real images."""
 
+from condensery.evaluate.evaluate import Evaluation, evaluate, observe
+from condensery.evaluate.observation import Observation, append_observation, read_observations
+from condensery.evaluate.protocol import PROTOCOLS, Protocol, Subject, protocol_for
+from condensery.evaluate.selection import herding, random_selection, select
+from condensery.evaluate.summary import summary, table
+from condensery.evaluate.trials import Trials
+
+__all__ = [
+    "PROTOCOLS",
+    "Evaluation",
+    "Observation",
+    "Protocol",
+    "Subject",
+    "Trials",
+    "append_observation",
+    "evaluate",
+    "herding",
+    "observe",
+    "protocol_for",
+    "random_selection",
+    "read_observations",
+    "select",
+    "summary",
+    "table",
+]

@@ -7,7 +7,7 @@
 from condensery.training.accuracy import accuracy
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import SGDTraining
-from condensery.training.precision import COMPILE_AFTER, PRECISIONS
+from condensery.training.precision import COMPILE_AFTER, PRECISIONS, check_precision
 from condensery.training.trainer import Trainer
 
 __all__ = [
@@ -18,5 +18,6 @@ __all__ = [
     "Trainer",
     "accuracy",
     "batches",
+    "check_precision",
     "real_batches",
 ]

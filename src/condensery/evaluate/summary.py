@@ -1,0 +1,123 @@
+"""Averages over trained networks, in the words of the condensed-set file, and as a table.
+
+Knows nothing about tensors: observations in, records and text out.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from condensery.evaluate.observation import Observation
+
+__all__ = ["summary", "table"]
+
+
+def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
+    """One record per protocol, length, architecture and size, ascending.
+
+    Returns:
+        Records ``{"size", "accuracy", "std", "random", "random_std", "networks", "seeds",
+        "protocol", "epochs", "steps", "precision"}``. Accuracies are fractions of 1, means over
+        the seeds; ``std`` is the sample deviation (n - 1) over the seeds, 0.0 where there is one.
+        ``networks`` names the architecture (a list of one: deviations across architectures would
+        mean nothing), ``seeds`` counts the condensed networks. Where no random images were
+        tested, ``random`` is ``None``; sizes without a condensed network are left out.
+    """
+    groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
+    for seen in observations:
+        length = (seen.epochs or 0, seen.steps or 0)
+        key = (seen.protocol, length, seen.precision, seen.network, seen.size)
+        groups.setdefault(key, {}).setdefault(seen.set, []).append(seen.accuracy)
+    records: list[dict[str, Any]] = []
+    for (protocol, length, precision, network, size), sets in sorted(groups.items()):
+        if "condensed" not in sets:
+            continue
+        epochs, steps = length
+        ours, random = sets["condensed"], sets.get("random")
+        records.append(
+            {
+                "size": size,
+                "accuracy": _mean(ours),
+                "std": _deviation(ours),
+                "random": None if random is None else _mean(random),
+                "random_std": None if random is None else _deviation(random),
+                "networks": [network],
+                "seeds": len(ours),
+                "protocol": protocol,
+                "epochs": epochs or None,
+                "steps": steps or None,
+                "precision": precision,
+            }
+        )
+    return records
+
+
+def table(records: Sequence[Mapping[str, Any]]) -> str:
+    """A Markdown table of summaries by size, in percent, with the averages over the sizes.
+
+    Args:
+        records: As ``summary`` gives them.
+
+    Returns:
+        One table per protocol, length and architecture, each under a line that names them.
+    """
+    groups: dict[str, list[Mapping[str, Any]]] = {}
+    for record in records:
+        groups.setdefault(_title(record), []).append(record)
+    return "\n\n".join(f"{title}\n\n{_rows(group)}" for title, group in groups.items())
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    steps, epochs = record.get("steps"), record.get("epochs")
+    length = f"{epochs} epochs" if steps is None else f"{steps} steps"
+    networks = ", ".join(record["networks"])
+    precision = record.get("precision", "fp32")
+    seeds = f"{record['seeds']} seed" + ("s" if record["seeds"] != 1 else "")
+    parts = [f"protocol {record['protocol']}", length, networks, seeds]
+    return ", ".join(parts if precision == "fp32" else [*parts, precision])
+
+
+def _rows(records: Sequence[Mapping[str, Any]]) -> str:
+    cells = [["images per class", "condensed", "random", "gain"]]
+    for record in records:
+        ours, random = record["accuracy"], record["random"]
+        cells.append(
+            [
+                str(record["size"]),
+                f"{_percent(ours)} ± {_percent(record['std'])}",
+                "-" if random is None else f"{_percent(random)} ± {_percent(record['random_std'])}",
+                "-" if random is None else f"{100 * (ours - random):+.1f}",
+            ]
+        )
+    if len(records) > 1:
+        ours = _mean([record["accuracy"] for record in records])
+        randoms = [record["random"] for record in records]
+        if None in randoms:
+            cells.append(["average", _percent(ours), "-", "-"])
+        else:
+            random = _mean(randoms)
+            gain = f"{100 * (ours - random):+.1f}"
+            cells.append(["average", _percent(ours), _percent(random), gain])
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, [f"{'-' * (width - 1)}:" for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    )
+
+
+def _percent(fraction: float) -> str:
+    return f"{100 * fraction:.1f}"
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
+
+
+def _deviation(values: Sequence[float]) -> float:
+    if len(values) == 1:
+        return 0.0
+    mean = _mean(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -1,0 +1,168 @@
+"""One trial: a fresh network is trained on a set of images, then tested.
+
+Knows nothing about the other trials, or about what the images are compared with.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice
+from typing import NamedTuple
+
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from condensery.artifact import CondensedSet
+from condensery.data import ImageData
+from condensery.evaluate.observation import Key
+from condensery.evaluate.protocol import Protocol
+from condensery.networks import build
+from condensery.rng import stream
+from condensery.training import Trainer, accuracy, batches
+
+__all__ = ["Network", "Pool", "Trial", "fresh", "pool", "train"]
+
+Network = str | Callable[..., nn.Module]
+
+
+class Pool(NamedTuple):
+    """The images that a network is trained on, normalised, and their classes."""
+
+    images: Float[Tensor, "example channel height width"]
+    labels: Int[Tensor, "example"]
+
+
+def pool(condensed: CondensedSet, size: int, *, test: ImageData) -> Pool:
+    """The decoded set of size ``size``, normalised as ``test`` is, on its device."""
+    decoded = condensed.decode(size)
+    device = test.images.device
+    return Pool(test.normalise(decoded.images).to(device), decoded.class_.to(device))
+
+
+def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Module:
+    """An untrained network: the same for the condensed and the random set of one size."""
+    return build(
+        network,
+        channels=test.channels,
+        classes=test.classes,
+        side=test.side,
+        seed=seed,
+        path=("evaluate", "network", size),
+    ).to(test.images.device)
+
+
+def train(
+    network: nn.Module,
+    on: Pool,
+    *,
+    protocol: Protocol,
+    seed: int,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> nn.Module:
+    """Train a network by a protocol, to its last step.
+
+    Args:
+        network: Trained in place, and returned.
+        on: What to train on.
+        protocol: How, and how long.
+        seed: Of the order of the images, their augmentation and CutMix.
+        precision: ``"fp32"`` or ``"bf16"``.
+        compiled: See ``Trainer``.
+    """
+    count = len(on.labels)
+    trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
+    order = batches(count, protocol.training.batch, rng=stream(seed, "evaluate", "order"))
+    rng = stream(seed, "evaluate", "view")
+    for step, index in enumerate(islice(order, protocol.total_steps(count))):
+        trainer.set_lr(protocol.lr(step, images=count))
+        trainer.step(on.images[index], on.labels[index], rng=rng)
+    return network
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Trial:
+    """What to train on, how, and what to test on.
+
+    Attributes:
+        set: ``"condensed"`` or ``"random"``.
+        images: The set; its size ``size`` is trained on.
+        test: Normalised as the set was made for.
+        size: Images per class.
+        network: The architecture.
+        seed: Of the network and its training.
+        protocol: How to train, and how long.
+        precision: ``"fp32"`` or ``"bf16"``.
+    """
+
+    set: str
+    images: CondensedSet
+    test: ImageData
+    size: int
+    network: Network
+    seed: int
+    protocol: Protocol
+    precision: str
+
+    def run(self, *, compiled: bool) -> tuple[float, int]:
+        """Train and test.
+
+        Returns:
+            Fraction of the test images that the network gets right after its last step, and the
+            number of images that it was trained on.
+        """
+        on = pool(self.images, self.size, test=self.test)
+        network = train(
+            fresh(self.network, self.test, size=self.size, seed=self.seed),
+            on,
+            protocol=self.protocol,
+            seed=self.seed,
+            precision=self.precision,
+            compiled=compiled,
+        )
+        return accuracy(network, self.test, precision=self.precision), len(on.labels)
+
+    @property
+    def name(self) -> str:
+        """Of the network: as given, or ``module:factory``."""
+        if isinstance(self.network, str):
+            return self.network
+        kind = type(self.network)
+        own = getattr(self.network, "__qualname__", kind.__qualname__)
+        return f"{getattr(self.network, '__module__', kind.__module__)}:{own}"
+
+    @property
+    def full_batches(self) -> int:
+        """Steps with a batch of full size."""
+        count, batch = len(self.images.decode(self.size)), self.protocol.training.batch
+        share = (count // batch) / -(-count // batch)
+        return int(self.protocol.total_steps(count) * share)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of all but network and seed that decides the accuracy; 16 hexadecimal digits.
+
+        Of the stored images and how they decode, the protocol, and the test images.
+        """
+        condensed, test = self.images, self.test
+        decode = sorted(condensed.manifest["decode"].items())
+        # Decoded crop by crop, a size reads parts of all images.
+        whole = ("order", "crop") in decode
+        rows = len(condensed.labels) if whole else condensed.rows[self.size - 1]
+        content = hashlib.blake2b(digest_size=8)
+        content.update(repr((decode, self.size, self.protocol, test.mean, test.std)).encode())
+        content.update(f"{test.fingerprint} {condensed.images.dtype}".encode())
+        for tensor in (condensed.images, condensed.labels, condensed.rank):
+            content.update(memoryview(tensor[:rows].contiguous().numpy()))
+        return content.hexdigest()
+
+    @cached_property
+    def key(self) -> Key:
+        """The key that the observation will have."""
+        recipe = self.protocol
+        epochs = recipe.epochs if recipe.steps is None else None
+        named = (self.set, self.size, self.name, self.seed, recipe.name)
+        return (*named, epochs, recipe.steps, self.precision, self.fingerprint)
