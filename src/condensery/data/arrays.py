@@ -13,9 +13,9 @@ from condensery.errors import DataError
 __all__ = ["part", "read"]
 
 
-def read(pair: tuple[object, object]) -> Source:
+def read(images: object, labels: object) -> Source:
     """Read ``(images, labels)``; see ``part``."""
-    return Source(title="arrays", train=part(*pair, title="arrays"))
+    return Source(title="arrays", train=part(images, labels, title="arrays"))
 
 
 def part(images: object, labels: object, *, title: str) -> Part:

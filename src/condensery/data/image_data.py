@@ -91,7 +91,7 @@ class ImageData:
         """
         content = hashlib.blake2b(digest_size=16)
         content.update(",".join(str(extent) for extent in self.images.shape).encode())
-        content.update(memoryview(self.images.cpu().contiguous().numpy()))
+        content.update(self.images.cpu().contiguous().numpy().data)
         content.update(self.labels.cpu().contiguous().numpy().astype("<i8").tobytes())
         return content.hexdigest()
 

@@ -6,15 +6,20 @@ agree in classes, channels and side. Knows nothing about file formats.
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from pathlib import Path
-from typing import cast
 
-from condensery.data import arrays, digits
+import numpy as np
+from torch import Tensor
+
+from condensery.data import arrays, digits, path, torch_dataset
+from condensery.data.fit import check_size, fit_all
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
 from condensery.data.labels import check_classes, default_names
 from condensery.data.source import Part, Source
-from condensery.data.statistics import known_set, measure
+from condensery.data.statistics import known_by_name, known_by_path, measure
 from condensery.errors import DataError
 
 __all__ = ["load_data"]
@@ -28,19 +33,68 @@ def load_data(
     name: str | None = None,
     test: object = None,
 ) -> Data:
-    """Load a labelled image data set."""
+    """Load a labelled image data set; nothing is ever downloaded.
+
+    A source is one of:
+
+    * ``"digits"``: 1,797 handwritten digits, 8 x 8, which travel with the package;
+    * a path (``str`` or ``Path``) of a folder of images (``class/*.png``, or ``train/class`` with
+      ``test/class``), a folder of IDX files, Parquet files in the image layout of Hugging Face
+      (a file, a folder, a pattern such as ``"cifar10-*.parquet"``), or a ``.npz`` file;
+    * a list of Parquet files;
+    * ``(images, labels)``: NumPy arrays or tensors, NHW, NCHW or NHWC, ``uint8`` or floats in
+      [0, 1], which are rounded to bytes;
+    * a map-style torch data set that yields ``(image, class index)``.
+
+    **Test split.** If neither ``test`` nor the source gives one, a fifth of every class is held
+    out: of ``n >= 2`` images ``max(1, n // 5)``, of a single image none. The choice comes from
+    ``stream(0, "holdout")``, so it is the same in every run, whatever its seed.
+
+    **Normalisation.** A data set that its path (or ``name``) tells to be MNIST, Fashion-MNIST,
+    SVHN, CIFAR-10, CIFAR-100, Imagenette, ImageNet-10 or ImageNet-100, and whose number of
+    classes and channels agrees, gets its canonical name and the published mean and deviation
+    (CIFAR-100 those of CIFAR-10, as IDC does). All others get those of their train images.
+
+    Args:
+        source: See above.
+        size: Height and width to bring every image to: the shorter side is resized, then the
+            centre cropped. ``None`` keeps images as they are; they must then all have one size.
+        skip_corrupt: Whether to go on without images that cannot be read, naming them in
+            ``Data.skipped``.
+        name: Name of the data set; ``None`` takes it from the source.
+        test: A second source, for the test split. If it has a test split of its own that is
+            taken, else all of it. Replaces the test split of ``source``.
+
+    Raises:
+        DataError: If a source cannot be read, a class has no image, there is one class only, or
+            the splits disagree in classes, channels or side.
+    """
+    if size is not None:
+        check_size(size)
     read = _read(source, size=size, skip_corrupt=skip_corrupt)
+    skipped = read.skipped
     names = read.class_names
     classes = check_classes(read.train.labels, names=names, part="train", title=read.title)
     names = names or default_names(classes)
-    train, given = read.train, read.test
-    if given is None:
-        keep, held = hold_out(train.labels, title=read.title)
-        given = Part(images=train.images[held], labels=train.labels[held])
+    train, held = read.train, read.test
+    if test is not None:
+        second = _read(test, size=size, skip_corrupt=skip_corrupt)
+        held = second.test or second.train
+        skipped += second.skipped
+        _check_names(read, second)
+    if held is None:
+        keep, away = hold_out(train.labels, title=read.title)
+        held = Part(images=train.images[away], labels=train.labels[away])
         train = Part(images=train.images[keep], labels=train.labels[keep])
-    known = known_set(name or read.title, classes=classes, channels=train.images.shape[1])
+    else:
+        check_classes(held.labels, names=names, part="test", title=read.title)
+    _check_sides(train, held, title=read.title)
+
+    channels = train.images.shape[1]
+    recognise = known_by_path if name is None else known_by_name
+    known = recognise(name or read.title, classes=classes, channels=channels)
     statistics = known.statistics if known else measure(train.images)
-    called = name or (known.name if known else Path(read.title).name)
+    called = known.name if known else name or _plain(read.title)
 
     def split(part: Part) -> ImageData:
         return ImageData(
@@ -52,12 +106,60 @@ def load_data(
             std=statistics.std,
         )
 
-    return Data(name=called, train=split(train), test=split(given), skipped=read.skipped)
+    return Data(name=called, train=split(train), test=split(held), skipped=skipped)
 
 
 def _read(source: object, *, size: int | None, skip_corrupt: bool) -> Source:
-    if isinstance(source, str) and source == "digits":
-        return digits.read()
-    if isinstance(source, tuple):
-        return arrays.read(cast("tuple[object, object]", source))
-    raise DataError(f"{source!r} is not a data set.")
+    if isinstance(source, (str, Path)) and str(source) != "digits":
+        return _sized(path.read(str(source), size=size, skip_corrupt=skip_corrupt), size)
+    if isinstance(source, str):
+        return _sized(digits.read(), size)
+    if isinstance(source, (list, tuple)):
+        if source and all(isinstance(entry, (str, Path)) for entry in source):
+            files = [Path(entry) for entry in source]
+            return path.read_list(files, title=str(files[0]), size=size, skip_corrupt=skip_corrupt)
+        if len(source) == 2:
+            return _sized(arrays.read(source[0], source[1]), size)
+    elif isinstance(source, torch_dataset.MapStyle) and not isinstance(
+        source, (Mapping, np.ndarray, Tensor)
+    ):
+        return torch_dataset.read(source, size=size, skip_corrupt=skip_corrupt)
+    raise DataError(
+        f"a {type(source).__name__} is not a data set that can be read. Give 'digits', a path, "
+        "a pair (images, labels) of arrays, or a map-style torch data set of (image, class index)."
+    )
+
+
+def _sized(source: Source, size: int | None) -> Source:
+    """Bring arrays to a side; images that were decoded have it already."""
+    return source if size is None else source.mapped(lambda images: fit_all(images, size))
+
+
+def _plain(title: str) -> str:
+    """Name a data set that nobody knows after its file or folder."""
+    last = Path(title).expanduser().resolve().name
+    return re.sub(r"\.(parquet|npz)$|[*?\[\]]", "", last).strip("-_. ") or "data"
+
+
+def _check_names(train: Source, test: Source) -> None:
+    ours, theirs = train.class_names, test.class_names
+    if ours is None or theirs is None or ours == theirs:
+        return
+    odd = f"{len(ours)} and {len(theirs)} classes"
+    if len(ours) == len(theirs):
+        first = next(i for i in range(len(ours)) if ours[i] != theirs[i])
+        odd = f"class {first} is {ours[first]!r} and {theirs[first]!r}"
+    raise DataError(
+        f"{train.title} and {test.title}: the class names of train and test differ ({odd}). "
+        "Give a test source with the same classes in the same order."
+    )
+
+
+def _check_sides(train: Part, test: Part, *, title: str) -> None:
+    ours, theirs = tuple(train.images.shape[1:]), tuple(test.images.shape[1:])
+    if ours != theirs:
+        raise DataError(
+            f"{title}: train images are {ours} and test images {theirs} (channels, height, "
+            "width), but both must be the same. "
+            + ("Give size=." if ours[0] == theirs[0] else "Convert all to grey or all to colour.")
+        )

@@ -5,7 +5,8 @@ Knows nothing about normalisation, hold-out or class counts.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 from jaxtyping import Int, UInt8
 from torch import Tensor
@@ -43,3 +44,9 @@ class Source:
     test: Part | None = None
     class_names: tuple[str, ...] | None = None
     skipped: tuple[str, ...] = ()
+
+    def mapped(self, change: Callable[[Tensor], Tensor]) -> Source:
+        """The same source with other pixels in both splits."""
+        train = replace(self.train, images=change(self.train.images))
+        test = None if self.test is None else replace(self.test, images=change(self.test.images))
+        return replace(self, train=train, test=test)

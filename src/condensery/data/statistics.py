@@ -12,7 +12,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-__all__ = ["KnownSet", "Statistics", "known_set", "measure"]
+__all__ = ["KnownSet", "Statistics", "known_by_name", "known_by_path", "measure"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -76,24 +76,41 @@ _KNOWN = (
 )
 
 
-def known_set(text: str, *, classes: int, channels: int) -> KnownSet | None:
-    """Recognise a data set by a name or a path.
+def known_by_path(path: str, *, classes: int, channels: int) -> KnownSet | None:
+    """Recognise a data set by where it lies.
 
-    The last component of a path that contains a known name decides, so
+    The last component of the path that contains a known name decides, so
     ``mnist-variants/fashion-mnist`` is Fashion-MNIST. Classes and channels must agree:
     ten classes of ``cifar100`` are a data set of their own.
 
     Args:
-        text: A name or a path.
+        path: A path, or the name of a type.
         classes: Number of classes found.
         channels: Number of channels found.
     """
-    for component in reversed(re.split(r"[/\\]", text.lower())):
+    for component in reversed(re.split(r"[/\\]", path.lower())):
         for known in _KNOWN:
             if re.search(known.pattern, component):
-                agrees = known.classes == classes and len(known.statistics.mean) == channels
-                return known if agrees else None
+                return known if _agrees(known, classes, channels) else None
     return None
+
+
+def known_by_name(name: str, *, classes: int, channels: int) -> KnownSet | None:
+    """Recognise a data set by the name the user gives it, in any usual spelling, such as CIFAR-10.
+
+    Args:
+        name: The whole name; ``"my-cifar10"`` is none of ours.
+        classes: Number of classes found.
+        channels: Number of channels found.
+    """
+    for known in _KNOWN:
+        if re.fullmatch(known.pattern, name.lower()) and _agrees(known, classes, channels):
+            return known
+    return None
+
+
+def _agrees(known: KnownSet, classes: int, channels: int) -> bool:
+    return known.classes == classes and len(known.statistics.mean) == channels
 
 
 def measure(images: UInt8[Tensor, "image channel height width"]) -> Statistics:

@@ -1,0 +1,207 @@
+"""Encoded images (PNG, JPEG, WebP, ...) become one tensor of bytes.
+
+Two passes: the first reads headers and decides channels and side, the second decodes straight
+into the tensor, on a few threads. Encoded bytes are held one block at a time.
+
+Knows nothing about labels, classes or splits.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import chain
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from jaxtyping import Int, UInt8
+from PIL import Image, UnidentifiedImageError
+from torch import Tensor
+
+from condensery.data.fit import fit
+from condensery.data.modes import eight_bit, is_grey, upright, upright_size
+from condensery.errors import DataError
+
+__all__ = ["Blocks", "Decoded", "Encoded", "blocks_of", "decode"]
+
+_BLOCK = 1024
+_RUN = 64
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
+_THREADS = min(8, os.cpu_count() or 1)
+_T = TypeVar("_T")
+_R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Encoded:
+    """One image as stored.
+
+    Attributes:
+        name: How errors call it.
+        content: A file, or what would be in it; ``None`` where there is nothing.
+    """
+
+    name: str
+    content: Path | bytes | None
+
+
+Blocks = Callable[[], Iterator[Sequence[Encoded]]]
+"""Gives all images, a block at a time, in the same order whenever it is called."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Decoded:
+    """Images as bytes.
+
+    Attributes:
+        images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
+        kept: Positions of these images among the encoded ones, ascending.
+        skipped: Names of the corrupt ones.
+    """
+
+    images: UInt8[Tensor, "image channel height width"]
+    kept: Int[Tensor, "image"]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Header:
+    name: str
+    grey: bool
+    side: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Corrupt:
+    name: str
+    reason: str
+
+
+def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
+    """Blocks of images that are all at hand, such as paths."""
+    return lambda: (encoded[i : i + _BLOCK] for i in range(0, len(encoded), _BLOCK))
+
+
+def decode(blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str) -> Decoded:
+    """Decode images.
+
+    Args:
+        blocks: The images.
+        size: Side of the square to bring them to, or ``None`` to keep them as they are; then
+            they must all have one size.
+        skip_corrupt: Whether to go on without images that cannot be read.
+        title: How errors call the source.
+
+    Raises:
+        DataError: If an image cannot be read (unless skipped), none can be, or sizes differ.
+    """
+    with ThreadPoolExecutor(_THREADS) as pool:
+        found = [entry for block in blocks() for entry in _spread(pool, _header, block)]
+        headers = _readable(found, skip_corrupt=skip_corrupt, title=title)
+        height, width = (size, size) if size else _one_side(headers, title=title)
+        grey = all(header.grey for header in headers)
+        images = torch.zeros((len(found), 1 if grey else 3, height, width), dtype=torch.uint8)
+        rows = images.numpy()
+
+        def into(task: tuple[int, Encoded]) -> _Header | _Corrupt:
+            position, encoded = task
+            entry = found[position]
+            if isinstance(entry, _Corrupt):
+                return entry
+            pixels = _pixels(encoded, grey=grey, size=size)
+            if isinstance(pixels, _Corrupt):
+                return pixels
+            rows[position] = pixels
+            return entry
+
+        position = 0
+        for block in blocks():
+            tasks = list(enumerate(block, start=position))
+            found[position : position + len(block)] = _spread(pool, into, tasks)
+            position += len(block)
+    _readable(found, skip_corrupt=skip_corrupt, title=title)
+    skipped = tuple(entry.name for entry in found if isinstance(entry, _Corrupt))
+    kept = torch.tensor([i for i, entry in enumerate(found) if isinstance(entry, _Header)])
+    return Decoded(images=images[kept] if skipped else images, kept=kept, skipped=skipped)
+
+
+def _spread(
+    pool: ThreadPoolExecutor, function: Callable[[_T], _R], items: Sequence[_T]
+) -> list[_R]:
+    """Map on all threads; a run of items is a task, because a task costs as much as an item."""
+    runs = [items[i : i + _RUN] for i in range(0, len(items), _RUN)]
+    return list(chain.from_iterable(pool.map(lambda run: [function(item) for item in run], runs)))
+
+
+def _open(encoded: Encoded) -> Image.Image:
+    if encoded.content is None:
+        raise ValueError("there are no bytes")
+    content = encoded.content
+    file = io.BytesIO(content) if isinstance(content, bytes) else content
+    return Image.open(file, formats=_FORMATS)
+
+
+# Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,
+# ValueError, struct.error, EOFError, ...), so everything but running out of memory counts.
+
+
+def _header(encoded: Encoded) -> _Header | _Corrupt:
+    try:
+        with _open(encoded) as image:
+            return _Header(name=encoded.name, grey=is_grey(image), side=upright_size(image))
+    except MemoryError:
+        raise
+    except Exception as error:
+        return _corrupt(encoded, error)
+
+
+def _pixels(encoded: Encoded, *, grey: bool, size: int | None) -> np.ndarray | _Corrupt:
+    try:
+        with _open(encoded) as image:
+            flat = eight_bit(upright(image), grey=grey)
+            array = np.asarray(fit(flat, size) if size else flat)
+    except MemoryError:
+        raise
+    except Exception as error:
+        return _corrupt(encoded, error)
+    return array[None] if grey else array.transpose(2, 0, 1)
+
+
+def _corrupt(encoded: Encoded, error: Exception) -> _Corrupt:
+    if isinstance(error, UnidentifiedImageError):
+        return _Corrupt(name=encoded.name, reason="it is no image that Pillow knows")
+    return _Corrupt(name=encoded.name, reason=str(error) or type(error).__name__)
+
+
+def _readable(
+    found: Sequence[_Header | _Corrupt], *, skip_corrupt: bool, title: str
+) -> list[_Header]:
+    headers = [entry for entry in found if isinstance(entry, _Header)]
+    corrupt = [entry for entry in found if isinstance(entry, _Corrupt)]
+    if corrupt and not (skip_corrupt and headers):
+        others = f" and {len(corrupt) - 1} more" if len(corrupt) > 1 else ""
+        raise DataError(
+            f"{title}: image {corrupt[0].name!r}{others} of {len(found)} cannot be read: "
+            f"{corrupt[0].reason}. Replace or remove it"
+            + (", or go on without with skip_corrupt=True." if headers else ".")
+        )
+    return headers
+
+
+def _one_side(headers: Sequence[_Header], *, title: str) -> tuple[int, int]:
+    first = headers[0]
+    other = next((header for header in headers if header.side != first.side), None)
+    if other is not None:
+        smallest = min(min(header.side) for header in headers)
+        raise DataError(
+            f"{title}: images have different sizes, such as {first.name!r} with "
+            f"{first.side[0]} x {first.side[1]} and {other.name!r} with {other.side[0]} x "
+            f"{other.side[1]} (height x width). Give size=, for example size={smallest}: the "
+            "shorter side is resized to it, then the centre is cropped."
+        )
+    return first.side

@@ -1,0 +1,84 @@
+"""NumPy archives: ``images`` and ``labels``, or ``x_train``, ``y_train``, ``x_test``, ``y_test``.
+
+Also ``train_images`` ... ``test_labels``, as MedMNIST writes them, and optionally
+``class_names``. Pickled content is never loaded: it could run code.
+"""
+
+from __future__ import annotations
+
+import pickle
+import zipfile
+import zlib
+from pathlib import Path
+
+import numpy as np
+
+from condensery.data.arrays import part
+from condensery.data.source import Source
+from condensery.errors import DataError, nearest
+
+__all__ = ["read"]
+
+_LAYOUTS = (  # train images, train labels, test images, test labels
+    ("images", "labels", "test_images", "test_labels"),
+    ("x_train", "y_train", "x_test", "y_test"),
+    ("train_images", "train_labels", "test_images", "test_labels"),
+)
+_DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
+
+
+def read(path: Path) -> Source:
+    """Read an archive.
+
+    Raises:
+        DataError: If it is no such archive, is damaged, holds pickled objects, or lacks a key.
+    """
+    arrays = _arrays(path)
+    layout = next((keys for keys in _LAYOUTS if keys[0] in arrays), None)
+    if layout is None:
+        raise DataError(
+            f"{path}: holds {_listed(arrays)}, but neither images nor x_train. Save it with "
+            "numpy.savez(path, images=..., labels=...)."
+        )
+    needed = layout if layout[2] in arrays or layout[3] in arrays else layout[:2]
+    for key in needed:
+        if key not in arrays:
+            raise DataError(
+                f"{path}: holds {_listed(arrays)}, but no {key!r}.{nearest(key, arrays)} "
+                f"The keys {', '.join(needed)} belong together."
+            )
+    names = arrays.get("class_names")
+    return Source(
+        title=str(path),
+        train=part(arrays[layout[0]], arrays[layout[1]], title=f"{path}, {layout[0]}"),
+        test=part(arrays[layout[2]], arrays[layout[3]], title=f"{path}, {layout[2]}")
+        if len(needed) == 4
+        else None,
+        class_names=None if names is None else tuple(str(name) for name in names.reshape(-1)),
+    )
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with np.load(path, allow_pickle=False) as archive:
+            return {key: archive[key] for key in archive.files}
+    except pickle.UnpicklingError as error:
+        raise _foreign(path, "it is no NumPy archive") from error
+    except _DAMAGE as error:
+        if "allow_pickle" in str(error):
+            raise DataError(
+                f"{path}: holds pickled Python objects, which are never loaded because they can "
+                "run code. Save plain arrays: numbers, all images of one shape."
+            ) from error
+        raise _foreign(path, str(error)) from error
+
+
+def _foreign(path: Path, reason: str) -> DataError:
+    return DataError(
+        f"{path}: cannot be read as .npz ({reason}). It is truncated, or another format; "
+        "save it again with numpy.savez_compressed."
+    )
+
+
+def _listed(arrays: dict[str, np.ndarray]) -> str:
+    return ", ".join(repr(key) for key in arrays) or "nothing"

@@ -1,0 +1,86 @@
+"""Which reader takes a path; and what to say if there is nothing, or nothing known, at it.
+
+Knows nothing about what is in the files.
+"""
+
+from __future__ import annotations
+
+import glob
+from collections.abc import Sequence
+from pathlib import Path
+
+from condensery.data import folder, idx, npz, parquet
+from condensery.data.source import Source
+from condensery.errors import DataError, nearest
+
+__all__ = ["read", "read_list"]
+
+
+def read(text: str, *, size: int | None, skip_corrupt: bool) -> Source:
+    """Read a folder, a file, or the files that a pattern with ``*`` matches.
+
+    Args:
+        text: The path; ``~`` is the home folder.
+        size: Side of the square to bring images to, or ``None`` if all have one size.
+        skip_corrupt: Whether to go on without images that cannot be read.
+
+    Raises:
+        DataError: If there is nothing at the path, or nothing that can be read.
+    """
+    path = Path(text).expanduser()
+    if not path.exists():
+        matches = sorted(Path(match) for match in glob.glob(str(path)))
+        if not matches:
+            raise _missing(path)
+        return read_list(matches, title=text, size=size, skip_corrupt=skip_corrupt)
+    if path.is_dir():
+        return _read_folder(path, title=text, size=size, skip_corrupt=skip_corrupt)
+    if path.suffix == ".parquet":
+        return parquet.read([path], title=text, size=size, skip_corrupt=skip_corrupt)
+    if path.suffix == ".npz":
+        return npz.read(path)
+    raise DataError(
+        f"{text}: a file that ends in {path.suffix or 'nothing'!r} is not read. Give a .npz or "
+        ".parquet file, or a folder of images, IDX or Parquet files."
+    )
+
+
+def read_list(paths: Sequence[Path], *, title: str, size: int | None, skip_corrupt: bool) -> Source:
+    """Read several Parquet files of one data set.
+
+    Raises:
+        DataError: If one is missing, or is no Parquet file.
+    """
+    for path in paths:
+        if not path.exists():
+            raise _missing(path)
+        if path.suffix != ".parquet":
+            raise DataError(
+                f"{path}: several files together must be Parquet files (.parquet), which this is "
+                "not. Give a single folder or file instead."
+            )
+    return parquet.read(paths, title=title, size=size, skip_corrupt=skip_corrupt)
+
+
+def _read_folder(path: Path, *, title: str, size: int | None, skip_corrupt: bool) -> Source:
+    if idx.holds_idx(path):
+        return idx.read(path)
+    files = sorted(path.rglob("*.parquet"))
+    if files:
+        return parquet.read(files, title=title, size=size, skip_corrupt=skip_corrupt)
+    return folder.read(path, size=size, skip_corrupt=skip_corrupt)
+
+
+def _missing(path: Path) -> DataError:
+    """Name the first part of the path that is missing, and what exists in its place."""
+    absent = path
+    while not absent.parent.exists():
+        absent = absent.parent
+    beside = [entry.name for entry in absent.parent.iterdir()] if absent.parent.is_dir() else []
+    hint = nearest(absent.name, [*beside, "digits"])
+    where = "" if absent == path else f" (there is no {str(absent)!r})"
+    return DataError(
+        f"{path}: there is no such file or folder{where}.{hint} Give the path of a folder of "
+        "images, IDX or Parquet files, or of a .npz file; 'digits' is built in. Nothing is "
+        "downloaded."
+    )
