@@ -184,3 +184,12 @@ def test_dtype_is_kept_and_the_argument_is_not_changed(images, name, dtype):
     before = images.clone()
     assert getattr(operations, name)(images, **SHARED[name]).dtype == dtype
     assert torch.equal(images, before)
+
+
+@pytest.mark.parametrize("name", ["scale", "rotate"])
+def test_half_precision_images_are_sampled_in_single_precision(images, name):
+    half = images.to(torch.bfloat16)
+    operation = getattr(operations, name)
+    got = operation(half, **SHARED[name])
+    assert got.dtype == torch.bfloat16
+    assert torch.equal(got, operation(half.float(), **SHARED[name]).to(torch.bfloat16))

@@ -91,7 +91,7 @@ def _check_factory(name: str, factory: object) -> None:
     wanted = "A factory is called as factory(channels=, classes=, side=(height, width))"
     if isinstance(factory, nn.Module) or not callable(factory):
         raise ConfigError(
-            f"network {name!r} is {type(factory).__name__} object, not a factory: networks are "
+            f"network {name!r} is of type {type(factory).__name__}, not a factory: networks are "
             f"drawn anew many times. {wanted} and returns a new nn.Module."
         )
     try:

@@ -1,0 +1,106 @@
+"""Features of any network, and which module mixes examples."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from condensery.errors import UnsupportedNetwork
+from condensery.networks import build, features, mixes_examples
+from condensery.rng import global_stream, stream
+
+
+def ours(name):
+    return build(name, channels=3, classes=4, side=(32, 32), seed=0, path=("test",))
+
+
+def images(count=3):
+    return torch.randn(count, 3, 32, 32, generator=stream(0))
+
+
+def users(*, last=True):
+    """A network without a method ``features``."""
+    with global_stream(0, "users"):
+        parts = [nn.Conv2d(3, 4, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(2), nn.Flatten()]
+        return nn.Sequential(*parts, *([nn.Linear(16, 7), nn.ReLU(), nn.Linear(7, 4)] * last))
+
+
+def test_features_of_a_users_network_are_what_its_last_linear_layer_is_given():
+    network = users()
+    got = features(network, images())
+    torch.testing.assert_close(got, network[:-1](images()))
+    assert not network[-1]._forward_pre_hooks
+
+
+def test_gradients_flow_through_the_features_of_a_users_network():
+    shown = images().requires_grad_()
+    features(users(), shown).sum().backward()
+    assert bool((shown.grad != 0).any())
+
+
+def test_a_submodule_called_features_is_not_taken_for_a_method():
+    # As in torchvision's VGG, where it is only the convolutional part.
+    class Vgg(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.features = nn.Flatten()
+            self.hidden = nn.Linear(3072, 5)
+            self.classifier = nn.Linear(5, 4)
+
+        def forward(self, shown):
+            return self.classifier(self.hidden(self.features(shown)))
+
+    with global_stream(0):
+        assert features(Vgg(), images()).shape == (3, 5)
+
+
+def test_a_network_without_features_is_an_error_that_says_what_to_add():
+    with pytest.raises(UnsupportedNetwork, match=r"features\(images\)"):
+        features(users(last=False), images())
+
+
+@pytest.mark.parametrize("name", ["convnet3", "resnetap10", "mlp"])
+def test_networks_with_instance_norm_or_none_do_not_mix(name):
+    assert mixes_examples(ours(name)) is None
+
+
+@pytest.mark.parametrize("name", ["resnet10", "resnet18", "densenet"])
+def test_batch_norm_mixes_in_train_mode_only(name):
+    network = ours(name)
+    found = mixes_examples(network)
+    assert isinstance(network.get_submodule(found), nn.BatchNorm2d)
+    assert mixes_examples(network.eval()) is None
+
+
+@pytest.mark.parametrize("name", ["convnet3", "resnetap10", "mlp", "resnet10", "densenet"])
+def test_what_is_said_to_mix_does_and_what_is_not_does_not(name):
+    network = ours(name).double()
+    shown = images(4).double()
+    others = torch.cat([shown[:1], 3 * shown[1:]])
+    difference = (network(shown)[0] - network(others)[0]).abs().max()
+    assert (difference > 1e-3) == (mixes_examples(network) is not None)
+
+
+def test_the_first_module_is_named_by_its_path():
+    network = nn.ModuleDict({"stem": nn.Sequential(nn.ReLU(), nn.BatchNorm2d(3))})
+    assert mixes_examples(network) == "stem.1"
+
+
+def test_the_network_itself_can_be_what_mixes():
+    assert mixes_examples(nn.BatchNorm1d(3)) == "network"
+
+
+def test_batch_norm_without_running_statistics_mixes_in_eval_mode_too():
+    network = nn.Sequential(nn.BatchNorm2d(3, track_running_stats=False)).eval()
+    assert mixes_examples(network) == "0"
+
+
+def test_dropout_counts_where_it_drops():
+    assert mixes_examples(nn.Sequential(nn.Dropout(0.5))) == "0"
+    assert mixes_examples(nn.Sequential(nn.Dropout(0.5)).eval()) is None
+    assert mixes_examples(nn.Sequential(nn.Dropout(0.0), nn.Dropout2d(0.1))) == "1"
+
+
+def test_instance_norm_does_not_mix():
+    assert mixes_examples(nn.Sequential(nn.InstanceNorm2d(3, affine=True))) is None
