@@ -119,8 +119,10 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     "sizes": (put("sizes", 5), r"sizes: found 5, expected 4"),
     "too few names": (
         put("class_names", ["a", "b"]),
-        r"data\.classes: found 3, expected 2",
+        r"class_names: found 2 names, expected 3 \(data\.classes\)",
     ),
+    "too many names": (put("class_names", list("abcd")), r"class_names: found 4 names, expected 3"),
+    "no class count": (put("data", {}), r"class_names: found 3 names, expected None"),
     "no names": (put("class_names", []), r"class_names: found \[\], expected one"),
     "names no text": (put("class_names", [1, 2, 3]), r"class_names: found \[1, 2, 3\]"),
     "mean short": (put("mean", [0.1, 0.2]), r"mean: channels: found 2, expected 3"),
@@ -204,20 +206,20 @@ def test_a_file_that_disagrees_with_itself_is_refused_by_field(tmp_path: Path, n
     assert str(caught.value).startswith(f"{path}: ")
 
 
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (["a", "b"], r"labels: found 0\.\.2, expected values in 0\.\.1 \(class_names has 2\)"),
-        (["a", "b", "c", "d"], r"class_names: found 4 names, expected 3: class 3 has no row"),
-    ],
-)
-def test_class_names_are_counted_against_the_labels(
-    tmp_path: Path, names: list[str], message: str
-) -> None:
+def test_class_names_are_counted_against_the_labels(tmp_path: Path) -> None:
     found = condensed()
-    write(tmp_path / "a", found.tensors, {**found.manifest, "class_names": names, "data": {}})
-    with pytest.raises(ArtifactError, match=message):
+    manifest = {**found.manifest, "class_names": ["a", "b"], "data": {"classes": 2}}
+    write(tmp_path / "a", found.tensors, manifest)
+    with pytest.raises(ArtifactError, match=r"labels: found 0\.\.2.* \(class_names has 2\)"):
         CondensedSet.load(tmp_path / "a")
+
+
+def test_a_class_without_any_image_ends_before_rank_zero(tmp_path: Path) -> None:
+    found = condensed()
+    names = ["a", "b", "c", "never seen"]
+    manifest = {**found.manifest, "class_names": names, "data": {"classes": 4}}
+    write(tmp_path / "a", found.tensors, manifest)
+    assert CondensedSet.load(tmp_path / "a").classes == 4
 
 
 @pytest.mark.parametrize(
