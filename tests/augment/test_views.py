@@ -124,6 +124,15 @@ def test_choices_are_checked_when_they_are_made(kind):
         kind(mode="dsaa")
 
 
+@pytest.mark.parametrize("view", VIEWS)
+def test_everything_is_computed_where_the_images_are(view):
+    # Tensors without data refuse to meet tensors of the CPU.
+    for seed in range(3):
+        shown = view.draw(rng=stream(seed))(images().to("meta"))
+        assert shown.device.type == "meta"
+        assert shown.shape == images().shape
+
+
 @pytest.mark.gpu
 @pytest.mark.parametrize("view", VIEWS)
 def test_draws_do_not_depend_on_the_device(view):

@@ -9,7 +9,8 @@ Knows nothing about ranges, random numbers or the order in which operations are 
 
 Source:
     Zhao, Bilen 2021, *Dataset Condensation with Differentiable Siamese Augmentation*,
-    section 3.2 and appendix. Differs: nothing; crop moves pixels by indexing and scale and
+    the family of transformations of its experiments, with the ranges of the released code
+    (see ``composition``). Differs: nothing in value; crop moves pixels by indexing and scale and
     rotate build their grids without a loop over images.
 """
 

@@ -56,8 +56,9 @@ class Siamese:
 
     Source:
         Zhao, Bilen 2021, *Dataset Condensation with Differentiable Siamese Augmentation*,
-        eq. (3); mode "idc" as in Kim et al. 2022. Differs: nothing is read from a global
-        random state, and the draw does not depend on the number of images.
+        the transformation shared by both gradients; mode "idc" as in Kim et al. 2022.
+        Differs: nothing is read from a global random state, and the draw does not depend on
+        the number of images.
     """
 
     strategy: str = "color_crop_cutout"

@@ -41,9 +41,9 @@ class ConvNet(nn.Module):
     images are treated as 32x32.
 
     Source:
-        Gidaris, Komodakis 2018, as used by Zhao, Mopuri, Bilen 2021 (*Dataset Condensation
-        with Gradient Matching*, section 3) and all of the field since: depth 3, width 128,
-        32x32 images. Differs: nothing.
+        Zhao, Mopuri, Bilen 2021, *Dataset Condensation with Gradient Matching*,
+        implementation details ("ConvNet": depth 3, width 128, 32x32 images), and the field
+        since. Differs: nothing.
     """
 
     def __init__(

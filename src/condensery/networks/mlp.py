@@ -15,8 +15,8 @@ class MLP(nn.Module):
     """Flatten, two hidden layers of ``width`` with ReLU, one linear layer.
 
     Source:
-        Zhao, Mopuri, Bilen 2021, *Dataset Condensation with Gradient Matching*, section 4.1
-        (cross-architecture, MLP 128-128). Differs: nothing.
+        Zhao, Mopuri, Bilen 2021, *Dataset Condensation with Gradient Matching*,
+        cross-architecture experiments (MLP 128-128). Differs: nothing.
     """
 
     def __init__(

@@ -119,9 +119,10 @@ def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet
 
     Source:
         Kim et al. 2022, *Dataset Condensation via Efficient Synthetic-Data Parameterization*,
-        appendix (ResNetAP-10, ImageNet): 7x7 stride-1 stem and 4x4 average pooling.
+        ImageNet experiments (ResNetAP-10): 7x7 stride-1 stem and 4x4 average pooling.
         Differs: below 96 pixels, where the paper does not use it, the stem is a 3x3
-        stride-1 convolution without pooling.
+        stride-1 convolution without pooling (the original would leave a map of one pixel
+        of a 32x32 image).
     """
     if min(side) < 16:
         raise ConfigError(
@@ -184,7 +185,7 @@ def resnet10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet:
     """ResNet-10, thin: one block per stage, widths 32/64/128/256, batch norm.
 
     Source:
-        Kim et al. 2022, cross-architecture table (CIFAR). Differs: from 96 pixels on it gets
+        Kim et al. 2022, cross-architecture experiments (CIFAR). Differs: from 96 pixels on it gets
         the ImageNet stem of ResNet-18; weights are drawn as PyTorch draws them.
     """
     return _batch_norm_resnet(
