@@ -102,6 +102,8 @@ def decode(blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str) 
     """
     with ThreadPoolExecutor(_THREADS) as pool:
         found = [entry for block in blocks() for entry in _spread(pool, _header, block)]
+        if not found:
+            raise DataError(f"{title}: holds no image at all. Every class needs at least one.")
         headers = _readable(found, skip_corrupt=skip_corrupt, title=title)
         height, width = (size, size) if size else _one_side(headers, title=title)
         grey = all(header.grey for header in headers)

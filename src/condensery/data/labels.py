@@ -29,7 +29,8 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
         DataError: If they are not integers, negative, or not as many as the images.
     """
     if isinstance(labels, Tensor):
-        array = labels.detach().cpu().numpy()
+        floating = labels.is_floating_point()  # bfloat16 has no NumPy type
+        array = (labels.detach().float() if floating else labels).cpu().numpy()
     else:
         try:
             array = np.asarray(labels)
@@ -73,6 +74,8 @@ def check_classes(
     Raises:
         DataError: If a class has no image, a label has no name, or there is one class only.
     """
+    if not len(labels):
+        raise DataError(f"{title}: there is no {part} image left. Every class needs one.")
     highest = int(labels.max())
     classes = highest + 1 if names is None else len(names)
     if highest >= classes:

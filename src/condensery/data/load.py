@@ -40,7 +40,8 @@ def load_data(
     * ``"digits"``: 1,797 handwritten digits, 8 x 8, which travel with the package;
     * a path (``str`` or ``Path``) of a folder of images (``class/*.png``, or ``train/class`` with
       ``test/class``), a folder of IDX files, Parquet files in the image layout of Hugging Face
-      (a file, a folder, a pattern such as ``"cifar10-*.parquet"``), or a ``.npz`` file;
+      (a file, a folder and its subfolders, a pattern such as ``"cifar10-*.parquet"``), or a
+      ``.npz`` file;
     * a list of Parquet files;
     * ``(images, labels)``: NumPy arrays or tensors, NHW, NCHW or NHWC, ``uint8`` or floats in
       [0, 1], which are rounded to bytes;
@@ -110,10 +111,10 @@ def load_data(
 
 
 def _read(source: object, *, size: int | None, skip_corrupt: bool) -> Source:
-    if isinstance(source, (str, Path)) and str(source) != "digits":
-        return _sized(path.read(str(source), size=size, skip_corrupt=skip_corrupt), size)
-    if isinstance(source, str):
+    if isinstance(source, str) and source == "digits":
         return _sized(digits.read(), size)
+    if isinstance(source, (str, Path)):
+        return _sized(path.read(str(source), size=size, skip_corrupt=skip_corrupt), size)
     if isinstance(source, (list, tuple)):
         if source and all(isinstance(entry, (str, Path)) for entry in source):
             files = [Path(entry) for entry in source]

@@ -12,7 +12,8 @@ from PIL import Image, ImageOps
 __all__ = ["eight_bit", "is_grey", "upright", "upright_size"]
 
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_GREY = ("1", "L", "LA", "La", "F", *_SIXTEEN_BIT)
+_GREY = ("1", "L", "LA", "F", *_SIXTEEN_BIT)
+_TRANSPARENT = ("LA", "PA", "RGBA", "RGBa")
 _ORIENTATION = 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
 
@@ -58,7 +59,7 @@ def eight_bit(image: Image.Image, *, grey: bool) -> Image.Image:
         image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
     elif image.mode == "F":
         raise ValueError("float pixels have no agreed scale; save it with 8 or 16 bits")
-    elif "A" in image.mode or "a" in image.mode or "transparency" in image.info:
+    elif image.mode in _TRANSPARENT or "transparency" in image.info:
         colours = image.convert("RGBA")
         black = Image.new("RGBA", colours.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, colours).convert("RGB")

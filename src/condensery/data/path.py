@@ -65,7 +65,7 @@ def read_list(paths: Sequence[Path], *, title: str, size: int | None, skip_corru
 def _read_folder(path: Path, *, title: str, size: int | None, skip_corrupt: bool) -> Source:
     if idx.holds_idx(path):
         return idx.read(path)
-    files = sorted(path.rglob("*.parquet"))
+    files = sorted((*path.glob("*.parquet"), *path.glob("*/*.parquet")))
     if files:
         return parquet.read(files, title=title, size=size, skip_corrupt=skip_corrupt)
     return folder.read(path, size=size, skip_corrupt=skip_corrupt)

@@ -5,6 +5,8 @@ Knows nothing about labels or files.
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from jaxtyping import UInt8
@@ -15,6 +17,7 @@ from condensery.errors import DataError
 __all__ = ["as_bytes", "channels_first"]
 
 _CHANNELS = (1, 3)
+_BLOCK = 1024  # images converted at a time, so that floats are never all held twice
 
 
 def channels_first(images: Tensor, *, title: str) -> Tensor:
@@ -45,7 +48,7 @@ def channels_first(images: Tensor, *, title: str) -> Tensor:
 
 
 def as_bytes(images: Tensor | np.ndarray, *, title: str) -> UInt8[Tensor, "..."]:
-    """Return ``uint8`` pixels; floats in [0, 1] are rounded to the nearest of 256 levels.
+    """Return ``uint8`` pixels, a copy; floats in [0, 1] are rounded to the nearest of 256 levels.
 
     Args:
         images: Any shape, ``uint8`` or floating point.
@@ -57,29 +60,32 @@ def as_bytes(images: Tensor | np.ndarray, *, title: str) -> UInt8[Tensor, "..."]
     if isinstance(images, np.ndarray):
         if images.dtype != np.uint8 and images.dtype.kind != "f":
             raise _unsupported(str(images.dtype), title)
-        native = np.ascontiguousarray(images, dtype=images.dtype.newbyteorder("="))
-        if not native.flags.writeable:  # torch would warn: it cannot keep a promise not to write
-            native = native.copy()
-        images = torch.from_numpy(native.astype(np.float64) if native.itemsize > 8 else native)
+        known = images.dtype.itemsize <= 8  # torch has no longer floats
+        native = images.dtype.newbyteorder("=") if known else np.dtype(np.float64)
+        images = torch.from_numpy(images.astype(native))
     if images.dtype == torch.uint8:
-        return images.detach().cpu()
+        return images.detach().cpu().clone()
     if not images.is_floating_point():
         raise _unsupported(str(images.dtype).removeprefix("torch."), title)
     images = images.detach().cpu()
-    images = images if images.dtype == torch.float64 else images.to(torch.float32)
-    broken = int((~images.isfinite()).sum())
-    if broken:
+    pixels = torch.empty(images.shape, dtype=torch.uint8)
+    if not images.numel():
+        return pixels
+    low, high = (float(end) for end in images.aminmax())  # NaN if any value is
+    if not (math.isfinite(low) and math.isfinite(high)):
         raise DataError(
-            f"{title}: {broken} pixel value(s) are NaN or infinite. Images must be finite: "
-            "uint8, or floats in [0, 1]."
+            f"{title}: some pixel values are NaN or infinite. Images must be finite: uint8, or "
+            "floats in [0, 1]."
         )
-    low, high = float(images.min()), float(images.max())
     if low < 0 or high > 1:
         raise DataError(
             f"{title}: float pixels run from {low:g} to {high:g}, outside [0, 1]. "
             "Divide by 255, or leave normalisation out: it is done later."
         )
-    return (images * 255).round().to(torch.uint8)
+    for given, block in zip(images.split(_BLOCK), pixels.split(_BLOCK), strict=True):
+        exact = given if given.dtype == torch.float64 else given.to(torch.float32)
+        block.copy_((exact * 255).round())
+    return pixels
 
 
 def _unsupported(dtype: str, title: str) -> DataError:
