@@ -68,6 +68,33 @@ def test_a_step_is_sgd_with_momentum_and_weight_decay_written_out():
     torch.testing.assert_close(state(net), state(naive), rtol=1e-11, atol=1e-13)
 
 
+def test_the_steps_are_those_of_torch_bit_for_bit():
+    net, twin = network(), network()
+    trainer = Trainer(net, PLAIN)
+    optimiser = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    for step in range(5):
+        images, labels = batch(step=step)
+        trainer.step(images, labels, rng=stream(0))
+        optimiser.zero_grad()
+        functional.cross_entropy(twin(images), labels).backward()
+        optimiser.step()
+
+    assert torch.equal(state(net), state(twin))
+
+
+def test_frozen_and_unused_parameters_stay_as_they_are():
+    net = network()
+    net.spare = nn.Parameter(torch.ones(3))
+    net[0].weight.requires_grad_(False)
+    net.forward = lambda images: net[5](net[4](net[3](net[2](net[1](net[0](images))))))
+    before = net[0].weight.clone()
+    train(Trainer(net, PLAIN))
+
+    assert torch.equal(net.spare, torch.ones(3))
+    assert torch.equal(net[0].weight, before)
+    assert not torch.equal(net[0].bias, network()[0].bias)
+
+
 def test_a_mixed_batch_weighs_both_labels_by_the_share_of_the_box():
     net = network().double()
     images, labels = batch()

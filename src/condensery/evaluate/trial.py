@@ -156,7 +156,7 @@ class Trial:
         content.update(repr((decode, self.size, self.protocol, test.mean, test.std)).encode())
         content.update(f"{test.fingerprint} {condensed.images.dtype}".encode())
         for tensor in (condensed.images, condensed.labels, condensed.rank):
-            content.update(memoryview(tensor[:rows].contiguous().numpy()))
+            content.update(tensor[:rows].contiguous().numpy().tobytes())
         return content.hexdigest()
 
     @cached_property

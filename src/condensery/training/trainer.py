@@ -19,6 +19,9 @@ __all__ = ["Trainer"]
 
 _log = logging.getLogger(__name__)
 
+Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # images, labels, labels of the partners, ratio
+Gradients = tuple[Tensor | None, ...]
+
 
 class Trainer:
     """A network and its SGD optimiser; each ``step`` changes both.
@@ -51,17 +54,13 @@ class Trainer:
         self.choices = choices
         self._eager = loss_function(precision, compiled=False)
         self._compiled = loss_function(precision, compiled=True) if compiled else None
-        self._optimiser = torch.optim.SGD(
-            network.parameters(),
-            lr=choices.lr,
-            momentum=choices.momentum,
-            weight_decay=choices.weight_decay,
-        )
+        self._lr = choices.lr
+        self._parameters = [p for p in network.parameters() if p.requires_grad]
+        self._velocity = [torch.zeros_like(p) for p in self._parameters]
 
     def set_lr(self, lr: float) -> None:
         """Use the step size ``lr`` from the next step on; momentum is kept."""
-        for group in self._optimiser.param_groups:
-            group["lr"] = lr
+        self._lr = lr
 
     def step(
         self,
@@ -90,25 +89,36 @@ class Trainer:
             mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
         ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
         batch = (mixed.images, mixed.labels, mixed.partner_labels, ratio)
-        loss = self._gradients(batch)
-        self._optimiser.step()
+        loss, gradients = self._differentiate(batch)
+        self._update(gradients)
         return loss
 
-    def _gradients(self, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        """Fill the gradients and return the loss, compiled where that is possible."""
+    def _differentiate(self, batch: Batch) -> tuple[Tensor, Gradients]:
+        """The loss and its gradients, compiled where that is possible."""
         if self._compiled is not None and len(batch[0]) == self.choices.batch:
             try:
-                return self._backward(self._compiled, batch)
+                return self._gradients(self._compiled, batch)
             except Exception as error:  # no compiler, or a network it cannot trace
                 # A mistake in the network or the batch shows again, clearer, in the eager twin.
-                loss = self._backward(self._eager, batch)
+                found = self._gradients(self._eager, batch)
                 self._compiled = None
                 _log.warning("torch.compile failed, training goes on without it: %s", error)
-                return loss
-        return self._backward(self._eager, batch)
+                return found
+        return self._gradients(self._eager, batch)
 
-    def _backward(self, loss_of: Loss, batch: tuple[Tensor, Tensor, Tensor, Tensor]) -> Tensor:
-        self._optimiser.zero_grad(set_to_none=True)
+    def _gradients(self, loss_of: Loss, batch: Batch) -> tuple[Tensor, Gradients]:
         loss = loss_of(self.network, *batch)
-        loss.backward()
-        return loss.detach()
+        return loss.detach(), torch.autograd.grad(loss, self._parameters, allow_unused=True)
+
+    @torch.no_grad()
+    def _update(self, gradients: Gradients) -> None:
+        """SGD; bit for bit ``torch.optim.SGD``, whose import alone takes seconds."""
+        choices = self.choices
+        for parameter, velocity, gradient in zip(
+            self._parameters, self._velocity, gradients, strict=True
+        ):
+            if gradient is None:  # a parameter that the loss does not depend on stays as it is
+                continue
+            gradient = gradient.add(parameter, alpha=choices.weight_decay)
+            velocity.mul_(choices.momentum).add_(gradient)
+            parameter.add_(velocity, alpha=-self._lr)

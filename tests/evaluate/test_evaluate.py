@@ -1,0 +1,253 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import nn
+
+from condensery.artifact import CondensedSet
+from condensery.augment import Identity
+from condensery.data import Data
+from condensery.errors import ConfigError, DataError
+from condensery.evaluate import (
+    Observation,
+    Protocol,
+    Trials,
+    evaluate,
+    observe,
+    random_selection,
+)
+from condensery.evaluate import trials as trials_module
+from condensery.evaluate.trial import Trial
+from condensery.training import SGDTraining
+
+SMALL = ("convnet2-w4",)
+
+
+def same(one: Observation, two: Observation) -> bool:
+    return replace(one, seconds=0.0) == replace(two, seconds=0.0)
+
+
+def test_every_size_seed_and_network_is_observed_once_beside_random_images(
+    data: Data, condensed: CondensedSet
+):
+    networks = ("convnet2-w4", "convnet1-w4")
+    trials = observe(condensed, data, sizes=[3, 1], networks=networks, seeds=2, seed=5, steps=2)
+    assert len(trials) == 16
+
+    seen = list(trials)
+
+    expected = [
+        (seed, size, network, set_)
+        for seed in (5, 6)
+        for size in (1, 3)
+        for network in networks
+        for set_ in ("condensed", "random")
+    ]
+    assert [(o.seed, o.size, o.network, o.set) for o in seen] == expected
+    assert {(o.protocol, o.epochs, o.steps, o.precision) for o in seen} == {
+        ("idc", None, 2, "fp32")
+    }
+    assert [o.images for o in seen] == [3 * o.size for o in seen]
+    assert all(0 <= o.accuracy <= 1 and o.seconds > 0 for o in seen)
+    assert len(trials) == 0
+
+
+def test_every_size_and_three_seeds_are_what_one_gets_without_asking(
+    data: Data, condensed: CondensedSet
+):
+    trials = observe(condensed, data)
+
+    assert len(trials) == 4 * 3 * 2
+    assert {trial.protocol.epochs for trial in trials.planned} == {1000}
+
+
+def test_bright_and_dark_classes_are_learned(data: Data, condensed: CondensedSet):
+    fast = Protocol(name="fast", training=SGDTraining(augment=Identity(), cutmix=0.0), steps=40)
+    evaluation = evaluate(
+        condensed, data, sizes=[2], networks=("convnet1-w4",), seeds=1, protocol=fast
+    )
+
+    (record,) = evaluation.summary()
+    assert record["accuracy"] > 0.6
+    assert record["random"] > 0.6
+    assert "protocol fast, 40 steps, convnet1-w4, 1 seed" in evaluation.table()
+    tested = condensed.with_observations(evaluation.summary())
+    assert tested.observations == evaluation.summary()
+
+
+def test_the_choice_of_random_images_varies_with_the_seed_only(data: Data, condensed: CondensedSet):
+    planned = observe(condensed, data, seeds=2, seed=7).planned
+    random = [trial for trial in planned if trial.set == "random"]
+
+    assert len(random) == 8
+    for trial in random:
+        expected = random_selection(data.train, ipc=trial.size, seed=trial.seed)
+        assert torch.equal(trial.images.take(trial.size).images, expected.images)
+
+
+def test_an_interrupted_evaluation_goes_on_where_it_stopped(data: Data, condensed: CondensedSet):
+    choices = {"sizes": [1, 2], "networks": SMALL, "seeds": 2, "steps": 2}
+    whole = evaluate(condensed, data, **choices).observations
+    known = whole[:3] + whole[5:6]
+
+    trials = observe(condensed, data, **choices, known=known)
+    assert len(trials) == 4
+    rest = list(trials)
+    resumed = evaluate(condensed, data, **choices, known=(*known, *rest)).observations
+
+    assert [o.key for o in rest] == [whole[i].key for i in (3, 4, 6, 7)]
+    assert all(same(one, whole[i]) for one, i in zip(rest, (3, 4, 6, 7), strict=True))
+    assert resumed[:3] == whole[:3]  # taken over, not made again: equal in seconds, too
+    assert all(map(same, resumed, whole))
+
+
+def test_asking_for_more_seeds_keeps_the_first_ones(data: Data, condensed: CondensedSet):
+    choices = {"sizes": [1], "networks": SMALL, "steps": 2}
+    first = evaluate(condensed, data, seeds=1, **choices).observations
+
+    assert len(observe(condensed, data, seeds=3, known=first, **choices)) == 4
+
+
+def test_observations_of_another_set_are_not_taken_for_this_one(
+    data: Data, condensed: CondensedSet
+):
+    choices = {"sizes": [1], "networks": SMALL, "seeds": 1, "steps": 2}
+    other = random_selection(data.train, ipc=4, seed=78)
+    known = evaluate(other, data, **choices).observations
+
+    left = list(observe(condensed, data, known=known, **choices))
+
+    assert [o.set for o in left] == ["condensed"]  # the random twin is the same for both
+
+
+def test_what_is_observed_does_not_depend_on_what_else_is_asked_for(
+    data: Data, condensed: CondensedSet
+):
+    (small,) = (
+        o
+        for o in observe(condensed, data, sizes=[2], networks=SMALL, seeds=1, steps=3)
+        if o.set == "random"
+    )
+    many = observe(condensed, data, sizes=[1, 2, 4], networks=("mlp", *SMALL), seeds=1, steps=3)
+    (again,) = (o for o in many if (o.set, o.size, o.network) == ("random", 2, SMALL[0]))
+
+    assert same(small, again)
+
+
+def test_the_test_images_are_normalised_as_the_set_was_made_for(
+    data: Data, condensed: CondensedSet
+):
+    shifted = replace(data, test=replace(data.test, mean=(0.9,), std=(0.05,)))
+    choices = {"sizes": [2], "networks": SMALL, "seeds": 1, "steps": 2}
+
+    one = evaluate(condensed, data, **choices).observations
+    two = evaluate(condensed, shifted, **choices).observations
+
+    assert all(map(same, one, two))
+    assert {trial.test.mean for trial in observe(condensed, shifted).planned} == {(0.4,)}
+
+
+def test_a_class_with_fewer_images_than_the_size_gives_all_it_has(split):
+    data = Data(name="toy", train=split((2, 4, 4), 0), test=split((3, 3, 3), 1))
+    condensed = random_selection(data.train, ipc=4, seed=1)
+
+    seen = list(observe(condensed, data, sizes=[4], networks=SMALL, seeds=1, steps=2))
+
+    assert [o.images for o in seen] == [10, 10]
+
+
+def broken(*, channels: int, classes: int, side: tuple[int, int]) -> nn.Module:
+    return nn.Sequential(nn.Flatten(), nn.Linear(7, classes))
+
+
+@pytest.mark.parametrize(
+    ("choices", "words"),
+    [
+        ({"sizes": [1, 2, 5]}, r"sizes = \[1, 2, 5\] but the set stores 4.*1\.\.4"),
+        ({"sizes": [0]}, r"sizes = \[0\]"),
+        ({"sizes": []}, "at least one"),
+        ({"seeds": 0}, "seeds = 0"),
+        ({"networks": ()}, "networks is empty"),
+        ({"networks": ("convnet2-w4", "convnett3")}, "convnett3"),
+        ({"networks": (broken,)}, "broken"),
+        ({"protocol": "icd"}, "Did you mean 'idc'"),
+        ({"epochs": 0}, "epochs = 0"),
+        ({"epochs": 5, "steps": 5}, "not both"),
+        ({"precision": "bf61"}, "Did you mean 'bf16'"),
+    ],
+)
+@pytest.mark.parametrize("ask", [observe, evaluate])
+def test_a_choice_that_cannot_work_is_refused_before_anything_is_trained(
+    data: Data,
+    condensed: CondensedSet,
+    monkeypatch: pytest.MonkeyPatch,
+    ask: Callable[..., object],
+    choices: dict[str, object],
+    words: str,
+):
+    monkeypatch.setattr(Trial, "run", lambda *_, **__: pytest.fail("a network was trained"))
+
+    with pytest.raises(ConfigError, match=words):
+        ask(condensed, data, **choices)
+
+
+@pytest.mark.parametrize(
+    ("counts", "changes", "words"),
+    [
+        ((2, 2, 2), {"side": 9}, "8 x 8.*9 x 9"),
+        ((2, 2, 2), {"channels": 3}, "1 channel .*3 channels"),
+        ((2, 2), {}, "3 classes.* 2"),
+    ],
+)
+def test_test_images_that_do_not_fit_the_set_are_refused(
+    data: Data, condensed: CondensedSet, split, counts, changes, words: str
+):
+    with pytest.raises(DataError, match=words):
+        observe(condensed, replace(data, test=split(counts, 0, **changes)))
+
+
+def test_the_same_classes_in_another_order_are_refused(data: Data, condensed: CondensedSet):
+    swapped = replace(data.test, class_names=("c1", "c0", "c2"))
+
+    with pytest.raises(DataError, match="Label 0 is 'c0' in the condensed set and 'c1'"):
+        observe(condensed, replace(data, test=swapped))
+
+
+def test_classes_that_another_reader_calls_differently_are_taken_by_label(
+    data: Data, condensed: CondensedSet
+):
+    renamed = replace(data.test, class_names=("zero", "one", "two"))
+
+    assert len(observe(condensed, replace(data, test=renamed), sizes=[1], seeds=1)) == 2
+
+
+def test_only_bfloat16_with_many_full_batches_is_compiled(
+    data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(trials_module, "COMPILE_AFTER", 100)
+    asked: list[bool] = []
+
+    def run(self: Trial, *, compiled: bool) -> tuple[float, int]:
+        asked.append(compiled)
+        return 0.5, 1
+
+    monkeypatch.setattr(Trial, "run", run)
+
+    def compiled(batch: int, **choices: object) -> set[bool]:
+        asked.clear()
+        training = SGDTraining(augment=Identity(), batch=batch)
+        protocol = Protocol(name="p", training=training)
+        trials: Trials = observe(
+            condensed, data, sizes=[2], networks=SMALL, protocol=protocol, **choices
+        )
+        list(trials)
+        return set(asked)
+
+    assert compiled(6, steps=50, seeds=1, precision="bf16") == {True}
+    assert compiled(6, steps=49, seeds=1, precision="bf16") == {False}
+    assert compiled(6, steps=25, seeds=2, precision="bf16") == {True}
+    assert compiled(64, steps=50, seeds=1, precision="bf16") == {False}
+    assert compiled(6, steps=50, seeds=1, precision="fp32") == {False}

@@ -1,0 +1,117 @@
+from __future__ import annotations
+
+import math
+import statistics
+
+from condensery.evaluate import Observation, summary, table
+
+
+def seen(set_: str, size: int, accuracy: float, seed: int = 0, **other: object) -> Observation:
+    values: dict[str, object] = {
+        "network": "convnet3",
+        "protocol": "idc",
+        "epochs": 1000,
+        "steps": None,
+        "precision": "fp32",
+        "seconds": 1.0,
+        "images": 10,
+        "fingerprint": "f",
+    }
+    values |= other
+    return Observation(set=set_, size=size, seed=seed, accuracy=accuracy, **values)
+
+
+def test_means_and_sample_deviations_over_the_seeds_of_every_size():
+    ours, random = [0.5, 0.6, 0.1], [0.2, 0.3, 0.45]
+    observations = [seen("condensed", 2, a, i) for i, a in enumerate(ours)]
+    observations += [seen("random", 2, a, i) for i, a in enumerate(random)]
+    observations += [seen("condensed", 1, 0.25), seen("random", 1, 0.125)]
+
+    first, second = summary(observations)
+
+    assert first == {
+        "size": 1,
+        "accuracy": 0.25,
+        "std": 0.0,
+        "random": 0.125,
+        "random_std": 0.0,
+        "networks": ["convnet3"],
+        "seeds": 1,
+        "protocol": "idc",
+        "epochs": 1000,
+        "steps": None,
+        "precision": "fp32",
+    }
+    assert (second["size"], second["seeds"]) == (2, 3)
+    assert math.isclose(second["accuracy"], statistics.mean(ours))
+    assert math.isclose(second["std"], statistics.stdev(ours))
+    assert math.isclose(second["random"], statistics.mean(random))
+    assert math.isclose(second["random_std"], statistics.stdev(random))
+
+
+def test_other_lengths_protocols_networks_and_precisions_are_never_averaged_together():
+    observations = [
+        seen("condensed", 1, 0.1),
+        seen("condensed", 1, 0.2, epochs=None, steps=500),
+        seen("condensed", 1, 0.3, epochs=500),
+        seen("condensed", 1, 0.4, protocol="mine"),
+        seen("condensed", 1, 0.5, network="mlp"),
+        seen("condensed", 1, 0.6, precision="bf16"),
+        seen("random", 1, 0.7, network="mlp"),
+    ]
+
+    records = summary(observations)
+
+    assert sorted(record["accuracy"] for record in records) == [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    (short,) = (record for record in records if record["accuracy"] == 0.2)
+    assert (short["epochs"], short["steps"]) == (None, 500)
+    assert [r["random"] for r in records if r["networks"] == ["mlp"]] == [0.7]
+    assert all(r["random"] is None for r in records if r["networks"] != ["mlp"])
+
+
+def test_sizes_ascend_as_numbers():
+    observations = [seen("condensed", size, 0.1) for size in (10, 2, 1)]
+
+    assert [record["size"] for record in summary(observations)] == [1, 2, 10]
+
+
+def test_random_images_alone_make_no_record():
+    assert summary([seen("random", 1, 0.5)]) == []
+
+
+def test_the_table_shows_percent_by_size_and_the_average_over_sizes():
+    observations = [
+        seen("condensed", 1, 0.50),
+        seen("condensed", 1, 0.52, 1),
+        seen("random", 1, 0.40),
+        seen("random", 1, 0.40, 1),
+        seen("condensed", 10, 0.70),
+        seen("condensed", 10, 0.70, 1),
+        seen("random", 10, 0.75),
+        seen("random", 10, 0.75, 1),
+    ]
+
+    text = table(summary(observations))
+
+    assert text == (
+        "protocol idc, 1000 epochs, convnet3, 2 seeds\n"
+        "\n"
+        "| images per class |  condensed |     random |  gain |\n"
+        "| ---------------: | ---------: | ---------: | ----: |\n"
+        "|                1 | 51.0 ± 1.4 | 40.0 ± 0.0 | +11.0 |\n"
+        "|               10 | 70.0 ± 0.0 | 75.0 ± 0.0 |  -5.0 |\n"
+        "|          average |       60.5 |       57.5 |  +3.0 |"
+    )
+
+
+def test_the_table_has_a_part_for_every_protocol_and_a_dash_where_nothing_was_measured():
+    observations = [
+        seen("condensed", 1, 0.5),
+        seen("condensed", 1, 0.5, epochs=None, steps=9, precision="bf16"),
+    ]
+
+    one, two = table(summary(observations)).split("\n\nprotocol")
+
+    assert "1000 epochs" in one + two
+    assert "9 steps, convnet3, 1 seed, bf16" in one + two
+    assert "| 50.0 ± 0.0 |      - |    - |" in one

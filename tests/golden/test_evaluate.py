@@ -1,0 +1,38 @@
+"""Step sizes and herding orders of the released code (see the README beside the vectors)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from condensery.augment import Identity
+from condensery.evaluate import Protocol, herding
+from condensery.training import SGDTraining
+
+
+@pytest.mark.parametrize("images", [10, 64, 100, 400])
+def test_the_step_size_of_every_epoch_is_that_of_the_release(shared_folder: Path, images: int):
+    golden = load_file(shared_folder / "golden" / "eval_lr_idc.safetensors")
+    for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
+        training = SGDTraining(augment=Identity(), lr=lr)
+        protocol = Protocol(name="idc", training=training, epochs=epochs)
+        each = protocol.total_steps(images) // epochs
+        rates = [protocol.lr(step, images=images) for step in range(epochs * each)]
+
+        expected = golden[f"out.lr.E{epochs}"].repeat_interleave(each)
+        found = torch.tensor(rates, dtype=torch.float64)
+        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float64, torch.float32])
+def test_the_herding_order_is_that_of_the_release(shared_folder: Path, dtype: torch.dtype):
+    golden = load_file(shared_folder / "golden" / "herding.safetensors")
+    count = int(golden["in.n_select"])
+    for class_ in range(int(golden["in.n_class"])):
+        own = (golden["in.targets"] == class_).nonzero()[:, 0]
+        order = own[herding(golden["in.features"][own].to(dtype), count=count)]
+
+        assert order.tolist() == golden["out.indices.released"][class_].tolist()
