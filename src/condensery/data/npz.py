@@ -60,7 +60,8 @@ def read(path: Path) -> Source:
 
 def _arrays(path: Path) -> dict[str, np.ndarray]:
     try:
-        with np.load(path, allow_pickle=False) as archive:
+        # opened here, because NumPy leaves a file it cannot read open
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as archive:
             return {key: archive[key] for key in archive.files}
     except pickle.UnpicklingError as error:
         raise _foreign(path, "it is no NumPy archive") from error

@@ -11,6 +11,7 @@ Needs pyarrow, which is imported only when such a file is read.
 from __future__ import annotations
 
 import json
+import os
 import re
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -103,10 +104,15 @@ def _pyarrow(title: str) -> Any:  # noqa: ANN401 - an optional dependency has no
 
 
 def _splits(files: Sequence[Path], *, title: str) -> tuple[list[Path], list[Path]]:
-    """Train and test files; files that name no split, or one split only, are all train."""
+    """Train and test files; files that name no split, or one split only, are all train.
+
+    Only what tells the files apart counts: the names of folders that hold all of them do not.
+    """
+    root = os.path.commonpath([path.absolute().parent for path in files])
     of_split: dict[str, list[Path]] = {"train": [], "test": [], "val": [], "": []}
     for path in files:
-        words = re.split(r"[^a-z]+", f"{path.parent.name}/{path.stem}".lower())
+        within = path.absolute().relative_to(root).with_suffix("").as_posix()
+        words = re.split(r"[^a-z]+", within.lower())
         named = [_SPLITS[word] for word in reversed(words) if word in _SPLITS]
         of_split[named[0] if named else ""].append(path)
     unnamed, train, test = of_split[""], of_split["train"], of_split["test"] or of_split["val"]

@@ -1,0 +1,44 @@
+"""The digits in the package are compared to scikit-learn's, value by value."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+
+import numpy as np
+import pytest
+import torch
+
+from condensery.data import load_data
+from condensery.data.digits import read
+
+
+def test_the_digits_are_scikit_learns():
+    datasets = pytest.importorskip("sklearn.datasets")
+    digits = datasets.load_digits()
+    source = read()
+    expected = [[round(v * 255 / 16) for v in row] for row in digits.data.tolist()]
+    assert torch.equal(source.train.images.flatten(1), torch.tensor(expected, dtype=torch.uint8))
+    assert source.train.labels.tolist() == digits.target.tolist()
+
+
+def test_the_file_keeps_the_original_seventeen_levels():
+    with (files("condensery.data") / "digits.npz").open("rb") as file, np.load(file) as stored:
+        assert stored["images"].shape == (1797, 8, 8)
+        assert set(np.unique(stored["images"]).tolist()) == set(range(17))
+
+
+def test_digits_load_by_name_with_a_fifth_of_every_class_held_out():
+    data = load_data("digits")
+    assert data.name == data.train.name == data.test.name == "digits"
+    assert data.train.class_names == tuple("0123456789")
+    assert (data.train.channels, data.train.side) == (1, (8, 8))
+    counts = data.train.counts() + data.test.counts()
+    assert counts.tolist() == [178, 182, 177, 183, 181, 182, 181, 179, 174, 180]
+    assert data.test.counts().tolist() == [n // 5 for n in counts.tolist()]
+
+
+def test_digits_are_the_same_in_every_run():
+    data = load_data("digits")
+    assert data.train.fingerprint == "289b2e4411e281d4158fd24f54173829"
+    assert load_data("digits").test.fingerprint == data.test.fingerprint
+    assert data.test.fingerprint != data.train.fingerprint

@@ -1,0 +1,126 @@
+"""Every kind of picture is written to a file and read back through the loader."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from condensery.data import load_data
+from condensery.errors import DataError
+
+LEVELS = np.arange(0, 256, 16, dtype=np.uint8).reshape(4, 4)
+
+
+def read(
+    folder: Path, picture: Image.Image, *, ending: str = "png", **options: object
+) -> np.ndarray:
+    """The first image, [channel, height, width], of a folder with this picture in two classes."""
+    for name in ("a", "b"):
+        (folder / name).mkdir()
+        for copy in range(2):
+            picture.save(folder / name / f"{copy}.{ending}", **options)
+    return load_data(folder).train.images[0].numpy()
+
+
+def colours() -> np.ndarray:
+    return np.stack([LEVELS, LEVELS.T, 255 - LEVELS], axis=2)
+
+
+@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "ppm", "webp", "PNG"])
+def test_colour_is_exact_in_every_lossless_format(tmp_path: Path, ending: str):
+    options = {"lossless": True} if ending == "webp" else {}
+    found = read(tmp_path, Image.fromarray(colours()), ending=ending, **options)
+    assert (found == colours().transpose(2, 0, 1)).all()
+
+
+def test_jpeg_is_read(tmp_path: Path):
+    found = read(tmp_path, Image.new("RGB", (8, 8), (200, 30, 90)), ending="jpg", quality=95)
+    assert found.shape == (3, 8, 8)
+    np.testing.assert_allclose(found.mean((1, 2)), [200, 30, 90], atol=3)
+
+
+def test_grey_is_exact(tmp_path: Path):
+    assert (read(tmp_path, Image.fromarray(LEVELS)) == LEVELS).all()
+
+
+def test_two_levels_become_black_and_white(tmp_path: Path):
+    found = read(tmp_path, Image.fromarray(LEVELS > 100))
+    assert (found == np.where(LEVELS > 100, 255, 0)).all()
+    assert len(found) == 1
+
+
+def test_sixteen_bits_are_divided_by_257_and_rounded(tmp_path: Path):
+    wide = np.array([[0, 128, 129, 257], [385, 386, 32768, 65535]], dtype=np.uint16)
+    found = read(tmp_path, Image.fromarray(wide))
+    assert found.tolist() == [[[0, 0, 1, 1], [1, 2, 128, 255]]]
+
+
+def test_transparent_colour_is_composited_on_black(tmp_path: Path):
+    alpha = np.dstack([colours(), np.array([0, 51, 204, 255], np.uint8).repeat(4).reshape(4, 4)])
+    found = read(tmp_path, Image.fromarray(alpha))
+    expected = colours().transpose(2, 0, 1) * np.array([0, 0.2, 0.8, 1])[None, :, None]
+    np.testing.assert_allclose(found, expected, atol=1)
+
+
+def test_transparent_grey_stays_grey(tmp_path: Path):
+    alpha = np.full((4, 4), 51, dtype=np.uint8)
+    picture = Image.merge("LA", [Image.fromarray(LEVELS), Image.fromarray(alpha)])
+    found = read(tmp_path, picture)
+    assert len(found) == 1
+    np.testing.assert_allclose(found[0], LEVELS * 0.2, atol=1)
+
+
+def palette(entries: np.ndarray) -> Image.Image:
+    picture = Image.fromarray((np.arange(16, dtype=np.uint8) % len(entries)).reshape(4, 4), "P")
+    picture.putpalette(entries.astype(np.uint8).tobytes())
+    return picture
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+@pytest.mark.parametrize("ending", ["png", "gif"])
+def test_a_palette_gives_its_colours(tmp_path: Path, ending: str):
+    entries = np.array([[0, 0, 0], [255, 0, 0], [10, 200, 30], [9, 9, 99]])
+    found = read(tmp_path, palette(entries), ending=ending)
+    assert (found == entries[np.arange(16) % 4].reshape(4, 4, 3).transpose(2, 0, 1)).all()
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+def test_a_grey_palette_is_grey(tmp_path: Path):
+    entries = np.array([[0, 0, 0], [77, 77, 77], [200, 200, 200], [255, 255, 255]])
+    found = read(tmp_path, palette(entries))
+    assert (found == entries[np.arange(16) % 4, 0].reshape(1, 4, 4)).all()
+
+
+@pytest.mark.filterwarnings("ignore:'mode' parameter is deprecated")
+def test_a_transparent_palette_entry_is_black(tmp_path: Path):
+    entries = np.array([[255, 255, 0], [255, 0, 0]])
+    found = read(tmp_path, palette(entries), transparency=0)
+    assert found[:, 0, 0].tolist() == [0, 0, 0]
+    assert found[:, 0, 1].tolist() == [255, 0, 0]
+
+
+def test_cmyk_becomes_colour(tmp_path: Path):
+    picture = Image.fromarray(colours()).convert("CMYK")
+    assert (read(tmp_path, picture, ending="tif") == colours().transpose(2, 0, 1)).all()
+
+
+def test_a_picture_is_turned_as_the_camera_noted(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned a quarter: rotate clockwise to see it upright
+    found = read(tmp_path, Image.fromarray(colours()[:2]), exif=exif)
+    assert (found == np.rot90(colours()[:2], k=-1).transpose(2, 0, 1)).all()
+
+
+def test_float_pixels_are_refused(tmp_path: Path):
+    picture = Image.fromarray(LEVELS.astype(np.float32))
+    with pytest.raises(DataError, match=r"'a/0.tif'.*float pixels have no agreed scale"):
+        read(tmp_path, picture, ending="tif")
+
+
+def test_wide_integers_are_refused(tmp_path: Path):
+    picture = Image.fromarray(LEVELS.astype(np.int32) * 1000)
+    with pytest.raises(DataError, match=r"32-bit pixels from 0 to 240000"):
+        read(tmp_path, picture, ending="tif")

@@ -1,0 +1,253 @@
+"""Parquet files are written here with pyarrow in the layout of Hugging Face."""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from condensery.data import load_data
+from condensery.errors import DataError
+
+pa = pytest.importorskip("pyarrow")
+pq = pytest.importorskip("pyarrow.parquet")
+
+IMAGES = np.random.default_rng(4).integers(0, 256, (12, 5, 5, 3), dtype=np.uint8)
+LABELS = [i % 3 for i in range(12)]
+NAMES = ["ant", "bee", "cat"]
+
+
+def png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def rows(images: np.ndarray) -> list[dict[str, object]]:
+    return [{"bytes": png(image), "path": f"{i}.png"} for i, image in enumerate(images)]
+
+
+def metadata(**kinds: object) -> dict[bytes, bytes]:
+    return {b"huggingface": json.dumps({"info": {"features": kinds}}).encode()}
+
+
+USUAL = metadata(image={"_type": "Image"}, label={"_type": "ClassLabel", "names": NAMES})
+
+
+def write(
+    path: Path, columns: dict[str, list] | None = None, meta: dict[bytes, bytes] | None = USUAL
+) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    table = pa.table(columns or {"image": rows(IMAGES), "label": LABELS})
+    pq.write_table(table.replace_schema_metadata(meta), path)
+    return path
+
+
+def as_arrays(images: np.ndarray = IMAGES, labels: list[int] = LABELS) -> str:
+    return load_data((images, labels), test=(IMAGES, LABELS)).train.fingerprint
+
+
+def test_one_file_gives_pixels_labels_and_class_names(tmp_path: Path):
+    data = load_data(write(tmp_path / "bugs.parquet"))
+    assert data.name == "bugs"
+    assert data.train.class_names == tuple(NAMES)
+    assert data.train.fingerprint == load_data((IMAGES, LABELS)).train.fingerprint
+    assert data.test.fingerprint == load_data((IMAGES, LABELS)).test.fingerprint
+
+
+@pytest.mark.parametrize("test", ["test", "val", "valid", "validation"])
+def test_splits_are_told_by_file_names_and_shards_are_joined(tmp_path: Path, test: str):
+    for shard in range(2):
+        part = {"image": rows(IMAGES[shard::2]), "label": LABELS[shard::2]}
+        write(tmp_path / f"bugs-train-0000{shard}-of-00002.parquet", part)
+    write(tmp_path / f"bugs-{test}-00000.parquet")
+    order = [*range(0, 12, 2), *range(1, 12, 2)]
+    for source in (tmp_path, str(tmp_path / "bugs-*"), sorted(tmp_path.iterdir(), reverse=False)):
+        data = load_data(source)
+        assert data.train.fingerprint == as_arrays(IMAGES[order], [LABELS[i] for i in order])
+        assert data.test.fingerprint == as_arrays()
+
+
+def test_splits_are_told_by_folders_and_test_goes_before_validation(tmp_path: Path):
+    write(tmp_path / "train" / "0000.parquet")
+    write(tmp_path / "test" / "0000.parquet")
+    write(tmp_path / "validation" / "0.parquet", {"image": rows(IMAGES[:3]), "label": [0, 1, 2]})
+    data = load_data(tmp_path)
+    assert (len(data.train), len(data.test)) == (12, 12)
+
+
+def test_a_folder_that_holds_all_files_names_no_split(tmp_path: Path):
+    write(tmp_path / "train" / "test.parquet", {"image": rows(IMAGES[:3]), "label": [0, 1, 2]})
+    write(tmp_path / "train" / "part.parquet")
+    data = load_data(tmp_path / "train")
+    assert (len(data.train), len(data.test)) == (12, 3)
+
+
+def test_a_split_alone_is_the_whole_source(tmp_path: Path):
+    test = write(tmp_path / "bugs-test.parquet")
+    assert len(load_data(test).train) + len(load_data(test).test) == 12
+    data = load_data(write(tmp_path / "other.parquet"), test=test)
+    assert (len(data.train), len(data.test)) == (12, 12)
+
+
+def test_unnamed_and_train_files_together_are_ambiguous(tmp_path: Path):
+    write(tmp_path / "train.parquet")
+    write(tmp_path / "extra.parquet")
+    with pytest.raises(DataError, match=r"'train.parquet' is named .* 'extra.parquet' as none"):
+        load_data(tmp_path)
+
+
+def test_several_data_sets_in_a_folder_are_noticed(tmp_path: Path):
+    write(tmp_path / "bugs-train.parquet")
+    pets = {"_type": "ClassLabel", "names": ["x", "y", "z"]}
+    write(tmp_path / "pets-train.parquet", meta=metadata(label=pets))
+    with pytest.raises(DataError, match=r"different label columns or class names.*pattern"):
+        load_data(tmp_path)
+    assert load_data(tmp_path / "pets-*.parquet").train.class_names == ("x", "y", "z")
+
+
+@pytest.mark.parametrize("label", ["label", "fine_label"])
+def test_the_fine_label_is_taken_without_a_label(tmp_path: Path, label: str):
+    kind = {"_type": "ClassLabel", "names": NAMES}
+    coarse = {"_type": "ClassLabel", "names": ["all"]}
+    columns = {"img": rows(IMAGES), "coarse_label": [0] * 12, label: LABELS}
+    meta = metadata(img={"_type": "Image"}, coarse_label=coarse, **{label: kind})
+    data = load_data(write(tmp_path / "a.parquet", columns, meta))
+    assert data.train.class_names == tuple(NAMES)
+
+
+def test_declared_columns_are_found_under_any_name(tmp_path: Path):
+    columns = {"id": LABELS, "photo": rows(IMAGES), "species": LABELS}
+    species = {"_type": "ClassLabel", "names": NAMES}
+    meta = metadata(photo={"_type": "Image"}, species=species)
+    data = load_data(write(tmp_path / "a.parquet", columns, meta))
+    assert data.train.class_names == tuple(NAMES)
+    assert data.train.fingerprint == load_data((IMAGES, LABELS)).train.fingerprint
+
+
+@pytest.mark.parametrize("meta", [None, {b"huggingface": b"{"}, {b"huggingface": b"[]"}, {}])
+def test_files_of_other_writers_have_numbered_classes(tmp_path: Path, meta: dict | None):
+    data = load_data(write(tmp_path / "a.parquet", meta=meta))
+    assert data.train.class_names == ("0", "1", "2")
+
+
+def test_plain_bytes_and_paths_beside_the_file_are_images_too(tmp_path: Path):
+    expected = load_data((IMAGES, LABELS)).train.fingerprint
+    plain = {"image": [png(image) for image in IMAGES], "label": LABELS}
+    assert load_data(write(tmp_path / "a.parquet", plain)).train.fingerprint == expected
+    for i, image in enumerate(IMAGES):
+        (tmp_path / f"{i}.png").write_bytes(png(image))
+    outside = [{"bytes": None, "path": f"{i}.png"} for i in range(12)]
+    schema = pa.struct([("bytes", pa.binary()), ("path", pa.string())])
+    columns = {"image": pa.array(outside, schema), "label": LABELS}
+    assert load_data(write(tmp_path / "b.parquet", columns)).train.fingerprint == expected
+
+
+def test_a_corrupt_image_is_named_by_row_or_skipped(tmp_path: Path):
+    images = rows(IMAGES)
+    images[4]["bytes"] = b"no image"
+    images[7]["bytes"] = images[7]["bytes"][:-40]  # type: ignore[index]
+    images[9] = None  # type: ignore[call-overload]
+    path = write(tmp_path / "a.parquet", {"image": images, "label": LABELS})
+    with pytest.raises(DataError, match=r"'a.parquet, row 4 \(4.png\)' and 1 more of 12"):
+        load_data(path)
+    data = load_data(path, skip_corrupt=True)
+    assert data.skipped == (
+        "a.parquet, row 4 (4.png)",
+        "a.parquet, row 7 (7.png)",
+        "a.parquet, row 9",
+    )
+    kept = [0, 1, 2, 3, 5, 6, 8, 10, 11]
+    expected = load_data((IMAGES[kept], [LABELS[i] for i in kept]))
+    assert data.train.fingerprint == expected.train.fingerprint
+
+
+def test_mixed_sizes_need_a_size(tmp_path: Path):
+    images = [*rows(IMAGES[:-1]), {"bytes": png(IMAGES[0].repeat(2, 1)), "path": "wide.png"}]
+    path = write(tmp_path / "a.parquet", {"image": images, "label": LABELS})
+    with pytest.raises(DataError, match=r"wide.png.* 5 x 10"):
+        load_data(path)
+    assert load_data(path, size=5).train.side == (5, 5)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"image": rows(IMAGES)}, "columns are image, and none is known to hold the labels"),
+        ({"label": LABELS}, "columns are label, and none is known to hold the images"),
+        ({"image": rows(IMAGES), "label": [*LABELS[:-1], None]}, r"1 image\(s\) have no label"),
+        ({"image": rows(IMAGES), "label": [*LABELS[:-1], -1]}, "negative"),
+        ({"image": rows(IMAGES), "label": ["a"] * 12}, "integers"),
+        ({"image": rows(IMAGES), "label": [0.0] * 12}, "type float64"),
+        ({"image": rows(IMAGES), "label": [0, 1] * 6}, r"no train image of class 2 \(cat\)"),
+        ({"image": rows(IMAGES), "label": [0, 1, 2, 3] * 3}, "label 3, but there are 3 classes"),
+        ({"image": LABELS, "label": LABELS}, "row 0.* there are no bytes"),
+        (
+            {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
+            "no image at all",
+        ),
+    ],
+)
+def test_tables_that_cannot_be_read_are_refused(
+    tmp_path: Path, columns: dict[str, list], message: str
+):
+    with pytest.raises(DataError, match=message):
+        load_data(write(tmp_path / "a.parquet", columns))
+
+
+@pytest.mark.parametrize("keep", [0, 4, 100, -100])
+def test_truncated_and_foreign_files_are_named(tmp_path: Path, keep: int):
+    path = write(tmp_path / "a.parquet")
+    path.write_bytes(path.read_bytes()[:keep])
+    with pytest.raises(DataError, match=r"a.parquet: cannot be read as Parquet"):
+        load_data(path)
+
+
+def test_damage_inside_a_file_is_named(tmp_path: Path):
+    path = write(tmp_path / "a.parquet")
+    content = bytearray(path.read_bytes())
+    content[4:200] = bytes(196)
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"a\.parquet"):
+        load_data(path)
+
+
+def test_without_pyarrow_the_remedy_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    path = write(tmp_path / "a.parquet")
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.parquet", None)
+    with pytest.raises(DataError, match=r"pip install 'condensery\[parquet\]'"):
+        load_data(path)
+
+
+def test_cifar_100_is_known_and_its_classes_are_named(shared_folder: Path):
+    data = load_data(shared_folder / "data" / "cifar100-lossless-*.parquet")
+    assert (data.name, data.train.side, data.train.channels) == ("cifar100", (32, 32), 3)
+    assert data.train.counts().tolist() == [40] * 100
+    assert data.test.counts().tolist() == [10] * 100
+    assert (data.train.class_names[0], data.train.class_names[99]) == ("apple", "worm")
+    assert data.train.mean == (0.4914, 0.4822, 0.4465)
+
+
+@pytest.mark.slow
+def test_imagenette_is_known(shared_folder: Path):
+    data = load_data(shared_folder / "data" / "imagenette128-*", size=64)
+    assert (data.name, data.train.side) == ("imagenette", (64, 64))
+    assert data.train.counts().tolist() == [200] * 10
+    assert data.test.counts().tolist() == [60] * 10
+    assert data.train.mean == (0.485, 0.456, 0.406)
+
+
+@pytest.mark.slow
+def test_cifar_10_is_complete_and_exact(shared_folder: Path):
+    data = load_data(shared_folder / "data" / "cifar10-lossless-*")
+    assert (data.name, len(data.train), len(data.test)) == ("cifar10", 50000, 10000)
+    assert data.train.counts().tolist() == [5000] * 10
+    # the published mean of the 50,000 train images, to its four digits
+    mean = data.train.images.sum((0, 2, 3)) / (50000 * 1024 * 255)
+    assert [round(value, 4) for value in mean.tolist()] == [0.4914, 0.4822, 0.4465]
