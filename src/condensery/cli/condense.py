@@ -1,0 +1,133 @@
+"""``condensery condense``: condense a data set into a run folder, evaluate it, and report."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from condensery.cli.evaluation import EVALUATIONS, add_lengths, chosen_sizes, evaluation_for
+from condensery.cli.names import METHODS, PRESETS, SIZES
+from condensery.cli.parser import at_least, duration, one_of, setting
+from condensery.cli.run_folder import RunFolder
+
+__all__ = ["add_arguments", "add_data", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Data, recipe, evaluation, machine."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
+    )
+    add_data(parser)
+    parser.add_argument(
+        "--out", metavar="RUN", type=Path, required=True, help="folder to make for the run"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument(
+        "--method", type=one_of(METHODS), default="mdc", help=f"{', '.join(METHODS)} (default mdc)"
+    )
+    recipe.add_argument(
+        "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
+    )
+    recipe.add_argument(
+        "--preset",
+        type=one_of(PRESETS),
+        default="quick",
+        help=f"{', '.join(PRESETS)} (default quick)",
+    )
+    recipe.add_argument(
+        "--sizes", type=one_of(SIZES), help=f"which sizes are matched: {', '.join(SIZES)}"
+    )
+    recipe.add_argument("--network", help="matching network, by name or package.module:factory")
+    recipe.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=setting,
+        action="append",
+        default=[],
+        help="change one key of the recipe, such as update.lr=0.01; repeatable",
+    )
+    recipe.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
+    recipe.add_argument(
+        "--time-budget",
+        metavar="TIME",
+        type=duration,
+        help="stop condensing after 90s, 10m, 1h and use what was reached",
+    )
+    testing = parser.add_argument_group("evaluation (by default as the preset says)")
+    testing.add_argument("--no-evaluate", action="store_true", help="condense only")
+    add_lengths(testing, prefix="evaluate-")
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
+    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+
+
+def add_data(parser: argparse.ArgumentParser) -> None:
+    """How to read the data."""
+    data = parser.add_argument_group("data")
+    data.add_argument("--test", metavar="DATA", help="where the test split is, if elsewhere")
+    data.add_argument(
+        "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
+    )
+    data.add_argument(
+        "--skip-corrupt", action="store_true", help="go on without images that cannot be read"
+    )
+    data.add_argument("--name", help="name of the data set, if not that of its path")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything, then make the folder, then work."""
+    folder = RunFolder(arguments.out)
+    folder.check_new(overwrite=arguments.overwrite)
+
+    from condensery import api
+    from condensery.cli import work
+    from condensery.cli.evaluating import planned
+    from condensery.cli.plan import Plan, facts_of_data
+    from condensery.cli.preflight import check_device, check_engine, use_threads
+
+    threads = use_threads(arguments.threads)
+    check_device(arguments.device)
+    source = work.source_of(arguments, arguments.data)
+    data = source.load()
+    condensation = api.condense(
+        data,
+        method=arguments.method,
+        ipc=arguments.ipc,
+        preset=arguments.preset,
+        sizes=arguments.sizes,
+        network=arguments.network,
+        settings=dict(arguments.set),
+        seed=arguments.seed,
+        device=arguments.device,
+    )
+    recipe = condensation.recipe
+    check_engine(recipe, data.train, seed=arguments.seed)
+    evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
+    if evaluation.sizes is None:
+        sizes = chosen_sizes(recipe.ipc, preset=arguments.preset)
+        evaluation = replace(evaluation, sizes=sizes)
+    if arguments.no_evaluate:
+        evaluation = None
+    else:  # what is tried is the beginning: it has the shape of the result
+        beginning = condensation.so_far(created="")
+        planned(beginning, data, evaluation, device=arguments.device)
+    plan = Plan(
+        source=source,
+        data=facts_of_data(data),
+        recipe=recipe,
+        seed=arguments.seed,
+        device=arguments.device,
+        threads=threads,
+        time_budget=arguments.time_budget,
+        evaluation=evaluation,
+        created=work.now(),
+    )
+    folder.make(plan.to_json())
+    work.introduce(data)
+    return work.work(folder, plan, data, run=condensation)

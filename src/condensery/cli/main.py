@@ -1,0 +1,95 @@
+"""``condensery``: finds the command, and turns every foreseen error into one message.
+
+Exit codes: 0; 2 for errors a user can mend; 130 after Ctrl-C. What nobody foresaw keeps its
+traceback.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from types import ModuleType
+
+from condensery import __version__
+from condensery.cli import condense, doctor, evaluate, export, inspect, methods, resume, take
+from condensery.cli.parser import Parser, say_error
+from condensery.errors import CondenseryError, nearest
+
+__all__ = ["COMMANDS", "main"]
+
+COMMANDS: Mapping[str, ModuleType] = {
+    "condense": condense,
+    "resume": resume,
+    "evaluate": evaluate,
+    "take": take,
+    "inspect": inspect,
+    "export": export,
+    "methods": methods,
+    "doctor": doctor,
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: Without the program's name; what the process was given if ``None``.
+
+    Returns:
+        The exit code.
+    """
+    given = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(given)
+    except SystemExit as stop:  # argparse, after --help or an error it has said
+        return stop.code if isinstance(stop.code, int) else 0
+    except KeyboardInterrupt as interrupt:
+        say_error(f"interrupted. {interrupt}".strip())
+        return 130
+    except BrokenPipeError:  # `condensery inspect ... | head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except CondenseryError as error:
+        say_error(str(error))
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say_error(
+            f"{where}{error.strerror or error}. Check that the path exists, that it may be read "
+            "or written, and that the disk has space."
+        )
+        return 2
+
+
+def _run(given: list[str]) -> int:
+    parser = Parser(
+        prog="condensery",
+        description="Condense a labelled image data set once; use it at any size.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"condensery {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    parsers: dict[str, Parser] = {}
+    for name, command in COMMANDS.items():
+        summary = (command.__doc__ or "").partition("\n")[0]
+        summary = summary.partition(": ")[2]
+        parsers[name] = commands.add_parser(
+            name, help=summary, description=summary[:1].upper() + summary[1:], allow_abbrev=False
+        )
+        command.add_arguments(parsers[name])
+    if not given:
+        parser.print_help()
+        return 2
+    name = given[0]
+    if not name.startswith("-") and name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        parser.error(f"command {name!r} is unknown; known are {known}.{nearest(name, COMMANDS)}")
+    arguments, unknown = parser.parse_known_args(given)
+    if unknown:
+        parsers.get(name, parser).refuse_unknown(unknown)
+    return COMMANDS[name].run(arguments)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,24 @@
+"""``condensery methods``: list the methods, their presets and papers."""
+
+from __future__ import annotations
+
+import argparse
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """None."""
+    del parser
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print the table."""
+    del arguments
+    from condensery.methods import METHODS
+
+    for name, method in METHODS.items():
+        print(f"{name:6}{method.summary}")
+        print(f"{'':6}presets: {', '.join(method.presets)}")
+        print(f"{'':6}{method.paper}")
+    return 0

@@ -1,0 +1,51 @@
+"""``metrics.jsonl``: one line an image update, cut back to a checkpoint when a run goes on."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from condensery.checkpoint import write_atomically
+
+__all__ = ["Metrics"]
+
+
+class Metrics:
+    """The open file.
+
+    Attributes:
+        lines: Whole lines it holds.
+    """
+
+    def __init__(self, path: Path, *, keep: int) -> None:
+        """Open it with its first ``keep`` lines; later ones, and a torn one, are dropped."""
+        whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+        kept = whole[:keep]
+        write_atomically(path, b"".join(line + b"\n" for line in kept))
+        self.lines = len(kept)
+        self._file = path.open("ab")
+
+    def __enter__(self) -> Metrics:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.close()
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Append a line; others can read it when this returns."""
+        self._file.write(json.dumps(record).encode() + b"\n")
+        self._file.flush()
+        self.lines += 1
+
+    def sync(self) -> None:
+        """Bring all lines to the disk, before a checkpoint that counts on them."""
+        os.fsync(self._file.fileno())

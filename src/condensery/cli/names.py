@@ -1,0 +1,13 @@
+"""Names that arguments may take, known without importing torch so that mistakes answer at once.
+
+A test holds them to the tables they stand for.
+"""
+
+from __future__ import annotations
+
+__all__ = ["METHODS", "PRESETS", "PROTOCOLS", "SIZES"]
+
+METHODS = ("mdc", "idc")
+PRESETS = ("smoke", "quick", "standard", "paper")
+SIZES = ("one", "most-learnable", "all", "random")
+PROTOCOLS = ("idc",)

@@ -1,0 +1,43 @@
+"""Contact sheets over a run: the beginning, ten on the way, and the result."""
+
+from __future__ import annotations
+
+from condensery.api import Condensation
+from condensery.artifact import CondensedSet
+from condensery.checkpoint import write_atomically
+from condensery.cli.run_folder import RunFolder
+
+__all__ = ["preview", "sheet"]
+
+_PREVIEWS = 10
+
+
+def preview(folder: RunFolder, run: Condensation) -> None:
+    """Draw the images as they are now, where it is time for it."""
+    outer, whole = run.state.outer, run.recipe.iterations
+    if outer and (outer * _PREVIEWS) // whole == ((outer - 1) * _PREVIEWS) // whole:
+        return
+    digits = len(str(whole))
+    sheet(folder, run.so_far(created=""), name=f"iteration-{outer:0{digits}}.png")
+
+
+def sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:
+    """Draw a condensed set to ``pictures/<name>``."""
+    import io
+
+    from condensery.report.condensed_file import from_arrays
+    from condensery.report.contact_sheet import contact_sheet
+
+    picture = contact_sheet(
+        from_arrays(
+            condensed.images.numpy(),
+            condensed.labels.numpy(),
+            condensed.rank.numpy(),
+            class_names=condensed.class_names,
+            name=condensed.name,
+        )
+    )
+    encoded = io.BytesIO()
+    picture.save(encoded, format="PNG")
+    folder.pictures.mkdir(exist_ok=True)
+    write_atomically(folder.pictures / name, encoded.getvalue())
