@@ -54,7 +54,7 @@ class GradientMatching:
         network, distance = moment.network, metric(self.metric)
         names = self._names(network)
         groups = by_class(real)
-        shown = view(real)
+        shown = view(real).detach()  # also of real examples that ask for a gradient
         parts: list[dict[str, Tensor]] = []
         for rows, examples in groups.passes(classes_per_pass):
             own = groups.rows(rows).only(examples)
