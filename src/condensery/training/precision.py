@@ -6,6 +6,11 @@ normalisation statistics, softmax and loss in fp32. A compiled twin does the sam
 kernels; it is compiled once per process, architecture and batch shape, and then shared by all
 networks of that architecture (the parameters are inputs of the compiled code).
 
+One step of ConvNet-3, batch 64, against eager fp32 (interleaved medians of 7, one thread of a
+Xeon with AMX, torch 2.13): width 128 on 3 x 32 x 32 eager bf16 1.8 times as fast, compiled fp32
+1.4, compiled bf16 3.9; width 64 on 1 x 28 x 28: 1.3, 1.3, 2.0. Two threads: 1.5, 1.4, 4.2 and
+1.4, 1.2, 2.0. Eager channels_last lost everywhere (0.5 to 0.9) and is not offered.
+
 Knows nothing about optimisers or augmentation.
 """
 
@@ -33,7 +38,9 @@ __all__ = [
 PRECISIONS = ("fp32", "bf16")
 
 COMPILE_AFTER = 1000
-"""Steps of one architecture in one process from which on compiling is earned back."""
+"""Full-batch steps of one architecture in one process from which on compiling is earned back.
+
+Compiling took 15 to 50 s and saves 0.05 s (width 64) to 0.14 s (width 128) per bf16 step."""
 
 Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor], Tensor]
 
