@@ -1,0 +1,163 @@
+"""The contact sheet: one picture of a whole condensed set.
+
+A row is a class, a column a rank, so size ``k`` is the first ``k`` columns; brackets on top
+say so. Knows nothing about accuracies or runs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from PIL import Image, ImageDraw, ImageFont
+
+from condensery.errors import ConfigError
+from condensery.report.condensed_file import CondensedFile, read_condensed
+
+__all__ = ["SheetLayout", "contact_sheet", "sheet_layout"]
+
+_SMALLEST_TILE = 48
+_PAPER, _INK, _QUIET, _RULE, _BLANK = "#ffffff", "#1b1f24", "#59636e", "#b6bec8", "#f3f5f7"
+_BRACKET = "#0072b2"
+_MARGIN, _LEVEL, _GAP, _WIDE_GAP = 20, 20, 2, 12
+_LONGEST_NAME = 190
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SheetLayout:
+    """Where everything of a contact sheet stands, in pixels.
+
+    Attributes:
+        tile: Width and height of a tile.
+        columns: Left edge of each rank's tiles.
+        lines: Top edge of each class's tiles.
+        width: Of the sheet.
+        height: Of the sheet.
+        marks: The sizes with a bracket, ascending.
+    """
+
+    tile: tuple[int, int]
+    columns: tuple[int, ...]
+    lines: tuple[int, ...]
+    width: int
+    height: int
+    marks: tuple[int, ...]
+
+
+def contact_sheet(
+    condensed: CondensedFile | str | Path,
+    *,
+    sizes_marked: Sequence[int] | Literal["auto"] = "auto",
+) -> Image.Image:
+    """Draw all images of a condensed set, classes down and ranks across.
+
+    Images are enlarged by a whole factor without smoothing until a tile has at least 48
+    pixels a side. A class that ends at a lower rank leaves blank tiles.
+
+    Args:
+        condensed: A condensed-set file, its path, or ``from_arrays(...)``.
+        sizes_marked: Sizes that get a bracket on top; ``"auto"`` marks every size up to 10,
+            and about 1, 2, 5, 10, 20, 50 ... of larger sets.
+
+    Returns:
+        An RGB picture.
+
+    Raises:
+        ArtifactError: If the path is no condensed-set file.
+        ConfigError: If a marked size is not in the set.
+    """
+    file = condensed if isinstance(condensed, CondensedFile) else read_condensed(condensed)
+    layout = sheet_layout(file, sizes_marked=sizes_marked)
+    sheet = Image.new("RGB", (layout.width, layout.height), _PAPER)
+    draw = ImageDraw.Draw(sheet)
+    _draw_marks(draw, layout)
+    font = ImageFont.load_default(15)
+    for label, (name, top) in enumerate(zip(file.class_names, layout.lines, strict=True)):
+        middle = top + layout.tile[1] / 2
+        text = _shortened(name, font)
+        draw.text((layout.columns[0] - 14, middle), text, fill=_INK, font=font, anchor="rm")
+        for left in layout.columns:
+            corner = (left + layout.tile[0] - 1, top + layout.tile[1] - 1)
+            draw.rectangle(((left, top), corner), fill=_BLANK)
+        for row in (file.labels == label).nonzero()[0]:
+            tile = Image.fromarray(file.tile(int(row))).resize(
+                layout.tile, Image.Resampling.NEAREST
+            )
+            sheet.paste(tile, (layout.columns[int(file.rank[row])], top))
+    return sheet
+
+
+def sheet_layout(
+    file: CondensedFile, *, sizes_marked: Sequence[int] | Literal["auto"] = "auto"
+) -> SheetLayout:
+    """Where ``contact_sheet`` puts each tile.
+
+    Raises:
+        ConfigError: If a marked size is not in the set.
+    """
+    chosen = _auto_marks(file.sizes) if sizes_marked == "auto" else tuple(sizes_marked)
+    for size in chosen:
+        if not 1 <= size <= file.sizes:
+            raise ConfigError(
+                f"sizes_marked holds {size} but {file.name} stores {file.sizes} images per "
+                f"class. Every mark must be in 1..{file.sizes}."
+            )
+    marks = tuple(sorted(set(chosen)))
+    height, width = file.side
+    factor = max(1, -(-_SMALLEST_TILE // min(height, width)))
+    tile = (width * factor, height * factor)
+    font = ImageFont.load_default(15)
+    names = max(font.getlength(_shortened(name, font)) for name in file.class_names)
+    # The caption "images per class" stands left of the brackets, so it needs room, too.
+    left = _MARGIN + max(int(names), int(font.getlength("images per class"))) + 14
+    columns = [left]
+    for rank in range(1, file.sizes):
+        columns.append(columns[-1] + tile[0] + (_WIDE_GAP if rank in marks else _GAP))
+    top = _MARGIN + _LEVEL * len(marks) + 8
+    lines = tuple(top + index * (tile[1] + 4) for index in range(len(file.class_names)))
+    return SheetLayout(
+        tile=tile,
+        columns=tuple(columns),
+        lines=lines,
+        width=columns[-1] + tile[0] + _WIDE_GAP + _MARGIN,
+        height=lines[-1] + tile[1] + _MARGIN,
+        marks=marks,
+    )
+
+
+def _auto_marks(sizes: int) -> tuple[int, ...]:
+    if sizes <= 10:
+        return tuple(range(1, sizes + 1))
+    rounded = (step * 10**power for power in range(len(str(sizes))) for step in (1, 2, 5))
+    return (*(size for size in rounded if size < sizes), sizes)
+
+
+def _draw_marks(draw: ImageDraw.ImageDraw, layout: SheetLayout) -> None:
+    """Brackets from the first column to the last of each marked size, the largest on top."""
+    bottom = layout.lines[-1] + layout.tile[1]
+    start, tops = layout.columns[0], layout.lines[0] - 8
+    font = ImageFont.load_default(14)
+    if layout.marks:
+        caption = (start - 14, tops - _LEVEL * len(layout.marks) / 2)
+        draw.text(caption, "images per class", fill=_QUIET, font=font, anchor="rm")
+    for level, size in enumerate(layout.marks):
+        end = layout.columns[size - 1] + layout.tile[0] + _WIDE_GAP // 2 - 1
+        line = tops - _LEVEL * level - _LEVEL // 2
+        label = str(size)
+        text_start = end - 5 - font.getlength(label)
+        draw.line(((end, line), (end, bottom)), fill=_RULE, width=1)
+        draw.line(((start, line), (text_start - 5, line)), fill=_BRACKET, width=2)
+        draw.line(((end, line - 6), (end, line + _LEVEL // 2 - 3)), fill=_BRACKET, width=2)
+        draw.line(((start, line), (start, line + 5)), fill=_BRACKET, width=2)
+        draw.text((text_start, line), label, fill=_INK, font=font, anchor="lm")
+
+
+def _shortened(name: str, font: ImageFont.FreeTypeFont | ImageFont.ImageFont) -> str:
+    name = " ".join(name.split())
+    if font.getlength(name) <= _LONGEST_NAME:
+        return name
+    while name and font.getlength(name + "...") > _LONGEST_NAME:
+        name = name[:-1]
+    return name.rstrip() + "..."
