@@ -209,6 +209,13 @@ def test_test_images_that_do_not_fit_the_set_are_refused(
         observe(condensed, replace(data, test=split(counts, 0, **changes)))
 
 
+def test_a_set_for_whitened_images_is_refused(data: Data, condensed: CondensedSet):
+    whitened = replace(condensed, manifest={**condensed.manifest, "zca": {"ridge": 0.1}})
+
+    with pytest.raises(DataError, match="ZCA"):
+        observe(whitened, data)
+
+
 def test_the_same_classes_in_another_order_are_refused(data: Data, condensed: CondensedSet):
     swapped = replace(data.test, class_names=("c1", "c0", "c2"))
 

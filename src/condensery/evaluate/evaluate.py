@@ -118,7 +118,7 @@ def observe(
 
     Raises:
         ConfigError: If sizes, seeds, network, protocol or lengths cannot work.
-        DataError: If the test images differ from the set's in shape or classes.
+        DataError: If the test images differ from the set's in shape, classes or whitening.
     """
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
@@ -172,6 +172,11 @@ def _checked_sizes(sizes: Sequence[int] | None, condensed: CondensedSet) -> list
 
 
 def _check_data(condensed: CondensedSet, test: ImageData) -> None:
+    if condensed.manifest["zca"] is not None:
+        raise DataError(
+            "The condensed set was made for ZCA-whitened images, and the test images are not "
+            "whitened: accuracies would mean nothing. Evaluate sets condensed without ZCA."
+        )
     ours = tuple(condensed.images.shape[1:])
     theirs = (test.channels, *test.side)
     if ours != theirs:
