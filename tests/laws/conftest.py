@@ -1,0 +1,208 @@
+"""The parts under law: one list a slot. A new part is tested by being added here.
+
+A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization`` or ``sizes``
+is run for every entry of that list, and for every combination where it takes several. ``asked``
+are the policies that ask for different sets.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import cache
+
+import pytest
+import torch
+
+from condensery import networks
+from condensery.augment import Siamese
+from condensery.data import ImageData
+from condensery.engines import Autograd, OnePass
+from condensery.engines.fused import Fused
+from condensery.loop import run
+from condensery.objectives import DistributionMatching, GradientMatching
+from condensery.parameterizations import MultiFormation, Pixels
+from condensery.recipe import Recipe
+from condensery.rng import stream
+from condensery.samplers import RandomPerClass
+from condensery.schedules import Redraw
+from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
+from condensery.training import SGDTraining
+from condensery.types import Moment, nested
+from condensery.updates import SGD
+
+PARTS = {
+    "objective": {
+        "gradient-mse": GradientMatching(metric="mse", parameters="conv"),
+        "gradient-l1": GradientMatching(metric="l1", parameters="all"),
+        "gradient-cosine": GradientMatching(metric="cosine", parameters="all"),
+        "distribution": DistributionMatching(),
+    },
+    "engine": {"autograd": Autograd(), "one-pass": OnePass(), "fused": Fused()},
+    "parameterization": {
+        "pixels": Pixels(),
+        "formation-2-image": MultiFormation(factor=2, order="image"),
+        "formation-2-crop": MultiFormation(factor=2, order="crop"),
+        "formation-3-image": MultiFormation(factor=3, order="image"),  # 8 = 3 + 3 + 2: padded
+    },
+    "sizes": {
+        "one": OneSize(),
+        "all": AllSizes(),
+        "random": RandomSize(),
+        "most-learnable": MostLearnable(period=1),
+        "most-learnable-classwise": MostLearnable(period=1, classwise=True),
+        "most-learnable-slow": MostLearnable(period=2),
+        "most-learnable-released": MostLearnable(period=1, freeze="released", decimals=2),
+        "most-learnable-free": MostLearnable(period=1, freeze="none"),
+    },
+}
+PARTS["engine_name"] = {name: name for name in PARTS["engine"]}
+# A match sees the profiles of a policy alone: those that differ in nothing else come once.
+_ALIKE = ("most-learnable-slow", "most-learnable-released", "most-learnable-free")
+PARTS["asked"] = {name: part for name, part in PARTS["sizes"].items() if name not in _ALIKE}
+
+
+def pytest_generate_tests(metafunc):
+    for slot, parts in PARTS.items():
+        if slot in metafunc.fixturenames:
+            metafunc.parametrize(slot, list(parts.values()), ids=list(parts))
+
+
+class Small:
+    """Small data, small networks, and the parts bound to one moment."""
+
+    classes = 2
+    ipc = 3
+    seed = 11
+
+    def data(self, *, channels=3, side=(8, 8), counts=(9, 9)):
+        """Images that differ by class, shuffled."""
+        rng = stream(self.seed, "data", channels, *side)
+        labels = torch.repeat_interleave(torch.arange(len(counts)), torch.tensor(counts))
+        labels = labels[torch.randperm(len(labels), generator=rng)]
+        shape = (len(labels), channels, *side)
+        images = torch.randint(0, 140, shape, generator=rng) + 50 * labels[:, None, None, None]
+        return ImageData(
+            name="small",
+            images=images.to(torch.uint8),
+            labels=labels,
+            class_names=tuple("abcdef"[: len(counts)]),
+            mean=(0.4,) * channels,
+            std=(0.3,) * channels,
+        )
+
+    def recipe(self, **changes):
+        """A recipe of two image updates an outer iteration, with all the randomness there is."""
+        training = SGDTraining(batch=4)
+        return replace(
+            Recipe(
+                method="law",
+                preset="law",
+                ipc=self.ipc,
+                iterations=3,
+                network="convnet2-w4",
+                parameterization=Pixels(),
+                augment=Siamese(),
+                sampler=RandomPerClass(batch=3),
+                schedule=Redraw(inner=2, steps=1, pretrain=1, training=training),
+                objective=GradientMatching(),
+                sizes=OneSize(),
+                update=SGD(lr=0.05, momentum=0.5),
+                engine="one-pass",
+            ),
+            **changes,
+        )
+
+    def run(self, recipe, data=None, **more):
+        """All progress of a run."""
+        return list(run(recipe, self.data() if data is None else data, seed=self.seed, **more))
+
+    engine = OnePass()
+    short = Redraw(inner=1, steps=0, pretrain=1, training=SGDTraining(batch=4))
+
+    def network(self, *, channels=3, side=(8, 8), classes=2, dtype=torch.float64):
+        """A ConvNet away from the special values that scales and shifts start at."""
+        rng = stream(self.seed, "scales")
+        network = networks.build(
+            "convnet2-w4",
+            channels=channels,
+            classes=classes,
+            side=side,
+            seed=self.seed,
+            path=("network",),
+        ).to(dtype)
+        with torch.no_grad():
+            for p in network.parameters():
+                p += 0.1 * torch.randn(p.shape, generator=rng, dtype=dtype)
+        return network
+
+    def examples(self, parameterization, data=None, *, counts=(3, 3)):
+        """Decoded synthetic examples in float64; none equals a real one, where l1 has its kink."""
+        data = self.data() if data is None else data
+        stored = parameterization.start(
+            data, counts=torch.tensor(counts), rng=stream(self.seed, "init")
+        )
+        decoded = parameterization.decode(stored)
+        noise = torch.rand(decoded.images.shape, generator=stream(self.seed), dtype=torch.float64)
+        return decoded.with_images(0.8 * decoded.images.double() + 0.2 * noise)
+
+    def view(self, augment=None):
+        """Normalised and augmented, one draw."""
+        draw = (Siamese() if augment is None else augment).draw(rng=stream(self.seed, "augment"))
+        data = self.data()
+        return lambda examples: draw(data.normalise(examples.images))
+
+    def bind(self, objective, engine, *, classes_per_pass=1, network=None, real=None, view=None):
+        """A match in float64, and what it is matched to."""
+        moment = Moment(at=(0, 0), network=self.network() if network is None else network)
+        real = self.real() if real is None else real
+        view = self.view() if view is None else view
+        return objective.bind(
+            moment, real, view, engine=engine, classes_per_pass=classes_per_pass
+        )
+
+    def real(self, data=None):
+        """A real batch of unequal classes in float64."""
+        data = self.data(counts=(9, 2)) if data is None else data
+        real = RandomPerClass(batch=4).draw(data, rng=stream(self.seed, "real"))
+        return real.with_images(real.images.double())
+
+    def profiles(self, sizes, *, counts=(3, 3)):
+        """Profiles of a policy that has had the time to choose; sizes as they come."""
+        counts, rng = torch.tensor(counts), stream(self.seed, "probe")
+        state = sizes.start(counts)
+        for outer in range(4):
+            if sizes.probes(outer):
+                drawn = torch.rand(len(counts), int(counts.max()), generator=rng)
+                state = sizes.observe(state, drawn)
+            state = sizes.close(state, outer=outer)
+        return sizes.profiles(state, outer=4, rng=rng)
+
+    def groups(self, sizes, examples, *, joint=False):
+        """The groups that a size policy asks for."""
+        return nested(examples, self.profiles(sizes), joint=joint)
+
+    @cache
+    def evaluated(self, objective, engine, parameterization, sizes):
+        """A match, what it is asked, and what it says: losses and the gradient of their sum."""
+        examples = self.examples(parameterization)
+        groups = self.groups(sizes, examples)
+        match = self.bind(objective, engine, classes_per_pass=self.classes)
+        return match, examples, groups, *self.losses_and_gradient(match, examples, groups)
+
+    @staticmethod
+    def losses_and_gradient(match, examples, groups):
+        leaf = examples.images.detach().clone().requires_grad_()
+        losses = match(examples.with_images(leaf), groups)
+        (gradient,) = torch.autograd.grad(losses.sum(), leaf)
+        return losses.detach(), gradient
+
+    @staticmethod
+    def near(found, expected, tolerance=1e-9):
+        """Equal up to the rounding of float64, relative to the largest entry."""
+        error = (found - expected).abs().max()
+        return bool(error <= tolerance * expected.abs().max().clamp(min=1e-12))
+
+
+@pytest.fixture(scope="session")
+def small():
+    return Small()
