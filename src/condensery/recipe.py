@@ -20,7 +20,7 @@ from condensery.samplers import RandomPerClass, Sampler
 from condensery.schedules import Redraw, Schedule
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
 from condensery.training import SGDTraining
-from condensery.updates import SGD, ImageUpdate
+from condensery.updates import SGD, Adam, ImageUpdate
 
 __all__ = ["PARTS", "Recipe", "changed", "from_json", "to_json"]
 
@@ -98,7 +98,7 @@ PARTS: Mapping[str, Mapping[str, type]] = {
         "all": AllSizes,
         "random": RandomSize,
     },
-    "update": {"sgd": SGD},
+    "update": {"sgd": SGD, "adam": Adam},
     # inside other parts
     "training": {"sgd": SGDTraining},
     "probe": {"distribution": DistributionMatching},

@@ -1,5 +1,7 @@
 """How a gradient changes the stored images."""
 
-from condensery.updates.sgd import SGD, ImageUpdate, joint_sgd
+from condensery.updates.adam import Adam
+from condensery.updates.base import ImageUpdate
+from condensery.updates.sgd import SGD, joint_sgd
 
-__all__ = ["SGD", "ImageUpdate", "joint_sgd"]
+__all__ = ["SGD", "Adam", "ImageUpdate", "joint_sgd"]

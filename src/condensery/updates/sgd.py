@@ -7,35 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 from torch import Tensor
 
 from condensery.errors import ConfigError
 
-__all__ = ["SGD", "ImageUpdate", "joint_sgd"]
-
-
-class ImageUpdate(Protocol):
-    """One step on the stored images."""
-
-    def start(self, images: Tensor) -> dict[str, Tensor]:
-        """The update's state before the first step."""
-        ...
-
-    def step(
-        self, images: Tensor, gradient: Tensor, state: Mapping[str, Tensor], *, held: Tensor
-    ) -> tuple[Tensor, dict[str, Tensor]]:
-        """New images and new state.
-
-        Args:
-            images: Stored images, ``[row, channel, height, width]``.
-            gradient: Of the summed losses, same shape.
-            state: From ``start`` or the step before.
-            held: Pixels whose bits must not change, boolean, broadcastable to ``images``.
-        """
-        ...
+__all__ = ["SGD", "joint_sgd"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
