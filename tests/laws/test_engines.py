@@ -78,7 +78,9 @@ def test_an_engine_gives_no_graph_where_the_images_ask_for_none(small, engine):
     examples = examples_of((8, 8), 3, seed=0)
     network = small.network()
     names = [name for name, _ in network.named_parameters()]
-    found = engine.gradients(network, examples.images, examples.labels, random_groups(2), names=names)
+    found = engine.gradients(
+        network, examples.images, examples.labels, random_groups(2), names=names
+    )
     assert list(found) == names
     for name, gradient in found.items():
         assert gradient.shape == (5, *network.get_parameter(name).shape)

@@ -87,9 +87,7 @@ def test_passes_of_unequal_length_change_nothing(small, objective, classes_per_p
 
 
 def test_a_row_sees_only_its_members(small, objective, engine, parameterization, asked):
-    match, examples, groups, losses, _ = small.evaluated(
-        objective, engine, parameterization, asked
-    )
+    match, examples, groups, losses, _ = small.evaluated(objective, engine, parameterization, asked)
     row = int(groups.member.sum(dim=1).argmin())
     member = groups.member[row]
     noise = torch.rand(examples.images.shape, generator=stream(0), dtype=torch.float64)

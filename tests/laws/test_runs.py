@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import random
+import random  # noqa: TID251 - to see that nobody else does
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -30,12 +30,8 @@ def same_state(found, expected):
         assert torch.equal(a[name].nan_to_num(7.5), b[name].nan_to_num(7.5)), name
 
 
-def test_going_on_from_a_checkpoint_gives_the_same_bits(
-    small, parameterization, sizes, tmp_path
-):
-    recipe = small.recipe(
-        parameterization=parameterization, sizes=sizes, iterations=6, schedule=small.short
-    )
+def test_going_on_from_a_checkpoint_gives_the_same_bits(small, sizes, tmp_path):
+    recipe = small.recipe(sizes=sizes, iterations=6, schedule=small.short)
     whole = small.run(recipe)
     half = next(p for p in whole if p.boundary and p.outer == 2)
     save_checkpoint(tmp_path, step=3, tensors=half.state.tensors(), facts={})
@@ -51,7 +47,7 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(
 
 
 def test_a_shorter_run_is_the_start_of_a_longer_one(small, sizes):
-    recipe = small.recipe(sizes=sizes, iterations=3)
+    recipe = small.recipe(sizes=sizes, iterations=3, schedule=small.short)
     longer, shorter = small.run(recipe), small.run(replace(recipe, iterations=2))
     half = next(p for p in longer if p.boundary and p.outer == 1)
     assert shorter[-1].boundary
@@ -59,11 +55,15 @@ def test_a_shorter_run_is_the_start_of_a_longer_one(small, sizes):
     same_state(shorter[-1].state, half.state)
 
 
-def test_going_on_gives_the_same_bits_for_every_objective_and_engine(
-    small, objective, engine_name
+def test_going_on_gives_the_same_bits_for_every_objective_and_parameterization(
+    small, objective, parameterization
 ):
     recipe = small.recipe(
-        objective=objective, engine=engine_name, sizes=MostLearnable(period=1), iterations=3
+        objective=objective,
+        parameterization=parameterization,
+        sizes=MostLearnable(period=1),
+        iterations=3,
+        schedule=small.short,
     )
     whole = small.run(recipe)
     half = next(p.state for p in whole if p.boundary and p.outer == 1)
@@ -148,7 +148,7 @@ def draws(small, recipe):
         {"engine": "autograd"},
         {"engine": "fused"},
         {"engine": "auto"},
-        {"classes_per_pass": 5},
+        {"classes_per_pass": 1},
         {"ipc": 1},
         {"ipc": 5},
         {"sizes": AllSizes()},
@@ -166,9 +166,7 @@ def test_nobodys_draws_depend_on_engine_groups_or_ranks(small, change):
         assert torch.equal(a, b), kind
 
 
-def test_nobodys_draws_depend_on_objective_or_parameterization(
-    small, objective, parameterization
-):
+def test_nobodys_draws_depend_on_objective_or_parameterization(small, objective, parameterization):
     expected = draws(small, small.recipe(sizes=OneSize()))
     found = draws(small, small.recipe(objective=objective, parameterization=parameterization))
     for (kind, a), (_, b) in zip(found, expected, strict=True):

@@ -1,0 +1,280 @@
+"""Laws 10 and 11, read from the source: no global random state, imports go down, short files."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import condensery
+
+PACKAGE = Path(condensery.__file__).parent
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+FLOORS = {
+    0: ("errors", "rng"),
+    1: ("types", "data", "networks", "augment"),
+    2: ("engines", "parameterizations", "training"),
+    3: ("objectives", "samplers", "schedules", "sizes", "updates"),
+    4: ("recipe", "loop", "checkpoint", "manifest", "artifact"),
+    5: ("methods", "evaluate", "evaluation"),
+    6: ("api", "report"),
+    7: ("cli",),
+}
+FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
+BESIDE = {
+    ("data", "types"),
+    ("networks", "types"),
+    ("augment", "types"),
+    ("sizes", "objectives"),  # the probe of the most learnable subset is an objective
+    ("loop", "recipe"),
+    ("manifest", "checkpoint"),
+    ("artifact", "checkpoint"),
+    ("artifact", "manifest"),
+}
+"""The only imports between rooms of one floor: (who, whom)."""
+
+DRAWS = ("rand", "randn", "randint", "randperm", "multinomial", "bernoulli", "normal")
+FORBIDDEN = (
+    *(f"torch.{name}_like" for name in ("rand", "randn", "randint")),
+    "torch.manual_seed",
+    "torch.seed",
+    "torch.initial_seed",
+    "torch.random",
+    "torch.set_rng_state",
+    "torch.get_rng_state",
+    "torch.cuda.manual_seed",
+    "torch.cuda.manual_seed_all",
+    "numpy.random",
+    "random",
+    "secrets",
+    "uuid",
+)
+IN_PLACE = ("normal_", "uniform_", "bernoulli_", "random_", "exponential_", "log_normal_")
+MAY_FOLLOW_THE_GLOBAL_STATE = "rng.py"  # global_stream, for constructors that are not ours
+CONSTRUCTORS = "networks"  # torch.nn.init there; networks.build wraps it in global_stream
+
+
+def where(path: Path) -> str:
+    return path.relative_to(PACKAGE).as_posix()
+
+
+def parsed(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def aliases(tree: ast.Module) -> dict[str, str]:
+    """``{name in the file: dotted name}`` of everything imported."""
+    found: dict[str, str] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            for name in node.names:
+                full = name.name if name.asname else name.name.split(".")[0]
+                found[name.asname or full] = full
+        elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
+            for name in node.names:
+                found[name.asname or name.name] = f"{node.module}.{name.name}"
+    return found
+
+
+def dotted(node: ast.expr, known: dict[str, str]) -> str:
+    if isinstance(node, ast.Attribute):
+        inside = dotted(node.value, known)
+        return f"{inside}.{node.attr}" if inside else ""
+    return known.get(node.id, "") if isinstance(node, ast.Name) else ""
+
+
+def forbidden(name: str) -> bool:
+    return any(name == bad or name.startswith(f"{bad}.") for bad in FORBIDDEN)
+
+
+def global_draws(tree: ast.Module) -> list[str]:
+    """Everything that reads or moves a global random state."""
+    known = aliases(tree)
+    found = [name for name in known.values() if forbidden(name)]
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Attribute):
+            name = dotted(node, known)
+            if forbidden(name):
+                found.append(f"{name}, line {node.lineno}")
+        if not isinstance(node, ast.Call):
+            continue
+        keywords = {keyword.arg for keyword in node.keywords}
+        name = dotted(node.func, known)
+        if name in {f"torch.{draw}" for draw in DRAWS} and "generator" not in keywords:
+            found.append(f"{name}() without generator, line {node.lineno}")
+        method = node.func.attr if isinstance(node.func, ast.Attribute) else name.split(".")[-1]
+        drawing = (*IN_PLACE, "multinomial", "bernoulli")
+        if method in drawing and "generator" not in keywords and not name.startswith("torch.m"):
+            found.append(f"{method}() without generator, line {node.lineno}")
+    return found
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_no_file_touches_a_global_random_state(path):
+    found = global_draws(parsed(path))
+    if where(path) == MAY_FOLLOW_THE_GLOBAL_STATE:
+        names = {text.split(",")[0] for text in found}
+        assert names == {"torch.random", "torch.random.get_rng_state", "torch.random.set_rng_state"}
+        return
+    if where(path).startswith(f"{CONSTRUCTORS}/"):
+        found = [text for text in found if not text.startswith(IN_PLACE)]
+    assert found == []
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch\nx = torch.rand(3)",
+        "import torch as t\nx = t.randn(3)",
+        "from torch import randperm\nx = randperm(3)",
+        "import torch\nx = torch.randint(3, (2,), device='cpu')",
+        "import torch\nx = torch.rand_like(y)",
+        "import torch\ntorch.manual_seed(0)",
+        "import torch\ntorch.random.fork_rng()",
+        "from torch.random import fork_rng",
+        "import torch\ntorch.cuda.manual_seed_all(0)",
+        "import numpy as np\nnp.random.default_rng()",
+        "from numpy.random import default_rng",
+        "from numpy import random",
+        "import random",
+        "from random import shuffle",
+        "x.normal_()",
+        "x.uniform_(0, 1)",
+        "x.multinomial(2)",
+        "from torch import nn\nnn.init.normal_(w)",
+        "from torch.nn.init import kaiming_normal_, normal_\nnormal_(w)",
+    ],
+)
+def test_the_search_for_global_draws_finds(code):
+    assert global_draws(ast.parse(code))
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import torch\nx = torch.rand(3, generator=rng)",
+        "import torch\nrng = torch.Generator().manual_seed(3)",
+        "x.normal_(generator=rng)",
+        "import torch\nx = torch.randint(2, (), generator=rng) + torch.zeros(3)",
+    ],
+)
+def test_the_search_for_global_draws_lets_pass(code):
+    assert not global_draws(ast.parse(code))
+
+
+def room(path: Path) -> str:
+    inside = path.relative_to(PACKAGE)
+    return inside.parts[0].removesuffix(".py")
+
+
+def imported_rooms(tree: ast.Module, path: Path) -> set[str]:
+    """Rooms of the package that a file imports, wherever in the file."""
+    package = ["condensery", *path.relative_to(PACKAGE).parent.parts]
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [name.name for name in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = package[: len(package) - node.level + 1] if node.level else []
+            module = ".".join([*base, *([node.module] if node.module else [])])
+            names = [f"{module}.{name.name}" for name in node.names]
+        else:
+            continue
+        for name in names:
+            parts = name.split(".")
+            if parts[0] == "condensery" and len(parts) > 1 and not parts[1].startswith("__"):
+                found.add(parts[1])
+    return found
+
+
+def climbs(who: str, whom: str) -> bool:
+    """Whether a room may not import another one."""
+    if who == whom or whom in ("errors", "rng"):
+        return who != whom and who in ("errors", "rng")
+    return FLOOR[whom] >= FLOOR[who] and (who, whom) not in BESIDE
+
+
+@pytest.mark.parametrize(
+    "path", [f for f in FILES if f.parent != PACKAGE or f.stem[0] != "_"], ids=where
+)
+def test_imports_go_down_only(path):
+    own = room(path)
+    assert own in FLOOR, f"give the room {own!r} a floor"
+    wrong = [whom for whom in imported_rooms(parsed(path), path) if climbs(own, whom)]
+    assert wrong == []
+
+
+@pytest.mark.parametrize(
+    ("code", "file", "rooms"),
+    [
+        ("from condensery import loop", "api.py", {"loop"}),
+        ("import condensery.cli.main", "data/load.py", {"cli"}),
+        ("from ..sizes import base", "objectives/x.py", {"sizes"}),
+        ("from . import other", "objectives/x.py", {"objectives"}),
+        ("def f():\n    from condensery.api import condense", "data/x.py", {"api"}),
+        ("from condensery import __version__", "manifest.py", set()),
+        ("import torch", "data/x.py", set()),
+    ],
+)
+def test_the_search_for_imports_finds(code, file, rooms):
+    assert imported_rooms(ast.parse(code), PACKAGE / file) == rooms
+
+
+@pytest.mark.parametrize(
+    ("who", "whom", "wrong"),
+    [
+        ("sizes", "objectives", False),
+        ("objectives", "sizes", True),
+        ("samplers", "schedules", True),
+        ("engines", "objectives", True),
+        ("engines", "parameterizations", True),
+        ("data", "networks", True),
+        ("data", "types", False),
+        ("types", "data", True),
+        ("errors", "rng", True),
+        ("augment", "rng", False),
+        ("api", "methods", False),
+        ("report", "api", True),
+        ("cli", "report", False),
+        ("loop", "methods", True),
+        ("recipe", "loop", True),
+    ],
+)
+def test_the_floors_say(who, whom, wrong):
+    assert climbs(who, whom) == wrong
+
+
+@pytest.mark.parametrize("path", FILES, ids=where)
+def test_no_file_is_longer_than_400_lines(path):
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
+
+
+def loaded_by(code: str) -> set[str]:
+    """Top-level modules that a fresh interpreter holds after ``code``."""
+    text = f"import sys\n{code}\nprint(*{{name.split('.')[0] for name in sys.modules}})"
+    source = str(PACKAGE.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; sys.path.insert(0, {source!r})\n{text}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return set(done.stdout.split())
+
+
+def test_importing_the_package_loads_no_torch():
+    assert "torch" not in loaded_by("import condensery")
+
+
+def test_the_report_is_made_without_torch():
+    names = [
+        ".".join(("condensery", *path.relative_to(PACKAGE).with_suffix("").parts))
+        for path in FILES
+        if room(path) == "report"
+    ]
+    assert names
+    assert "torch" not in loaded_by("\n".join(f"import {name}" for name in names))
