@@ -29,8 +29,8 @@ class SGD:
     momentum: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
-            raise ConfigError(f"update.lr = {self.lr}: the images need a step size above 0.")
+        if not 0 < self.lr < float("inf"):
+            raise ConfigError(f"update.lr = {self.lr}: the images need a finite step size above 0.")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"update.momentum = {self.momentum} is outside [0, 1).")
 
