@@ -148,7 +148,12 @@ def _build(where: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: A
 
 
 def _part(slot: str, value: Any) -> Any:  # noqa: ANN401
-    if slot in PARTS and isinstance(value, Mapping):
+    if slot in PARTS:
+        if not isinstance(value, Mapping):
+            raise ConfigError(
+                f"{slot} = {value!r} is no part; a part is an object with its kind, such as "
+                f"{{'kind': {next(iter(PARTS[slot]))!r}}}."
+            )
         rest = dict(value)
         kind = rest.pop("kind", None)
         return _build(f"{slot} {kind!r}", _kind(slot, kind), rest)
