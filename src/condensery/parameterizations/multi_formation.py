@@ -121,7 +121,8 @@ class MultiFormation:
         if self.order == "image":
             return stored.rank[:, None].expand(-1, crops)
         held = torch.bincount(stored.class_)[stored.class_]  # images that the row's class holds
-        position = torch.arange(crops)[None, :] * held[:, None] + stored.rank[:, None]
+        crop = torch.arange(crops, device=held.device)
+        position = crop[None, :] * held[:, None] + stored.rank[:, None]
         return position // crops
 
 
