@@ -17,7 +17,7 @@ from torch import Tensor
 from condensery import networks
 from condensery.data import ImageData
 from condensery.engines import choose
-from condensery.errors import ConfigError, NonFiniteLoss
+from condensery.errors import ConfigError, DataError, NonFiniteLoss
 from condensery.objectives import Match, Objective
 from condensery.parameterizations import Parameterization
 from condensery.recipe import Recipe
@@ -104,8 +104,14 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
 
     Raises:
         ConfigError: If no class has ``recipe.ipc`` images.
+        DataError: If a class has none at all: there is nothing to match its images to.
     """
     counts = data.counts()
+    if int(counts.min()) == 0:
+        raise DataError(
+            f"Class {data.class_names[int(counts.argmin())]!r} of {data.name} has no training "
+            "image, so nothing can be condensed for it. Leave it out of class_names, or add images."
+        )
     if recipe.ipc > int(counts.max()):
         raise ConfigError(
             f"ipc = {recipe.ipc}, but the largest class of {data.name} has {int(counts.max())} "
