@@ -1,0 +1,135 @@
+"""The course of a run, from the lines of ``metrics.jsonl``: losses, chosen and frozen sizes.
+
+A long run has more lines than a picture has columns, so lines are put into at most 300 bins.
+Knows nothing about pictures or HTML.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+__all__ = ["Bin", "Course", "Span", "course_of"]
+
+_BINS = 300
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Bin:
+    """The losses of neighbouring image updates.
+
+    Attributes:
+        at: Outer iterations done, the middle of the bin.
+        mean: Of the loss.
+        low: Its smallest value.
+        high: Its largest value.
+    """
+
+    at: float
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Span:
+    """Neighbouring outer iterations in which the same sizes were chosen and frozen.
+
+    Attributes:
+        first: Outer iteration.
+        last: Outer iteration, included.
+        subset: Smallest and largest size matched beside the full set, or ``None``.
+        frozen: Smallest and largest number of images per class left alone.
+    """
+
+    first: int
+    last: int
+    subset: tuple[int, int] | None
+    frozen: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Course:
+    """What happened when.
+
+    Attributes:
+        updates: Image updates noted.
+        iterations: Outer iterations begun.
+        total: The sum of the losses of all sizes; without lines whose loss is not finite.
+        full: The loss of the full set alone; empty where it is the only one.
+        spans: In order.
+    """
+
+    updates: int
+    iterations: int
+    total: tuple[Bin, ...]
+    full: tuple[Bin, ...]
+    spans: tuple[Span, ...]
+
+    @property
+    def chooses(self) -> bool:
+        """Whether any smaller size was matched beside the full set."""
+        return any(span.subset is not None for span in self.spans)
+
+
+def course_of(metrics: Sequence[Mapping[str, Any]]) -> Course | None:
+    """Read the course of a run; ``None`` if nothing was noted.
+
+    Args:
+        metrics: Lines in order: ``outer``, ``inner``, ``loss``, ``losses`` by size
+            (the full set first), ``subset`` (sizes, or texts such as ``"3-7"`` where classes differ), ``frozen``.
+    """
+    if not metrics:
+        return None
+    steps = 1 + max(int(line.get("inner") or 0) for line in metrics)
+    positions = [
+        int(line["outer"]) + (int(line.get("inner") or 0) + 0.5) / steps for line in metrics
+    ]
+    parts = [line.get("losses") or {} for line in metrics]
+    several = any(len(losses) > 1 for losses in parts)
+    full = [next(iter(losses.values()), None) for losses in parts] if several else []
+    return Course(
+        updates=len(metrics),
+        iterations=1 + max(int(line["outer"]) for line in metrics),
+        total=_binned(positions, [line.get("loss") for line in metrics]),
+        full=_binned(positions, full) if full else (),
+        spans=_spans(metrics),
+    )
+
+
+def _binned(positions: Sequence[float], losses: Sequence[Any]) -> tuple[Bin, ...]:
+    kept = [(at, float(loss)) for at, loss in zip(positions, losses, strict=True) if _finite(loss)]
+    bins: list[Bin] = []
+    width = math.ceil(len(kept) / _BINS) if kept else 1
+    for start in range(0, len(kept), width):
+        part = kept[start : start + width]
+        values = [loss for _, loss in part]
+        at = math.fsum(at for at, _ in part) / len(part)
+        mean = math.fsum(values) / len(values)
+        bins.append(Bin(at=at, mean=mean, low=min(values), high=max(values)))
+    return tuple(bins)
+
+
+def _spans(metrics: Iterable[Mapping[str, Any]]) -> tuple[Span, ...]:
+    spans: list[Span] = []
+    for line in metrics:
+        outer, subset = int(line["outer"]), _range(line.get("subset"))
+        frozen = _range(line.get("frozen")) or (0, 0)
+        if spans and (spans[-1].subset, spans[-1].frozen) == (subset, frozen):
+            first = spans.pop().first
+        else:
+            first = outer
+        spans.append(Span(first=first, last=outer, subset=subset, frozen=frozen))
+    return tuple(spans)
+
+
+def _range(sizes: Sequence[int | str] | None) -> tuple[int, int] | None:
+    """Smallest and largest of sizes that are numbers or texts such as ``"3-7"``."""
+    found = [int(part) for size in sizes or () for part in str(size).split("-")]
+    return (min(found), max(found)) if found else None
+
+
+def _finite(loss: object) -> bool:
+    return isinstance(loss, (int, float)) and math.isfinite(loss)
