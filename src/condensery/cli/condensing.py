@@ -6,6 +6,7 @@ same bytes. Knows nothing about evaluation.
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -125,7 +126,18 @@ def _drive(
         "of": recipe.iterations,
         "steps_beyond": beyond,
         "seconds": round(elapsed, 3),
+        "peak_memory_mb": _peak_memory(),
     }
+
+
+def _peak_memory() -> float | None:
+    """Of this process, in MB of a million bytes."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
+    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
 
 
 def _spent(budget: float | None, elapsed: float) -> bool:

@@ -6,13 +6,20 @@ as it is.
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
 from condensery.artifact import CondensedSet
 from condensery.cli.evaluating import merged, train
+from condensery.cli.metrics import read_metrics
 from condensery.cli.pictures import sheet
 from condensery.cli.plan import Plan
 from condensery.cli.run_folder import RunFolder
 from condensery.data import Data
-from condensery.evaluate import summary, table
+from condensery.evaluate import Observation, summary, table
+from condensery.report import write_report
 
 __all__ = ["finish"]
 
@@ -27,6 +34,7 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
     """
     condensed = CondensedSet.load(folder.condensed)
     fresh = False
+    seen: list[Observation] = []
     if plan.evaluation is not None:
         seen = train(condensed, data, plan.evaluation, device=plan.device, path=folder.observations)
         records = merged(condensed.observations, summary(seen))
@@ -38,9 +46,7 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
         sheet(folder, condensed, name=_SHEET)
         fresh = True
     if fresh or not folder.report.exists():
-        from condensery.report import write_report
-
-        write_report(folder.path)
+        _report(folder, plan, seen)
         fresh = True
     if condensed.observations:
         print(table(condensed.observations))
@@ -48,3 +54,26 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
     print(f"Condensed file: {folder.condensed}")
     print(f"Report: {folder.report}")
     return fresh
+
+
+def _report(folder: RunFolder, plan: Plan, seen: Sequence[Observation]) -> None:
+    outcome: Mapping[str, Any] = json.loads(folder.outcome.read_text(encoding="utf-8"))
+    facts = plan.to_json()
+    versions = dict(facts["versions"])
+    machine = versions.pop("machine")
+    threads = f"{plan.threads} thread" + ("" if plan.threads == 1 else "s")
+    write_report(
+        folder.report,
+        condensed=folder.condensed,
+        observations=[asdict(observation) for observation in seen],
+        metrics=read_metrics(folder.metrics),
+        run={
+            "recipe": facts["recipe"],
+            "data": facts["data"],
+            "seed": plan.seed,
+            "versions": versions,
+            "machine": f"{machine}, {plan.device}, {threads}",
+            "seconds": outcome.get("seconds"),
+            "peak_memory_mb": outcome.get("peak_memory_mb"),
+        },
+    )

@@ -11,7 +11,13 @@ from typing import Any
 
 from condensery.checkpoint import write_atomically
 
-__all__ = ["Metrics"]
+__all__ = ["Metrics", "read_metrics"]
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """All whole lines; none if there is no file."""
+    whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
+    return [json.loads(line) for line in whole]
 
 
 class Metrics:

@@ -1,0 +1,30 @@
+"""The names that are known without torch are those of the tables behind them."""
+
+from __future__ import annotations
+
+from condensery.cli import names
+from condensery.cli.evaluation import EVALUATIONS
+from condensery.evaluate import PROTOCOLS
+from condensery.methods import METHODS
+from condensery.recipe import PARTS
+
+
+def test_the_methods_are_those_of_the_library():
+    assert tuple(METHODS) == names.METHODS
+
+
+def test_every_method_has_the_presets_in_this_order():
+    for method in METHODS.values():
+        assert method.presets == names.PRESETS
+
+
+def test_the_size_policies_are_those_of_the_recipe():
+    assert tuple(PARTS["sizes"]) == names.SIZES
+
+
+def test_the_protocols_are_those_of_evaluation():
+    assert tuple(PROTOCOLS) == names.PROTOCOLS
+
+
+def test_every_preset_says_how_its_result_is_evaluated():
+    assert tuple(EVALUATIONS) == names.PRESETS
