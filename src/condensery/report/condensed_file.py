@@ -184,8 +184,8 @@ def _checked(
         )
     a_row = sum(tensor[:1].nbytes for tensor in tensors.values())
     held = tuple(count * a_row for count in rows)
-    stated = manifest.get("bytes")
-    stated_fits = isinstance(stated, list) and len(stated) == len(rows)
+    stated = manifest.get("bytes") or ()
+    stated_fits = len(stated) == len(rows)
     return CondensedFile(
         name=name,
         images=_as_bytes(images),

@@ -79,7 +79,8 @@ def course_of(metrics: Sequence[Mapping[str, Any]]) -> Course | None:
 
     Args:
         metrics: Lines in order: ``outer``, ``inner``, ``loss``, ``losses`` by size
-            (the full set first), ``subset`` (sizes, or texts such as ``"3-7"`` where classes differ), ``frozen``.
+            (the full set first), ``subset`` (sizes, or texts such as ``"3-7"`` where classes
+            differ), ``frozen``.
     """
     if not metrics:
         return None

@@ -13,7 +13,7 @@ import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, Literal
 
 from condensery.report.accuracy import Comparison, Point
 from condensery.report.course import Bin, Course
@@ -181,8 +181,9 @@ def _style() -> Generator[None]:
     from matplotlib import rc_context
 
     keep = {"backend", "backend_fallback", "toolbar", "interactive"}
-    plain = {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in keep}
-    with rc_context({**plain, **_SETTINGS}):
+    plain: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in keep}
+    plain.update(_SETTINGS)
+    with rc_context(plain):
         yield
 
 
@@ -279,7 +280,7 @@ def _sizes(axes: Axes, course: Course, theme: Theme) -> None:
     axes.set_ylabel("images per class", color=theme.muted)
 
 
-def _legend(axes: Axes, theme: Theme, *, place: str) -> None:
+def _legend(axes: Axes, theme: Theme, *, place: Literal["lower right", "upper right"]) -> None:
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         order = range(len(handles) - 1, -1, -1) if place == "lower right" else range(len(handles))

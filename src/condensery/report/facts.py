@@ -149,9 +149,8 @@ def _data(data: Mapping[str, Any]) -> str:
     if not data:
         return _UNKNOWN
     words = [str(data.get("name", "unnamed"))]
-    for key in ("images", "classes"):
-        if data.get(key) is not None:
-            words.append(f"{data[key]:,} {key}")
+    counted = (key for key in ("images", "classes") if data.get(key) is not None)
+    words.extend(f"{data[key]:,} {key}" for key in counted)
     return ", ".join(words)
 
 
