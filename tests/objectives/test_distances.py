@@ -1,0 +1,77 @@
+"""Distances between gradients against loops in NumPy."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from condensery.errors import ConfigError
+from condensery.objectives.distances import METRICS, metric, total
+from condensery.rng import stream
+
+SHAPES = {"kernel": (4, 3, 3, 3), "linear": (5, 7), "bias": (6,)}
+
+
+def pair(shape, groups=3):
+    rng = stream(0, "pair", *shape)
+    return tuple(torch.randn(groups, *shape, generator=rng, dtype=torch.float64) for _ in range(2))
+
+
+def naive(name, x, y):
+    """One group, one parameter, plain loops."""
+    if name == "mse":
+        return sum((a - b) ** 2 for a, b in zip(x.flat, y.flat, strict=True))
+    if name == "l1":
+        return sum(abs(a - b) for a, b in zip(x.flat, y.flat, strict=True))
+    if x.ndim == 1:
+        return 0.0
+    distance = 0.0
+    for row, other in zip(x, y, strict=True):
+        row, other = row.ravel(), other.ravel()
+        norms = np.sqrt(np.dot(row, row)) * np.sqrt(np.dot(other, other))
+        distance += 1 - np.dot(row, other) / (norms + 1e-6)
+    return distance
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("name", METRICS)
+def test_a_distance_is_its_formula_group_by_group(name, shape):
+    x, y = pair(shape)
+    found = metric(name)(x, y)
+    assert found.shape == (3,)
+    for group in range(3):
+        expected = naive(name, x[group].numpy(), y[group].numpy())
+        assert found[group].item() == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("name", METRICS)
+def test_a_gradient_has_no_distance_to_itself(name):
+    x, _ = pair(SHAPES["kernel"])
+    assert metric(name)(x, x).abs().max() < 1e-5
+
+
+def test_cosine_has_finite_first_and_second_derivatives_at_a_dead_row():
+    x, y = pair(SHAPES["linear"])
+    x[:, 0], y[:, 1] = 0, 0
+    x.requires_grad_()
+    (first,) = torch.autograd.grad(metric("cosine")(x, y).sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(first.square().sum(), x)
+    assert first.isfinite().all()
+    assert second.isfinite().all()
+
+
+def test_the_total_is_the_sum_over_parameters():
+    pairs = {name: pair(shape) for name, shape in SHAPES.items()}
+    found = total(
+        {name: x for name, (x, _) in pairs.items()},
+        {name: y for name, (_, y) in pairs.items()},
+        by=metric("l1"),
+    )
+    expected = sum(metric("l1")(x, y) for x, y in pairs.values())
+    assert torch.allclose(found, expected, rtol=1e-14)
+
+
+def test_an_unknown_metric_is_named_with_the_nearest():
+    with pytest.raises(ConfigError, match="Did you mean 'cosine'"):
+        metric("cosinus")

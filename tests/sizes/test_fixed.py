@@ -1,0 +1,52 @@
+"""Policies without memory."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from condensery.rng import stream
+from condensery.sizes import AllSizes, OneSize, RandomSize
+
+
+def profiles(policy, counts, *, seed=0, outer=0):
+    state = policy.start(torch.tensor(counts))
+    return policy.profiles(state, outer=outer, rng=stream(seed))
+
+
+@pytest.mark.parametrize("policy", [OneSize(), AllSizes(), RandomSize()])
+def test_nothing_is_probed_frozen_or_remembered(policy):
+    state = policy.start(torch.tensor([3, 3]))
+    assert not any(policy.probes(outer) for outer in range(200))
+    assert policy.frozen(state, outer=100).tolist() == [0, 0]
+    assert policy.probe is None
+    after = policy.close(policy.observe(state, torch.rand(2, 3, generator=stream(0))), outer=1)
+    assert after == state
+
+
+@pytest.mark.parametrize("counts", [[1, 1], [4, 4], [4, 2]])
+def test_one_size_is_the_size_of_the_largest_class(counts):
+    assert profiles(OneSize(), counts).tolist() == [[max(counts)] * 2]
+
+
+@pytest.mark.parametrize("largest", [1, 2, 5])
+def test_all_sizes_run_down_from_the_full_set(largest):
+    expected = [[size] * 3 for size in range(largest, 0, -1)]
+    assert profiles(AllSizes(), [largest, 1, largest]).tolist() == expected
+
+
+def test_a_random_size_is_any_smaller_one_beside_the_full_set():
+    drawn = [profiles(RandomSize(), [4, 3], seed=seed).tolist() for seed in range(300)]
+    assert all(full == [4, 4] and len(set(size)) == 1 for full, size in drawn)
+    sizes = [size[0] for _, size in drawn]
+    assert set(sizes) == {1, 2, 3}
+    assert min(sizes.count(size) for size in (1, 2, 3)) > 70
+
+
+def test_a_random_size_is_the_same_for_the_same_stream_alone():
+    one, same = (profiles(RandomSize(), [9, 9], seed=3).tolist() for _ in range(2))
+    assert one == same
+
+
+def test_a_set_of_one_image_has_no_smaller_size():
+    assert profiles(RandomSize(), [1, 1]).tolist() == [[1, 1]]

@@ -1,0 +1,28 @@
+"""The tree of errors, and the nearest known name."""
+
+from __future__ import annotations
+
+import pytest
+
+from condensery import errors
+from condensery.errors import CondenseryError, nearest
+
+
+def test_every_error_is_in_one_tree():
+    named = [getattr(errors, name) for name in errors.__all__ if name != "nearest"]
+    assert len(named) == 6
+    assert all(issubclass(error, CondenseryError) for error in named)
+
+
+@pytest.mark.parametrize(
+    ("given", "known", "said"),
+    [
+        ("mcd", ["idc", "mdc", "dream"], " Did you mean 'mdc'?"),
+        ("smok", ["smoke", "quick"], " Did you mean 'smoke'?"),
+        ("zzz", ["smoke", "quick"], ""),
+        ("x", [], ""),
+        ("quick", {"quick": 1}, " Did you mean 'quick'?"),
+    ],
+)
+def test_the_nearest_known_name_is_offered_if_there_is_one(given, known, said):
+    assert nearest(given, known) == said
