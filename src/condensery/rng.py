@@ -8,7 +8,7 @@ device sees the same numbers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -27,7 +27,7 @@ def stream(seed: int, *path: str | int) -> torch.Generator:
 
 
 @contextmanager
-def global_stream(seed: int, *path: str | int) -> Iterator[None]:
+def global_stream(seed: int, *path: str | int) -> Generator[None, None, None]:
     """Let torch's global CPU generator follow ``stream(seed, *path)`` inside the block only.
 
     For code that is not ours and draws from the global state, such as the constructor of a

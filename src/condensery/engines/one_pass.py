@@ -18,6 +18,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
+from torch.nn.grad import conv2d_weight
 
 from condensery.errors import UnsupportedNetwork
 from condensery.networks import features, mixes_examples
@@ -163,13 +164,19 @@ def _conv(
 ) -> dict[str, Tensor]:
     found: dict[str, Tensor] = {}
     if "weight" in leaves:
-        found["weight"] = torch.nn.grad.conv2d_weight(
+        if isinstance(module.padding, str) or module.padding_mode != "zeros":
+            raise UnsupportedNetwork(
+                f'engine "one-pass" knows convolutions that pad with a number of zeros, not '
+                f"padding={module.padding!r}, padding_mode={module.padding_mode!r}. Use "
+                'engine="autograd".'
+            )
+        found["weight"] = conv2d_weight(
             inputs,
             module.weight.shape,
             up,
-            stride=module.stride,
+            stride=module.stride,  # pyright: ignore[reportArgumentType] - declared int, takes both
             padding=module.padding,  # pyright: ignore[reportArgumentType]
-            dilation=module.dilation,
+            dilation=module.dilation,  # pyright: ignore[reportArgumentType]
             groups=module.groups,
         )
     if "bias" in leaves:

@@ -18,6 +18,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from condensery.augment import PerExample, Siamese
 from condensery.data import ImageData
@@ -49,7 +50,7 @@ class _Paper:
         cutmix: Probability of CutMix in the network update.
     """
 
-    metric: str
+    metric: Literal["mse", "l1"]
     lr: float
     base: int = 32
     images: int = 500

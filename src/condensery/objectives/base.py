@@ -8,7 +8,7 @@ per set. MDC then is more sets, not another objective.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
@@ -25,10 +25,8 @@ Match = Callable[[Examples, Groups], Tensor]
 class Objective(Protocol):
     """A distance between synthetic and real data under a network."""
 
-    @property
-    def joint(self) -> bool:
-        """Whether a set holds all classes at once, or one class."""
-        ...
+    joint: ClassVar[bool]
+    """Whether a set holds all classes at once, or one class."""
 
     def bind(
         self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int

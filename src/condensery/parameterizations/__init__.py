@@ -33,8 +33,10 @@ def decoder(description: Mapping[str, object]) -> Parameterization:
     match dict(description):
         case {"kind": "pixels"}:
             return Pixels()
-        case {"kind": "multi-formation", "factor": int(factor), "order": "image" | "crop" as order}:
-            return MultiFormation(factor=factor, order=order)
+        case {"kind": "multi-formation", "factor": int(factor), "order": "image"}:
+            return MultiFormation(factor=factor, order="image")
+        case {"kind": "multi-formation", "factor": int(factor), "order": "crop"}:
+            return MultiFormation(factor=factor, order="crop")
         case _:
             raise ConfigError(
                 f"decode = {description} is unknown; known are {{'kind': 'pixels'}} and "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
 
 import torch
 from torch import Tensor
@@ -18,8 +17,14 @@ class _Forgetful:
 
     __slots__ = ()
 
-    probe: ClassVar[None] = None
-    held_exactly: ClassVar[bool] = True
+    @property
+    def probe(self) -> None:
+        """See ``SizePolicy.probe``."""
+
+    @property
+    def held_exactly(self) -> bool:
+        """See ``SizePolicy.held_exactly``."""
+        return True
 
     def start(self, counts: Tensor) -> SizeState:
         """See ``SizePolicy.start``."""
