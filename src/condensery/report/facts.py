@@ -28,7 +28,7 @@ def percent(fraction: float) -> str:
 def size_of(count: int) -> str:
     """Bytes for people, in powers of 1000: ``30.8 kB``."""
     if count < 1000:
-        return f"{count} bytes"
+        return f"{count} B"
     value, unit = (count / 1000, "kB") if count < 999_950 else (count / 1e6, "MB")
     return f"{value:.3g} {unit}" if value < 100 else f"{value:,.0f} {unit}"
 

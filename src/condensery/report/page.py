@@ -194,7 +194,7 @@ def _size_row(file: CondensedFile, comparison: Comparison | None, size: int) -> 
 def _spread(point: Point | None) -> str:
     if point is None:
         return ""
-    return percent(point.mean) + ("" if point.std is None else f" ± {percent(point.std)}")
+    return percent(point.mean) + ("" if point.std is None else f"\u00a0±\u00a0{percent(point.std)}")
 
 
 def _course_chart(course: Course | None) -> str:

@@ -1,0 +1,127 @@
+"""A small condensed file, written with safetensors alone, and what a run notes beside it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+CLASSES = ["cat", "<script>alert(1)</script>", "dog & 'co'"]
+COUNTS = [4, 4, 2]  # the last class ends at rank 1
+
+
+def arrays(channels: int = 3, side: int = 8) -> dict[str, np.ndarray]:
+    """Rows sorted by rank, then class; every pixel of a row differs from every other row's."""
+    places = sorted((rank, label) for label, count in enumerate(COUNTS) for rank in range(count))
+    images = np.random.default_rng(0).integers(
+        0, 256, (len(places), channels, side, side), dtype=np.uint8
+    )
+    rank, labels = np.array(places).T
+    return {"images": images, "labels": labels.astype(np.int64), "rank": rank.astype(np.int32)}
+
+
+def manifest(**changes: Any) -> dict[str, Any]:
+    facts = {
+        "format": 1,
+        "library_version": "0.1.0",
+        "name": "pets & co <b>",
+        "class_names": CLASSES,
+        "sizes": 4,
+        "rows": [3, 6, 8, 10],
+        "decode": {"kind": "pixels"},
+        "method": "mdc",
+        "recipe": {"iterations": 7, "note": "</pre><script>"},
+        "seed": 5,
+        "data": {"name": "pets", "fingerprint": "abc123", "images": 1000, "classes": 3},
+        "observations": [],
+        "bytes": [612, 1224, 1632, 2040],
+        "created": "2025-01-02T03:04:05Z",
+    }
+    return facts | changes
+
+
+def write(path: Path, tensors: dict[str, np.ndarray], facts: dict[str, Any]) -> Path:
+    save_file(tensors, path, metadata={"condensery": json.dumps(facts)})
+    return path
+
+
+@pytest.fixture
+def pets() -> SimpleNamespace:
+    """The functions that make parts of a file."""
+    return SimpleNamespace(
+        classes=CLASSES, arrays=arrays, manifest=manifest, write=write, observation=observation
+    )
+
+
+@pytest.fixture
+def condensed(tmp_path: Path) -> Path:
+    return write(tmp_path / "condensed.safetensors", arrays(), manifest())
+
+
+def observation(**changes: Any) -> dict[str, Any]:
+    facts = {
+        "set": "condensed",
+        "size": 1,
+        "network": "convnet3",
+        "seed": 0,
+        "protocol": "idc",
+        "epochs": None,
+        "steps": 700,
+        "precision": "fp32",
+        "accuracy": 0.5,
+        "seconds": 2.0,
+        "images": 3,
+    }
+    return facts | changes
+
+
+@pytest.fixture
+def observations() -> list[dict[str, Any]]:
+    accuracies = {
+        ("condensed", 1): 0.5,
+        ("random", 1): 0.3,
+        ("condensed", 4): 0.7,
+        ("random", 4): 0.6,
+    }
+    return [
+        observation(set=set_, size=size, seed=seed, accuracy=mean + 0.02 * (seed - 1))
+        for (set_, size), mean in accuracies.items()
+        for seed in range(3)
+    ]
+
+
+@pytest.fixture
+def metrics() -> list[dict[str, Any]]:
+    chosen = [None, [2], [2], [3], ["1-3"]]
+    frozen = [[0, 0], [0, 0], [0, 0], [2, 2], [0, 2]]
+    return [
+        {
+            "outer": outer,
+            "inner": inner,
+            "loss": 4.0 - outer,
+            "losses": {"4": 2.0, "2": 2.0 - outer},
+            "subset": chosen[outer],
+            "frozen": frozen[outer],
+            "seconds": 1.0,
+            "time": "2025-01-02T03:04:05Z",
+        }
+        for outer in range(5)
+        for inner in range(2)
+    ]
+
+
+@pytest.fixture
+def run_facts() -> dict[str, Any]:
+    return {
+        "recipe": {"iterations": 5},
+        "versions": {"condensery": "0.1.0", "torch": "2.6.0"},
+        "machine": "Linux <x86>",
+        "seconds": 4215.0,
+        "peak_memory_mb": 1384.2,
+        "data": {"name": "pets", "fingerprint": "abc123", "images": 1000, "classes": 3},
+    }

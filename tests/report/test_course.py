@@ -1,0 +1,43 @@
+from __future__ import annotations
+
+import math
+
+from condensery.report.course import Span, course_of
+
+
+def test_neighbouring_iterations_of_one_choice_make_one_span(metrics):
+    assert course_of(metrics).spans == (
+        Span(first=0, last=0, subset=None, frozen=(0, 0)),
+        Span(first=1, last=2, subset=(2, 2), frozen=(0, 0)),
+        Span(first=3, last=3, subset=(3, 3), frozen=(2, 2)),
+        Span(first=4, last=4, subset=(1, 3), frozen=(0, 2)),
+    )
+
+
+def test_a_short_run_is_shown_update_by_update(metrics):
+    course = course_of(metrics)
+    assert (course.updates, course.iterations) == (10, 5)
+    assert [part.at for part in course.total] == [0.25 + i / 2 for i in range(10)]
+    assert [part.mean for part in course.total] == [4, 4, 3, 3, 2, 2, 1, 1, 0, 0]
+    assert {part.mean for part in course.full} == {2.0}
+
+
+def test_a_long_run_is_binned_and_keeps_its_extremes():
+    lines = [
+        {"outer": i, "inner": 0, "loss": float(i % 7), "losses": {"1": 0.0}} for i in range(5100)
+    ]
+    course = course_of(lines)
+    assert 200 < len(course.total) <= 300
+    assert {(part.low, part.high) for part in course.total} == {(0.0, 6.0)}
+    assert course.full == ()
+    assert not course.chooses
+
+
+def test_losses_that_are_not_finite_are_left_out():
+    losses = [1.0, math.nan, math.inf, None, 3.0]
+    lines = [{"outer": i, "inner": 0, "loss": loss} for i, loss in enumerate(losses)]
+    assert [part.mean for part in course_of(lines).total] == [1.0, 3.0]
+
+
+def test_no_lines_have_no_course():
+    assert course_of([]) is None

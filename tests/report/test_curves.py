@@ -1,0 +1,103 @@
+from __future__ import annotations
+
+import io
+import re
+import xml.etree.ElementTree as ET
+
+import matplotlib
+import numpy as np
+import pytest
+from PIL import Image
+
+from condensery.report.accuracy import compare
+from condensery.report.course import course_of
+from condensery.report.curves import (
+    DARK,
+    LIGHT,
+    PAGE,
+    accuracy_over_size,
+    bytes_over_size,
+    course_chart,
+    to_png,
+    to_svg,
+)
+
+
+@pytest.fixture
+def charts(observations, metrics):
+    return {
+        "accuracy": lambda theme: accuracy_over_size(
+            compare(observations)[0], limits=(0, 100), theme=theme
+        ),
+        "bytes": lambda theme: bytes_over_size([612, 1224, 1632, 2040], theme=theme),
+        "course": lambda theme: course_chart(course_of(metrics), theme=theme),
+    }
+
+
+NAMES = ["accuracy", "bytes", "course"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_same_numbers_give_the_same_bytes(charts, name):
+    first, second = (to_svg(charts[name](PAGE), name="a", label="b") for _ in range(2))
+    assert first == second
+    assert to_png(charts[name](LIGHT)) == to_png(charts[name](LIGHT))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_page_chart_takes_all_its_colours_from_the_page(charts, name):
+    text = to_svg(charts[name](PAGE), name="a", label="b")
+    assert set(re.findall(r"(?:fill|stroke): (#\w+)", text)) == set()
+    assert "var(--ours)" in text
+    assert all(
+        "fill:" in part for part in re.findall(r"<text[^>]*>", text)
+    )  # none black by default
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_element_is_well_formed_and_its_ids_are_its_own(charts, name):
+    text = to_svg(charts[name](PAGE), name="mine", label='"quoted" & <b>')
+    root = ET.fromstring(text)
+    assert root.tag == "svg"
+    assert root.get("aria-label") == '"quoted" & <b>'
+    assert root.get("width") is None
+    ids = re.findall(r'\bid="([^"]*)"', text)
+    assert len(ids) == len(set(ids)) > 10
+    assert all(found.startswith("mine-") for found in ids)
+    assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', text)) <= set(ids)
+    assert "http" not in text
+
+
+def test_bands_reach_one_deviation_to_either_side(observations):
+    figure = accuracy_over_size(compare(observations)[0], limits=(0, 100))
+    random, ours = figure.axes[0].collections
+    for band, mean in ((ours, 50.0), (random, 30.0)):
+        heights = [y for x, y in band.get_paths()[0].vertices if x == 1]
+        assert np.allclose([min(heights), max(heights)], [mean - 2, mean + 2])
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK])
+def test_a_png_has_a_transparent_ground(charts, theme):
+    picture = np.asarray(Image.open(io.BytesIO(to_png(charts["accuracy"](theme)))))
+    assert picture.shape[2] == 4
+    assert picture[0, 0, 3] == 0
+
+
+def test_settings_of_the_user_neither_matter_nor_change(charts):
+    plain = to_svg(charts["accuracy"](PAGE), name="a", label="b")
+    with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "red", "lines.linewidth": 9}):
+        before = dict(matplotlib.rcParams)
+        assert to_svg(charts["accuracy"](PAGE), name="a", label="b") == plain
+        assert dict(matplotlib.rcParams) == before
+
+
+def test_a_wide_range_of_sizes_is_labelled_without_crowding(pets):
+    seen = [pets.observation(size=size) for size in (1, 2, 3, 5, 7, 10, 20, 45, 50)]
+    axes = accuracy_over_size(compare(seen)[0], limits=(0, 100)).axes[0]
+    assert axes.get_xscale() == "log"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "5", "10", "20", "50"]
+
+
+def test_a_run_without_a_choice_has_one_part():
+    lines = [{"outer": i, "inner": 0, "loss": 1.0, "losses": {"4": 1.0}} for i in range(3)]
+    assert len(course_chart(course_of(lines)).axes) == 1

@@ -1,0 +1,275 @@
+from __future__ import annotations
+
+import base64
+import io
+import json
+import re
+from html.parser import HTMLParser
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from condensery.report import read_condensed, write_report
+from condensery.report.tiles import tile_rows
+
+
+class Page(HTMLParser):
+    """Elements, their attributes, and the text outside of scripts and styles."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self.words: list[str] = []
+        self._inside: list[str] = []
+        self.feed(text)
+        self.close()
+
+    def handle_starttag(self, tag, attrs):
+        self.elements.append((tag, dict(attrs)))
+        if tag in ("script", "style"):
+            self._inside.append(tag)
+
+    def handle_endtag(self, tag):
+        if tag in ("script", "style"):
+            self._inside.pop()
+
+    def handle_data(self, data):
+        if not self._inside:
+            self.words.append(data)
+
+    def all(self, tag):
+        return [attributes for name, attributes in self.elements if name == tag]
+
+    @property
+    def text(self):
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def report(tmp_path, condensed):
+    def make(**parts) -> tuple[str, Page]:
+        path = write_report(tmp_path / "report.html", condensed=condensed, **parts)
+        text = path.read_text(encoding="utf-8")
+        return text, Page(text)
+
+    return make
+
+
+@pytest.fixture
+def whole(report, observations, metrics, run_facts):
+    return report(observations=observations, metrics=metrics, run=run_facts)
+
+
+def test_nothing_is_requested_from_outside(whole):
+    text, page = whole
+    assert "http:" not in text
+    assert "https:" not in text
+    for tag, attributes in page.elements:
+        for key in ("src", "href", "xlink:href", "action", "data", "poster", "srcset"):
+            if attributes.get(key) is not None:
+                assert attributes[key].startswith(("data:", "#")), (tag, attributes[key][:80])
+    assert all(url.startswith("#") for url in re.findall(r"url\(([^)]*)\)", text))
+    assert "@import" not in text
+    policy = page.all("meta")[3]
+    assert policy["http-equiv"] == "Content-Security-Policy"
+    assert "default-src 'none'" in policy["content"]
+
+
+def test_every_picture_says_what_it_shows(whole):
+    _, page = whole
+    assert len(page.all("img")) == 10
+    assert [image["alt"] for image in page.all("img")][:2] == ["cat, image 1", "cat, image 2"]
+    assert len(page.all("svg")) == 3
+    assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
+
+
+def test_names_and_recipes_are_escaped(whole):
+    text, page = whole
+    assert text.count("<script") == 2  # our two
+    assert "alert(1)" in page.text
+    assert "<script>alert(1)</script>" in page.text  # as text
+    assert page.text.startswith("pets & co <b>: condensed set")
+    assert "Linux <x86>" in page.text
+
+
+def test_hostile_text_cannot_leave_the_recipe_the_path_or_the_data(tmp_path, pets, run_facts):
+    evil = '</script></pre><img src=x onerror="a">'
+    facts = pets.manifest(
+        class_names=[evil, "b", "c"],
+        name=evil,
+        recipe={evil: evil},
+        method=evil,
+        data={"name": evil},
+    )
+    path = pets.write(tmp_path / "a'b <i> $(x).safetensors", pets.arrays(), facts)
+    out = write_report(
+        tmp_path / "r.html",
+        condensed=path,
+        observations=[pets.observation(network=evil, protocol=evil)],
+        run=run_facts | {"recipe": {evil: [evil]}, "versions": {evil: evil}},
+    )
+    page = Page(out.read_text(encoding="utf-8"))
+    assert len(page.all("img")) == 10
+    assert all(image["src"].startswith("data:") for image in page.all("img"))
+    assert len(page.all("script")) == 2
+    assert "i" not in {tag for tag, _ in page.elements}
+    assert "condensery take 'a'\"'\"'b <i> $(x).safetensors' --ipc 4" in page.text
+
+
+def test_ids_are_used_once_and_labels_lead_somewhere(whole):
+    _, page = whole
+    ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(ids) == len(set(ids))
+    named = {a["aria-labelledby"] for _, a in page.elements if "aria-labelledby" in a}
+    assert named <= set(ids)
+    assert len(named) == 6
+
+
+def test_the_pictures_of_the_page_are_those_of_the_file(whole, condensed):
+    _, page = whole
+    file = read_condensed(condensed)
+    shown = {}
+    for image in page.all("img"):
+        pixels = Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1])))
+        shown[image["alt"], int(image["data-rank"])] = np.asarray(pixels)
+    for row in range(len(file.images)):
+        rank = int(file.rank[row])
+        alt = f"{file.class_names[file.labels[row]]}, image {rank + 1}"
+        assert np.array_equal(shown[alt, rank], file.tile(row))
+
+
+def test_the_slider_knows_every_size(whole):
+    _, page = whole
+    (slider,) = page.all("input")
+    assert (slider["type"], slider["min"], slider["max"], slider["value"]) == (
+        "range",
+        "1",
+        "4",
+        "4",
+    )
+    text = whole[0]
+    sizes = json.loads(re.search(r'id="table">(.*?)</script>', text).group(1))
+    assert [row["images"] for row in sizes] == ["3", "6", "8", "10"]
+    assert [row["bytes"] for row in sizes] == ["612 B", "1.22 kB", "1.63 kB", "2.04 kB"]
+    assert [row["ours"] for row in sizes] == [
+        "50.0\u00a0±\u00a02.0",
+        "",
+        "",
+        "70.0\u00a0±\u00a02.0",
+    ]
+    assert [row["gain"] for row in sizes] == ["+20.0", "", "", "+10.0"]
+
+
+def test_the_page_says_how_the_file_was_made(whole):
+    text = whole[1].text
+    for words in (
+        "Seed 5",
+        "pets, 1,000 images, 3 classes",
+        "abc123",
+        "torch 2.6.0",
+        "1 h 10 min",
+        "1,384 MB",
+        "10 images of 8 × 8 pixels, 3 channels",
+        "1 % of the 1,000 training images",
+        "Training and testing all of them took 24.0 s",
+    ):
+        assert words in text
+
+
+def test_the_page_says_what_was_chosen_and_frozen_when(whole):
+    assert "2 to 3 2 none 4 3 2 5 1 to 3 0 to 2" in whole[1].text
+
+
+def test_the_caveats_name_protocol_shortening_seeds_and_privacy(whole):
+    text = whole[1].text
+    for words in (
+        "convnet3, protocol idc, 700 steps: 3 networks for each point.",
+        "shortened to 700 optimiser steps",
+        "after its last step",
+        "one condensation run (seed 5)",
+        "privacy",
+    ):
+        assert words in text
+
+
+@pytest.mark.parametrize(
+    ("change", "words", "there"),
+    [
+        ({"steps": None, "epochs": 1000}, "shortened", False),
+        ({"steps": None, "epochs": 300}, "shortened to 300 of 1,000 epochs", True),
+        ({}, "One network says nothing about the spread", True),
+        ({}, "No random real images were tested", True),
+    ],
+)
+def test_caveats_follow_what_was_measured(report, pets, change, words, there):
+    _, page = report(observations=[pets.observation(**change)])
+    assert (words in page.text) is there
+
+
+def test_a_file_alone_makes_a_page_that_says_what_is_missing(report):
+    text, page = report()
+    assert "condensery evaluate condensed.safetensors --data DATA" in page.text
+    assert "noted no losses" in page.text
+    assert "Machine not recorded" in page.text
+    assert "Time to condense not recorded" in page.text
+    assert len(page.all("svg")) == 1
+    assert "this file, %" not in text
+
+
+def test_the_averages_in_the_file_stand_in_for_lines_that_are_not_there(tmp_path, pets):
+    record = {"size": 4, "accuracy": 0.625, "std": 0.0, "random": None, "random_std": None}
+    record |= {"networks": ["convnet3"], "seeds": 1, "protocol": "idc", "epochs": 1000}
+    path = pets.write(
+        tmp_path / "a.safetensors", pets.arrays(), pets.manifest(observations=[record])
+    )
+    page = Page(write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8"))
+    assert "62.5" in page.text
+    assert "Nothing has been evaluated" not in page.text
+
+
+@pytest.mark.parametrize(
+    "part", ["recipe", "versions", "machine", "seconds", "peak_memory_mb", "data"]
+)
+def test_any_fact_of_the_run_may_be_missing(report, run_facts, part):
+    del run_facts[part]
+    _, page = report(run=run_facts)
+    assert "What these numbers do not show" in page.text
+
+
+def test_a_set_that_decodes_crop_by_crop_is_not_offered_to_be_cut(tmp_path, pets):
+    facts = pets.manifest(decode={"kind": "multi-formation", "factor": 2, "order": "crop"})
+    path = pets.write(tmp_path / "a.safetensors", pets.arrays(), facts)
+    page = Page(write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8"))
+    assert "condensery take" not in page.text
+    assert "crop by crop" in page.text
+
+
+def test_commands_name_the_file_as_seen_from_the_page(tmp_path, condensed):
+    (tmp_path / "pages").mkdir()
+    path = write_report(tmp_path / "pages" / "r.html", condensed=condensed)
+    assert "condensery take ../condensed.safetensors" in Page(path.read_text(encoding="utf-8")).text
+
+
+def test_the_same_input_gives_the_same_bytes_and_leaves_no_scraps(
+    tmp_path, condensed, observations
+):
+    texts = set()
+    for name in ("a", "b"):
+        path = write_report(tmp_path / name, condensed=condensed, observations=observations)
+        texts.add(path.read_bytes())
+    assert len(texts) == 1
+    assert {p.name for p in tmp_path.iterdir()} == {"a", "b", "condensed.safetensors"}
+
+
+def test_grey_images_are_carried_as_grey_and_large_sets_as_previews(tmp_path, pets, monkeypatch):
+    grey = pets.write(
+        tmp_path / "g.safetensors", pets.arrays(channels=1), pets.manifest(bytes=None)
+    )
+    file = read_condensed(grey)
+    source = tile_rows(file)[0].tiles[0].source
+    assert Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).mode == "L"
+    monkeypatch.setattr("condensery.report.tiles._EXACT_UP_TO", 10)
+    assert tile_rows(file)[0].tiles[0].source.startswith("data:image/jpeg")
+    page = Page(write_report(tmp_path / "r.html", condensed=grey).read_text(encoding="utf-8"))
+    assert "reduced previews" in page.text
