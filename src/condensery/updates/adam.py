@@ -40,8 +40,8 @@ class Adam:
     epsilon: float = 1e-12
 
     def __post_init__(self) -> None:
-        if not self.lr > 0:
-            raise ConfigError(f"update.lr = {self.lr}: the images need a step size above 0.")
+        if not 0 < self.lr < float("inf"):
+            raise ConfigError(f"update.lr = {self.lr}: the images need a finite step size above 0.")
         for name in ("momentum", "decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"update.{name} = {getattr(self, name)} is outside [0, 1).")
