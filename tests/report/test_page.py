@@ -273,3 +273,15 @@ def test_grey_images_are_carried_as_grey_and_large_sets_as_previews(tmp_path, pe
     assert tile_rows(file)[0].tiles[0].source.startswith("data:image/jpeg")
     page = Page(write_report(tmp_path / "r.html", condensed=grey).read_text(encoding="utf-8"))
     assert "reduced previews" in page.text
+
+
+def test_a_set_of_one_size_makes_a_page(tmp_path, pets, metrics):
+    tensors = {key: value[:3] for key, value in pets.arrays().items()}
+    facts = pets.manifest(sizes=1, rows=[3], bytes=[612])
+    path = pets.write(tmp_path / "one.safetensors", tensors, facts)
+    out = write_report(
+        tmp_path / "r.html", condensed=path, observations=[pets.observation()], metrics=metrics[:1]
+    )
+    page = Page(out.read_text(encoding="utf-8"))
+    assert page.all("input")[0]["max"] == "1"
+    assert len(page.all("img")) == 3
