@@ -1,8 +1,8 @@
 """The parts under law: one list a slot. A new part is tested by being added here.
 
-A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization`` or ``sizes``
-is run for every entry of that list, and for every combination where it takes several. ``asked``
-are the policies that ask for different sets.
+A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization``, ``sizes`` or
+``update`` is run for every entry of that list, and for every combination where it takes several.
+``asked`` are the policies that ask for different sets.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from condensery.schedules import Redraw
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 from condensery.training import SGDTraining
 from condensery.types import Moment, nested
-from condensery.updates import SGD
+from condensery.updates import SGD, Adam
 
 PARTS = {
     "objective": {
@@ -55,6 +55,7 @@ PARTS = {
         "most-learnable-free": MostLearnable(period=1, freeze="none"),
     },
 }
+PARTS["update"] = {"sgd": SGD(lr=0.05, momentum=0.9), "adam": Adam(lr=0.02)}
 PARTS["engine_name"] = {name: name for name in PARTS["engine"]}
 # A match sees the profiles of a policy alone: policies that ask for the full set and one smaller
 # one come once.

@@ -30,8 +30,8 @@ def same_state(found, expected):
         assert torch.equal(a[name].nan_to_num(7.5), b[name].nan_to_num(7.5)), name
 
 
-def test_going_on_from_a_checkpoint_gives_the_same_bits(small, sizes, tmp_path):
-    recipe = small.recipe(sizes=sizes, iterations=6, schedule=small.short)
+def test_going_on_from_a_checkpoint_gives_the_same_bits(small, sizes, update, tmp_path):
+    recipe = small.recipe(sizes=sizes, update=update, iterations=6, schedule=small.short)
     whole = small.run(recipe)
     half = next(p for p in whole if p.boundary and p.outer == 2)
     save_checkpoint(tmp_path, step=3, tensors=half.state.tensors(), facts={})

@@ -1,0 +1,82 @@
+"""A fresh network every outer iteration, trained on real data between image updates."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import pytest
+import torch
+
+import condensery
+from condensery.errors import ConfigError
+from condensery.networks import build
+from condensery.schedules import Redraw, World
+from condensery.training import SGDTraining
+
+
+@pytest.fixture(scope="module")
+def world():
+    data = condensery.load_data("digits").train
+    make = partial(build, "convnet2-w4", channels=1, classes=10, side=(8, 8), seed=3)
+    return World(data=data, network=lambda *path: make(path=path), seed=3)
+
+
+def weights(network):
+    return torch.cat([p.detach().flatten().clone() for p in network.parameters()])
+
+
+def seen(schedule, outer, world):
+    return [(moment.at, weights(moment.network)) for moment in schedule.moments(outer, world)]
+
+
+TRAINING = SGDTraining(batch=16)
+
+
+def test_there_are_as_many_moments_as_asked_named_by_their_iteration(world):
+    schedule = Redraw(inner=3, steps=0, training=TRAINING)
+    assert [at for at, _ in seen(schedule, 5, world)] == [(5, 0), (5, 1), (5, 2)]
+
+
+def test_a_network_is_fresh_at_first_and_trained_between_the_moments(world):
+    moments = seen(Redraw(inner=3, steps=2, training=TRAINING), 1, world)
+    drawn = weights(world.network("network", 1))
+    assert torch.equal(moments[0][1], drawn)
+    assert not torch.equal(moments[1][1], drawn)
+    assert not torch.equal(moments[2][1], moments[1][1])
+
+
+def test_without_steps_the_network_stays_as_it_was_drawn(world):
+    moments = seen(Redraw(inner=3, steps=0, training=TRAINING), 0, world)
+    assert all(torch.equal(own, moments[0][1]) for _, own in moments)
+
+
+def test_pretraining_comes_before_the_first_moment_alone(world):
+    drawn = weights(world.network("network", 0))
+    moments = seen(Redraw(inner=2, steps=0, pretrain=2, training=TRAINING), 0, world)
+    assert not torch.equal(moments[0][1], drawn)
+    assert torch.equal(moments[1][1], moments[0][1])
+
+
+def test_every_outer_iteration_has_another_network_and_the_same_one_when_asked_again(world):
+    schedule = Redraw(inner=2, steps=1, training=TRAINING)
+    one, again, other = (seen(schedule, outer, world) for outer in (4, 4, 5))
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(one, again, strict=True))
+    assert not torch.equal(one[0][1], other[0][1])
+
+
+def test_training_lowers_the_loss_of_the_network(world):
+    schedule = Redraw(inner=2, steps=40, training=SGDTraining(batch=64, lr=0.1, cutmix=0.0))
+    index = torch.arange(200)
+    images = world.data.normalise(world.data.pixels(index))
+    losses = []
+    for moment in schedule.moments(0, world):
+        with torch.no_grad():
+            logits = moment.network(images)
+        losses.append(torch.nn.functional.cross_entropy(logits, world.data.labels[index]).item())
+    assert losses[1] < 0.8 * losses[0]
+
+
+@pytest.mark.parametrize(("name", "value"), [("inner", 0), ("steps", -1), ("pretrain", -1)])
+def test_a_number_that_cannot_work_is_refused(name, value):
+    with pytest.raises(ConfigError, match=rf"schedule\.{name} = {value}"):
+        Redraw(**{name: value})

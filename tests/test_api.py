@@ -1,0 +1,176 @@
+"""What Python users call."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import condensery
+from condensery.api import Condensation, resolve
+from condensery.errors import CondenseryError, ConfigError
+from condensery.recipe import PARTS, to_json
+
+SHORT = {
+    "iterations": "2",
+    "network": "convnet2-w4",
+    "schedule.inner": "2",
+    "schedule.steps": "1",
+    "schedule.training.batch": "8",
+    "sampler.batch": "4",
+}
+
+
+@pytest.fixture(scope="module")
+def digits():
+    """Three digits, ten train images each."""
+    data = condensery.load_data("digits")
+    index = torch.cat([data.train.of_class(c)[:10] for c in range(3)])
+    train = replace(
+        data.train,
+        images=data.train.images[index],
+        labels=data.train.labels[index],
+        class_names=("0", "1", "2"),
+    )
+    return replace(data, train=train)
+
+
+def condense(data, **choices):
+    settings = {**SHORT, **choices.pop("settings", {})}
+    return condensery.condense(
+        data, **{"ipc": 2, "preset": "smoke", "settings": settings, **choices}
+    )
+
+
+@pytest.mark.parametrize("sizes", PARTS["sizes"])
+@pytest.mark.parametrize("method", ["mdc", "idc"])
+def test_every_policy_works_with_every_method(digits, method, sizes):
+    run = condense(digits, method=method, sizes=sizes)
+    assert type(run.recipe.sizes) is PARTS["sizes"][sizes]
+    result = run.result(created="now")
+    assert result.sizes == 2
+    assert result.method == method
+    assert len(result) == 6
+    assert result.manifest["recipe"] == to_json(run.recipe)
+
+
+def test_naming_the_methods_own_policy_keeps_its_choices(digits):
+    own = condense(digits, preset="quick").recipe.sizes
+    assert own.period == 2
+    assert condense(digits, preset="quick", sizes="most-learnable").recipe.sizes == own
+
+
+def test_nothing_runs_before_it_is_asked_to(digits):
+    run = condense(digits)
+    assert isinstance(run, Condensation)
+    assert run.state.outer == 0
+    assert run.so_far(created="x").to_bytes() == condense(digits).so_far(created="x").to_bytes()
+
+
+def test_breaking_off_and_iterating_again_goes_on(digits):
+    whole = condense(digits)
+    expected = whole.result(created="now")
+    run, seen = condense(digits), []
+    for progress in run:
+        seen.append((progress.outer, progress.inner, progress.boundary))
+        if len(seen) == 2:
+            break
+    assert run.state is progress.state
+    for progress in run:
+        seen.append((progress.outer, progress.inner, progress.boundary))
+        if len(seen) == 4:
+            break
+    halfway = run.so_far(created="now")
+    found = run.result(created="now")
+    assert seen == [(0, 0, False), (0, 1, False), (0, 1, True), (1, 0, False)]
+    assert found.to_bytes() == expected.to_bytes()
+    assert halfway.to_bytes() != expected.to_bytes()
+    assert run.state.outer == 2
+    assert list(run) == []
+
+
+def test_so_far_is_a_whole_set_at_any_time(digits):
+    run = condense(digits)
+    sets = [run.so_far(created="now")]
+    sets += [run.so_far(created="now") for progress in run if not progress.boundary]
+    assert len(sets) == 5
+    assert len({one.to_bytes() for one in sets}) == 5
+    for one in sets:
+        assert one.sizes == 2
+        assert one.decode(1).images.shape[1:] == (1, 8, 8)
+
+
+def test_a_result_says_where_it_comes_from(digits):
+    run = condense(digits, seed=4)
+    found = run.result(created="2026-01-01")
+    assert found.name == "digits-mdc-ipc2"
+    assert found.seed == 4
+    assert found.class_names == digits.train.class_names
+    assert found.mean == digits.train.mean
+    assert found.std == digits.train.std
+    assert found.manifest["created"] == "2026-01-01"
+    assert found.manifest["decode"] == run.recipe.parameterization.decode_json()
+    assert found.manifest["data"] == {
+        "name": "digits",
+        "fingerprint": digits.train.fingerprint,
+        "images": 30,
+        "classes": 3,
+    }
+    assert run.result().manifest["created"].startswith("20")
+
+
+def test_both_splits_or_the_train_split_alone_may_be_given(digits):
+    both, alone = (condense(d).result(created="x").to_bytes() for d in (digits, digits.train))
+    assert both == alone
+
+
+def test_the_same_seed_gives_the_same_file_and_another_seed_another(digits):
+    one, same, other = (
+        condense(digits, seed=seed).result(created="x").to_bytes() for seed in (0, 0, 1)
+    )
+    assert one == same
+    assert one != other
+
+
+def test_a_run_goes_on_from_the_state_of_another(digits):
+    first = condense(digits)
+    half = next(p.state for p in first if p.boundary)
+    rest = Condensation(first.recipe, digits.train, seed=0, state=half)
+    expected = first.result(created="x").to_bytes()
+    assert rest.result(created="x").to_bytes() == expected
+
+
+def test_settings_come_last(digits):
+    recipe = resolve(
+        digits.train,
+        method="mdc",
+        ipc=3,
+        preset="smoke",
+        sizes="all",
+        network="convnet2-w8",
+        settings={"sizes": "one", "network": "convnet2-w4", "ipc": "2"},
+    )
+    assert type(recipe.sizes) is PARTS["sizes"]["one"]
+    assert (recipe.network, recipe.ipc) == ("convnet2-w4", 2)
+
+
+@pytest.mark.parametrize(
+    ("choices", "said"),
+    [
+        ({"method": "mcd"}, "Did you mean 'mdc'"),
+        ({"preset": "smok"}, "Did you mean 'smoke'"),
+        ({"sizes": "al"}, "sizes = 'al'.*Did you mean 'all'"),
+        ({"ipc": 0}, "ipc = 0"),
+        ({"ipc": 11}, "ipc = 11"),
+        ({"settings": {"update.rl": "1"}}, r"update\.rl"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_any_work(digits, choices, said):
+    with pytest.raises(ConfigError, match=said):
+        condense(digits, **choices)
+
+
+def test_an_unknown_network_is_refused_before_it_is_needed_or_at_the_first_step(digits):
+    with pytest.raises(CondenseryError, match="convnet33"):
+        condense(digits, settings={"network": "convnet33"}).result()
