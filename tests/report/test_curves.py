@@ -70,7 +70,7 @@ def test_an_element_is_well_formed_and_its_ids_are_its_own(charts, name):
 
 def test_bands_reach_one_deviation_to_either_side(observations):
     figure = accuracy_over_size(compare(observations)[0], limits=(0, 100))
-    random, ours = figure.axes[0].collections
+    ours, random = figure.axes[0].collections
     for band, mean in ((ours, 50.0), (random, 30.0)):
         heights = [y for x, y in band.get_paths()[0].vertices if x == 1]
         assert np.allclose([min(heights), max(heights)], [mean - 2, mean + 2])

@@ -285,3 +285,9 @@ def test_a_set_of_one_size_makes_a_page(tmp_path, pets, metrics):
     page = Page(out.read_text(encoding="utf-8"))
     assert page.all("input")[0]["max"] == "1"
     assert len(page.all("img")) == 3
+
+
+@pytest.mark.parametrize(("planned", "there"), [(5, False), (40, True)])
+def test_a_run_that_stopped_early_says_so(report, metrics, planned, there):
+    _, page = report(metrics=metrics, run={"recipe": {"iterations": planned}})
+    assert ("stopped in iteration 5 of 40" in page.text) is there

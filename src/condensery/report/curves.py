@@ -13,7 +13,7 @@ import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from condensery.report.accuracy import Comparison, Point
 from condensery.report.course import Bin, Course
@@ -76,15 +76,15 @@ def accuracy_over_size(
     with _style():
         figure, (axes,) = _empty(theme, heights=(1,))
         for points, name, colour, dash, mark in (
-            (comparison.random, "random real images", theme.random, "--", "s"),
             (comparison.ours, "this file", theme.ours, "-", "o"),
+            (comparison.random, "random real images", theme.random, "--", "s"),
         ):
             _line(axes, points, name=name, colour=colour, dash=dash, mark=mark)
         sizes = sorted({point.size for point in (*comparison.ours, *comparison.random)})
         _size_axis(axes, sizes, theme)
         axes.set_ylim(*limits)
         axes.set_ylabel("test accuracy in %", color=theme.muted)
-        _legend(axes, theme, place="lower right")
+        _legend(axes, theme)
         return figure
 
 
@@ -119,10 +119,10 @@ def course_chart(course: Course, *, theme: Theme = LIGHT) -> Figure:
             above.set_yscale("log")
         above.set_ylabel("matching loss", color=theme.muted)
         if course.full:
-            _legend(above, theme, place="upper right")
+            _legend(above, theme)
         for axes in below:
             _sizes(axes, course, theme)
-            _legend(axes, theme, place="upper right")
+            _legend(axes, theme)
         bottom = (above, *below)[-1]
         bottom.set_xlabel("iteration", color=theme.muted)
         bottom.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
@@ -275,21 +275,23 @@ def _sizes(axes: Axes, course: Course, theme: Theme) -> None:
             high, edges, baseline=low, fill=True, color=theme.ours, alpha=0.5, label="chosen"
         )
     top = max([size for size in (*high, *frozen) if size == size], default=1)
-    axes.set_ylim(0, top * 1.45 + 0.5)  # room for the legend
+    axes.set_ylim(0, top + 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
     axes.set_ylabel("images per class", color=theme.muted)
 
 
-def _legend(axes: Axes, theme: Theme, *, place: Literal["lower right", "upper right"]) -> None:
+def _legend(axes: Axes, theme: Theme) -> None:
+    """Above the axes, where no line can run through it."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
-        order = range(len(handles) - 1, -1, -1) if place == "lower right" else range(len(handles))
         axes.legend(
-            [handles[i] for i in order],
-            [labels[i] for i in order],
-            loc=place,
+            handles,
+            labels,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.2,
+            ncols=2,
             frameon=False,
             labelcolor=theme.ink,
             fontsize=10,
-            ncols=1 if place == "lower right" else 2,
         )

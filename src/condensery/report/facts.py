@@ -11,6 +11,7 @@ from typing import Any
 
 from condensery.report.accuracy import Comparison
 from condensery.report.condensed_file import CondensedFile
+from condensery.report.course import Course
 
 __all__ = ["caveats", "duration", "made", "percent", "recipe_text", "size_of"]
 
@@ -77,10 +78,19 @@ def recipe_text(file: CondensedFile, run: Mapping[str, Any]) -> str:
 
 
 def caveats(
-    file: CondensedFile, comparisons: Sequence[Comparison], run: Mapping[str, Any]
+    file: CondensedFile,
+    comparisons: Sequence[Comparison],
+    course: Course | None,
+    run: Mapping[str, Any],
 ) -> list[str]:
     """What a reader must know before trusting or quoting the page."""
     found: list[str] = []
+    planned = _recipe(file, run).get("iterations")
+    if course is not None and isinstance(planned, int) and course.iterations < planned:
+        found.append(
+            f"Condensing stopped in iteration {course.iterations:,} of {planned:,}. A run to the "
+            "end may give a better file."
+        )
     for comparison in comparisons:
         found.extend(_of_comparison(comparison))
     if comparisons:

@@ -140,7 +140,7 @@ def render(
         spans_left=0 if course is None else max(0, len(course.spans) - _MOST_SPANS),
         made=made(file, run),
         recipe=recipe_text(file, run),
-        caveats=caveats(file, comparisons, run),
+        caveats=caveats(file, comparisons, course, run),
         evaluation_seconds=_evaluation_seconds(observations),
     )
 
