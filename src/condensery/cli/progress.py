@@ -50,7 +50,7 @@ def live(title: str, *, total: int, done: int, unit: str) -> Generator[Show]:
     if not sys.stderr.isatty():
         yield _Plain(title, total=total, done=done, unit=unit)
         return
-    layout = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} {unit}s, {postfix}"
+    layout = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} {unit}s{postfix}"
     with tqdm(
         desc=title,
         total=total,
