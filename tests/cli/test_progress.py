@@ -1,0 +1,71 @@
+"""What a user sees: a live line on a terminal, few plain lines elsewhere."""
+
+from __future__ import annotations
+
+import io
+import sys
+
+import pytest
+
+from condensery.cli import progress
+from condensery.cli.progress import clock, live
+
+
+class Terminal(io.StringIO):
+    def isatty(self) -> bool:
+        return True
+
+
+@pytest.fixture
+def ticking(monkeypatch: pytest.MonkeyPatch):
+    """A clock that the test moves."""
+    now = [100.0]
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    return now
+
+
+def test_without_a_terminal_lines_are_few_but_the_first_and_the_last_are_there(
+    ticking: list[float], capsys: pytest.CaptureFixture[str]
+):
+    with live("condense", total=12, done=2, unit="step") as show:
+        for step in range(10):
+            ticking[0] += 3
+            show.step(f"loss {step}")
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "condense: step 3/12, 0:27 left, loss 0"
+    assert lines[-1] == "condense: step 12/12, 0:00 left, loss 9"
+    assert [line.partition(",")[0] for line in lines] == [
+        f"condense: step {n}/12" for n in (3, 7, 11, 12)
+    ]
+
+
+def test_what_an_earlier_process_did_does_not_make_this_one_look_fast(
+    ticking: list[float], capsys: pytest.CaptureFixture[str]
+):
+    with live("condense", total=110, done=100, unit="step") as show:
+        ticking[0] += 60
+        show.step("")
+    assert "9:00 left" in capsys.readouterr().err
+
+
+def test_a_budget_that_ends_earlier_is_what_is_left(
+    ticking: list[float], capsys: pytest.CaptureFixture[str]
+):
+    with live("condense", total=100, done=0, unit="step") as show:
+        ticking[0] += 60
+        show.step("", left=30)
+    assert "0:30 left" in capsys.readouterr().err
+
+
+def test_a_terminal_gets_a_line_that_is_redrawn(monkeypatch: pytest.MonkeyPatch):
+    terminal = Terminal()
+    monkeypatch.setattr(sys, "stderr", terminal)
+    with live("evaluate", total=2, done=1, unit="network") as show:
+        show.step("size 1: 80.0 %")
+    drawn = terminal.getvalue().split("\r")[-1]
+    assert "evaluate 100%" in drawn
+    assert "2/2 networks, 0:00 left, size 1: 80.0 %" in drawn
+
+
+def test_a_clock_reads_hours_only_when_there_are_some():
+    assert [clock(x) for x in (0, 65, 3599.6, 7384)] == ["0:00", "1:05", "1:00:00", "2:03:04"]
