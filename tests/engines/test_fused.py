@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -281,3 +283,22 @@ def test_a_network_that_does_more_than_its_modules_show_is_refused():
     net, images, labels = world()
     with pytest.raises(UnsupportedNetwork, match="more in its forward"):
         Fused().gradients(Twice(net), images, labels, groups_of(unequal_classes(labels)), names=[])
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="no C++ compiler")
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("side", [(16, 16), (9, 14)])  # the second has maps with odd sides
+def test_compiled_blocks_equal_the_eager_ones(precision, side):
+    net, images, labels = world(side=side, dtype=torch.float32)
+    names = [n for n, _ in net.named_parameters() if not n.endswith("conv.bias")]
+    found = {}
+    for compile_ in (True, False):
+        engine = Fused(precision=precision, compile=compile_, batch=5)
+        groups = groups_of(full_and_prefix(labels))
+        gradients = engine.gradients(net, images, labels, groups, names=names)
+        _, image = matched(gradients, images, target_like(gradients), squared)
+        found[compile_] = [*(gradients[name].detach() for name in names), image]
+    allowed = 1e-4 if precision == "fp32" else 0.05  # one rounding apart, here and there
+    for fast, slow in zip(found[True], found[False], strict=True):
+        assert error(fast, slow) < allowed

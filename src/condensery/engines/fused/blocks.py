@@ -50,9 +50,9 @@ def forward(
     """Give ``p``, ``mean(z)`` and ``r``."""
     wide = _wide(z)
     mean = wide.mean(dim=(1, 2))
-    centred = wide - _spread(mean)
+    centred = wide - mean[:, None, None]
     r = ((centred * centred).mean(dim=(1, 2)) + eps).rsqrt()
-    y = centred * _spread(r) * scale + shift
+    y = centred * (r * scale)[:, None, None] + shift
     return _pool(y.relu()).to(z.dtype), mean, r
 
 
@@ -60,12 +60,11 @@ def backward(
     z: Map, mean: Statistic, r: Statistic, scale: Tensor, shift: Tensor, dp: Pooled
 ) -> tuple[Map, Statistic, Statistic]:
     """Give ``dz``, ``b = mean(dy)`` and ``g = mean(dy * n)``."""
-    n = (_wide(z) - _spread(mean)) * _spread(r)
+    n = (_pixels(z) - _spread(mean, z)) * _spread(r, z)
     dy = torch.where(n * scale + shift > 0, _unpool(_wide(dp), z), 0)
-    b = dy.mean(dim=(1, 2))
-    g = (dy * n).mean(dim=(1, 2))
-    dz = _spread(r * scale) * (dy - _spread(b) - n * _spread(g))
-    return dz.to(z.dtype), b, g
+    b, g = _mean(dy, z), _mean(dy * n, z)
+    dz = _spread(r * scale, z) * (dy - _spread(b, z) - n * _spread(g, z))
+    return dz.reshape(z.shape).to(z.dtype), b, g
 
 
 def tangent_forward(
@@ -84,14 +83,13 @@ def tangent_forward(
     A missing part of the direction is zero.
     """
     z_ = _wide(z1) if z2 is None else _wide(z1) + _wide(z2)
-    n = (_wide(z) - _spread(mean)) * _spread(r)
-    mean_ = z_.mean(dim=(1, 2))
-    q = (n * z_).mean(dim=(1, 2))
-    y_ = scale * _spread(r) * (z_ - _spread(mean_) - n * _spread(q))
+    n = (_wide(z) - mean[:, None, None]) * r[:, None, None]
+    mean_, q = z_.mean(dim=(1, 2)), (n * z_).mean(dim=(1, 2))
+    y_ = (scale * r)[:, None, None] * (z_ - mean_[:, None, None] - n * q[:, None, None])
     if scale_ is not None:
-        y_ = y_ + _spread(scale_) * n
+        y_ = y_ + scale_[:, None, None] * n
     if shift_ is not None:
-        y_ = y_ + _spread(shift_)
+        y_ = y_ + shift_[:, None, None]
     y_ = torch.where(n * scale + shift > 0, y_, 0)
     return _pool(y_).to(z.dtype), z_.to(z.dtype), mean_, q
 
@@ -114,19 +112,17 @@ def tangent_backward(
 ) -> Map:
     """Give ``dz'`` for ``dp' = dp1 + dp2``."""
     dp_ = _wide(dp1) if dp2 is None else _wide(dp1) + _wide(dp2)
-    n = (_wide(z) - _spread(mean)) * _spread(r)
+    n = (_pixels(z) - _spread(mean, z)) * _spread(r, z)
     inside = n * scale + shift > 0
     dy = torch.where(inside, _unpool(_wide(dp), z), 0)
     dy_ = torch.where(inside, _unpool(dp_, z), 0)
-    n_ = _spread(r) * (_wide(z_) - _spread(mean_) - n * _spread(q))
-    b_ = dy_.mean(dim=(1, 2))
-    g_ = (dy_ * n + dy * n_).mean(dim=(1, 2))
-    flat = dy - _spread(b) - n * _spread(g)
-    slope = -r * q * scale * r if scale_ is None else r * (scale_ - r * q * scale)
-    dz_ = _spread(slope) * flat + _spread(r * scale) * (
-        dy_ - _spread(b_) - n_ * _spread(g) - n * _spread(g_)
+    n_ = _spread(r, z) * (_pixels(z_) - _spread(mean_, z) - n * _spread(q, z))
+    b_, g_ = _mean(dy_, z), _mean(dy_ * n + dy * n_, z)
+    slope = -r * r * q * scale if scale_ is None else r * (scale_ - r * q * scale)
+    dz_ = _spread(slope, z) * (dy - _spread(b, z) - n * _spread(g, z)) + _spread(r * scale, z) * (
+        dy_ - _spread(b_, z) - n_ * _spread(g, z) - n * _spread(g_, z)
     )
-    return dz_.to(z.dtype)
+    return dz_.reshape(z.shape).to(z.dtype)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -151,22 +147,44 @@ def _wide(x: Tensor) -> Tensor:
     return x if x.dtype == torch.float64 else x.float()
 
 
-def _spread(statistic: Tensor) -> Tensor:
-    return statistic[:, None, None, :]
-
-
 def _pool(y: Tensor) -> Tensor:
     """Average 2x2 pixels; an odd last row or column is dropped, as ``nn.AvgPool2d`` does."""
-    n, height, width, channel = y.shape
-    height, width = height // 2, width // 2
-    y = y[:, : 2 * height, : 2 * width].reshape(n, height, 2, width, 2, channel)
-    return y.mean(dim=(2, 4))
+    height, width = y.shape[1] // 2, y.shape[2] // 2
+    return _blocked(y[:, : 2 * height, : 2 * width]).mean(dim=(2, 4))
 
 
-def _unpool(dp: Tensor, like: Tensor) -> Tensor:
+# On the way down every pixel of a 2x2 block sees the same pooled value. Maps with even sides are
+# therefore viewed as [example, h, 2, w, 2, channel], where that value is a broadcast: a repeated
+# copy of it would be written to memory by the compiler, which cost half of the function's time.
+
+
+def _even(z: Tensor) -> bool:
+    return z.shape[1] % 2 == 0 and z.shape[2] % 2 == 0
+
+
+def _blocked(z: Tensor) -> Tensor:
+    n, height, width, channel = z.shape
+    return z.reshape(n, height // 2, 2, width // 2, 2, channel)
+
+
+def _pixels(z: Tensor) -> Tensor:
+    return _wide(_blocked(z) if _even(z) else z)
+
+
+def _spread(statistic: Tensor, z: Tensor) -> Tensor:
+    return statistic[:, None, None, None, None] if _even(z) else statistic[:, None, None]
+
+
+def _mean(x: Tensor, z: Tensor) -> Tensor:
+    return x.mean(dim=(1, 2, 3, 4) if _even(z) else (1, 2))
+
+
+def _unpool(dp: Tensor, z: Tensor) -> Tensor:
     """Transpose of ``_pool``: each pixel gets a quarter, dropped ones get nothing."""
+    up = (dp * 0.25)[:, :, None, :, None, :]
+    if _even(z):
+        return up
     n, height, width, channel = dp.shape
-    up = (dp * 0.25)[:, :, None, :, None, :].expand(n, height, 2, width, 2, channel)
-    up = up.reshape(n, 2 * height, 2 * width, channel)
-    below, right = like.shape[1] - 2 * height, like.shape[2] - 2 * width
-    return torch.nn.functional.pad(up, (0, 0, 0, right, 0, below)) if below or right else up
+    up = up.expand(n, height, 2, width, 2, channel).reshape(n, 2 * height, 2 * width, channel)
+    below, right = z.shape[1] - 2 * height, z.shape[2] - 2 * width
+    return torch.nn.functional.pad(up, (0, 0, 0, right, 0, below))

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from condensery.engines.fused.blocks import EAGER, Blocks
+from condensery.engines.fused.compiled import compiled
 from condensery.engines.fused.plan import Plan, plan, refuse
 from condensery.engines.fused.sweep import (
     Piece,
@@ -105,7 +106,7 @@ class Fused:
             order=torch.cat(of_cell),
             sweeps=_sweeps([len(rows) for rows in of_cell], self.batch),
             share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
-            blocks=EAGER,
+            blocks=compiled() if self.compile else EAGER,
         )
 
 
