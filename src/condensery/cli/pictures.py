@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import io
+
 from condensery.api import Condensation
 from condensery.artifact import CondensedSet
 from condensery.checkpoint import write_atomically
 from condensery.cli.run_folder import RunFolder
+from condensery.report import contact_sheet, from_arrays
 
 __all__ = ["preview", "sheet"]
 
@@ -23,11 +26,6 @@ def preview(folder: RunFolder, run: Condensation) -> None:
 
 def sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:
     """Draw a condensed set to ``pictures/<name>``."""
-    import io
-
-    from condensery.report.condensed_file import from_arrays
-    from condensery.report.contact_sheet import contact_sheet
-
     picture = contact_sheet(
         from_arrays(
             condensed.images.numpy(),
