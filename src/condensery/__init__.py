@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from condensery.api import Condensation, condense
     from condensery.artifact import CondensedSet
     from condensery.data import Data, ImageData, load_data
-    from condensery.evaluate import evaluate, random_selection
+    from condensery.evaluation import evaluate, random_selection
     from condensery.loop import Progress
 
 __all__ = [
@@ -35,9 +35,9 @@ _ROOMS = {
     "ImageData": "data",
     "Progress": "loop",
     "condense": "api",
-    "evaluate": "evaluate",
+    "evaluate": "evaluation",
     "load_data": "data",
-    "random_selection": "evaluate",
+    "random_selection": "evaluation",
 }
 
 try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from condensery.cli import names
 from condensery.cli.evaluation import EVALUATIONS
-from condensery.evaluate import PROTOCOLS
+from condensery.evaluation import PROTOCOLS
 from condensery.methods import METHODS
 from condensery.recipe import PARTS
 

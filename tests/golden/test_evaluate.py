@@ -9,7 +9,7 @@ import torch
 from safetensors.torch import load_file
 
 from condensery.augment import Identity
-from condensery.evaluate import Protocol, herding
+from condensery.evaluation import Protocol, herding
 from condensery.training import SGDTraining
 
 

@@ -37,8 +37,9 @@ def run(arguments: argparse.Namespace) -> int:
     _say("processor", f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}")
     cuda = torch.cuda.is_available()
     _say("cuda", f"{torch.cuda.get_device_name()}: --device cuda" if cuda else "none")
-    compiler = shutil.which("g++") or shutil.which("clang++") or shutil.which("c++")
-    _say("compiler", compiler or "none: recipes with compiled=true need a C++ compiler")
+    from condensery.engines import compiler
+
+    _say("compiler", compiler() or "none: recipes with compiled=true need a C++ compiler")
     _say("memory", _memory())
     free = shutil.disk_usage(".").free
     _say("disk", f"{free / 1e9:.1f} GB free in this folder")

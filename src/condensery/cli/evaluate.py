@@ -47,7 +47,7 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli import work
     from condensery.cli.evaluating import merged, planned, train
     from condensery.cli.preflight import check_device, use_threads
-    from condensery.evaluate import summary, table
+    from condensery.evaluation import summary, table
 
     use_threads(arguments.threads)
     check_device(arguments.device)

@@ -14,7 +14,7 @@ from condensery.artifact import CondensedSet
 from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.progress import live
 from condensery.data import Data
-from condensery.evaluate import (
+from condensery.evaluation import (
     Observation,
     Trials,
     append_observation,

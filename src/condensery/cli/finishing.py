@@ -18,7 +18,7 @@ from condensery.cli.pictures import sheet
 from condensery.cli.plan import Plan
 from condensery.cli.run_folder import RunFolder
 from condensery.data import Data
-from condensery.evaluate import Observation, summary, table
+from condensery.evaluation import Observation, summary, table
 from condensery.report import write_report
 
 __all__ = ["finish"]

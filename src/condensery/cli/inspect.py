@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
     print()
     print(_sizes(condensed))
     if condensed.observations:
-        from condensery.evaluate import table
+        from condensery.evaluation import table
 
         print()
         print(table(condensed.observations))

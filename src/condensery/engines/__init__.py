@@ -2,7 +2,8 @@
 
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
-from condensery.engines.choose import Choice, choose
+from condensery.engines.choose import Choice, choose, compiler
+from condensery.engines.fused import Fused
 from condensery.engines.one_pass import OnePass, cells
 
-__all__ = ["Autograd", "Choice", "Engine", "OnePass", "cells", "choose"]
+__all__ = ["Autograd", "Choice", "Engine", "Fused", "OnePass", "cells", "choose", "compiler"]

@@ -1,17 +1,22 @@
-"""Which engine serves a network, and why."""
+"""Which engine serves a network, and why. The choice is made once and written into the run."""
 
 from __future__ import annotations
 
+import shutil
 from dataclasses import dataclass
+from typing import Literal
 
 from torch import nn
 
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
+from condensery.engines.fused import Fused
+from condensery.engines.fused.plan import plan
 from condensery.engines.one_pass import OnePass
+from condensery.errors import UnsupportedNetwork
 from condensery.networks import mixes_examples
 
-__all__ = ["Choice", "choose"]
+__all__ = ["Choice", "choose", "compiler"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,22 +28,49 @@ class Choice:
     reason: str
 
 
-def choose(name: str, network: nn.Module, precision: str, *, compiled: bool) -> Choice:
-    """The engine called ``name``, or the fastest that accepts ``network`` for ``"auto"``.
+def choose(
+    name: str, network: nn.Module, precision: Literal["fp32", "bf16"], *, compiled: bool
+) -> Choice:
+    """The engine called ``name``; for ``"auto"`` the fastest that accepts ``network``.
 
     Args:
-        name: ``"auto"``, ``"autograd"`` (reference) or ``"one-pass"``.
+        name: ``"auto"``, ``"autograd"`` (the reference), ``"one-pass"`` or ``"fused"``.
         network: The matching network.
-        precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Whether compiling pays.
+        precision: Of the fused engine; the others match in float32, and the reason says so.
+        compiled: Whether compiling is wanted; without it one pass is faster than fused.
     """
-    del precision, compiled
-    if name == "autograd":
-        return Choice(engine=Autograd(), name="autograd", reason="asked for")
-    if name == "one-pass":
-        return Choice(engine=OnePass(), name="one-pass", reason="asked for")
+    slow = "" if precision == "fp32" else "; matches in fp32, bf16 needs the fused engine"
+    fused = Fused(precision=precision, compile=compiled)
+    match name:
+        case "autograd":
+            return Choice(engine=Autograd(), name=name, reason=f"asked for{slow}")
+        case "one-pass":
+            return Choice(engine=OnePass(), name=name, reason=f"asked for{slow}")
+        case "fused":
+            return Choice(engine=fused, name=name, reason="asked for")
+        case _:
+            pass
     culprit = mixes_examples(network)
     if culprit is not None:
-        reason = f"{culprit} ({type(network.get_submodule(culprit)).__name__}) mixes examples"
+        kind = type(network.get_submodule(culprit)).__name__
+        reason = f"{culprit} ({kind}) mixes examples{slow}"
         return Choice(engine=Autograd(), name="autograd", reason=reason)
-    return Choice(engine=OnePass(), name="one-pass", reason="every example is treated alone")
+    stranger = _stranger(network)
+    if stranger is None and (compiled or precision == "bf16"):
+        return Choice(engine=fused, name="fused", reason="a ConvNet, compiled or in bf16")
+    reason = f"not a ConvNet{slow}" if stranger else "a ConvNet in a run too short to compile"
+    return Choice(engine=OnePass(), name="one-pass", reason=reason)
+
+
+def compiler() -> str | None:
+    """Path of a C++ compiler, which ``torch.compile`` needs on a CPU, or None."""
+    return next((path for name in ("g++", "clang++", "c++") if (path := shutil.which(name))), None)
+
+
+def _stranger(network: nn.Module) -> str | None:
+    """Why the fused engine does not know ``network``, or None."""
+    try:
+        plan(network)
+    except UnsupportedNetwork as error:
+        return str(error)
+    return None

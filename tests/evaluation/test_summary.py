@@ -3,7 +3,7 @@ from __future__ import annotations
 import math
 import statistics
 
-from condensery.evaluate import Observation, summary, table
+from condensery.evaluation import Observation, summary, table
 
 
 def seen(set_: str, size: int, accuracy: float, seed: int = 0, **other: object) -> Observation:

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from condensery.evaluate.observation import Observation
+from condensery.evaluation.observation import Observation
 
 __all__ = ["summary", "table"]
 

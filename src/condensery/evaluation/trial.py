@@ -17,8 +17,8 @@ from torch import Tensor, nn
 
 from condensery.artifact import CondensedSet
 from condensery.data import ImageData
-from condensery.evaluate.observation import Key
-from condensery.evaluate.protocol import Protocol
+from condensery.evaluation.observation import Key
+from condensery.evaluation.protocol import Protocol
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import Trainer, accuracy, batches

@@ -5,7 +5,7 @@ import torch
 
 from condensery.data import Data
 from condensery.errors import ConfigError
-from condensery.evaluate import herding, random_selection, select
+from condensery.evaluation import herding, random_selection, select
 from condensery.rng import stream
 
 

@@ -15,12 +15,12 @@ from typing import Any
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, DataError
-from condensery.evaluate.observation import Observation
-from condensery.evaluate.protocol import Protocol, Subject, protocol_for
-from condensery.evaluate.selection import random_selection
-from condensery.evaluate.summary import summary, table
-from condensery.evaluate.trial import Network, Trial, fresh
-from condensery.evaluate.trials import Trials
+from condensery.evaluation.observation import Observation
+from condensery.evaluation.protocol import Protocol, Subject, protocol_for
+from condensery.evaluation.selection import random_selection
+from condensery.evaluation.summary import summary, table
+from condensery.evaluation.trial import Network, Trial, fresh
+from condensery.evaluation.trials import Trials
 from condensery.training import check_precision
 
 __all__ = ["Evaluation", "evaluate", "observe"]

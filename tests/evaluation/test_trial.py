@@ -12,8 +12,8 @@ from torch.nn import functional
 from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
-from condensery.evaluate import Protocol, random_selection
-from condensery.evaluate.trial import Pool, Trial, fresh, pool, train
+from condensery.evaluation import Protocol, random_selection
+from condensery.evaluation.trial import Pool, Trial, fresh, pool, train
 from condensery.parameterizations import MultiFormation
 from condensery.rng import global_stream, stream
 from condensery.training import SGDTraining, accuracy

@@ -11,7 +11,7 @@ from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
 from condensery.errors import ConfigError, DataError
-from condensery.evaluate import (
+from condensery.evaluation import (
     Observation,
     Protocol,
     Trials,
@@ -19,8 +19,8 @@ from condensery.evaluate import (
     observe,
     random_selection,
 )
-from condensery.evaluate import trials as trials_module
-from condensery.evaluate.trial import Trial
+from condensery.evaluation import trials as trials_module
+from condensery.evaluation.trial import Trial
 from condensery.training import SGDTraining
 
 SMALL = ("convnet2-w4",)

@@ -9,8 +9,8 @@ import time
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 
-from condensery.evaluate.observation import Key, Observation
-from condensery.evaluate.trial import Trial
+from condensery.evaluation.observation import Key, Observation
+from condensery.evaluation.trial import Trial
 from condensery.training import COMPILE_AFTER
 
 __all__ = ["Trials"]

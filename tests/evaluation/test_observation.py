@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from condensery.errors import ArtifactError
-from condensery.evaluate import Observation, append_observation, read_observations
+from condensery.evaluation import Observation, append_observation, read_observations
 
 ONE = Observation(
     set="condensed",

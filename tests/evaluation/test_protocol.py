@@ -7,7 +7,7 @@ import pytest
 
 from condensery.augment import Identity
 from condensery.errors import ConfigError
-from condensery.evaluate import Protocol, Subject, protocol_for
+from condensery.evaluation import Protocol, Subject, protocol_for
 from condensery.training import SGDTraining
 
 

@@ -9,7 +9,7 @@ import torch
 
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
-from condensery.evaluate import random_selection
+from condensery.evaluation import random_selection
 from condensery.rng import stream
 
 
