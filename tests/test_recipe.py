@@ -8,7 +8,7 @@ from dataclasses import fields, is_dataclass, replace
 import pytest
 import torch
 
-from condensery.augment import Identity, Siamese
+from condensery.augment import Identity, PerExample, Siamese
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.methods import METHODS, recipe_for
@@ -177,3 +177,8 @@ def test_a_key_is_set_and_nothing_else(recipe, key, value, where, expected):
 def test_a_change_that_cannot_work_is_refused(recipe, key, value, said):
     with pytest.raises(ConfigError, match=said):
         changed(recipe, key, value)
+
+
+def test_matching_refuses_a_draw_of_its_own_for_every_example(recipe):
+    with pytest.raises(ConfigError, match="per-example"):
+        replace(recipe, augment=PerExample())

@@ -70,6 +70,11 @@ class Recipe:
         for name in ("ipc", "iterations", "classes_per_pass"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}, but it must be at least 1.")
+        if isinstance(self.augment, PerExample):
+            raise ConfigError(
+                "augment = per-example would show every image another draw, but real and synthetic "
+                "images are compared under the same one. Use siamese or none."
+            )
         for name, known in _WORDS.items():
             if getattr(self, name) not in known:
                 given = getattr(self, name)

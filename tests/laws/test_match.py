@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
-from condensery.augment import PerExample
 from condensery.loop import _gradient
 from condensery.parameterizations import Pixels
 from condensery.rng import stream
@@ -123,15 +120,3 @@ def test_the_order_of_real_examples_does_not_matter(small, objective, engine):
     shuffled = real.rows(torch.randperm(len(real), generator=stream(0)))
     found = small.bind(objective, engine, real=shuffled, classes_per_pass=2)(examples, groups)
     assert small.near(found, losses)
-
-
-@pytest.mark.xfail(
-    strict=True,
-    raises=AssertionError,
-    reason="PerExample draws by position in the batch, and a pass is a batch: a recipe should not "
-    "take it for matching, or the loop should show all examples to the view before cutting passes",
-)
-def test_passes_change_nothing_where_every_example_has_its_own_draw(small):
-    recipe = small.recipe(augment=PerExample(), iterations=1)
-    one, two = (small.run(replace(recipe, classes_per_pass=n))[-1].state for n in (1, 2))
-    assert torch.allclose(one.stored.images, two.stored.images, atol=1e-4)
