@@ -110,6 +110,18 @@ def test_evaluate_adds_to_what_the_file_says(finished: Path, condensery, tmp_pat
     assert after.images.equal(before.images)
 
 
+def test_evaluating_the_file_of_a_run_draws_its_report_anew(
+    finished: Path, condensery, tmp_path: Path
+):
+    run = tmp_path / "run"
+    shutil.copytree(finished, run)
+    words = ("evaluate", run / "condensed.safetensors", "--data", "digits", "--sizes", "2")
+    length = ("--networks", "mlp", "--seeds", 1, "--steps", 2)
+    assert condensery(*words, *length).code == 0
+    assert "mlp" in (run / "report.html").read_text(encoding="utf-8")
+    assert "mlp" not in (finished / "report.html").read_text(encoding="utf-8")
+
+
 @pytest.mark.parametrize("form", ["folder", "npz", "parquet"])
 def test_an_export_reads_back_as_the_same_images(
     finished: Path, condensery, tmp_path: Path, form: str

@@ -10,6 +10,7 @@ from condensery.cli.condense import add_data
 from condensery.cli.evaluation import EvaluationPlan, add_lengths, chosen_sizes, evaluation_for
 from condensery.cli.files import check_new_file
 from condensery.cli.parser import at_least
+from condensery.cli.run_folder import RunFolder
 
 __all__ = ["add_arguments", "run"]
 
@@ -72,6 +73,18 @@ def run(arguments: argparse.Namespace) -> int:
     if not arguments.no_save:
         condensed.with_observations(merged(condensed.observations, records)).save(arguments.file)
         print(f"\nWritten into {arguments.file}" + (f" and {out}" if out else ""))
+        if in_run:
+            _redraw(RunFolder(arguments.file.parent))
     elif out is not None:
         print(f"\nWritten to {out}")
     return 0
+
+
+def _redraw(folder: RunFolder) -> None:
+    """Draw the run's report anew, with what was seen now."""
+    from condensery.cli.finishing import report
+    from condensery.cli.plan import Plan
+
+    if folder.outcome.exists():  # else the run goes on, and will draw it itself
+        report(folder, Plan.from_json(folder.facts(), where=folder.recipe))
+        print(f"Report: {folder.report}")

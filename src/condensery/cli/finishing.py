@@ -7,7 +7,7 @@ as it is.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
@@ -18,10 +18,10 @@ from condensery.cli.pictures import sheet
 from condensery.cli.plan import Plan
 from condensery.cli.run_folder import RunFolder
 from condensery.data import Data
-from condensery.evaluation import Observation, summary, table
+from condensery.evaluation import read_observations, summary, table
 from condensery.report import write_report
 
-__all__ = ["finish"]
+__all__ = ["finish", "report"]
 
 _SHEET = "contact-sheet.png"
 
@@ -34,7 +34,6 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
     """
     condensed = CondensedSet.load(folder.condensed)
     fresh = False
-    seen: list[Observation] = []
     if plan.evaluation is not None:
         seen = train(condensed, data, plan.evaluation, device=plan.device, path=folder.observations)
         records = merged(condensed.observations, summary(seen))
@@ -46,7 +45,7 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
         sheet(folder, condensed, name=_SHEET)
         fresh = True
     if fresh or not folder.report.exists():
-        _report(folder, plan, seen)
+        report(folder, plan)
         fresh = True
     if condensed.observations:
         print(table(condensed.observations))
@@ -56,7 +55,8 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
     return fresh
 
 
-def _report(folder: RunFolder, plan: Plan, seen: Sequence[Observation]) -> None:
+def report(folder: RunFolder, plan: Plan) -> None:
+    """Draw the report of everything that the folder holds."""
     outcome: Mapping[str, Any] = json.loads(folder.outcome.read_text(encoding="utf-8"))
     facts = plan.to_json()
     versions = dict(facts["versions"])
@@ -65,7 +65,9 @@ def _report(folder: RunFolder, plan: Plan, seen: Sequence[Observation]) -> None:
     write_report(
         folder.report,
         condensed=folder.condensed,
-        observations=[asdict(observation) for observation in seen],
+        observations=[
+            asdict(observation) for observation in read_observations(folder.observations)
+        ],
         metrics=read_metrics(folder.metrics),
         run={
             "recipe": facts["recipe"],
