@@ -39,6 +39,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     Returns:
         The exit code.
     """
+    # Threads that wait by spinning stand still where another process wants their core: with two
+    # of three processes on two cores an image update took over 20 s, asleep 0.8 s (digits, width
+    # 32, 2026-11-22). Read when torch is first imported; what the user has set is kept.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if argv is None else argv)
     try:
         return _run(given)
