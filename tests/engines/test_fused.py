@@ -10,7 +10,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from condensery.engines.fused import Fused
-from condensery.errors import UnsupportedNetwork
+from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.types import Groups
@@ -238,11 +238,34 @@ def test_an_example_of_no_group_gets_no_gradient():
     assert images.grad[3].any()
 
 
-def test_features_are_those_before_the_last_layer():
-    net, images, _ = world()
-    found = Fused().features(net, images)
+@pytest.mark.parametrize("channels", [1, 3])
+def test_features_and_their_image_gradient_equal_autograd(channels):
+    net, images, _ = world(side=(9, 14), channels=channels)
+    direction = torch.randn(12, 8, dtype=torch.float64, generator=stream(0, "direction"))
+    expected = net.features(images).flatten(1)
+    found = Fused(batch=5).features(net, images)
     assert torch.allclose(net.classifier(found), net(images))
-    assert found.requires_grad
+    gradients = [
+        torch.autograd.grad(
+            (f @ f.new_ones(f.shape[1], 8) * direction).sum() + (f**2).sum(), images
+        )
+        for f in (found, expected)
+    ]
+    assert error(found, expected) < 1e-12
+    assert error(gradients[0][0], gradients[1][0]) < 1e-10
+
+
+def test_features_of_images_without_gradient_have_no_graph():
+    net, images, _ = world()
+    found = Fused(precision="bf16").features(net.float(), images.detach().float())
+    assert found.dtype == torch.float32
+    assert not found.requires_grad
+
+
+@pytest.mark.parametrize("choice", [{"precision": "bf61"}, {"batch": 0}])
+def test_a_choice_that_cannot_work_is_refused(choice):
+    with pytest.raises(ConfigError, match="fused"):
+        Fused(**choice)
 
 
 @pytest.mark.parametrize(

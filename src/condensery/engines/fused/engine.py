@@ -28,13 +28,14 @@ from condensery.engines.fused.sweep import (
     Piece,
     Trace,
     Weights,
+    fall,
     image_gradient,
-    logits,
+    rise,
     sweep,
     weight_gradients,
 )
 from condensery.engines.one_pass import cells
-from condensery.networks import features
+from condensery.errors import ConfigError, nearest
 from condensery.types import Groups
 
 __all__ = ["Fused"]
@@ -56,6 +57,18 @@ class Fused:
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     batch: int = 64
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("fp32", "bf16"):
+            raise ConfigError(
+                f'engine "fused" got precision = {self.precision!r}; it knows "fp32" and "bf16".'
+                + nearest(str(self.precision), ["fp32", "bf16"])
+            )
+        if self.batch < 1:
+            raise ConfigError(
+                f'engine "fused" got batch = {self.batch}; a sweep needs at least 1 image. '
+                "64 is the default."
+            )
 
     def gradients(
         self,
@@ -80,8 +93,24 @@ class Fused:
         return dict(zip(names, found, strict=True))
 
     def features(self, network: nn.Module, images: Tensor) -> Tensor:
-        """See ``Engine.features``."""
-        return features(network, images).flatten(1)
+        """See ``Engine.features``; differentiable once.
+
+        Raises:
+            UnsupportedNetwork: If ``network`` is not a ConvNet.
+        """
+        weights = self._weights(network, images)
+        found: Tensor = _Features.apply(images, weights, self._blocks(), self.batch)
+        return found
+
+    def _blocks(self) -> Blocks:
+        return compiled() if self.compile else EAGER
+
+    def _weights(self, network: nn.Module, images: Tensor) -> Weights:
+        wide = torch.float64 if images.dtype == torch.float64 else torch.float32
+        shape = plan(network)
+        _hold_to_plan(network, shape, images[:1].detach().to(wide))
+        dtype = torch.bfloat16 if self.precision == "bf16" else wide
+        return Weights.of(network, shape, dtype=dtype, wide=wide)
 
     def _job(
         self,
@@ -91,11 +120,8 @@ class Fused:
         groups: Groups,
         names: Sequence[str],
     ) -> _Job:
-        wide = torch.float64 if images.dtype == torch.float64 else torch.float32
-        dtype = torch.bfloat16 if self.precision == "bf16" else wide
-        shape = plan(network)
-        _hold_to_plan(network, shape, images[:1].detach().to(wide))
-        weights = Weights.of(network, shape, dtype=dtype, wide=wide)
+        weights = self._weights(network, images)
+        wide = weights.head.dtype
         if not labels.is_floating_point():
             labels = nn.functional.one_hot(labels, weights.head.shape[0])
         of_cell, share = cells(groups.member)
@@ -106,7 +132,7 @@ class Fused:
             order=torch.cat(of_cell),
             sweeps=_sweeps([len(rows) for rows in of_cell], self.batch),
             share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
-            blocks=compiled() if self.compile else EAGER,
+            blocks=self._blocks(),
         )
 
 
@@ -151,10 +177,7 @@ class _Job:
             image_gradient(self.weights, trace, pieces, direction=direction, blocks=self.blocks)
             for trace, pieces in zip(traces, self.sweeps, strict=True)
         ]
-        border = self.weights.plan.border
-        height, width = found[0].shape[1:3]
-        found = torch.cat(found)[:, border : height - border, border : width - border]
-        found = found.permute(0, 3, 1, 2)
+        found = _lay_back(torch.cat(found), self.weights)
         full = found.new_zeros(len(self.targets), *found.shape[1:], dtype=self.share.dtype)
         return full.index_copy(0, self.order, found.to(full.dtype))
 
@@ -177,6 +200,44 @@ class _Gradients(torch.autograd.Function):
         return ctx.job.image_gradient(upstream, ctx.traces).to(ctx.dtype), None
 
 
+class _Features(torch.autograd.Function):
+    """Features of the last block; its backward pass is the first-order one."""
+
+    @staticmethod
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        images: Tensor,
+        weights: Weights,
+        blocks: Blocks,
+        batch: int,
+    ) -> Tensor:
+        ctx.weights, ctx.blocks, ctx.dtype, ctx.ups = weights, blocks, images.dtype, []
+        found: list[Tensor] = []
+        for rows in images.split(batch):
+            last, up = rise(weights, _lay_out(rows, weights), blocks=blocks)
+            found.append(last)
+            if ctx.needs_input_grad[0]:
+                ctx.ups.append(up)
+        last = torch.cat(found)
+        ctx.shape = last.shape
+        return last.permute(0, 3, 1, 2).flatten(1).to(weights.head.dtype)
+
+    @staticmethod
+    @once_differentiable
+    def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
+        ctx: Any,  # noqa: ANN401
+        upstream: Tensor,
+    ) -> tuple[Tensor, None, None, None]:
+        weights, (example, height, width, channel) = ctx.weights, ctx.shape
+        dp = upstream.to(weights.conv[0].dtype).reshape(example, channel, height, width)
+        parts = dp.permute(0, 2, 3, 1).contiguous().split([len(up[0].a) for up in ctx.ups])
+        found = [
+            fall(weights, up, part, blocks=ctx.blocks)
+            for up, part in zip(ctx.ups, parts, strict=True)
+        ]
+        return _lay_back(torch.cat(found), weights).to(ctx.dtype), None, None, None
+
+
 _HELD: WeakSet[nn.Module] = WeakSet()  # an eager forward per call would cost more than it saves
 
 
@@ -187,7 +248,8 @@ def _hold_to_plan(network: nn.Module, shape: Plan, image: Tensor) -> None:
     weights = Weights.of(network, shape, dtype=image.dtype, wide=image.dtype)
     with torch.no_grad():
         own = network(image)
-        ours = logits(weights, _lay_out(image, weights), blocks=EAGER)
+        targets = image.new_zeros(1, len(weights.head))
+        ours = sweep(weights, _lay_out(image, weights), targets, blocks=EAGER).logits
     scale = own.abs().max() + 1
     if own.shape != ours.shape or not torch.allclose(own / scale, ours / scale, atol=1e-3):
         refuse(network, "", network, "does more in its forward than its modules show")
@@ -199,6 +261,14 @@ def _lay_out(images: Tensor, weights: Weights) -> Tensor:
     border = weights.plan.border
     x = images.to(weights.conv[0].dtype).permute(0, 2, 3, 1)
     return nn.functional.pad(x, (0, 0, border, border, border, border)).contiguous()
+
+
+def _lay_back(images: Tensor, weights: Weights) -> Tensor:
+    """Transpose of ``_lay_out``, for gradients."""
+    border = weights.plan.border
+    height, width = images.shape[1:3]
+    inner = images[:, border : height - border, border : width - border]
+    return inner.permute(0, 3, 1, 2)
 
 
 def _sweeps(counts: Sequence[int], batch: int) -> list[list[Piece]]:

@@ -1,6 +1,7 @@
 """Through the whole network and back for one batch of examples, and the derivative of that.
 
-``sweep`` is a forward and a first-order backward; ``weight_gradients`` reads off what each *piece*
+``rise`` and ``fall`` are the way up to the last map and back to the images; ``sweep`` is a forward
+and a first-order backward of the cross-entropy; ``weight_gradients`` reads off what each *piece*
 of the batch (a slice of examples of one cell) contributes to the gradient of a parameter;
 ``image_gradient`` is the R-operator: the derivative of the image gradient along a direction of the
 parameters that may differ from piece to piece. No graph is built anywhere.
@@ -21,7 +22,17 @@ from torch import Tensor, nn
 from condensery.engines.fused.blocks import Blocks
 from condensery.engines.fused.plan import Block, Plan
 
-__all__ = ["Piece", "Trace", "Weights", "image_gradient", "logits", "sweep", "weight_gradients"]
+__all__ = [
+    "Piece",
+    "Trace",
+    "Up",
+    "Weights",
+    "fall",
+    "image_gradient",
+    "rise",
+    "sweep",
+    "weight_gradients",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -71,7 +82,7 @@ class Weights:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Up:
+class Up:
     """What the way up leaves behind in one block."""
 
     a: Tensor  # its input
@@ -94,30 +105,46 @@ class _Down:
 class Trace:
     """One sweep over one batch."""
 
-    up: list[_Up]
+    up: list[Up]
     down: list[_Down]
     features: Tensor  # [example, feature]
+    logits: Tensor  # [example, class_]
     probabilities: Tensor  # [example, class_]
     mass: Tensor  # [example, 1], sum of the label's probabilities
     dlogits: Tensor  # [example, class_]
 
 
-def logits(weights: Weights, images: Tensor, *, blocks: Blocks) -> Tensor:
-    """What the network says; images are channels-last, ``[example, height, width, channel]``."""
-    return _up(weights, images, blocks)[2]
+def rise(weights: Weights, images: Tensor, *, blocks: Blocks) -> tuple[Tensor, list[Up]]:
+    """The map of the last block, and what the way up leaves behind.
 
-
-def _up(weights: Weights, a: Tensor, blocks: Blocks) -> tuple[list[_Up], Tensor, Tensor]:
-    passed: list[_Up] = []
+    Images and map are channels-last, ``[example, height, width, channel]``.
+    """
+    up: list[Up] = []
+    a = images
     for block, w, scale, shift in zip(
         weights.plan.blocks, weights.conv, weights.scale, weights.shift, strict=True
     ):
         z = _conv(a, w)
         p, mean, r = blocks.forward(z, scale, shift, block.eps)
-        passed.append(_Up(a=a, z=z, mean=mean, r=r))
+        up.append(Up(a=a, z=z, mean=mean, r=r))
         a = p
-    features = a.flatten(1).to(weights.head.dtype)
-    return passed, features, torch.addmm(weights.head_bias, features, weights.head.T)
+    return a, up
+
+
+def _fall(weights: Weights, up: Sequence[Up], dp: Tensor, blocks: Blocks) -> list[_Down]:
+    down: list[_Down] = []
+    for depth in range(len(up) - 1, -1, -1):
+        at, scale, shift = up[depth], weights.scale[depth], weights.shift[depth]
+        dz, b, g = blocks.backward(at.z, at.mean, at.r, scale, shift, dp)
+        down.append(_Down(dp=dp, dz=dz, b=b, g=g))
+        if depth:
+            dp = _conv(dz, weights.turned[depth])
+    return down[::-1]
+
+
+def fall(weights: Weights, up: Sequence[Up], dp: Tensor, *, blocks: Blocks) -> Tensor:
+    """Pull the gradient of the last block's map back to the images; all channels-last."""
+    return _conv(_fall(weights, up, dp, blocks)[0].dz, weights.turned[0])
 
 
 def sweep(weights: Weights, images: Tensor, targets: Tensor, *, blocks: Blocks) -> Trace:
@@ -129,23 +156,17 @@ def sweep(weights: Weights, images: Tensor, targets: Tensor, *, blocks: Blocks) 
         targets: ``[example, class_]``, non-negative.
         blocks: The functions of a block.
     """
-    up, features, said = _up(weights, images, blocks)
-    probabilities, mass = said.softmax(dim=1), targets.sum(dim=1, keepdim=True)
+    last, up = rise(weights, images, blocks=blocks)
+    features = last.flatten(1).to(weights.head.dtype)
+    logits = torch.addmm(weights.head_bias, features, weights.head.T)
+    probabilities, mass = logits.softmax(dim=1), targets.sum(dim=1, keepdim=True)
     dlogits = mass * probabilities - targets
-    _, height, width, channel = up[-1].z.shape
-    dp = (dlogits @ weights.head).to(images.dtype)
-    dp = dp.unflatten(1, (height // 2, width // 2, channel))
-    down: list[_Down] = []
-    for depth in range(len(up) - 1, -1, -1):
-        at, scale, shift = up[depth], weights.scale[depth], weights.shift[depth]
-        dz, b, g = blocks.backward(at.z, at.mean, at.r, scale, shift, dp)
-        down.append(_Down(dp=dp, dz=dz, b=b, g=g))
-        if depth:
-            dp = _conv(dz, weights.turned[depth])
+    dp = (dlogits @ weights.head).to(last.dtype).reshape(last.shape)
     return Trace(
         up=up,
-        down=down[::-1],
+        down=_fall(weights, up, dp, blocks),
         features=features,
+        logits=logits,
         probabilities=probabilities,
         mass=mass,
         dlogits=dlogits,
