@@ -117,6 +117,7 @@ def test_debians_fashion_mnist_is_complete():
         pytest.skip("Debian's package dataset-fashion-mnist is not installed")
     data = load_data(folder)
     assert (data.name, data.train.side) == ("fashion-mnist", (28, 28))
+    assert data.train.class_names[9] == "Ankle boot"
     assert data.train.counts().tolist() == [6000] * 10
     assert data.test.counts().tolist() == [1000] * 10
     assert (data.train.mean, data.train.std) == ((0.2861,), (0.3530,))

@@ -77,3 +77,5 @@ def test_published_constants_and_the_shared_ones_of_cifar_100():
     assert ten.statistics.mean == (0.4914, 0.4822, 0.4465)
     assert ten.statistics.std == (0.2023, 0.1994, 0.2010)
     assert (fashion.statistics.mean, fashion.statistics.std) == ((0.2861,), (0.3530,))
+    assert fashion.class_names is not None
+    assert len(fashion.class_names) == fashion.classes

@@ -96,6 +96,7 @@ def load_data(
     known = recognise(name or read.title, classes=classes, channels=channels)
     statistics = known.statistics if known else measure(train.images)
     called = known.name if known else name or _plain(read.title)
+    names = read.class_names or (known.class_names if known else None) or names
 
     def split(part: Part) -> ImageData:
         return ImageData(

@@ -32,12 +32,14 @@ class KnownSet:
         pattern: How file and folder names write it, lower case.
         classes: Number of classes; a path that only sounds like it is told apart by this.
         statistics: The constants that published results normalise with.
+        class_names: For layouts that say none (IDX); ``None`` where their numbers say it all.
     """
 
     name: str
     pattern: str
     classes: int
     statistics: Statistics
+    class_names: tuple[str, ...] | None = None
 
 
 _CIFAR10 = Statistics(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
@@ -51,6 +53,10 @@ _KNOWN = (
         pattern=r"fashion[-_ ]?mnist(?![a-z0-9])",
         classes=10,
         statistics=Statistics(mean=(0.2861,), std=(0.3530,)),
+        class_names=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
     ),
     KnownSet(
         name="mnist",
