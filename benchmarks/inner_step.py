@@ -5,9 +5,9 @@ Medians of n = 5 interleaved rounds, CIFAR-10 shape, one thread, CPU seconds; to
 medians of the rounds' ratios; the error is of the image gradient, relative to ``autograd``.
 
     engine                CPU s  (min - max)    ratio  error  cosine   first step, cold / warm  peak
-    autograd              16.25  14.69-17.25     1.00                                          534 MB
-    one-pass              12.27  11.38-14.22     1.26  4e-7   1.0000                           493 MB
-    fused-fp32            17.15  16.07-18.96     0.99  5e-4   1.0000                           948 MB
+    autograd              16.25  14.69-17.25     1.00                                         534 MB
+    one-pass              12.27  11.38-14.22     1.26  4e-7   1.0000                          493 MB
+    fused-fp32            17.15  16.07-18.96     0.99  5e-4   1.0000                          948 MB
     fused-bf16            13.27  12.57-15.79     1.24  5e-2   0.9986
     fused-fp32-compiled    6.93   6.32- 7.20     2.33  4e-4   1.0000   +36 s / +14 s          473 MB
     fused-bf16-compiled    2.44   1.95- 2.96     6.97  5e-2   0.9986   +52 s / +13 s          283 MB
