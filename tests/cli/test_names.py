@@ -7,6 +7,7 @@ from condensery.cli.evaluation import EVALUATIONS
 from condensery.evaluation import PROTOCOLS
 from condensery.methods import METHODS
 from condensery.recipe import PARTS
+from condensery.training import PRECISIONS
 
 
 def test_the_methods_are_those_of_the_library():
@@ -24,6 +25,10 @@ def test_the_size_policies_are_those_of_the_recipe():
 
 def test_the_protocols_are_those_of_evaluation():
     assert tuple(PROTOCOLS) == names.PROTOCOLS
+
+
+def test_the_precisions_are_those_of_training():
+    assert tuple(PRECISIONS) == names.PRECISIONS
 
 
 def test_every_preset_says_how_its_result_is_evaluated():

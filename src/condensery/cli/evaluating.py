@@ -43,6 +43,7 @@ def planned(
         protocol=evaluation.protocol,
         epochs=evaluation.epochs,
         steps=evaluation.steps,
+        precision=evaluation.precision,
         known=known,
     )
 

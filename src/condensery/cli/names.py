@@ -5,9 +5,10 @@ A test holds them to the tables they stand for.
 
 from __future__ import annotations
 
-__all__ = ["METHODS", "PRESETS", "PROTOCOLS", "SIZES"]
+__all__ = ["METHODS", "PRECISIONS", "PRESETS", "PROTOCOLS", "SIZES"]
 
 METHODS = ("mdc", "idc")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
 PROTOCOLS = ("idc",)
+PRECISIONS = ("fp32", "bf16")
