@@ -120,15 +120,20 @@ def one(
 
 
 def table(records: list[Record], variants: list[str]) -> str:
-    """Per cent by size: mean over condensation seeds, and their standard deviation."""
+    """Per cent by size: mean and standard deviation over condensations (random: over networks)."""
     cells: dict[tuple[str, int], list[float]] = {}
+    seen: dict[tuple[int, int], float] = {}  # random images: (size, network's seed)
     for record in records:
-        by_size: dict[tuple[str, int], list[float]] = {}
+        by_size: dict[int, list[float]] = {}
         for o in record["observations"]:
-            name = "random" if o["set"] == "random" else record["variant"]
-            by_size.setdefault((name, o["size"]), []).append(o["accuracy"])
-        for key, found in by_size.items():
-            cells.setdefault(key, []).append(statistics.mean(found))
+            if o["set"] == "random":
+                seen[o["size"], o["seed"]] = o["accuracy"]
+            else:
+                by_size.setdefault(o["size"], []).append(o["accuracy"])
+        for size, found in by_size.items():
+            cells.setdefault((record["variant"], size), []).append(statistics.mean(found))
+    for (size, _), accuracy in seen.items():
+        cells.setdefault(("random", size), []).append(accuracy)
     sizes = sorted({size for _, size in cells})
     lines = [
         f"| | {' | '.join(map(str, sizes))} | mean |",
@@ -137,7 +142,7 @@ def table(records: list[Record], variants: list[str]) -> str:
     for variant in [*variants, "random"]:
         found = [cells[variant, size] for size in sizes]
         row = [_cell(accuracies) for accuracies in found]
-        # The mean over sizes of each condensation, then over condensations.
+        # The mean over sizes of each condensation (random: of each network).
         means = [statistics.mean(one) for one in zip(*found, strict=True)]
         lines.append(f"| {variant} | {' | '.join(row)} | {_cell(means)} |")
     return "\n".join(lines)
