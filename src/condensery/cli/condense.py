@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -107,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     recipe = condensation.recipe
-    check_engine(recipe, data.train, seed=arguments.seed)
+    choice = check_engine(recipe, data.train, seed=arguments.seed)
     evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
     if evaluation.sizes is None:
         sizes = chosen_sizes(recipe.ipc, preset=arguments.preset)
@@ -130,4 +131,5 @@ def run(arguments: argparse.Namespace) -> int:
     )
     folder.make(plan.to_json())
     work.introduce(data)
+    print(f"engine: {choice.name} ({choice.reason})", file=sys.stderr)
     return work.work(folder, plan, data, run=condensation)
