@@ -23,7 +23,7 @@ from condensery.schedules import Redraw
 from condensery.sizes import AllSizes, MostLearnable, OneSize
 from condensery.training import SGDTraining
 from condensery.types import Moment, nested
-from condensery.updates import SGD
+from condensery.updates import SGD, Adam
 
 
 def recipe(**changes):
@@ -247,3 +247,14 @@ def test_the_smallest_set_that_is_not_finite_is_named_with_its_size(digits):
     broken = replace(state, stored=state.stored.with_images(images))
     with pytest.raises(NonFiniteLoss, match=r"class '2', size 2.*update\.lr"):
         list(run(choice, digits, seed=0, state=broken))
+
+
+def test_a_settling_run_is_the_run_whose_step_size_is_cut_by_hand(digits):
+    settling = recipe(iterations=3, update=Adam(lr=0.02, settle=3))
+    by_itself = list(run(settling, digits, seed=0))[-1].state
+    constant = replace(settling, update=Adam(lr=0.02))
+    half = [p for p in run(constant, digits, seed=0) if p.boundary][1].state
+    cut = replace(settling, update=Adam(lr=0.02 / 5))
+    by_hand = list(run(cut, digits, seed=0, state=half))[-1].state
+    assert by_itself.stored.images.equal(by_hand.stored.images)
+    assert not half.stored.images.equal(by_hand.stored.images)

@@ -209,6 +209,7 @@ def _outer(recipe: Recipe, world: World, outer: int, state: State) -> Iterator[P
             _pulled_back(recipe.parameterization, state.stored, gradient),
             state.update,
             held=held,
+            remaining=_remaining(recipe, moment.at),
         )
         stored = state.stored.with_images(images)
         state = replace(state, stored=stored, update=update, sizes=sizes)
@@ -280,6 +281,12 @@ def _pulled_back(parts: Parameterization, stored: Examples, gradient: Tensor) ->
 def _of(frozen: Tensor, examples: Examples) -> Tensor:
     """Each example's entry of a per-class count, ``[example, 1, 1, 1]``."""
     return frozen.to(examples.class_.device)[examples.class_][:, None, None, None]
+
+
+def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:
+    """Share of the run's image updates that is left at a moment, this one included."""
+    total = recipe.iterations * recipe.schedule.inner
+    return (total - at[0] * recipe.schedule.inner - at[1]) / total
 
 
 def _clamped(stored: Examples) -> Examples:

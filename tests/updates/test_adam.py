@@ -88,3 +88,17 @@ def test_nothing_given_is_changed():
 def test_choices_that_cannot_work_are_refused(choice, said):
     with pytest.raises(ConfigError, match=said):
         Adam(**choice)
+
+
+def test_the_last_steps_of_a_run_are_a_fifth_as_long():
+    images, gradient = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
+    held = torch.zeros(1, dtype=torch.bool)
+    update = Adam(lr=0.1, settle=4)
+    state = update.start(images)
+    moved = [
+        update.step(images, gradient, state, held=held, remaining=left)[0].flatten()[0].item()
+        for left in (1.0, 0.26, 0.25, 0.01)
+    ]
+    assert moved == pytest.approx([-0.1, -0.1, -0.02, -0.02])
+    constant = Adam(lr=0.1)
+    assert constant.step(images, gradient, state, held=held, remaining=0.01)[0].min() < -0.09

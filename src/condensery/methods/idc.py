@@ -106,7 +106,7 @@ class _Short:
 
 _SHORT: Mapping[str, _Short] = {
     "smoke": _Short(iterations=2, inner=3, steps=2, batch=16, network="convnet3-w16", lr=0.02),
-    "quick": _Short(iterations=30, inner=10, steps=8, batch=32, network="convnet3-w64", lr=0.02),
+    "quick": _Short(iterations=35, inner=10, steps=8, batch=32, network="convnet3-w64", lr=0.02),
     "standard": _Short(iterations=200, inner=20, steps=16, batch=64, network="convnet3", lr=0.01),
 }
 
@@ -165,7 +165,7 @@ def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
             schedule, inner=short.inner, steps=short.steps, pretrain=min(schedule.pretrain, 40)
         ),
         objective=GradientMatching(metric="mse"),
-        update=Adam(lr=short.lr),
+        update=Adam(lr=short.lr, settle=7),
         compiled=_pays_to_compile(data, updates=short.iterations * short.inner),
     )
 

@@ -28,6 +28,8 @@ class Adam:
         lr: Step size in units of the [0, 1] pixel range, > 0.
         momentum: Decay of the mean gradient, in [0, 1).
         decay: Decay of the mean squared gradient, in [0, 1).
+        settle: The last one in ``settle`` steps of a run are a fifth as long, so that the images
+            come to rest; 0: none. A run that its time budget ends before has not settled.
         epsilon: Added to the root, > 0; relative to nothing, so far below any gradient.
 
     Source:
@@ -37,6 +39,7 @@ class Adam:
     lr: float
     momentum: float = 0.9
     decay: float = 0.99
+    settle: int = 0
     epsilon: float = 1e-12
 
     def __post_init__(self) -> None:
@@ -45,6 +48,8 @@ class Adam:
         for name in ("momentum", "decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"update.{name} = {getattr(self, name)} is outside [0, 1).")
+        if self.settle < 0:
+            raise ConfigError(f"update.settle = {self.settle}, but it must be 0 (never) or more.")
         if not self.epsilon > 0:
             raise ConfigError(f"update.epsilon = {self.epsilon}, but it must be above 0.")
 
@@ -54,7 +59,13 @@ class Adam:
         return {"mean": zeros, "square": zeros.clone(), "steps": torch.zeros(())}
 
     def step(
-        self, images: Tensor, gradient: Tensor, state: Mapping[str, Tensor], *, held: Tensor
+        self,
+        images: Tensor,
+        gradient: Tensor,
+        state: Mapping[str, Tensor],
+        *,
+        held: Tensor,
+        remaining: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``ImageUpdate.step``."""
         steps = state["steps"] + 1
@@ -62,5 +73,7 @@ class Adam:
         square = torch.lerp(gradient.square(), state["square"], self.decay).masked_fill(held, 0)
         unbiased = mean / (1 - self.momentum**steps)
         root = (square / (1 - self.decay**steps)).sqrt()
-        moved = torch.where(held, images, images - self.lr * unbiased / (root + self.epsilon))
+        settling = self.settle > 0 and remaining <= 1 / self.settle
+        lr = self.lr / 5 if settling else self.lr
+        moved = torch.where(held, images, images - lr * unbiased / (root + self.epsilon))
         return moved, {"mean": mean, "square": square, "steps": steps}

@@ -18,7 +18,13 @@ class ImageUpdate(Protocol):
         ...
 
     def step(
-        self, images: Tensor, gradient: Tensor, state: Mapping[str, Tensor], *, held: Tensor
+        self,
+        images: Tensor,
+        gradient: Tensor,
+        state: Mapping[str, Tensor],
+        *,
+        held: Tensor,
+        remaining: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """New images and new state.
 
@@ -27,5 +33,6 @@ class ImageUpdate(Protocol):
             gradient: Of the summed losses, same shape.
             state: From ``start`` or the step before.
             held: Pixels whose bits must not change, boolean, broadcastable to ``images``.
+            remaining: Share of the run's steps that is left, this one included, in (0, 1].
         """
         ...

@@ -39,9 +39,16 @@ class SGD:
         return {"velocity": torch.zeros_like(images)}
 
     def step(
-        self, images: Tensor, gradient: Tensor, state: Mapping[str, Tensor], *, held: Tensor
+        self,
+        images: Tensor,
+        gradient: Tensor,
+        state: Mapping[str, Tensor],
+        *,
+        held: Tensor,
+        remaining: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``ImageUpdate.step``."""
+        del remaining
         velocity = (self.momentum * state["velocity"] + gradient).masked_fill(held, 0)
         moved = torch.where(held, images, images - self.lr * velocity)
         return moved, {"velocity": velocity}
