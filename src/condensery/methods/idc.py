@@ -11,7 +11,8 @@
 
 Presets: ``paper`` is the released code's ``--reproduce`` setting of the data set, by name; data of
 another name take the row of CIFAR-10 up to 64 pixels a side, and ImageNet-10's above. ``standard``,
-``quick`` and ``smoke`` are shorter and ours; docs/methods/mdc.md says what each costs and gives.
+``quick`` and ``smoke`` are shorter and ours; docs/methods/mdc.md says what ``quick``
+costs and gives; ``standard`` has not been measured.
 """
 
 from __future__ import annotations

@@ -199,7 +199,7 @@ def resnet18(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet:
     The stem is 3x3 stride 1 below 96 pixels, and 7x7 stride 2 with max pooling from there on.
 
     Source:
-        He, Zhang, Ren, Sun 2016, *Deep Residual Learning*, table 1 (18 layers). Differs:
+        He, Zhang, Ren, Sun 2016, *Deep Residual Learning* (18 layers). Differs:
         weights are drawn as PyTorch draws them.
     """
     return _batch_norm_resnet(

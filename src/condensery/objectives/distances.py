@@ -35,7 +35,7 @@ def cosine(synthetic: Tensor, real: Tensor) -> Tensor:
     """Sum over output rows of one minus the cosine; parameters with one dimension count 0.
 
     Source:
-        Zhao et al. 2021, *Dataset Condensation with Gradient Matching*, eq. (10) of the distance.
+        Zhao et al. 2021, *Dataset Condensation with Gradient Matching*, released distance.
         Differs: the norm is ``sqrt(sum + tiny)``, finite also for a dead row.
     """
     if synthetic.ndim <= 2:  # [group, out]: a bias or the scale of a norm

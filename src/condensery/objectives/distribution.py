@@ -24,7 +24,7 @@ class DistributionMatching:
     """Squared distance of mean features, summed over features, class by class.
 
     Source:
-        Zhao & Bilen 2023 (DM), eq. (6); He et al. 2024 (MDC), feature distance ``F_t(n)``.
+        Zhao & Bilen 2023 (DM), released loss; He et al. 2024 (MDC), feature distance ``F_t(n)``.
         Differs: none; like both released codes the sum, not the mean, over features is taken.
     """
 

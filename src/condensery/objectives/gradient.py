@@ -31,7 +31,7 @@ class GradientMatching:
             (DC, DSA).
 
     Source:
-        Zhao et al. 2021 (DC), eq. (9); Kim et al. 2022 (IDC), released ``matchloss``.
+        Zhao et al. 2021 (DC) and Kim et al. 2022 (IDC), the released matching losses.
     """
 
     joint: ClassVar[bool] = False

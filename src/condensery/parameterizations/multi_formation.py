@@ -5,7 +5,7 @@ examples at the same storage.
 
 Source:
     Kim et al. 2022, *Dataset Condensation via Efficient Synthetic-Data Parameterization*,
-    section 4 (multi-formation). Differs from the released MDC code: examples are ordered image
+    multi-formation. Differs from the released MDC code: examples are ordered image
     by image by default, so that size k is the first k *stored images*; ``order="crop"`` keeps
     the released order, in which size k is the first ``k * factor^2`` crops counted crop position
     first.

@@ -22,7 +22,7 @@ at least float32 whatever the dtype of the images. Images are channels-last. Kno
 networks, convolutions, weights or groups.
 
 Source:
-    Pearlmutter 1994, *Fast Exact Multiplication by the Hessian*, section 3 (the R-operator).
+    Pearlmutter 1994, *Fast Exact Multiplication by the Hessian* (the R-operator).
     Differs: the direction lies in weight space and the derivative asked for is with respect to the
     input, which is the same identity (mixed derivatives commute).
 """
