@@ -79,10 +79,22 @@ def test_the_folder_names_a_known_set(tmp_path: Path):
         (b"", "begins with nothing"),
         (b"\x89PNG\r\n\x1a\n" + bytes(99), r"begins with 89 50 4e 47, but .* 00 00 08 03"),
         (idx(LABELS), r"begins with 00 00 08 01"),
-        (gzip.compress(idx(IMAGES))[:-20], "truncated or damaged"),
+        (gzip.compress(idx(IMAGES), mtime=0)[:-20], "truncated or damaged"),
         (b"\x1f\x8b" + bytes(30), "cannot be read"),
         (idx(IMAGES[:0]), "no pixels"),
         (idx(IMAGES[:19]), "19 images but 20 labels"),
+    ],
+    ids=[
+        "a byte short",
+        "a byte over",
+        "half a header",
+        "empty",
+        "a picture",
+        "labels for images",
+        "gzip cut short",
+        "gzip damaged",
+        "no images",
+        "fewer images than labels",
     ],
 )
 def test_a_damaged_or_foreign_file_is_named(tmp_path: Path, content: bytes, message: str):
