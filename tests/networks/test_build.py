@@ -78,7 +78,18 @@ def test_an_unknown_name_is_an_error_with_the_nearest_known():
         made("resnet81")
 
 
-@pytest.mark.parametrize("name", ["convnet0", "convnet9", "convnet3-w0", "convnet3-w", "convnet"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "convnet0",
+        "convnet9",
+        "convnet3-w0",
+        "convnet3-w",
+        "convnet",
+        "convnet3-bn-w8",
+        "convnet3-in",
+    ],
+)
 def test_a_convnet_without_a_possible_depth_or_width_is_an_error(name):
     with pytest.raises(ConfigError, match="is not known"):
         made(name)

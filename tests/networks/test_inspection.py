@@ -60,12 +60,14 @@ def test_a_network_without_features_is_an_error_that_says_what_to_add():
         features(users(last=False), images())
 
 
-@pytest.mark.parametrize("name", ["convnet3", "resnetap10", "mlp"])
+@pytest.mark.parametrize(
+    "name", ["convnet3", "resnetap10", "resnet18-in", "vgg11", "alexnet", "lenet", "mlp"]
+)
 def test_networks_with_instance_norm_or_none_do_not_mix(name):
     assert mixes_examples(ours(name)) is None
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18", "densenet"])
+@pytest.mark.parametrize("name", ["resnet10", "resnet18", "densenet", "vgg11-bn", "convnet2-bn"])
 def test_batch_norm_mixes_in_train_mode_only(name):
     network = ours(name)
     found = mixes_examples(network)

@@ -40,6 +40,7 @@ def basic_blocks(widths, counts, *, stem):
     [
         ("resnet18", 32, 11_173_962),
         ("resnet18", 128, 11_181_642),  # 11 689 512 with 1000 classes
+        ("resnet18-in", 32, 11_173_962),
         ("densenet", 32, 1_000_618),
         ("mlp", 28, 3 * 28 * 28 * 128 + 128 + 128 * 128 + 128 + 1290),
         (
@@ -122,6 +123,15 @@ def test_resnetap_starts_he_normal():
 def test_resnetap_refuses_images_whose_last_map_is_one_pixel():
     with pytest.raises(ConfigError, match=r"at least 16x16 pixels, got 8x8"):
         made("resnetap10", side=8)
+
+
+def test_resnet18_with_instance_norm_has_no_batch_norm_and_refuses_a_last_map_of_one_pixel():
+    network = made("resnet18-in", side=9)
+    kinds = {type(module) for module in network.modules()}
+    assert nn.GroupNorm in kinds
+    assert nn.BatchNorm2d not in kinds
+    with pytest.raises(ConfigError, match=r"at least 9x9 pixels, got 8x8"):
+        made("resnet18-in", side=8)
 
 
 @pytest.mark.parametrize("name", ["resnet10", "resnet18", "densenet"])

@@ -10,16 +10,21 @@ import importlib
 import inspect
 import re
 from collections.abc import Callable
+from functools import partial
 from typing import cast
 
 import torch
 from torch import nn
 
 from condensery.errors import ConfigError, nearest
+from condensery.networks.alexnet import AlexNet
 from condensery.networks.convnet import ConvNet
 from condensery.networks.densenet import DenseNet
+from condensery.networks.lenet import LeNet
 from condensery.networks.mlp import MLP
+from condensery.networks.norms import Norm, batch_norm, instance_norm
 from condensery.networks.resnet import resnet10, resnet18, resnet_ap10
+from condensery.networks.vgg import VGG11
 from condensery.rng import global_stream
 
 __all__ = ["Factory", "build", "known_networks"]
@@ -31,14 +36,23 @@ _OURS: dict[str, Factory] = {
     "resnetap10": resnet_ap10,
     "resnet10": resnet10,
     "resnet18": resnet18,
+    "resnet18-in": partial(resnet18, norm=instance_norm),
     "densenet": DenseNet,
+    "vgg11": partial(VGG11, norm=instance_norm),
+    "vgg11-bn": partial(VGG11, norm=batch_norm),
+    "alexnet": AlexNet,
+    "lenet": LeNet,
     "mlp": MLP,
 }
-_CONVNET = re.compile(r"convnet([1-8])(?:-w([1-9]\d*))?")
+_CONVNET = re.compile(r"convnet([1-8])(?:-w([1-9]\d*))?(-bn)?")
 
 
 def known_networks() -> tuple[str, ...]:
-    """The names that ``build`` knows; a ConvNet's may be followed by its width: convnet3-w64."""
+    """The names that ``build`` knows.
+
+    A ConvNet's may be followed by its width and by ``-bn`` for batch norm: ``convnet3-w64``,
+    ``convnet3-bn``, ``convnet3-w64-bn``.
+    """
     return (*(f"convnet{depth}" for depth in range(1, 9)), *_OURS)
 
 
@@ -62,13 +76,6 @@ def _imported(name: str) -> Factory:
     return cast("Factory", found)
 
 
-def _convnet(depth: int, width: int) -> Factory:
-    def factory(*, channels: int, classes: int, side: tuple[int, int]) -> nn.Module:
-        return ConvNet(channels=channels, classes=classes, side=side, depth=depth, width=width)
-
-    return factory
-
-
 def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
     """What to call the network in messages, how to make it, and whether it is ours."""
     if not isinstance(network, str):
@@ -76,12 +83,15 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
     if ":" in network:
         return network, _imported(network), False
     if match := _CONVNET.fullmatch(network):
-        return network, _convnet(int(match[1]), int(match[2] or 128)), True
+        norm: Norm = batch_norm if match[3] else instance_norm
+        width = int(match[2] or 128)
+        return network, partial(ConvNet, depth=int(match[1]), width=width, norm=norm), True
     if network in _OURS:
         return network, _OURS[network], True
     raise ConfigError(
         f"network {network!r} is not known.{nearest(network, known_networks())} Known are "
-        f"{', '.join(known_networks())}, a ConvNet with its width (convnet3-w64), "
+        f"{', '.join(known_networks())}, a ConvNet with its width (convnet3-w64) or batch "
+        "norm (convnet3-bn), "
         "and a factory of yours as package.module:factory."
     )
 

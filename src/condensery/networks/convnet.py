@@ -9,21 +9,18 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from condensery.errors import ConfigError
+from condensery.networks.norms import Norm, instance_norm
 
 __all__ = ["ConvBlock", "ConvNet"]
 
 
 class ConvBlock(nn.Module):
-    """3x3 convolution, instance norm with affine weights, ReLU, 2x2 average pooling.
+    """3x3 convolution, norm with affine weights, ReLU, 2x2 average pooling."""
 
-    The norm is a ``GroupNorm`` with one group per channel: the same numbers as an affine
-    instance norm, in train and eval mode alike, and no example sees another.
-    """
-
-    def __init__(self, channels: int, width: int, *, padding: int) -> None:
+    def __init__(self, channels: int, width: int, *, padding: int, norm: Norm) -> None:
         super().__init__()
         self.conv = nn.Conv2d(channels, width, kernel_size=3, padding=padding)
-        self.norm = nn.GroupNorm(width, width)
+        self.norm = norm(width)
         self.activation = nn.ReLU()
         self.pool = nn.AvgPool2d(kernel_size=2, stride=2)
 
@@ -43,11 +40,19 @@ class ConvNet(nn.Module):
     Source:
         Zhao, Mopuri, Bilen 2021, *Dataset Condensation with Gradient Matching*,
         implementation details ("ConvNet": depth 3, width 128, 32x32 images), and the field
-        since. Differs: nothing.
+        since; with batch norm as in the cross-architecture experiments of Zhao and Bilen 2021
+        (DSA) and 2023 (DM). Differs: nothing.
     """
 
     def __init__(
-        self, *, channels: int, classes: int, side: tuple[int, int], depth: int, width: int
+        self,
+        *,
+        channels: int,
+        classes: int,
+        side: tuple[int, int],
+        depth: int,
+        width: int,
+        norm: Norm = instance_norm,
     ) -> None:
         super().__init__()
         padding = 3 if channels == 1 else 1
@@ -65,7 +70,12 @@ class ConvNet(nn.Module):
             )
         self.blocks = nn.Sequential(
             *(
-                ConvBlock(width if block else channels, width, padding=1 if block else padding)
+                ConvBlock(
+                    width if block else channels,
+                    width,
+                    padding=1 if block else padding,
+                    norm=norm,
+                )
                 for block in range(depth)
             )
         )

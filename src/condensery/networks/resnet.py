@@ -1,4 +1,4 @@
-"""Residual networks: ResNetAP-10 with instance norm, ResNet-10 and ResNet-18 with batch norm.
+"""Residual networks: ResNetAP-10 with instance norm, ResNet-10, ResNet-18 with either norm.
 
 Knows nothing about how they are trained or matched.
 """
@@ -6,23 +6,17 @@ Knows nothing about how they are trained or matched.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
 
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from condensery.errors import ConfigError
+from condensery.networks.norms import Norm, batch_norm, instance_norm
 
 __all__ = ["ResNet", "resnet10", "resnet18", "resnet_ap10"]
 
 BIG = 96
 """Images of at least this many pixels on their shorter side get the ImageNet stem."""
-
-Norm = Callable[[int], nn.Module]
-
-
-def _instance_norm(width: int) -> nn.Module:
-    return nn.GroupNorm(width, width)
 
 
 class BasicBlock(nn.Module):
@@ -133,19 +127,19 @@ def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet
     if min(side) >= BIG:
         stem = nn.Sequential(
             nn.Conv2d(channels, 64, 7, padding=3, bias=False),
-            _instance_norm(64),
+            instance_norm(64),
             nn.ReLU(),
             nn.AvgPool2d(4),
         )
     else:
-        stem = _small_stem(channels, 64, _instance_norm)
+        stem = _small_stem(channels, 64, instance_norm)
     network = ResNet(
         stem=stem,
         blocks=(1, 1, 1, 1),
         widths=(64, 128, 256, 512),
         classes=classes,
         halve="pool",
-        norm=_instance_norm,
+        norm=instance_norm,
     )
     for module in network.modules():
         if isinstance(module, nn.Conv2d):
@@ -154,30 +148,31 @@ def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet
     return network
 
 
-def _batch_norm_resnet(
+def _strided(
     blocks: tuple[int, int, int, int],
     widths: tuple[int, int, int, int],
     *,
     channels: int,
     classes: int,
     side: tuple[int, int],
+    norm: Norm,
 ) -> ResNet:
     if min(side) >= BIG:
         stem = nn.Sequential(
             nn.Conv2d(channels, widths[0], 7, stride=2, padding=3, bias=False),
-            nn.BatchNorm2d(widths[0]),
+            norm(widths[0]),
             nn.ReLU(),
             nn.MaxPool2d(3, stride=2, padding=1),
         )
     else:
-        stem = _small_stem(channels, widths[0], nn.BatchNorm2d)
+        stem = _small_stem(channels, widths[0], norm)
     return ResNet(
         stem=stem,
         blocks=blocks,
         widths=widths,
         classes=classes,
         halve="stride",
-        norm=nn.BatchNorm2d,
+        norm=norm,
     )
 
 
@@ -188,20 +183,42 @@ def resnet10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet:
         Kim et al. 2022, cross-architecture experiments (CIFAR). Differs: from 96 pixels on it gets
         the ImageNet stem of ResNet-18; weights are drawn as PyTorch draws them.
     """
-    return _batch_norm_resnet(
-        (1, 1, 1, 1), (32, 64, 128, 256), channels=channels, classes=classes, side=side
+    return _strided(
+        (1, 1, 1, 1),
+        (32, 64, 128, 256),
+        channels=channels,
+        classes=classes,
+        side=side,
+        norm=batch_norm,
     )
 
 
-def resnet18(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet:
-    """ResNet-18: two blocks per stage, widths 64/128/256/512, batch norm.
+def resnet18(
+    *, channels: int, classes: int, side: tuple[int, int], norm: Norm = batch_norm
+) -> ResNet:
+    """ResNet-18: two blocks per stage, widths 64/128/256/512, batch norm or another one.
 
     The stem is 3x3 stride 1 below 96 pixels, and 7x7 stride 2 with max pooling from there on.
 
+    Raises:
+        ConfigError: With instance norm, if the last map would be one pixel.
+
     Source:
-        He, Zhang, Ren, Sun 2016, *Deep Residual Learning* (18 layers). Differs:
-        weights are drawn as PyTorch draws them.
+        He, Zhang, Ren, Sun 2016, *Deep Residual Learning* (18 layers); with instance norm as in
+        the cross-architecture experiments of Zhao, Mopuri, Bilen 2021. Differs: weights are
+        drawn as PyTorch draws them.
     """
-    return _batch_norm_resnet(
-        (2, 2, 2, 2), (64, 128, 256, 512), channels=channels, classes=classes, side=side
+    if norm is instance_norm and min(side) < 9:
+        raise ConfigError(
+            f"network resnet18-in needs images of at least 9x9 pixels, got {side[0]}x{side[1]}: "
+            "its last map would be one pixel, which instance norm turns into a constant. Use "
+            "resnet18, or convnet3."
+        )
+    return _strided(
+        (2, 2, 2, 2),
+        (64, 128, 256, 512),
+        channels=channels,
+        classes=classes,
+        side=side,
+        norm=norm,
     )
