@@ -5,9 +5,9 @@ from fractions import Fraction
 
 import pytest
 
-from condensery.augment import Identity
+from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError
-from condensery.evaluation import Protocol, Subject, protocol_for
+from condensery.evaluation import DEFAULTS, PROTOCOLS, Protocol, Subject, protocol_for
 from condensery.training import SGDTraining
 
 
@@ -99,3 +99,108 @@ def test_a_training_without_a_step_is_refused(length):
 def test_two_lengths_are_refused():
     with pytest.raises(ConfigError, match="epochs = 3 and steps = 4"):
         idc("cifar10", epochs=3, steps=4)
+
+
+HALF = {
+    "dc": (300, "cifar10", Identity()),
+    "dsa": (
+        1000,
+        "cifar10",
+        PerExample(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"),
+    ),
+    "mtt": (
+        1000,
+        "cifar10",
+        PerExample(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", HALF)
+def test_the_dc_dsa_and_mtt_protocols_are_the_released_ones(name: str):
+    epochs, data, augment = HALF[name]
+    protocol = protocol_for(name, Subject(data=data, step_size=0.02))
+    training = protocol.training
+
+    assert (protocol.name, protocol.epochs, protocol.labels) == (name, epochs, "hard")
+    assert (training.batch, training.momentum, training.weight_decay) == (256, 0.9, 5e-4)
+    assert training.lr == (0.02 if name == "mtt" else 0.01)
+    assert training.augment == augment
+    assert training.cutmix == 0
+
+
+def test_digits_are_not_mirrored_and_dc_moves_those_of_mnist():
+    for data in ("mnist", "svhn", "digits"):
+        dsa = protocol_for("dsa", Subject(data=data))
+        assert dsa.training.augment.strategy == "color_crop_cutout_scale_rotate"
+    mnist = protocol_for("dc", Subject(data="MNIST"))
+    assert mnist.epochs == 1000
+    assert mnist.training.augment == PerExample(strategy="crop_scale_rotate", mode="dsa")
+    assert protocol_for("dc", Subject(data="svhn")).training.augment == Identity()
+
+
+def test_the_dc_protocol_drops_once_behind_the_middle_and_begins_momentum_anew():
+    protocol = protocol_for("dc", Subject(data="cifar10"), epochs=6)
+    steps = protocol.total_steps(300)  # two steps an epoch, one epoch more
+
+    rates = [protocol.lr(step, images=300) for step in range(steps)]
+    anew = [step for step in range(steps) if protocol.restarts(step, images=300)]
+
+    assert rates == pytest.approx([0.01] * 10 + [0.001] * 4)
+    assert anew == [10]
+
+
+def test_with_steps_the_dc_protocol_drops_in_the_middle_of_exactly_so_many():
+    protocol = protocol_for("dc", Subject(data="cifar10"), steps=9)
+
+    rates = [protocol.lr(step, images=1000) for step in range(protocol.total_steps(1000))]
+
+    assert rates == pytest.approx([0.01] * 4 + [0.001] * 5)
+    assert [step for step in range(9) if protocol.restarts(step, images=1000)] == [4]
+
+
+def test_the_idc_protocol_keeps_its_momentum():
+    protocol = idc("cifar10", epochs=6)
+
+    assert not any(protocol.restarts(step, images=64) for step in range(6))
+
+
+@pytest.mark.parametrize(
+    ("method", "expected"),
+    [
+        ("mdc", "idc"),
+        ("idc", "idc"),
+        ("dream", "idc"),
+        ("a method of mine", "idc"),
+        ("dc", "dc"),
+        ("dsa", "dsa"),
+        ("dm", "dsa"),
+        ("mtt", "mtt"),
+    ],
+)
+def test_a_set_is_tested_as_its_method_was_published(method: str, expected: str):
+    subject = Subject(data="cifar10", method=method, step_size=0.02)
+
+    assert protocol_for(None, subject).name == expected
+    assert protocol_for("idc", subject).name == "idc"
+
+
+def test_every_default_is_a_protocol():
+    assert set(DEFAULTS.values()) <= PROTOCOLS.keys()
+
+
+@pytest.mark.parametrize("step_size", [None, 0.0, -0.1])
+def test_mtt_without_a_learned_step_size_is_refused_with_what_would_work(step_size):
+    with pytest.raises(ConfigError, match="Use protocol dsa"):
+        protocol_for("mtt", Subject(data="cifar10", step_size=step_size))
+
+
+def test_other_labels_than_the_protocols_own_are_said_in_its_name():
+    subject = Subject(data="cifar10")
+    soft = protocol_for("dsa", subject, labels="soft", epochs=5)
+
+    assert (soft.name, soft.labels, soft.epochs) == ("dsa-soft", "soft", 5)
+    assert protocol_for("dsa", subject, labels="hard") == protocol_for("dsa", subject)
+    assert protocol_for(soft, subject, labels="soft") is soft
+    with pytest.raises(ConfigError, match=r"labels = 'sofd' is unknown.*Did you mean 'soft'"):
+        protocol_for("dsa", subject, labels="sofd")

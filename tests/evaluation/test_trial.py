@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 import torch
@@ -135,6 +136,53 @@ def test_learned_labels_are_not_used(data: Data):
     on = pool(condensed, 2, test=data.test)
 
     assert on.labels.tolist() == [0, 1, 2, 0, 1, 2]
+
+
+def test_learned_labels_are_used_where_the_protocol_asks_and_the_set_has_them(
+    data: Data, condensed: CondensedSet
+):
+    learned = stored_set({"kind": "pixels"}, soft=True)
+
+    on = pool(learned, 2, test=data.test, labels="soft")
+
+    assert on.labels.argmax(dim=1).tolist() == [1, 2, 0, 1, 2, 0]
+    beside = pool(condensed, 2, test=data.test, labels="soft")
+    assert beside.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    soft = replace(WHOLE, labels="soft", epochs=60)
+    wrong, right = (
+        trial(learned, data, protocol=protocol).run(compiled=False)
+        for protocol in (soft, replace(soft, labels="hard"))
+    )
+    assert wrong != right
+
+
+def test_learned_labels_enter_the_fingerprint_where_they_are_used(data: Data):
+    learned = stored_set({"kind": "pixels"}, soft=True)
+    assert learned.soft_labels is not None
+    other = replace(learned, soft_labels=learned.soft_labels.flip(1))
+    soft = replace(WHOLE, labels="soft")
+
+    assert trial(learned, data).fingerprint == trial(other, data).fingerprint
+    one, two = (trial(x, data, protocol=soft).fingerprint for x in (learned, other))
+    assert one != two
+
+
+def test_a_restarted_optimiser_forgets_its_momentum(data: Data, condensed: CondensedSet):
+    protocol = replace(WHOLE, milestones=(Fraction(1, 2),), gamma=0.1, restart=True)
+    on = pool(condensed, 2, test=data.test)
+    on = Pool(on.images.double(), on.labels)
+    network = fresh("convnet2-w4", data.test, size=2, seed=3).double()
+    naive = fresh("convnet2-w4", data.test, size=2, seed=3).double()
+
+    train(network, on, protocol=protocol, seed=3)
+
+    for lr in (0.01, 0.001):
+        optimiser = torch.optim.SGD(naive.parameters(), lr=lr, momentum=0.9, weight_decay=5e-4)
+        for _ in range(3):
+            optimiser.zero_grad()
+            functional.cross_entropy(naive(on.images), on.labels).backward()
+            optimiser.step()
+    torch.testing.assert_close(weights(network), weights(naive), rtol=1e-9, atol=1e-12)
 
 
 def test_the_fingerprint_changes_with_all_that_decides_the_result(data: Data):

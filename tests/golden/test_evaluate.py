@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ import torch
 from safetensors.torch import load_file
 
 from condensery.augment import Identity
-from condensery.evaluation import Protocol, herding
+from condensery.evaluation import Protocol, Subject, herding, protocol_for
 from condensery.training import SGDTraining
 
 
@@ -25,6 +26,28 @@ def test_the_step_size_of_every_epoch_is_that_of_the_release(shared_folder: Path
         expected = golden[f"out.lr.E{epochs}"].repeat_interleave(each)
         found = torch.tensor(rates, dtype=torch.float64)
         torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+
+
+@pytest.mark.parametrize("images", [10, 256, 400])
+@pytest.mark.parametrize("name", ["dc", "dsa", "mtt"])
+def test_the_dc_protocol_drops_and_restarts_in_the_epoch_of_the_release(
+    shared_folder: Path, name: str, images: int
+):
+    golden = load_file(shared_folder / "golden" / "eval_lr_vico.safetensors")
+    for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
+        own = protocol_for(name, Subject(data="cifar10", step_size=lr), epochs=epochs)
+        protocol = replace(own, training=replace(own.training, lr=lr))
+        rates, anew = golden[f"out.lr.E{epochs}"], golden[f"out.new_optimizer.E{epochs}"]
+        each = -(-images // 256)
+        steps = range(protocol.total_steps(images))
+        assert len(steps) == len(rates) * each
+
+        found = torch.tensor(
+            [protocol.lr(step, images=images) for step in steps], dtype=torch.float64
+        )
+        torch.testing.assert_close(found, rates.repeat_interleave(each), rtol=1e-12, atol=0)
+        restarts = [step for step in steps if protocol.restarts(step, images=images)]
+        assert restarts == [each * epoch for epoch in anew.nonzero()[:, 0].tolist() if epoch]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

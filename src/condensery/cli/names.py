@@ -10,5 +10,5 @@ __all__ = ["METHODS", "PRECISIONS", "PRESETS", "PROTOCOLS", "SIZES"]
 METHODS = ("mdc", "idc")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
-PROTOCOLS = ("idc",)
+PROTOCOLS = ("idc", "dc", "dsa", "mtt")
 PRECISIONS = ("fp32", "bf16")

@@ -2,12 +2,15 @@
 
 from condensery.evaluation.evaluate import Evaluation, evaluate, observe
 from condensery.evaluation.observation import Observation, append_observation, read_observations
-from condensery.evaluation.protocol import PROTOCOLS, Protocol, Subject, protocol_for
+from condensery.evaluation.protocol import LABELS, Protocol, Subject
+from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for
 from condensery.evaluation.selection import herding, random_selection, select
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.trials import Trials
 
 __all__ = [
+    "DEFAULTS",
+    "LABELS",
     "PROTOCOLS",
     "Evaluation",
     "Observation",

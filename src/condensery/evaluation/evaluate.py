@@ -16,7 +16,8 @@ from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, DataError
 from condensery.evaluation.observation import Observation
-from condensery.evaluation.protocol import Protocol, Subject, protocol_for
+from condensery.evaluation.protocol import Protocol, Subject
+from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.selection import random_selection
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.trial import Network, Trial, fresh

@@ -12,7 +12,7 @@ from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from condensery.artifact import CondensedSet
@@ -29,17 +29,21 @@ Network = str | Callable[..., nn.Module]
 
 
 class Pool(NamedTuple):
-    """The images that a network is trained on, normalised, and their classes."""
+    """The images that a network is trained on, normalised, and their labels."""
 
     images: Float[Tensor, "example channel height width"]
-    labels: Int[Tensor, "example"]
+    labels: Tensor
 
 
-def pool(condensed: CondensedSet, size: int, *, test: ImageData) -> Pool:
-    """The decoded set of size ``size``, normalised as ``test`` is, on its device."""
+def pool(condensed: CondensedSet, size: int, *, test: ImageData, labels: str = "hard") -> Pool:
+    """The decoded set of size ``size``, normalised as ``test`` is, on its device.
+
+    Labels are class indices, or with ``labels="soft"`` the learned ones where the set has any.
+    """
     decoded = condensed.decode(size)
     device = test.images.device
-    return Pool(test.normalise(decoded.images).to(device), decoded.class_.to(device))
+    known = decoded.labels if labels == "soft" else decoded.class_
+    return Pool(test.normalise(decoded.images).to(device), known.to(device))
 
 
 def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Module:
@@ -78,6 +82,8 @@ def train(
     order = batches(count, protocol.training.batch, rng=stream(seed, "evaluate", "order"))
     rng = stream(seed, "evaluate", "view")
     for step, index in enumerate(islice(order, protocol.total_steps(count))):
+        if protocol.restarts(step, images=count):
+            trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
         trainer.set_lr(protocol.lr(step, images=count))
         trainer.step(on.images[index], on.labels[index], rng=rng)
     return network
@@ -114,7 +120,7 @@ class Trial:
             Fraction of the test images that the network gets right after its last step, and the
             number of images that it was trained on.
         """
-        on = pool(self.images, self.size, test=self.test)
+        on = pool(self.images, self.size, test=self.test, labels=self.protocol.labels)
         network = train(
             fresh(self.network, self.test, size=self.size, seed=self.seed),
             on,
@@ -155,7 +161,10 @@ class Trial:
         content = hashlib.blake2b(digest_size=8)
         content.update(repr((decode, self.size, self.protocol, test.mean, test.std)).encode())
         content.update(f"{test.fingerprint} {condensed.images.dtype}".encode())
-        for tensor in (condensed.images, condensed.labels, condensed.rank):
+        learned = condensed.soft_labels if self.protocol.labels == "soft" else None
+        for tensor in (condensed.images, condensed.labels, condensed.rank, learned):
+            if tensor is None:
+                continue
             content.update(tensor[:rows].contiguous().numpy().tobytes())
         return content.hexdigest()
 
