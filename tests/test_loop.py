@@ -13,9 +13,10 @@ from condensery.augment import Identity, Siamese
 from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.errors import ConfigError, DataError, NonFiniteLoss
-from condensery.loop import State, run, start
+from condensery.loop import run, start
 from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parameterizations import MultiFormation, Pixels
+from condensery.progress import State
 from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.samplers import RandomPerClass

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from condensery.artifact import CondensedSet
     from condensery.data import Data, ImageData, load_data
     from condensery.evaluation import evaluate, random_selection
-    from condensery.loop import Progress
+    from condensery.progress import Progress
 
 __all__ = [
     "Condensation",
@@ -33,7 +33,7 @@ _ROOMS = {
     "Condensation": "api",
     "Data": "data",
     "ImageData": "data",
-    "Progress": "loop",
+    "Progress": "progress",
     "condense": "api",
     "evaluate": "evaluation",
     "load_data": "data",

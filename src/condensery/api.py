@@ -12,8 +12,9 @@ from datetime import datetime, timezone
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.loop import Progress, State, run, start
+from condensery.loop import run, start
 from condensery.methods import recipe_for
+from condensery.progress import Progress, State
 from condensery.recipe import PARTS, Recipe, changed, to_json
 
 __all__ = ["Condensation", "condense", "resolve"]
@@ -68,6 +69,7 @@ class Condensation:
     def so_far(self, *, created: str | None = None) -> CondensedSet:
         """The condensed set of the steps taken so far: an anytime result."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        step = self.state.stored.step
         return CondensedSet.from_stored(
             self.state.stored.to("cpu"),
             name=f"{self.data.name}-{self.recipe.method}-ipc{self.recipe.ipc}",
@@ -85,6 +87,7 @@ class Condensation:
                 "classes": self.data.classes,
             },
             created=now if created is None else created,
+            learned_step_size=None if step is None else float(step),
         )
 
 

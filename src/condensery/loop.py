@@ -1,99 +1,32 @@
 """The one loop: every method is this loop over another recipe.
 
-It draws, binds, asks for the losses of some sets, and moves the stored images. It has no branch
-on a method, an objective or a data set. A generator: whoever drives it decides between yields
-about logging, checkpoints and stopping.
+It draws and binds, and lets every set take its step. It has no branch on a method, an objective or
+a data set. A generator: whoever drives it decides between yields about logging, checkpoints and
+stopping.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import cache, partial
 
-import torch
 from torch import Tensor
 
 from condensery import networks
 from condensery.data import ImageData
 from condensery.engines import choose
-from condensery.errors import ConfigError, DataError, NonFiniteLoss
+from condensery.errors import ConfigError, DataError
 from condensery.objectives import Match, Objective
-from condensery.parameterizations import Parameterization
+from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
+from condensery.samplers import Draw
 from condensery.schedules import World
-from condensery.types import JOINT, Examples, Groups, Moment, nested
+from condensery.step import learned, step
+from condensery.types import Examples, Moment
 
-__all__ = ["Progress", "State", "run", "start"]
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class State:
-    """All that a run remembers between two outer iterations.
-
-    Attributes:
-        outer: Finished outer iterations.
-        stored: Stored images in [0, 1] (a step may leave the range a little until the next
-            outer iteration), rows sorted by rank, then class.
-        update: The image update's state.
-        sizes: The size policy's state.
-    """
-
-    outer: int
-    stored: Examples
-    update: Mapping[str, Tensor]
-    sizes: Mapping[str, Tensor]
-
-    def tensors(self) -> dict[str, Tensor]:
-        """The state as named tensors, for a checkpoint."""
-        stored = {name: getattr(self.stored, name) for name in _STORED}
-        parts = {"stored": stored, "update": self.update, "sizes": self.sizes}
-        return {f"{part}.{name}": t for part, named in parts.items() for name, t in named.items()}
-
-    @staticmethod
-    def from_tensors(outer: int, tensors: Mapping[str, Tensor]) -> State:
-        """Read what ``tensors`` wrote."""
-        parts: dict[str, dict[str, Tensor]] = {"stored": {}, "update": {}, "sizes": {}}
-        for path, tensor in tensors.items():
-            part, _, name = path.partition(".")
-            parts[part][name] = tensor
-        stored = Examples(**parts["stored"])
-        return State(outer=outer, stored=stored, update=parts["update"], sizes=parts["sizes"])
-
-
-_STORED = ("images", "labels", "class_", "rank")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Progress:
-    """What happened at one image update, or, with ``boundary``, at the end of an outer iteration.
-
-    Attributes:
-        outer: Outer iteration, from 0.
-        inner: Inner iteration, from 0.
-        iterations: Outer iterations of the whole run.
-        inner_steps: Image updates in an outer iteration.
-        losses: ``{size: matching loss summed over classes}``; a size that differs by class reads
-            ``"3-7"``.
-        frozen: Images per class left alone, ``{smallest, largest over classes}``.
-        boundary: Whether the outer iteration is complete: ``state`` can be resumed from.
-        state: The run's state after this step.
-    """
-
-    outer: int
-    inner: int
-    iterations: int
-    inner_steps: int
-    losses: Mapping[str, float]
-    frozen: tuple[int, int]
-    boundary: bool
-    state: State
-
-    @property
-    def loss(self) -> float:
-        """Sum of the losses of all sizes."""
-        return sum(self.losses.values())
+__all__ = ["SHARED", "run", "run_together", "start"]
 
 
 def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
@@ -119,10 +52,12 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
         )
     held = counts.clamp(max=recipe.ipc)
     stored = recipe.parameterization.start(data, counts=held, rng=stream(seed, "init"))
+    for also in (recipe.labels, recipe.step):
+        stored = stored if also is None else also.start(stored, classes=data.classes)
     return State(
         outer=0,
         stored=stored,
-        update=recipe.update.start(stored.images),
+        update={name: part.start(getattr(stored, name)) for name, part in learned(recipe).items()},
         sizes=recipe.sizes.start(held),
     )
 
@@ -130,7 +65,7 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
 def run(
     recipe: Recipe, data: ImageData, *, seed: int, state: State | None = None, device: str = "cpu"
 ) -> Iterator[Progress]:
-    """Condense.
+    """Condense one set: ``run_together`` of one recipe.
 
     Args:
         recipe: The parts.
@@ -147,94 +82,137 @@ def run(
     Raises:
         NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
         ConfigError, UnsupportedNetwork: If the parts do not fit the data or each other.
+    """
+    state = start(recipe, data, seed=seed) if state is None else state
+    for (progress,) in run_together([recipe], data, seed=seed, states=[state], device=device):
+        yield progress
+
+
+def run_together(
+    recipes: Sequence[Recipe],
+    data: ImageData,
+    *,
+    seed: int,
+    states: Sequence[State],
+    device: str = "cpu",
+) -> Iterator[tuple[Progress, ...]]:
+    """Condense several sets in lockstep: networks, real batches, draws and real targets are shared.
+
+    Every set gets the bits that it gets alone; what is shared is computed once. Sets may differ in
+    all that concerns themselves alone: number of images, parameterization, objective, sizes,
+    update and start.
+
+    Args:
+        recipes: One a set, at least one; equal in ``SHARED``.
+        data: Real training images.
+        seed: Of every draw.
+        states: One a set, all after the same number of outer iterations; their starts may come
+            from other seeds.
+        device: See ``run``.
+
+    Yields:
+        One ``Progress`` a set after every image update, and after every outer iteration.
+
+    Raises:
+        ConfigError: Also if the sets cannot share their networks, naming the key that differs.
 
     Source:
         He et al. 2024 (MDC), Algorithm 1, with one image step for all classes
         (``condensery.updates.joint_sgd`` says why that is the same).
     """
-    state = start(recipe, data, seed=seed) if state is None else state
-    state = _on(state, device)
+    _check_shareable(recipes, states)
+    shared, now = recipes[0], [_on(state, device) for state in states]
     build = partial(
-        networks.build, recipe.network, channels=data.channels, classes=data.classes, side=data.side
+        networks.build, shared.network, channels=data.channels, classes=data.classes, side=data.side
     )
     world = World(
         data=data,
         network=lambda *path: build(seed=seed, path=path),
+        synthetic=lambda: recipes[0].parameterization.decode(now[0].stored),
         seed=seed,
         device=device,
-        precision=recipe.precision,
-        compiled=recipe.compiled,
+        precision=shared.precision,
+        compiled=shared.compiled,
     )
-    for outer in range(state.outer, recipe.iterations):
-        state = replace(state, stored=_clamped(state.stored))
-        progress = None
-        for progress in _outer(recipe, world, outer, state):
-            state = progress.state
-            yield progress
-        assert progress is not None  # a schedule has at least one moment
-        sizes = recipe.sizes.close(state.sizes, outer=outer)
-        state = replace(state, outer=outer + 1, sizes=sizes)
-        yield replace(progress, boundary=True, state=state)
+    for outer in range(now[0].outer, shared.iterations):
+        now[:] = [
+            replace(state, stored=_projected(recipe, state.stored))
+            for recipe, state in zip(recipes, now, strict=True)
+        ]
+        draw = shared.sampler.begin(data)
+        together: tuple[Progress, ...] = ()
+        for moment in shared.schedule.moments(outer, world):
+            bind = _binder(shared, world, moment, draw)
+            together = tuple(
+                step(recipe, moment, bind, state, data=data, seed=seed)
+                for recipe, state in zip(recipes, now, strict=True)
+            )
+            now[:] = [progress.state for progress in together]
+            yield together
+        together = tuple(
+            _closed(recipe, progress) for recipe, progress in zip(recipes, together, strict=True)
+        )
+        now[:] = [progress.state for progress in together]
+        yield together
+
+
+SHARED = (
+    "network", "augment", "sampler", "schedule", "iterations",
+    "engine", "precision", "compiled", "classes_per_pass",
+)  # fmt: skip
+"""What recipes that run together have in common."""
+
+
+def _check_shareable(recipes: Sequence[Recipe], states: Sequence[State]) -> None:
+    shared = recipes[0]
+    if len(recipes) > 1 and shared.schedule.reads_synthetic:
+        raise ConfigError(
+            f"{len(recipes)} sets cannot run together: schedule = {shared.schedule} trains "
+            "networks on the set itself, so they cannot be shared. Run the sets one by one."
+        )
+    for name in SHARED:
+        found = {str(getattr(recipe, name)) for recipe in recipes}
+        if len(found) > 1:
+            raise ConfigError(
+                f"The sets cannot run together: {name} is {' and '.join(sorted(found))}. Use one "
+                "value for all, or run the sets one by one."
+            )
+    outer = {state.outer for state in states}
+    if len(outer) > 1:
+        raise ConfigError(
+            f"The sets cannot run together: they have done {sorted(outer)} outer iterations. Go on "
+            "from states of one iteration."
+        )
 
 
 def _on(state: State, device: str) -> State:
-    """Images and update on the device; the size policy counts on the CPU."""
-    update = {name: tensor.to(device) for name, tensor in state.update.items()}
+    """All that is learned on the device; the size policy counts on the CPU."""
+    update = {
+        what: {name: tensor.to(device) for name, tensor in named.items()}
+        for what, named in state.update.items()
+    }
     return replace(state, stored=state.stored.to(device), update=update)
 
 
-def _outer(recipe: Recipe, world: World, outer: int, state: State) -> Iterator[Progress]:
-    frozen = recipe.sizes.frozen(state.sizes, outer=outer)  # [class_]
-    held = recipe.parameterization.pixel_rank(state.stored) < _of(frozen, state.stored)
-    held = held & recipe.sizes.held_exactly
-    for moment in recipe.schedule.moments(outer, world):
-        bind = _binder(recipe, world, moment)
-        examples = recipe.parameterization.decode(state.stored)
-        profiles = recipe.sizes.profiles(
-            state.sizes, outer=outer, rng=stream(world.seed, "sizes", *moment.at)
-        )
-        groups = nested(examples, profiles.to(world.device), joint=recipe.objective.joint)
-        losses, gradient = _gradient(
-            bind(recipe.objective), examples, groups, classes_per_pass=recipe.classes_per_pass
-        )
-        _check_finite(losses, groups, moment.at, world.data)
-        sizes = state.sizes
-        if recipe.sizes.probes(outer):
-            sizes = recipe.sizes.observe(sizes, _probed(recipe, bind, examples))
-        gradient = gradient.masked_fill(
-            examples.rank[:, None, None, None] < _of(frozen, examples), 0
-        )
-        images, update = recipe.update.step(
-            state.stored.images,
-            _pulled_back(recipe.parameterization, state.stored, gradient),
-            state.update,
-            held=held,
-            remaining=_remaining(recipe, moment.at),
-        )
-        stored = state.stored.with_images(images)
-        state = replace(state, stored=stored, update=update, sizes=sizes)
-        yield Progress(
-            outer=outer,
-            inner=moment.at[1],
-            iterations=recipe.iterations,
-            inner_steps=recipe.schedule.inner,
-            losses=_by_size(losses, profiles),
-            frozen=(int(frozen.min()), int(frozen.max())),
-            boundary=False,
-            state=state,
-        )
+def _closed(recipe: Recipe, progress: Progress) -> Progress:
+    """The end of an outer iteration."""
+    state, outer = progress.state, progress.outer
+    sizes = recipe.sizes.close(state.sizes, outer=outer)
+    return replace(progress, boundary=True, state=replace(state, outer=outer + 1, sizes=sizes))
 
 
-def _binder(recipe: Recipe, world: World, moment: Moment) -> Callable[[Objective], Match]:
-    """Binds any objective to one moment: same network, same real batch, same draw."""
+def _binder(
+    recipe: Recipe, world: World, moment: Moment, draw: Draw
+) -> Callable[[Objective], Match]:
+    """Binds any objective to one moment, once: same network, same real batch, same draw."""
     engine = choose(recipe.engine, moment.network, recipe.precision, compiled=recipe.compiled)
-    real = recipe.sampler.draw(world.data, rng=stream(world.seed, "real", *moment.at))
-    real = real.to(world.device)
+    real = draw(moment, rng=stream(world.seed, "real", *moment.at)).to(world.device)
     augmentation = recipe.augment.draw(rng=stream(world.seed, "augment", *moment.at))
 
     def view(examples: Examples) -> Tensor:
         return augmentation(world.data.normalise(examples.images))
 
+    @cache
     def bind(objective: Objective) -> Match:
         return objective.bind(
             moment, real, view, engine=engine.engine, classes_per_pass=recipe.classes_per_pass
@@ -243,71 +221,9 @@ def _binder(recipe: Recipe, world: World, moment: Moment) -> Callable[[Objective
     return bind
 
 
-def _gradient(
-    match: Match, examples: Examples, groups: Groups, *, classes_per_pass: int
-) -> tuple[Tensor, Tensor]:
-    """Losses ``[group]`` and the gradient of their sum with respect to the examples' images."""
-    losses = examples.images.new_zeros(len(groups))
-    gradient = torch.zeros_like(examples.images)
-    for rows, members in groups.passes(classes_per_pass):
-        leaf = examples.images[members].detach().requires_grad_()
-        part = match(examples.rows(members).with_images(leaf), groups.rows(rows).only(members))
-        (own,) = torch.autograd.grad(part.sum(), leaf)
-        losses[rows] = part.detach()
-        gradient[members] += own
-    return losses, gradient
-
-
-@torch.no_grad()
-def _probed(recipe: Recipe, bind: Callable[[Objective], Match], examples: Examples) -> Tensor:
-    """The probe's loss of every size of every class, ``[class_, size]``."""
-    probe = recipe.sizes.probe
-    if probe is None:
-        raise ConfigError(f"sizes = {recipe.sizes} measures sizes, but it has no probe to do so.")
-    classes = int(examples.class_.max()) + 1
-    every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
-    groups = nested(examples, every.expand(-1, classes), joint=False)
-    return bind(probe)(examples, groups).unflatten(0, (recipe.ipc, classes)).T.cpu()
-
-
-def _pulled_back(parts: Parameterization, stored: Examples, gradient: Tensor) -> Tensor:
-    """The gradient with respect to the stored images: one product with decode's Jacobian."""
-    images = stored.images.detach().requires_grad_()
-    with torch.enable_grad():
-        decoded = parts.decode(stored.with_images(images)).images
-    return torch.autograd.grad(decoded, images, gradient)[0]
-
-
-def _of(frozen: Tensor, examples: Examples) -> Tensor:
-    """Each example's entry of a per-class count, ``[example, 1, 1, 1]``."""
-    return frozen.to(examples.class_.device)[examples.class_][:, None, None, None]
-
-
-def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:
-    """Share of the run's image updates that is left at a moment, this one included."""
-    total = recipe.iterations * recipe.schedule.inner
-    return (total - at[0] * recipe.schedule.inner - at[1]) / total
-
-
-def _clamped(stored: Examples) -> Examples:
-    return stored.with_images(stored.images.clamp(0, 1))
-
-
-def _by_size(losses: Tensor, profiles: Tensor) -> dict[str, float]:
-    sums = losses.unflatten(0, (len(profiles), -1)).sum(dim=1).tolist()
-    spans = [(int(p.min()), int(p.max())) for p in profiles]
-    names = [str(high) if low == high else f"{low}-{high}" for low, high in spans]
-    return dict(zip(names, sums, strict=True))
-
-
-def _check_finite(losses: Tensor, groups: Groups, at: tuple[int, int], data: ImageData) -> None:
-    if bool(losses.isfinite().all()):
-        return
-    bad = int((~losses.isfinite()).nonzero()[0, 0])
-    class_ = int(groups.class_[bad])
-    name = "all classes" if class_ == JOINT else f"class {data.class_names[class_]!r}"
-    raise NonFiniteLoss(
-        f"The matching loss is {losses[bad].item()} at outer iteration {at[0]}, inner {at[1]}, "
-        f"{name}, size {int(groups.size[bad])}. The step size of the images is probably too "
-        "large: lower it (--set update.lr=...) and resume from the last checkpoint."
-    )
+def _projected(recipe: Recipe, stored: Examples) -> Examples:
+    """Images in [0, 1], and whatever else is learned where it may be."""
+    stored = stored.with_images(stored.images.clamp(0, 1))
+    for also in (recipe.labels, recipe.step):
+        stored = stored if also is None else also.project(stored)
+    return stored

@@ -20,7 +20,7 @@ from condensery.samplers import RandomPerClass, Sampler
 from condensery.schedules import Redraw, Schedule
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
 from condensery.training import SGDTraining
-from condensery.updates import SGD, Adam, ImageUpdate
+from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep
 
 __all__ = ["PARTS", "Recipe", "changed", "from_json", "to_json"]
 
@@ -42,6 +42,8 @@ class Recipe:
         objective: What "look alike" means.
         sizes: Which sizes are matched.
         update: How a gradient changes the images.
+        labels: How labels are learned; None keeps the class of each image.
+        step: How a step size for whoever trains on the set is learned; None learns none.
         engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
         precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
             loss in float32).
@@ -61,6 +63,8 @@ class Recipe:
     objective: Objective
     sizes: SizePolicy
     update: ImageUpdate
+    labels: LearnedLabels | None = None
+    step: LearnedStep | None = None
     engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
     precision: Literal["fp32", "bf16"] = "fp32"
     compiled: bool = False
@@ -104,11 +108,15 @@ PARTS: Mapping[str, Mapping[str, type]] = {
         "random": RandomSize,
     },
     "update": {"sgd": SGD, "adam": Adam},
+    "labels": {"learned": LearnedLabels},
+    "step": {"learned": LearnedStep},
     # inside other parts
     "training": {"sgd": SGDTraining},
     "probe": {"distribution": DistributionMatching},
 }
 """``{slot: {kind: part}}``: every part that a recipe can name."""
+
+_OPTIONAL = ("labels", "step")
 
 
 def to_json(recipe: Recipe) -> dict[str, Any]:
@@ -153,6 +161,8 @@ def _build(where: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: A
 
 
 def _part(slot: str, value: Any) -> Any:  # noqa: ANN401
+    if slot in _OPTIONAL and value is None:
+        return None
     if slot in PARTS:
         if not isinstance(value, Mapping):
             raise ConfigError(
@@ -202,13 +212,14 @@ def changed(recipe: Recipe, key: str, value: str) -> Recipe:
             f"The recipe has no key {key!r}; {'.'.join(path) or 'it'} has {', '.join(known)}."
             f"{nearest(last, known)}"
         )
-    inside[last] = _parsed(key, value, inside[last])
+    if last in PARTS:
+        inside[last] = None if last in _OPTIONAL and value == "none" else {"kind": value}
+    else:
+        inside[last] = _parsed(key, value, inside[last])
     return from_json(values)
 
 
 def _parsed(key: str, value: str, current: object) -> object:
-    if isinstance(current, dict):
-        return {"kind": value}
     try:
         parsed: object = json.loads(value)
     except json.JSONDecodeError:

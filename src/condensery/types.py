@@ -10,12 +10,14 @@ Knows nothing about networks, losses or methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
+
+from condensery.rng import stream
 
 __all__ = ["JOINT", "Examples", "Groups", "Moment", "View", "by_class", "nested"]
 
@@ -32,12 +34,14 @@ class Examples:
         labels: Class index ``[example]``, or class probabilities ``[example, class_]``.
         class_: The class that each example was taken or made for, ``[example]``.
         rank: ``[example]``; 0 for real examples, which have no order.
+        step: Learned step size of whoever trains on the examples, a scalar above 0; or None.
     """
 
     images: Float[Tensor, "example channel height width"]
     labels: Tensor
     class_: Int[Tensor, "example"]
     rank: Int[Tensor, "example"]
+    step: Float[Tensor, ""] | None = None
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -53,6 +57,7 @@ class Examples:
             labels=self.labels.to(device),
             class_=self.class_.to(device),
             rank=self.rank.to(device),
+            step=None if self.step is None else self.step.to(device),
         )
 
     def rows(self, index: Tensor) -> Examples:
@@ -62,6 +67,7 @@ class Examples:
             labels=self.labels[index],
             class_=self.class_[index],
             rank=self.rank[index],
+            step=self.step,
         )
 
 
@@ -115,10 +121,19 @@ class Moment:
     Attributes:
         at: ``(outer, inner)`` iteration, both from 0; the path of every draw made here.
         network: The network of this moment; whoever is given it must not change it.
+        seed: Of the run; ``stream`` draws from it.
+        target: Parameters by name that training on real data made of ``network``, for objectives
+            that compare trajectories; None where the schedule knows none.
     """
 
     at: tuple[int, int]
     network: nn.Module
+    seed: int = 0
+    target: Mapping[str, Tensor] | None = None
+
+    def stream(self, *path: str | int) -> torch.Generator:
+        """A stream of random numbers of this moment alone, for an objective's own draws."""
+        return stream(self.seed, *path, *self.at)
 
 
 def by_class(examples: Examples) -> Groups:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import pytest
 import torch
 
-from condensery.loop import _gradient
 from condensery.parameterizations import Pixels
 from condensery.rng import stream
 from condensery.sizes import AllSizes
+from condensery.step import _gradients
 from condensery.types import by_class, nested
 
 
@@ -61,9 +61,9 @@ def test_the_classes_of_a_pass_change_nothing(small, objective, engine, paramete
         objective, engine, parameterization, asked
     )
     match = small.bind(objective, engine, classes_per_pass=1)
-    found = _gradient(match, examples, groups, classes_per_pass=1)
+    found = _gradients(match, examples, groups, names=["images"], classes_per_pass=1)
     assert small.near(found[0], losses)
-    assert small.near(found[1], gradient)
+    assert small.near(found[1]["images"], gradient)
 
 
 @pytest.mark.parametrize("classes_per_pass", [2, 3])
@@ -74,16 +74,17 @@ def test_passes_of_unequal_length_change_nothing(small, objective, classes_per_p
     examples = small.examples(Pixels(), data, counts=(3, 3, 2, 3, 3))
     groups = nested(examples, torch.tensor([[3] * 5, [1, 2, 3, 1, 2]]), joint=False)
     alone, many = (
-        _gradient(
+        _gradients(
             small.bind(objective, engine, network=network, real=real, classes_per_pass=number),
             examples,
             groups,
+            names=["images"],
             classes_per_pass=number,
         )
         for number in (1, classes_per_pass)
     )
     assert small.near(many[0], alone[0])
-    assert small.near(many[1], alone[1])
+    assert small.near(many[1]["images"], alone[1]["images"])
 
 
 def test_a_row_sees_only_its_members(small, objective, engine, parameterization, asked):

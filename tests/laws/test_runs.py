@@ -13,8 +13,9 @@ import torch
 
 from condensery.augment import Siamese
 from condensery.checkpoint import load_latest, save_checkpoint
-from condensery.loop import State, start
+from condensery.loop import start
 from condensery.parameterizations import Pixels
+from condensery.progress import State
 from condensery.rng import stream
 from condensery.samplers import RandomPerClass
 from condensery.schedules import Redraw
@@ -102,10 +103,15 @@ class _Sampler:
     part: Any
     note: Callable[[Any], None]
 
-    def draw(self, data, *, rng):
-        real = self.part.draw(data, rng=rng)
-        self.note(("real", real.images.clone()))
-        return real
+    def begin(self, data):
+        draw = self.part.begin(data)
+
+        def noted(moment, *, rng):
+            real = draw(moment, rng=rng)
+            self.note(("real", real.images.clone()))
+            return real
+
+        return noted
 
 
 @dataclass(frozen=True)
@@ -128,6 +134,10 @@ class _Schedule:
     @property
     def inner(self):
         return self.part.inner
+
+    @property
+    def reads_synthetic(self):
+        return self.part.reads_synthetic
 
     def moments(self, outer, world):
         for moment in self.part.moments(outer, world):

@@ -41,7 +41,7 @@ def test_a_policy_that_never_chooses_is_the_base_method_bit_for_bit(
     same = small.run(small.recipe(iterations=1, sizes=Undecided(period=1), **parts))
     assert torch.equal(last_images(same), last_images(base))
     assert [p.losses for p in same] == [p.losses for p in base]
-    assert base[-1].state.update["velocity"].any()
+    assert base[-1].state.update["images"]["velocity"].any()
 
 
 def test_a_policy_that_never_chooses_changes_nothing_in_a_longer_run(small):
@@ -182,13 +182,13 @@ def test_frozen_pixels_keep_their_bits_whatever_the_momentum(
     held = (parameterization.pixel_rank(before.stored) < frozen).expand_as(before.stored.images)
     assert held.any()
     assert not held.all()
-    inertia = "mean" if "mean" in before.update else "velocity"
-    assert before.update[inertia][held].any()  # so momentum would move them
+    inertia = "mean" if "mean" in before.update["images"] else "velocity"
+    assert before.update["images"][inertia][held].any()  # so momentum would move them
     kept = before.stored.images.clamp(0, 1)
     later = [p.state for p in progress if p.outer > 0]
     for state in later:
         assert torch.equal(state.stored.images[held], kept[held])
-        assert not state.update[inertia][held].any()
+        assert not state.update["images"][inertia][held].any()
     moved = later[-1].stored.images != kept
     assert moved[~held].float().mean() > 0.5
     assert {p.frozen for p in progress if p.outer > 0} == {(1, 2)}
@@ -211,10 +211,10 @@ def test_the_released_freeze_stops_the_gradient_but_not_the_momentum(small):
         before.stored.class_
     ].reshape(-1, 1, 1)
     held = held[:, None].expand_as(before.stored.images)
-    coasting = 0.9 * before.update["velocity"]
+    coasting = 0.9 * before.update["images"]["velocity"]
     assert coasting[held].any()
-    assert torch.equal(after.update["velocity"][held], coasting[held])
-    assert not torch.equal(after.update["velocity"][~held], coasting[~held])
+    assert torch.equal(after.update["images"]["velocity"][held], coasting[held])
+    assert not torch.equal(after.update["images"]["velocity"][~held], coasting[~held])
 
 
 def test_without_momentum_the_released_freeze_is_the_exact_one(small):

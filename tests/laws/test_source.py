@@ -17,9 +17,9 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = {
     0: ("errors", "rng"),
     1: ("types", "data", "networks", "augment"),
-    2: ("engines", "parameterizations", "training"),
+    2: ("engines", "parameterizations", "training", "progress"),
     3: ("objectives", "samplers", "schedules", "sizes", "updates"),
-    4: ("recipe", "loop", "checkpoint", "manifest", "artifact"),
+    4: ("recipe", "step", "loop", "checkpoint", "manifest", "artifact"),
     5: ("methods", "evaluate", "evaluation"),
     6: ("api", "report"),
     7: ("cli",),
@@ -30,7 +30,9 @@ BESIDE = {
     ("networks", "types"),
     ("augment", "types"),
     ("sizes", "objectives"),  # the probe of the most learnable subset is an objective
+    ("step", "recipe"),
     ("loop", "recipe"),
+    ("loop", "step"),
     ("manifest", "checkpoint"),
     ("artifact", "checkpoint"),
     ("artifact", "manifest"),

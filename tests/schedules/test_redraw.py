@@ -18,7 +18,12 @@ from condensery.training import SGDTraining
 def world():
     data = condensery.load_data("digits").train
     make = partial(build, "convnet2-w4", channels=1, classes=10, side=(8, 8), seed=3)
-    return World(data=data, network=lambda *path: make(path=path), seed=3)
+    return World(
+        data=data,
+        network=lambda *path: make(path=path),
+        synthetic=lambda: pytest.fail("read"),
+        seed=3,
+    )
 
 
 def weights(network):

@@ -21,7 +21,7 @@ from condensery.cli.plan import Plan
 from condensery.cli.progress import clock, live, note
 from condensery.cli.run_folder import RunFolder, write_json
 from condensery.data import Data
-from condensery.loop import Progress, State
+from condensery.progress import Progress, State
 
 __all__ = ["condense", "last_checkpoint"]
 

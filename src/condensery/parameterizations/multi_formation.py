@@ -13,7 +13,7 @@ Source:
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import torch
@@ -99,8 +99,12 @@ class MultiFormation:
             labels, class_ = (
                 x.repeat_interleave(count, dim=0) for x in (stored.labels, stored.class_)
             )
-        return Examples(
-            images=crops.flatten(0, 1), labels=labels, class_=class_, rank=rank.flatten()
+        return replace(
+            stored,
+            images=crops.flatten(0, 1),
+            labels=labels,
+            class_=class_,
+            rank=rank.flatten(),
         )
 
     def pixel_rank(self, stored: Examples) -> Tensor:

@@ -1,5 +1,6 @@
-"""Which real examples a matching step sees."""
+"""Which real examples a step sees."""
 
-from condensery.samplers.random_per_class import RandomPerClass, Sampler
+from condensery.samplers.base import Draw, Sampler
+from condensery.samplers.random_per_class import RandomPerClass
 
-__all__ = ["RandomPerClass", "Sampler"]
+__all__ = ["Draw", "RandomPerClass", "Sampler"]

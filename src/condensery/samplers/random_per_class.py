@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
 
 import torch
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.types import Examples
+from condensery.samplers.base import Draw
+from condensery.types import Examples, Moment
 
-__all__ = ["RandomPerClass", "Sampler"]
-
-
-class Sampler(Protocol):
-    """Draws the real examples of a moment."""
-
-    def draw(self, data: ImageData, *, rng: torch.Generator) -> Examples:
-        """Real examples in [0, 1], rank 0."""
-        ...
+__all__ = ["RandomPerClass"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,8 +30,17 @@ class RandomPerClass:
                 f"sampler.batch = {self.batch}: at least 1 real image a class is needed."
             )
 
+    def begin(self, data: ImageData) -> Draw:
+        """See ``Sampler.begin``; every draw stands alone."""
+
+        def draw(moment: Moment, *, rng: torch.Generator) -> Examples:
+            del moment
+            return self.draw(data, rng=rng)
+
+        return draw
+
     def draw(self, data: ImageData, *, rng: torch.Generator) -> Examples:
-        """See ``Sampler.draw``."""
+        """One batch of every class: real examples in [0, 1], rank 0."""
         own = [data.of_class(c) for c in range(data.classes)]
         index = torch.cat([o[torch.randperm(len(o), generator=rng)[: self.batch]] for o in own])
         labels = data.labels[index]

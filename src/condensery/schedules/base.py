@@ -8,12 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import nn
 
 from condensery.data import ImageData
-from condensery.types import Moment
+from condensery.types import Examples, Moment
 
 __all__ = ["Schedule", "World"]
 
@@ -25,6 +25,7 @@ class World:
     Attributes:
         data: Real images to train on.
         network: Builds a fresh network from the path of its random stream.
+        synthetic: The decoded set as it is now, for schedules that ``reads_synthetic``.
         seed: Of the run.
         device: Where networks live.
         precision: Of network training, ``"fp32"`` or ``"bf16"``.
@@ -33,6 +34,7 @@ class World:
 
     data: ImageData
     network: Callable[..., nn.Module]
+    synthetic: Callable[[], Examples]
     seed: int
     device: str = "cpu"
     precision: str = "fp32"
@@ -41,6 +43,9 @@ class World:
 
 class Schedule(Protocol):
     """Networks over a run."""
+
+    reads_synthetic: ClassVar[bool]
+    """Whether networks depend on the synthetic set; if not, several sets can share them."""
 
     @property
     def inner(self) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import ClassVar
 
 import torch
 
@@ -32,6 +33,8 @@ class Redraw:
         after the last image update, for nobody.
     """
 
+    reads_synthetic: ClassVar[bool] = False
+
     inner: int = 100
     steps: int = 32
     pretrain: int = 0
@@ -53,7 +56,7 @@ class Redraw:
         for inner in range(self.inner):
             steps = self.steps if inner else self.pretrain
             _train(trainer, world, steps, rng=stream(world.seed, "train", outer, inner))
-            yield Moment(at=(outer, inner), network=network)
+            yield Moment(at=(outer, inner), network=network, seed=world.seed)
 
 
 def _train(trainer: Trainer, world: World, steps: int, *, rng: torch.Generator) -> None:

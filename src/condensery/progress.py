@@ -1,0 +1,88 @@
+"""What a run remembers, and what it says at every step.
+
+Values: whoever holds them decides about logging, checkpoints and stopping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+
+from torch import Tensor
+
+from condensery.types import Examples
+
+__all__ = ["Progress", "State"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """All that a run remembers between two outer iterations.
+
+    Attributes:
+        outer: Finished outer iterations.
+        stored: Stored images in [0, 1] (a step may leave the range a little until the next
+            outer iteration), rows sorted by rank, then class.
+        update: For everything that is learned (``"images"``, perhaps ``"labels"``, ``"step"``)
+            the state of its update.
+        sizes: The size policy's state.
+    """
+
+    outer: int
+    stored: Examples
+    update: Mapping[str, Mapping[str, Tensor]]
+    sizes: Mapping[str, Tensor]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """The state as named tensors, for a checkpoint."""
+        stored = {f.name: getattr(self.stored, f.name) for f in fields(self.stored)}
+        parts = {"stored": stored, "sizes": self.sizes}
+        parts |= {f"update.{what}": tensors for what, tensors in self.update.items()}
+        return {
+            f"{part}.{name}": tensor
+            for part, named in parts.items()
+            for name, tensor in named.items()
+            if tensor is not None
+        }
+
+    @staticmethod
+    def from_tensors(outer: int, tensors: Mapping[str, Tensor]) -> State:
+        """Read what ``tensors`` wrote."""
+        parts: dict[str, dict[str, Tensor]] = {"stored": {}, "sizes": {}}
+        for path, tensor in tensors.items():
+            part, _, name = path.rpartition(".")
+            parts.setdefault(part, {})[name] = tensor
+        stored, sizes = Examples(**parts.pop("stored")), parts.pop("sizes")
+        update = {part.removeprefix("update."): named for part, named in parts.items()}
+        return State(outer=outer, stored=stored, update=update, sizes=sizes)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Progress:
+    """What happened at one image update, or, with ``boundary``, at the end of an outer iteration.
+
+    Attributes:
+        outer: Outer iteration, from 0.
+        inner: Inner iteration, from 0.
+        iterations: Outer iterations of the whole run.
+        inner_steps: Image updates in an outer iteration.
+        losses: ``{size: matching loss summed over classes}``; a size that differs by class reads
+            ``"3-7"``.
+        frozen: Images per class left alone, ``{smallest, largest over classes}``.
+        boundary: Whether the outer iteration is complete: ``state`` can be resumed from.
+        state: The run's state after this step.
+    """
+
+    outer: int
+    inner: int
+    iterations: int
+    inner_steps: int
+    losses: Mapping[str, float]
+    frozen: tuple[int, int]
+    boundary: bool
+    state: State
+
+    @property
+    def loss(self) -> float:
+        """Sum of the losses of all sizes."""
+        return sum(self.losses.values())

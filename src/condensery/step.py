@@ -1,0 +1,219 @@
+"""One image update of one set: losses of its sizes, their gradient, a step.
+
+Knows nothing about the other sets of a run, nor about what comes before and after.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import cast
+
+import torch
+from torch import Tensor
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError, NonFiniteLoss
+from condensery.objectives import Match, Objective
+from condensery.parameterizations import Parameterization
+from condensery.progress import Progress, State
+from condensery.recipe import Recipe
+from condensery.rng import stream
+from condensery.types import JOINT, Examples, Groups, Moment, nested
+from condensery.updates import ImageUpdate
+
+__all__ = ["learned", "step"]
+
+
+def learned(recipe: Recipe) -> dict[str, ImageUpdate]:
+    """What a run learns, fields of ``Examples``, and how each is moved."""
+    parts = {"images": recipe, "labels": recipe.labels, "step": recipe.step}
+    return {name: part.update for name, part in parts.items() if part is not None}
+
+
+def step(
+    recipe: Recipe,
+    moment: Moment,
+    bind: Callable[[Objective], Match],
+    state: State,
+    *,
+    data: ImageData,
+    seed: int,
+) -> Progress:
+    """Update the images of one set once.
+
+    Args:
+        recipe: Of the set.
+        moment: Where we are.
+        bind: Gives the match of an objective at this moment.
+        state: Before the step.
+        data: For the names of its classes.
+        seed: Of the run.
+
+    Raises:
+        NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
+        ConfigError: If something is learned that the objective does not depend on.
+    """
+    outer, inner = moment.at
+    stored, device = state.stored, state.stored.images.device
+    frozen = recipe.sizes.frozen(state.sizes, outer=outer)  # [class_]
+    examples = recipe.parameterization.decode(stored)
+    rng = stream(seed, "sizes", *moment.at)
+    profiles = recipe.sizes.profiles(state.sizes, outer=outer, rng=rng)
+    groups = nested(examples, profiles.to(device), joint=recipe.objective.joint)
+    losses, gradients = _gradients(
+        bind(recipe.objective),
+        examples,
+        groups,
+        names=list(learned(recipe)),
+        classes_per_pass=recipe.classes_per_pass,
+    )
+    _check_finite(losses, groups, moment.at, data)
+    sizes = state.sizes
+    if recipe.sizes.probes(outer):
+        sizes = recipe.sizes.observe(sizes, _probed(recipe, bind, examples))
+    left_alone = examples.rank < _of(frozen, examples)
+    gradients = {name: _masked(g, left_alone) for name, g in gradients.items()}
+    moved, update = _moved(
+        recipe,
+        state,
+        _pulled_back(recipe.parameterization, stored, gradients),
+        frozen,
+        remaining=_remaining(recipe, moment.at),
+    )
+    return Progress(
+        outer=outer,
+        inner=inner,
+        iterations=recipe.iterations,
+        inner_steps=recipe.schedule.inner,
+        losses=_by_size(losses, profiles),
+        frozen=(int(frozen.min()), int(frozen.max())),
+        boundary=False,
+        state=replace(state, stored=moved, update=update, sizes=sizes),
+    )
+
+
+def _gradients(
+    match: Match,
+    examples: Examples,
+    groups: Groups,
+    *,
+    names: Sequence[str],
+    classes_per_pass: int,
+) -> tuple[Tensor, dict[str, Tensor]]:
+    """Losses ``[group]``, and the gradient of their sum with respect to fields of the examples."""
+    losses = examples.images.new_zeros(len(groups))
+    gradients = {name: torch.zeros_like(getattr(examples, name)) for name in names}
+    for rows, members in groups.passes(classes_per_pass):
+        part = examples.rows(members)
+        leaves = {name: getattr(part, name).detach().requires_grad_() for name in names}
+        found = match(replace(part, **leaves), groups.rows(rows).only(members))
+        own = torch.autograd.grad(found.sum(), list(leaves.values()), allow_unused=True)
+        losses[rows] = found.detach()
+        for name, gradient in zip(names, cast("tuple[Tensor | None, ...]", own), strict=True):
+            if gradient is None:
+                raise ConfigError(
+                    f"{name} cannot be learned: the objective does not depend on them. Leave "
+                    f"{name} out of the recipe, or take an objective that does."
+                )
+            if gradients[name].ndim:
+                gradients[name][members] += gradient
+            else:
+                gradients[name] += gradient
+    return losses, gradients
+
+
+@torch.no_grad()
+def _probed(recipe: Recipe, bind: Callable[[Objective], Match], examples: Examples) -> Tensor:
+    """The probe's loss of every size of every class, ``[class_, size]``."""
+    probe = recipe.sizes.probe
+    if probe is None:
+        raise ConfigError(f"sizes = {recipe.sizes} measures sizes, but it has no probe to do so.")
+    classes = int(examples.class_.max()) + 1
+    every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
+    groups = nested(examples, every.expand(-1, classes), joint=False)
+    return bind(probe)(examples, groups).unflatten(0, (recipe.ipc, classes)).T.cpu()
+
+
+def _pulled_back(
+    parts: Parameterization, stored: Examples, gradients: Mapping[str, Tensor]
+) -> dict[str, Tensor]:
+    """Gradients with respect to what is stored: one product with decode's Jacobian."""
+    leaves = {name: getattr(stored, name).detach().requires_grad_() for name in gradients}
+    with torch.enable_grad():
+        decoded = parts.decode(replace(stored, **leaves))
+    outputs = [getattr(decoded, name) for name in gradients]
+    found = torch.autograd.grad(outputs, list(leaves.values()), list(gradients.values()))
+    return dict(zip(gradients, found, strict=True))
+
+
+def _moved(
+    recipe: Recipe,
+    state: State,
+    gradients: Mapping[str, Tensor],
+    frozen: Tensor,
+    *,
+    remaining: float,
+) -> tuple[Examples, dict[str, Mapping[str, Tensor]]]:
+    """What is stored, and the updates' states, after one step of everything that is learned."""
+    stored = state.stored
+    pixel = recipe.parameterization.pixel_rank(stored) < _expanded(_of(frozen, stored), like=4)
+    held = {
+        "images": pixel,
+        "labels": (stored.rank < _of(frozen, stored))[:, None],
+        "step": torch.zeros((), dtype=torch.bool, device=stored.images.device),
+    }
+    moved: dict[str, Tensor] = {}
+    update: dict[str, Mapping[str, Tensor]] = {}
+    for name, part in learned(recipe).items():
+        moved[name], update[name] = part.step(
+            getattr(stored, name),
+            gradients[name],
+            state.update[name],
+            held=held[name] & recipe.sizes.held_exactly,
+            remaining=remaining,
+        )
+    return replace(stored, **moved), update
+
+
+def _of(frozen: Tensor, examples: Examples) -> Tensor:
+    """Each example's entry of a per-class count, ``[example]``."""
+    return frozen.to(examples.class_.device)[examples.class_]
+
+
+def _expanded(per_example: Tensor, *, like: int) -> Tensor:
+    """``[example]`` with dimensions of one behind it, ``like`` in all."""
+    return per_example.reshape(-1, *[1] * (like - 1))
+
+
+def _masked(gradient: Tensor, rows: Tensor) -> Tensor:
+    """Nothing moves an example that is left alone; what belongs to no example is moved."""
+    if gradient.ndim == 0:
+        return gradient
+    return gradient.masked_fill(_expanded(rows, like=gradient.ndim), 0)
+
+
+def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:
+    """Share of the run's image updates that is left at a moment, this one included."""
+    total = recipe.iterations * recipe.schedule.inner
+    return (total - at[0] * recipe.schedule.inner - at[1]) / total
+
+
+def _by_size(losses: Tensor, profiles: Tensor) -> dict[str, float]:
+    sums = losses.unflatten(0, (len(profiles), -1)).sum(dim=1).tolist()
+    spans = [(int(p.min()), int(p.max())) for p in profiles]
+    names = [str(high) if low == high else f"{low}-{high}" for low, high in spans]
+    return dict(zip(names, sums, strict=True))
+
+
+def _check_finite(losses: Tensor, groups: Groups, at: tuple[int, int], data: ImageData) -> None:
+    if bool(losses.isfinite().all()):
+        return
+    bad = int((~losses.isfinite()).nonzero()[0, 0])
+    class_ = int(groups.class_[bad])
+    name = "all classes" if class_ == JOINT else f"class {data.class_names[class_]!r}"
+    raise NonFiniteLoss(
+        f"The matching loss is {losses[bad].item()} at outer iteration {at[0]}, inner {at[1]}, "
+        f"{name}, size {int(groups.size[bad])}. The step size of the images is probably too "
+        "large: lower it (--set update.lr=...) and resume from the last checkpoint."
+    )

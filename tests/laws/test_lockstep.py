@@ -1,0 +1,146 @@
+"""Sets that run together get the bits that they get alone, and what they share is done once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import pytest
+import torch
+
+from condensery.errors import ConfigError
+from condensery.loop import SHARED, run_together, start
+from condensery.objectives import DistributionMatching
+from condensery.parameterizations import MultiFormation
+from condensery.progress import State
+from condensery.schedules import Redraw
+from condensery.sizes import AllSizes, MostLearnable, OneSize
+from condensery.training import SGDTraining, Trainer
+from condensery.updates import Adam
+
+
+def same(found, expected):
+    a, b = found.tensors(), expected.tensors()
+    assert sorted(a) == sorted(b)
+    for name in a:
+        assert torch.equal(a[name].nan_to_num(7.5), b[name].nan_to_num(7.5)), name
+
+
+@pytest.fixture
+def several(small):
+    """Recipes that differ in all that concerns a set alone."""
+    return [
+        small.recipe(ipc=1),
+        small.recipe(ipc=2, sizes=OneSize(), update=Adam(lr=0.02)),
+        small.recipe(sizes=MostLearnable(period=1)),
+        small.recipe(sizes=AllSizes(), objective=DistributionMatching()),
+        small.recipe(parameterization=MultiFormation(factor=2)),
+    ]
+
+
+def together(small, recipes, states=None, **more):
+    data = small.data()
+    if states is None:
+        states = [start(recipe, data, seed=small.seed) for recipe in recipes]
+    return list(run_together(recipes, data, seed=small.seed, states=states, **more))
+
+
+def test_every_set_gets_the_bits_that_it_gets_alone(small, several):
+    shared = together(small, several)
+    for place, recipe in enumerate(several):
+        alone = small.run(recipe)
+        assert len(alone) == len(shared)
+        for a, b in zip(alone, shared, strict=True):
+            assert (a.outer, a.inner, a.boundary, a.losses) == (
+                b[place].outer,
+                b[place].inner,
+                b[place].boundary,
+                b[place].losses,
+            )
+        same(shared[-1][place].state, alone[-1].state)
+
+
+def test_a_start_from_another_seed_stays_its_own(small):
+    recipe, data = small.recipe(), small.data()
+    states = [start(recipe, data, seed=seed) for seed in (small.seed, 99)]
+    first, second = together(small, [recipe, recipe], states)[-1]
+    same(first.state, small.run(recipe)[-1].state)
+    same(second.state, small.run(recipe, state=states[1])[-1].state)
+    assert not torch.equal(first.state.stored.images, second.state.stored.images)
+
+
+def test_going_on_together_from_a_boundary_gives_the_same_bits(small, several):
+    whole = together(small, several)
+    half = next(p for p in whole if p[0].boundary and p[0].outer == 1)
+    states = [State.from_tensors(p.state.outer, p.state.tensors()) for p in half]
+    for a, b in zip(together(small, several, states)[-1], whole[-1], strict=True):
+        same(a.state, b.state)
+
+
+def test_networks_are_trained_once_for_all_sets(small, several, monkeypatch):
+    steps = []
+    original = Trainer.step
+
+    def counted(self, *given, **named):
+        steps.append(1)
+        return original(self, *given, **named)
+
+    monkeypatch.setattr(Trainer, "step", counted)
+    small.run(several[0])
+    alone = len(steps)
+    together(small, several)
+    assert alone > 0
+    assert len(steps) == 2 * alone
+
+
+def test_real_targets_are_computed_once_for_sets_of_one_objective(small):
+    calls = []
+
+    @dataclass(frozen=True)
+    class Counted(DistributionMatching):
+        joint: ClassVar[bool] = False
+
+        def bind(self, *given, **named):
+            calls.append(1)
+            return DistributionMatching().bind(*given, **named)
+
+    recipes = [small.recipe(ipc=ipc, objective=Counted()) for ipc in (1, 2, 3)]
+    together(small, recipes)
+    moments = recipes[0].iterations * recipes[0].schedule.inner
+    assert len(calls) == moments
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": "convnet2-w5"},
+        {"iterations": 2},
+        {"schedule": Redraw(inner=3, steps=1, training=SGDTraining(batch=4))},
+        {"engine": "autograd"},
+    ],
+    ids=str,
+)
+def test_sets_that_cannot_share_are_refused_naming_the_key(small, change):
+    (key,) = change
+    assert key in SHARED
+    recipes = [small.recipe(), replace(small.recipe(), **change)]
+    with pytest.raises(ConfigError, match=rf"cannot run together: {key} is"):
+        together(small, recipes)
+
+
+def test_sets_at_different_iterations_are_refused(small):
+    recipe = small.recipe()
+    boundary = [p.state for p in small.run(recipe) if p.boundary]
+    with pytest.raises(ConfigError, match=r"\[1, 2\] outer iterations"):
+        together(small, [recipe, recipe], boundary[:2])
+
+
+def test_networks_that_depend_on_the_set_cannot_be_shared(small):
+    @dataclass(frozen=True)
+    class OnTheSet(Redraw):
+        reads_synthetic: ClassVar[bool] = True
+
+    recipe = small.recipe(schedule=OnTheSet(inner=1, steps=0))
+    together(small, [recipe])
+    with pytest.raises(ConfigError, match="trains networks on the set itself"):
+        together(small, [recipe, recipe])
