@@ -20,7 +20,7 @@ FLOORS = {
     2: ("engines", "parameterizations", "training", "progress"),
     3: ("objectives", "samplers", "schedules", "sizes", "updates"),
     4: ("recipe", "step", "loop", "checkpoint", "manifest", "artifact"),
-    5: ("methods", "evaluate", "evaluation"),
+    5: ("methods", "evaluate", "evaluation", "importing"),
     6: ("api", "report"),
     7: ("cli",),
 }

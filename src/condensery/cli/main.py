@@ -12,7 +12,17 @@ from collections.abc import Mapping, Sequence
 from types import ModuleType
 
 from condensery import __version__
-from condensery.cli import condense, doctor, evaluate, export, inspect, methods, resume, take
+from condensery.cli import (
+    condense,
+    doctor,
+    evaluate,
+    export,
+    import_set,
+    inspect,
+    methods,
+    resume,
+    take,
+)
 from condensery.cli.parser import Parser, say_error
 from condensery.errors import CondenseryError, nearest
 
@@ -25,6 +35,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "take": take,
     "inspect": inspect,
     "export": export,
+    "import": import_set,
     "methods": methods,
     "doctor": doctor,
 }

@@ -5,10 +5,12 @@ A test holds them to the tables they stand for.
 
 from __future__ import annotations
 
-__all__ = ["METHODS", "PRECISIONS", "PRESETS", "PROTOCOLS", "SIZES"]
+__all__ = ["IMAGE_DTYPES", "IMPORTS", "METHODS", "PRECISIONS", "PRESETS", "PROTOCOLS", "SIZES"]
 
 METHODS = ("mdc", "idc")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
 PROTOCOLS = ("idc", "dc", "dsa", "mtt")
 PRECISIONS = ("fp32", "bf16")
+IMPORTS = ("dc", "dsa", "dm", "mtt", "idc", "dream", "mdc", "kip", "folder")
+IMAGE_DTYPES = ("uint8", "float16", "float32")

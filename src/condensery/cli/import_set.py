@@ -1,0 +1,121 @@
+"""``condensery import``: bring in a set that another code released, to evaluate and cut it here."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from condensery.cli.condense import add_data
+from condensery.cli.files import check_new_file
+from condensery.cli.names import IMAGE_DTYPES, IMPORTS
+from condensery.cli.parser import at_least, one_of
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The file and whose it is, the data it was made of, what the file leaves open."""
+    parser.add_argument("file", metavar="FILE", type=Path, help="a released file, or a folder")
+    parser.add_argument(
+        "--format", type=one_of(IMPORTS), required=True, help=f"whose it is: {', '.join(IMPORTS)}"
+    )
+    parser.add_argument(
+        "--data", metavar="DATA", nargs="+", required=True, help="the data it was made of"
+    )
+    add_data(parser)
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument(
+        "--ipc", metavar="N", type=at_least(1), help="keep the first N images of every class"
+    )
+    parser.add_argument(
+        "--dtype", type=one_of(IMAGE_DTYPES), default="uint8", help=f"{', '.join(IMAGE_DTYPES)}"
+    )
+    layout = parser.add_argument_group("what the file leaves open")
+    layout.add_argument(
+        "--experiment", metavar="N", type=at_least(0), help="dc, dsa, dm: which one (default 0)"
+    )
+    layout.add_argument(
+        "--labels", metavar="FILE", type=Path, help="mtt, kip: the labels, if not named like FILE"
+    )
+    layout.add_argument(
+        "--factor", metavar="F", type=at_least(1), help="idc, dream, mdc, folder: crops per side"
+    )
+    layout.add_argument(
+        "--order",
+        type=one_of(("image", "crop")),
+        help="with a factor: sizes count stored images, or crops (mdc: crop; others: image)",
+    )
+    layout.add_argument(
+        "--mean", metavar="M", nargs="+", type=float, help="undo a normalisation by this mean"
+    )
+    layout.add_argument(
+        "--std", metavar="S", nargs="+", type=float, help="and this deviation, one a channel"
+    )
+    layout.add_argument(
+        "--zca",
+        action=argparse.BooleanOptionalAction,
+        help="mtt, kip: whether the images are ZCA-whitened",
+    )
+    layout.add_argument("--step-size", metavar="LR", type=float, help="mtt: the learned one")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Read, check, undo, write; say what was done."""
+    check_new_file(arguments.out, overwrite=arguments.overwrite)
+
+    from condensery.cli import work
+    from condensery.importing import import_set
+
+    data = work.source_of(arguments, arguments.data).load()
+    condensed = import_set(
+        arguments.file,
+        format=arguments.format,
+        data=data,
+        experiment=arguments.experiment,
+        labels=arguments.labels,
+        factor=arguments.factor,
+        order=arguments.order,
+        mean=arguments.mean,
+        std=arguments.std,
+        zca=arguments.zca,
+        step_size=arguments.step_size,
+        ipc=arguments.ipc,
+        dtype=arguments.dtype,
+    )
+    condensed.save(arguments.out)
+    held = f"{condensed.sizes} images per class, {len(condensed)} rows"
+    print(f"{arguments.out}: {held}, {arguments.out.stat().st_size:,} bytes")
+    record = condensed.manifest["recipe"]["imported"]
+    print(f"from {record['file']} (sha256 {record['sha256'][:12]}...){_experiment(record)}")
+    print(_undone(record["normalisation"], data.name))
+    if record["clamped"]:
+        print(
+            f"{100 * record['clamped']:.2f} % of the pixels were outside [0, 1] and were clamped, "
+            f"the furthest by {record['largest_excess']:.3g}"
+        )
+    print("Smaller sizes are cuts of this set; none was condensed for its own size.")
+    return 0
+
+
+def _experiment(record: dict[str, Any]) -> str:
+    if "experiment" not in record:
+        return ""
+    return f", experiment {record['experiment']} of 0..{record['experiments'] - 1}"
+
+
+def _undone(normalisation: dict[str, Any], data: str) -> str:
+    match normalisation["kind"]:
+        case "none":
+            return "the images are pixels: nothing to undo"
+        case "zca":
+            return (
+                f"undone: ZCA whitening with eps {normalisation['eps']}, fitted again to {data}; "
+                "evaluation here uses no whitening"
+            )
+        case _:
+            mean, std = (
+                " ".join(f"{value:g}" for value in normalisation[name]) for name in ("mean", "std")
+            )
+            return f"undone: normalisation by mean {mean}, std {std} ({normalisation['source']})"
