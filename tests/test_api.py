@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import condensery
-from condensery.api import Condensation, resolve
+from condensery.api import Condensation, resolve, settled
 from condensery.errors import CondenseryError, ConfigError
 from condensery.recipe import PARTS, to_json
 from condensery.sizes import MostLearnable
@@ -175,3 +175,21 @@ def test_what_cannot_work_is_refused_before_any_work(digits, choices, said):
 def test_an_unknown_network_is_refused_before_it_is_needed_or_at_the_first_step(digits):
     with pytest.raises(CondenseryError, match="convnet33"):
         condense(digits, settings={"network": "convnet33"}).result()
+
+
+def test_the_recipe_names_the_engine_that_runs_and_why(digits):
+    recipe = condense(digits).recipe
+    assert recipe.engine == "one-pass"
+    assert "too short to compile" in recipe.engine_reason
+    fused = condense(digits, settings={"precision": "bf16"}).recipe
+    assert (fused.engine, bool(fused.engine_reason)) == ("fused", True)
+    asked = condense(digits, settings={"engine": "autograd"}).recipe
+    assert (asked.engine, asked.engine_reason) == ("autograd", "asked for")
+    assert settled(recipe, digits.train) == recipe
+    assert condense(digits).so_far(created="x").manifest["recipe"]["engine"] == "one-pass"
+
+
+def test_a_network_that_mixes_examples_goes_to_the_reference_engine(digits):
+    recipe = condense(digits, settings={"network": "resnet10"}).recipe
+    assert recipe.engine == "autograd"
+    assert "mixes examples" in recipe.engine_reason

@@ -9,15 +9,17 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 
+from condensery import networks
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
+from condensery.engines import choose
 from condensery.errors import ConfigError, nearest
 from condensery.loop import run, start
 from condensery.methods import recipe_for
 from condensery.progress import Progress, State
 from condensery.recipe import PARTS, Recipe, changed, to_json
 
-__all__ = ["Condensation", "condense", "resolve"]
+__all__ = ["Condensation", "condense", "resolve", "settled"]
 
 
 class Condensation:
@@ -161,4 +163,25 @@ def resolve(
         recipe = replace(recipe, network=network)
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
-    return recipe
+    return settled(recipe, data)
+
+
+def settled(recipe: Recipe, data: ImageData) -> Recipe:
+    """The recipe with its engine named, and why it was taken.
+
+    Whoever goes on with a run elsewhere then takes the same engine, or learns that it cannot.
+    """
+    network = networks.build(
+        recipe.network,
+        channels=data.channels,
+        classes=data.classes,
+        side=data.side,
+        seed=0,
+        path=("engine",),
+    )
+    own, asked = (
+        choose(name, network, recipe.precision, compiled=recipe.compiled)
+        for name in ("auto", recipe.engine)
+    )
+    taken = own if own.name == asked.name else asked  # also when the library chose it earlier
+    return replace(recipe, engine=taken.name, engine_reason=taken.reason)

@@ -45,6 +45,8 @@ class Recipe:
         labels: How labels are learned; None keeps the class of each image.
         step: How a step size for whoever trains on the set is learned; None learns none.
         engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
+            ``condense`` settles it, so that a recipe that ran names the engine that ran.
+        engine_reason: Why, where the library chose.
         precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
             loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
@@ -66,6 +68,7 @@ class Recipe:
     labels: LearnedLabels | None = None
     step: LearnedStep | None = None
     engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
+    engine_reason: str = ""
     precision: Literal["fp32", "bf16"] = "fp32"
     compiled: bool = False
     classes_per_pass: int = 1

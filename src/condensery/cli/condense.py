@@ -108,7 +108,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
     )
     recipe = condensation.recipe
-    choice = check_engine(recipe, data.train, seed=arguments.seed)
+    check_engine(recipe, data.train, seed=arguments.seed)
     evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
     if evaluation.sizes is None:
         sizes = chosen_sizes(recipe.ipc, preset=arguments.preset)
@@ -131,5 +131,5 @@ def run(arguments: argparse.Namespace) -> int:
     )
     folder.make(plan.to_json())
     work.introduce(data)
-    print(f"engine: {choice.name} ({choice.reason})", file=sys.stderr)
+    print(f"engine: {recipe.engine} ({recipe.engine_reason})", file=sys.stderr)
     return work.work(folder, plan, data, run=condensation)

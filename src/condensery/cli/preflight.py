@@ -9,7 +9,7 @@ import torch
 
 from condensery import networks
 from condensery.data import ImageData
-from condensery.engines import Choice, choose
+from condensery.engines import choose
 from condensery.errors import ConfigError
 from condensery.recipe import Recipe
 from condensery.types import Examples, Moment
@@ -39,11 +39,8 @@ def check_device(device: str) -> None:
         ) from error
 
 
-def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> Choice:
+def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
     """Show two real images to a network of the recipe through its engine, uncompiled.
-
-    Returns:
-        The engine that the run will take, and why.
 
     Raises:
         ConfigError, UnsupportedNetwork: If they do not fit each other.
@@ -68,4 +65,3 @@ def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> Choice:
         engine=choose(recipe.engine, network, recipe.precision, compiled=False).engine,
         classes_per_pass=recipe.classes_per_pass,
     )
-    return choose(recipe.engine, network, recipe.precision, compiled=recipe.compiled)

@@ -48,7 +48,11 @@ def run(arguments: argparse.Namespace) -> int:
     data = plan.load(None if arguments.data is None else tuple(arguments.data))
     if arguments.set or arguments.time_budget is not None:
         plan = work.change(
-            folder, plan, settings=dict(arguments.set), time_budget=arguments.time_budget
+            folder,
+            plan,
+            data.train,
+            settings=dict(arguments.set),
+            time_budget=arguments.time_budget,
         )
         check_engine(plan.recipe, data.train, seed=plan.seed)
         with folder.locked():

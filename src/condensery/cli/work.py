@@ -13,12 +13,12 @@ from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
-from condensery.api import Condensation
+from condensery.api import Condensation, settled
 from condensery.cli.condensing import condense
 from condensery.cli.finishing import finish
 from condensery.cli.plan import Plan, Source
 from condensery.cli.run_folder import RunFolder
-from condensery.data import Data
+from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.recipe import changed
 
@@ -85,7 +85,12 @@ def work(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | None 
 
 
 def change(
-    folder: RunFolder, plan: Plan, *, settings: Mapping[str, str], time_budget: float | None
+    folder: RunFolder,
+    plan: Plan,
+    data: ImageData,
+    *,
+    settings: Mapping[str, str],
+    time_budget: float | None,
 ) -> Plan:
     """The plan of a run that is not complete, with another recipe or budget from here on.
 
@@ -100,6 +105,7 @@ def change(
     recipe = plan.recipe
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
+    recipe = settled(recipe, data)
     for name in ("method", "ipc", "parameterization", "sizes"):
         if getattr(recipe, name) != getattr(plan.recipe, name):
             raise ConfigError(
