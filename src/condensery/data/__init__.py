@@ -4,5 +4,6 @@ from __future__ import annotations
 
 from condensery.data.image_data import Data, ImageData
 from condensery.data.load import load_data
+from condensery.data.whitening import WHITENINGS, Whitening, whitened
 
-__all__ = ["Data", "ImageData", "load_data"]
+__all__ = ["WHITENINGS", "Data", "ImageData", "Whitening", "load_data", "whitened"]

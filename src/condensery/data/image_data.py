@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from condensery.data.whitening import Whitening
 from condensery.errors import DataError
 
 __all__ = ["Data", "ImageData"]
@@ -30,6 +31,7 @@ class ImageData:
         mean: Per channel, of pixels in [0, 1]. Always that of the *train* split, or the
             published constants of a known data set.
         std: As ``mean``; never 0.
+        whitening: What ``normalise`` does after the mean and std; ``whitened`` fits one.
     """
 
     name: str
@@ -38,6 +40,7 @@ class ImageData:
     class_names: tuple[str, ...]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    whitening: Whitening | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -117,8 +120,12 @@ class ImageData:
     def normalise(
         self, images: Float[Tensor, "example channel height width"]
     ) -> Float[Tensor, "example channel height width"]:
-        """Map images in [0, 1] to mean 0 and deviation 1; keeps dtype, device and graph."""
-        return (images - _column(self.mean, like=images)) / _column(self.std, like=images)
+        """Map images in [0, 1] to mean 0 and deviation 1, and whiten them if asked to.
+
+        Keeps dtype, device and graph.
+        """
+        standard = (images - _column(self.mean, like=images)) / _column(self.std, like=images)
+        return standard if self.whitening is None else self.whitening(standard)
 
     def to(self, device: torch.device | str) -> ImageData:
         """The same data with images and labels on another device."""
