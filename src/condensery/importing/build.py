@@ -23,9 +23,10 @@ from condensery.importing.rows import class_indices, fitting_images, ranked, rel
 from condensery.importing.spaces import space_of, strayed
 from condensery.types import Examples
 
-__all__ = ["import_set"]
+__all__ = ["DTYPES", "import_set"]
 
-_DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
+DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
+"""What stored images may be, by name."""
 
 
 def import_set(
@@ -96,10 +97,9 @@ def import_set(
     }
     check_choices(choices, format, layout)
     decoder = decoder_for(format, layout, factor=factor, order=order, ipc=ipc, data=data.train)
-    if dtype not in _DTYPES:
+    if dtype not in DTYPES:
         raise ConfigError(
-            f"dtype = {dtype!r} is unknown; known are {', '.join(_DTYPES)}."
-            f"{nearest(dtype, _DTYPES)}"
+            f"dtype = {dtype!r} is unknown; known are {', '.join(DTYPES)}.{nearest(dtype, DTYPES)}"
         )
     found = layout.read(
         Where(
@@ -161,7 +161,7 @@ def import_set(
             "classes": train.classes,
         },
         created=_now() if created is None else created,
-        dtype=_DTYPES[dtype],
+        dtype=DTYPES[dtype],
         learned_step_size=learned,
     )
 

@@ -147,7 +147,7 @@ def _arrays(where: Where) -> Found:
         labels = other.content
         facts |= {"labels_file": beside.name, "labels_sha256": other.sha256}
     else:
-        held = cast(Mapping[str, np.ndarray], opened.content)
+        held = cast(Mapping[str, object], opened.content)
         missing = [key for key in ("images", "labels") if key not in held]
         if missing:
             listed = ", ".join(map(repr, held)) or "nothing"
@@ -158,7 +158,7 @@ def _arrays(where: Where) -> Found:
         images, labels = held["images"], held["labels"]
     return Found(
         images=_tensor(where.file, images),
-        labels=_tensor(where.file, cast(np.ndarray, labels)),
+        labels=_tensor(where.file, labels),
         facts=facts,
     )
 
@@ -237,14 +237,13 @@ def _dense(path: Path, tensor: Tensor, what: str) -> Tensor:
     return tensor.detach()
 
 
-def _tensor(path: Path, array: np.ndarray) -> Tensor:
-    if array.dtype.kind not in "fiu" or array.dtype.itemsize > 8:
+def _tensor(path: Path, array: object) -> Tensor:
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiu":
+        kind = f"an array of {array.dtype}" if isinstance(array, np.ndarray) else "no array"
         raise DataError(
-            f"{path}: holds an array of {array.dtype}, but images are floats, and labels floats "
-            "or integers."
+            f"{path}: holds {kind} where images are floats, and labels floats or integers."
         )
-    kind = {"f": array.dtype.newbyteorder("="), "i": np.dtype(np.int64), "u": np.dtype(np.int64)}
-    return torch.from_numpy(np.ascontiguousarray(array).astype(kind[array.dtype.kind]))
+    return torch.from_numpy(array.astype(np.float64 if array.dtype.kind == "f" else np.int64))
 
 
 def _beside(where: Where, what: str) -> Path:

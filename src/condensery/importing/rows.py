@@ -79,7 +79,7 @@ def class_indices(
         DataError: If they do not fit the images or the classes of the data set.
     """
     classes = data.classes
-    if len(labels.shape) not in (1, 2) or len(labels) != images:
+    if labels.ndim not in (1, 2) or len(labels) != images:
         raise DataError(
             f"{title}: {images} images, but labels of shape {list(labels.shape)}. There must be "
             "one label for every image."
