@@ -16,6 +16,7 @@ from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.recipe import PARTS, Recipe, changed, from_json, to_json
 from condensery.sizes import AllSizes, MostLearnable, RandomSize
+from condensery.starts import HerdedImages, Noise
 
 
 def data(name="cifar10", side=32, channels=3):
@@ -51,8 +52,9 @@ def test_every_recipe_survives_writing_and_reading(method, preset, name):
 @pytest.mark.parametrize(
     "change",
     [
-        {"parameterization": Pixels(init="noise")},
-        {"parameterization": MultiFormation(factor=3, order="crop", init="first")},
+        {"parameterization": MultiFormation(factor=3, order="crop")},
+        {"start": Noise(like="data")},
+        {"start": HerdedImages(candidates=5, networks=2, sample=9)},
         {"augment": Identity()},
         {"augment": Siamese(strategy="flip", mode="dsa")},
         {"objective": DistributionMatching()},

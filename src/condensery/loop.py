@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from functools import cache, partial
 
-from torch import Tensor
+from torch import Tensor, nn
 
 from condensery import networks
 from condensery.data import ImageData
@@ -51,7 +51,14 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
             f"training images. Use --ipc {int(counts.max())} or less."
         )
     held = counts.clamp(max=recipe.ipc)
-    stored = recipe.parameterization.start(data, counts=held, rng=stream(seed, "init"))
+    network = _networks(recipe, data)
+    stored = recipe.start.stored(
+        recipe.parameterization,
+        data,
+        counts=held,
+        rng=stream(seed, "init"),
+        network=lambda *path: network(seed=seed, path=path),
+    )
     for also in (recipe.labels, recipe.step):
         stored = stored if also is None else also.start(stored, classes=data.classes)
     return State(
@@ -122,9 +129,7 @@ def run_together(
     """
     _check_shareable(recipes, states)
     shared, now = recipes[0], [_on(state, device) for state in states]
-    build = partial(
-        networks.build, shared.network, channels=data.channels, classes=data.classes, side=data.side
-    )
+    build = _networks(shared, data)
     world = World(
         data=data,
         network=lambda *path: build(seed=seed, path=path),
@@ -183,6 +188,13 @@ def _check_shareable(recipes: Sequence[Recipe], states: Sequence[State]) -> None
             f"The sets cannot run together: they have done {sorted(outer)} outer iterations. Go on "
             "from states of one iteration."
         )
+
+
+def _networks(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
+    """Makes networks of the recipe for the data, from a seed and a path."""
+    return partial(
+        networks.build, recipe.network, channels=data.channels, classes=data.classes, side=data.side
+    )
 
 
 def _on(state: State, device: str) -> State:

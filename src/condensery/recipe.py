@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from condensery.augment import Identity, PerExample, Siamese
@@ -19,6 +19,7 @@ from condensery.parameterizations import MultiFormation, Parameterization, Pixel
 from condensery.samplers import RandomPerClass, Sampler
 from condensery.schedules import Redraw, Schedule
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
+from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
 from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep
 
@@ -42,6 +43,7 @@ class Recipe:
         objective: What "look alike" means.
         sizes: Which sizes are matched.
         update: How a gradient changes the images.
+        start: What the stored images are before the first update.
         labels: How labels are learned; None keeps the class of each image.
         step: How a step size for whoever trains on the set is learned; None learns none.
         engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
@@ -65,6 +67,7 @@ class Recipe:
     objective: Objective
     sizes: SizePolicy
     update: ImageUpdate
+    start: Start = field(default_factory=RandomImages)
     labels: LearnedLabels | None = None
     step: LearnedStep | None = None
     engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
@@ -111,6 +114,13 @@ PARTS: Mapping[str, Mapping[str, type]] = {
         "random": RandomSize,
     },
     "update": {"sgd": SGD, "adam": Adam},
+    "start": {
+        "random": RandomImages,
+        "first": FirstImages,
+        "noise": Noise,
+        "kmeans": KMeansImages,
+        "herded": HerdedImages,
+    },
     "labels": {"learned": LearnedLabels},
     "step": {"learned": LearnedStep},
     # inside other parts

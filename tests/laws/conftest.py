@@ -26,6 +26,7 @@ from condensery.rng import stream
 from condensery.samplers import RandomPerClass
 from condensery.schedules import Redraw
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
+from condensery.starts import RandomImages
 from condensery.training import SGDTraining
 from condensery.types import Moment, nested
 from condensery.updates import SGD, Adam
@@ -141,8 +142,12 @@ class Small:
     def examples(self, parameterization, data=None, *, counts=(3, 3)):
         """Decoded synthetic examples in float64; none equals a real one, where l1 has its kink."""
         data = self.data() if data is None else data
-        stored = parameterization.start(
-            data, counts=torch.tensor(counts), rng=stream(self.seed, "init")
+        stored = RandomImages().stored(
+            parameterization,
+            data,
+            counts=torch.tensor(counts),
+            rng=stream(self.seed, "init"),
+            network=pytest.fail,
         )
         decoded = parameterization.decode(stored)
         noise = torch.rand(decoded.images.shape, generator=stream(self.seed), dtype=torch.float64)

@@ -16,11 +16,11 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     0: ("errors", "rng"),
-    1: ("types", "data", "networks", "augment"),
+    1: ("types", "data", "networks", "augment", "clustering"),
     2: ("engines", "parameterizations", "training", "progress"),
-    3: ("objectives", "samplers", "schedules", "sizes", "updates"),
+    3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
     4: ("recipe", "step", "loop", "checkpoint", "manifest", "artifact"),
-    5: ("methods", "evaluate", "evaluation", "importing"),
+    5: ("methods", "selection", "evaluate", "evaluation", "importing"),
     6: ("api", "report"),
     7: ("cli",),
 }
@@ -36,6 +36,7 @@ BESIDE = {
     ("manifest", "checkpoint"),
     ("artifact", "checkpoint"),
     ("artifact", "manifest"),
+    ("evaluation", "selection"),  # random images stand beside every set
 }
 """The only imports between rooms of one floor: (who, whom)."""
 

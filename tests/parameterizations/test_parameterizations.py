@@ -17,6 +17,7 @@ from condensery.parameterizations import (
     stored_rows,
 )
 from condensery.rng import stream
+from condensery.starts import FirstImages, RandomImages
 
 
 def data(counts=(12, 6), *, side=(8, 8), channels=2):
@@ -33,22 +34,12 @@ def data(counts=(12, 6), *, side=(8, 8), channels=2):
     )
 
 
-def started(part, *, counts=(3, 2), seed=0, **more):
-    source = data(**more)
-    return source, part.start(source, counts=torch.tensor(counts), rng=stream(seed))
-
-
-PARTS = [
-    Pixels(),
-    Pixels(init="first"),
-    Pixels(init="noise"),
-    MultiFormation(),
-    MultiFormation(init="first"),
-    MultiFormation(init="noise"),
-    MultiFormation(factor=3),
-    MultiFormation(order="crop"),
-    MultiFormation(factor=1),
-]
+def started(part, *, counts=(3, 2), start=None, classes=(12, 6), **more):
+    source = data(classes, **more)
+    start = RandomImages() if start is None else start
+    return source, start.stored(
+        part, source, counts=torch.tensor(counts), rng=stream(0), network=pytest.fail
+    )
 
 
 def test_rows_are_sorted_by_rank_then_class_and_small_classes_end_early():
@@ -57,42 +48,18 @@ def test_rows_are_sorted_by_rank_then_class_and_small_classes_end_early():
     assert class_.tolist() == [0, 1, 2, 0, 2, 0]
 
 
-@pytest.mark.parametrize("part", PARTS)
-def test_a_start_is_sorted_in_range_and_reproducible(part):
-    _, stored = started(part)
-    assert stored.rank.tolist() == [0, 0, 1, 1, 2]
-    assert stored.class_.tolist() == stored.labels.tolist() == [0, 1, 0, 1, 0]
-    assert stored.images.shape == (5, 2, 8, 8)
-    assert stored.images.dtype == torch.float32
-    assert 0 <= stored.images.min() < 0.3
-    assert 0.7 < stored.images.max() <= 1
-    assert torch.equal(started(part)[1].images, stored.images)
-    same = torch.equal(started(part, seed=1)[1].images, stored.images)
-    assert same == (part.init == "first")
-
-
-@pytest.mark.parametrize("init", ["real", "first"])
-def test_pixels_start_at_different_real_images_of_their_class(init):
-    source, stored = started(Pixels(init=init))
-    found = []
-    for row, class_ in enumerate(stored.class_.tolist()):
-        own = source.of_class(class_)
-        same = (source.pixels(own) == stored.images[row]).flatten(1).all(dim=1).nonzero()[:, 0]
-        assert len(same) == 1
-        found.append((class_, int(same)))
-    assert len(set(found)) == len(found)
-    if init == "first":
-        assert found == [(0, 0), (1, 0), (0, 1), (1, 1), (0, 2)]
-
-
 def test_pixels_are_what_they_store():
-    _, stored = started(Pixels())
+    source, stored = started(Pixels())
+    images = source.pixels(torch.arange(3))
+    assert Pixels().images_each == 1
+    assert torch.equal(Pixels().pack(images), images)
     assert Pixels().decode(stored) is stored
     assert Pixels().pixel_rank(stored).shape == (5, 1, 8, 8)
 
 
 def test_the_first_mosaic_packs_the_first_images_in_data_set_order():
-    source, stored = started(MultiFormation(init="first"))
+    source, stored = started(MultiFormation(), start=FirstImages())
+    assert MultiFormation().images_each == 4
     for class_, count in ((0, 3), (1, 2)):
         own = source.of_class(class_)
         index = [own[(k * count + i) % len(own)] for k in range(4) for i in range(count)]
@@ -260,8 +227,6 @@ def test_an_unknown_decoding_is_refused(description):
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Pixels(init="mix"), "init = 'mix'.*real, first, noise"),
-        (lambda: MultiFormation(init="real"), "init = 'real'.*mix, first, noise"),
         (lambda: MultiFormation(order="row"), "order = 'row'.*image, crop"),
         (lambda: MultiFormation(factor=0), "factor = 0"),
         (lambda: started(MultiFormation(factor=9)), "at most 8"),
@@ -273,8 +238,7 @@ def test_choices_that_cannot_work_are_refused(make, said):
 
 
 def test_a_class_with_few_images_starts_over_to_fill_its_mosaics():
-    source = data((12, 2))
-    stored = MultiFormation(init="first").start(source, counts=torch.tensor([3, 2]), rng=stream(0))
+    source, stored = started(MultiFormation(), start=FirstImages(), counts=(3, 2), classes=(12, 2))
     mine = stored.images[stored.class_ == 1]  # 8 crops of 2 images: image i fills all of mosaic i
     small = F.interpolate(source.pixels(source.of_class(1)), size=(4, 4), mode="nearest")
     assert torch.equal(mine, small.repeat(1, 1, 2, 2))

@@ -4,5 +4,13 @@ from __future__ import annotations
 
 from condensery.networks.build import Factory, build, known_networks
 from condensery.networks.inspection import features, mixes_examples
+from condensery.networks.still import still_features
 
-__all__ = ["Factory", "build", "features", "known_networks", "mixes_examples"]
+__all__ = [
+    "Factory",
+    "build",
+    "features",
+    "known_networks",
+    "mixes_examples",
+    "still_features",
+]

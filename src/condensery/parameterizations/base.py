@@ -11,7 +11,6 @@ from typing import Protocol
 import torch
 from torch import Tensor
 
-from condensery.data import ImageData
 from condensery.types import Examples
 
 __all__ = ["Parameterization", "stored_rows"]
@@ -20,8 +19,20 @@ __all__ = ["Parameterization", "stored_rows"]
 class Parameterization(Protocol):
     """Stored images <-> examples."""
 
-    def start(self, data: ImageData, *, counts: Tensor, rng: torch.Generator) -> Examples:
-        """First stored images: ``counts[c]`` of class ``c``, taken from the real data."""
+    @property
+    def images_each(self) -> int:
+        """Real images that are packed into a stored one."""
+        ...
+
+    def pack(self, images: Tensor) -> Tensor:
+        """Stored images made of real ones of one class.
+
+        Args:
+            images: ``[count * images_each, channel, height, width]`` in [0, 1].
+
+        Returns:
+            ``[count, channel, height, width]``.
+        """
         ...
 
     def decode(self, stored: Examples) -> Examples:

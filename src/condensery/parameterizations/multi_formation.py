@@ -20,9 +20,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.parameterizations.base import stored_rows
 from condensery.types import Examples
 
 __all__ = ["MultiFormation", "decode_crops", "encode_mix"]
@@ -36,54 +34,39 @@ class MultiFormation:
         factor: Crops per side, at least 1 (1 equals pixels).
         order: ``"image"``: all crops of a stored image share its rank. ``"crop"``: the rank
             counts crops, crop position first, as the released MDC code slices.
-        init: ``"mix"`` packs random real images of the class; ``"first"`` packs the first ones in
-            data set order, as released; ``"noise"`` as ``Pixels``.
     """
 
     factor: int = 2
     order: Literal["image", "crop"] = "image"
-    init: Literal["mix", "first", "noise"] = "mix"
 
     def __post_init__(self) -> None:
         if self.factor < 1:
             raise ConfigError(
                 f"factor = {self.factor}: a stored image holds at least 1 crop a side."
             )
-        for name, known in (("order", ("image", "crop")), ("init", ("mix", "first", "noise"))):
-            given = getattr(self, name)
-            if given not in known:
-                raise ConfigError(
-                    f"{name} = {given!r} is unknown for multi-formation; known are "
-                    f"{', '.join(known)}."
-                )
+        if self.order not in ("image", "crop"):
+            raise ConfigError(
+                f"order = {self.order!r} is unknown for multi-formation; known are image, crop."
+            )
 
-    def start(self, data: ImageData, *, counts: Tensor, rng: torch.Generator) -> Examples:
-        """See ``Parameterization.start``.
+    @property
+    def images_each(self) -> int:
+        """See ``Parameterization.images_each``."""
+        return self.factor**2
 
-        A class with fewer than ``counts[c] * factor^2`` images fills the remaining crops by
-        starting over with its first one.
+    def pack(self, images: Tensor) -> Tensor:
+        """See ``Parameterization.pack`` and ``encode_mix``.
+
+        Raises:
+            ConfigError: If a crop would be empty.
         """
-        height, width = data.side
+        height, width = images.shape[2:]
         if self.factor > min(height, width):
             raise ConfigError(
                 f"factor = {self.factor} does not fit images of {height} x {width} pixels: a crop "
                 f"would be empty. Use a factor of at most {min(height, width)}."
             )
-        rank, class_ = stored_rows(counts)
-        images = torch.empty(len(rank), data.channels, height, width)
-        for c, count in enumerate(counts.tolist()):
-            mine = class_ == c
-            if self.init == "noise":
-                shape = (count, data.channels, height, width)
-                images[mine] = (torch.randn(shape, generator=rng) / 4 + 0.5).clamp(0, 1)
-                continue
-            own = data.of_class(c)
-            order = torch.arange(len(own))
-            if self.init == "mix":
-                order = torch.randperm(len(own), generator=rng)
-            crops = torch.arange(count * self.factor**2) % len(own)
-            images[mine] = encode_mix(data.pixels(own[order[crops]]), factor=self.factor)
-        return Examples(images=images, labels=class_.clone(), class_=class_, rank=rank)
+        return encode_mix(images, factor=self.factor)
 
     def decode(self, stored: Examples) -> Examples:
         """See ``Parameterization.decode``; rows in the order of ``order``."""

@@ -1,0 +1,106 @@
+"""Starts that look at no feature: random real images, the first ones, noise."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError, nearest
+from condensery.parameterizations import Parameterization
+from condensery.starts.base import Network, as_stored, repeated
+from condensery.types import Examples
+
+__all__ = ["FirstImages", "Noise", "RandomImages"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomImages:
+    """Random real images of every class, without replacement while there are any."""
+
+    def stored(
+        self,
+        parameterization: Parameterization,
+        data: ImageData,
+        *,
+        counts: Tensor,
+        rng: torch.Generator,
+        network: Network,
+    ) -> Examples:
+        """See ``Start.stored``."""
+        del network
+        own = [data.of_class(c) for c in range(len(counts))]
+        orders = [index[torch.randperm(len(index), generator=rng)] for index in own]
+        return _packed(parameterization, data, orders, counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstImages:
+    """The first images of every class in data set order, as the released codes of IDC and MDC."""
+
+    def stored(
+        self,
+        parameterization: Parameterization,
+        data: ImageData,
+        *,
+        counts: Tensor,
+        rng: torch.Generator,
+        network: Network,
+    ) -> Examples:
+        """See ``Start.stored``; draws nothing."""
+        del rng, network
+        orders = [data.of_class(c) for c in range(len(counts))]
+        return _packed(parameterization, data, orders, counts)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Noise:
+    """Normal noise, clipped to [0, 1].
+
+    Attributes:
+        like: ``"grey"``: ``randn / 4 + 1/2`` (IDC). ``"data"``: ``mean + std * randn`` with those
+            of the data, channel by channel: standard noise where images are normalised (DC).
+    """
+
+    like: Literal["grey", "data"] = "grey"
+
+    def __post_init__(self) -> None:
+        known = ("grey", "data")
+        if self.like not in known:
+            raise ConfigError(
+                f"start.like = {self.like!r} is unknown; known are {', '.join(known)}."
+                f"{nearest(self.like, known)}"
+            )
+
+    def stored(
+        self,
+        parameterization: Parameterization,
+        data: ImageData,
+        *,
+        counts: Tensor,
+        rng: torch.Generator,
+        network: Network,
+    ) -> Examples:
+        """See ``Start.stored``."""
+        del parameterization, network
+        if self.like == "data":
+            mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
+        else:
+            mean, std = torch.tensor(0.5), torch.tensor(0.25)
+        shape = (data.channels, *data.side)
+        drawn = [torch.randn(count, *shape, generator=rng) for count in counts.tolist()]
+        return as_stored([(mean + std * noise).clamp(0, 1) for noise in drawn], counts)
+
+
+def _packed(
+    parameterization: Parameterization, data: ImageData, orders: list[Tensor], counts: Tensor
+) -> Examples:
+    """The first images of each order, as many as fill ``counts`` stored ones."""
+    images: list[Tensor] = []
+    for order, count in zip(orders, counts.tolist(), strict=True):
+        index = repeated(order, count * parameterization.images_each)
+        images.append(parameterization.pack(data.pixels(index)))
+    return as_stored(images, counts)
