@@ -3,5 +3,12 @@
 from condensery.objectives.base import Match, Objective
 from condensery.objectives.distribution import DistributionMatching
 from condensery.objectives.gradient import GradientMatching
+from condensery.objectives.trajectory import TrajectoryMatching
 
-__all__ = ["DistributionMatching", "GradientMatching", "Match", "Objective"]
+__all__ = [
+    "DistributionMatching",
+    "GradientMatching",
+    "Match",
+    "Objective",
+    "TrajectoryMatching",
+]
