@@ -109,10 +109,11 @@ def _undone(normalisation: dict[str, Any], data: str) -> str:
     match normalisation["kind"]:
         case "none":
             return "the images are pixels: nothing to undo"
-        case "zca":
+        case "zca" | "zca-regularised":
+            lost = ", but for the contrast of every image" if "contrast" in normalisation else ""
             return (
-                f"undone: ZCA whitening with eps {normalisation['eps']}, fitted again to {data}; "
-                "evaluation here uses no whitening"
+                f"undone: ZCA whitening with eps {normalisation['eps']}, fitted again to {data}"
+                f"{lost}; evaluation here uses no whitening"
             )
         case _:
             mean, std = (

@@ -16,7 +16,7 @@ from condensery.data import ImageData
 from condensery.data.statistics import Statistics, known_by_name, measure
 from condensery.errors import ConfigError, DataError
 from condensery.importing.formats import Format
-from condensery.importing.whitening import whitening
+from condensery.importing.whitening import unwhitening
 
 __all__ = ["Space", "space_of", "strayed"]
 
@@ -97,13 +97,9 @@ def space_of(
             "(--mean 0 --std 1); else give the mean and std that they were normalised with."
         )
     if layout.whitened and _is_whitened(method, file, zca):
-        if method != "mtt":
-            raise DataError(
-                f"{file}: KIP whitens images after dividing each by its own norm. The file does "
-                "not hold these norms, so nobody can undo it. Import the set without whitening "
-                "(nozca in its name); or, if it is not whitened, pass zca=False (--no-zca)."
-            )
-        return _whitened(data)
+        kind = "zca" if method == "mtt" else "zca-regularised"
+        undo, record = unwhitening(data, kind=kind)
+        return Space(undo=undo, record=record)
     if layout.stores == "standardised":
         return _normalised(measure(data.images), "measured on the training images")
     known = known_by_name(data.name, classes=data.classes, channels=data.channels)
@@ -165,12 +161,6 @@ def _normalised(statistics: Statistics, source: str) -> Space:
         "source": source,
     }
     return Space(undo=undo, record=record)
-
-
-def _whitened(data: ImageData) -> Space:
-    fitted = whitening(data.images)
-    record = {"kind": "zca", "eps": fitted.eps, "fitted_to": data.fingerprint}
-    return Space(undo=fitted.undo, record=record)
 
 
 def _given(

@@ -1,90 +1,87 @@
-"""ZCA whitening as MTT fits it to the training images, and its inverse.
+"""The way back from whitened images to pixels, with the whitening fitted again to the data.
 
-With the mean ``m`` and the covariance ``U diag(s) U'`` of the flattened training images in
-[0, 1], whitening is ``(x - m) U diag(s + eps)^(-1/2) U'``; its inverse is
-``z U diag(s + eps)^(1/2) U' + m``.
-
-Source:
-    Cazenavette et al. 2022 (MTT), whose released code has this whitening of kornia with
-    ``eps = 0.1``: unbiased covariance, no normalisation before. Differs: computed in float64,
-    with a symmetric eigenvalue decomposition (released: float32, singular values).
+MTT's whitening has an inverse. KIP's has none: it first divides every image by its own norm, so
+brightness and contrast of an image are lost; every image gets those of the average one. Whitened
+again, it is the same image as before, but for the length that KIP's images have strayed from 1.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 import torch
-from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from condensery.data import ImageData, Whitening, whitened
+from condensery.data.statistics import measure
+from condensery.data.whitening import LARGEST
 from condensery.errors import DataError
 
-__all__ = ["Whitening", "whitening"]
-
-EPS = 0.1
-"""Of MTT."""
-
-LARGEST = 4096
-"""Entries of an image, above which the covariance is not decomposed (32 x 32 in colour: 3072)."""
+__all__ = ["unwhitening"]
 
 _BLOCK = 1024  # images held as float64 at a time
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Whitening:
-    """A fitted whitening.
-
-    Attributes:
-        mean: ``[entry]``, float64.
-        vectors: ``U``, one eigenvector a column, ``[entry, entry]``.
-        values: ``s``, ``[entry]``, at least 0.
-        eps: Added to every eigenvalue.
-    """
-
-    mean: Float[Tensor, "entry"]
-    vectors: Float[Tensor, "entry entry"]
-    values: Float[Tensor, "entry"]
-    eps: float
-
-    def undo(self, images: Tensor) -> Tensor:
-        """Whitened images -> images whose data set is in [0, 1]; float32."""
-        flat = images.flatten(1).double()
-        scaled = (flat @ self.vectors) * (self.values + self.eps).sqrt()
-        return (scaled @ self.vectors.T + self.mean).to(torch.float32).view_as(images)
-
-
-def whitening(
-    images: UInt8[Tensor, "image channel height width"], *, eps: float = EPS
-) -> Whitening:
-    """Fit a whitening to all images of a data set.
+def unwhitening(
+    data: ImageData, *, kind: str
+) -> tuple[Callable[[Tensor], Tensor], Mapping[str, object]]:
+    """How to undo a whitening that was fitted to ``data``.
 
     Args:
-        images: At least two.
-        eps: Above 0.
+        data: The training images.
+        kind: ``"zca"`` (MTT) or ``"zca-regularised"`` (KIP), see ``condensery.data.whitened``.
+
+    Returns:
+        A function of whitened images, whose result has the training images in [0, 1]; and what
+        is to be recorded.
 
     Raises:
-        DataError: If an image has more than ``LARGEST`` entries.
+        DataError: If images are too large to fit a whitening to.
+
+    Source:
+        The whitenings of ``condensery.data.whitening``. For KIP's, channels are standardised by
+        what the training images measure, as KIP does, not by published constants.
     """
-    entries = images[0].numel()
+    entries = data.images[0].numel()
     if entries > LARGEST:
         raise DataError(
-            f"images of {entries} pixel values: the covariance of a ZCA whitening has the square "
-            f"of that many entries, and more than {LARGEST} are not undone here. MTT writes the "
-            "same images un-whitened beside (images_zca_*.pt): import those with --mean 0 --std 1."
+            f"{data.name}: images of {entries} pixel values: a whitening takes the square of that "
+            f"many numbers, and more than {LARGEST} values are not undone here. MTT writes the "
+            "same images un-whitened (images_zca_*.pt): import those with --mean 0 --std 1."
         )
-    blocks = images.split(_BLOCK)
-    total = torch.zeros(entries, dtype=torch.float64)
-    for block in blocks:
-        total += _flat(block).sum(0)
-    mean = total / len(images)
-    covariance = torch.zeros(entries, entries, dtype=torch.float64)
-    for block in blocks:
-        centred = _flat(block) - mean
-        covariance += centred.T @ centred
-    values, vectors = torch.linalg.eigh(covariance / (len(images) - 1))
-    return Whitening(mean=mean, vectors=vectors, values=values.clamp(min=0), eps=eps)
+    measured = measure(data.images)
+    own = replace(data, mean=measured.mean, std=measured.std)
+    base = whitened(own, kind)
+    fitted = base.whitening
+    assert fitted is not None  # of both kinds
+    mean, std = (torch.tensor(x, dtype=torch.float64)[:, None, None] for x in (base.mean, base.std))
+    record = dict(fitted.to_json())
+    if fitted.centre is None:
+        length = _average_norm(own)
+        record["contrast"] = "of the average training image: the whitening forgets it"
+    else:
+        length = 1.0
+
+    def undo(images: Tensor) -> Tensor:
+        standard = _solved(fitted, images) * length
+        if fitted.centre is not None:
+            standard = standard + fitted.centre.cpu()
+        return (standard.view(images.shape) * std + mean).to(torch.float32)
+
+    return undo, record
 
 
-def _flat(images: Tensor) -> Tensor:
-    return images.cpu().flatten(1).double() / 255
+def _solved(fitted: Whitening, images: Tensor) -> Tensor:
+    """What the matrix was multiplied with, ``[row, entry]``; the matrix is symmetric."""
+    rows = images.flatten(1).double()
+    return torch.linalg.solve(fitted.matrix.cpu(), rows.T).T
+
+
+def _average_norm(data: ImageData) -> float:
+    """Average length of the standardised training images, each minus its own mean."""
+    total = 0.0
+    for block in data.images.split(_BLOCK):
+        flat = data.normalise(block.cpu().double() / 255).flatten(1)
+        total += float((flat - flat.mean(dim=1, keepdim=True)).norm(dim=1).sum())
+    return total / len(data)
