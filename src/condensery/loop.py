@@ -138,6 +138,7 @@ def run_together(
         device=device,
         precision=shared.precision,
         compiled=shared.compiled,
+        architecture=shared.network,
     )
     for outer in range(now[0].outer, shared.iterations):
         now[:] = [

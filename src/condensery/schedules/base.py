@@ -30,6 +30,7 @@ class World:
         device: Where networks live.
         precision: Of network training, ``"fp32"`` or ``"bf16"``.
         compiled: Whether network training goes through ``torch.compile``.
+        architecture: What ``network`` builds, as a recipe names it.
     """
 
     data: ImageData
@@ -39,6 +40,7 @@ class World:
     device: str = "cpu"
     precision: str = "fp32"
     compiled: bool = False
+    architecture: str = ""
 
 
 class Schedule(Protocol):
