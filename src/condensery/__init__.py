@@ -13,8 +13,9 @@ if TYPE_CHECKING:
     from condensery.api import Condensation, condense
     from condensery.artifact import CondensedSet
     from condensery.data import Data, ImageData, load_data
-    from condensery.evaluation import evaluate, random_selection
+    from condensery.evaluation import evaluate
     from condensery.progress import Progress
+    from condensery.selection import random_selection, select
 
 __all__ = [
     "Condensation",
@@ -26,6 +27,7 @@ __all__ = [
     "evaluate",
     "load_data",
     "random_selection",
+    "select",
 ]
 
 _ROOMS = {
@@ -37,7 +39,8 @@ _ROOMS = {
     "condense": "api",
     "evaluate": "evaluation",
     "load_data": "data",
-    "random_selection": "evaluation",
+    "random_selection": "selection",
+    "select": "selection",
 }
 
 try:

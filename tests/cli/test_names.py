@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from condensery.cli import names
 from condensery.cli.evaluation import EVALUATIONS
-from condensery.evaluation import PROTOCOLS
+from condensery.evaluation import LABELS, PROTOCOLS
 from condensery.methods import METHODS
 from condensery.recipe import PARTS
+from condensery.selection import RULES
 from condensery.training import PRECISIONS
 
 
@@ -25,6 +26,14 @@ def test_the_size_policies_are_those_of_the_recipe():
 
 def test_the_protocols_are_those_of_evaluation():
     assert tuple(PROTOCOLS) == names.PROTOCOLS
+
+
+def test_the_labels_are_those_of_evaluation():
+    assert tuple(LABELS) == names.LABELS
+
+
+def test_the_selections_are_those_of_the_library():
+    assert tuple(RULES) == names.SELECTIONS
 
 
 def test_the_precisions_are_those_of_training():

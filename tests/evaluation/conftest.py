@@ -9,8 +9,8 @@ import torch
 
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
-from condensery.evaluation import random_selection
 from condensery.rng import stream
+from condensery.selection import random_selection
 
 
 def toy(

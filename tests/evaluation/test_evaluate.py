@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
@@ -11,16 +10,10 @@ from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
 from condensery.errors import ConfigError, DataError
-from condensery.evaluation import (
-    Observation,
-    Protocol,
-    Trials,
-    evaluate,
-    observe,
-    random_selection,
-)
+from condensery.evaluation import Observation, Protocol, evaluate
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
+from condensery.selection import random_selection
 from condensery.training import SGDTraining
 
 SMALL = ("convnet2-w4",)
@@ -34,7 +27,7 @@ def test_every_size_seed_and_network_is_observed_once_beside_random_images(
     data: Data, condensed: CondensedSet
 ):
     networks = ("convnet2-w4", "convnet1-w4")
-    trials = observe(condensed, data, sizes=[3, 1], networks=networks, seeds=2, seed=5, steps=2)
+    trials = evaluate(condensed, data, sizes=[3, 1], networks=networks, seeds=2, seed=5, steps=2)
     assert len(trials) == 16
 
     seen = list(trials)
@@ -58,7 +51,7 @@ def test_every_size_seed_and_network_is_observed_once_beside_random_images(
 def test_every_size_and_three_seeds_are_what_one_gets_without_asking(
     data: Data, condensed: CondensedSet
 ):
-    trials = observe(condensed, data)
+    trials = evaluate(condensed, data)
 
     assert len(trials) == 4 * 3 * 2
     assert {trial.protocol.epochs for trial in trials.planned} == {1000}
@@ -79,7 +72,7 @@ def test_bright_and_dark_classes_are_learned(data: Data, condensed: CondensedSet
 
 
 def test_the_choice_of_random_images_varies_with_the_seed_only(data: Data, condensed: CondensedSet):
-    planned = observe(condensed, data, seeds=2, seed=7).planned
+    planned = evaluate(condensed, data, seeds=2, seed=7).planned
     random = [trial for trial in planned if trial.set == "random"]
 
     assert len(random) == 8
@@ -93,7 +86,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(data: Data, condense
     whole = evaluate(condensed, data, **choices).observations
     known = whole[:3] + whole[5:6]
 
-    trials = observe(condensed, data, **choices, known=known)
+    trials = evaluate(condensed, data, **choices, known=known)
     assert len(trials) == 4
     rest = list(trials)
     resumed = evaluate(condensed, data, **choices, known=(*known, *rest)).observations
@@ -108,7 +101,7 @@ def test_asking_for_more_seeds_keeps_the_first_ones(data: Data, condensed: Conde
     choices = {"sizes": [1], "networks": SMALL, "steps": 2}
     first = evaluate(condensed, data, seeds=1, **choices).observations
 
-    assert len(observe(condensed, data, seeds=3, known=first, **choices)) == 4
+    assert len(evaluate(condensed, data, seeds=3, known=first, **choices)) == 4
 
 
 def test_observations_of_another_set_are_not_taken_for_this_one(
@@ -118,7 +111,7 @@ def test_observations_of_another_set_are_not_taken_for_this_one(
     other = random_selection(data.train, ipc=4, seed=78)
     known = evaluate(other, data, **choices).observations
 
-    left = list(observe(condensed, data, known=known, **choices))
+    left = list(evaluate(condensed, data, known=known, **choices))
 
     assert [o.set for o in left] == ["condensed"]  # the random twin is the same for both
 
@@ -128,10 +121,10 @@ def test_what_is_observed_does_not_depend_on_what_else_is_asked_for(
 ):
     (small,) = (
         o
-        for o in observe(condensed, data, sizes=[2], networks=SMALL, seeds=1, steps=3)
+        for o in evaluate(condensed, data, sizes=[2], networks=SMALL, seeds=1, steps=3)
         if o.set == "random"
     )
-    many = observe(condensed, data, sizes=[1, 2, 4], networks=("mlp", *SMALL), seeds=1, steps=3)
+    many = evaluate(condensed, data, sizes=[1, 2, 4], networks=("mlp", *SMALL), seeds=1, steps=3)
     (again,) = (o for o in many if (o.set, o.size, o.network) == ("random", 2, SMALL[0]))
 
     assert same(small, again)
@@ -147,14 +140,14 @@ def test_the_test_images_are_normalised_as_the_set_was_made_for(
     two = evaluate(condensed, shifted, **choices).observations
 
     assert all(map(same, one, two))
-    assert {trial.test.mean for trial in observe(condensed, shifted).planned} == {(0.4,)}
+    assert {trial.test.mean for trial in evaluate(condensed, shifted).planned} == {(0.4,)}
 
 
 def test_a_class_with_fewer_images_than_the_size_gives_all_it_has(split):
     data = Data(name="toy", train=split((2, 4, 4), 0), test=split((3, 3, 3), 1))
     condensed = random_selection(data.train, ipc=4, seed=1)
 
-    seen = list(observe(condensed, data, sizes=[4], networks=SMALL, seeds=1, steps=2))
+    seen = list(evaluate(condensed, data, sizes=[4], networks=SMALL, seeds=1, steps=2))
 
     assert [o.images for o in seen] == [10, 10]
 
@@ -179,19 +172,17 @@ def broken(*, channels: int, classes: int, side: tuple[int, int]) -> nn.Module:
         ({"precision": "bf61"}, "Did you mean 'bf16'"),
     ],
 )
-@pytest.mark.parametrize("ask", [observe, evaluate])
 def test_a_choice_that_cannot_work_is_refused_before_anything_is_trained(
     data: Data,
     condensed: CondensedSet,
     monkeypatch: pytest.MonkeyPatch,
-    ask: Callable[..., object],
     choices: dict[str, object],
     words: str,
 ):
     monkeypatch.setattr(Trial, "run", lambda *_, **__: pytest.fail("a network was trained"))
 
     with pytest.raises(ConfigError, match=words):
-        ask(condensed, data, **choices)
+        evaluate(condensed, data, **choices)
 
 
 @pytest.mark.parametrize(
@@ -206,21 +197,21 @@ def test_test_images_that_do_not_fit_the_set_are_refused(
     data: Data, condensed: CondensedSet, split, counts, changes, words: str
 ):
     with pytest.raises(DataError, match=words):
-        observe(condensed, replace(data, test=split(counts, 0, **changes)))
+        evaluate(condensed, replace(data, test=split(counts, 0, **changes)))
 
 
 def test_a_set_for_whitened_images_is_refused(data: Data, condensed: CondensedSet):
     whitened = replace(condensed, manifest={**condensed.manifest, "zca": {"ridge": 0.1}})
 
     with pytest.raises(DataError, match="ZCA"):
-        observe(whitened, data)
+        evaluate(whitened, data)
 
 
 def test_the_same_classes_in_another_order_are_refused(data: Data, condensed: CondensedSet):
     swapped = replace(data.test, class_names=("c1", "c0", "c2"))
 
     with pytest.raises(DataError, match="Label 0 is 'c0' in the condensed set and 'c1'"):
-        observe(condensed, replace(data, test=swapped))
+        evaluate(condensed, replace(data, test=swapped))
 
 
 def test_classes_that_another_reader_calls_differently_are_taken_by_label(
@@ -228,7 +219,7 @@ def test_classes_that_another_reader_calls_differently_are_taken_by_label(
 ):
     renamed = replace(data.test, class_names=("zero", "one", "two"))
 
-    assert len(observe(condensed, replace(data, test=renamed), sizes=[1], seeds=1)) == 2
+    assert len(evaluate(condensed, replace(data, test=renamed), sizes=[1], seeds=1)) == 2
 
 
 def test_only_bfloat16_with_many_full_batches_is_compiled(
@@ -247,9 +238,7 @@ def test_only_bfloat16_with_many_full_batches_is_compiled(
         asked.clear()
         training = SGDTraining(augment=Identity(), batch=batch)
         protocol = Protocol(name="p", training=training)
-        trials: Trials = observe(
-            condensed, data, sizes=[2], networks=SMALL, protocol=protocol, **choices
-        )
+        trials = evaluate(condensed, data, sizes=[2], networks=SMALL, protocol=protocol, **choices)
         list(trials)
         return set(asked)
 

@@ -13,10 +13,11 @@ from torch.nn import functional
 from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
-from condensery.evaluation import Protocol, random_selection
+from condensery.evaluation import Protocol
 from condensery.evaluation.trial import Pool, Trial, fresh, pool, train
 from condensery.parameterizations import MultiFormation
 from condensery.rng import global_stream, stream
+from condensery.selection import random_selection
 from condensery.training import SGDTraining, accuracy
 from condensery.types import Examples
 

@@ -10,7 +10,8 @@ import torch
 from safetensors.torch import load_file
 
 from condensery.augment import Identity
-from condensery.evaluation import Protocol, Subject, herding, protocol_for
+from condensery.evaluation import Protocol, Subject, protocol_for
+from condensery.selection import herding
 from condensery.training import SGDTraining
 
 

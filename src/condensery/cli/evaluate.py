@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -57,11 +58,13 @@ def run(arguments: argparse.Namespace) -> int:
     evaluation = evaluation_for(arguments, EvaluationPlan())
     if evaluation.sizes is None:
         evaluation = replace(evaluation, sizes=chosen_sizes(condensed.sizes, preset="standard"))
-    planned(condensed, data, evaluation, device=arguments.device)
+    recipe = planned(condensed, data, evaluation, device=arguments.device).protocol
     beside = arguments.file.parent / "observations.jsonl"
     in_run = (arguments.file.parent / "recipe.json").exists() and not arguments.no_save
     out = arguments.out or (beside if in_run else None)
     work.introduce(data)
+    given = "as asked" if evaluation.protocol else f"that of the set's method, {condensed.method}"
+    print(f"protocol: {recipe.name} ({given})", file=sys.stderr)
     try:
         seen = train(condensed, data, evaluation, device=arguments.device, path=out)
     except KeyboardInterrupt:

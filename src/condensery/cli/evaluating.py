@@ -6,21 +6,25 @@ Knows nothing about run folders: it is given a path for the observations.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from condensery.artifact import CondensedSet
 from condensery.cli.evaluation import EvaluationPlan
+from condensery.cli.names import SELECTIONS
 from condensery.cli.progress import live
+from condensery.cli.selecting import selected
 from condensery.data import Data
+from condensery.errors import ConfigError, nearest
 from condensery.evaluation import (
+    Evaluation,
     Observation,
-    Trials,
     append_observation,
-    observe,
+    evaluate,
     read_observations,
 )
+from condensery.selection import steps_of
 
 __all__ = ["merged", "planned", "train"]
 
@@ -31,21 +35,17 @@ def planned(
     evaluation: EvaluationPlan,
     *,
     device: str,
-    known: Sequence[Observation] = (),
-) -> Trials:
-    """The networks still to be trained; raises what ``observe`` raises, and trains none."""
-    return observe(
-        condensed,
-        replace(data, test=data.test.to(device)),
-        sizes=evaluation.sizes,
-        networks=evaluation.networks,
-        seeds=evaluation.seeds,
-        protocol=evaluation.protocol,
-        epochs=evaluation.epochs,
-        steps=evaluation.steps,
-        precision=evaluation.precision,
-        known=known,
-    )
+) -> Evaluation:
+    """What would be trained; raises what ``evaluate`` raises, and trains nothing.
+
+    Selections other than random are left out of it: choosing them may take a training.
+    """
+    beside = _beside(evaluation)
+    for word in beside:
+        if isinstance(word, str):
+            steps_of(word, data.train)
+    sets = [each for each in beside if each == "random" or not isinstance(each, str)]
+    return _evaluation(condensed, data, evaluation, beside=sets, device=device)
 
 
 def train(
@@ -70,21 +70,59 @@ def train(
         All observations that were asked for, in the order of training.
     """
     known = [] if path is None else read_observations(path)
-    trials = planned(condensed, data, evaluation, device=device, known=known)
-    found = {observation.key: observation for observation in known}
-    total = len(trials.planned)
-    if not len(trials):
-        return [found[trial.key] for trial in trials.planned]
-    with live("evaluate", total=total, done=total - len(trials), unit="network") as show:
-        for observation in trials:
+    largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
+    beside = [
+        each
+        if each == "random" or not isinstance(each, str)
+        else selected(data.train, by=each, ipc=largest, device=device)
+        for each in _beside(evaluation)
+    ]
+    networks = _evaluation(condensed, data, evaluation, beside=beside, device=device, known=known)
+    total = len(networks.planned)
+    if not len(networks):
+        return list(networks.observations)
+    with live("evaluate", total=total, done=total - len(networks), unit="network") as show:
+        for observation in networks:
             if path is not None:
                 append_observation(path, observation)
-            found[observation.key] = observation
             show.step(
                 f"{observation.set}, size {observation.size}, {observation.network}, seed "
                 f"{observation.seed}: {100 * observation.accuracy:.1f} %"
             )
-    return [found[trial.key] for trial in trials.planned]
+    return list(networks.observations)
+
+
+def _evaluation(
+    condensed: CondensedSet,
+    data: Data,
+    evaluation: EvaluationPlan,
+    *,
+    beside: Sequence[str | CondensedSet],
+    device: str,
+    known: Sequence[Observation] = (),
+) -> Evaluation:
+    choices: dict[str, Any] = asdict(evaluation) | {"beside": beside, "known": known}
+    return evaluate(condensed, replace(data, test=data.test.to(device)), **choices)
+
+
+def _beside(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
+    """Names of rules as they are, files loaded.
+
+    Raises:
+        ConfigError: If a word is neither.
+    """
+    found: list[str | CondensedSet] = []
+    for word in evaluation.beside:
+        if word in SELECTIONS:
+            found.append(word)
+        elif Path(word).exists():
+            found.append(CondensedSet.load(word))
+        else:
+            raise ConfigError(
+                f"--beside {word}: is no file and no rule of selection; rules are "
+                f"{', '.join(SELECTIONS)}.{nearest(word, SELECTIONS)}"
+            )
+    return found
 
 
 def merged(

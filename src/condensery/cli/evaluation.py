@@ -9,7 +9,7 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from condensery.cli.names import PRECISIONS, PROTOCOLS
+from condensery.cli.names import LABELS, PRECISIONS, PROTOCOLS, SELECTIONS
 from condensery.cli.parser import at_least, one_of, several, whole_numbers
 
 __all__ = ["EVALUATIONS", "EvaluationPlan", "add_lengths", "chosen_sizes", "evaluation_for"]
@@ -23,26 +23,30 @@ class EvaluationPlan:
         sizes: Images per class; ``None`` is ``chosen_sizes``.
         networks: Names of architectures.
         seeds: Networks per size and architecture.
-        protocol: Name of the training recipe.
+        protocol: Name of the training recipe; ``None`` is the one of the set's method.
+        labels: ``"hard"`` or ``"soft"`` instead of the protocol's own, or ``None``.
         epochs: Instead of the protocol's own number, or ``None``.
         steps: Optimiser steps instead of epochs, or ``None``.
         precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
+        beside: What else is trained on: names of selection rules, or condensed files.
     """
 
     sizes: tuple[int, ...] | None = None
     networks: tuple[str, ...] = ("convnet3",)
     seeds: int = 3
-    protocol: str = "idc"
+    protocol: str | None = None
+    labels: str | None = None
     epochs: int | None = None
     steps: int | None = None
     precision: str = "fp32"
+    beside: tuple[str, ...] = ("random",)
 
 
 EVALUATIONS: Mapping[str, EvaluationPlan] = {
     "smoke": EvaluationPlan(networks=("convnet3-w16",), seeds=1, steps=10),
     "quick": EvaluationPlan(networks=("convnet3-w64",), seeds=3, steps=200),
     "standard": EvaluationPlan(seeds=3, steps=1000),
-    "paper": EvaluationPlan(seeds=3),  # the protocol's own 1000 epochs
+    "paper": EvaluationPlan(seeds=3),  # the protocol's own length
 }
 """Smoke tests the first, the second and the last size; the others all sizes up to 10."""
 
@@ -81,7 +85,13 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         f"{text}protocol",
         type=one_of(PROTOCOLS),
         dest="test_protocol",
-        help=f"training recipe: {', '.join(PROTOCOLS)}",
+        help=f"training recipe: {', '.join(PROTOCOLS)} (default: that of the set's method)",
+    )
+    parser.add_argument(
+        f"{text}labels",
+        type=one_of(LABELS),
+        dest="test_labels",
+        help="hard: classes; soft: the labels that the set has learned (default: the protocol's)",
     )
     length = parser.add_mutually_exclusive_group()
     length.add_argument(
@@ -89,7 +99,7 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         metavar="N",
         type=at_least(1),
         dest="test_epochs",
-        help="length of a training (idc: 1000)",
+        help="length of a training (idc, dsa, mtt: 1000, dc: 300)",
     )
     length.add_argument(
         f"{text}steps",
@@ -104,6 +114,13 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         dest="test_precision",
         help=f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
     )
+    parser.add_argument(
+        f"{text}beside",
+        metavar="A,B",
+        type=several,
+        dest="test_beside",
+        help=f"what else to train on: {', '.join(SELECTIONS)}, condensed files (default random)",
+    )
 
 
 def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> EvaluationPlan:
@@ -116,7 +133,9 @@ def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> Ev
         networks=arguments.test_networks or default.networks,
         seeds=arguments.test_seeds or default.seeds,
         protocol=arguments.test_protocol or default.protocol,
+        labels=arguments.test_labels or default.labels,
         epochs=length[0],
         steps=length[1],
         precision=arguments.test_precision or default.precision,
+        beside=arguments.test_beside or default.beside,
     )

@@ -21,6 +21,7 @@ from condensery.cli import (
     inspect,
     methods,
     resume,
+    select,
     take,
 )
 from condensery.cli.parser import Parser, say_error
@@ -32,6 +33,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "condense": condense,
     "resume": resume,
     "evaluate": evaluate,
+    "select": select,
     "take": take,
     "inspect": inspect,
     "export": export,

@@ -5,7 +5,17 @@ A test holds them to the tables they stand for.
 
 from __future__ import annotations
 
-__all__ = ["IMAGE_DTYPES", "IMPORTS", "METHODS", "PRECISIONS", "PRESETS", "PROTOCOLS", "SIZES"]
+__all__ = [
+    "IMAGE_DTYPES",
+    "IMPORTS",
+    "LABELS",
+    "METHODS",
+    "PRECISIONS",
+    "PRESETS",
+    "PROTOCOLS",
+    "SELECTIONS",
+    "SIZES",
+]
 
 METHODS = ("mdc", "idc")
 PRESETS = ("smoke", "quick", "standard", "paper")
@@ -14,3 +24,5 @@ PROTOCOLS = ("idc", "dc", "dsa", "mtt")
 PRECISIONS = ("fp32", "bf16")
 IMPORTS = ("dc", "dsa", "dm", "mtt", "idc", "dream", "mdc", "kip", "folder")
 IMAGE_DTYPES = ("uint8", "float16", "float32")
+LABELS = ("hard", "soft")
+SELECTIONS = ("random", "first", "herding", "k-center", "k-means", "forgetting")

@@ -1,15 +1,16 @@
 """How good a condensed set is: fresh networks trained on every size, tested on real images.
 
 Beside every network stands its twin: the same start, the same recipe, trained on as many random
-real images. One trained network is one observation; averages come last (``summary``).
+real images, or on whatever else is put beside. One trained network is one observation; averages
+come last (``summary``).
 
 Knows nothing about how the set was condensed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from condensery.artifact import CondensedSet
@@ -18,20 +19,48 @@ from condensery.errors import ConfigError, DataError
 from condensery.evaluation.observation import Observation
 from condensery.evaluation.protocol import Protocol, Subject
 from condensery.evaluation.protocols import protocol_for
-from condensery.evaluation.selection import random_selection
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.trial import Network, Trial, fresh
 from condensery.evaluation.trials import Trials
+from condensery.selection import RULES, random_selection, select, steps_of
 from condensery.training import check_precision
 
-__all__ = ["Evaluation", "evaluate", "observe"]
+__all__ = ["Evaluation", "evaluate"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Evaluation:
-    """What was observed, one record per trained network."""
+class Evaluation(Iterator[Observation]):
+    """Networks to train and test: one by one, or to the end by asking for a result.
 
-    observations: tuple[Observation, ...]
+    Each ``next`` trains one network that is not known yet; ``len`` says how many are left.
+
+    Attributes:
+        planned: All trials, the known ones, too.
+    """
+
+    def __init__(self, planned: Sequence[Trial], *, known: Iterable[Observation]) -> None:
+        self.planned = tuple(planned)
+        self._found = {observation.key: observation for observation in known}
+        self._trials = Trials(planned, known=self._found.keys())
+
+    def __len__(self) -> int:
+        return len(self._trials)
+
+    def __next__(self) -> Observation:
+        observation = next(self._trials)
+        self._found[observation.key] = observation
+        return observation
+
+    @property
+    def protocol(self) -> Protocol:
+        """How the networks are trained."""
+        return self.planned[0].protocol
+
+    @property
+    def observations(self) -> tuple[Observation, ...]:
+        """All that was asked for, in the order of training; what is left is trained first."""
+        for _ in self:
+            pass
+        return tuple(self._found[trial.key] for trial in self.planned)
 
     def summary(self) -> list[dict[str, Any]]:
         """Means and deviations, as ``CondensedSet.with_observations`` keeps them."""
@@ -49,54 +78,19 @@ def evaluate(
     sizes: Sequence[int] | None = None,
     networks: Sequence[Network] = ("convnet3",),
     seeds: int = 3,
-    protocol: str | Protocol = "idc",
+    protocol: str | Protocol | None = None,
+    labels: str | None = None,
     epochs: int | None = None,
     steps: int | None = None,
     seed: int = 0,
     precision: str = "fp32",
+    beside: Sequence[str | CondensedSet] = ("random",),
     known: Iterable[Observation] = (),
 ) -> Evaluation:
     """Train and test networks on a condensed set, and on random real images beside it.
 
-    Takes and raises what ``observe`` does.
-
-    Returns:
-        All that was asked for, known or trained now, in the order of training.
-    """
-    known = tuple(known)
-    trials = observe(
-        condensed,
-        data,
-        sizes=sizes,
-        networks=networks,
-        seeds=seeds,
-        protocol=protocol,
-        epochs=epochs,
-        steps=steps,
-        seed=seed,
-        precision=precision,
-        known=known,
-    )
-    found = {observation.key: observation for observation in (*known, *trials)}
-    return Evaluation(observations=tuple(found[trial.key] for trial in trials.planned))
-
-
-def observe(
-    condensed: CondensedSet,
-    data: Data,
-    *,
-    sizes: Sequence[int] | None = None,
-    networks: Sequence[Network] = ("convnet3",),
-    seeds: int = 3,
-    protocol: str | Protocol = "idc",
-    epochs: int | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    precision: str = "fp32",
-    known: Iterable[Observation] = (),
-) -> Trials:
-    """Train and test one network after the other; all that is given is checked before the first.
-
+    No network of the evaluation is trained yet: ``evaluate(...).table()`` trains all of them,
+    ``for observation in evaluate(...)`` one after the other. All that is given is checked now.
     First come all sizes with the first seed, so an interrupted evaluation has seen every size.
 
     Args:
@@ -106,47 +100,53 @@ def observe(
         networks: Names of ``known_networks()``, ``package.module:factory``, or factories.
         seeds: Networks per size and architecture, at least 1: seeds ``seed`` to
             ``seed + seeds - 1``. Asking for more later keeps the first ones.
-        protocol: A name of ``PROTOCOLS`` or a protocol of your own.
+        protocol: A name of ``PROTOCOLS`` or a protocol of your own; ``None`` is the one that
+            the set's method was published with.
+        labels: ``"hard"`` or ``"soft"`` (the learned labels of the set) instead of the
+            protocol's own.
         epochs: Length of a training, instead of the protocol's.
         steps: The same number of optimiser steps for every set and size, instead of epochs.
         seed: The first seed. The choice of random images varies with the seed, too.
         precision: ``"fp32"`` is the reference; ``"bf16"`` is faster where the processor
             multiplies bfloat16, and compiled where enough networks are asked for.
+        beside: What else is trained on, by the same protocol: names of selection rules, or sets
+            of one's own. ``"random"`` is chosen anew with every seed; other rules choose once,
+            with ``seed``, and those that compare features train a network for it now.
         known: Observations that need not be made again; those of other sets are ignored.
 
-    Returns:
-        An iterator of the observations not yet known, in order; ``len`` tells how many.
-
     Raises:
-        ConfigError: If sizes, seeds, network, protocol or lengths cannot work.
+        ConfigError: If sizes, seeds, network, protocol, labels, lengths or what stands beside
+            cannot work.
         DataError: If the test images differ from the set's in shape, classes or whitening.
     """
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
+    beside = [beside] if isinstance(beside, str | CondensedSet) else list(beside)
     if not networks:
         raise ConfigError("networks is empty, but a set is tested by training at least 1 network.")
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
     check_precision(precision)
     _check_data(condensed, data.test)
-    factor = condensed.manifest["decode"].get("factor", 1)
-    subject = Subject(data=data.name, factor=factor, ipc=condensed.sizes)
-    recipe = protocol_for(protocol, subject, epochs=epochs, steps=steps)
+    recipe = protocol_for(
+        protocol, _subject(condensed, data), epochs=epochs, steps=steps, labels=labels
+    )
+    if recipe.labels == "soft":
+        _check_learned(condensed)
     for network in networks:  # a name that does not exist, or a factory that fails, shows now
         fresh(network, data.test, size=sizes[0], seed=seed)
-    test = _normalised_as(data.test, condensed)
+    others = _beside(beside, data, largest=max(sizes), seed=seed)
+    tests: dict[object, ImageData] = {}  # one for sets that were made alike
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
-        random = random_selection(data.train, ipc=max(sizes), seed=own)
-        sets = {
-            "condensed": (condensed, test),
-            "random": (random, _normalised_as(data.test, random)),
-        }
+        sets = {"condensed": condensed, **others}
+        if "random" in beside:
+            sets["random"] = random_selection(data.train, ipc=max(sizes), seed=own)
         planned.extend(
             Trial(
                 set=name,
                 images=images,
-                test=test_images,
+                test=tests.setdefault((images.mean, images.std), _normalised_as(data.test, images)),
                 size=size,
                 network=network,
                 seed=own,
@@ -155,9 +155,70 @@ def observe(
             )
             for size in sizes
             for network in networks
-            for name, (images, test_images) in sets.items()
+            for name, images in sets.items()
         )
-    return Trials(planned, known={observation.key for observation in known})
+    return Evaluation(planned, known=known)
+
+
+def _subject(condensed: CondensedSet, data: Data) -> Subject:
+    return Subject(
+        data=data.name,
+        factor=condensed.manifest["decode"].get("factor", 1),
+        ipc=condensed.sizes,
+        method=condensed.method,
+        step_size=condensed.manifest["learned_step_size"],
+    )
+
+
+def _beside(
+    beside: Sequence[str | CondensedSet], data: Data, *, largest: int, seed: int
+) -> Mapping[str, CondensedSet]:
+    """The sets by name, those of rules chosen with the first seed; all checked before that."""
+    names = [_name_of(each) for each in beside]
+    for name in names:
+        if names.count(name) > 1 or name == "condensed":
+            raise ConfigError(
+                f"beside holds two sets called {name!r}, which nobody could tell apart. Put each "
+                "beside once."
+            )
+    for each in beside:
+        if isinstance(each, str):
+            steps_of(each, data.train)
+        elif each.sizes < largest:
+            raise ConfigError(
+                f"{each.name} beside the condensed set holds {each.sizes} images per class, but "
+                f"size {largest} is to be tested. Test sizes 1..{each.sizes}, or put a larger set "
+                "beside."
+            )
+        else:
+            _check_data(each, data.test)
+    return {
+        name: select(data.train, by=each, ipc=largest, seed=seed) if isinstance(each, str) else each
+        for name, each in zip(names, beside, strict=True)
+    }
+
+
+def _name_of(each: str | CondensedSet) -> str:
+    """A selection is called by its rule, another set by its name."""
+    if isinstance(each, str):
+        return each
+    return each.method if each.method in RULES else each.name
+
+
+def _check_learned(condensed: CondensedSet) -> None:
+    learned = condensed.soft_labels
+    if learned is None:
+        raise ConfigError(
+            "labels = 'soft', but the condensed set has learned no labels. Use labels = 'hard'."
+        )
+    sums = learned.sum(dim=1)
+    if float(learned.min()) < 0 or float((sums - 1).abs().max()) > 1e-3:
+        raise ConfigError(
+            "labels = 'soft', but the learned labels of the set are no class probabilities: they "
+            f"go down to {float(learned.min()):.3g} and add up to {float(sums.min()):.3g}.."
+            f"{float(sums.max()):.3g} for an image, and cross-entropy needs 0..1 and 1. Use "
+            "labels = 'hard'."
+        )
 
 
 def _checked_sizes(sizes: Sequence[int] | None, condensed: CondensedSet) -> list[int]:

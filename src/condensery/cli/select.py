@@ -1,0 +1,76 @@
+"""``condensery select``: choose real images by a rule and write them as a condensed file."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import replace
+from pathlib import Path
+
+from condensery.cli.condense import add_data
+from condensery.cli.files import check_new_file
+from condensery.cli.names import SELECTIONS
+from condensery.cli.parser import at_least, one_of
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """What to choose from, how, and where to."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
+    )
+    add_data(parser)
+    parser.add_argument(
+        "--by", type=one_of(SELECTIONS), required=True, help=f"the rule: {', '.join(SELECTIONS)}"
+    )
+    parser.add_argument(
+        "--ipc", metavar="N", type=at_least(1), required=True, help="images per class"
+    )
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    parser.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
+    training = parser.add_argument_group(
+        "training (of the network whose features are compared, or that forgets)"
+    )
+    training.add_argument(
+        "--network", default="convnet3", help="by name or package.module:factory (default convnet3)"
+    )
+    training.add_argument(
+        "--train-steps",
+        metavar="N",
+        type=at_least(0),
+        help="its steps; 0 leaves it random (default 1000, for forgetting 10 epochs)",
+    )
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
+    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Choose and save."""
+    check_new_file(arguments.out, overwrite=arguments.overwrite)
+
+    from condensery.cli import work
+    from condensery.cli.preflight import check_device, use_threads
+    from condensery.cli.selecting import selected
+
+    use_threads(arguments.threads)
+    check_device(arguments.device)
+    data = work.source_of(arguments, arguments.data).load()
+    chosen = selected(
+        data.train,
+        by=arguments.by,
+        ipc=arguments.ipc,
+        seed=arguments.seed,
+        network=arguments.network,
+        train_steps=arguments.train_steps,
+        device=arguments.device,
+    )
+    chosen = replace(chosen, manifest={**chosen.manifest, "created": work.now()})
+    chosen.save(arguments.out)
+    size = arguments.out.stat().st_size
+    print(f"{arguments.out}: {chosen.sizes} images per class, {len(chosen)} rows, {size:,} bytes")
+    return 0

@@ -1,0 +1,24 @@
+"""Real images as a condensed set: what condensation has to beat at the same size.
+
+A selection is an order of the images of every class; the set of size ``k`` is its first ``k``,
+so sizes are nested by construction. One file a rule; ``RULES`` lists them.
+"""
+
+from __future__ import annotations
+
+from condensery.selection.herding import herding
+from condensery.selection.k_center import k_center
+from condensery.selection.k_means import k_means
+from condensery.selection.order import as_condensed
+from condensery.selection.select import RULES, random_selection, select, steps_of
+
+__all__ = [
+    "RULES",
+    "as_condensed",
+    "herding",
+    "k_center",
+    "k_means",
+    "random_selection",
+    "select",
+    "steps_of",
+]

@@ -1,0 +1,69 @@
+"""Forgetting: images that a network in training learns and forgets most often come first."""
+
+from __future__ import annotations
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.selection.order import Asked, Orders
+from condensery.selection.training import TRAINING, course, drawn
+
+__all__ = ["check_forgetting", "forgetting_orders", "forgotten"]
+
+
+def check_forgetting(data: ImageData, steps: int) -> None:
+    """Refuse a training in which no image is seen twice.
+
+    Raises:
+        ConfigError: If ``steps`` makes fewer than two epochs.
+    """
+    least = 2 * -(-len(data) // TRAINING.batch)
+    if steps < least:
+        raise ConfigError(
+            f"train_steps = {steps}, but to be forgotten an image has to be seen at least twice: "
+            f"{least} steps for the {len(data)} images of {data.name}. Give more, or choose by "
+            "herding, k-center or k-means."
+        )
+
+
+def forgetting_orders(data: ImageData, asked: Asked) -> Orders:
+    """The images of every class by how often they were forgotten; of equals the first.
+
+    Images that were never learned come before all others.
+
+    Source:
+        Toneva et al. 2019, *An Empirical Study of Example Forgetting during Deep Neural Network
+        Learning*. Differs: the training is IDC's (augmentation, CutMix); what is judged before
+        each step is the image as it is.
+    """
+    score = forgotten(data, asked)
+    orders: list[Tensor] = []
+    for class_ in range(data.classes):
+        own = data.of_class(class_)
+        by_score = score[own.cpu()].argsort(descending=True, stable=True)
+        orders.append(own[by_score.to(own.device)])
+    return orders
+
+
+def forgotten(data: ImageData, asked: Asked) -> Int[Tensor, "image"]:
+    """How often each image was right when seen before and wrong when seen again.
+
+    Returns:
+        Counts; for images that were never right, one more than any count could be.
+    """
+    network = drawn(data, asked)
+    events = torch.zeros(len(data), dtype=torch.int64)
+    right = torch.zeros(len(data), dtype=torch.bool)
+    learned = torch.zeros(len(data), dtype=torch.bool)
+    for step in course(network, data, asked):
+        network.eval()
+        with torch.no_grad():
+            now = (network(step.images).argmax(dim=1) == step.labels).cpu()
+        network.train()
+        events[step.positions] += right[step.positions] & ~now
+        learned[step.positions] |= now
+        right[step.positions] = now
+    return events.where(learned, asked.steps + 1)

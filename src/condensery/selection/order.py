@@ -1,0 +1,110 @@
+"""An order of the images of every class, made a condensed set; and what a rule is told.
+
+Knows nothing about how an order comes about.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Int
+from torch import Tensor
+
+from condensery.artifact import CondensedSet
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.parameterizations import Pixels, stored_rows
+from condensery.types import Examples
+
+__all__ = ["Asked", "Orders", "as_condensed", "check_ipc"]
+
+Orders = Sequence[Int[Tensor, "image"]]
+"""For every class, positions in the data set, the most wanted image first."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Asked:
+    """What a rule is told beside the images.
+
+    Attributes:
+        ipc: Images per class that are wanted, in 1..the largest class.
+        seed: Of every draw.
+        network: Name of the architecture that is trained, where one is.
+        steps: Of its training; 0 leaves it as it was drawn.
+        device: Where it is trained.
+        on_step: Called after every step of the training.
+    """
+
+    ipc: int
+    seed: int
+    network: str
+    steps: int
+    device: str
+    on_step: Callable[[], None]
+
+
+def check_ipc(data: ImageData, ipc: int, *, longest: int | None = None) -> None:
+    """Refuse a size that no class can give.
+
+    Args:
+        data: The training split.
+        ipc: Images per class.
+        longest: The longest order; the largest class if ``None``.
+
+    Raises:
+        ConfigError: If ``ipc`` is out of range.
+    """
+    longest = int(data.counts().max()) if longest is None else longest
+    if not 1 <= ipc <= longest:
+        raise ConfigError(
+            f"ipc = {ipc}, but the largest class of {data.name} has {longest} images to select "
+            f"from. Ask for 1..{longest}."
+        )
+
+
+def as_condensed(
+    data: ImageData,
+    orders: Orders,
+    *,
+    ipc: int,
+    method: str,
+    recipe: Mapping[str, object],
+    seed: int,
+) -> CondensedSet:
+    """The first ``ipc`` real images of every class in a given order, as a condensed set.
+
+    Args:
+        data: The training split.
+        orders: For every class; a class whose order is shorter gives all it has.
+        ipc: Images per class, in 1..the longest order.
+        method: How the order came about, for the manifest.
+        recipe: The choices behind it, for the manifest.
+        seed: Of the order, for the manifest.
+
+    Raises:
+        ConfigError: If ``ipc`` is out of range.
+    """
+    check_ipc(data, ipc, longest=max(len(order) for order in orders))
+    rank, class_ = stored_rows(torch.tensor([min(ipc, len(order)) for order in orders]))
+    pairs = zip(rank.tolist(), class_.tolist(), strict=True)
+    index = torch.stack([orders[c][r] for r, c in pairs])
+    return CondensedSet.from_stored(
+        Examples(images=data.pixels(index).cpu(), labels=class_.clone(), class_=class_, rank=rank),
+        name=f"{method}-{data.name}",
+        class_names=data.class_names,
+        decode=Pixels().decode_json(),
+        mean=data.mean,
+        std=data.std,
+        method=method,
+        recipe={"method": method, "ipc": ipc, **recipe},
+        seed=seed,
+        data={
+            "name": data.name,
+            "fingerprint": data.fingerprint,
+            "images": len(data),
+            "classes": data.classes,
+        },
+        created="",
+    )

@@ -1,0 +1,25 @@
+"""Images chosen by chance: the selection that everything is measured against."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from condensery.data import ImageData
+from condensery.rng import stream
+from condensery.selection.order import Asked, Orders
+
+__all__ = ["random_orders"]
+
+
+def random_orders(data: ImageData, asked: Asked) -> Orders:
+    """All images of every class, uniformly shuffled.
+
+    A larger ``ipc`` with the same seed extends the same choice.
+    """
+    orders: list[Tensor] = []
+    for class_ in range(data.classes):
+        own = data.of_class(class_)
+        rng = stream(asked.seed, "random selection", class_)
+        orders.append(own[torch.randperm(len(own), generator=rng).to(own.device)])
+    return orders

@@ -1,0 +1,191 @@
+"""``select(data, by=..., ipc=...)``: real images chosen by a rule, as a condensed set.
+
+Everything that is asked for is checked before a network is trained.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from condensery.artifact import CondensedSet
+from condensery.data import Data, ImageData
+from condensery.errors import ConfigError, nearest
+from condensery.rng import stream
+from condensery.selection.first import first_orders
+from condensery.selection.forgetting import check_forgetting, forgetting_orders
+from condensery.selection.herding import herding
+from condensery.selection.k_center import k_center
+from condensery.selection.k_means import k_means
+from condensery.selection.order import Asked, Orders, as_condensed, check_ipc
+from condensery.selection.random import random_orders
+from condensery.selection.training import TRAINING, class_features, drawn, trained
+
+__all__ = ["RULES", "Rule", "random_selection", "select", "steps_of"]
+
+FEATURE_STEPS = 1000
+"""Of the training whose features are compared, if nobody says."""
+
+FORGETTING_EPOCHS = 10
+"""Of the training in which forgetting is counted, if nobody says."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rule:
+    """How images are chosen.
+
+    Attributes:
+        orders: From the training images to an order of every class.
+        steps: Of the training that it takes if nobody says; ``None`` for a rule without one.
+    """
+
+    orders: Callable[[ImageData, Asked], Orders]
+    steps: Callable[[ImageData], int] | None = None
+
+
+Choose = Callable[[Tensor, int, torch.Generator], Tensor]
+"""Features ``[image, feature]`` of a class, how many to take, a stream -> positions in order."""
+
+
+def _by_features(choose: Choose) -> Callable[[ImageData, Asked], Orders]:
+    """The rule that compares features of a network trained on the data, class by class."""
+
+    def orders(data: ImageData, asked: Asked) -> Orders:
+        network = trained(data, asked)
+        found: list[Tensor] = []
+        for class_ in range(data.classes):
+            own = data.of_class(class_)
+            if len(own):
+                seen = class_features(network, data, class_, device=asked.device)
+                rng = stream(asked.seed, "selection", "choice", class_)
+                own = own[choose(seen, min(asked.ipc, len(own)), rng)]
+            found.append(own)
+        return found
+
+    return orders
+
+
+def _feature_steps(data: ImageData) -> int:
+    del data
+    return FEATURE_STEPS
+
+
+def _forgetting_steps(data: ImageData) -> int:
+    return FORGETTING_EPOCHS * -(-len(data) // TRAINING.batch)
+
+
+RULES: Mapping[str, Rule] = {
+    "random": Rule(orders=random_orders),
+    "first": Rule(orders=first_orders),
+    "herding": Rule(
+        orders=_by_features(lambda seen, count, rng: herding(seen, count=count)),
+        steps=_feature_steps,
+    ),
+    "k-center": Rule(
+        orders=_by_features(lambda seen, count, rng: k_center(seen, count=count)),
+        steps=_feature_steps,
+    ),
+    "k-means": Rule(
+        orders=_by_features(lambda seen, count, rng: k_means(seen, count=count, rng=rng)),
+        steps=_feature_steps,
+    ),
+    "forgetting": Rule(orders=forgetting_orders, steps=_forgetting_steps),
+}
+"""Every rule by name."""
+
+
+def select(
+    data: Data | ImageData,
+    *,
+    by: str,
+    ipc: int,
+    seed: int = 0,
+    network: str = "convnet3",
+    train_steps: int | None = None,
+    device: str = "cpu",
+    on_step: Callable[[], None] | None = None,
+) -> CondensedSet:
+    """Choose ``ipc`` real images of every class by a rule.
+
+    The set of size ``k`` is the first ``k`` of an order. With herding, k-center and forgetting a
+    larger ``ipc`` extends the same order; with k-means it is another one.
+
+    Args:
+        data: What ``load_data`` returned (its training part is used), or training images.
+        by: A name of ``RULES``: random, first, herding, k-center, k-means, forgetting.
+        ipc: Images per class, in 1..the largest class. A smaller class gives all it has.
+        seed: Of every draw.
+        network: Name of the network whose features are compared, or that forgets; by name or
+            ``"package.module:factory"``. Not used by random and first.
+        train_steps: Of the network, by IDC's training (batch 64, constant step size 0.01);
+            0 compares features of an untrained network. If not given: 1000, and for forgetting
+            10 epochs.
+        device: Where the network is trained, such as ``"cpu"`` or ``"cuda"``.
+        on_step: Called after every training step.
+
+    Returns:
+        A condensed set whose ``method`` is ``by``, and whose recipe says the rest. The same
+        arguments on the same machine give the same set.
+
+    Raises:
+        ConfigError: If rule, size, network or number of steps cannot work, before any training.
+    """
+    train = data.train if isinstance(data, Data) else data
+    steps = steps_of(by, train, train_steps=train_steps)
+    check_ipc(train, ipc)
+    asked = Asked(
+        ipc=ipc,
+        seed=seed,
+        network=network,
+        steps=steps,
+        device=device,
+        on_step=on_step or _nothing,
+    )
+    recipe: dict[str, object] = {}
+    if RULES[by].steps is not None:
+        drawn(train, asked)  # a network that cannot work shows now
+        recipe = {"network": network, "train_steps": steps}
+    orders = RULES[by].orders(train, asked)
+    return as_condensed(train, orders, ipc=ipc, method=by, recipe=recipe, seed=seed)
+
+
+def steps_of(by: str, data: ImageData, *, train_steps: int | None = None) -> int:
+    """How many training steps ``select`` would take.
+
+    Raises:
+        ConfigError: If there is no such rule, or it cannot work with so many steps.
+    """
+    if by not in RULES:
+        raise ConfigError(
+            f"selection {by!r} is unknown; known are {', '.join(RULES)}.{nearest(by, RULES)}"
+        )
+    own = RULES[by].steps
+    if own is None:
+        return 0
+    steps = own(data) if train_steps is None else train_steps
+    if by == "forgetting":
+        check_forgetting(data, steps)
+    elif steps < 0:
+        raise ConfigError(f"train_steps = {steps}, but a network is trained 0 steps or more.")
+    return steps
+
+
+def random_selection(data: ImageData, *, ipc: int, seed: int) -> CondensedSet:
+    """``ipc`` real images per class, uniformly without replacement: ``select(by="random")``.
+
+    Args:
+        data: The training split.
+        ipc: Images per class, in 1..the largest class. A smaller class gives all it has.
+        seed: Of the choice. A larger ``ipc`` with the same seed extends the same choice.
+
+    Raises:
+        ConfigError: If ``ipc`` is out of range.
+    """
+    return select(data, by="random", ipc=ipc, seed=seed)
+
+
+def _nothing() -> None:
+    pass

@@ -1,0 +1,169 @@
+"""What holds for every rule, and what ``select`` refuses before it trains anything."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from condensery.artifact import CondensedSet
+from condensery.data import Data, ImageData
+from condensery.errors import ConfigError
+from condensery.selection import RULES, as_condensed, random_selection, select, steps_of, training
+
+FAST = {"network": "convnet1-w4", "train_steps": 3}
+NESTED = [by for by in RULES if by != "k-means"]
+
+
+def chosen(data: ImageData, by: str, **changes: object) -> CondensedSet:
+    return select(data, by=by, **({"ipc": 4, "seed": 3, **FAST} | changes))
+
+
+def found_in(images: torch.Tensor, pool: torch.Tensor) -> list[int]:
+    """Position in ``pool`` of every image."""
+    equal = (images[:, None] == pool[None]).flatten(2).all(dim=2)
+    assert (equal.sum(dim=1) == 1).all()
+    return equal.int().argmax(dim=1).tolist()
+
+
+@pytest.mark.parametrize("by", RULES)
+def test_every_rule_gives_different_real_images_of_the_right_class(data: ImageData, by: str):
+    set_ = chosen(data, by)
+
+    at = found_in(set_.images, data.images)
+    assert len(set(at)) == 12
+    assert data.labels[at].tolist() == set_.labels.tolist() == [0, 1, 2] * 4
+    assert set_.mean == data.mean
+    assert (set_.method, set_.name, set_.seed) == (by, f"{by}-toy", 3)
+    trained = by not in ("random", "first")
+    assert set_.manifest["recipe"] == {"method": by, "ipc": 4, **(FAST if trained else {})}
+
+
+@pytest.mark.parametrize("by", RULES)
+def test_the_same_arguments_give_the_same_bytes(data: ImageData, by: str):
+    assert chosen(data, by).to_bytes() == chosen(data, by).to_bytes()
+
+
+@pytest.mark.parametrize("by", ["random", "herding", "k-center", "k-means", "forgetting"])
+def test_another_seed_chooses_otherwise(data: ImageData, by: str):
+    sets = [chosen(data, by, seed=seed).images for seed in range(4)]
+
+    assert any(not torch.equal(sets[0], other) for other in sets[1:])
+
+
+@pytest.mark.parametrize("by", NESTED)
+def test_a_larger_selection_extends_the_smaller_one(data: ImageData, by: str):
+    small, large = chosen(data, by, ipc=2), chosen(data, by, ipc=7)
+
+    assert torch.equal(large.take(2).images, small.images)
+
+
+@pytest.mark.parametrize("by", RULES)
+def test_a_class_smaller_than_asked_gives_all_it_has(split, by: str):
+    set_ = chosen(split((3, 6, 0)), by, ipc=5)
+
+    assert torch.bincount(set_.labels, minlength=3).tolist() == [3, 5, 0]
+
+
+@pytest.mark.parametrize("by", RULES)
+@pytest.mark.parametrize("ipc", [0, 13, -1])
+def test_a_size_that_no_class_can_give_is_refused(data: ImageData, by: str, ipc: int):
+    with pytest.raises(ConfigError, match=rf"ipc = {ipc}.*12 images"):
+        chosen(data, by, ipc=ipc)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"by": "hearding"}, "Did you mean 'herding'"),
+        ({"by": "herding", "network": "convnett3"}, "convnett3"),
+        ({"by": "k-means", "network": "vgg11"}, "vgg11 needs images of at least 28x28"),
+        ({"by": "k-center", "train_steps": -1}, "train_steps = -1"),
+        ({"by": "forgetting", "train_steps": 1}, "seen at least twice: 2 steps for the 31 images"),
+        ({"by": "herding", "ipc": 13}, "ipc = 13"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_trained(
+    data: ImageData, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], words: str
+):
+    monkeypatch.setattr(training, "Trainer", lambda *_, **__: pytest.fail("training began"))
+
+    with pytest.raises(ConfigError, match=words):
+        chosen(data, **({"by": "herding"} | changes))
+
+
+def test_the_training_part_of_a_data_set_is_selected_from(data: ImageData, split):
+    both = Data(name="toy", train=data, test=split((3, 3, 3), 1))
+
+    assert torch.equal(chosen(both, "k-center").images, chosen(data, "k-center").images)
+
+
+@pytest.mark.parametrize("by", RULES)
+def test_every_step_of_the_training_is_told(data: ImageData, by: str):
+    told: list[None] = []
+    chosen(data, by, on_step=lambda: told.append(None))
+
+    assert len(told) == steps_of(by, data, train_steps=3)
+    assert (len(told) == 0) == (by in ("random", "first"))
+
+
+def test_the_training_is_a_thousand_steps_and_ten_epochs_where_nobody_says(data: ImageData):
+    assert {by: steps_of(by, data) for by in RULES} == {
+        "random": 0,
+        "first": 0,
+        "herding": 1000,
+        "k-center": 1000,
+        "k-means": 1000,
+        "forgetting": 10,  # 31 images are one batch
+    }
+
+
+def test_features_of_an_untrained_network_can_be_compared(data: ImageData):
+    untrained, trained = (chosen(data, "herding", ipc=9, train_steps=n) for n in (0, 30))
+
+    assert untrained.manifest["recipe"]["train_steps"] == 0
+    assert not torch.equal(untrained.images, trained.images)
+
+
+def test_features_are_computed_in_batches_whatever_their_size(
+    data: ImageData, monkeypatch: pytest.MonkeyPatch
+):
+    whole = chosen(data, "k-center", ipc=9)
+    seen: list[int] = []
+
+    def watched(network, images, kept=training.features):
+        seen.append(len(images))
+        return kept(network, images)
+
+    monkeypatch.setattr(training, "features", watched)
+    monkeypatch.setattr(training, "_FORWARD", 5)
+
+    assert torch.equal(chosen(data, "k-center", ipc=9).images, whole.images)
+    assert max(seen) == 5
+    assert sum(seen) == 31
+
+
+def test_random_selection_is_the_rule_random(data: ImageData):
+    by_name = random_selection(data, ipc=4, seed=3)
+
+    assert by_name.to_bytes() == chosen(data, "random").to_bytes()
+
+
+def test_first_is_the_order_of_the_data_set(data: ImageData):
+    images = chosen(data, "first").images.unflatten(0, (4, 3))
+
+    for class_ in range(3):
+        assert torch.equal(images[:, class_], data.images[data.of_class(class_)[:4]])
+
+
+def test_an_order_of_ones_own_becomes_a_set(data: ImageData):
+    orders = [data.of_class(c).flip(0) for c in range(3)]
+    set_ = as_condensed(data, orders, ipc=2, method="last", recipe={"by": "hand"}, seed=0)
+
+    expected = torch.stack([orders[c][rank] for rank in range(2) for c in range(3)])
+    assert torch.equal(set_.images, data.images[expected])
+    assert set_.manifest["recipe"] == {"method": "last", "ipc": 2, "by": "hand"}
+
+
+def test_the_names_are_told_where_one_is_wrong():
+    with pytest.raises(ConfigError, match=", ".join(RULES)):
+        steps_of("best", None)
