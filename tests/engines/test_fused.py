@@ -79,7 +79,8 @@ def cosine(found, target):
     """Row by row, as in DC: a row of a kernel is everything that one output sees."""
     total = 0
     for k in found:
-        a, b = found[k].flatten(2), target[k].flatten(2)
+        rows = min(2, found[k].ndim - 1)
+        a, b = found[k].flatten(rows), target[k].flatten(rows)
         total = total + (1 - (a * b).sum(-1) / (a.norm(dim=-1) * b.norm(dim=-1) + 1e-6)).sum()
     return total
 
@@ -276,8 +277,10 @@ def test_a_choice_that_cannot_work_is_refused(choice):
         ("activation", nn.Sigmoid(), "blocks.1.activation (Sigmoid)"),
         ("pool", nn.MaxPool2d(2), "blocks.1.pool (MaxPool2d)"),
         ("pool", nn.AvgPool2d(3, stride=2, padding=1), "blocks.1.pool (AvgPool2d)"),
-        ("conv", nn.Conv2d(8, 8, 5, padding=2), "blocks.1.conv (Conv2d)"),
-        ("conv", nn.Conv2d(8, 8, 3, padding=2), "blocks.1.conv (Conv2d)"),
+        ("pool", nn.AdaptiveAvgPool2d(2), "blocks.1.pool (AdaptiveAvgPool2d)"),
+        ("conv", nn.Conv2d(8, 8, 3, padding=2, dilation=2), "blocks.1.conv (Conv2d)"),
+        ("conv", nn.Conv2d(8, 8, 3, padding=1, groups=2), "blocks.1.conv (Conv2d)"),
+        ("conv", nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"), "blocks.1.conv (Conv2d)"),
     ],
 )
 def test_an_unknown_module_is_named_with_what_to_use_instead(place, other, named):
@@ -291,21 +294,53 @@ def test_an_unknown_module_is_named_with_what_to_use_instead(place, other, named
     assert 'engine="one-pass"' in str(caught.value)
 
 
-class Twice(nn.Module):
-    """Looks like a ConvNet by its modules, but calls its last layer on something else."""
+class Around(nn.Module):
+    """A ConvNet with something else around it."""
 
-    def __init__(self, inner):
+    def __init__(self, inner, call):
         super().__init__()
         self.inner = inner
+        self.call = call
 
     def forward(self, images):
-        return self.inner(images) + self.inner(-images)
+        return self.call(self.inner, images)
+
+
+@pytest.mark.parametrize(
+    ("call", "said"),
+    [
+        (lambda net, x: net(-x), "'neg'"),
+        (lambda net, x: net(x) + 1, "'add'"),
+        (lambda net, x: net(x - x.mean((0, 2, 3), keepdim=True)), "'mean'"),
+        (lambda net, x: net(x) + net.classifier.bias, "'inner.classifier.bias'"),
+        (lambda net, x: net(x) if x.sum() > 0 else x, "cannot be traced"),
+        (lambda net, x: net.features(x).flatten(1), "does not end in a linear layer"),
+    ],
+)
+def test_what_a_forward_does_besides_its_layers_is_refused(call, said):
+    net, images, labels = world()
+    with pytest.raises(UnsupportedNetwork, match=said):
+        Fused().gradients(
+            Around(net, call), images, labels, groups_of(unequal_classes(labels)), names=[]
+        )
 
 
 def test_a_network_that_does_more_than_its_modules_show_is_refused():
     net, images, labels = world()
+    net.classifier.register_forward_hook(lambda module, inputs, output: 2 * output)
     with pytest.raises(UnsupportedNetwork, match="more in its forward"):
-        Fused().gradients(Twice(net), images, labels, groups_of(unequal_classes(labels)), names=[])
+        Fused().gradients(net, images, labels, groups_of(unequal_classes(labels)), names=[])
+
+
+def test_a_layer_exchanged_after_the_first_call_is_seen():
+    net, images, labels = world()
+    for _ in range(2):
+        errors = compare(
+            Fused(), net, images, labels, full_and_prefix(labels), kernels(net), squared
+        )
+        assert max(errors) < 1e-10
+        net.blocks[1].pool = nn.Identity()
+        net.classifier = nn.Linear(2 * 2 * 8, CLASSES).double()
 
 
 @pytest.mark.slow

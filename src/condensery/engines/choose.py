@@ -55,10 +55,12 @@ def choose(
         kind = type(network.get_submodule(culprit)).__name__
         reason = f"{culprit} ({kind}) mixes examples{slow}"
         return Choice(engine=Autograd(), name="autograd", reason=reason)
-    stranger = _stranger(network)
-    if stranger is None and (compiled or precision == "bf16"):
-        return Choice(engine=fused, name="fused", reason="a ConvNet, compiled or in bf16")
-    reason = f"not a ConvNet{slow}" if stranger else "a ConvNet in a run too short to compile"
+    if not _known(network):
+        reason = f"the fused engine does not know all of its layers{slow}"
+    elif compiled or precision == "bf16":
+        return Choice(engine=fused, name="fused", reason="knows its layers; compiled or in bf16")
+    else:
+        reason = "no example sees another; the run is too short to compile"
     return Choice(engine=OnePass(), name="one-pass", reason=reason)
 
 
@@ -67,10 +69,9 @@ def compiler() -> str | None:
     return next((path for name in ("g++", "clang++", "c++") if (path := shutil.which(name))), None)
 
 
-def _stranger(network: nn.Module) -> str | None:
-    """Why the fused engine does not know ``network``, or None."""
+def _known(network: nn.Module) -> bool:
     try:
         plan(network)
-    except UnsupportedNetwork as error:
-        return str(error)
-    return None
+    except UnsupportedNetwork:
+        return False
+    return True

@@ -1,4 +1,4 @@
-"""The four functions of a block, compiled by ``torch.compile``.
+"""The six functions of blocks and gates, compiled by ``torch.compile``.
 
 One compilation serves every depth, image side and number of examples: only the channels and the
 dtype are fixed in the code, because the loops over channels are the vectorised ones. The first call
@@ -41,30 +41,35 @@ def compiled() -> Blocks:
         backward=_Compiled(cast(FunctionType, blocks.backward)),
         tangent_forward=_Compiled(cast(FunctionType, blocks.tangent_forward)),
         tangent_backward=_Compiled(cast(FunctionType, blocks.tangent_backward)),
+        gate=_Compiled(cast(FunctionType, blocks.gate)),
+        ungate=_Compiled(cast(FunctionType, blocks.ungate)),
     )
 
 
 class _Compiled:
     """A function compiled once for every *kind* of call; within a kind, sizes vary freely.
 
-    A kind is what the code must know: dtype, channels, which arguments are missing, odd sides, and
-    lengths of one, which torch always treats apart. Each kind is a function of its own, as torch
-    gives up compiling a function that it had to compile eight times.
+    A kind is what the code must know: dtype, channels, ReLU and pool, which arguments are missing,
+    pixels that the pool drops, and lengths of one, which torch always treats apart. Each kind is a
+    function of its own, as torch gives up compiling a function that it had to compile eight times.
     """
 
     def __init__(self, function: FunctionType) -> None:
         self._function = function
         self._fast: dict[tuple[object, ...], Callable[..., Any]] = {}
 
-    def __call__(self, z: Tensor, *rest: Tensor | float | None) -> Any:  # noqa: ANN401
+    def __call__(self, z: Tensor, relu: bool, pool: int, *rest: Tensor | float | None) -> Any:  # noqa: ANN401
         example, height, width, channel = z.shape
         kind = (
-            *(z.device, z.dtype, channel, example == 1),
-            *(height % 2, width % 2, height < 4, width < 4),
+            *(z.device, z.dtype, channel, relu, pool, example == 1),
+            *(height % pool, width % pool, height < 2 * pool, width < 2 * pool),
+            *(height == 1, width == 1),
             *(x is None for x in rest),
         )
         fast = self._fast.get(kind)
-        return self._first(kind, z, *rest) if fast is None else fast(z, *rest)
+        return (
+            self._first(kind, z, relu, pool, *rest) if fast is None else fast(z, relu, pool, *rest)
+        )
 
     def _first(self, kind: tuple[object, ...], z: Tensor, *rest: Tensor | float | None) -> Any:  # noqa: ANN401
         for x in (z, *rest):

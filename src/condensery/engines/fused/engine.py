@@ -1,4 +1,4 @@
-"""The fused engine: per-group gradients of a ConvNet and their image gradient, without autograd.
+"""The fused engine: per-group gradients and their image gradient, without autograd.
 
 The forward pass yields one weight gradient per cell (examples that belong to the same groups), so
 every prefix of a set comes from one pass. The backward pass is Pearlmutter's R-operator: with ``V``
@@ -15,25 +15,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from condensery.engines.fused.blocks import EAGER, Blocks
+from condensery import networks
+from condensery.engines.fused.blocks import EAGER
 from condensery.engines.fused.compiled import compiled
-from condensery.engines.fused.plan import Plan, plan, refuse
-from condensery.engines.fused.sweep import (
-    Piece,
-    Trace,
-    Weights,
-    fall,
-    image_gradient,
-    rise,
-    sweep,
-    weight_gradients,
-)
+from condensery.engines.fused.maps import rows
+from condensery.engines.fused.plan import Linear, Node, plan, refuse
+from condensery.engines.fused.steps import Along, Piece, Step
+from condensery.engines.fused.sweep import Trace, Weights, fall, image_gradient, rise, sweep
 from condensery.engines.one_pass import cells
 from condensery.errors import ConfigError, nearest
 from condensery.types import Groups
@@ -43,7 +37,7 @@ __all__ = ["Fused"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fused:
-    """One pass for all groups, an analytic second order; ConvNets only.
+    """One pass for all groups and an analytic second order, for the networks that ``plan`` knows.
 
     Attributes:
         precision: ``"fp32"`` computes in the dtype of the images (float32, or float64 if that is
@@ -82,7 +76,7 @@ class Fused:
         """See ``Engine.gradients``.
 
         Raises:
-            UnsupportedNetwork: If ``network`` is not a ConvNet.
+            UnsupportedNetwork: If ``network`` does what ``plan`` does not know.
         """
         job = self._job(network, images, labels, groups, names)
         if images.requires_grad:
@@ -96,21 +90,17 @@ class Fused:
         """See ``Engine.features``; differentiable once.
 
         Raises:
-            UnsupportedNetwork: If ``network`` is not a ConvNet.
+            UnsupportedNetwork: If ``network`` does what ``plan`` does not know.
         """
-        weights = self._weights(network, images)
-        found: Tensor = _Features.apply(images, weights, self._blocks(), self.batch)
+        nodes = _held(network, images).features
+        found: Tensor = _Features.apply(images, self._weights(network, nodes, images), self.batch)
         return found
 
-    def _blocks(self) -> Blocks:
-        return compiled() if self.compile else EAGER
-
-    def _weights(self, network: nn.Module, images: Tensor) -> Weights:
-        wide = torch.float64 if images.dtype == torch.float64 else torch.float32
-        shape = plan(network)
-        _hold_to_plan(network, shape, images[:1].detach().to(wide))
+    def _weights(self, network: nn.Module, nodes: Sequence[Node], images: Tensor) -> Weights:
+        wide = _wide(images)
         dtype = torch.bfloat16 if self.precision == "bf16" else wide
-        return Weights.of(network, shape, dtype=dtype, wide=wide)
+        blocks = compiled() if self.compile else EAGER
+        return Weights.of(network, nodes, dtype=dtype, wide=wide, blocks=blocks)
 
     def _job(
         self,
@@ -120,19 +110,18 @@ class Fused:
         groups: Groups,
         names: Sequence[str],
     ) -> _Job:
-        weights = self._weights(network, images)
-        wide = weights.head.dtype
+        held = _held(network, images)
+        wide = _wide(images)
         if not labels.is_floating_point():
-            labels = nn.functional.one_hot(labels, weights.head.shape[0])
+            labels = nn.functional.one_hot(labels, held.classes)
         of_cell, share = cells(groups.member)
         return _Job(
-            weights=weights,
+            weights=self._weights(network, held.logits, images),
             shapes={name: network.get_parameter(name).shape for name in names},
             targets=labels.to(wide),
             order=torch.cat(of_cell),
             sweeps=_sweeps([len(rows) for rows in of_cell], self.batch),
             share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
-            blocks=self._blocks(),
         )
 
 
@@ -146,7 +135,6 @@ class _Job:
     order: Tensor  # examples sorted by cell
     sweeps: list[list[Piece]]
     share: Tensor  # [group, cell]: membership over group size
-    blocks: Blocks
 
     def gradients(self, images: Tensor, *, keep: bool) -> tuple[tuple[Tensor, ...], list[Trace]]:
         """Weight gradient per group, in the order of ``shapes``; traces only if ``keep``."""
@@ -159,10 +147,9 @@ class _Job:
         traces: list[Trace] = []
         start = 0
         for pieces in self.sweeps:
-            rows = slice(start, start + pieces[-1].stop)
-            start = rows.stop
-            trace = sweep(self.weights, x[rows], targets[rows], blocks=self.blocks)
-            weight_gradients(self.weights, trace, pieces, into=of_cell)
+            part = slice(start, start + pieces[-1].stop)
+            start = part.stop
+            trace = sweep(self.weights, x[part], targets[part], pieces, into=of_cell, keep=keep)
             if keep:
                 traces.append(trace)
         return tuple(torch.tensordot(self.share, g, dims=1) for g in of_cell.values()), traces
@@ -174,10 +161,10 @@ class _Job:
             for name, v in zip(self.shapes, upstream, strict=True)
         }
         found = [
-            image_gradient(self.weights, trace, pieces, direction=direction, blocks=self.blocks)
+            image_gradient(trace, Along(direction=direction, pieces=pieces))
             for trace, pieces in zip(traces, self.sweeps, strict=True)
         ]
-        found = _lay_back(torch.cat(found), self.weights)
+        found = torch.cat(found).permute(0, 3, 1, 2)
         full = found.new_zeros(len(self.targets), *found.shape[1:], dtype=self.share.dtype)
         return full.index_copy(0, self.order, found.to(full.dtype))
 
@@ -201,74 +188,87 @@ class _Gradients(torch.autograd.Function):
 
 
 class _Features(torch.autograd.Function):
-    """Features of the last block; its backward pass is the first-order one."""
+    """What the classifier sees; its backward pass is the first-order one."""
 
     @staticmethod
-    def forward(
-        ctx: Any,  # noqa: ANN401
-        images: Tensor,
-        weights: Weights,
-        blocks: Blocks,
-        batch: int,
-    ) -> Tensor:
-        ctx.weights, ctx.blocks, ctx.dtype, ctx.ups = weights, blocks, images.dtype, []
+    def forward(ctx: Any, images: Tensor, weights: Weights, batch: int) -> Tensor:  # noqa: ANN401
+        ctx.dtype, ctx.ups = images.dtype, []
         found: list[Tensor] = []
-        for rows in images.split(batch):
-            last, up = rise(weights, _lay_out(rows, weights), blocks=blocks)
-            found.append(last)
+        for some in images.split(batch):
+            last, steps = rise(weights, _lay_out(some, weights))
+            found.append(rows(last, weights.wide))
             if ctx.needs_input_grad[0]:
-                ctx.ups.append(up)
-        last = torch.cat(found)
-        ctx.shape = last.shape
-        return last.permute(0, 3, 1, 2).flatten(1).to(weights.head.dtype)
+                ctx.ups.append((steps, last.shape, last.dtype))
+        return torch.cat(found)
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any,  # noqa: ANN401
         upstream: Tensor,
-    ) -> tuple[Tensor, None, None, None]:
-        weights, (example, height, width, channel) = ctx.weights, ctx.shape
-        dp = upstream.to(weights.conv[0].dtype).reshape(example, channel, height, width)
-        parts = dp.permute(0, 2, 3, 1).contiguous().split([len(up[0].a) for up in ctx.ups])
-        found = [
-            fall(weights, up, part, blocks=ctx.blocks)
-            for up, part in zip(ctx.ups, parts, strict=True)
-        ]
-        return _lay_back(torch.cat(found), weights).to(ctx.dtype), None, None, None
+    ) -> tuple[Tensor, None, None]:
+        found: list[Tensor] = []
+        ups: list[tuple[list[Step], torch.Size, torch.dtype]] = ctx.ups
+        parts = upstream.split([shape[0] for _, shape, _ in ups])
+        for (steps, shape, dtype), part in zip(ups, parts, strict=True):
+            n, height, width, channel = shape
+            d = part.to(dtype).reshape(n, channel, height, width).permute(0, 2, 3, 1).contiguous()
+            found.append(fall(steps, d).permute(0, 3, 1, 2))
+        return torch.cat(found).to(ctx.dtype), None, None
 
 
-_HELD: WeakSet[nn.Module] = WeakSet()  # an eager forward per call would cost more than it saves
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Held:
+    """What a network was found to do; held to what it says for an image."""
+
+    parts: tuple[nn.Module, ...]  # without the network itself, which this must not keep alive
+    classes: int
+    logits: tuple[Node, ...]
+    features: tuple[Node, ...]
 
 
-def _hold_to_plan(network: nn.Module, shape: Plan, image: Tensor) -> None:
-    """Raise unless a network that is new here says for ``image`` what its plan says."""
-    if network in _HELD:
-        return
-    weights = Weights.of(network, shape, dtype=image.dtype, wide=image.dtype)
+_HELD: WeakKeyDictionary[nn.Module, _Held] = WeakKeyDictionary()
+
+
+def _held(network: nn.Module, images: Tensor) -> _Held:
+    """What ``network`` does; what is new here is traced, and must say what its plan says."""
+    known, parts = _HELD.get(network), tuple(network.modules())[1:]
+    if known is not None and known.parts == parts:
+        return known
+    logits = plan(network)
+    last = logits[-1] if logits else None
+    if not isinstance(last, Linear):
+        refuse(network, "", network, "does not end in a linear layer")
+    own = getattr(network, "features", None)
+    as_method = callable(own) and not isinstance(own, nn.Module)
+    held = _Held(
+        parts=parts,
+        classes=len(network.get_parameter(last.weight)),
+        logits=logits,
+        features=plan(network, "features") if as_method else logits[:-1],
+    )
+    image, wide = images[:1].detach(), _wide(images)
     with torch.no_grad():
-        own = network(image)
-        targets = image.new_zeros(1, len(weights.head))
-        ours = sweep(weights, _lay_out(image, weights), targets, blocks=EAGER).logits
-    scale = own.abs().max() + 1
-    if own.shape != ours.shape or not torch.allclose(own / scale, ours / scale, atol=1e-3):
-        refuse(network, "", network, "does more in its forward than its modules show")
-    _HELD.add(network)
+        said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
+        for theirs, nodes in zip(said, (held.logits, held.features), strict=True):
+            weights = Weights.of(network, nodes, dtype=wide, wide=wide, blocks=EAGER)
+            ours = rows(rise(weights, _lay_out(image, weights))[0], wide)
+            size = theirs.abs().max() + 1
+            if theirs.shape != ours.shape or not torch.allclose(
+                theirs / size, ours / size, atol=1e-3
+            ):
+                refuse(network, "", network, "does more in its forward than its modules show")
+    _HELD[network] = held
+    return held
+
+
+def _wide(images: Tensor) -> torch.dtype:
+    return torch.float64 if images.dtype == torch.float64 else torch.float32
 
 
 def _lay_out(images: Tensor, weights: Weights) -> Tensor:
-    """Channels-last, in the working dtype, with the border of the first convolution."""
-    border = weights.plan.border
-    x = images.to(weights.conv[0].dtype).permute(0, 2, 3, 1)
-    return nn.functional.pad(x, (0, 0, border, border, border, border)).contiguous()
-
-
-def _lay_back(images: Tensor, weights: Weights) -> Tensor:
-    """Transpose of ``_lay_out``, for gradients."""
-    border = weights.plan.border
-    height, width = images.shape[1:3]
-    inner = images[:, border : height - border, border : width - border]
-    return inner.permute(0, 3, 1, 2)
+    """Channels-last, in the working dtype."""
+    return images.to(weights.dtype).permute(0, 2, 3, 1).contiguous()
 
 
 def _sweeps(counts: Sequence[int], batch: int) -> list[list[Piece]]:

@@ -1,117 +1,291 @@
-"""Which networks the fused engine knows, and their parameters laid out for it.
+"""Which networks the fused engine knows: its view of one, a list of nodes recognised by tracing.
 
-It knows one shape: ``D x (Conv2d 3x3 -> GroupNorm(C, C) -> ReLU -> AvgPool2d(2))``, flatten,
-``Linear``: the ConvNet of the whole literature. A network is recognised by its leaf modules in
-order, and then held to it: what it says for an image must be what the plan says.
+A network is traced once (``torch.fx``), which says in what order its modules are called and what
+else its ``forward`` does. Convolutions, linear layers, instance norms, ReLUs, average pools and
+sums are known, in any acyclic order and under shared weights; anything else is refused by name.
 
-Knows nothing about gradients or groups.
+Knows nothing about tensors, gradients or groups.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import NoReturn
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, NoReturn, TypeAlias
 
-from torch import nn
+from torch import fx, nn
 
 from condensery.errors import UnsupportedNetwork
 
-__all__ = ["Block", "Plan", "plan", "refuse"]
-
-_ORDER = (nn.Conv2d, nn.GroupNorm, nn.ReLU, nn.AvgPool2d)
-_INVISIBLE = (nn.Flatten, nn.Identity)
+__all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "plan", "refuse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
-    """One block: the names of its modules, and its normalisation's epsilon."""
+class Conv:
+    """A convolution; fields are names of parameters and the geometry."""
 
-    conv: str
-    norm: str
+    sources: tuple[int, ...]
+    weight: str
+    bias: str | None
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Linear:
+    """A linear layer on the flattened map."""
+
+    sources: tuple[int, ...]
+    weight: str
+    bias: str | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Norm:
+    """A block: instance norm, then ReLU and average pool where they follow."""
+
+    sources: tuple[int, ...]
+    scale: str | None
+    shift: str | None
     eps: float
+    relu: bool = False
+    pool: int = 1
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
-    """A network as the fused engine sees it, by names; holds no tensor."""
+class Gate:
+    """ReLU and average pool without a norm before them."""
 
-    blocks: tuple[Block, ...]
-    head: str
-    border: int  # pixels of zeros around the images, beyond the 1 that every convolution adds
+    sources: tuple[int, ...]
+    relu: bool = False
+    pool: int = 1
 
 
-def plan(network: nn.Module) -> Plan:
-    """Recognise a ConvNet.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Sum:
+    """Two maps added."""
+
+    sources: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Mean:
+    """The average over all pixels."""
+
+    sources: tuple[int, ...]
+
+
+Node: TypeAlias = Conv | Linear | Norm | Gate | Sum | Mean
+
+
+def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
+    """Recognise what ``network.forward(images)``, or another method of it, computes.
+
+    Returns:
+        Nodes in the order of calls, by names; no tensor. Node ``i`` makes value ``i + 1`` from its
+        sources, which are earlier values; value 0 is the images, the last value is the result.
 
     Raises:
-        UnsupportedNetwork: If any leaf module is not where a ConvNet has it.
+        UnsupportedNetwork: If it does anything else than what the nodes say.
     """
-    leaves = [
-        (name, module)
-        for name, module in network.named_modules()
-        if not any(True for _ in module.children()) and not isinstance(module, _INVISIBLE)
-    ]
-    if not leaves or len(leaves) % len(_ORDER) != 1 or not isinstance(leaves[-1][1], nn.Linear):
-        refuse(network, *_first_stranger(network, leaves), "is not where a ConvNet has it")
-    blocks: list[Block] = []
-    for start in range(0, len(leaves) - 1, len(_ORDER)):
-        found = leaves[start : start + len(_ORDER)]
-        for (name, module), kind in zip(found, _ORDER, strict=True):
-            if not isinstance(module, kind):
-                refuse(network, name, module, f"stands where a {kind.__name__} was expected")
-            reason = _unlike(module, first=start == 0)
-            if reason:
-                refuse(network, name, module, reason)
-        norm = found[1][1]
-        assert isinstance(norm, nn.GroupNorm)
-        blocks.append(Block(conv=found[0][0], norm=found[1][0], eps=norm.eps))
-    padding = leaves[0][1].padding
-    border = 0 if isinstance(padding, str) else int(padding[0]) - 1  # pyright: ignore
-    return Plan(blocks=tuple(blocks), head=leaves[-1][0], border=border)
+    tracer = fx.Tracer()
+    tracer.traced_func_name = method
+    try:
+        graph = tracer.trace(network)
+    except Exception as error:
+        said = str(error).splitlines()[0] if str(error) else type(error).__name__
+        refuse(network, "", network, f"has a {method} that cannot be traced ({said})")
+    graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
+    reader = _Reader(network)
+    for node in graph.nodes:
+        reader.read(node)
+    return _without_idle_biases(_joined(reader.nodes))
 
 
-def _first_stranger(
-    network: nn.Module, leaves: list[tuple[str, nn.Module]]
-) -> tuple[str, nn.Module]:
-    for position, (name, module) in enumerate(leaves):
-        last = position == len(leaves) - 1
-        if not isinstance(module, nn.Linear if last else _ORDER[position % len(_ORDER)]):
-            return name, module
-    return ("", network) if not leaves else leaves[-1]
+_AS_MODULE: dict[str, Callable[..., nn.Module]] = {
+    "relu": nn.ReLU,
+    "relu_": nn.ReLU,
+    "avg_pool2d": nn.AvgPool2d,
+    "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
+    "flatten": nn.Flatten,
+}
+"""Calls, as functions or methods, that are the same as a module's."""
+
+_SHAPES = ("size", "getattr", "getitem")  # arguments of view and reshape; read by nothing else
+_SUMS = ("add", "add_", "iadd")
 
 
-def _unlike(module: nn.Module, *, first: bool) -> str:
-    """Why a module of the right type is still not a ConvNet's, or an empty string."""
-    if isinstance(module, nn.Conv2d):
-        padding = (1, 1) if module.padding == "same" else module.padding
-        plain = (
-            module.kernel_size == (3, 3)
-            and module.stride == (1, 1)
-            and (padding == (1, 1) or (first and padding[0] == padding[1] and padding != (0, 0)))
-            and module.dilation == (1, 1)
-            and module.groups == 1
-            and module.padding_mode == "zeros"
+class _Reader:
+    """Turns traced calls into nodes, one by one."""
+
+    def __init__(self, network: nn.Module) -> None:
+        self.network = network
+        self.nodes: list[Node] = []
+        # Tied parameters have one name, under which all their gradients are collected.
+        self._names = {id(p): name for name, p in network.named_parameters()}
+        self._value: dict[fx.Node, int] = {}
+
+    def read(self, call: fx.Node) -> None:
+        """Append what ``call`` does."""
+        target = call.target if isinstance(call.target, str) else call.target.__name__
+        sources = tuple(
+            self._value[x] for x in call.args if isinstance(x, fx.Node) and x in self._value
         )
-        return (
-            "" if plain else "is not a plain 3x3 convolution that pads 1 (the first may pad more)"
-        )
-    if isinstance(module, nn.GroupNorm):
-        if module.num_groups != module.num_channels:
-            return "does not normalise each channel alone (one group a channel)"
-        return "" if module.affine else "has no scale and shift"
-    if isinstance(module, nn.AvgPool2d):
-        plain = (
-            _pair(module.kernel_size) == (2, 2)
-            and _pair(module.stride) == (2, 2)
-            and _pair(module.padding) == (0, 0)
-            and not module.ceil_mode
-        )
-        return "" if plain else "is not a 2x2 average pool"
-    return ""
+        if call.op == "placeholder":
+            self._value[call] = 0
+            if len(self._value) == 1:
+                return
+        elif call.op == "output":
+            if self._value.get(call.args[0]) == len(self.nodes):  # pyright: ignore
+                return
+        elif call.op == "call_module" and len(sources) == len(call.args) == 1:
+            self._module(call, sources, target, self.network.get_submodule(target))
+            return
+        elif target in _SHAPES:
+            return
+        elif target in _AS_MODULE and len(sources) == 1:
+            module = _AS_MODULE[target](*call.args[1:], **call.kwargs)
+            self._module(call, sources, "", module)
+            return
+        elif target in ("view", "reshape") and len(call.args) == 3 and call.args[2] == -1:
+            self._value[call] = sources[0]
+            return
+        elif target == "mean" and len(sources) == 1 and _over_pixels(call):
+            self._append(call, Mean(sources=sources))
+            return
+        elif target in _SUMS and len(sources) == 2 and not call.kwargs:
+            self._append(call, Sum(sources=sources))
+            return
+        refuse(self.network, "", self.network, f"has {target!r} in its forward")
+
+    def _append(self, call: fx.Node, node: Node) -> None:
+        self.nodes.append(node)
+        self._value[call] = len(self.nodes)
+
+    def _module(
+        self, call: fx.Node, sources: tuple[int, ...], name: str, module: nn.Module
+    ) -> None:
+        reason = _unlike(module)
+        weight, bias = (self._name(name, module, leaf) for leaf in ("weight", "bias"))
+        match module:
+            case _ if reason:
+                refuse(self.network, name, module, reason)
+            case nn.Conv2d():
+                assert weight is not None
+                node = Conv(
+                    sources=sources,
+                    weight=weight,
+                    bias=bias,
+                    stride=_pair(module.stride),
+                    padding=_padding(module),
+                )
+            case nn.Linear():
+                assert weight is not None
+                node = Linear(sources=sources, weight=weight, bias=bias)
+            case nn.GroupNorm() | nn.InstanceNorm2d():
+                node = Norm(sources=sources, scale=weight, shift=bias, eps=module.eps)
+            case nn.ReLU():
+                node = Gate(sources=sources, relu=True)
+            case nn.AvgPool2d():
+                node = Gate(sources=sources, pool=_pair(module.kernel_size)[0])
+            case nn.AdaptiveAvgPool2d():
+                node = Mean(sources=sources)
+            case _:  # flatten and identity
+                self._value[call] = sources[0]
+                return
+        self._append(call, node)
+
+    def _name(self, name: str, module: nn.Module, leaf: str) -> str | None:
+        found = getattr(module, leaf, None)
+        if found is not None and id(found) not in self._names:
+            refuse(self.network, name, module, f"has a {leaf} that is not a parameter")
+        return None if found is None else self._names[id(found)]
 
 
-def _pair(value: int | tuple[int, ...]) -> tuple[int, ...]:
-    return (value, value) if isinstance(value, int) else tuple(value)
+def _over_pixels(call: fx.Node) -> bool:
+    axes: Any = call.args[1] if len(call.args) > 1 else call.kwargs.get("dim")
+    return isinstance(axes, Sequence) and sorted(axis % 4 for axis in axes) == [2, 3]
+
+
+def _joined(nodes: Sequence[Node]) -> list[Node]:
+    """Join a ReLU or a pool to the norm or gate before it, where nothing else reads that."""
+    readers = [source for node in nodes for source in node.sources]
+    kept: list[Node] = []
+    moved = [0]  # new number of each value
+    for node in nodes:
+        first = node.sources[0]
+        before = kept[moved[first] - 1] if moved[first] else None
+        if (
+            isinstance(node, Gate)
+            and isinstance(before, Norm | Gate)
+            and before.pool == 1
+            and readers.count(first) == 1
+        ):
+            joined = replace(before, relu=before.relu or node.relu, pool=node.pool)
+            kept[moved[first] - 1] = joined
+            moved.append(moved[first])
+        else:
+            kept.append(replace(node, sources=tuple(moved[source] for source in node.sources)))
+            moved.append(len(kept))
+    return kept
+
+
+def _without_idle_biases(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Drop the bias of convolutions that only norms read: these remove it, exactly."""
+    found = list(nodes)
+    for value, node in enumerate(nodes, start=1):
+        readers = [reader for reader in nodes if value in reader.sources]
+        if isinstance(node, Conv) and readers and all(isinstance(r, Norm) for r in readers):
+            found[value - 1] = replace(node, bias=None)
+    return tuple(found)
+
+
+def _unlike(module: nn.Module) -> str:
+    """Why the engine does not know a module, or an empty string."""
+    match module:
+        case nn.Conv2d():
+            plain = module.dilation == (1, 1) and module.groups == 1
+            odd = module.padding != "same" or all(side % 2 for side in module.kernel_size)
+            known = plain and odd and module.padding_mode == "zeros"
+            return "" if known else "is dilated, grouped, or does not pad evenly with zeros"
+        case nn.GroupNorm():
+            known = module.num_groups == module.num_channels
+            return "" if known else "does not normalise each channel alone (one group a channel)"
+        case nn.InstanceNorm2d():
+            return "keeps running statistics" if module.track_running_stats else ""
+        case nn.AvgPool2d():
+            side, *others = {
+                *_pair(module.kernel_size),
+                *_pair(module.stride),
+            }
+            known = (
+                not others
+                and side > 0
+                and _pair(module.padding) == (0, 0)
+                and not module.ceil_mode
+                and module.divisor_override is None
+            )
+            return "" if known else "does not average squares side by side"
+        case nn.AdaptiveAvgPool2d():
+            return "" if _pair(module.output_size) == (1, 1) else "does not average all pixels"
+        case nn.Flatten():
+            return "" if (module.start_dim, module.end_dim) == (1, -1) else "keeps some axes"
+        case nn.Linear() | nn.ReLU() | nn.Identity():
+            return ""
+        case _:
+            return "is none of the layers it knows"
+
+
+def _padding(module: nn.Conv2d) -> tuple[int, int]:
+    if module.padding == "valid":
+        return (0, 0)
+    if module.padding == "same":
+        return (module.kernel_size[0] // 2, module.kernel_size[1] // 2)
+    return _pair(module.padding)  # pyright: ignore[reportArgumentType]
+
+
+def _pair(value: Any) -> tuple[int, int]:  # noqa: ANN401
+    return (value, value) if isinstance(value, int) else (value[0], value[1])
 
 
 def refuse(network: nn.Module, name: str, module: nn.Module, reason: str) -> NoReturn:
@@ -119,7 +293,7 @@ def refuse(network: nn.Module, name: str, module: nn.Module, reason: str) -> NoR
     kind = type(network).__name__
     place = f"{kind}.{name} ({type(module).__name__})" if name else kind
     raise UnsupportedNetwork(
-        f'engine "fused" cannot differentiate {place}: it {reason}. The fused engine knows '
-        "blocks of Conv2d 3x3, GroupNorm(C, C), ReLU, AvgPool2d(2), then one Linear (convnet3 and "
-        'its like). Use engine="one-pass" or engine="autograd".'
+        f'engine "fused" cannot differentiate {place}: it {reason}. The fused engine knows Conv2d, '
+        "GroupNorm(C, C), ReLU, AvgPool2d, sums and Linear (convnet3, resnetap10, mlp and their "
+        'like). Use engine="one-pass" or engine="autograd".'
     )
