@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     0: ("errors", "rng"),
-    1: ("types", "data", "networks", "augment", "clustering"),
+    1: ("types", "data", "networks", "augment", "kernels", "clustering"),
     2: ("engines", "parameterizations", "training", "progress"),
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
     4: ("recipe", "step", "loop", "checkpoint", "manifest", "artifact"),

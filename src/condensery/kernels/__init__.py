@@ -1,0 +1,10 @@
+"""How alike two images are, in closed form, and regression with such a measure."""
+
+from __future__ import annotations
+
+from condensery.kernels.base import Kernel
+from condensery.kernels.fully_connected import FullyConnected
+from condensery.kernels.rbf import RBF
+from condensery.kernels.regression import label_solve, predict, regularised
+
+__all__ = ["RBF", "FullyConnected", "Kernel", "label_solve", "predict", "regularised"]
