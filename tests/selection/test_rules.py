@@ -11,8 +11,6 @@ from condensery.rng import stream
 from condensery.selection import forgetting as forgetting_module
 from condensery.selection import herding, k_center, k_means
 from condensery.selection.forgetting import forgetting_orders, forgotten
-from condensery.selection.k_means import _first_centres as first_centres
-from condensery.selection.k_means import _lloyd as lloyd
 from condensery.selection.order import Asked
 from condensery.selection.training import Step
 
@@ -95,27 +93,6 @@ def test_every_prefix_of_k_means_covers_as_greedily_as_possible(seed: int):
         assert best == order[size]
 
 
-def test_k_means_ends_where_no_image_changes_its_cluster():
-    features = points(1, 40, 2)
-    first = features[:5].clone()
-
-    cluster, centres = lloyd(features, first)
-
-    for label in range(5):
-        torch.testing.assert_close(centres[label], features[cluster == label].mean(0))
-    assert cluster.tolist() == torch.cdist(features, centres).argmin(dim=1).tolist()
-
-
-def test_the_first_centres_are_drawn_by_squared_distance():
-    """Of three far groups each is drawn once, whatever their sizes."""
-    features, group = blobs((30, 2, 2))
-
-    for seed in range(10):
-        centres = first_centres(features, 3, stream(seed))
-        at = [int((features == c).all(dim=1).nonzero()[0, 0]) for c in centres]
-        assert sorted(group[at].tolist()) == [0, 1, 2]
-
-
 @pytest.mark.parametrize("rule", ["herding", "k-center", "k-means"])
 def test_all_images_are_a_permutation_and_none_is_empty(rule: str):
     rules = {
@@ -128,7 +105,7 @@ def test_all_images_are_a_permutation_and_none_is_empty(rule: str):
     assert sorted(choose(points(0, 12), count=12).tolist()) == list(range(12))
     assert choose(points(0, 12), count=0).tolist() == []
     for count in (-1, 13):
-        with pytest.raises(ConfigError, match=f"count = {count}, but there are 12 images"):
+        with pytest.raises(ConfigError, match=f"count = {count}, but there are 12 "):
             choose(points(0, 12), count=count)
 
 

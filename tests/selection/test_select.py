@@ -130,11 +130,12 @@ def test_features_are_computed_in_batches_whatever_their_size(
     whole = chosen(data, "k-center", ipc=9)
     seen: list[int] = []
 
-    def watched(network, images, kept=training.features):
-        seen.append(len(images))
-        return kept(network, images)
+    def watched(network, parts, kept=training.still_features):
+        parts = list(parts)
+        seen.extend(len(part) for part in parts)
+        return kept(network, parts)
 
-    monkeypatch.setattr(training, "features", watched)
+    monkeypatch.setattr(training, "still_features", watched)
     monkeypatch.setattr(training, "_FORWARD", 5)
 
     assert torch.equal(chosen(data, "k-center", ipc=9).images, whole.images)

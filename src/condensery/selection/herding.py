@@ -5,11 +5,10 @@ Knows nothing about where features come from.
 
 from __future__ import annotations
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
-from condensery.errors import ConfigError
+from condensery.clustering import following_means
 
 __all__ = ["herding"]
 
@@ -34,16 +33,4 @@ def herding(features: Float[Tensor, "image feature"], *, count: int) -> Int[Tens
         Welling 2009, *Herding Dynamical Weights to Learn*, as the coreset baseline of IDC and
         MDC uses it. Differs: nothing.
     """
-    if not 0 <= count <= len(features):
-        raise ConfigError(f"count = {count}, but there are {len(features)} images to herd.")
-    mean = features.mean(dim=0)
-    wanted = mean.clone()  # (k + 1) * mean - sum of the taken
-    free = torch.ones(len(features), dtype=torch.bool, device=features.device)
-    order: list[int] = []
-    for _ in range(count):
-        distance = torch.linalg.vector_norm(wanted - features, dim=1)
-        chosen = int(distance.where(free, torch.inf).argmin())
-        free[chosen] = False
-        order.append(chosen)
-        wanted = wanted + mean - features[chosen]
-    return torch.tensor(order, dtype=torch.int64)
+    return following_means(features, features.mean(dim=0), count=count)

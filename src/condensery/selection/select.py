@@ -59,7 +59,7 @@ def _by_features(choose: Choose) -> Callable[[ImageData, Asked], Orders]:
         for class_ in range(data.classes):
             own = data.of_class(class_)
             if len(own):
-                seen = class_features(network, data, class_, device=asked.device)
+                seen = class_features(network, data, class_)
                 rng = stream(asked.seed, "selection", "choice", class_)
                 own = own[choose(seen, min(asked.ipc, len(own)), rng)]
             found.append(own)

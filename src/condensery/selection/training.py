@@ -9,12 +9,11 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import NamedTuple
 
-import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from condensery.data import ImageData
-from condensery.networks import build, features
+from condensery.networks import build, still_features
 from condensery.rng import stream
 from condensery.selection.order import Asked
 from condensery.training import SGDTraining, Trainer, batches
@@ -74,17 +73,12 @@ def trained(data: ImageData, asked: Asked) -> nn.Module:
 
 
 def class_features(
-    network: nn.Module, data: ImageData, class_: int, *, device: str
+    network: nn.Module, data: ImageData, class_: int
 ) -> Float[Tensor, "image feature"]:
     """What the network sees in the images of a class, flattened, in data set order, on the CPU.
 
     Not augmented, in evaluation mode, ``_FORWARD`` images at a time: beyond these the features
     of one class are in memory, 4 bytes a number (5000 images of ConvNet-3 on 32x32: 41 MB).
     """
-    network.eval()
-    rows: list[Tensor] = []
-    with torch.no_grad():
-        for index in data.of_class(class_).split(_FORWARD):
-            images = data.normalise(data.pixels(index)).to(device)
-            rows.append(features(network, images).flatten(1).float().cpu())
-    return torch.cat(rows)
+    parts = (data.normalise(data.pixels(own)) for own in data.of_class(class_).split(_FORWARD))
+    return still_features(network, parts).cpu()
