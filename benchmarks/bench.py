@@ -1,0 +1,251 @@
+r"""Every figure of docs/performance.md in one command: ``./run bench [--json FILE]``.
+
+RESULT
+
+One record a figure: ``name``, ``reference`` and ``ours`` in ``unit`` (medians of ``n`` interleaved
+rounds), ``ratio`` = the median of the rounds' ratios. The reference is the twin kept in the tree:
+one plain autograd call a class and set with double backward, and an eager float32 trainer. Ours is
+what the library takes by itself for a long run, in bfloat16.
+
+The setting is MDC's on CIFAR-10: IPC 10, factor 2, ConvNet-3 of width 128, 64 real images a class,
+32 network steps of batch 64, sizes 10 and 5. Images are random.
+
+    ./run bench                                 # short form, about 10 minutes on two cores
+    ./run bench --only inner_step,dm_iteration
+    ./run bench --rounds 9 --threads 1 --json benchmarks/results/bench.json
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import sys
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+import flops
+import memory
+import torch
+from steps import OURS, REFERENCE, Asked, Run, Seconds, images, interleaved, mdc
+
+import training
+from condensery.augment import Identity
+from condensery.objectives import DistributionMatching, GradientMatching
+from condensery.parameterizations import Pixels
+from condensery.samplers import RandomPerClass
+
+SHAPE = {"side": 32, "channels": 3, "width": 128, "depth": 3, "classes": 10}
+WORK = flops.inner_step(real=640, synthetic=400, trained=2048, **SHAPE)
+Record = dict[str, Any]
+EACH = 10  # one-image runs of baseline B
+
+
+def record(name: str, unit: str, reference: Sequence[float], ours: Sequence[float]) -> Record:
+    """A figure; where only one reference was measured, every round is held against it."""
+    reference = list(reference) * len(ours) if len(reference) == 1 else list(reference)
+    ratios = [a / b for a, b in zip(reference, ours, strict=True)]
+    return {
+        "name": name,
+        "reference": round(median(reference), 4),
+        "ours": round(median(ours), 4),
+        "ratio": round(median(ratios), 2),
+        "unit": unit,
+        "n": len(ours),
+    }
+
+
+@cache
+def whole(rounds: int) -> dict[str, list[Seconds]]:
+    """Whole inner steps, matching and network update, of both twins."""
+    data = images()
+    runs = {name: Run(mdc(data, **how), data=data) for name, how in TWINS.items()}
+    return interleaved(runs, rounds=rounds)
+
+
+TWINS = {"reference": REFERENCE, "ours": OURS}
+
+
+def inner_step(rounds: int) -> list[Record]:
+    """The whole step."""
+    found = whole(rounds)
+    return [record("inner_step", "s", *([s.whole for s in found[name]] for name in TWINS))]
+
+
+def matching(rounds: int) -> list[Record]:
+    """All but the training of the network: draws, gradients, their distance, the image update."""
+    found = whole(rounds)
+    return [record("matching", "s", *([s.matching for s in found[name]] for name in TWINS))]
+
+
+def network_update(rounds: int) -> list[Record]:
+    """32 steps of batch 64 on real images, with augmentation and CutMix."""
+    found = whole(rounds)
+    return [record("network_update", "s", *([s.network for s in found[name]] for name in TWINS))]
+
+
+@cache
+def by_sizes(rounds: int) -> dict[str, list[Seconds]]:
+    """Matching alone, for one size, two, and all ten."""
+    data = images()
+    asked = {"idc": (10,), "mdc": (10, 5), "all": tuple(range(1, 11))}
+    runs = {
+        f"{twin} {name}": Run(mdc(data, steps=0, sizes=Asked(sizes=sizes), **how), data=data)
+        for twin, how in TWINS.items()
+        for name, sizes in asked.items()
+        if not (twin == "reference" and name == "all")  # five times a set: see all_over_idc
+    }
+    return interleaved(runs, rounds=rounds)
+
+
+def mdc_over_idc(rounds: int) -> list[Record]:
+    """What the subset loss adds to IDC's matching, as a share of it."""
+    found = by_sizes(rounds)
+    shares = [
+        [
+            b.matching / a.matching - 1
+            for a, b in zip(found[f"{twin} idc"], found[f"{twin} mdc"], strict=True)
+        ]
+        for twin in TWINS
+    ]
+    return [_share("mdc_over_idc", *shares)]
+
+
+def all_over_idc(rounds: int) -> list[Record]:
+    """What all sizes add; the reference is measured once."""
+    data = images()
+    found = by_sizes(rounds)
+    slow = Run(mdc(data, steps=0, sizes=Asked(sizes=tuple(range(1, 11))), **REFERENCE), data=data)
+    base = median(s.matching for s in found["reference idc"])
+    ours = [
+        b.matching / a.matching - 1
+        for a, b in zip(found["ours idc"], found["ours all"], strict=True)
+    ]
+    return [_share("all_over_idc", [slow.step().matching / base - 1], ours)]
+
+
+def _share(name: str, reference: Sequence[float], ours: Sequence[float]) -> Record:
+    """An added share; a ratio of two shares near zero says nothing, so it is of the whole costs."""
+    costs = [[1 + share for share in shares] for shares in (reference, ours)]
+    found = record(name, "share added to IDC's matching", *costs)
+    added = {key: round(found[key] - 1, 4) for key in ("reference", "ours")}
+    return {**found, **added}
+
+
+def matching_memory(rounds: int) -> list[Record]:
+    """Peak memory of a matching step above what the process holds before it."""
+    found = {name: [memory.extra(name) for _ in range(rounds)] for name in TWINS}
+    return [record("matching_memory", "MB", *found.values())]
+
+
+def lockstep_units(rounds: int) -> list[Record]:
+    """Baselines A, B, C and MDC: one by one and together, in units of one run of IDC."""
+    data = images()
+    full = mdc(data, **OURS)
+    a = {n: mdc(data, ipc=n, sizes=Asked(sizes=(n,)), **OURS) for n in range(1, 11)}
+    alone = {f"A{n}": Run(recipe, data=data) for n, recipe in a.items()}
+    alone["mdc"] = Run(full, data=data)
+    # Baseline B is ten runs of one image, C is the run of A at full size, cut.
+    alone["together"] = Run(*a.values(), *[a[1]] * EACH, full, data=data)
+    found = interleaved(alone, rounds=rounds)
+    units: dict[str, list[float]] = {"apart": [], "together": []}
+    for i in range(rounds):
+        seconds = {name: took[i].whole for name, took in found.items()}
+        apart = sum(seconds[f"A{n}"] for n in a) + EACH * seconds["A1"] + seconds["mdc"]
+        units["apart"].append((apart + seconds["A10"]) / seconds["A10"])
+        units["together"].append(seconds["together"] / seconds["A10"])
+    return [record("lockstep_units", "runs of IDC", units["apart"], units["together"])]
+
+
+def dc_step(rounds: int) -> list[Record]:
+    """DC's matching step: 256 real images a class, row cosine over all parameters."""
+    changes = {
+        "objective": GradientMatching(metric="cosine", parameters="all"),
+        "augment": Identity(),
+    }
+    return [_twins("dc_step", rounds, changes)]
+
+
+def dm_iteration(rounds: int) -> list[Record]:
+    """DM's iteration: 256 real images a class, mean features of a fresh network."""
+    return [_twins("dm_iteration", rounds, {"objective": DistributionMatching()})]
+
+
+def _twins(name: str, rounds: int, changes: dict[str, Any]) -> Record:
+    data = images()
+    changes = {
+        "parameterization": Pixels(),
+        "sampler": RandomPerClass(batch=256),
+        "sizes": Asked(sizes=(10,)),
+        **changes,
+    }
+    runs = {
+        twin: Run(mdc(data, steps=0, **changes, **how), data=data) for twin, how in TWINS.items()
+    }
+    found = interleaved(runs, rounds=rounds)
+    return record(name, "s", *([s.whole for s in found[twin]] for twin in TWINS))
+
+
+def evaluation(rounds: int) -> list[Record]:
+    """One network trained on an IPC 10 set and tested."""
+    return [training.evaluation(rounds)]
+
+
+FIGURES: dict[str, Callable[[int], list[Record]]] = {
+    figure.__name__: figure
+    for figure in (
+        inner_step, matching, network_update, mdc_over_idc, all_over_idc, matching_memory,
+        lockstep_units, dc_step, dm_iteration, evaluation,
+    )
+}  # fmt: skip
+
+
+def limit(found: Record) -> str:
+    """Share of the measured convolution rate that a figure reaches, where its work is known."""
+    work = {
+        "inner_step": sum(WORK.values()),
+        "matching": WORK["real gradients"] + WORK["synthetic side"],
+        "network_update": WORK["network update"],
+    }.get(found["name"])
+    if work is None:
+        return ""
+    rates = {"reference": torch.float32, "ours": torch.bfloat16}
+    shares = {
+        twin: work / found[twin] / flops.ceiling(dtype, rounds=15) for twin, dtype in rates.items()
+    }
+    return f"{work / 1e9:.0f} GFLOP: " + ", ".join(f"{t} {s:.0%}" for t, s in shares.items())
+
+
+def main() -> int:
+    """Measure the figures asked for; print them, and write them where ``--json`` says."""
+    parser = argparse.ArgumentParser(description="Measure the library's figures of speed.")
+    parser.add_argument("--only", default=",".join(FIGURES), help="figures, comma-separated")
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--json", type=Path, help="where to write the records")
+    options = parser.parse_args()
+    asked = options.only.split(",")
+    if unknown := [name for name in asked if name not in FIGURES]:
+        parser.error(f"{', '.join(unknown)}: unknown; known are {', '.join(FIGURES)}")
+    torch.set_num_threads(options.threads)
+    where = f"{platform.machine()}, {options.threads} threads, torch {torch.__version__}"
+    print(f"{where}; n = {options.rounds} interleaved rounds, medians", flush=True)
+    records: list[Record] = []
+    for name in asked:
+        for found in FIGURES[name](options.rounds):
+            records.append({**found, "threads": options.threads, "torch": torch.__version__})
+            print(
+                f"{found['name']:16} {found['reference']:9.3f} -> {found['ours']:8.3f} "
+                f"{found['unit']}, ratio {found['ratio']:6.2f}, n = {found['n']}  {limit(found)}",
+                flush=True,
+            )
+    if options.json:
+        options.json.write_text(json.dumps(records, indent=1) + "\n", encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
