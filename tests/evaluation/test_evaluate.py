@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -13,7 +14,7 @@ from condensery.errors import ConfigError, DataError
 from condensery.evaluation import Observation, Protocol, evaluate
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
-from condensery.selection import random_selection
+from condensery.selection import random_selection, select
 from condensery.training import SGDTraining
 
 SMALL = ("convnet2-w4",)
@@ -247,3 +248,172 @@ def test_only_bfloat16_with_many_full_batches_is_compiled(
     assert compiled(6, steps=25, seeds=2, precision="bf16") == {True}
     assert compiled(64, steps=50, seeds=1, precision="bf16") == {False}
     assert compiled(6, steps=50, seeds=1, precision="fp32") == {False}
+
+
+def test_nothing_is_trained_until_a_result_is_asked_for(data: Data, condensed: CondensedSet):
+    evaluation = evaluate(condensed, data, sizes=[1], networks=SMALL, seeds=2, steps=2)
+
+    assert len(evaluation) == 4
+    first = next(evaluation)
+    assert len(evaluation) == 3
+    assert len(evaluation.observations) == 4
+    assert evaluation.observations[0] is first
+    assert len(evaluation) == 0
+    assert evaluation.summary()[0]["seeds"] == 2
+
+
+@pytest.mark.parametrize(
+    ("method", "protocol"), [("mdc", "idc"), ("dc", "dc"), ("dm", "dsa"), ("mtt", "mtt")]
+)
+def test_a_set_is_tested_as_its_method_was_published_or_as_asked(
+    data: Data, condensed: CondensedSet, method: str, protocol: str
+):
+    manifest = {**condensed.manifest, "method": method, "learned_step_size": 0.03}
+    made = replace(condensed, manifest=manifest)
+
+    own = evaluate(made, data, seeds=1, sizes=[1])
+    assert own.protocol.name == protocol
+    assert own.protocol.training.lr == (0.03 if method == "mtt" else 0.01)
+    assert evaluate(made, data, seeds=1, sizes=[1], protocol="idc").protocol.name == "idc"
+    (seen, _) = evaluate(made, data, seeds=1, sizes=[1], networks=SMALL, steps=1).observations
+    assert seen.protocol == protocol
+
+
+def test_mtt_refuses_a_set_without_a_step_size(data: Data, condensed: CondensedSet):
+    with pytest.raises(ConfigError, match=r"no step size\. Use protocol dsa"):
+        evaluate(condensed, data, protocol="mtt")
+
+
+def test_other_selections_and_sets_of_ones_own_stand_beside(data: Data, condensed: CondensedSet):
+    own = replace(
+        random_selection(data.train, ipc=3, seed=5),
+        manifest={**random_selection(data.train, ipc=3, seed=5).manifest, "method": "mine"},
+    )
+    choices = {"sizes": [1, 3], "networks": SMALL, "steps": 2}
+
+    evaluation = evaluate(condensed, data, **choices, seeds=2, beside=("first", own, "random"))
+
+    sets = [trial.set for trial in evaluation.planned]
+    assert sets == ["condensed", "first", "random-toy", "random"] * 4
+    firsts = {trial.fingerprint for trial in evaluation.planned if trial.set == "first"}
+    randoms = {trial.fingerprint for trial in evaluation.planned if trial.set == "random"}
+    assert (len(firsts), len(randoms)) == (2, 4)  # a random choice for every seed
+    assert [o.set for o in evaluation.observations] == sets
+    (record, _) = evaluation.summary()
+    assert record["beside"].keys() == {"first", "random-toy"}
+    assert "random-toy" in evaluation.table()
+
+
+def test_random_images_are_the_same_whatever_else_stands_beside(
+    data: Data, condensed: CondensedSet
+):
+    choices = {"sizes": [2], "networks": SMALL, "seeds": 1, "steps": 2}
+
+    (_, alone) = evaluate(condensed, data, **choices).observations
+    both = evaluate(condensed, data, **choices, beside=("first", "random")).observations
+
+    assert same(alone, both[2])
+
+
+def test_what_is_selected_by_features_is_what_select_gives(
+    data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys.modules["condensery.selection.select"], "FEATURE_STEPS", 2)
+    planned = evaluate(condensed, data, sizes=[2], seeds=1, seed=4, beside="k-center").planned
+
+    (trial,) = (trial for trial in planned if trial.set == "k-center")
+    expected = select(data.train, by="k-center", ipc=2, seed=4)
+    assert torch.equal(trial.images.images, expected.images)
+
+
+@pytest.mark.parametrize(
+    ("beside", "error", "words"),
+    [
+        (("random", "k-meens"), ConfigError, "Did you mean 'k-means'"),
+        (("random", "random"), ConfigError, "two sets called 'random'"),
+        (("small",), ConfigError, "holds 2 images per class, but size 4"),
+        (("strange",), DataError, "8 x 8|7 x 7"),
+    ],
+)
+def test_what_cannot_stand_beside_is_refused(
+    data: Data, condensed: CondensedSet, split, beside, error, words: str
+):
+    sets = {
+        "small": random_selection(data.train, ipc=2, seed=0),
+        "strange": random_selection(split((5, 5, 5), 0, side=7), ipc=4, seed=0),
+    }
+    with pytest.raises(error, match=words):
+        evaluate(condensed, data, beside=[sets.get(word, word) for word in beside])
+
+
+def labelled(condensed: CondensedSet, learned: torch.Tensor) -> CondensedSet:
+    each = condensed.manifest["bytes"][-1] // len(condensed.labels) + 4 * learned.shape[1]
+    sizes = {"bytes": [rows * each for rows in condensed.rows]}
+    return replace(condensed, soft_labels=learned, manifest={**condensed.manifest, **sizes})
+
+
+def test_learned_labels_are_trained_on_where_asked(data: Data, condensed: CondensedSet):
+    wrong = torch.nn.functional.one_hot((condensed.labels + 1) % 3, 3).float()
+    learned = labelled(condensed, wrong)
+    choices = {"sizes": [4], "networks": ("convnet1-w4",), "seeds": 1}
+    training = SGDTraining(augment=Identity(), cutmix=0.0)
+    fast = Protocol(name="fast", training=training, steps=60)
+
+    hard = evaluate(learned, data, protocol=fast, **choices).observations
+    soft = evaluate(learned, data, protocol=fast, labels="soft", **choices).observations
+
+    assert [o.protocol for o in hard + soft] == ["fast", "fast", "fast-soft", "fast-soft"]
+    assert hard[0].accuracy > 0.6
+    assert soft[0].accuracy < 0.3  # it has learned the wrong classes
+    assert soft[1].accuracy == hard[1].accuracy  # random images have their classes
+
+
+@pytest.mark.parametrize(
+    ("learned", "words"),
+    [
+        (None, "has learned no labels"),
+        (torch.full((12, 3), 0.5), r"add up to 1.5\.\.1.5"),
+        (torch.tensor([[-0.5, 0.5, 1.0]]).repeat(12, 1), "go down to -0.5"),
+    ],
+)
+def test_learned_labels_that_are_no_probabilities_are_refused(
+    data: Data, condensed: CondensedSet, learned: torch.Tensor | None, words: str
+):
+    set_ = condensed if learned is None else labelled(condensed, learned)
+    with pytest.raises(ConfigError, match=words):
+        evaluate(set_, data, labels="soft")
+
+
+ARCHITECTURES = ("convnet3", "resnet10", "resnet18", "densenet", "mlp", "vgg11", "alexnet", "lenet")
+
+
+@pytest.mark.parametrize(
+    ("network", "side", "channels"),
+    [
+        *((network, 28, 1) for network in ARCHITECTURES),
+        *((network, 32, 3) for network in ("convnet3-bn", "vgg11", "vgg11-bn", "alexnet", "lenet")),
+    ],
+)
+def test_every_architecture_is_trained_and_tested(split, network: str, side: int, channels: int):
+    data = Data(
+        name="toy",
+        train=split((2, 2, 2), 0, side=side, channels=channels),
+        test=split((1, 1, 1), 1, side=side, channels=channels),
+    )
+    condensed = random_selection(data.train, ipc=1, seed=0)
+
+    observations = evaluate(condensed, data, networks=[network], seeds=1, steps=1).observations
+
+    assert [(o.network, o.set) for o in observations] == [
+        (network, "condensed"),
+        (network, "random"),
+    ]
+
+
+def test_an_architecture_for_which_images_are_too_small_is_refused_before_any_training(
+    data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(Trial, "run", lambda *_, **__: pytest.fail("a network was trained"))
+
+    with pytest.raises(ConfigError, match="vgg11 needs images of at least 28x28 pixels, got 8x8"):
+        evaluate(condensed, data, networks=ARCHITECTURES)

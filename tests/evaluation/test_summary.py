@@ -115,3 +115,40 @@ def test_the_table_has_a_part_for_every_protocol_and_a_dash_where_nothing_was_me
     assert "1000 epochs" in one + two
     assert "9 steps, convnet3, 1 seed, bf16" in one + two
     assert "| 50.0 ± 0.0 |      - |    - |" in one
+
+
+def test_other_sets_beside_are_averaged_and_shown_behind_the_gain():
+    observations = [
+        seen("condensed", 1, 0.50),
+        seen("random", 1, 0.40),
+        seen("k-means", 1, 0.43),
+        seen("k-means", 1, 0.47, 1),
+        seen("condensed", 2, 0.60),
+        seen("random", 2, 0.50),
+        seen("k-means", 2, 0.55),
+        seen("herding", 2, 0.35),
+    ]
+
+    records = summary(observations)
+
+    one, two = (record["beside"] for record in records)
+    assert one.keys() == {"k-means"}
+    assert math.isclose(one["k-means"]["accuracy"], 0.45)
+    assert math.isclose(one["k-means"]["std"], statistics.stdev([0.43, 0.47]))
+    assert two == {
+        "k-means": {"accuracy": 0.55, "std": 0.0},
+        "herding": {"accuracy": 0.35, "std": 0.0},
+    }
+    assert table(records).splitlines()[2:] == [
+        "| images per class |  condensed |     random |  gain |    k-means |    herding |",
+        "| ---------------: | ---------: | ---------: | ----: | ---------: | ---------: |",
+        "|                1 | 50.0 ± 0.0 | 40.0 ± 0.0 | +10.0 | 45.0 ± 2.8 |          - |",
+        "|                2 | 60.0 ± 0.0 | 50.0 ± 0.0 | +10.0 | 55.0 ± 0.0 | 35.0 ± 0.0 |",
+        "|          average |       55.0 |       45.0 | +10.0 |       50.0 |          - |",
+    ]
+
+
+def test_records_without_other_sets_say_nothing_of_them():
+    (record,) = summary([seen("condensed", 1, 0.5), seen("random", 1, 0.4)])
+
+    assert "beside" not in record
