@@ -16,8 +16,8 @@ from condensery.augment import Identity, PerExample, Siamese
 from condensery.errors import ConfigError, nearest
 from condensery.objectives import DistributionMatching, GradientMatching, Objective
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
-from condensery.samplers import RandomPerClass, Sampler
-from condensery.schedules import Redraw, Schedule
+from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
+from condensery.schedules import Redraw, Schedule, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
@@ -104,8 +104,8 @@ _AUGMENTS: Mapping[str, type] = {"none": Identity, "siamese": Siamese, "per-exam
 PARTS: Mapping[str, Mapping[str, type]] = {
     "parameterization": {"pixels": Pixels, "multi-formation": MultiFormation},
     "augment": _AUGMENTS,
-    "sampler": {"random-per-class": RandomPerClass},
-    "schedule": {"redraw": Redraw},
+    "sampler": {"random-per-class": RandomPerClass, "kmeans-per-class": KMeansPerClass},
+    "schedule": {"redraw": Redraw, "train-on-synthetic": TrainOnSynthetic},
     "objective": {"gradient": GradientMatching, "distribution": DistributionMatching},
     "sizes": {
         "one": OneSize,

@@ -93,6 +93,26 @@ def test_mdc_loss_and_gradient_are_the_released_ones(golden, case, size, order, 
     close(gradient, stored_of(vectors[f"out.{case}.{name}.grad"]).images)
 
 
+@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
+def test_a_frozen_subset_counts_in_the_loss_and_moves_nothing_as_released(golden, engine):
+    """The release detaches the first decoded crops; ours zeroes their gradient before decode's."""
+    vectors, case, size, frozen = golden("mdc_subset"), "gray", 2, 1
+    name = f"crop_major.n{size}_freeze{frozen}"
+    theirs = vectors[f"out.{case}.{name}.loss"]
+    stored = stored_of(vectors[f"in.{case}.stored"][: len(theirs)])
+    stored.images.requires_grad_()
+    match = bound(GradientMatching(), vectors, case, len(theirs), engine, normalised(vectors, case))
+    examples = MultiFormation(factor=2, order="crop").decode(stored)
+    largest = int(stored.rank.max()) + 1
+    profiles = torch.tensor([largest, size])[:, None].expand(-1, len(theirs))
+    losses = match(examples, nested(examples, profiles, joint=False)).unflatten(0, (2, -1))
+    close(losses.sum(dim=0).detach(), theirs)
+    (of_examples,) = torch.autograd.grad(losses.sum(), examples.images, retain_graph=True)
+    of_examples = of_examples.masked_fill((examples.rank < frozen)[:, None, None, None], 0)
+    (gradient,) = torch.autograd.grad(examples.images, stored.images, of_examples)
+    close(gradient, stored_of(vectors[f"out.{case}.{name}.grad"]).images)
+
+
 @pytest.mark.parametrize("order", ["image", "crop"])
 @pytest.mark.parametrize("case", ["rgb", "gray"])
 def test_the_probe_measures_the_released_feature_distance(golden, case, order):
@@ -110,7 +130,7 @@ def test_the_probe_measures_the_released_feature_distance(golden, case, order):
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize("metric", ["ours", "mse"])
+@pytest.mark.parametrize("metric", ["ours", "mse", "cos"])
 @pytest.mark.parametrize("case", ["rgb", "gray"])
 def test_dc_loss_and_gradient_are_the_released_ones(golden, case, metric, engine):
     vectors = golden("dc_match")
@@ -121,7 +141,8 @@ def test_dc_loss_and_gradient_are_the_released_ones(golden, case, metric, engine
     def view(examples: Examples) -> Tensor:
         return examples.images if examples.images.requires_grad else real_view(examples)
 
-    objective = GradientMatching(metric="cosine" if metric == "ours" else metric, parameters="all")
+    ours = {"ours": "cosine", "cos": "whole-cosine"}
+    objective = GradientMatching(metric=ours.get(metric, metric), parameters="all")
     match = bound(objective, vectors, case, 3, engine, view)
     full = torch.full((1, 3), int(synthetic.rank.max()) + 1)
     losses = match(synthetic, nested(synthetic, full, joint=False))

@@ -36,6 +36,7 @@ PARTS = {
         "gradient-mse": GradientMatching(metric="mse", parameters="conv"),
         "gradient-l1": GradientMatching(metric="l1", parameters="all"),
         "gradient-cosine": GradientMatching(metric="cosine", parameters="all"),
+        "gradient-whole-cosine": GradientMatching(metric="whole-cosine", parameters="all"),
         "distribution": DistributionMatching(),
     },
     "engine": {"autograd": Autograd(), "one-pass": OnePass(), "fused": Fused()},

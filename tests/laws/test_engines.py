@@ -10,7 +10,7 @@ from condensery.objectives import GradientMatching
 from condensery.rng import stream
 from condensery.types import Examples, Groups
 
-METRICS = ("mse", "l1", "cosine")
+METRICS = ("mse", "l1", "cosine", "whole-cosine")
 
 
 def examples_of(side, channels, *, seed):

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from condensery.errors import ConfigError
-from condensery.objectives.distances import METRICS, metric, total
+from condensery.objectives.distances import METRICS, metric
 from condensery.rng import stream
 
 SHAPES = {"kernel": (4, 3, 3, 3), "linear": (5, 7), "bias": (6,)}
@@ -20,6 +20,9 @@ def pair(shape, groups=3):
 
 def naive(name, x, y):
     """One group, one parameter, plain loops."""
+    if name == "whole-cosine":
+        x, y = x.ravel(), y.ravel()
+        return 1 - np.dot(x, y) / (np.sqrt(np.dot(x, x)) * np.sqrt(np.dot(y, y)) + 1e-6)
     if name == "mse":
         return sum((a - b) ** 2 for a, b in zip(x.flat, y.flat, strict=True))
     if name == "l1":
@@ -38,7 +41,7 @@ def naive(name, x, y):
 @pytest.mark.parametrize("name", METRICS)
 def test_a_distance_is_its_formula_group_by_group(name, shape):
     x, y = pair(shape)
-    found = metric(name)(x, y)
+    found = metric(name)({"w": x}, {"w": y})
     assert found.shape == (3,)
     for group in range(3):
         expected = naive(name, x[group].numpy(), y[group].numpy())
@@ -48,28 +51,40 @@ def test_a_distance_is_its_formula_group_by_group(name, shape):
 @pytest.mark.parametrize("name", METRICS)
 def test_a_gradient_has_no_distance_to_itself(name):
     x, _ = pair(SHAPES["kernel"])
-    assert metric(name)(x, x).abs().max() < 1e-5
+    assert metric(name)({"w": x}, {"w": x}).abs().max() < 1e-5
 
 
-def test_cosine_has_finite_first_and_second_derivatives_at_a_dead_row():
+@pytest.mark.parametrize("name", ["cosine", "whole-cosine"])
+@pytest.mark.parametrize("dead", [0, slice(None)], ids=["row", "all"])
+def test_a_cosine_has_finite_first_and_second_derivatives_at_a_dead_row(name, dead):
     x, y = pair(SHAPES["linear"])
-    x[:, 0], y[:, 1] = 0, 0
+    x[:, dead], y[:, 1] = 0, 0
     x.requires_grad_()
-    (first,) = torch.autograd.grad(metric("cosine")(x, y).sum(), x, create_graph=True)
+    distance = metric(name)({"w": x}, {"w": y})
+    (first,) = torch.autograd.grad(distance.sum(), x, create_graph=True)
     (second,) = torch.autograd.grad(first.square().sum(), x)
     assert first.isfinite().all()
     assert second.isfinite().all()
 
 
-def test_the_total_is_the_sum_over_parameters():
-    pairs = {name: pair(shape) for name, shape in SHAPES.items()}
-    found = total(
-        {name: x for name, (x, _) in pairs.items()},
-        {name: y for name, (_, y) in pairs.items()},
-        by=metric("l1"),
-    )
-    expected = sum(metric("l1")(x, y) for x, y in pairs.values())
-    assert torch.allclose(found, expected, rtol=1e-14)
+def pairs():
+    several = {name: pair(shape) for name, shape in SHAPES.items()}
+    return tuple({name: both[side] for name, both in several.items()} for side in (0, 1))
+
+
+@pytest.mark.parametrize("name", ["mse", "l1", "cosine"])
+def test_a_distance_is_the_sum_over_parameters(name):
+    x, y = pairs()
+    expected = sum(metric(name)({n: x[n]}, {n: y[n]}) for n in SHAPES)
+    assert torch.allclose(metric(name)(x, y), expected, rtol=1e-14)
+
+
+def test_the_whole_cosine_is_that_of_all_parameters_as_one_vector():
+    x, y = pairs()
+    one = [torch.cat([v.flatten(1) for v in side.values()], dim=1) for side in (x, y)]
+    for group in range(3):
+        expected = naive("whole-cosine", *(side[group].numpy() for side in one))
+        assert metric("whole-cosine")(x, y)[group].item() == pytest.approx(expected, rel=1e-12)
 
 
 def test_an_unknown_metric_is_named_with_the_nearest():

@@ -17,7 +17,7 @@ __all__ = [
     "SIZES",
 ]
 
-METHODS = ("mdc", "idc")
+METHODS = ("mdc", "idc", "dc", "dsa", "dm", "dream", "nested")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
 PROTOCOLS = ("idc", "dc", "dsa", "mtt")

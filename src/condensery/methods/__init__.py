@@ -8,7 +8,7 @@ from typing import Protocol
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.methods import idc, mdc
+from condensery.methods import dc, dm, dream, dsa, idc, mdc, nested
 from condensery.recipe import Recipe
 
 __all__ = ["METHODS", "Method", "recipe_for"]
@@ -51,6 +51,36 @@ METHODS: Mapping[str, Method] = {
         presets=idc.PRESETS,
         paper="Kim et al., ICML 2022, arXiv 2205.14959",
         summary="one size: gradient matching on several small images per stored image",
+    ),
+    "dc": Method(
+        recipe=dc.recipe,
+        presets=dc.PRESETS,
+        paper="Zhao, Mopuri, Bilen, ICLR 2021, arXiv 2006.05929",
+        summary="one size: gradient matching under networks trained on the set itself",
+    ),
+    "dsa": Method(
+        recipe=dsa.recipe,
+        presets=dsa.PRESETS,
+        paper="Zhao, Bilen, ICML 2021, arXiv 2102.08259",
+        summary="dc with one augmentation shared by real and synthetic images",
+    ),
+    "dm": Method(
+        recipe=dm.recipe,
+        presets=dm.PRESETS,
+        paper="Zhao, Bilen, WACV 2023, arXiv 2110.04181",
+        summary="one size: mean features under networks that are never trained; the fastest",
+    ),
+    "dream": Method(
+        recipe=dream.recipe,
+        presets=dream.PRESETS,
+        paper="Liu et al., ICCV 2023, arXiv 2302.14416",
+        summary="idc matched to real images that stand for the clusters of their class",
+    ),
+    "nested": Method(
+        recipe=nested.recipe,
+        presets=nested.PRESETS,
+        paper="ours",
+        summary="multisize: all sizes at once, from a start of which every prefix fits",
     ),
 }
 

@@ -1,7 +1,8 @@
 """Distances between two families of gradients, one value per group.
 
-Each takes gradients of one parameter, ``[group, *shape]``, and its real targets of the same shape,
-and returns ``[group]``. Sums, not means, as the field's codes use them.
+Each takes gradients by parameter, ``{name: [group, *shape]}``, and the real targets likewise, and
+returns ``[group]``. Sums, not means, as the field's codes use them. All but one are sums over
+parameters of a distance of one of them.
 """
 
 from __future__ import annotations
@@ -13,9 +14,10 @@ from torch import Tensor
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = ["METRICS", "cosine", "l1", "metric", "mse"]
+__all__ = ["METRICS", "Gradients", "Metric", "cosine", "l1", "metric", "mse", "whole_cosine"]
 
-Metric = Callable[[Tensor, Tensor], Tensor]
+Gradients = Mapping[str, Tensor]
+Metric = Callable[[Gradients, Gradients], Tensor]
 
 _EPSILON = 1e-6  # added to the product of norms, as in DC's released code
 _TINY = 1e-30  # keeps the norm differentiable at zero, where its second derivative is NaN
@@ -45,7 +47,40 @@ def cosine(synthetic: Tensor, real: Tensor) -> Tensor:
     return (1 - (x * y).sum(dim=2) / (norms[0] * norms[1] + _EPSILON)).sum(dim=1)
 
 
-METRICS: Mapping[str, Metric] = {"mse": mse, "l1": l1, "cosine": cosine}
+def whole_cosine(synthetic: Gradients, real: Gradients) -> Tensor:
+    """One minus the cosine of all parameters as a single vector, biases included.
+
+    Source:
+        Zhao et al. 2021 (DC), the released alternative ``"cos"``. Differs: as ``cosine``.
+    """
+    products = (_inner(synthetic[name], real[name]) for name in synthetic)
+    squares = (
+        torch.stack([_inner(v, v) for v in gradients.values()]).sum(dim=0)
+        for gradients in (synthetic, real)
+    )
+    x, y = ((square + _TINY).sqrt() for square in squares)
+    return 1 - torch.stack(list(products)).sum(dim=0) / (x * y + _EPSILON)
+
+
+def _inner(x: Tensor, y: Tensor) -> Tensor:
+    return (x * y).flatten(1).sum(dim=1)
+
+
+def _summed(of_one: Callable[[Tensor, Tensor], Tensor]) -> Metric:
+    """The sum over parameters of the distance of one."""
+
+    def total(synthetic: Gradients, real: Gradients) -> Tensor:
+        return torch.stack([of_one(synthetic[name], real[name]) for name in synthetic]).sum(dim=0)
+
+    return total
+
+
+METRICS: Mapping[str, Metric] = {
+    "mse": _summed(mse),
+    "l1": _summed(l1),
+    "cosine": _summed(cosine),
+    "whole-cosine": whole_cosine,
+}
 
 
 def metric(name: str) -> Metric:
@@ -59,8 +94,3 @@ def metric(name: str) -> Metric:
             f"metric = {name!r} is unknown; known are {', '.join(METRICS)}.{nearest(name, METRICS)}"
         )
     return METRICS[name]
-
-
-def total(synthetic: Mapping[str, Tensor], real: Mapping[str, Tensor], *, by: Metric) -> Tensor:
-    """The sum of a distance over parameters, ``[group]``."""
-    return torch.stack([by(synthetic[name], real[name]) for name in synthetic]).sum(dim=0)

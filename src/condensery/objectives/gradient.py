@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from condensery.engines import Engine
 from condensery.errors import ConfigError
 from condensery.objectives.base import Match, target_rows
-from condensery.objectives.distances import metric, total
+from condensery.objectives.distances import metric
 from condensery.types import Examples, Groups, Moment, View, by_class
 
 __all__ = ["GradientMatching"]
@@ -25,8 +25,8 @@ class GradientMatching:
     """Distance between weight gradients of the mean cross-entropy, class by class.
 
     Attributes:
-        metric: ``"mse"`` or ``"l1"`` (sums over entries) or ``"cosine"`` (sum over output rows
-            of one minus the cosine).
+        metric: ``"mse"`` or ``"l1"`` (sums over entries), ``"cosine"`` (sum over output rows
+            of one minus the cosine) or ``"whole-cosine"`` (of all parameters as one vector).
         parameters: ``"conv"``: convolution kernels only (IDC, MDC); ``"all"``: every parameter
             (DC, DSA).
 
@@ -36,7 +36,7 @@ class GradientMatching:
 
     joint: ClassVar[bool] = False
 
-    metric: Literal["mse", "l1", "cosine"] = "mse"
+    metric: Literal["mse", "l1", "cosine", "whole-cosine"] = "mse"
     parameters: Literal["conv", "all"] = "conv"
 
     def __post_init__(self) -> None:
@@ -68,7 +68,7 @@ class GradientMatching:
                 network, view(examples), examples.labels, groups_, names=names
             )
             row = target_rows(groups.class_, groups_.class_)
-            return total(synthetic, {name: t[row] for name, t in target.items()}, by=distance)
+            return distance(synthetic, {name: t[row] for name, t in target.items()})
 
         return match
 

@@ -2,5 +2,6 @@
 
 from condensery.schedules.base import Schedule, World
 from condensery.schedules.redraw import Redraw
+from condensery.schedules.train_on_synthetic import TrainOnSynthetic
 
-__all__ = ["Redraw", "Schedule", "World"]
+__all__ = ["Redraw", "Schedule", "TrainOnSynthetic", "World"]

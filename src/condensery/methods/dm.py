@@ -1,0 +1,102 @@
+"""DM: dataset condensation with distribution matching (Zhao & Bilen, WACV 2023, arXiv 2110.04181).
+
+| algorithm line | part |
+|---|---|
+| S from real images | ``RandomImages``, ``Pixels`` |
+| a fresh random network every iteration, never trained | ``Redraw(inner=1, steps=0)`` |
+| 256 real images of each class | ``RandomPerClass(batch=256)`` |
+| one operation for real and synthetic images | ``Siamese(mode="dsa")`` |
+| squared distance of mean features, class by class | ``DistributionMatching`` |
+| one SGD step on the sum over classes | ``SGD`` |
+
+``paper`` is the released setting; its step size is one of normalised images (see ``dc``). The
+other presets are shorter and ours (docs/methods/dm.md). Stored images are brought back into [0, 1]
+before every iteration, the released ones are free.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from condensery.augment import Siamese
+from condensery.data import ImageData
+from condensery.methods.dc import pixel_lr
+from condensery.methods.dsa import strategy
+from condensery.objectives import DistributionMatching
+from condensery.parameterizations import Pixels
+from condensery.recipe import Recipe
+from condensery.samplers import RandomPerClass
+from condensery.schedules import Redraw
+from condensery.sizes import OneSize
+from condensery.updates import SGD, Adam
+
+__all__ = ["PRESETS", "recipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Short:
+    """A run cut to a budget: ours.
+
+    Attributes:
+        iterations: Outer iterations, one image update each.
+        batch: Real images per class.
+        network: Matching network.
+        lr: Of Adam on the images, in units of the pixel range.
+    """
+
+    iterations: int
+    batch: int
+    network: str
+    lr: float
+
+
+_SHORT: Mapping[str, _Short] = {
+    "smoke": _Short(iterations=6, batch=16, network="convnet3-w16", lr=0.02),
+    "quick": _Short(iterations=600, batch=64, network="convnet3-w64", lr=0.02),
+    "standard": _Short(iterations=4000, batch=128, network="convnet3", lr=0.01),
+}
+
+PRESETS = ("smoke", "quick", "standard", "paper")
+
+
+def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
+    """DM's recipe for ``data``.
+
+    Args:
+        data: Real training images; the name decides the step size and whether they are flipped.
+        ipc: Images per class, at least 1.
+        preset: One of ``PRESETS``.
+    """
+    published = Recipe(
+        method="dm",
+        preset=preset,
+        ipc=ipc,
+        iterations=20_000,
+        network="convnet3",
+        parameterization=Pixels(),
+        augment=Siamese(strategy=strategy(data), mode="dsa"),
+        sampler=RandomPerClass(batch=256),
+        schedule=Redraw(inner=1, steps=0),
+        objective=DistributionMatching(),
+        sizes=OneSize(),
+        update=SGD(lr=pixel_lr(_lr(data, ipc), data), momentum=0.5),
+    )
+    if preset == "paper":
+        return published
+    short = _SHORT[preset]
+    return replace(
+        published,
+        iterations=short.iterations,
+        network=short.network,
+        sampler=RandomPerClass(batch=short.batch),
+        update=Adam(lr=short.lr, settle=7),
+    )
+
+
+def _lr(data: ImageData, ipc: int) -> float:
+    """Of normalised images: 1 up to 99 images a class and on CIFAR-100, else 10, as released.
+
+    An image weighs 1/N in the mean feature, so the step size has to grow with N.
+    """
+    return 1.0 if ipc < 100 or data.name == "cifar100" else 10.0

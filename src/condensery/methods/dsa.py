@@ -1,0 +1,57 @@
+"""DSA: differentiable siamese augmentation (Zhao & Bilen, ICML 2021, arXiv 2102.08259).
+
+| algorithm line | part |
+|---|---|
+| loops, network, objective, image step | the parts of ``dc`` |
+| S from real images | ``RandomImages`` |
+| one operation for real and synthetic images | ``Siamese(mode="dsa")`` |
+| networks trained on S, augmented image by image | its ``PerExample(mode="dsa")`` |
+
+``augment.mode=idc`` takes the stronger draw of IDC: colour, flip and cutout always, and one of the
+others.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from condensery.augment import PerExample, Siamese
+from condensery.data import ImageData
+from condensery.methods import dc
+from condensery.recipe import Recipe
+from condensery.schedules import TrainOnSynthetic
+from condensery.starts import RandomImages
+
+__all__ = ["PRESETS", "recipe", "strategy"]
+
+PRESETS = dc.PRESETS
+
+_LIKE_DIGITS = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
+"""Sets whose classes do not survive a mirror; MNIST and SVHN are the published ones."""
+
+
+def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
+    """DSA's recipe for ``data``.
+
+    Args:
+        data: Real training images; the name decides whether they are flipped.
+        ipc: Images per class, at least 1.
+        preset: One of ``PRESETS``.
+    """
+    base = dc.recipe(data, ipc=ipc, preset=preset)
+    assert isinstance(base.schedule, TrainOnSynthetic)
+    augment = PerExample(strategy=strategy(data), mode="dsa")
+    training = replace(base.schedule.training, augment=augment)
+    return replace(
+        base,
+        method="dsa",
+        augment=Siamese(strategy=strategy(data), mode="dsa"),
+        schedule=replace(base.schedule, training=training),
+        start=RandomImages(),
+    )
+
+
+def strategy(data: ImageData) -> str:
+    """The published operations, without the mirror for digits."""
+    flip = "" if data.name.lower() in _LIKE_DIGITS else "flip_"
+    return f"color_crop_cutout_{flip}scale_rotate"

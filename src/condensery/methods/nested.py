@@ -1,0 +1,42 @@
+"""Nested: all sizes in one objective, from a herded start. Ours.
+
+| step | part |
+|---|---|
+| start where every prefix has nearly the mean feature of its class | ``HerdedImages`` |
+| at every image update the losses of all sizes 1..N, each with weight 1 | ``AllSizes`` |
+| everything else | the parts of ``idc``, squared errors as in ``mdc`` |
+
+Any objective works: ``--set objective=distribution``. docs/methods/nested.md says what is known.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from condensery.data import ImageData
+from condensery.methods import idc
+from condensery.objectives import GradientMatching
+from condensery.recipe import Recipe
+from condensery.sizes import AllSizes
+from condensery.starts import HerdedImages
+
+__all__ = ["PRESETS", "recipe"]
+
+PRESETS = idc.PRESETS
+
+
+def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
+    """The recipe for ``data``.
+
+    Args:
+        data: Real training images.
+        ipc: Images per class N, at least 1; every size up to N is made.
+        preset: One of ``PRESETS``.
+    """
+    return replace(
+        idc.recipe(data, ipc=ipc, preset=preset),
+        method="nested",
+        objective=GradientMatching(metric="mse"),
+        sizes=AllSizes(),
+        start=HerdedImages(),
+    )

@@ -1,0 +1,110 @@
+"""A fresh network every outer iteration, trained on the synthetic set between image updates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from condensery.augment import Identity
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.rng import stream
+from condensery.schedules.base import World
+from condensery.training import SGDTraining, Trainer, batches
+from condensery.types import Moment
+
+__all__ = ["TrainOnSynthetic"]
+
+_FOR_STATISTICS = 16
+"""Real images per class that set the statistics of batch norm."""
+
+
+def _plain() -> SGDTraining:
+    """Batches of 256, no momentum, no weight decay, nothing augmented: DC's network update."""
+    return SGDTraining(
+        batch=256, lr=0.01, momentum=0.0, weight_decay=0.0, augment=Identity(), cutmix=0.0
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrainOnSynthetic:
+    """DC's and DSA's schedule.
+
+    Attributes:
+        inner: Image updates per fresh network, at least 1 (paper: about N).
+        epochs: Network epochs on the set as it is now between two image updates, at least 0.
+        training: Of the network, on the synthetic images.
+
+    Source:
+        Zhao, Mopuri, Bilen 2021 (DC), Algorithm 1, and Zhao & Bilen 2021 (DSA). Like the released
+        loop it trains no network after the last image update. Differs: batch norm takes the mean
+        and variance of 16 real images a class before every image update, and is then fixed; the
+        release moves its running statistics by a tenth of the way to them.
+    """
+
+    reads_synthetic: ClassVar[bool] = True
+
+    inner: int = 10
+    epochs: int = 50
+    training: SGDTraining = field(default_factory=_plain)
+
+    def __post_init__(self) -> None:
+        for name, least in (("inner", 1), ("epochs", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"schedule.{name} = {getattr(self, name)}, but it must be at least {least}."
+                )
+
+    def moments(self, outer: int, world: World) -> Iterator[Moment]:
+        """See ``Schedule.moments``."""
+        network = world.network("network", outer).to(world.device)
+        trainer = Trainer(
+            network, self.training, precision=world.precision, compiled=world.compiled
+        )
+        for inner in range(self.inner):
+            if inner:
+                self._train(trainer, world, at=(outer, inner))
+            _fix_statistics(network, world, rng=stream(world.seed, "statistics", outer, inner))
+            yield Moment(at=(outer, inner), network=network, seed=world.seed)
+
+    def _train(self, trainer: Trainer, world: World, *, at: tuple[int, int]) -> None:
+        examples = world.synthetic()
+        images = world.data.normalise(examples.images.detach())
+        labels = examples.labels.detach()
+        an_epoch = -(-len(examples) // self.training.batch)
+        trainer.network.train()
+        order = batches(len(examples), self.training.batch, rng=stream(world.seed, "order", *at))
+        rng = stream(world.seed, "train", *at)
+        for index in islice(order, self.epochs * an_epoch):
+            own = index.to(images.device)
+            trainer.step(images[own], labels[own], rng=rng)
+
+
+@torch.no_grad()
+def _fix_statistics(network: nn.Module, world: World, *, rng: torch.Generator) -> None:
+    """Let batch norm use the statistics of real images, so that it mixes no examples."""
+    norms = [
+        m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None
+    ]
+    if not norms:
+        return
+    momenta = [norm.momentum for norm in norms]
+    for norm in norms:
+        norm.momentum = 1.0  # the statistics of this batch alone
+    images = world.data.normalise(_some_of_each(world.data, rng))
+    network.train()(images.to(world.device))
+    for norm, momentum in zip(norms, momenta, strict=True):
+        norm.momentum = momentum
+        norm.eval()
+
+
+def _some_of_each(data: ImageData, rng: torch.Generator) -> Tensor:
+    own = [data.of_class(c) for c in range(data.classes)]
+    some = [index[torch.randperm(len(index), generator=rng)[:_FOR_STATISTICS]] for index in own]
+    return data.pixels(torch.cat(some))

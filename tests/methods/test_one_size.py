@@ -1,0 +1,199 @@
+"""DC, DSA, DM, DREAM and nested: which published settings, and which of ours, a name stands for."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import condensery
+from condensery.augment import Identity, PerExample, Siamese
+from condensery.data import ImageData
+from condensery.loop import run
+from condensery.methods import recipe_for
+from condensery.objectives import DistributionMatching, GradientMatching
+from condensery.parameterizations import MultiFormation, Pixels
+from condensery.samplers import KMeansPerClass, RandomPerClass
+from condensery.schedules import Redraw, TrainOnSynthetic
+from condensery.sizes import AllSizes, OneSize
+from condensery.starts import HerdedImages, KMeansImages, Noise, RandomImages
+from condensery.updates import SGD
+
+METHODS = ("dc", "dsa", "dm", "dream", "nested")
+
+
+def data(name="cifar10", side=32, channels=3):
+    return ImageData(
+        name=name,
+        images=torch.zeros(20, channels, side, side, dtype=torch.uint8),
+        labels=torch.arange(10).repeat(2),
+        class_names=tuple("0123456789"),
+        mean=(0.5,) * channels,
+        std=(0.2, 0.25, 0.3)[:channels],
+    )
+
+
+def paper(method, ipc=10, **more):
+    return recipe_for(method, data(**more), ipc=ipc, preset="paper")
+
+
+def test_dc_is_the_published_algorithm():
+    recipe = paper("dc")
+    assert recipe.iterations == 1000
+    assert recipe.network == "convnet3"
+    assert recipe.parameterization == Pixels()
+    assert recipe.augment == Identity()
+    assert recipe.sampler == RandomPerClass(batch=256)
+    assert recipe.schedule == TrainOnSynthetic(inner=10, epochs=50)
+    assert recipe.objective == GradientMatching(metric="cosine", parameters="all")
+    assert recipe.sizes == OneSize()
+    assert recipe.start == Noise(like="data")
+    assert isinstance(recipe.update, SGD)
+    assert recipe.update.lr == pytest.approx(0.1 * 0.25**2)  # of normalised images, std 0.25
+    assert recipe.update.momentum == 0.5
+
+
+@pytest.mark.parametrize("method", ["dc", "dsa"])
+@pytest.mark.parametrize(
+    ("ipc", "inner", "epochs"),
+    [
+        (1, 1, 1),
+        (10, 10, 50),
+        (20, 20, 25),
+        (30, 30, 20),
+        (40, 40, 15),
+        (50, 50, 10),
+        (100, 50, 10),  # by the authors' advice
+        (2, 2, 50),  # ours from here on
+        (5, 5, 50),
+        (25, 25, 20),
+        (45, 45, 11),
+    ],
+)
+def test_the_loops_of_dc_and_dsa_follow_the_size(method, ipc, inner, epochs):
+    schedule = paper(method, ipc).schedule
+    assert (schedule.inner, schedule.epochs) == (inner, epochs)
+
+
+@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10", "mnist", "svhn", "digits"])
+def test_dsa_is_dc_with_one_shared_augmentation_from_real_images(name):
+    side, channels = (28, 1) if "mnist" in name else (32, 3)
+    base, recipe = (paper(m, name=name, side=side, channels=channels) for m in ("dc", "dsa"))
+    flip = "" if name in ("mnist", "svhn", "digits") else "flip_"
+    words = f"color_crop_cutout_{flip}scale_rotate"
+    training = replace(base.schedule.training, augment=PerExample(strategy=words, mode="dsa"))
+    assert recipe == replace(
+        base,
+        method="dsa",
+        augment=Siamese(strategy=words, mode="dsa"),
+        schedule=replace(base.schedule, training=training),
+        start=RandomImages(),
+    )
+
+
+def test_dm_is_the_published_algorithm():
+    recipe = paper("dm")
+    assert recipe.iterations == 20_000
+    assert recipe.schedule == Redraw(inner=1, steps=0)
+    assert recipe.objective == DistributionMatching()
+    assert recipe.augment == Siamese(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa")
+    assert recipe.sampler == RandomPerClass(batch=256)
+    assert recipe.start == RandomImages()
+    assert recipe.parameterization == Pixels()
+    assert recipe.update == SGD(lr=recipe.update.lr, momentum=0.5)
+
+
+@pytest.mark.parametrize(
+    ("name", "ipc", "lr"),
+    [("cifar10", 10, 1), ("cifar10", 50, 1), ("cifar10", 100, 10), ("cifar100", 100, 1)],
+)
+def test_the_step_of_dm_grows_with_the_set(name, ipc, lr):
+    source = data(name)
+    source = replace(source, images=source.images, labels=source.labels)
+    recipe = recipe_for("dm", source, ipc=ipc, preset="paper")
+    assert recipe.update.lr == pytest.approx(lr * 0.25**2)
+
+
+@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
+def test_dream_is_idc_with_representative_images(preset):
+    base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("idc", "dream"))
+    assert isinstance(recipe.start, KMeansImages)
+    assert isinstance(recipe.sampler, KMeansPerClass)
+    assert recipe.sampler.every == 10
+    assert recipe == replace(
+        base, method="dream", sampler=recipe.sampler, start=recipe.start, preset=preset
+    )
+    if preset == "paper":
+        assert (recipe.sampler.batch, recipe.sampler.pool, recipe.start.pool) == (128, 0, 0)
+    else:
+        assert recipe.sampler.batch == base.sampler.batch
+        assert recipe.sampler.pool == recipe.start.pool > recipe.sampler.batch
+
+
+@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
+def test_nested_is_mdc_with_all_sizes_from_a_herded_start(preset):
+    base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("mdc", "nested"))
+    assert recipe == replace(base, method="nested", sizes=AllSizes(), start=HerdedImages())
+    assert isinstance(recipe.parameterization, MultiFormation)
+
+
+@pytest.fixture(scope="module")
+def digits():
+    train = condensery.load_data("digits").train
+    index = torch.cat([train.of_class(c)[:20] for c in range(2)])
+    return replace(
+        train, images=train.images[index], labels=train.labels[index], class_names=("0", "1")
+    )
+
+
+TINY = {"iterations": "2", "network": "convnet2-w4", "sampler.batch": "8"}
+
+
+def tiny(digits, method, **more):
+    settings = dict(TINY)
+    settings["schedule.inner"] = "1" if method == "dm" else "2"
+    if method == "nested":
+        settings |= {"start.candidates": "6", "start.networks": "2", "start.sample": "10"}
+    if method == "dream":
+        settings |= {"sampler.pool": "16", "start.pool": "16"}
+    changes = settings | more.pop("settings", {})
+    return condensery.condense(
+        digits, method=method, ipc=3, preset="smoke", settings=changes, **more
+    )
+
+
+@pytest.mark.parametrize("sizes", ["one", "most-learnable", "all", "random"])
+@pytest.mark.parametrize("method", METHODS)
+def test_every_size_policy_works_on_every_method(digits, method, sizes):
+    whole = tiny(digits, method, sizes=sizes)
+    begun = whole.state.stored.images.clone()
+    steps = list(whole)
+    counts = {"one": 1, "random": 2, "all": 3}
+    if sizes in counts:
+        assert all(len(p.losses) == counts[sizes] for p in steps)
+    assert all(p.loss > 0 for p in steps)
+    stored = steps[-1].state.stored
+    assert stored.images.isfinite().all()
+    assert (stored.images != begun).flatten(1).any(dim=1).all()
+    half = next(p.state for p in steps if p.boundary)
+    again = list(run(whole.recipe, digits, seed=0, state=half))
+    assert torch.equal(again[-1].state.stored.images, stored.images)
+
+
+@pytest.mark.parametrize(
+    ("method", "settings"),
+    [
+        ("dsa", {"augment.mode": "idc"}),
+        ("dc", {"objective.metric": "whole-cosine"}),
+        ("dc", {"network": "convnet2-w4-bn"}),
+        ("nested", {"objective": "distribution"}),
+        ("dm", {"start": "herded"}),
+        ("dream", {"sampler.normalised": "false"}),
+    ],
+)
+def test_settings_that_the_documentation_names_work(digits, method, settings):
+    found = tiny(digits, method, settings=settings)
+    steps = list(found)
+    assert steps[-1].boundary
+    assert all(p.loss > 0 for p in steps)
