@@ -16,10 +16,10 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     0: ("errors", "rng"),
-    1: ("types", "data", "networks", "augment", "kernels", "clustering"),
-    2: ("engines", "parameterizations", "training", "progress"),
+    1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint"),
+    2: ("engines", "parameterizations", "training", "progress", "experts"),
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
-    4: ("recipe", "step", "loop", "checkpoint", "manifest", "artifact"),
+    4: ("recipe", "step", "loop", "manifest", "artifact"),
     5: ("methods", "selection", "evaluate", "evaluation", "importing"),
     6: ("api", "report"),
     7: ("cli",),
@@ -29,12 +29,11 @@ BESIDE = {
     ("data", "types"),
     ("networks", "types"),
     ("augment", "types"),
+    ("experts", "training"),  # how experts are trained
     ("sizes", "objectives"),  # the probe of the most learnable subset is an objective
     ("step", "recipe"),
     ("loop", "recipe"),
     ("loop", "step"),
-    ("manifest", "checkpoint"),
-    ("artifact", "checkpoint"),
     ("artifact", "manifest"),
     ("evaluation", "selection"),  # random images stand beside every set
 }

@@ -1,0 +1,10 @@
+"""Experts: networks trained on real data whose ways are kept, epoch after epoch.
+
+``Schooling`` says how they are trained, ``Buffer`` has their trajectories, in memory or in a folder
+of one file each. Knows nothing about what is matched to them.
+"""
+
+from condensery.experts.buffer import Buffer, Made, opened
+from condensery.experts.schooling import EXPERT_TRAINING, Parameters, Schooling, loaded
+
+__all__ = ["EXPERT_TRAINING", "Buffer", "Made", "Parameters", "Schooling", "loaded", "opened"]

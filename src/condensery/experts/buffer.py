@@ -1,0 +1,186 @@
+"""The trajectories of many experts: trained when they are missing, kept in memory or in a folder.
+
+A buffer is a memory and nothing else: what comes out of it depends on the schooling and the data
+alone, whether it was kept, resumed or trained just now.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.experts import files
+from condensery.experts.schooling import Parameters, Schooling
+
+__all__ = ["Buffer", "Made", "opened"]
+
+SAVE_EVERY = 30.0
+"""Seconds between two writings of an unfinished trajectory, at least."""
+
+MOST_IN_MEMORY = 2_000_000_000
+"""Bytes of trajectories kept without a folder."""
+
+_REMEMBERED = 2
+_known: dict[tuple[str, str], Buffer] = {}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """One epoch of one expert.
+
+    Attributes:
+        index: Of the expert, from 0.
+        epoch: From 1.
+        loss: Mean over the epoch's batches.
+    """
+
+    index: int
+    epoch: int
+    loss: float
+
+
+class Buffer:
+    """The experts of one schooling on one data set.
+
+    Attributes:
+        folder: Of one file an expert, shared by whoever wants the same; None keeps them in memory.
+    """
+
+    def __init__(self, schooling: Schooling, data: ImageData, folder: Path | None) -> None:
+        self.folder = folder
+        self._schooling, self._data = schooling, data
+        self._facts = schooling.facts(data)
+        self._memory: dict[int, tuple[list[Parameters], list[float]]] = {}
+        self._verified: dict[int, tuple[int, int]] = {}
+
+    def epochs(self, index: int) -> int:
+        """Epochs that expert ``index`` is known for; -1 if nothing of it is.
+
+        Raises:
+            ArtifactError: If its file is of other experts, naming what differs.
+        """
+        if self.folder is None:
+            return len(self._memory[index][1]) if index in self._memory else -1
+        return files.epochs_held(self._path(index), self._facts)
+
+    def check_memory(self, experts: int, epochs: int) -> None:
+        """Refuse more trajectories than the memory shall hold, where there is no folder.
+
+        Raises:
+            ConfigError: Naming the folder as the way out.
+        """
+        if self.folder is not None:
+            return
+        one = sum(p.nbytes for p in self._schooling.first(self._data, 0).values())
+        needed = experts * (epochs + 1) * one
+        if needed > MOST_IN_MEMORY:
+            raise ConfigError(
+                f"{experts} experts of {epochs} epochs take {needed / 1e9:.1f} GB, too much to "
+                "keep in memory. Name a folder for them (schedule.buffer; with --set "
+                "schedule.buffer=FOLDER), or take fewer (schedule.trajectories)."
+            )
+
+    def missing(self, experts: int, epochs: int) -> int:
+        """Epochs that are still to be trained until ``make`` has done its work.
+
+        Raises:
+            ArtifactError: If a file is of other experts.
+            ConfigError: If all of them are too large for the memory, and there is no folder.
+        """
+        self.check_memory(experts, epochs)
+        return sum(max(0, epochs - max(0, self.epochs(index))) for index in range(experts))
+
+    def make(
+        self, experts: int, epochs: int, *, device: str = "cpu", compiled: bool = False
+    ) -> Iterator[Made]:
+        """Train what is missing of experts 0 to ``experts - 1``.
+
+        Whoever stops iterating, or is interrupted, keeps all epochs that are complete.
+        """
+        for index in range(experts):
+            yield from self.grow(index, epochs, device=device, compiled=compiled)
+
+    def grow(
+        self, index: int, epochs: int, *, device: str = "cpu", compiled: bool = False
+    ) -> Iterator[Made]:
+        """Train what is missing of one expert, to ``epochs`` epochs at least."""
+        known = self.epochs(index)
+        if known >= epochs:
+            return
+        first = known < 0
+        snapshots, losses = (
+            ([self._schooling.first(self._data, index)], []) if first else self._read(index)
+        )
+        saved_at, unsaved = time.monotonic(), first
+        try:
+            for epoch in range(len(losses) + 1, epochs + 1):
+                parameters, loss = self._schooling.after(
+                    self._data,
+                    snapshots[-1],
+                    index=index,
+                    epoch=epoch,
+                    device=device,
+                    compiled=compiled,
+                )
+                snapshots.append(parameters)
+                losses.append(loss)
+                unsaved = True
+                if time.monotonic() - saved_at >= SAVE_EVERY:
+                    self._keep(index, snapshots, losses)
+                    unsaved, saved_at = False, time.monotonic()
+                yield Made(index=index, epoch=epoch, loss=loss)
+        finally:
+            if unsaved:
+                self._keep(index, snapshots, losses)
+
+    def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
+        """Parameters of an expert after so many epochs; ``grow`` has made them.
+
+        Raises:
+            ArtifactError: If the file of the expert is damaged; it is verified once.
+        """
+        if self.folder is None:
+            return [self._memory[index][0][number] for number in numbers]
+        path = self._path(index)
+        stat = path.stat()
+        if self._verified.get(index) != (stat.st_mtime_ns, stat.st_size):
+            files.read(path, self._facts)
+            self._verified[index] = (stat.st_mtime_ns, stat.st_size)
+        return files.read_snapshots(path, numbers)
+
+    def _path(self, index: int) -> Path:
+        assert self.folder is not None
+        return self.folder / f"expert-{index:04}.safetensors"
+
+    def _read(self, index: int) -> tuple[list[Parameters], list[float]]:
+        if self.folder is None:
+            return self._memory[index]
+        return files.read(self._path(index), self._facts)
+
+    def _keep(self, index: int, snapshots: list[Parameters], losses: list[float]) -> None:
+        if self.folder is None:
+            self._memory[index] = (snapshots, losses)
+        else:
+            files.write(self._path(index), snapshots, facts=self._facts, losses=losses)
+
+
+def opened(schooling: Schooling, data: ImageData, folder: Path | None) -> Buffer:
+    """The buffer of a schooling; the last few are remembered, so runs in one process share them.
+
+    Args:
+        schooling: How experts are trained.
+        data: Real images, as the networks are to see them.
+        folder: Made when something is written into it; None keeps trajectories in memory.
+    """
+    where = "" if folder is None else str(folder.absolute())
+    key = (where, json.dumps(schooling.facts(data), sort_keys=True))
+    if key not in _known:
+        _known[key] = Buffer(schooling, data, folder)
+        for oldest in list(_known)[:-_REMEMBERED]:
+            del _known[oldest]
+    return _known[key]

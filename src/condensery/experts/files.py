@@ -1,0 +1,155 @@
+"""One trajectory in one safetensors file that says what it is of, and verifies itself.
+
+Tensors are parameters by name, ``[snapshot, *shape]``; snapshot 0 is untrained. The metadata hold
+the facts of the training, the loss of every epoch, the versions that made it, and a hash of all.
+Knows nothing about training.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import safetensors.torch
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from condensery import __version__
+from condensery.checkpoint import read_safetensors, write_atomically
+from condensery.errors import ArtifactError
+
+__all__ = ["epochs_held", "read", "read_snapshots", "write"]
+
+FORMAT = 1
+_KEY = "condensery-expert"
+_SHOWN = 3  # differences named in a refusal
+
+
+def write(
+    path: Path, snapshots: Sequence[Mapping[str, Tensor]], *, facts: Mapping[str, Any],
+    losses: Sequence[float],
+) -> None:  # fmt: skip
+    """Write a trajectory, whole or not at all.
+
+    Args:
+        path: Its folder is made if absent.
+        snapshots: Parameters after 0, 1, ... epochs.
+        facts: What decides them; JSON values.
+        losses: One an epoch.
+
+    Raises:
+        ArtifactError: If it cannot be written.
+    """
+    stacked = {name: torch.stack([s[name] for s in snapshots]) for name in snapshots[0]}
+    versions = {"condensery": __version__, "torch": torch.__version__}
+    text = json.dumps(
+        {"format": FORMAT, "facts": dict(facts), "losses": list(losses), "made_with": versions}
+    )
+    record = json.dumps({"content": text, "blake2b": _digest(text, stacked)})
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise ArtifactError(f"{path.parent}: cannot be made a folder ({error}).") from error
+    write_atomically(path, safetensors.torch.save(stacked, {_KEY: record}))
+
+
+def epochs_held(path: Path, facts: Mapping[str, Any]) -> int:
+    """Epochs of the trajectory in a file, read from its header alone; -1 if there is no file.
+
+    Raises:
+        ArtifactError: If it is no such file, or one with other facts, naming both.
+    """
+    if not path.exists():
+        return -1
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+    except (SafetensorError, OSError):
+        _, metadata = read_safetensors(path)  # says better what is wrong
+    return len(_content(path, metadata, facts)["losses"])
+
+
+def read(path: Path, facts: Mapping[str, Any]) -> tuple[list[dict[str, Tensor]], list[float]]:
+    """A whole trajectory, verified: its snapshots and the loss of every epoch.
+
+    Raises:
+        ArtifactError: As ``epochs_held``, and if a bit of it has changed.
+    """
+    tensors, metadata = read_safetensors(path)
+    content = _content(path, metadata, facts)
+    record = json.loads(metadata[_KEY])
+    if record["blake2b"] != _digest(record["content"], tensors):
+        raise ArtifactError(
+            f"{path}: is damaged: its contents do not have the hash that it says. Remove it, and "
+            "the expert is trained again."
+        )
+    snapshots = [{name: t[i] for name, t in tensors.items()} for i in range(_length(tensors))]
+    return snapshots, content["losses"]
+
+
+def read_snapshots(path: Path, numbers: Sequence[int]) -> list[dict[str, Tensor]]:
+    """Single snapshots of a file that was verified, without reading the others."""
+    with safe_open(path, framework="pt") as file:
+        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
+        return [{name: part[number] for name, part in slices.items()} for number in numbers]
+
+
+def _length(tensors: Mapping[str, Tensor]) -> int:
+    return len(next(iter(tensors.values())))
+
+
+def _content(path: Path, metadata: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:
+    try:
+        content = json.loads(json.loads(metadata[_KEY])["content"])
+        found, form, losses = content["facts"], content["format"], content["losses"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ArtifactError(
+            f"{path}: holds no expert's trajectory ({error!r}). Give a folder that `condensery "
+            "experts` made, or one that does not exist yet."
+        ) from error
+    if form != FORMAT or not isinstance(losses, list):
+        raise ArtifactError(
+            f"{path}: is of expert format {form!r}, this library reads {FORMAT}. Use the version "
+            "of condensery that wrote it."
+        )
+    _check_same(path, found, facts)
+    return content
+
+
+def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
+    held, asked = dict(_flat(found)), dict(_flat(wanted))
+    different = [
+        key for key in {**asked, **held} if key != "data.name" and held.get(key) != asked.get(key)
+    ]
+    if not different:
+        return
+    said = "; ".join(
+        f"{key} is {held.get(key)!r} there and {asked.get(key)!r} here"
+        for key in different[:_SHOWN]
+    )
+    more = f" (and {len(different) - _SHOWN} more)" if len(different) > _SHOWN else ""
+    names = f"{held.get('data.name')!r} and {asked.get('data.name')!r}"
+    raise ArtifactError(
+        f"{path}: was made for another use: {said}{more}; the data sets are {names}. Use the same "
+        "data and settings, or another folder for these experts (schedule.buffer, or --out)."
+    )
+
+
+def _flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for key, inside in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from _flat(inside, f"{name}.{key}" if name else str(key))  # pyright: ignore[reportUnknownArgumentType]
+    else:
+        yield name, value
+
+
+def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:
+    digest = hashlib.blake2b(text.encode(), digest_size=16)
+    for name, tensor in sorted(tensors.items()):
+        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+        digest.update(tensor.contiguous().reshape(-1).view(torch.uint8).numpy().data)
+    return digest.hexdigest()

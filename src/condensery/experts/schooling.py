@@ -1,0 +1,154 @@
+"""How experts are trained: all that decides a trajectory but the images, and one epoch of it.
+
+An epoch depends on the parameters before it and on its name alone, so a trajectory can go on from
+any snapshot and ends in the same bits. Knows nothing about files.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass, field
+from typing import Any, TypeAlias
+
+import torch
+from torch import Tensor, nn
+
+from condensery import networks
+from condensery.augment import PerExample
+from condensery.data import ImageData
+from condensery.errors import ConfigError, NonFiniteLoss
+from condensery.rng import stream
+from condensery.training import SGDTraining, Trainer, real_batches
+
+__all__ = ["EXPERT_TRAINING", "Parameters", "Schooling", "loaded"]
+
+Parameters: TypeAlias = dict[str, Tensor]
+"""Of a network, by name."""
+
+EXPERT_TRAINING = SGDTraining(
+    batch=256,
+    lr=0.01,
+    momentum=0.0,
+    weight_decay=0.0,
+    augment=PerExample(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"),
+    cutmix=0.0,
+)
+"""MTT's: plain SGD, which a student of plain gradient steps can follow."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schooling:
+    """How experts are trained.
+
+    Attributes:
+        network: Name of the architecture.
+        training: On real images. Momentum, if any, begins anew with every epoch.
+        steps: Network steps of an epoch; 0 is one pass over the data.
+        seed: Of the experts, apart from that of whoever uses them.
+        precision: ``"fp32"`` or ``"bf16"``.
+
+    Source:
+        Cazenavette et al. 2022 (MTT), expert trajectories, as the released code trains them.
+        Differs: none at the defaults; ``steps`` allows shorter ways between snapshots.
+    """
+
+    network: str
+    training: SGDTraining = field(default_factory=lambda: EXPERT_TRAINING)
+    steps: int = 0
+    seed: int = 0
+    precision: str = "fp32"
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "seed"):
+            if getattr(self, name) < 0:
+                raise ConfigError(
+                    f"{name} = {getattr(self, name)} of the experts' training: give 0 or more."
+                )
+
+    def facts(self, data: ImageData) -> dict[str, Any]:
+        """All that decides the trajectories on ``data``, as JSON values."""
+        augment = self.training.augment
+        facts = {
+            "network": self.network,
+            "data": {"name": data.name, "fingerprint": data.fingerprint},
+            "mean": data.mean,
+            "std": data.std,
+            "whitening": None if data.whitening is None else data.whitening.to_json(),
+            "training": asdict(self.training)
+            | {"augment": {"kind": type(augment).__name__, **asdict(augment)}},
+            "steps": self.steps,
+            "seed": self.seed,
+            "precision": self.precision,
+        }
+        return json.loads(json.dumps(facts))
+
+    def first(self, data: ImageData, index: int) -> Parameters:
+        """The untrained expert ``index``."""
+        return _parameters(self._network(data, index))
+
+    def after(
+        self,
+        data: ImageData,
+        before: Parameters,
+        *,
+        index: int,
+        epoch: int,
+        device: str = "cpu",
+        compiled: bool = False,
+    ) -> tuple[Parameters, float]:
+        """One epoch more.
+
+        Args:
+            data: Real images.
+            before: Parameters after ``epoch - 1`` epochs; stay as they are.
+            index: Of the expert.
+            epoch: From 1.
+            device: Where to train.
+            compiled: See ``Trainer``.
+
+        Returns:
+            Parameters on the CPU, and the mean loss of the epoch's batches.
+
+        Raises:
+            NonFiniteLoss: If the training diverges.
+        """
+        network = loaded(self._network(data, index), before).to(device)
+        trainer = Trainer(network, self.training, precision=self.precision, compiled=compiled)
+        steps = self.steps or -(-len(data) // self.training.batch)
+        rng = stream(self.seed, "expert", index, "epoch", epoch)
+        total = torch.zeros((), device=device)
+        for batch in real_batches(data, self.training, steps=steps, rng=rng):
+            total += trainer.step(batch.images.to(device), batch.labels.to(device), rng=rng)
+        loss = float(total) / steps
+        if not math.isfinite(loss):
+            raise NonFiniteLoss(
+                f"The loss of expert {index} is {loss} in epoch {epoch}: its step size "
+                f"{self.training.lr} is too large. Use a smaller schedule.training.lr."
+            )
+        return _parameters(network), loss
+
+    def _network(self, data: ImageData, index: int) -> nn.Module:
+        return networks.build(
+            self.network,
+            channels=data.channels,
+            classes=data.classes,
+            side=data.side,
+            seed=self.seed,
+            path=("expert", index),
+        )
+
+
+@torch.no_grad()
+def loaded(network: nn.Module, parameters: Parameters) -> nn.Module:
+    """The network, with other parameters."""
+    for name, own in network.named_parameters():
+        own.copy_(parameters[name])
+    return network
+
+
+def _parameters(network: nn.Module) -> Parameters:
+    return {
+        name: p.detach().cpu().clone(memory_format=torch.contiguous_format)
+        for name, p in network.named_parameters()
+    }

@@ -1,0 +1,267 @@
+"""Experts: trained when missing, kept in memory or files, resumed exactly, refused elsewhere."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+from safetensors import safe_open
+
+from condensery.augment import Identity
+from condensery.data import ImageData
+from condensery.data.whitening import whitened
+from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
+from condensery.experts import Buffer, Schooling, buffer, files, loaded, opened
+from condensery.networks import build
+from condensery.rng import stream
+from condensery.training import SGDTraining, Trainer, real_batches
+
+TRAINING = SGDTraining(
+    batch=8, lr=0.05, momentum=0.5, weight_decay=0.0, augment=Identity(), cutmix=0.0
+)
+SCHOOLING = Schooling(network="convnet2-w4", training=TRAINING, seed=3)
+
+
+@pytest.fixture(scope="module")
+def data():
+    rng = stream(0, "data")
+    labels = torch.arange(2).repeat(10)
+    images = torch.randint(0, 140, (20, 1, 8, 8), generator=rng) + 80 * labels[:, None, None, None]
+    return ImageData(
+        name="small",
+        images=images.to(torch.uint8),
+        labels=labels,
+        class_names=("a", "b"),
+        mean=(0.4,),
+        std=(0.3,),
+    )
+
+
+def everything(experts, number, epochs):
+    return experts.snapshots(number, *range(epochs + 1))
+
+
+def same(found, expected):
+    assert len(found) == len(expected)
+    for a, b in zip(found, expected, strict=True):
+        assert sorted(a) == sorted(b)
+        assert all(torch.equal(a[name], b[name]) for name in a)
+
+
+def made(experts, number=2, epochs=3):
+    return list(experts.make(number, epochs))
+
+
+@pytest.fixture
+def whole(data, tmp_path):
+    experts = Buffer(SCHOOLING, data, tmp_path / "whole")
+    made(experts)
+    return experts
+
+
+def test_a_trajectory_is_plain_training_epoch_after_epoch(data):
+    experts = Buffer(SCHOOLING, data, None)
+    log = made(experts)
+    assert [(m.index, m.epoch) for m in log] == [(i, e) for i in (0, 1) for e in (1, 2, 3)]
+    network = build("convnet2-w4", channels=1, classes=2, side=(8, 8), seed=3, path=("expert", 1))
+    (first,) = experts.snapshots(1, 0)
+    assert all(torch.equal(p, first[name]) for name, p in network.named_parameters())
+    for epoch in (1, 2):
+        trainer, rng = Trainer(network, TRAINING), stream(3, "expert", 1, "epoch", epoch)
+        losses = [
+            trainer.step(*batch, rng=rng)
+            for batch in real_batches(data, TRAINING, steps=3, rng=rng)
+        ]
+        assert log[2 + epoch].loss == pytest.approx(float(sum(losses)) / 3)
+    (second,) = experts.snapshots(1, 2)
+    assert all(torch.equal(p, second[name]) for name, p in network.named_parameters())
+
+
+def test_an_epoch_may_be_a_number_of_steps(data):
+    def moved(steps):
+        experts = Buffer(replace(SCHOOLING, steps=steps), data, None)
+        made(experts, 1, 1)
+        return everything(experts, 0, 1)
+
+    same(moved(3), moved(0))  # 20 images, batches of 8
+    assert not torch.equal(moved(1)[1]["classifier.bias"], moved(3)[1]["classifier.bias"])
+
+
+def test_memory_and_folder_hold_the_same_bits(data, whole):
+    memory = Buffer(SCHOOLING, data, None)
+    made(memory)
+    for index in (0, 1):
+        same(everything(whole, index, 3), everything(memory, index, 3))
+
+
+def test_experts_differ_and_another_seed_gives_others(data, whole):
+    one, two = (whole.snapshots(index, 0)[0] for index in (0, 1))
+    assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
+    other = Buffer(replace(SCHOOLING, seed=4), data, None)
+    made(other, 1, 0)
+    assert not torch.equal(other.snapshots(0, 0)[0]["classifier.weight"], one["classifier.weight"])
+
+
+def test_a_stopped_training_goes_on_with_what_is_missing(data, whole, tmp_path):
+    folder = tmp_path / "stopped"
+    training = Buffer(SCHOOLING, data, folder).make(2, 3)
+    for _ in range(4):
+        next(training)
+    training.close()  # in the first epoch of the second expert
+    rest = Buffer(SCHOOLING, data, folder)
+    assert [rest.epochs(index) for index in (0, 1, 2)] == [3, 1, -1]
+    assert rest.missing(2, 3) == 2
+    assert [(m.index, m.epoch) for m in made(rest)] == [(1, 2), (1, 3)]
+    names = sorted(path.name for path in folder.iterdir())
+    assert names == ["expert-0000.safetensors", "expert-0001.safetensors"]
+    for name in names:
+        assert (folder / name).read_bytes() == (whole.folder / name).read_bytes()
+
+
+def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path, monkeypatch):
+    after, calls = Schooling.after, iter(range(10))
+
+    def stopping(self, *given, **named):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return after(self, *given, **named)
+
+    monkeypatch.setattr(Schooling, "after", stopping)
+    experts = Buffer(SCHOOLING, data, tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        made(experts, 1, 3)
+    assert experts.epochs(0) == 2
+    assert [m.epoch for m in made(experts, 1, 3)] == [3]
+
+
+def test_a_kill_costs_no_more_than_the_time_between_two_writings(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
+    experts = Buffer(SCHOOLING, data, tmp_path)
+    training = experts.make(1, 3)
+    for epoch in (1, 2):
+        next(training)
+        assert experts.epochs(0) == epoch  # while the generator still hangs
+
+
+def test_nothing_is_trained_twice_and_more_epochs_go_on(data, whole):
+    assert made(whole) == []
+    before = everything(whole, 0, 3)
+    assert [(m.index, m.epoch) for m in made(whole, 1, 5)] == [(0, 4), (0, 5)]
+    same(everything(whole, 0, 3), before)
+    assert made(whole, 1, 4) == []
+
+
+def test_a_file_says_what_it_is_of(whole):
+    with safe_open(whole.folder / "expert-0000.safetensors", framework="pt") as file:
+        said = file.metadata()["condensery-expert"]
+    for word in ("convnet2-w4", "small", "Identity", "made_with", "torch", "losses"):
+        assert word in said
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"network": "convnet2-w5"}, "network is 'convnet2-w4' there and 'convnet2-w5' here"),
+        ({"seed": 4}, "seed is 3 there and 4 here"),
+        ({"steps": 7}, "steps is 0 there and 7 here"),
+        ({"precision": "bf16"}, "precision is 'fp32' there and 'bf16' here"),
+        ({"training": replace(TRAINING, lr=0.01)}, r"training\.lr is 0\.05 there and 0\.01 here"),
+    ],
+    ids=str,
+)
+def test_experts_of_another_schooling_are_refused_naming_both(data, whole, change, said):
+    other = Buffer(replace(SCHOOLING, **change), data, whole.folder)
+    for refused in (lambda: other.missing(1, 1), lambda: made(other, 1, 1)):
+        with pytest.raises(ArtifactError, match=said):
+            refused()
+
+
+def test_experts_of_other_data_or_another_whitening_are_refused_naming_both(data, whole):
+    darker = replace(data, name="darker", images=data.images // 2)
+    with pytest.raises(ArtifactError, match=r"data\.fingerprint.*'small' and 'darker'"):
+        made(Buffer(SCHOOLING, darker, whole.folder), 1, 1)
+    white = whitened(data, "zca")
+    with pytest.raises(ArtifactError, match=r"whitening\.kind is None there and 'zca' here"):
+        Buffer(SCHOOLING, white, whole.folder).epochs(0)
+    renamed = Buffer(SCHOOLING, replace(data, name="other"), whole.folder)
+    assert renamed.epochs(0) == 3
+
+
+def test_whitened_experts_see_whitened_images(data):
+    white = whitened(data, "zca")
+    plain, other = (Buffer(SCHOOLING, d, None) for d in (data, white))
+    for experts in (plain, other):
+        made(experts, 1, 1)
+    a, b = (experts.snapshots(0, 0, 1) for experts in (plain, other))
+    assert torch.equal(a[0]["classifier.weight"], b[0]["classifier.weight"])
+    assert not torch.equal(a[1]["classifier.weight"], b[1]["classifier.weight"])
+
+
+def test_a_changed_bit_is_noticed_before_a_snapshot_is_used(data, whole):
+    path = whole.folder / "expert-0000.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-3] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ArtifactError, match=r"expert-0000\.safetensors: is damaged.*Remove it"):
+        Buffer(SCHOOLING, data, whole.folder).snapshots(0, 1)
+
+
+@pytest.mark.parametrize("length", [0, 5, 300, -10])
+def test_a_truncated_file_is_refused_by_name(data, whole, length):
+    path = whole.folder / "expert-0001.safetensors"
+    path.write_bytes(path.read_bytes()[:length])
+    with pytest.raises(ArtifactError, match=r"expert-0001\.safetensors"):
+        Buffer(SCHOOLING, data, whole.folder).epochs(1)
+
+
+def test_a_foreign_file_is_refused(data, tmp_path):
+    import safetensors.torch
+
+    safetensors.torch.save_file({"x": torch.ones(2)}, tmp_path / "expert-0000.safetensors")
+    with pytest.raises(ArtifactError, match="holds no expert's trajectory"):
+        Buffer(SCHOOLING, data, tmp_path).epochs(0)
+
+
+def test_a_file_of_another_format_is_refused(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "FORMAT", 2)
+    made(Buffer(SCHOOLING, data, tmp_path), 1, 0)
+    monkeypatch.undo()
+    with pytest.raises(ArtifactError, match="expert format 2, this library reads 1"):
+        Buffer(SCHOOLING, data, tmp_path).epochs(0)
+
+
+def test_runs_in_one_process_share_a_buffer_and_other_choices_do_not(data):
+    one = opened(SCHOOLING, data, None)
+    assert opened(SCHOOLING, replace(data), None) is one
+    assert opened(replace(SCHOOLING, seed=9), data, None) is not one
+    assert opened(SCHOOLING, data, None) is one
+    for seed in (10, 11):
+        opened(replace(SCHOOLING, seed=seed), data, None)
+    assert opened(SCHOOLING, data, None) is not one  # only the last few are remembered
+
+
+def test_too_much_for_the_memory_asks_for_a_folder(data, tmp_path):
+    with pytest.raises(ConfigError, match=r"GB, too much.*schedule\.buffer=FOLDER"):
+        Buffer(SCHOOLING, data, None).missing(10**6, 100)
+    assert Buffer(SCHOOLING, data, tmp_path).missing(100, 100) == 10**4
+
+
+def test_a_diverging_expert_is_named(data):
+    wild = replace(SCHOOLING, training=replace(TRAINING, lr=1e30))
+    with pytest.raises(NonFiniteLoss, match=r"expert 0 is .* smaller schedule\.training\.lr"):
+        made(Buffer(wild, data, None), 1, 3)
+
+
+@pytest.mark.parametrize("name", ["steps", "seed"])
+def test_a_number_that_cannot_work_is_refused(name):
+    with pytest.raises(ConfigError, match=f"{name} = -1"):
+        Schooling(network="convnet3", **{name: -1})
+
+
+def test_parameters_go_back_into_a_network(data, whole):
+    network = build("convnet2-w4", channels=1, classes=2, side=(8, 8), seed=0, path=("other",))
+    (parameters,) = whole.snapshots(0, 2)
+    assert loaded(network, parameters) is network
+    assert all(torch.equal(p, parameters[name]) for name, p in network.named_parameters())
+    assert all(p.requires_grad for p in network.parameters())
