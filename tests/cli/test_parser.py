@@ -11,6 +11,7 @@ from condensery.cli.parser import (
     amount,
     at_least,
     duration,
+    fraction,
     one_of,
     setting,
     several,
@@ -97,3 +98,10 @@ def test_an_error_is_one_line_and_exit_code_2(capsys: pytest.CaptureFixture[str]
     said = capsys.readouterr()
     assert said.err == "condensery: error: this is wrong. See: condensery take --help\n"
     assert said.out == ""
+
+
+def test_a_fraction_is_not_per_cent():
+    assert fraction("0.85") == 0.85
+    for text in ("85", "85%", "-0.1", "nan", ""):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"write 0\.85 for 85 %"):
+            fraction(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from condensery.cli.condense import add_data
 from condensery.cli.evaluation import EvaluationPlan, add_lengths, chosen_sizes, evaluation_for
 from condensery.cli.files import check_new_file
-from condensery.cli.parser import at_least
+from condensery.cli.parser import at_least, fraction
 from condensery.cli.run_folder import RunFolder
 
 __all__ = ["add_arguments", "run"]
@@ -23,7 +23,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--data", metavar="DATA", nargs="+", required=True, help="the data it was condensed from"
     )
     add_data(parser)
-    add_lengths(parser.add_argument_group("evaluation"), prefix="")
+    testing = parser.add_argument_group("evaluation")
+    add_lengths(testing, prefix="")
+    testing.add_argument(
+        "--full-accuracy",
+        metavar="X",
+        type=fraction,
+        help="of a network trained on all data, such as 0.85: robust scores are shown, too",
+    )
     keeping = parser.add_argument_group("what is kept")
     keeping.add_argument(
         "--out",
@@ -49,7 +56,7 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli import work
     from condensery.cli.evaluating import merged, planned, train
     from condensery.cli.preflight import check_device, use_threads
-    from condensery.evaluation import summary, table
+    from condensery.evaluation import score_table, summary, table
 
     use_threads(arguments.threads)
     check_device(arguments.device)
@@ -73,8 +80,11 @@ def run(arguments: argparse.Namespace) -> int:
         raise KeyboardInterrupt(text) from None
     records = summary(seen)
     print(table(records))
+    known = merged(condensed.observations, records)
+    if arguments.full_accuracy is not None:
+        print(f"\n{score_table(known, full=arguments.full_accuracy)}")
     if not arguments.no_save:
-        condensed.with_observations(merged(condensed.observations, records)).save(arguments.file)
+        condensed.with_observations(known).save(arguments.file)
         print(f"\nWritten into {arguments.file}" + (f" and {out}" if out else ""))
         if in_run:
             _redraw(RunFolder(arguments.file.parent))

@@ -18,6 +18,7 @@ __all__ = [
     "amount",
     "at_least",
     "duration",
+    "fraction",
     "one_of",
     "say_error",
     "setting",
@@ -132,3 +133,14 @@ def duration(text: str) -> float:
     if seconds <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} leaves no time: give 1s or more")
     return seconds
+
+
+def fraction(text: str) -> float:
+    """A number in 0..1, such as an accuracy."""
+    try:
+        number = float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number: write 0.85 for 85 %") from None
+    if not 0 <= number <= 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no fraction: write 0.85 for 85 %")
+    return number

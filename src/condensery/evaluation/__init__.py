@@ -4,6 +4,12 @@ from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.protocol import LABELS, Protocol, Subject
 from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for
+from condensery.evaluation.scores import (
+    augmentation_robust_score,
+    label_robust_score,
+    score_table,
+)
+from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.summary import summary, table
 
 __all__ = [
@@ -11,13 +17,18 @@ __all__ = [
     "LABELS",
     "PROTOCOLS",
     "Evaluation",
+    "Measure",
     "Observation",
     "Protocol",
+    "Proxy",
     "Subject",
     "append_observation",
+    "augmentation_robust_score",
     "evaluate",
+    "label_robust_score",
     "protocol_for",
     "read_observations",
+    "score_table",
     "summary",
     "table",
 ]

@@ -1,0 +1,194 @@
+"""Scores of a condensed set that labels and augmentation do not flatter, from accuracies alone.
+
+All accuracies are fractions of 1. Pure functions; knows nothing about networks or files.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from condensery.errors import ConfigError
+
+__all__ = ["augmentation_robust_score", "label_robust_score", "score_table"]
+
+_AUGMENTED, _PLAIN = "dsa", "dc"
+"""One training with augmentation and without: the protocols that the second score compares."""
+
+_SOFT = "-soft"
+
+
+def label_robust_score(
+    *, full: float, hard: float, own: float, random: float, weight: float = 0.5
+) -> float:
+    """How good a set is beyond what its labels and its training recipe add.
+
+    Two differences are weighed: what it gains over random images under its own recipe
+    (``own - random``), and what it loses to the full data set with hard labels
+    (``full - hard``).
+
+    Args:
+        full: Accuracy after training on the full data set, hard labels.
+        hard: On the condensed set with hard labels.
+        own: On the condensed set under its own recipe; ``hard`` again, for a set without
+            learned labels.
+        random: On as many random real images under the same recipe.
+        weight: Of the gain, in [0, 1]; the loss has the rest.
+
+    Returns:
+        In [0, 1]; 0.269 where gain and loss are alike.
+
+    Raises:
+        ConfigError: If an accuracy is no fraction (45.2 in place of 0.452, say).
+
+    Source:
+        DD-Ranking (NUS-HPC-AI-Lab, 2024-2025), label-robust score. Differs: from its released code, which
+        puts per cent into the exponential.
+    """
+    _check({"full": full, "hard": hard, "own": own, "random": random, "weight": weight})
+    return _score(weight * (own - random) - (1 - weight) * (full - hard))
+
+
+def augmentation_robust_score(
+    *,
+    augmented: float,
+    augmented_random: float,
+    plain: float,
+    plain_random: float,
+    weight: float = 0.5,
+) -> float:
+    """How good a set is with and without augmentation, both times beyond random images.
+
+    Args:
+        augmented: Accuracy of the condensed set, trained with augmentation.
+        augmented_random: Of as many random real images, likewise.
+        plain: Of the condensed set, trained without.
+        plain_random: Of as many random real images, likewise.
+        weight: Of the gain with augmentation, in [0, 1]; the one without has the rest.
+
+    Returns:
+        In [0, 1]; 0.269 for a set that is as good as random images.
+
+    Raises:
+        ConfigError: If an accuracy is no fraction.
+
+    Source:
+        DD-Ranking (NUS-HPC-AI-Lab, 2024-2025), augmentation-robust score. Differs: as
+        ``label_robust_score``.
+    """
+    _check(
+        {
+            "augmented": augmented,
+            "augmented_random": augmented_random,
+            "plain": plain,
+            "plain_random": plain_random,
+            "weight": weight,
+        }
+    )
+    gain, plain_gain = augmented - augmented_random, plain - plain_random
+    return _score(weight * gain + (1 - weight) * plain_gain)
+
+
+def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
+    """A Markdown table of both scores for every measurement that has random images beside it.
+
+    The label-robust score of a ``-soft`` protocol needs the same protocol with hard labels; the
+    augmentation-robust score stands at protocol dsa, and needs dc. What is missing is a dash.
+
+    Args:
+        records: As ``summary`` gives them.
+        full: Accuracy after training on the full data set, a fraction.
+
+    Raises:
+        ConfigError: If ``full`` is no fraction.
+    """
+    _check({"full accuracy": full})
+    cells = [["protocol", "length", "network", "images per class", "LRS", "ARS"]]
+    for record in records:
+        if record["random"] is None:
+            continue
+        steps = record.get("steps")
+        cells.append(
+            [
+                record["protocol"],
+                f"{record.get('epochs')} epochs" if steps is None else f"{steps} steps",
+                ", ".join(record["networks"]),
+                str(record["size"]),
+                _shown(_of_labels(record, records, full)),
+                _shown(_of_augmentation(record, records)),
+            ]
+        )
+    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    cells.insert(1, [f"{'-' * (width - 1)}:" for width in widths])
+    return "\n".join(
+        "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"
+        for row in cells
+    )
+
+
+def _of_labels(
+    record: Mapping[str, Any], records: Sequence[Mapping[str, Any]], full: float
+) -> float | None:
+    name = str(record["protocol"])
+    hard: Mapping[str, Any] | None = record
+    if name.endswith(_SOFT):
+        hard = _twin(record, records, protocol=name.removesuffix(_SOFT), same=("epochs", "steps"))
+    if hard is None:
+        return None
+    return label_robust_score(
+        full=full, hard=hard["accuracy"], own=record["accuracy"], random=record["random"]
+    )
+
+
+def _of_augmentation(
+    record: Mapping[str, Any], records: Sequence[Mapping[str, Any]]
+) -> float | None:
+    if record["protocol"] != _AUGMENTED:
+        return None
+    plain = _twin(record, records, protocol=_PLAIN, same=("steps",))
+    if plain is None or plain["random"] is None:
+        return None
+    return augmentation_robust_score(
+        augmented=record["accuracy"],
+        augmented_random=record["random"],
+        plain=plain["accuracy"],
+        plain_random=plain["random"],
+    )
+
+
+def _twin(
+    record: Mapping[str, Any],
+    records: Sequence[Mapping[str, Any]],
+    *,
+    protocol: str,
+    same: Sequence[str],
+) -> Mapping[str, Any] | None:
+    """The measurement of the same size and network by another protocol; of several the longest."""
+
+    def measured(one: Mapping[str, Any]) -> tuple[object, ...]:
+        length = tuple(one.get(word) for word in same)
+        return (one["size"], tuple(one["networks"]), one.get("precision") or "fp32", length)
+
+    found = [
+        other
+        for other in records
+        if other["protocol"] == protocol and measured(other) == measured(record)
+    ]
+    return max(found, key=lambda other: other.get("epochs") or 0, default=None)
+
+
+def _score(value: float) -> float:
+    """From [-1, 1] to [0, 1], steeper above."""
+    return (math.exp(value) - math.exp(-1)) / (math.e - math.exp(-1))
+
+
+def _shown(score: float | None) -> str:
+    return "-" if score is None else f"{score:.3f}"
+
+
+def _check(fractions: Mapping[str, float]) -> None:
+    for name, value in fractions.items():
+        if not 0 <= value <= 1:
+            hint = f" Write {value / 100:g} for {value:g} %." if 1 < value <= 100 else ""
+            raise ConfigError(f"{name} = {value:g}, but scores take fractions in 0..1.{hint}")
