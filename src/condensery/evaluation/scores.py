@@ -43,7 +43,7 @@ def label_robust_score(
         ConfigError: If an accuracy is no fraction (45.2 in place of 0.452, say).
 
     Source:
-        DD-Ranking (NUS-HPC-AI-Lab, 2024-2025), label-robust score. Differs: from its released code, which
+        DD-Ranking (NUS-HPC-AI-Lab), label-robust score. Differs: from its released code, which
         puts per cent into the exponential.
     """
     _check({"full": full, "hard": hard, "own": own, "random": random, "weight": weight})
