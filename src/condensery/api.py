@@ -11,7 +11,7 @@ from datetime import datetime, timezone
 
 from condensery import networks
 from condensery.artifact import CondensedSet
-from condensery.data import Data, ImageData
+from condensery.data import Data, ImageData, whitened
 from condensery.engines import choose
 from condensery.errors import ConfigError, nearest
 from condensery.loop import run, start
@@ -27,7 +27,7 @@ class Condensation:
 
     Attributes:
         recipe: Resolved, complete.
-        data: Real training images.
+        data: Real training images, whitened if the recipe says so.
         seed: Of every draw.
         state: After the last step taken; the result is made of it at any time.
     """
@@ -42,7 +42,7 @@ class Condensation:
         device: str = "cpu",
     ) -> None:
         self.recipe = recipe
-        self.data = data
+        self.data = data = whitened(data, recipe.whiten)
         self.seed = seed
         self.device = device
         self.state = start(recipe, data, seed=seed) if state is None else state
@@ -71,7 +71,7 @@ class Condensation:
     def so_far(self, *, created: str | None = None) -> CondensedSet:
         """The condensed set of the steps taken so far: an anytime result."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        step = self.state.stored.step
+        step, whitening = self.state.stored.step, self.data.whitening
         return CondensedSet.from_stored(
             self.state.stored.to("cpu"),
             name=f"{self.data.name}-{self.recipe.method}-ipc{self.recipe.ipc}",
@@ -89,6 +89,7 @@ class Condensation:
                 "classes": self.data.classes,
             },
             created=now if created is None else created,
+            zca=None if whitening is None else whitening.to_json(),
             learned_step_size=None if step is None else float(step),
         )
 

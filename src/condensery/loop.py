@@ -14,7 +14,7 @@ from functools import cache, partial
 from torch import Tensor, nn
 
 from condensery import networks
-from condensery.data import ImageData
+from condensery.data import ImageData, whitened
 from condensery.engines import choose
 from condensery.errors import ConfigError, DataError
 from condensery.objectives import Match, Objective
@@ -50,7 +50,7 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
             f"ipc = {recipe.ipc}, but the largest class of {data.name} has {int(counts.max())} "
             f"training images. Use --ipc {int(counts.max())} or less."
         )
-    held = counts.clamp(max=recipe.ipc)
+    data, held = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
     network = _networks(recipe, data)
     stored = recipe.start.stored(
         recipe.parameterization,
@@ -129,6 +129,7 @@ def run_together(
     """
     _check_shareable(recipes, states)
     shared, now = recipes[0], [_on(state, device) for state in states]
+    data = whitened(data, shared.whiten)
     build = _networks(shared, data)
     world = World(
         data=data,
@@ -163,7 +164,7 @@ def run_together(
 
 
 SHARED = (
-    "network", "augment", "sampler", "schedule", "iterations",
+    "network", "augment", "sampler", "schedule", "iterations", "whiten",
     "engine", "precision", "compiled", "classes_per_pass",
 )  # fmt: skip
 """What recipes that run together have in common."""

@@ -13,17 +13,24 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from condensery.augment import Identity, PerExample, Siamese
+from condensery.data import WHITENINGS
 from condensery.errors import ConfigError, nearest
-from condensery.objectives import DistributionMatching, GradientMatching, Objective
+from condensery.kernels import RBF, FullyConnected
+from condensery.objectives import (
+    DistributionMatching,
+    GradientMatching,
+    Objective,
+    RidgeRegression,
+)
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
 from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
-from condensery.schedules import Redraw, Schedule, TrainOnSynthetic
+from condensery.schedules import NoNetwork, Redraw, Schedule, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
 from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep
 
-__all__ = ["PARTS", "Recipe", "changed", "from_json", "to_json"]
+__all__ = ["PARTS", "Recipe", "changed", "from_json", "read_part", "to_json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +42,8 @@ class Recipe:
         preset: Name of the row of that method's presets.
         ipc: Images per class N of the full set, at least 1.
         iterations: Outer iterations, at least 1.
-        network: Name of the matching network (``condensery.networks``) or ``package:factory``.
+        network: Name of the matching network (``condensery.networks``) or ``package:factory``;
+            ``"none"`` where the schedule has no network.
         parameterization: What is stored, and how it becomes examples.
         augment: What real and synthetic examples go through before the network sees them.
         sampler: Which real examples a step sees.
@@ -53,6 +61,9 @@ class Recipe:
             loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
         classes_per_pass: Classes matched in one pass; bounds memory, never changes the result.
+        whiten: What happens to images between their standardisation and the network:
+            ``"none"``, ``"zca"`` or ``"zca-regularised"`` (``condensery.data.whitened``). Stored
+            images stay as they are.
     """
 
     method: str
@@ -75,6 +86,7 @@ class Recipe:
     precision: Literal["fp32", "bf16"] = "fp32"
     compiled: bool = False
     classes_per_pass: int = 1
+    whiten: Literal["none", "zca", "zca-regularised"] = "none"
 
     def __post_init__(self) -> None:
         for name in ("ipc", "iterations", "classes_per_pass"):
@@ -84,6 +96,11 @@ class Recipe:
             raise ConfigError(
                 "augment = per-example would show every image another draw, but real and synthetic "
                 "images are compared under the same one. Use siamese or none."
+            )
+        if (self.network == "none") != isinstance(self.schedule, NoNetwork):
+            raise ConfigError(
+                f"network = {self.network!r} does not go with schedule = {self.schedule}: network "
+                "none and schedule no-network belong together, and there is no network to choose."
             )
         for name, known in _WORDS.items():
             if getattr(self, name) not in known:
@@ -97,16 +114,23 @@ class Recipe:
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "engine": ("auto", "autograd", "one-pass", "fused"),
     "precision": ("fp32", "bf16"),
+    "whiten": WHITENINGS,
 }
 
 _AUGMENTS: Mapping[str, type] = {"none": Identity, "siamese": Siamese, "per-example": PerExample}
+
+_OBJECTIVES: Mapping[str, type] = {
+    "gradient": GradientMatching,
+    "distribution": DistributionMatching,
+    "ridge-regression": RidgeRegression,
+}
 
 PARTS: Mapping[str, Mapping[str, type]] = {
     "parameterization": {"pixels": Pixels, "multi-formation": MultiFormation},
     "augment": _AUGMENTS,
     "sampler": {"random-per-class": RandomPerClass, "kmeans-per-class": KMeansPerClass},
-    "schedule": {"redraw": Redraw, "train-on-synthetic": TrainOnSynthetic},
-    "objective": {"gradient": GradientMatching, "distribution": DistributionMatching},
+    "schedule": {"no-network": NoNetwork, "redraw": Redraw, "train-on-synthetic": TrainOnSynthetic},
+    "objective": _OBJECTIVES,
     "sizes": {
         "one": OneSize,
         "most-learnable": MostLearnable,
@@ -125,7 +149,8 @@ PARTS: Mapping[str, Mapping[str, type]] = {
     "step": {"learned": LearnedStep},
     # inside other parts
     "training": {"sgd": SGDTraining},
-    "probe": {"distribution": DistributionMatching},
+    "probe": _OBJECTIVES,
+    "kernel": {"fully-connected": FullyConnected, "rbf": RBF},
 }
 """``{slot: {kind: part}}``: every part that a recipe can name."""
 
@@ -166,14 +191,19 @@ def _build(where: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: A
                 f"{where} has no key {name!r}; it has {', '.join(known) or 'none'}."
                 f"{nearest(name, known)}"
             )
-    parts = {name: _part(name, value) for name, value in values.items()}
+    parts = {name: read_part(name, value) for name, value in values.items()}
     try:
         return part(**parts)
     except TypeError as error:
         raise ConfigError(f"{where} cannot be built from {dict(values)}: {error}.") from error
 
 
-def _part(slot: str, value: Any) -> Any:  # noqa: ANN401
+def read_part(slot: str, value: Any) -> Any:  # noqa: ANN401
+    """One part of a recipe, from what ``to_json`` wrote in a slot; other values as they are.
+
+    Raises:
+        ConfigError: As ``from_json``.
+    """
     if slot in _OPTIONAL and value is None:
         return None
     if slot in PARTS:
@@ -227,6 +257,8 @@ def changed(recipe: Recipe, key: str, value: str) -> Recipe:
         )
     if last in PARTS:
         inside[last] = None if last in _OPTIONAL and value == "none" else {"kind": value}
+        if last == "sizes" and value == "most-learnable" and recipe.network == "none":
+            inside[last]["probe"] = inside["objective"]  # no network has features to compare
     else:
         inside[last] = _parsed(key, value, inside[last])
     return from_json(values)

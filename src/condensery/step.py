@@ -125,14 +125,15 @@ def _gradients(
 
 @torch.no_grad()
 def _probed(recipe: Recipe, bind: Callable[[Objective], Match], examples: Examples) -> Tensor:
-    """The probe's loss of every size of every class, ``[class_, size]``."""
+    """The probe's loss of every size of every class, ``[class_, size]``; of a joint one, theirs."""
     probe = recipe.sizes.probe
     if probe is None:
         raise ConfigError(f"sizes = {recipe.sizes} measures sizes, but it has no probe to do so.")
     classes = int(examples.class_.max()) + 1
     every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
-    groups = nested(examples, every.expand(-1, classes), joint=False)
-    return bind(probe)(examples, groups).unflatten(0, (recipe.ipc, classes)).T.cpu()
+    groups = nested(examples, every.expand(-1, classes), joint=probe.joint)
+    losses = bind(probe)(examples, groups).unflatten(0, (recipe.ipc, -1))
+    return losses.expand(-1, classes).T.cpu()
 
 
 def _pulled_back(

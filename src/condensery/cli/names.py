@@ -17,10 +17,10 @@ __all__ = [
     "SIZES",
 ]
 
-METHODS = ("mdc", "idc", "dc", "dsa", "dm", "dream", "nested")
+METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "nested")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
-PROTOCOLS = ("idc", "dc", "dsa", "mtt")
+PROTOCOLS = ("idc", "dc", "dsa", "mtt", "kip")
 PRECISIONS = ("fp32", "bf16")
 IMPORTS = ("dc", "dsa", "dm", "mtt", "idc", "dream", "mdc", "kip", "folder")
 IMAGE_DTYPES = ("uint8", "float16", "float32")

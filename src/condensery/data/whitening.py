@@ -110,6 +110,8 @@ def whitened(data: ImageData, kind: str, *, fitted_on: ImageData | None = None) 
             f"whiten = {kind!r} is unknown; known are {', '.join(WHITENINGS)}."
             f"{nearest(kind, WHITENINGS)}"
         )
+    if (data.whitening.kind if data.whitening else "none") == kind and fitted_on is None:
+        return data
     if kind == "none":
         return replace(data, whitening=None)
     plain = (0.0,) * data.channels, (1.0,) * data.channels

@@ -50,6 +50,8 @@ def choose(
             return Choice(engine=fused, name=name, reason="asked for")
         case _:
             pass
+    if next(network.parameters(), None) is None:
+        return Choice(engine=Autograd(), name="autograd", reason="no network to differentiate")
     culprit = mixes_examples(network)
     if culprit is not None:
         kind = type(network.get_submodule(culprit)).__name__

@@ -14,8 +14,10 @@ from dataclasses import replace
 from typing import Any
 
 from condensery.artifact import CondensedSet
-from condensery.data import Data, ImageData
+from condensery.data import Data
 from condensery.errors import ConfigError, DataError
+from condensery.evaluation.kernel import regression_of
+from condensery.evaluation.normalisation import check_whitening, normalised_as, train_as
 from condensery.evaluation.observation import Observation
 from condensery.evaluation.protocol import Protocol, Subject
 from condensery.evaluation.protocols import protocol_for
@@ -127,26 +129,33 @@ def evaluate(
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
     check_precision(precision)
-    _check_data(condensed, data.test)
+    _check_data(condensed, data)
     recipe = protocol_for(
         protocol, _subject(condensed, data), epochs=epochs, steps=steps, labels=labels
     )
-    if recipe.labels == "soft":
+    if recipe.regression is not None:
+        networks, precision = [recipe.regression.kernel.name], "fp32"  # as good as it gets
+    elif recipe.labels == "soft":
         _check_learned(condensed)
-    for network in networks:  # a name that does not exist, or a factory that fails, shows now
+    for network in networks if recipe.regression is None else ():
+        # a name that does not exist, or a factory that fails, shows now
         fresh(network, data.test, size=sizes[0], seed=seed)
+    data = replace(data, train=train_as(condensed, data))  # what is beside is whitened, too
     others = _beside(beside, data, largest=max(sizes), seed=seed)
-    tests: dict[object, ImageData] = {}  # one for sets that were made alike
+    tests = {"condensed": normalised_as(condensed, data)}
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
         sets = {"condensed": condensed, **others}
         if "random" in beside:
             sets["random"] = random_selection(data.train, ipc=max(sizes), seed=own)
+        for name, images in sets.items():
+            if name not in tests:
+                tests[name] = normalised_as(images, data)
         planned.extend(
             Trial(
                 set=name,
                 images=images,
-                test=tests.setdefault((images.mean, images.std), _normalised_as(data.test, images)),
+                test=tests[name],
                 size=size,
                 network=network,
                 seed=own,
@@ -167,6 +176,7 @@ def _subject(condensed: CondensedSet, data: Data) -> Subject:
         ipc=condensed.sizes,
         method=condensed.method,
         step_size=condensed.manifest["learned_step_size"],
+        regression=regression_of(condensed.manifest["recipe"]),
     )
 
 
@@ -191,7 +201,7 @@ def _beside(
                 "beside."
             )
         else:
-            _check_data(each, data.test)
+            _check_data(each, data)
     return {
         name: select(data.train, by=each, ipc=largest, seed=seed) if isinstance(each, str) else each
         for name, each in zip(names, beside, strict=True)
@@ -233,12 +243,8 @@ def _checked_sizes(sizes: Sequence[int] | None, condensed: CondensedSet) -> list
     return sorted(set(sizes))
 
 
-def _check_data(condensed: CondensedSet, test: ImageData) -> None:
-    if condensed.manifest["zca"] is not None:
-        raise DataError(
-            "The condensed set was made for ZCA-whitened images, and the test images are not "
-            "whitened: accuracies would mean nothing. Evaluate sets condensed without ZCA."
-        )
+def _check_data(condensed: CondensedSet, data: Data) -> None:
+    test = data.test
     ours = tuple(condensed.images.shape[1:])
     theirs = (test.channels, *test.side)
     if ours != theirs:
@@ -261,13 +267,9 @@ def _check_data(condensed: CondensedSet, test: ImageData) -> None:
             f"Label {label} is {mine!r} in the condensed set and {other!r} in {test.name}: "
             "the classes come in another order. Evaluate on data with the order of the set."
         )
+    check_whitening(condensed, data)
 
 
 def _words(shape: tuple[int, ...]) -> str:
     channels, height, width = shape
     return f"{channels} channel{'s' if channels > 1 else ''} of {height} x {width} pixels"
-
-
-def _normalised_as(test: ImageData, condensed: CondensedSet) -> ImageData:
-    """The test images with the mean and deviation that the set was made for."""
-    return replace(test, mean=tuple(condensed.mean), std=tuple(condensed.std))

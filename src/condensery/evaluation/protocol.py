@@ -1,4 +1,4 @@
-"""How a network is trained to test a set: step sizes, length, augmentation.
+"""How a network is trained to test a set: step sizes, length, augmentation; or none is.
 
 A protocol is the same for the condensed images and for the random real ones beside them. Knows
 nothing about how the images came about, nor about networks.
@@ -7,10 +7,11 @@ nothing about how the images came about, nor about networks.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from condensery.errors import ConfigError, nearest
+from condensery.objectives import RidgeRegression
 from condensery.training import SGDTraining
 
 __all__ = ["LABELS", "Protocol", "Subject"]
@@ -29,6 +30,7 @@ class Subject:
         ipc: Largest size of the condensed set, in images per class.
         method: What condensed the set, for example ``"dm"``; decides the protocol if nobody does.
         step_size: What the set has learned to be trained with, or ``None``.
+        regression: The kernel regression that the set was condensed for, or ``None``.
     """
 
     data: str
@@ -36,6 +38,7 @@ class Subject:
     ipc: int = 1
     method: str = ""
     step_size: float | None = None
+    regression: RidgeRegression | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,6 +60,8 @@ class Protocol:
         restart: Whether a milestone begins a new optimiser, so that momentum starts from zero.
         labels: ``"hard"``: the class of an image. ``"soft"``: the class probabilities that the
             set has learned; images beside it that have none are trained on with their class.
+        regression: Predicts the test labels from the set, and no network is trained; ``None``:
+            a network is. A regression has no length, no augmentation and no seed.
     """
 
     name: str
@@ -69,6 +74,7 @@ class Protocol:
     late: int = 0
     restart: bool = False
     labels: str = "hard"
+    regression: RidgeRegression | None = field(default=None, repr=False)  # see Trial.fingerprint
 
     def __post_init__(self) -> None:
         if self.labels not in LABELS:
@@ -80,6 +86,13 @@ class Protocol:
             raise ConfigError(f"epochs = {self.epochs}, but a network is trained at least 1 epoch.")
         if self.steps is not None and self.steps < 1:
             raise ConfigError(f"steps = {self.steps}, but a network is trained at least 1 step.")
+
+    @property
+    def length(self) -> tuple[int | None, int | None]:
+        """Epochs and steps, at most one of them, as an observation notes them."""
+        if self.regression is not None:
+            return None, None
+        return (self.epochs, None) if self.steps is None else (None, self.steps)
 
     def total_steps(self, images: int) -> int:
         """Optimiser steps on a pool of ``images`` images."""

@@ -12,6 +12,7 @@ from fractions import Fraction
 from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError, nearest
 from condensery.evaluation.protocol import Protocol, Subject
+from condensery.objectives import RidgeRegression
 from condensery.training import SGDTraining
 
 __all__ = ["DEFAULTS", "PROTOCOLS", "protocol_for"]
@@ -98,6 +99,23 @@ def _mtt(subject: Subject) -> Protocol:
     return replace(protocol, name="mtt", training=replace(protocol.training, lr=subject.step_size))
 
 
+def _kip(subject: Subject) -> Protocol:
+    """The evaluation of KIP: the regression that the set was condensed for, and no network.
+
+    Learned labels are used where the set has any. A set that was condensed otherwise is tested
+    with KIP's default kernel.
+
+    Source:
+        Nguyen et al. 2021 (KIP), as the released notebook evaluates. Differs: none.
+    """
+    return Protocol(
+        name="kip",
+        training=SGDTraining(),
+        labels="soft",
+        regression=subject.regression or RidgeRegression(),
+    )
+
+
 def _half(name: str, augment: Identity | PerExample, *, epochs: int) -> Protocol:
     """What DC, DSA, DM and MTT share: one drop just behind the middle."""
     return Protocol(
@@ -117,10 +135,11 @@ PROTOCOLS: dict[str, Callable[[Subject], Protocol]] = {
     "dc": _dc,
     "dsa": _dsa,
     "mtt": _mtt,
+    "kip": _kip,
 }
 """Every protocol that has a name."""
 
-DEFAULTS: Mapping[str, str] = {"dc": "dc", "dsa": "dsa", "dm": "dsa", "mtt": "mtt"}
+DEFAULTS: Mapping[str, str] = {"dc": "dc", "dsa": "dsa", "dm": "dsa", "mtt": "mtt", "kip": "kip"}
 """``{method: protocol}`` of the methods that were not published with ``idc``."""
 
 

@@ -77,6 +77,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 def _title(record: Mapping[str, Any]) -> str:
     steps, epochs = record.get("steps"), record.get("epochs")
     length = f"{epochs} epochs" if steps is None else f"{steps} steps"
+    length = "no training" if epochs is None and steps is None else length
     networks = ", ".join(record["networks"])
     precision = record.get("precision", "fp32")
     seeds = f"{record['seeds']} seed" + ("s" if record["seeds"] != 1 else "")

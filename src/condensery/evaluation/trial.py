@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from condensery.artifact import CondensedSet
 from condensery.data import ImageData
+from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
 from condensery.networks import build
@@ -121,6 +122,9 @@ class Trial:
             number of images that it was trained on.
         """
         on = pool(self.images, self.size, test=self.test, labels=self.protocol.labels)
+        regression = self.protocol.regression
+        if regression is not None:
+            return kernel_accuracy(regression, on.images, on.labels, self.test), len(on.labels)
         network = train(
             fresh(self.network, self.test, size=self.size, seed=self.seed),
             on,
@@ -161,6 +165,8 @@ class Trial:
         content = hashlib.blake2b(digest_size=8)
         content.update(repr((decode, self.size, self.protocol, test.mean, test.std)).encode())
         content.update(f"{test.fingerprint} {condensed.images.dtype}".encode())
+        for rare in (self.protocol.regression, test.whitening and test.whitening.to_json()):
+            content.update(b"" if rare is None else repr(rare).encode())
         learned = condensed.soft_labels if self.protocol.labels == "soft" else None
         for tensor in (condensed.images, condensed.labels, condensed.rank, learned):
             if tensor is None:
@@ -172,6 +178,5 @@ class Trial:
     def key(self) -> Key:
         """The key that the observation will have."""
         recipe = self.protocol
-        epochs = recipe.epochs if recipe.steps is None else None
         named = (self.set, self.size, self.name, self.seed, recipe.name)
-        return (*named, epochs, recipe.steps, self.precision, self.fingerprint)
+        return (*named, *recipe.length, self.precision, self.fingerprint)

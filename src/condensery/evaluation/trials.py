@@ -38,6 +38,7 @@ class Trials(Iterator[Observation]):
             raise StopIteration
         trial = self._left[-1]
         begin = time.perf_counter()
+        epochs, steps = trial.protocol.length
         accuracy, images = trial.run(compiled=trial.name in self._compiled)
         self._left.pop()
         return Observation(
@@ -46,8 +47,8 @@ class Trials(Iterator[Observation]):
             network=trial.name,
             seed=trial.seed,
             protocol=trial.protocol.name,
-            epochs=trial.protocol.epochs if trial.protocol.steps is None else None,
-            steps=trial.protocol.steps,
+            epochs=epochs,
+            steps=steps,
             precision=trial.precision,
             accuracy=accuracy,
             seconds=time.perf_counter() - begin,

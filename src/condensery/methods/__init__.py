@@ -8,7 +8,7 @@ from typing import Protocol
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.methods import dc, dm, dream, dsa, idc, mdc, nested
+from condensery.methods import dc, dm, dream, dsa, idc, kip, mdc, nested
 from condensery.recipe import Recipe
 
 __all__ = ["METHODS", "Method", "recipe_for"]
@@ -51,6 +51,12 @@ METHODS: Mapping[str, Method] = {
         presets=idc.PRESETS,
         paper="Kim et al., ICML 2022, arXiv 2205.14959",
         summary="one size: gradient matching on several small images per stored image",
+    ),
+    "kip": Method(
+        recipe=kip.recipe,
+        presets=kip.PRESETS,
+        paper="Nguyen et al., ICLR 2021, arXiv 2011.00050",
+        summary="one size: kernel ridge regression from the set to real images, without a network",
     ),
     "dc": Method(
         recipe=dc.recipe,

@@ -4,8 +4,8 @@
 |---|---|
 | a support set of real images | ``Pixels``, ``RandomImages`` |
 | each step draws 5000 real targets, class-balanced | ``RandomPerClass(batch=5000 / classes)`` |
-| kernel ridge regression from the support to the targets, half the mean squared error | ``RidgeRegression`` |
-| the neural tangent kernel of a fully connected network with one hidden layer | ``FullyConnected(depth=1)`` |
+| half the mean squared error of predicting them by ridge regression | ``RidgeRegression`` |
+| with the neural tangent kernel of one hidden layer | ``FullyConnected(depth=1)`` |
 | no network is trained | ``NoNetwork`` |
 | Adam on the images | ``Adam`` |
 | optionally on the labels | ``labels=learned`` |

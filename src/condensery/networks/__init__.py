@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from condensery.networks.build import Factory, build, known_networks
 from condensery.networks.inspection import features, mixes_examples
+from condensery.networks.nothing import Nothing
 from condensery.networks.still import still_features
 
 __all__ = [
     "Factory",
+    "Nothing",
     "build",
     "features",
     "known_networks",

@@ -23,6 +23,7 @@ from condensery.networks.densenet import DenseNet
 from condensery.networks.lenet import LeNet
 from condensery.networks.mlp import MLP
 from condensery.networks.norms import Norm, batch_norm, instance_norm
+from condensery.networks.nothing import Nothing
 from condensery.networks.resnet import resnet10, resnet18, resnet_ap10
 from condensery.networks.vgg import VGG11
 from condensery.rng import global_stream
@@ -48,7 +49,7 @@ _CONVNET = re.compile(r"convnet([1-8])(?:-w([1-9]\d*))?(-bn)?")
 
 
 def known_networks() -> tuple[str, ...]:
-    """The names that ``build`` knows.
+    """The names that ``build`` knows, but for ``none``, which gives ``Nothing``.
 
     A ConvNet's may be followed by its width and by ``-bn`` for batch norm: ``convnet3-w64``,
     ``convnet3-bn``, ``convnet3-w64-bn``.
@@ -86,6 +87,8 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
         norm: Norm = batch_norm if match[3] else instance_norm
         width = int(match[2] or 128)
         return network, partial(ConvNet, depth=int(match[1]), width=width, norm=norm), True
+    if network == "none":
+        return network, lambda **_: Nothing(), True
     if network in _OURS:
         return network, _OURS[network], True
     raise ConfigError(

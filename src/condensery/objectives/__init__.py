@@ -3,6 +3,7 @@
 from condensery.objectives.base import Match, Objective
 from condensery.objectives.distribution import DistributionMatching
 from condensery.objectives.gradient import GradientMatching
+from condensery.objectives.ridge import RidgeRegression
 from condensery.objectives.trajectory import TrajectoryMatching
 
 __all__ = [
@@ -10,5 +11,6 @@ __all__ = [
     "GradientMatching",
     "Match",
     "Objective",
+    "RidgeRegression",
     "TrajectoryMatching",
 ]

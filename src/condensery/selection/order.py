@@ -107,4 +107,5 @@ def as_condensed(
             "classes": data.classes,
         },
         created="",
+        zca=None if data.whitening is None else data.whitening.to_json(),
     )

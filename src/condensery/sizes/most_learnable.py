@@ -22,7 +22,7 @@ import torch
 from torch import Tensor
 
 from condensery.errors import ConfigError
-from condensery.objectives import DistributionMatching
+from condensery.objectives import DistributionMatching, Objective
 from condensery.sizes.base import SizeState, full
 
 __all__ = ["MostLearnable"]
@@ -33,7 +33,8 @@ class MostLearnable:
     """MDC's policy: the full set and the most learnable subset.
 
     Attributes:
-        probe: Measures every size; the paper's is the feature distance.
+        probe: Measures every size; the paper's is the feature distance. One that is ``joint``
+            gives all classes one distance.
         period: Outer iterations between choices (paper: 100; ImageNet-10: 50).
         freeze: ``"exact"``: when the choice grows, the previously chosen subset keeps its bits.
             ``"released"``: the released rule (see the module). ``"none"``: nothing is frozen.
@@ -42,7 +43,7 @@ class MostLearnable:
         decimals: Round distances before comparing (released: 2); -1: do not.
     """
 
-    probe: DistributionMatching = field(default_factory=DistributionMatching)
+    probe: Objective = field(default_factory=DistributionMatching)
     period: int = 100
     freeze: Literal["exact", "released", "none"] = "exact"
     classwise: bool = False

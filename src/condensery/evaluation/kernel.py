@@ -1,0 +1,56 @@
+"""Testing a set without a network: kernel ridge regression from its images to the test images.
+
+Knows nothing about how the set was condensed but the regression that its recipe names.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condensery.data import ImageData
+from condensery.objectives import RidgeRegression
+from condensery.recipe import read_part
+
+__all__ = ["kernel_accuracy", "regression_of"]
+
+_BLOCK = 2000  # test images at a time
+
+
+def regression_of(recipe: Mapping[str, Any]) -> RidgeRegression | None:
+    """The regression that a set was condensed for, or None if it was for something else.
+
+    Args:
+        recipe: Of its manifest.
+
+    Raises:
+        ConfigError: If it names a regression that this library cannot build.
+    """
+    objective = recipe.get("objective")
+    if not isinstance(objective, Mapping):
+        return None
+    built = read_part("objective", objective)
+    return built if isinstance(built, RidgeRegression) else None
+
+
+@torch.no_grad()
+def kernel_accuracy(
+    regression: RidgeRegression, images: Tensor, labels: Tensor, test: ImageData
+) -> float:
+    """Fraction of the test images that a set predicts right.
+
+    Args:
+        regression: Kernel and ridge.
+        images: Of the set, normalised as ``test`` is.
+        labels: Class index ``[example]`` or learned labels ``[example, class_]``.
+        test: Test images.
+    """
+    right = 0
+    for index in torch.arange(len(test), device=test.images.device).split(_BLOCK):
+        shown = test.normalise(test.pixels(index))
+        said = regression.classify(images, labels, shown, classes=test.classes)
+        right += int((said == test.labels[index]).sum())
+    return right / len(test)

@@ -1,0 +1,38 @@
+"""No network at all: the images are updated as often as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from condensery.errors import ConfigError
+from condensery.networks import Nothing
+from condensery.schedules.base import World
+from condensery.types import Moment
+
+__all__ = ["NoNetwork"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoNetwork:
+    """KIP's schedule: each update sees another real batch, and a kernel in closed form.
+
+    Attributes:
+        inner: Image updates in an outer iteration, at least 1. Images are brought back into
+            [0, 1] between outer iterations.
+    """
+
+    reads_synthetic: ClassVar[bool] = False
+
+    inner: int = 10
+
+    def __post_init__(self) -> None:
+        if self.inner < 1:
+            raise ConfigError(f"schedule.inner = {self.inner}, but it must be at least 1.")
+
+    def moments(self, outer: int, world: World) -> Iterator[Moment]:
+        """See ``Schedule.moments``."""
+        network = Nothing()
+        for inner in range(self.inner):
+            yield Moment(at=(outer, inner), network=network, seed=world.seed)
