@@ -95,6 +95,13 @@ def test_rows_are_sorted_by_rank_then_class_and_sizes_are_cuts(of_dc, cifar10, d
     assert torch.equal(again.images, condensed.images)
 
 
+def test_a_file_of_an_old_torch_is_read(of_dc, cifar10, drawn):
+    content = torch.load(of_dc, weights_only=False)
+    torch.save(content, of_dc, _use_new_zipfile_serialization=False)
+    condensed = import_set(of_dc, format="dc", data=cifar10)
+    check_pixels(condensed, drawn(cifar10, ipc=2)[0], ipc=2)
+
+
 def test_an_experiment_that_is_not_there_is_refused(of_dc, cifar10):
     with pytest.raises(ConfigError, match=r"holds 3 experiments. Give one of 0\.\.2"):
         import_set(of_dc, format="dc", data=cifar10, experiment=3)

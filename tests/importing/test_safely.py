@@ -74,6 +74,38 @@ def test_the_numbers_of_numpy_in_a_file_are_passed_over(tmp_path):
     assert not any(isinstance(x, (float, np.ndarray)) for x in content["accs_all_exps"]["ConvNet"])
 
 
+def renamed(path: Path, old: bytes, new: bytes) -> None:
+    """Change names in the pickle inside a file of ``torch.save``; they end with a line."""
+    with zipfile.ZipFile(path) as archive:
+        members = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in members.items():
+            archive.writestr(name, content.replace(old, new) if "data.pkl" in name else content)
+
+
+@pytest.mark.parametrize("core", [b"core", b"_core"])
+def test_the_numbers_of_old_and_new_numpy_are_passed_over(tmp_path, core):
+    path = tmp_path / "data.pt"
+    torch.save([torch.arange(3), np.float64(0.3)], path)
+    module = np.float64(0).__reduce__()[0].__module__.encode()
+    renamed(path, b"c" + module + b"\n", b"cnumpy." + core + b".multiarray\n")
+    content = open_torch(path).content
+    assert torch.equal(content[0], torch.arange(3))
+    assert not isinstance(content[1], float)
+
+
+@pytest.mark.parametrize(
+    "name", [b"numpy.core.multiarray\nfrombuffer", b"numpy\nfromfile", b"builtins\neval"]
+)
+def test_no_other_function_is_let_pass(tmp_path, name):
+    path = tmp_path / "data.pt"
+    torch.save(np.float64(0.3), path)
+    module = np.float64(0).__reduce__()[0].__module__.encode()
+    renamed(path, b"c" + module + b"\nscalar\n", b"c" + name + b"\n")
+    with pytest.raises(DataError, match="to be run"):
+        open_torch(path)
+
+
 def test_numpy_is_not_asked_to_rebuild_what_a_file_claims(tmp_path, monkeypatch):
     path = tmp_path / "data.pt"
     torch.save([np.float64(0.3)], path)
