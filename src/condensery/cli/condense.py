@@ -60,6 +60,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         help="stop condensing after 90s, 10m, 1h and use what was reached",
     )
+    recipe.add_argument(
+        "--patience",
+        metavar="K",
+        type=at_least(1),
+        help="stop condensing when the sizes have not become better for K measures, of 20 a run",
+    )
     testing = parser.add_argument_group("evaluation (by default as the preset says)")
     testing.add_argument("--no-evaluate", action="store_true", help="condense only")
     add_lengths(testing, prefix="evaluate-")
@@ -126,6 +132,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=threads,
         time_budget=arguments.time_budget,
+        patience=arguments.patience,
         evaluation=evaluation,
         created=work.now(),
     )

@@ -20,6 +20,7 @@ from condensery.cli.pictures import preview
 from condensery.cli.plan import Plan
 from condensery.cli.progress import clock, live, note
 from condensery.cli.run_folder import RunFolder, write_json
+from condensery.cli.watching import Watch
 from condensery.data import Data
 from condensery.progress import Progress, State
 
@@ -52,7 +53,7 @@ def last_checkpoint(folder: RunFolder) -> Checkpoint | None:
 
 
 def condense(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | None = None) -> None:
-    """Condense to the end, or until the budget is spent, and write the condensed file.
+    """Condense to the end, or until budget or patience is, and write the condensed file.
 
     Args:
         folder: With its ``recipe.json``.
@@ -75,13 +76,20 @@ def condense(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | N
     with Metrics(folder.metrics, keep=lines) as metrics:
         if metrics.lines < lines:
             note(f"{folder.metrics}: {lines - metrics.lines} lines before the checkpoint are lost.")
-        outcome = _drive(folder, plan, run, metrics, before=before)
+        with Watch(folder.proxy, run, patience=plan.patience) as watch:
+            outcome = _drive(folder, plan, run, metrics, watch, before=before)
     run.so_far(created=plan.created).save(folder.condensed)
     write_json(folder.outcome, outcome)
 
 
 def _drive(
-    folder: RunFolder, plan: Plan, run: Condensation, metrics: Metrics, *, before: float
+    folder: RunFolder,
+    plan: Plan,
+    run: Condensation,
+    metrics: Metrics,
+    watch: Watch,
+    *,
+    before: float,
 ) -> Mapping[str, Any]:
     """Take the steps; what ``outcome.json`` shall say."""
     begin = saved_at = time.monotonic()
@@ -95,7 +103,11 @@ def _drive(
         with live(
             "condense", total=recipe.iterations * inner, done=run.state.outer * inner, unit="step"
         ) as show:
-            while not _spent(budget, elapsed) and (progress := next(iter(run), None)):
+            while (
+                not _spent(budget, elapsed)
+                and not watch.exhausted
+                and (progress := next(iter(run), None))
+            ):
                 elapsed = before + time.monotonic() - begin
                 if not progress.boundary:
                     beyond += 1
@@ -109,19 +121,26 @@ def _drive(
                     unsaved.save(folder)
                     unsaved, saved_at = None, time.monotonic()
                 preview(folder, run)
+                watch.boundary(run, elapsed)
     finally:  # an interruption or a loss that is not finite costs no whole iteration
         if unsaved is not None:
             metrics.sync()
             unsaved.save(folder)
     outer = run.state.outer
     complete = outer == recipe.iterations
-    if not complete:
+    watch.end(run, beyond=beyond)
+    if not complete and watch.exhausted:
+        note(
+            f"No size has become better on average for {plan.patience} measures, so the run ends "
+            f"after iteration {outer} of {recipe.iterations}."
+        )
+    elif not complete:
         note(
             f"The time budget of {clock(budget or 0)} is spent in iteration {outer + 1} of "
             f"{recipe.iterations}; the result is what was reached."
         )
     return {
-        "reason": "complete" if complete else "time budget",
+        "reason": "complete" if complete else "patience" if watch.exhausted else "time budget",
         "iterations": outer,
         "of": recipe.iterations,
         "steps_beyond": beyond,

@@ -17,6 +17,7 @@ from condensery.cli.metrics import read_metrics
 from condensery.cli.pictures import sheet
 from condensery.cli.plan import Plan
 from condensery.cli.run_folder import RunFolder
+from condensery.cli.watching import proxy_line
 from condensery.data import Data
 from condensery.evaluation import read_observations, summary, table
 from condensery.report import write_report
@@ -50,6 +51,8 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
     if condensed.observations:
         print(table(condensed.observations))
         print()
+    if measured := proxy_line(folder.proxy):
+        print(measured)
     print(f"Condensed file: {folder.condensed}")
     print(f"Report: {folder.report}")
     return fresh

@@ -73,6 +73,7 @@ class Plan:
         device: Such as ``"cpu"``.
         threads: Of torch on the CPU; the same bits need the same number.
         time_budget: Seconds for condensing, or ``None``.
+        patience: Measures of the sizes without a better mean that end condensing, or ``None``.
         evaluation: Of the result; ``None`` for none.
         created: The text that the condensed file gets: fixed, so that a resumed run writes the
             same bytes.
@@ -88,6 +89,7 @@ class Plan:
     time_budget: float | None
     evaluation: EvaluationPlan | None
     created: str
+    patience: int | None = None
     changes: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
@@ -100,6 +102,7 @@ class Plan:
             "device": self.device,
             "threads": self.threads,
             "time_budget": self.time_budget,
+            "patience": self.patience,
             "recipe": to_json(self.recipe),
             "evaluation": None if self.evaluation is None else asdict(self.evaluation),
             "changes": [dict(change) for change in self.changes],
@@ -123,6 +126,7 @@ class Plan:
                 device=values["device"],
                 threads=int(values["threads"]),
                 time_budget=values["time_budget"],
+                patience=values.get("patience"),
                 evaluation=None if evaluation is None else EvaluationPlan(**_tuples(evaluation)),
                 created=values["created"],
                 changes=tuple(values["changes"]),

@@ -55,6 +55,11 @@ class RunFolder:
         return self.path / "metrics.jsonl"
 
     @property
+    def proxy(self) -> Path:
+        """One line a measure of all sizes on the way."""
+        return self.path / "proxy.jsonl"
+
+    @property
     def checkpoints(self) -> Path:
         """States to resume from."""
         return self.path / "checkpoints"
@@ -184,7 +189,7 @@ class RunFolder:
                 if folder.is_dir():
                     shutil.rmtree(folder)
             results = (self.condensed, self.outcome, self.report)
-            for file in (*results, self.observations, self.metrics):
+            for file in (*results, self.observations, self.metrics, self.proxy):
                 file.unlink(missing_ok=True)
             for part in self.path.glob(".*.part"):
                 part.unlink(missing_ok=True)

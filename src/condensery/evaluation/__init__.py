@@ -4,12 +4,12 @@ from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.protocol import LABELS, Protocol, Subject
 from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for
+from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.scores import (
     augmentation_robust_score,
     label_robust_score,
     score_table,
 )
-from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.summary import summary, table
 
 __all__ = [

@@ -1,0 +1,142 @@
+"""The proxy during a run: measured now and then, noted in ``proxy.jsonl``, asked when to stop.
+
+Measuring draws from streams of its own and changes nothing of the run: with and without it the
+result has the same bits.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from condensery.api import Condensation
+from condensery.cli.metrics import Metrics, read_metrics
+from condensery.cli.progress import note
+from condensery.errors import UnsupportedNetwork
+from condensery.evaluation import Proxy
+
+__all__ = ["Watch", "proxy_line"]
+
+_MEASURES = 20
+"""Measures of a whole run, at most."""
+
+_SHARE = 0.02
+"""Of the run's time that measuring may take; a measure that would take more is left out."""
+
+_WITHOUT_NETWORK = "convnet3-w32"
+"""Judges of a run that has no network of its own."""
+
+
+class Watch:
+    """Measures a run and keeps what it found.
+
+    Attributes:
+        exhausted: Whether the last ``patience`` measures brought no better mean.
+    """
+
+    def __init__(self, path: Path, run: Condensation, *, patience: int | None) -> None:
+        """Open the file; lines of iterations that the run does again are dropped.
+
+        Args:
+            path: Of ``proxy.jsonl``.
+            run: At the boundary where it goes on.
+            patience: Measures without a better mean that end the run; None: it is never ended,
+                and measures that cost too much are left out.
+        """
+        known = [line for line in read_metrics(path) if not line["end"]]
+        keep = sum(line["outer"] <= run.state.outer for line in known)
+        self._means = [float(line["mean"]) for line in known[:keep]]
+        self._file = Metrics(path, keep=keep)
+        self._patience = patience
+        self._proxy: Proxy | None = None
+        self._spent = self._last = 0.0
+        self._measured: tuple[int, int] | None = None
+        self._off = False
+        self.exhausted = False
+
+    def __enter__(self) -> Watch:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._file.__exit__(kind, error, trace)
+
+    def boundary(self, run: Condensation, elapsed: float) -> None:
+        """Measure at the end of an outer iteration, where it is time for it and cheap enough.
+
+        Args:
+            run: At a boundary.
+            elapsed: Seconds that the run has taken.
+        """
+        outer, whole = run.state.outer, run.recipe.iterations
+        if (outer * _MEASURES) // whole == ((outer - 1) * _MEASURES) // whole:
+            return
+        dear = self._spent + self._last > _SHARE * elapsed
+        if dear and self._last and self._patience is None:
+            return
+        self._measure(run, beyond=0, end=False)
+        if self._patience is not None and not self._off:
+            best = self._means.index(min(self._means))
+            self.exhausted = len(self._means) - 1 - best >= self._patience
+
+    def end(self, run: Condensation, *, beyond: int) -> None:
+        """Measure the result, if it was not yet.
+
+        Args:
+            run: As it ends.
+            beyond: Image updates since the last boundary.
+        """
+        if self._measured != (run.state.outer, beyond):
+            self._measure(run, beyond=beyond, end=True)
+
+    def _measure(self, run: Condensation, *, beyond: int, end: bool) -> None:
+        if self._off:
+            return
+        begin = ready = time.monotonic()
+        recipe, state = run.recipe, run.state
+        try:
+            if self._proxy is None:
+                name = _WITHOUT_NETWORK if recipe.network == "none" else recipe.network
+                self._proxy = Proxy(run.data, name, device=run.device)
+                ready = time.monotonic()
+            found = self._proxy(recipe.parameterization.decode(state.stored))
+        except UnsupportedNetwork as error:
+            self._off = True
+            note(f"The sizes are not measured on the way: {error}")
+            return
+        now = time.monotonic()
+        self._spent, self._last = self._spent + now - begin, now - ready
+        self._measured = (state.outer, beyond)
+        self._means += [] if end else [found.mean]
+        self._file.add(
+            {
+                "outer": state.outer,
+                "beyond": beyond,
+                "end": end,
+                "mean": found.mean,
+                "relative": [round(r, 6) for r in found.relative],
+                "loss": list(found.loss),
+                "seconds": round(now - begin, 3),
+            }
+        )
+
+
+def proxy_line(path: Path) -> str | None:
+    """The last measure in words, or None."""
+    lines = read_metrics(path)
+    if not lines:
+        return None
+    relative: Sequence[Any] = lines[-1]["relative"]
+    sizes = sorted({1, 2, 5, 10, 20, 50, 100, len(relative)})
+    shown = ", ".join(f"{k}: {relative[k - 1]:.3f}" for k in sizes if k <= len(relative))
+    return (
+        f"Distance of mean features to real images, random images have 1: {shown}; mean "
+        f"{lines[-1]['mean']:.3f}"
+    )

@@ -1,0 +1,142 @@
+"""A cheap measure of every size of a set, while it is made and without training a network.
+
+The mean feature of each prefix is compared with that of real training images, class by class,
+under fresh networks. **Held out** are networks and draws: they come from streams of their own name
+and seed, so no run ever sees them, and the same ones judge every run on the same data. Test images
+are never touched: what is chosen by this measure is chosen on training data.
+
+Knows nothing about how the set is made.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from condensery import networks
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.networks import still_features
+from condensery.rng import stream
+from condensery.types import Examples
+
+__all__ = ["Measure", "Proxy"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measure:
+    """What was found, size by size from 1.
+
+    Attributes:
+        loss: Squared distance of mean features, summed over features and classes, mean over
+            networks.
+        random: What random real images of that size are expected to have.
+    """
+
+    loss: tuple[float, ...]
+    random: tuple[float, ...]
+
+    @property
+    def relative(self) -> tuple[float, ...]:
+        """``loss`` over ``random``: 1 is as good as random images, smaller is better."""
+        return tuple(a / max(b, 1e-30) for a, b in zip(self.loss, self.random, strict=True))
+
+    @property
+    def mean(self) -> float:
+        """Geometric mean of ``relative`` over the sizes."""
+        return math.exp(sum(math.log(max(r, 1e-30)) for r in self.relative) / len(self.relative))
+
+
+class Proxy:
+    """Measures sets on one kind of network and one data set.
+
+    Source:
+        The loss is that of Zhao & Bilen 2023 (DM). As a judge of prefixes it is ours:
+        docs/methods/nested.md says what is known about it.
+    """
+
+    def __init__(
+        self,
+        data: ImageData,
+        network: str,
+        *,
+        judges: int = 3,
+        sample: int = 200,
+        seed: int = 0,
+        device: str = "cpu",
+    ) -> None:
+        """Draw the judges and show them the real images.
+
+        Args:
+            data: Real training images.
+            network: A name of ``known_networks()``, or ``package.module:factory``.
+            judges: Networks of that kind, at least 1.
+            sample: Random real images per class that stand for it, at least 1.
+            seed: Of the judges and the sample; not the run's.
+            device: Where the judges live.
+
+        Raises:
+            ConfigError: If a number is below 1.
+            UnsupportedNetwork: If the network has no features.
+        """
+        for name, value in (("judges", judges), ("sample", sample)):
+            if value < 1:
+                raise ConfigError(f"{name} = {value}, but it must be at least 1.")
+        self._data = data
+        self._judges = [
+            networks.build(
+                network,
+                channels=data.channels,
+                classes=data.classes,
+                side=data.side,
+                seed=seed,
+                path=("proxy", "network", judge),
+            ).to(device)
+            for judge in range(judges)
+        ]
+        own = [data.of_class(c) for c in range(data.classes)]
+        drawn = [
+            index[torch.randperm(len(index), generator=stream(seed, "proxy", "real", c))[:sample]]
+            for c, index in enumerate(own)
+        ]
+        self._means: list[Tensor] = []  # a judge: [class_, feature]
+        self._spread = 0.0  # variance summed over features and classes, mean over judges
+        for judge in self._judges:
+            seen = [still_features(judge, _batches(data, data.pixels(i))) for i in drawn]
+            self._means.append(torch.stack([f.mean(dim=0) for f in seen]))
+            spread = sum(float(f.var(dim=0).sum()) for f in seen if len(f) > 1)
+            self._spread += spread / judges
+
+    def __call__(self, examples: Examples) -> Measure:
+        """Measure every prefix.
+
+        Args:
+            examples: Decoded, in [0, 1]. A class that holds fewer images than a size asks for
+                gives all it has.
+        """
+        sizes = int(examples.rank.max()) + 1
+        loss = torch.zeros(sizes, dtype=torch.float64)
+        for judge, means in zip(self._judges, self._means, strict=True):
+            seen = still_features(judge, _batches(self._data, examples.images.detach()))
+            for c in examples.class_.unique().tolist():
+                mine = examples.class_ == c
+                prefixes = _prefix_means(seen[mine], examples.rank[mine], sizes)
+                loss += (prefixes - means[c]).square().sum(dim=1).double().cpu()
+        random = tuple(self._spread / size for size in range(1, sizes + 1))
+        return Measure(loss=tuple((loss / len(self._judges)).tolist()), random=random)
+
+
+def _prefix_means(features: Tensor, rank: Tensor, sizes: int) -> Float[Tensor, "size feature"]:
+    """The mean feature of ``rank < size`` for every size from 1."""
+    sums = features.new_zeros(sizes, features.shape[1]).index_add_(0, rank, features).cumsum(dim=0)
+    held = torch.bincount(rank, minlength=sizes).cumsum(dim=0)
+    return sums / held[:, None]
+
+
+def _batches(data: ImageData, images: Tensor) -> Iterator[Tensor]:
+    return (data.normalise(part) for part in images.split(64))
