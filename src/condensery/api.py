@@ -8,18 +8,21 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
+from pathlib import Path
 
 from condensery import networks
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData, whitened
 from condensery.engines import choose
 from condensery.errors import ConfigError, nearest
+from condensery.experts import Order
 from condensery.loop import run, start
 from condensery.methods import recipe_for
 from condensery.progress import Progress, State
 from condensery.recipe import PARTS, Recipe, changed, to_json
+from condensery.schedules import Experts
 
-__all__ = ["Condensation", "condense", "resolve", "settled"]
+__all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
 
 
 class Condensation:
@@ -30,7 +33,11 @@ class Condensation:
         data: Real training images, whitened if the recipe says so.
         seed: Of every draw.
         state: After the last step taken; the result is made of it at any time.
+        buffer: Folder for experts' trajectories, where the recipe names none; may be set until
+            the first step, and never changes the result. None: they are kept in memory.
     """
+
+    buffer: Path | None = None
 
     def __init__(
         self,
@@ -53,10 +60,33 @@ class Condensation:
         return self._steps
 
     def _run(self) -> Iterator[Progress]:
-        steps = run(self.recipe, self.data, seed=self.seed, state=self.state, device=self.device)
+        steps = run(self._kept(), self.data, seed=self.seed, state=self.state, device=self.device)
         for progress in steps:
             self.state = progress.state
             yield progress
+
+    def experts(self) -> Order | None:
+        """The experts that the run draws from; iterating trains those that are missing.
+
+        None where it needs none. The run trains an expert itself when it is first drawn.
+        """
+        recipe = self._kept()
+        if not isinstance(recipe.schedule, Experts):
+            return None
+        return recipe.schedule.order(
+            self.data,
+            network=recipe.network,
+            precision=recipe.precision,
+            device=self.device,
+            compiled=recipe.compiled,
+        )
+
+    def _kept(self) -> Recipe:
+        """The recipe with a place for the experts; not the one that goes into files."""
+        schedule = self.recipe.schedule
+        if self.buffer is None or not isinstance(schedule, Experts) or schedule.buffer:
+            return self.recipe
+        return replace(self.recipe, schedule=replace(schedule, buffer=str(self.buffer)))
 
     def result(self, *, created: str | None = None) -> CondensedSet:
         """Finish the run and return its condensed set.
@@ -186,3 +216,64 @@ def settled(recipe: Recipe, data: ImageData) -> Recipe:
     )
     taken = own if own.name == asked.name else asked  # also when the library chose it earlier
     return replace(recipe, engine=taken.name, engine_reason=taken.reason)
+
+
+def train_experts(
+    data: Data | ImageData,
+    folder: str | Path,
+    *,
+    method: str = "mtt",
+    ipc: int = 10,
+    preset: str = "quick",
+    network: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    experts: int | None = None,
+    epochs: int | None = None,
+    device: str = "cpu",
+) -> Order:
+    """Train experts into a folder that several runs share, by their ``schedule.buffer``.
+
+    Nothing is trained yet: ``for made in train_experts(...)`` trains what is missing, epoch after
+    epoch, and goes on where it was stopped.
+
+    Args:
+        data: As in ``condense``.
+        folder: Made if absent; one that holds other experts is refused.
+        method: One whose schedule is experts.
+        ipc: With ``preset`` decides how many epochs are needed, and in ``paper`` the whitening.
+        preset: As in ``condense``; decides network and training.
+        network: As in ``condense``.
+        settings: As in ``condense``, such as ``{"schedule.training.lr": "0.01"}``.
+        experts: How many, if not as many as the recipe draws from.
+        epochs: Of each, if not as many as the recipe needs.
+        device: Such as ``"cpu"`` or ``"cuda"``.
+
+    Raises:
+        ConfigError: For anything unknown or out of range, or a method without experts.
+        ArtifactError: When it is iterated, if the folder holds other experts.
+    """
+    train = data.train if isinstance(data, Data) else data
+    recipe = resolve(
+        train,
+        method=method,
+        ipc=ipc,
+        preset=preset,
+        sizes=None,
+        network=network,
+        settings=settings or {},
+    )
+    schedule = recipe.schedule
+    if not isinstance(schedule, Experts):
+        raise ConfigError(f"method = {method!r} matches no experts. Use mtt.")
+    order = replace(schedule, buffer=str(folder)).order(
+        whitened(train, recipe.whiten),
+        network=recipe.network,
+        precision=recipe.precision,
+        device=device,
+        compiled=recipe.compiled,
+    )
+    return replace(
+        order,
+        experts=order.experts if experts is None else experts,
+        epochs=order.epochs if epochs is None else epochs,
+    )

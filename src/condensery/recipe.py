@@ -21,10 +21,11 @@ from condensery.objectives import (
     GradientMatching,
     Objective,
     RidgeRegression,
+    TrajectoryMatching,
 )
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
 from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
-from condensery.schedules import NoNetwork, Redraw, Schedule, TrainOnSynthetic
+from condensery.schedules import Experts, NoNetwork, Redraw, Schedule, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
@@ -123,13 +124,19 @@ _OBJECTIVES: Mapping[str, type] = {
     "gradient": GradientMatching,
     "distribution": DistributionMatching,
     "ridge-regression": RidgeRegression,
+    "trajectory": TrajectoryMatching,
 }
 
 PARTS: Mapping[str, Mapping[str, type]] = {
     "parameterization": {"pixels": Pixels, "multi-formation": MultiFormation},
     "augment": _AUGMENTS,
     "sampler": {"random-per-class": RandomPerClass, "kmeans-per-class": KMeansPerClass},
-    "schedule": {"no-network": NoNetwork, "redraw": Redraw, "train-on-synthetic": TrainOnSynthetic},
+    "schedule": {
+        "experts": Experts,
+        "no-network": NoNetwork,
+        "redraw": Redraw,
+        "train-on-synthetic": TrainOnSynthetic,
+    },
     "objective": _OBJECTIVES,
     "sizes": {
         "one": OneSize,

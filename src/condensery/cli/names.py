@@ -17,7 +17,7 @@ __all__ = [
     "SIZES",
 ]
 
-METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "nested")
+METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "mtt", "nested")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
 PROTOCOLS = ("idc", "dc", "dsa", "mtt", "kip")

@@ -4,7 +4,16 @@
 of one file each. Knows nothing about what is matched to them.
 """
 
-from condensery.experts.buffer import Buffer, Made, opened
+from condensery.experts.buffer import Buffer, Made, Order, opened
 from condensery.experts.schooling import EXPERT_TRAINING, Parameters, Schooling, loaded
 
-__all__ = ["EXPERT_TRAINING", "Buffer", "Made", "Parameters", "Schooling", "loaded", "opened"]
+__all__ = [
+    "EXPERT_TRAINING",
+    "Buffer",
+    "Made",
+    "Order",
+    "Parameters",
+    "Schooling",
+    "loaded",
+    "opened",
+]

@@ -17,7 +17,7 @@ from condensery.errors import ConfigError
 from condensery.experts import files
 from condensery.experts.schooling import Parameters, Schooling
 
-__all__ = ["Buffer", "Made", "opened"]
+__all__ = ["Buffer", "Made", "Order", "opened"]
 
 SAVE_EVERY = 30.0
 """Seconds between two writings of an unfinished trajectory, at least."""
@@ -167,6 +167,47 @@ class Buffer:
             self._memory[index] = (snapshots, losses)
         else:
             files.write(self._path(index), snapshots, facts=self._facts, losses=losses)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Order:
+    """Experts that are wanted; iterating trains those that are missing.
+
+    Attributes:
+        buffer: Where they are kept.
+        experts: How many, at least 1.
+        epochs: Of each.
+        device: Where to train.
+        compiled: See ``Trainer``.
+    """
+
+    buffer: Buffer
+    experts: int
+    epochs: int
+    device: str = "cpu"
+    compiled: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("experts", "epochs"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{getattr(self, name)} {name} are too few: at least 1 is kept.")
+
+    def __iter__(self) -> Iterator[Made]:
+        """One ``Made`` an epoch that is trained."""
+        return self.buffer.make(
+            self.experts, self.epochs, device=self.device, compiled=self.compiled
+        )
+
+    def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
+        """Parameters of expert ``index`` after so many epochs; trains it if it is missing."""
+        for _ in self.buffer.grow(index, self.epochs, device=self.device, compiled=self.compiled):
+            pass
+        return self.buffer.snapshots(index, *numbers)
+
+    @property
+    def missing(self) -> int:
+        """Epochs that are still to be trained; see ``Buffer.missing``."""
+        return self.buffer.missing(self.experts, self.epochs)
 
 
 def opened(schooling: Schooling, data: ImageData, folder: Path | None) -> Buffer:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.methods import dc, dm, dream, dsa, idc, kip, mdc, nested
+from condensery.methods import dc, dm, dream, dsa, idc, kip, mdc, mtt, nested
 from condensery.recipe import Recipe
 
 __all__ = ["METHODS", "Method", "recipe_for"]
@@ -81,6 +81,12 @@ METHODS: Mapping[str, Method] = {
         presets=dream.PRESETS,
         paper="Liu et al., ICCV 2023, arXiv 2302.14416",
         summary="idc matched to real images that stand for the clusters of their class",
+    ),
+    "mtt": Method(
+        recipe=mtt.recipe,
+        presets=mtt.PRESETS,
+        paper="Cazenavette et al., CVPR 2022, arXiv 2203.11932",
+        summary="one size: train on the set, arrive where training on real images arrived",
     ),
     "nested": Method(
         recipe=nested.recipe,

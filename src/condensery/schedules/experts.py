@@ -12,8 +12,9 @@ from typing import ClassVar
 
 import torch
 
+from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.experts import EXPERT_TRAINING, Buffer, Schooling, loaded, opened
+from condensery.experts import EXPERT_TRAINING, Order, Schooling, loaded, opened
 from condensery.rng import stream
 from condensery.schedules.base import World
 from condensery.training import SGDTraining
@@ -70,32 +71,58 @@ class Experts:
         """Epochs that every expert is trained: no target is later."""
         return self.latest - 1 + self.span
 
-    def schooling(self, network: str, *, precision: str) -> Schooling:
-        """How the experts are trained."""
-        return Schooling(
+    def order(
+        self,
+        data: ImageData,
+        *,
+        network: str,
+        precision: str = "fp32",
+        device: str = "cpu",
+        compiled: bool = False,
+    ) -> Order:
+        """The experts that a run on ``data`` draws from.
+
+        Args:
+            data: Real images, as the networks are to see them.
+            network: Name of the architecture.
+            precision: Of their training.
+            device: Where they are trained.
+            compiled: See ``Trainer``.
+
+        Raises:
+            ConfigError: If they are too large for the memory, and there is no folder.
+        """
+        schooling = Schooling(
             network=network,
             training=self.training,
             steps=self.steps,
             seed=self.seed,
             precision=precision,
         )
+        folder = Path(self.buffer).expanduser() if self.buffer else None
+        buffer = opened(schooling, data, folder)
+        buffer.check_memory(self.trajectories, self.epochs)
+        return Order(
+            buffer=buffer,
+            experts=self.trajectories,
+            epochs=self.epochs,
+            device=device,
+            compiled=compiled,
+        )
 
     def moments(self, outer: int, world: World) -> Iterator[Moment]:
         """See ``Schedule.moments``; trains an expert when it is first drawn."""
-        buffer = self._buffer(world)
+        order = self.order(
+            world.data,
+            network=world.architecture,
+            precision=world.precision,
+            device=world.device,
+            compiled=world.compiled,
+        )
         rng = stream(world.seed, "expert", outer)
         index = int(torch.randint(self.trajectories, (), generator=rng))
         start = int(torch.randint(self.latest, (), generator=rng))
-        for _ in buffer.grow(index, self.epochs, device=world.device, compiled=world.compiled):
-            pass
-        before, after = buffer.snapshots(index, start, start + self.span)
+        before, after = order.snapshots(index, start, start + self.span)
         network = loaded(world.network("network", outer), before).to(world.device)
         target = {name: p.to(world.device) for name, p in after.items()}
         yield Moment(at=(outer, 0), network=network, seed=world.seed, target=target)
-
-    def _buffer(self, world: World) -> Buffer:
-        schooling = self.schooling(world.architecture, precision=world.precision)
-        folder = Path(self.buffer).expanduser() if self.buffer else None
-        buffer = opened(schooling, world.data, folder)
-        buffer.check_memory(self.trajectories, self.epochs)
-        return buffer

@@ -1,0 +1,64 @@
+"""Experts as the command line trains them: shown epoch by epoch, stopped in time.
+
+Knows nothing about run folders but where in one the experts are.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from condensery.api import Condensation
+from condensery.cli.progress import clock, live
+from condensery.errors import ConfigError
+from condensery.experts import Order
+
+__all__ = ["provide", "train"]
+
+
+def train(order: Order, *, left: float | None = None) -> float:
+    """Train what is missing.
+
+    Args:
+        order: The experts that are wanted.
+        left: Seconds that it may take, if there is a limit.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        ConfigError: If the time is spent before all are trained; what is done is kept.
+    """
+    begin, missing = time.monotonic(), order.missing
+    if not missing:
+        return 0.0
+    total = order.experts * order.epochs
+    with live("experts", total=total, done=total - missing, unit="epoch") as show:
+        for made in order:
+            spent = time.monotonic() - begin
+            rest = None if left is None else left - spent
+            show.step(
+                f"expert {made.index + 1}/{order.experts}, epoch {made.epoch}/{order.epochs}, "
+                f"loss {made.loss:.4g}",
+                left=rest,
+            )
+            missing -= 1
+            if rest is not None and rest <= 0 < missing:
+                raise ConfigError(
+                    f"The time budget is spent after {clock(spent)} with {missing} epochs of the "
+                    f"experts still to train; those trained are kept. Resume with a larger "
+                    "--time-budget, or take fewer or shorter experts (schedule.trajectories, "
+                    "schedule.steps)."
+                )
+    return time.monotonic() - begin
+
+
+def provide(run: Condensation, folder: Path, *, left: float | None) -> float:
+    """Train the experts that a run draws from, into a folder unless the recipe names one.
+
+    Returns:
+        Seconds that it took; 0 for a run that needs none.
+    """
+    run.buffer = folder
+    order = run.experts()
+    return 0.0 if order is None else train(order, left=left)
