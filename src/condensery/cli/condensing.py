@@ -20,6 +20,7 @@ from condensery.cli.pictures import preview
 from condensery.cli.plan import Plan
 from condensery.cli.progress import clock, live, note
 from condensery.cli.run_folder import RunFolder, write_json
+from condensery.cli.training import provide
 from condensery.cli.watching import Watch
 from condensery.data import Data
 from condensery.progress import Progress, State
@@ -73,6 +74,8 @@ def condense(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | N
         note(f"Goes on after iteration {checkpoint.step} of {plan.recipe.iterations}.")
     elif run is None:
         run = Condensation(plan.recipe, data.train, seed=plan.seed, device=plan.device)
+    left = None if plan.time_budget is None else plan.time_budget - before
+    before += provide(run, folder.experts, left=left)
     with Metrics(folder.metrics, keep=lines) as metrics:
         if metrics.lines < lines:
             note(f"{folder.metrics}: {lines - metrics.lines} lines before the checkpoint are lost.")

@@ -65,6 +65,11 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
+    def experts(self) -> Path:
+        """Trajectories of the experts that the run draws from, where its recipe names no folder."""
+        return self.path / "experts"
+
+    @property
     def pictures(self) -> Path:
         """Previews over the run."""
         return self.path / "pictures"
@@ -185,7 +190,7 @@ class RunFolder:
     def _remove_run(self) -> None:
         """Remove what a run writes, ``recipe.json`` last; other things are left alone."""
         with self.locked():
-            for folder in (self.checkpoints, self.pictures):
+            for folder in (self.checkpoints, self.pictures, self.experts):
                 if folder.is_dir():
                     shutil.rmtree(folder)
             results = (self.condensed, self.outcome, self.report)
