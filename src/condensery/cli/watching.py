@@ -104,7 +104,8 @@ class Watch:
         try:
             if self._proxy is None:
                 name = _WITHOUT_NETWORK if recipe.network == "none" else recipe.network
-                self._proxy = Proxy(run.data, name, device=run.device)
+                sample = max(200, 20 * recipe.ipc)  # its own error is then 1/20 of random images'
+                self._proxy = Proxy(run.data, name, sample=sample, device=run.device)
                 ready = time.monotonic()
             found = self._proxy(recipe.parameterization.decode(state.stored))
         except UnsupportedNetwork as error:

@@ -33,7 +33,7 @@ from condensery.sizes import OneSize
 from condensery.training import SGDTraining
 from condensery.updates import Adam, joint_sgd
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["PRESETS", "pays_to_compile", "recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -167,11 +167,11 @@ def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
         ),
         objective=GradientMatching(metric="mse"),
         update=Adam(lr=short.lr, settle=7),
-        compiled=_pays_to_compile(data, updates=short.iterations * short.inner),
+        compiled=pays_to_compile(data, updates=short.iterations * short.inner),
     )
 
 
-def _pays_to_compile(data: ImageData, *, updates: int) -> bool:
+def pays_to_compile(data: ImageData, *, updates: int) -> bool:
     """Whether a run earns back the minute that compiling takes.
 
     Fashion-MNIST, ConvNet-3 width 64, one thread: an update takes 5.5 s in one pass and 3.2 s

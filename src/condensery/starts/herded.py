@@ -38,9 +38,9 @@ class HerdedImages:
         Ours; the greedy choice is herding (Welling 2009).
     """
 
-    candidates: int = 60
+    candidates: int = 50
     networks: int = 4
-    sample: int = 256
+    sample: int = 200
 
     def __post_init__(self) -> None:
         for name in ("candidates", "networks", "sample"):
