@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 import sys
 from dataclasses import replace
 
@@ -201,10 +202,10 @@ def test_test_images_that_do_not_fit_the_set_are_refused(
         evaluate(condensed, replace(data, test=split(counts, 0, **changes)))
 
 
-def test_a_set_for_whitened_images_is_refused(data: Data, condensed: CondensedSet):
+def test_a_set_of_an_unknown_whitening_is_refused(data: Data, condensed: CondensedSet):
     whitened = replace(condensed, manifest={**condensed.manifest, "zca": {"ridge": 0.1}})
 
-    with pytest.raises(DataError, match="ZCA"):
+    with pytest.raises(DataError, match="no whitening known here"):
         evaluate(whitened, data)
 
 
@@ -223,10 +224,14 @@ def test_classes_that_another_reader_calls_differently_are_taken_by_label(
     assert len(evaluate(condensed, replace(data, test=renamed), sizes=[1], seeds=1)) == 2
 
 
-def test_only_bfloat16_with_many_full_batches_is_compiled(
+@pytest.fixture
+def compiled(
     data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
-):
+) -> Callable[..., set[bool]]:
+    """Which trials of a choice are compiled, where 100 steps of any network are worth it."""
     monkeypatch.setattr(trials_module, "COMPILE_AFTER", 100)
+    monkeypatch.setattr(trials_module, "SWEEP_AFTER", 100)
+    monkeypatch.setattr(trials_module, "compiler", lambda: "/usr/bin/c++")
     asked: list[bool] = []
 
     def run(self: Trial, *, compiled: bool) -> tuple[float, int]:
@@ -235,19 +240,41 @@ def test_only_bfloat16_with_many_full_batches_is_compiled(
 
     monkeypatch.setattr(Trial, "run", run)
 
-    def compiled(batch: int, **choices: object) -> set[bool]:
+    def choice(batch: int, networks: str, **choices: object) -> set[bool]:
         asked.clear()
         training = SGDTraining(augment=Identity(), batch=batch)
         protocol = Protocol(name="p", training=training)
-        trials = evaluate(condensed, data, sizes=[2], networks=SMALL, protocol=protocol, **choices)
-        list(trials)
+        list(evaluate(condensed, data, sizes=[2], networks=networks, protocol=protocol, **choices))
         return set(asked)
 
-    assert compiled(6, steps=50, seeds=1, precision="bf16") == {True}
-    assert compiled(6, steps=49, seeds=1, precision="bf16") == {False}
-    assert compiled(6, steps=25, seeds=2, precision="bf16") == {True}
-    assert compiled(64, steps=50, seeds=1, precision="bf16") == {False}
-    assert compiled(6, steps=50, seeds=1, precision="fp32") == {False}
+    return choice
+
+
+def test_only_bfloat16_with_many_full_batches_is_compiled(compiled: Callable[..., set[bool]]):
+    assert compiled(6, "mlp", steps=50, seeds=1, precision="bf16") == {True}
+    assert compiled(6, "mlp", steps=49, seeds=1, precision="bf16") == {False}
+    assert compiled(6, "mlp", steps=25, seeds=2, precision="bf16") == {True}
+    assert compiled(64, "mlp", steps=50, seeds=1, precision="bf16") == {False}
+    assert compiled(6, "mlp", steps=50, seeds=1, precision="fp32") == {False}
+
+
+def test_of_a_convnet_every_step_counts(compiled: Callable[..., set[bool]]):
+    assert compiled(64, "convnet2-w4", steps=50, seeds=1, precision="bf16") == {True}
+    assert compiled(64, "convnet2-w4", steps=49, seeds=1, precision="bf16") == {False}
+    assert compiled(64, "convnet2-w4", steps=50, seeds=1, precision="fp32") == {False}
+
+
+def test_without_a_compiler_nothing_is_compiled_and_a_warning_says_so(
+    compiled: Callable[..., set[bool]],
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+):
+    monkeypatch.setattr(trials_module, "compiler", lambda: None)
+
+    assert compiled(64, "convnet2-w4", steps=49, seeds=1, precision="bf16") == {False}
+    assert caplog.text == ""
+    assert compiled(64, "convnet2-w4", steps=50, seeds=1, precision="bf16") == {False}
+    assert "C++ compiler" in caplog.text
 
 
 def test_nothing_is_trained_until_a_result_is_asked_for(data: Data, condensed: CondensedSet):

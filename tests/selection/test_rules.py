@@ -119,6 +119,18 @@ def test_k_means_of_equal_images_fills_up_with_what_is_left():
     assert {int(i) >= 4 for i in order[:2]} == {True, False}
 
 
+def asked(network: str, *, steps: int) -> Asked:
+    return Asked(
+        ipc=1,
+        seed=0,
+        network=network,
+        steps=steps,
+        device="cpu",
+        on_step=lambda: None,
+        trained={},
+    )
+
+
 class Scripted(torch.nn.Module):
     """A network that is right where a script says so."""
 
@@ -142,7 +154,9 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
         [1, 0, 1, 1, 1],
         [0, 0, 0, 1, 1],
     ]
-    asked = Asked(ipc=1, seed=0, network="", steps=4, device="cpu", on_step=lambda: None)
+    asked = Asked(
+        ipc=1, seed=0, network="", steps=4, device="cpu", on_step=lambda: None, trained={}
+    )
 
     def course(network, data, asked):
         for _ in range(asked.steps):
@@ -154,16 +168,24 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
 
     monkeypatch.setattr(forgetting_module, "course", course)
     use()
-    assert forgotten(data, asked).tolist() == [2, 5, 1, 0, 0]
+    assert forgotten(data, told).tolist() == [2, 5, 1, 0, 0]
     use()
-    for class_, order in enumerate(forgetting_orders(data, asked)):
+    for class_, order in enumerate(forgetting_orders(data, told)):
         own = data.of_class(class_).tolist()
         count = [2, 5, 1, 0, 0]
         assert order.tolist() == sorted(own, key=lambda i: (-count[i], i))
 
 
 def test_the_network_that_forgets_is_trained_between_the_looks(data: ImageData):
-    asked = Asked(ipc=1, seed=0, network="convnet1-w4", steps=8, device="cpu", on_step=lambda: None)
+    asked = Asked(
+        ipc=1,
+        seed=0,
+        network="convnet1-w4",
+        steps=8,
+        device="cpu",
+        on_step=lambda: None,
+        trained={},
+    )
 
     events = forgotten(data, asked)
 

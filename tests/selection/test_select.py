@@ -124,6 +124,22 @@ def test_features_of_an_untrained_network_can_be_compared(data: ImageData):
     assert not torch.equal(untrained.images, trained.images)
 
 
+def test_several_selections_can_share_one_training(data: ImageData):
+    told: list[str] = []
+    shared: dict = {}
+    sets = {
+        by: chosen(data, by, trained=shared, on_step=lambda by=by: told.append(by))
+        for by in ("herding", "k-center", "k-means")
+    }
+
+    assert told == ["herding"] * 3
+    for by, set_ in sets.items():
+        assert set_.to_bytes() == chosen(data, by).to_bytes()
+    chosen(data, "herding", trained=shared, seed=4)
+    chosen(data, "herding", trained=shared, train_steps=2)
+    assert len(shared) == 3
+
+
 def test_features_are_computed_in_batches_whatever_their_size(
     data: ImageData, monkeypatch: pytest.MonkeyPatch
 ):

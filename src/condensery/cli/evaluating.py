@@ -24,7 +24,7 @@ from condensery.evaluation import (
     evaluate,
     read_observations,
 )
-from condensery.selection import steps_of
+from condensery.selection import Trained, steps_of
 
 __all__ = ["merged", "planned", "train"]
 
@@ -71,10 +71,11 @@ def train(
     """
     known = [] if path is None else read_observations(path)
     largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
+    trained: Trained = {}
     beside = [
         each
         if each == "random" or not isinstance(each, str)
-        else selected(data.train, by=each, ipc=largest, device=device)
+        else selected(data.train, by=each, ipc=largest, device=device, trained=trained)
         for each in _beside(evaluation)
     ]
     networks = _evaluation(condensed, data, evaluation, beside=beside, device=device, known=known)

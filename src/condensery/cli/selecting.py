@@ -7,7 +7,7 @@ from functools import partial
 from condensery.artifact import CondensedSet
 from condensery.cli.progress import live
 from condensery.data import ImageData
-from condensery.selection import select, steps_of
+from condensery.selection import Trained, select, steps_of
 
 __all__ = ["selected"]
 
@@ -21,6 +21,7 @@ def selected(
     network: str = "convnet3",
     train_steps: int | None = None,
     device: str = "cpu",
+    trained: Trained | None = None,
 ) -> CondensedSet:
     """What ``select`` chooses; raises what it raises."""
     steps = steps_of(by, data, train_steps=train_steps)
@@ -33,6 +34,7 @@ def selected(
         network=network,
         train_steps=train_steps,
         device=device,
+        trained=trained,
     )
     if not steps:
         return choose()

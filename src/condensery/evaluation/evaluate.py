@@ -24,7 +24,7 @@ from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.trial import Network, Trial, fresh
 from condensery.evaluation.trials import Trials
-from condensery.selection import RULES, random_selection, select, steps_of
+from condensery.selection import RULES, Trained, random_selection, select, steps_of
 from condensery.training import check_precision
 
 __all__ = ["Evaluation", "evaluate"]
@@ -202,8 +202,11 @@ def _beside(
             )
         else:
             _check_data(each, data)
+    trained: Trained = {}
     return {
-        name: select(data.train, by=each, ipc=largest, seed=seed) if isinstance(each, str) else each
+        name: select(data.train, by=each, ipc=largest, seed=seed, trained=trained)
+        if isinstance(each, str)
+        else each
         for name, each in zip(names, beside, strict=True)
     }
 

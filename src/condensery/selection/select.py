@@ -20,9 +20,10 @@ from condensery.selection.forgetting import check_forgetting, forgetting_orders
 from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
-from condensery.selection.order import Asked, Orders, as_condensed, check_ipc
+from condensery.selection.order import Asked, Orders, Trained, as_condensed, check_ipc
 from condensery.selection.random import random_orders
-from condensery.selection.training import TRAINING, class_features, drawn, trained
+from condensery.selection.training import TRAINING, class_features, drawn
+from condensery.selection.training import trained as trained_network
 
 __all__ = ["RULES", "Rule", "random_selection", "select", "steps_of"]
 
@@ -54,7 +55,7 @@ def _by_features(choose: Choose) -> Callable[[ImageData, Asked], Orders]:
     """The rule that compares features of a network trained on the data, class by class."""
 
     def orders(data: ImageData, asked: Asked) -> Orders:
-        network = trained(data, asked)
+        network = trained_network(data, asked)
         found: list[Tensor] = []
         for class_ in range(data.classes):
             own = data.of_class(class_)
@@ -107,6 +108,7 @@ def select(
     train_steps: int | None = None,
     device: str = "cpu",
     on_step: Callable[[], None] | None = None,
+    trained: Trained | None = None,
 ) -> CondensedSet:
     """Choose ``ipc`` real images of every class by a rule.
 
@@ -125,6 +127,8 @@ def select(
             10 epochs.
         device: Where the network is trained, such as ``"cpu"`` or ``"cuda"``.
         on_step: Called after every training step.
+        trained: Filled with the network whose features were compared, and asked before one is
+            trained: an own ``{}`` for all selections from the same data trains once.
 
     Returns:
         A condensed set whose ``method`` is ``by``, and whose recipe says the rest. The same
@@ -143,6 +147,7 @@ def select(
         steps=steps,
         device=device,
         on_step=on_step or _nothing,
+        trained={} if trained is None else trained,
     )
     recipe: dict[str, object] = {}
     if RULES[by].steps is not None:

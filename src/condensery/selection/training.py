@@ -65,11 +65,14 @@ def course(network: nn.Module, data: ImageData, asked: Asked) -> Iterator[Step]:
 
 
 def trained(data: ImageData, asked: Asked) -> nn.Module:
-    """The network after ``asked.steps`` steps."""
-    network = drawn(data, asked)
-    for _ in course(network, data, asked):
-        pass
-    return network
+    """The network after ``asked.steps`` steps; one that was trained before is taken again."""
+    key = (asked.network, asked.seed, asked.steps, asked.device)
+    if key not in asked.trained:
+        network = drawn(data, asked)
+        for _ in course(network, data, asked):
+            pass
+        asked.trained[key] = network
+    return asked.trained[key]
 
 
 def class_features(
