@@ -10,7 +10,7 @@ import torch
 from condensery import random_selection
 from condensery.artifact import CondensedSet
 from condensery.cli.main import main
-from condensery.data import load_data
+from condensery.data import load_data, whitened
 
 
 def test_a_file_of_dc_is_imported_evaluated_and_cut(tmp_path, capsys):
@@ -35,6 +35,20 @@ def test_a_file_of_dc_is_imported_evaluated_and_cut(tmp_path, capsys):
     said = capsys.readouterr().out
     facts = json.loads(said[said.index("{") :])
     assert facts["recipe"]["imported"]["file"] == released.name
+
+
+def test_a_whitened_set_of_mtt_is_evaluated_with_the_step_size_it_has_learned(tmp_path):
+    train = load_data("digits").train
+    chosen = torch.cat([train.of_class(c)[:1] for c in range(10)])
+    torch.save(whitened(train, "zca").normalise(train.pixels(chosen)), tmp_path / "images_best.pt")
+    torch.save(train.labels[chosen], tmp_path / "labels_best.pt")
+    torch.save(torch.tensor(0.02), tmp_path / "lr_best.pt")
+    out, seen = tmp_path / "mtt.safetensors", tmp_path / "seen.jsonl"
+    words = ["--format", "mtt", "--zca", "--data", "digits", "--out", str(out)]
+    assert main(["import", str(tmp_path / "images_best.pt"), *words]) == 0
+    lengths = ["--seeds", "1", "--steps", "3", "--networks", "convnet3-w16", "--protocol", "mtt"]
+    assert main(["evaluate", str(out), "--data", "digits", *lengths, "--out", str(seen)]) == 0
+    assert len(seen.read_text().splitlines()) == 2
 
 
 def test_an_export_comes_back_as_it_was(tmp_path):

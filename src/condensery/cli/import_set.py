@@ -113,7 +113,7 @@ def _undone(normalisation: dict[str, Any], data: str) -> str:
             lost = ", but for the contrast of every image" if "contrast" in normalisation else ""
             return (
                 f"undone: ZCA whitening with eps {normalisation['eps']}, fitted again to {data}"
-                f"{lost}; evaluation here uses no whitening"
+                f"{lost}; evaluation whitens again"
             )
         case _:
             mean, std = (

@@ -76,7 +76,8 @@ def import_set(
         created: Text for the file's ``created``; the time now if not given.
 
     Returns:
-        The set, with the mean and deviation of ``data``: it is evaluated like any other.
+        The set, with the mean and deviation of ``data``, or with the whitening that it was made
+        for: it is evaluated like any other.
 
     Raises:
         ConfigError: If a choice means nothing for the format, or cannot work.
@@ -149,8 +150,9 @@ def import_set(
         name=name or f"{data.name}-{format}-ipc{size}",
         class_names=train.class_names,
         decode=decoder.decode_json(),
-        mean=train.mean,
-        std=train.std,
+        mean=train.mean if space.whitening is None else space.whitening.mean,
+        std=train.std if space.whitening is None else space.whitening.std,
+        zca=None if space.whitening is None else space.whitening.zca,
         method=format,
         recipe={"method": format, "ipc": size, "imported": record},
         seed=0,

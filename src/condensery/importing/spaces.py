@@ -16,7 +16,7 @@ from condensery.data import ImageData
 from condensery.data.statistics import Statistics, known_by_name, measure
 from condensery.errors import ConfigError, DataError
 from condensery.importing.formats import Format
-from condensery.importing.whitening import unwhitening
+from condensery.importing.whitening import Unwhitening, unwhitening
 
 __all__ = ["Space", "space_of", "strayed"]
 
@@ -45,10 +45,12 @@ class Space:
     Attributes:
         undo: Images in this space -> images whose data set is in [0, 1].
         record: The same in words and numbers, for the file.
+        whitening: That was undone, and is to be done again by whoever trains on the images.
     """
 
     undo: Callable[[Tensor], Tensor]
     record: Mapping[str, object]
+    whitening: Unwhitening | None = None
 
 
 def space_of(
@@ -98,8 +100,11 @@ def space_of(
         )
     if layout.whitened and _is_whitened(method, file, zca):
         kind = "zca" if method == "mtt" else "zca-regularised"
-        undo, record = unwhitening(data, kind=kind)
-        return Space(undo=undo, record=record)
+        whitening = unwhitening(data, kind=kind)
+        record = dict(whitening.zca)
+        if whitening.centre is None:
+            record["contrast"] = "of the average training image: the whitening forgets it"
+        return Space(undo=whitening.undo, record=record, whitening=whitening)
     if layout.stores == "standardised":
         return _normalised(measure(data.images), "measured on the training images")
     known = known_by_name(data.name, classes=data.classes, channels=data.channels)

@@ -7,34 +7,58 @@ again, it is the same image as before, but for the length that KIP's images have
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
-from condensery.data import ImageData, Whitening, whitened
+from condensery.data import ImageData, whitened
 from condensery.data.statistics import measure
 from condensery.data.whitening import LARGEST
 from condensery.errors import DataError
 
-__all__ = ["unwhitening"]
+__all__ = ["Unwhitening", "unwhitening"]
 
 _BLOCK = 1024  # images held as float64 at a time
 
 
-def unwhitening(
-    data: ImageData, *, kind: str
-) -> tuple[Callable[[Tensor], Tensor], Mapping[str, object]]:
-    """How to undo a whitening that was fitted to ``data``.
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Unwhitening:
+    """A whitening that was fitted again, to be undone.
+
+    Attributes:
+        zca: How to obtain it, as a condensed file says it.
+        mean: What images are standardised with before they are whitened, one a channel.
+        std: As ``mean``.
+        centre: Subtracted before the matrix, ``[entry]``, or ``None``.
+        matrix: ``[entry, entry]``, float64.
+        length: Of every image before the matrix; 1 where the whitening leaves lengths alone.
+    """
+
+    zca: Mapping[str, object]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    centre: Tensor | None
+    matrix: Tensor
+    length: float
+
+    def undo(self, images: Tensor) -> Tensor:
+        """Whitened images -> images whose data set is in [0, 1]; float32."""
+        rows = images.flatten(1).double()
+        standard = torch.linalg.solve(self.matrix, rows.T).T * self.length  # it is symmetric
+        if self.centre is not None:
+            standard = standard + self.centre
+        mean, std = (standard.new_tensor(x)[:, None, None] for x in (self.mean, self.std))
+        return (standard.reshape(images.shape) * std + mean).to(torch.float32)
+
+
+def unwhitening(data: ImageData, *, kind: str) -> Unwhitening:
+    """The whitening of a kind, fitted to ``data``, to be undone.
 
     Args:
         data: The training images.
         kind: ``"zca"`` (MTT) or ``"zca-regularised"`` (KIP), see ``condensery.data.whitened``.
-
-    Returns:
-        A function of whitened images, whose result has the training images in [0, 1]; and what
-        is to be recorded.
 
     Raises:
         DataError: If images are too large to fit a whitening to.
@@ -55,27 +79,14 @@ def unwhitening(
     base = whitened(own, kind)
     fitted = base.whitening
     assert fitted is not None  # of both kinds
-    mean, std = (torch.tensor(x, dtype=torch.float64)[:, None, None] for x in (base.mean, base.std))
-    record = dict(fitted.to_json())
-    if fitted.centre is None:
-        length = _average_norm(own)
-        record["contrast"] = "of the average training image: the whitening forgets it"
-    else:
-        length = 1.0
-
-    def undo(images: Tensor) -> Tensor:
-        standard = _solved(fitted, images) * length
-        if fitted.centre is not None:
-            standard = standard + fitted.centre.cpu()
-        return (standard.view(images.shape) * std + mean).to(torch.float32)
-
-    return undo, record
-
-
-def _solved(fitted: Whitening, images: Tensor) -> Tensor:
-    """What the matrix was multiplied with, ``[row, entry]``; the matrix is symmetric."""
-    rows = images.flatten(1).double()
-    return torch.linalg.solve(fitted.matrix.cpu(), rows.T).T
+    return Unwhitening(
+        zca=fitted.to_json(),
+        mean=base.mean,
+        std=base.std,
+        centre=None if fitted.centre is None else fitted.centre.cpu(),
+        matrix=fitted.matrix.cpu(),
+        length=_average_norm(own) if fitted.centre is None else 1.0,
+    )
 
 
 def _average_norm(data: ImageData) -> float:
