@@ -6,7 +6,9 @@ from torch import nn
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.training import accuracy
+from condensery.networks import build
+from condensery.training import accuracy, sweep
+from condensery.training.blocks import Blocks
 
 
 class Brightness(nn.Module):
@@ -58,3 +60,37 @@ def test_the_network_is_put_back_as_it_was(training: bool):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ConfigError, match="fp61"):
         accuracy(Brightness(), ramp(0), precision="fp61")
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_a_compiled_convnet_gives_the_same_answers(precision: str, monkeypatch: pytest.MonkeyPatch):
+    asked: list[bool] = []
+
+    def blocks(*, compiled: bool) -> Blocks:
+        asked.append(compiled)
+        return Blocks()
+
+    monkeypatch.setattr(sweep, "blocks", blocks)
+    network = build("convnet1-w4", channels=1, classes=2, side=(4, 4), seed=0, path=())
+    shares = {
+        compiled: accuracy(network, ramp(0), batch=3, precision=precision, compiled=compiled)
+        for compiled in (False, True)
+    }
+
+    assert shares[True] == shares[False]
+    assert asked == [True]
+
+
+def test_where_compiling_fails_the_network_itself_is_tested_and_a_warning_says_so(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def broken(*given: object):
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(sweep, "blocks", lambda *, compiled: Blocks(first=broken))
+    network = build("convnet1-w4", channels=1, classes=2, side=(4, 4), seed=0, path=())
+
+    share = accuracy(network, ramp(0), batch=3, compiled=True)
+
+    assert share == accuracy(network, ramp(0), batch=3)
+    assert caplog.text.count("no compiler here") == 1

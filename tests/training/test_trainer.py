@@ -187,47 +187,6 @@ def test_an_unknown_precision_names_the_nearest_one():
         Trainer(network(), PLAIN, precision="bf61")
 
 
-def test_where_compiling_fails_training_goes_on_eagerly_and_says_so(monkeypatch, caplog):
-    class Untraceable(RuntimeError):
-        pass
-
-    def broken(*batch):
-        raise Untraceable("no compiler here")
-
-    plain, asked = network(), network()
-    expected = train(Trainer(plain, PLAIN_SIX))
-    trainer = Trainer(asked, PLAIN_SIX, compiled=True)
-    monkeypatch.setattr(trainer, "_compiled", broken)
-    losses = train(trainer)
-
-    assert torch.equal(torch.stack(losses), torch.stack(expected))
-    assert torch.equal(state(asked), state(plain))
-    assert caplog.text.count("no compiler here") == 1
-
-
-def test_a_mistake_in_the_batch_is_raised_even_when_compiling(monkeypatch):
-    trainer = Trainer(network(), PLAIN_SIX, compiled=True)
-    monkeypatch.setattr(trainer, "_compiled", trainer._eager)
-
-    with pytest.raises(RuntimeError, match="channels"):
-        trainer.step(torch.zeros(6, 4, 8, 8), torch.zeros(6, dtype=torch.long), rng=stream(0))
-
-
-def test_only_full_batches_are_compiled_so_that_every_pool_size_shares_one_shape(monkeypatch):
-    sizes = []
-    trainer = Trainer(network(), PLAIN_SIX, compiled=True)
-
-    def recorder(net, images, *rest):
-        sizes.append(len(images))
-        return trainer._eager(net, images, *rest)
-
-    monkeypatch.setattr(trainer, "_compiled", recorder)
-    for count in (6, 2, 6, 5):
-        trainer.step(*batch(count), rng=stream(0))
-
-    assert sizes == [6, 6]
-
-
 @pytest.mark.slow
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_compiled_twin_follows_the_reference_and_is_compiled_once_for_all_networks(precision):

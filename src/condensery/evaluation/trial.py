@@ -22,7 +22,7 @@ from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
 from condensery.networks import build
 from condensery.rng import stream
-from condensery.training import Trainer, accuracy, batches
+from condensery.training import Trainer, accuracy, batches, sweeps
 
 __all__ = ["Network", "Pool", "Trial", "fresh", "pool", "train"]
 
@@ -133,7 +133,8 @@ class Trial:
             precision=self.precision,
             compiled=compiled,
         )
-        return accuracy(network, self.test, precision=self.precision), len(on.labels)
+        share = accuracy(network, self.test, precision=self.precision, compiled=compiled)
+        return share, len(on.labels)
 
     @property
     def name(self) -> str:
@@ -145,11 +146,21 @@ class Trial:
         return f"{getattr(self.network, '__module__', kind.__module__)}:{own}"
 
     @property
+    def swept(self) -> bool:
+        """Whether compiled code serves batches of any length, and testing (see ``sweeps``)."""
+        return sweeps(fresh(self.network, self.test, size=self.size, seed=self.seed))
+
+    @property
+    def steps(self) -> int:
+        """Steps of the training."""
+        return self.protocol.total_steps(len(self.images.decode(self.size)))
+
+    @property
     def full_batches(self) -> int:
         """Steps with a batch of full size."""
         count, batch = len(self.images.decode(self.size)), self.protocol.training.batch
         share = (count // batch) / -(-count // batch)
-        return int(self.protocol.total_steps(count) * share)
+        return int(self.steps * share)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -5,15 +5,19 @@ Knows nothing about where trials come from, nor what becomes of the observations
 
 from __future__ import annotations
 
+import logging
 import time
 from collections import Counter
 from collections.abc import Iterator, Sequence, Set
 
+from condensery.engines import compiler
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.trial import Trial
-from condensery.training import COMPILE_AFTER
+from condensery.training import COMPILE_AFTER, SWEEP_AFTER
 
 __all__ = ["Trials"]
+
+_log = logging.getLogger(__name__)
 
 
 class Trials(Iterator[Observation]):
@@ -58,12 +62,23 @@ class Trials(Iterator[Observation]):
 
 
 def _worth_compiling(trials: Sequence[Trial]) -> set[str]:
-    """The networks whose full batches are so many that compiling them saves time.
+    """The networks that take so many steps in compiled code that compiling them saves time.
 
     In fp32 nothing is compiled: that is the reference, and its bits are a promise.
     """
     steps: Counter[str] = Counter()
+    swept: dict[str, bool] = {}
     for trial in trials:
         if trial.precision != "fp32":
-            steps[trial.name] += trial.full_batches
-    return {name for name, count in steps.items() if count >= COMPILE_AFTER}
+            if trial.name not in swept:
+                swept[trial.name] = trial.swept
+            steps[trial.name] += trial.steps if swept[trial.name] else trial.full_batches
+    least = {name: SWEEP_AFTER if swept[name] else COMPILE_AFTER for name in steps}
+    wanted = {name for name, count in steps.items() if count >= least[name]}
+    if wanted and compiler() is None:
+        _log.warning(
+            "Networks are tested uncompiled, several times slower than they could be: torch needs "
+            "a C++ compiler such as g++, and there is none."
+        )
+        return set()
+    return wanted

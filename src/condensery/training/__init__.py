@@ -1,18 +1,21 @@
 """Plain SGD training on a labelled pool: on real data between matches, on condensed data to test.
 
 ``SGDTraining`` holds the choices, a ``Trainer`` has the life (a network and its optimiser),
-``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures.
+``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures. How a step is
+differentiated (``gradients``: autograd, or ``sweep`` for our ConvNet) nobody outside notices.
 """
 
 from condensery.training.accuracy import accuracy
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import SGDTraining
-from condensery.training.precision import COMPILE_AFTER, PRECISIONS, check_precision
+from condensery.training.precision import COMPILE_AFTER, PRECISIONS, SWEEP_AFTER, check_precision
+from condensery.training.sweep import sweeps
 from condensery.training.trainer import Trainer
 
 __all__ = [
     "COMPILE_AFTER",
     "PRECISIONS",
+    "SWEEP_AFTER",
     "Batch",
     "SGDTraining",
     "Trainer",
@@ -20,4 +23,5 @@ __all__ = [
     "batches",
     "check_precision",
     "real_batches",
+    "sweeps",
 ]

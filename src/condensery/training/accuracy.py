@@ -5,17 +5,28 @@ Knows nothing about how the network was trained.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import cast
+
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from condensery.data import ImageData
+from condensery.networks.convnet import ConvNet
+from condensery.training.fast import Fast
 from condensery.training.precision import autocast, check_precision
+from condensery.training.sweep import Sweep, sweeps
 
 __all__ = ["accuracy"]
 
 
 def accuracy(
-    network: nn.Module, data: ImageData, *, batch: int = 64, precision: str = "fp32"
+    network: nn.Module,
+    data: ImageData,
+    *,
+    batch: int = 64,
+    precision: str = "fp32",
+    compiled: bool = False,
 ) -> float:
     """The fraction of ``data`` that ``network`` classifies correctly, in [0, 1].
 
@@ -28,6 +39,8 @@ def accuracy(
             times faster than 256: its buffers stay in the cache, and below the size at which
             the C library maps (and zeroes) fresh pages for each.
         precision: ``"fp32"`` or ``"bf16"``.
+        compiled: Show the images to our ConvNet by compiled code (see ``sweep``); other networks
+            stay eager. Where compiling fails, a warning says so and the network itself goes on.
 
     Raises:
         ConfigError: If ``precision`` is unknown.
@@ -39,9 +52,13 @@ def accuracy(
     try:
         network.eval()
         with torch.no_grad(), autocast(precision, device):
+            logits: Callable[[Tensor], Tensor] = network
+            if compiled and sweeps(network):
+                sweep = Sweep(cast(ConvNet, network), precision=precision, compiled=True)
+                logits = Fast(sweep.logits, network, what="testing")
             for index in torch.arange(len(data)).split(batch):
                 images = data.normalise(data.pixels(index)).to(device)
-                predicted = network(images).argmax(dim=1)
+                predicted = logits(images).argmax(dim=1)
                 right += int((predicted == data.labels[index].to(device)).sum())
     finally:
         network.train(training)

@@ -5,7 +5,7 @@ Knows nothing about epochs, schedules or where the images come from.
 
 from __future__ import annotations
 
-import logging
+from collections.abc import Sequence
 
 import torch
 from jaxtyping import Float
@@ -13,14 +13,9 @@ from torch import Tensor, nn
 
 from condensery.augment import cutmix
 from condensery.training.choices import SGDTraining
-from condensery.training.precision import Loss, loss_function
+from condensery.training.gradients import Mix, gradients_of
 
 __all__ = ["Trainer"]
-
-_log = logging.getLogger(__name__)
-
-Batch = tuple[Tensor, Tensor, Tensor, Tensor]  # images, labels, labels of the partners, ratio
-Gradients = tuple[Tensor | None, ...]
 
 
 class Trainer:
@@ -34,9 +29,9 @@ class Trainer:
         choices: Step size, momentum, augmentation and so on.
         precision: ``"fp32"``, or ``"bf16"`` for bfloat16 multiplications with fp32 weights,
             statistics and loss.
-        compiled: Run full batches through ``torch.compile`` (smaller ones, and machines
-            without a C++ compiler, use the eager twin). Compiling takes up to a minute per
-            process and architecture; pays off from ``COMPILE_AFTER`` steps on.
+        compiled: Differentiate by compiled code (see ``gradients``); where compiling fails, such
+            as without a C++ compiler, a warning says so and the eager twin goes on. Pays off
+            from ``COMPILE_AFTER`` steps of an architecture on.
 
     Raises:
         ConfigError: If ``precision`` is unknown.
@@ -52,8 +47,9 @@ class Trainer:
     ) -> None:
         self.network = network.train()
         self.choices = choices
-        self._eager = loss_function(precision, compiled=False)
-        self._compiled = loss_function(precision, compiled=True) if compiled else None
+        self._gradients = gradients_of(
+            self.network, precision=precision, compiled=compiled, batch=choices.batch
+        )
         self._lr = choices.lr
         self._parameters = [p for p in network.parameters() if p.requires_grad]
         self._velocity = [torch.zeros_like(p) for p in self._parameters]
@@ -88,37 +84,25 @@ class Trainer:
             images = self.choices.augment.draw(rng=rng)(images)
             mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
         ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
-        batch = (mixed.images, mixed.labels, mixed.partner_labels, ratio)
-        loss, gradients = self._differentiate(batch)
+        loss, gradients = self._gradients(
+            Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
+        )
         self._update(gradients)
         return loss
 
-    def _differentiate(self, batch: Batch) -> tuple[Tensor, Gradients]:
-        """The loss and its gradients, compiled where that is possible."""
-        if self._compiled is not None and len(batch[0]) == self.choices.batch:
-            try:
-                return self._gradients(self._compiled, batch)
-            except Exception as error:  # no compiler, or a network it cannot trace
-                # A mistake in the network or the batch shows again, clearer, in the eager twin.
-                found = self._gradients(self._eager, batch)
-                self._compiled = None
-                _log.warning("torch.compile failed, training goes on without it: %s", error)
-                return found
-        return self._gradients(self._eager, batch)
-
-    def _gradients(self, loss_of: Loss, batch: Batch) -> tuple[Tensor, Gradients]:
-        loss = loss_of(self.network, *batch)
-        return loss.detach(), torch.autograd.grad(loss, self._parameters, allow_unused=True)
-
     @torch.no_grad()
-    def _update(self, gradients: Gradients) -> None:
+    def _update(self, gradients: Sequence[Tensor | None]) -> None:
         """SGD; bit for bit ``torch.optim.SGD``, whose import alone takes seconds."""
-        choices = self.choices
-        for parameter, velocity, gradient in zip(
-            self._parameters, self._velocity, gradients, strict=True
-        ):
-            if gradient is None:  # a parameter that the loss does not depend on stays as it is
-                continue
-            gradient = gradient.add(parameter, alpha=choices.weight_decay)
-            velocity.mul_(choices.momentum).add_(gradient)
-            parameter.add_(velocity, alpha=-self._lr)
+        moved = [  # a parameter that the loss does not depend on stays as it is
+            (p, v, g)
+            for p, v, g in zip(self._parameters, self._velocity, gradients, strict=True)
+            if g is not None
+        ]
+        if not moved:
+            return
+        parameters, velocity, slope = (list(part) for part in zip(*moved, strict=True))
+        # One call for all parameters; the same sums as a loop over them.
+        slope = torch._foreach_add(slope, parameters, alpha=self.choices.weight_decay)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_mul_(velocity, self.choices.momentum)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_add_(velocity, slope)  # pyright: ignore[reportPrivateImportUsage]
+        torch._foreach_add_(parameters, velocity, alpha=-self._lr)  # pyright: ignore[reportPrivateImportUsage]

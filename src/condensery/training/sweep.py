@@ -1,0 +1,262 @@
+"""A ConvNet's loss, logits and weight gradients without autograd: the fast twin of training.
+
+Analytic, so that every piece can be compiled, cast to bfloat16 and cut to the cache. Large maps
+live in memory that a sweep keeps between its steps: fresh pages are the slowest memory there is.
+The first block, half of the time elsewhere, is built from products of patches (see ``blocks``).
+
+Its slow twin is autograd through ``network``. Knows nothing about optimisers or augmentation.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.nn import functional
+
+from condensery.networks.convnet import ConvBlock, ConvNet
+from condensery.training.blocks import blocks
+
+__all__ = ["Sweep", "sweeps"]
+
+_CACHED = 2**22
+"""Bytes of the first block's map that are worked on at a time."""
+
+_TILE = 32
+"""Patches are padded with zeros to a multiple of this: the depth of a tile of bfloat16."""
+
+
+def sweeps(network: nn.Module) -> bool:
+    """Whether a sweep knows ``network``: exactly our ConvNet with instance norm, on a CPU."""
+    return (
+        type(network) is ConvNet
+        and all(_knows(block) for block in network.blocks)
+        and next(network.parameters()).device.type == "cpu"
+    )
+
+
+def _knows(block: nn.Module) -> bool:
+    norm = block.norm if type(block) is ConvBlock else None
+    return (
+        isinstance(norm, nn.GroupNorm)
+        and norm.num_groups == norm.num_channels
+        and norm.affine
+        and type(block.activation) is nn.ReLU
+        and type(block.pool) is nn.AvgPool2d
+    )
+
+
+class _First(NamedTuple):
+    """What the way up leaves behind in the first block."""
+
+    patches: Tensor  # [example, pixel, patch]
+    w: Tensor  # [patch, channel], in the working dtype
+    m: Tensor
+    mw: Tensor
+    mean: Tensor
+    r: Tensor
+    gain: Tensor
+    offset: Tensor
+    side: tuple[int, int]
+
+
+class _Up(NamedTuple):
+    """What the way up leaves behind in a later block."""
+
+    a: Tensor  # its input
+    z: Tensor  # after the convolution
+    mean: Tensor
+    r: Tensor
+    w: Tensor  # the kernel in the working dtype
+
+
+class Sweep:
+    """One ConvNet; reads its parameters anew in every call.
+
+    Args:
+        network: One that ``sweeps`` accepts.
+        precision: ``"bf16"`` keeps maps and kernels in bfloat16, with statistics, softmax and
+            results in float32; ``"fp32"`` computes in the dtype of the parameters.
+        compiled: Whether to compile what is not a matrix product; eagerly this is slow.
+    """
+
+    def __init__(self, network: ConvNet, *, precision: str, compiled: bool) -> None:
+        self._network = network
+        self._do = blocks(compiled=compiled)
+        self._wide = next(network.parameters()).dtype
+        self._dtype = torch.bfloat16 if precision == "bf16" else self._wide
+        self._blocks = [_parts(block) for block in network.blocks]
+        conv = self._blocks[0][0]
+        self._one = 9 * conv.in_channels
+        self._cut, self._cut_bias = _cutter(conv.in_channels, self._dtype)
+        self._z = torch.empty(0, dtype=self._dtype)
+
+    @torch.no_grad()
+    def logits(
+        self, images: Float[Tensor, "example channel height width"]
+    ) -> Float[Tensor, "example class_"]:
+        """What the network says; at least float32."""
+        first, a = self._first(images, keep=False)
+        del first
+        for conv, norm in self._blocks[1:]:
+            a = self._do.block(
+                _conv(a, _kernel(conv, self._dtype)), norm.weight, norm.bias, norm.eps
+            )[0]
+        head = self._network.classifier
+        return torch.addmm(head.bias, a.flatten(1).to(self._wide), self._head(a).T)
+
+    @torch.no_grad()
+    def gradients(
+        self,
+        images: Float[Tensor, "example channel height width"],
+        targets: Float[Tensor, "example class_"],
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The mean cross-entropy and its gradient, ``{parameter: gradient}``.
+
+        Args:
+            images: As the network sees them.
+            targets: Non-negative; a row need not sum to 1.
+        """
+        first, a = self._first(images, keep=True)
+        ups: list[_Up] = []
+        for conv, norm in self._blocks[1:]:
+            w = _kernel(conv, self._dtype)
+            z = _conv(a, w)
+            p, mean, r = self._do.block(z, norm.weight, norm.bias, norm.eps)
+            ups.append(_Up(a, z, mean, r, w))
+            a = p
+        head, features = self._head(a), a.flatten(1).to(self._wide)
+        logits = torch.addmm(self._network.classifier.bias, features, head.T)
+        log_p = logits.log_softmax(dim=1)
+        count = len(images)
+        loss = -(targets * log_p).sum() / count
+        dlogits = (targets.sum(dim=1, keepdim=True) * log_p.exp() - targets) / count
+        found = {
+            "classifier.weight": _channels_first(dlogits.T @ features, a.shape[3]),
+            "classifier.bias": dlogits.sum(dim=0),
+        }
+        dp = (dlogits @ head).to(self._dtype).view(a.shape)
+        for depth in range(len(ups), 0, -1):
+            dp = self._fall(depth, ups.pop(), dp, found)
+        self._fall_first(first, dp, found)
+        return loss, found
+
+    def _head(self, last: Tensor) -> Tensor:
+        """The classifier's weight for features ordered height, width, channel."""
+        weight = self._network.classifier.weight
+        return weight.unflatten(1, (last.shape[3], -1)).transpose(1, 2).flatten(1)
+
+    def _first(self, images: Tensor, *, keep: bool) -> tuple[_First, Tensor]:
+        """Through the first block; its map stays in ``_z`` only if ``keep``."""
+        conv, norm = self._blocks[0]
+        x = images.to(self._dtype, memory_format=torch.channels_last)
+        # A convolution with ones is the fastest way to cut patches, and adds the column of ones.
+        patches = functional.conv2d(x, self._cut, self._cut_bias, padding=conv.padding)  # pyright: ignore[reportArgumentType]
+        count, patch, height, width = patches.shape
+        patches = patches.permute(0, 2, 3, 1).reshape(count, height * width, patch)
+        channels = conv.out_channels
+        w = patches.new_zeros(patch, channels)
+        w[: self._one] = conv.weight.permute(2, 3, 1, 0).reshape(self._one, channels)
+        m = torch.empty(count, patch, patch, dtype=self._wide)
+        at_a_time = self._at_a_time(height * width * channels)
+        for rows in _cuts(count, at_a_time):
+            wide = patches[rows].to(self._wide)
+            torch.bmm(wide.transpose(1, 2), wide, out=m[rows])
+        m /= height * width
+        mw, mean, r, gain, offset = self._do.first_statistics(
+            m, w.to(self._wide), norm.weight, norm.bias, norm.eps, self._one
+        )
+        room = (count if keep else min(count, at_a_time)) * height * width * channels
+        if self._z.numel() < room:
+            self._z = torch.empty(room, dtype=self._dtype)
+        z = self._z[:room].view(-1, height, width, channels)
+        p = patches.new_empty(count, height // 2, width // 2, channels)
+        for rows in _cuts(count, at_a_time):
+            own = z[rows] if keep else z[: rows.stop - rows.start]
+            torch.mm(patches[rows].flatten(0, 1), w, out=own.view(-1, channels))
+            self._do.first(own, gain[rows], offset[rows], p[rows])
+        return _First(patches, w, m, mw, mean, r, gain, offset, (height, width)), p
+
+    def _fall(self, depth: int, up: _Up, dp: Tensor, found: dict[str, Tensor]) -> Tensor:
+        """Back through block ``depth`` (not the first); gives the gradient of its input."""
+        norm = self._blocks[depth][1]
+        dz, b, g = self._do.block_back(up.z, up.mean, up.r, dp, norm.weight, norm.bias)
+        pixels = up.z.shape[1] * up.z.shape[2]
+        name = f"blocks.{depth}"
+        found[f"{name}.conv.weight"] = _conv_weight(up.a, dz, up.w).to(self._wide)
+        found[f"{name}.conv.bias"] = self._wide_zeros(up.w.shape[0])
+        found[f"{name}.norm.weight"] = g.sum(dim=0) * pixels
+        found[f"{name}.norm.bias"] = b.sum(dim=0) * pixels
+        turned = up.w.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last)
+        return _conv(dz, turned)
+
+    def _fall_first(self, up: _First, dp: Tensor, found: dict[str, Tensor]) -> None:
+        conv, norm = self._blocks[0]
+        (height, width), channels = up.side, conv.out_channels
+        count, pixels, patch = up.patches.shape
+        z = self._z[: count * pixels * channels].view(count, height, width, channels)
+        products = up.patches.new_empty(count, patch, channels)
+        for rows in _cuts(count, self._at_a_time(pixels * channels)):
+            dy = z[rows]
+            self._do.first_back(dy, up.gain[rows], up.offset[rows], dp[rows])
+            patches = up.patches[rows].transpose(1, 2)
+            torch.bmm(patches, dy.view(-1, pixels, channels), out=products[rows])
+        dw, dscale, dshift = self._do.first_gradients(
+            products, up.m, up.mw, up.mean, up.r, norm.weight, up.w.to(self._wide),
+            pixels, self._one,
+        )  # fmt: skip
+        dw = dw[: self._one].view(3, 3, conv.in_channels, channels).permute(3, 2, 0, 1)
+        found["blocks.0.conv.weight"] = dw.contiguous()
+        found["blocks.0.conv.bias"] = self._wide_zeros(channels)
+        found["blocks.0.norm.weight"], found["blocks.0.norm.bias"] = dscale, dshift
+
+    def _at_a_time(self, elements: int) -> int:
+        """Examples whose maps of ``elements`` each stay in the cache."""
+        return max(1, _CACHED // (elements * self._dtype.itemsize))
+
+    def _wide_zeros(self, count: int) -> Tensor:
+        """The gradient of a convolution's bias: the norm after it removes it, exactly."""
+        return torch.zeros(count, dtype=self._wide)
+
+
+def _parts(block: nn.Module) -> tuple[nn.Conv2d, nn.GroupNorm]:
+    conv, norm = block.get_submodule("conv"), block.get_submodule("norm")
+    assert isinstance(conv, nn.Conv2d)
+    assert isinstance(norm, nn.GroupNorm)
+    return conv, norm
+
+
+def _cutter(channels: int, dtype: torch.dtype) -> tuple[Tensor, Tensor]:
+    """A convolution that gives the 3x3 patch around every pixel, a one, and zeros."""
+    one = 9 * channels
+    size = -(-(one + 1) // _TILE) * _TILE
+    kernel = torch.zeros(size, 3, 3, channels, dtype=dtype)
+    kernel.view(size, one)[:one] = torch.eye(one, dtype=dtype)
+    bias = torch.zeros(size, dtype=dtype)
+    bias[one] = 1
+    return kernel.permute(0, 3, 1, 2), bias
+
+
+def _cuts(count: int, at_a_time: int) -> list[slice]:
+    return [slice(at, min(at + at_a_time, count)) for at in range(0, count, at_a_time)]
+
+
+def _kernel(conv: nn.Conv2d, dtype: torch.dtype) -> Tensor:
+    return conv.weight.to(dtype).contiguous(memory_format=torch.channels_last)
+
+
+def _conv(a: Tensor, w: Tensor) -> Tensor:
+    return functional.conv2d(a.permute(0, 3, 1, 2), w, padding=1).permute(0, 2, 3, 1)
+
+
+def _conv_weight(a: Tensor, dz: Tensor, w: Tensor) -> Tensor:
+    return torch.ops.aten.convolution_backward(
+        dz.permute(0, 3, 1, 2), a.permute(0, 3, 1, 2), w, None,
+        [1, 1], [1, 1], [1, 1], False, [0, 0], 1, [False, True, False],
+    )[1]  # fmt: skip
+
+
+def _channels_first(head: Tensor, channels: int) -> Tensor:
+    return head.unflatten(1, (-1, channels)).transpose(1, 2).flatten(1)

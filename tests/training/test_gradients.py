@@ -1,0 +1,124 @@
+"""Which twin answers, and that all of them know the loss of a mixed batch."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+from torch.nn import functional
+
+from condensery.networks import build
+from condensery.rng import stream
+from condensery.training import gradients as module
+from condensery.training import sweep
+from condensery.training.blocks import Blocks
+from condensery.training.gradients import Mix, gradients_of
+from condensery.training.precision import loss_fp32
+
+
+def network(name: str) -> nn.Module:
+    return build(name, channels=3, classes=5, side=(8, 8), seed=0, path=())
+
+
+def mixed(count: int = 6, *, soft: bool = False) -> Mix:
+    rng = stream(0, "batch")
+    labels = torch.randint(5, (count,), generator=rng)
+    partner = torch.randint(5, (count,), generator=rng)
+    if soft:
+        labels, partner = (functional.one_hot(part, 5).float() * 0.7 for part in (labels, partner))
+    return Mix(torch.randn(count, 3, 8, 8, generator=rng), labels, partner, torch.tensor(0.3))
+
+
+@pytest.fixture
+def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """Compiling leaves everything as it is; gives the lengths that a compiled loss has seen."""
+    seen: list[int] = []
+
+    def loss_function(precision: str, *, compiled: bool):
+        def loss(net: nn.Module, images: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+            if compiled:
+                seen.append(len(images))
+            return loss_fp32(net, images, *rest)
+
+        return loss
+
+    monkeypatch.setattr(module, "loss_function", loss_function)
+    monkeypatch.setattr(sweep, "blocks", lambda *, compiled: Blocks())
+    return seen
+
+
+@pytest.mark.usefixtures("uncompiled")
+@pytest.mark.parametrize("soft", [False, True])
+def test_the_sweep_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
+    net = network("convnet2-w4")
+    mix = mixed(soft=soft)
+
+    exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6)(mix)
+    loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6)(mix)
+
+    assert not found[1].any()  # autograd gives the first bias a gradient of rounding errors
+    assert expected[1].any()
+    torch.testing.assert_close(loss, exact, rtol=1e-5, atol=1e-6)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-3, atol=1e-6)
+
+
+@pytest.mark.usefixtures("uncompiled")
+def test_the_sweep_answers_for_the_parameters_that_are_trained():
+    net = network("convnet2-w4")
+    net.blocks[0].norm.bias.requires_grad_(False)
+
+    _, found = gradients_of(net, precision="fp32", compiled=True, batch=6)(mixed())
+
+    trained = [p for p in net.parameters() if p.requires_grad]
+    assert [g.shape for g in found] == [p.shape for p in trained]
+
+
+def test_of_other_networks_only_full_batches_are_compiled(uncompiled: list[int]):
+    gradients = gradients_of(network("mlp"), precision="bf16", compiled=True, batch=6)
+    for count in (6, 2, 6, 5):
+        gradients(mixed(count))
+
+    assert uncompiled == [6, 6]
+
+
+def test_a_convnet_never_meets_the_compiled_loss(uncompiled: list[int]):
+    gradients = gradients_of(network("convnet2-w4"), precision="fp32", compiled=True, batch=6)
+    for count in (6, 2):
+        gradients(mixed(count))
+
+    assert uncompiled == []
+
+
+def test_uncompiled_every_network_is_differentiated_by_autograd(
+    uncompiled: list[int], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(module, "Sweep", None)
+    for name in ("convnet2-w4", "mlp"):
+        gradients_of(network(name), precision="bf16", compiled=False, batch=6)(mixed())
+
+    assert uncompiled == []
+
+
+@pytest.mark.parametrize("name", ["convnet2-w4", "mlp"])
+def test_where_compiling_fails_autograd_goes_on_and_says_so(
+    name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+):
+    def broken(*given: object, **how: object):
+        raise RuntimeError("no compiler here")
+
+    monkeypatch.setattr(torch, "compile", lambda function, **how: broken)
+    module.loss_function.cache_clear()
+    monkeypatch.setattr(sweep, "blocks", lambda *, compiled: Blocks(block=broken, first=broken))
+    net = network(name)
+    try:
+        gradients = gradients_of(net, precision="fp32", compiled=True, batch=6)
+        results = [gradients(mixed()), gradients(mixed())]
+    finally:
+        module.loss_function.cache_clear()
+
+    expected = gradients_of(net, precision="fp32", compiled=False, batch=6)(mixed())
+    for loss, found in results:
+        assert torch.equal(loss, expected[0])
+        assert all(map(torch.equal, found, expected[1]))
+    assert caplog.text.count("no compiler here") == 1
