@@ -154,9 +154,7 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
         [1, 0, 1, 1, 1],
         [0, 0, 0, 1, 1],
     ]
-    asked = Asked(
-        ipc=1, seed=0, network="", steps=4, device="cpu", on_step=lambda: None, trained={}
-    )
+    told = asked("", steps=4)
 
     def course(network, data, asked):
         for _ in range(asked.steps):
@@ -177,17 +175,7 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
 
 
 def test_the_network_that_forgets_is_trained_between_the_looks(data: ImageData):
-    asked = Asked(
-        ipc=1,
-        seed=0,
-        network="convnet1-w4",
-        steps=8,
-        device="cpu",
-        on_step=lambda: None,
-        trained={},
-    )
-
-    events = forgotten(data, asked)
+    events = forgotten(data, asked("convnet1-w4", steps=8))
 
     assert events.shape == (31,)
     assert len(set(events.tolist())) > 1
