@@ -167,7 +167,11 @@ def condense(
         network=network,
         settings=settings or {},
     )
-    return Condensation(recipe, train, seed=seed, device=device)
+    condensation = Condensation(recipe, train, seed=seed, device=device)
+    named = isinstance(recipe.schedule, Experts) and recipe.schedule.buffer
+    if named and (order := condensation.experts()) is not None:
+        order.check()
+    return condensation
 
 
 def resolve(
@@ -250,7 +254,7 @@ def train_experts(
 
     Raises:
         ConfigError: For anything unknown or out of range, or a method without experts.
-        ArtifactError: When it is iterated, if the folder holds other experts.
+        ArtifactError: If the folder holds experts of other data or another training.
     """
     train = data.train if isinstance(data, Data) else data
     recipe = resolve(
@@ -272,8 +276,10 @@ def train_experts(
         device=device,
         compiled=recipe.compiled,
     )
-    return replace(
+    order = replace(
         order,
         experts=order.experts if experts is None else experts,
         epochs=order.epochs if epochs is None else epochs,
     )
+    order.check()
+    return order

@@ -204,6 +204,10 @@ class Order:
             pass
         return self.buffer.snapshots(index, *numbers)
 
+    def check(self) -> None:
+        """Refuse a buffer that cannot serve, and train nothing; see ``Buffer.missing``."""
+        self.buffer.missing(self.experts, self.epochs)
+
     @property
     def missing(self) -> int:
         """Epochs that are still to be trained; see ``Buffer.missing``."""

@@ -132,9 +132,10 @@ def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any])
         for key in different[:_SHOWN]
     )
     more = f" (and {len(different) - _SHOWN} more)" if len(different) > _SHOWN else ""
-    names = f"{held.get('data.name')!r} and {asked.get('data.name')!r}"
+    names = (held.get("data.name"), asked.get("data.name"))
+    sets = f"; the data sets are {names[0]!r} and {names[1]!r}" if names[0] != names[1] else ""
     raise ArtifactError(
-        f"{path}: was made for another use: {said}{more}; the data sets are {names}. Use the same "
+        f"{path}: was made for another use: {said}{more}{sets}. Use the same "
         "data and settings, or another folder for these experts (schedule.buffer, or --out)."
     )
 
