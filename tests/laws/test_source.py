@@ -21,7 +21,7 @@ FLOORS = {
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
     4: ("recipe", "step", "loop", "manifest", "artifact"),
     5: ("methods", "selection", "evaluate", "evaluation", "importing"),
-    6: ("api", "report"),
+    6: ("api", "report", "comparison"),
     7: ("cli",),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
@@ -36,6 +36,8 @@ BESIDE = {
     ("loop", "step"),
     ("artifact", "manifest"),
     ("evaluation", "selection"),  # random images stand beside every set
+    ("comparison", "api"),  # every contender is a recipe resolved
+    ("comparison", "report"),  # one way to write percent and durations
 }
 """The only imports between rooms of one floor: (who, whom)."""
 

@@ -13,6 +13,7 @@ from types import ModuleType
 
 from condensery import __version__
 from condensery.cli import (
+    compare,
     condense,
     doctor,
     evaluate,
@@ -34,6 +35,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "condense": condense,
     "resume": resume,
     "evaluate": evaluate,
+    "compare": compare,
     "select": select,
     "experts": experts,
     "take": take,

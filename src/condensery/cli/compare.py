@@ -1,0 +1,188 @@
+"""``condensery compare``: methods and baselines on the same data, in one table by size."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from condensery.cli.condense import add_data
+from condensery.cli.evaluation import (
+    EVALUATIONS,
+    EvaluationPlan,
+    add_lengths,
+    chosen_sizes,
+    evaluation_for,
+)
+from condensery.cli.names import METHODS, PRESETS, SELECTIONS, SIZES
+from condensery.cli.parser import at_least, one_of, setting, several, whole_numbers
+from condensery.errors import ConfigError, nearest
+
+if TYPE_CHECKING:
+    from condensery.cli.comparison import Plan
+    from condensery.data import Data
+
+__all__ = ["BASELINES", "add_arguments", "run"]
+
+BASELINES = ("a", "b", "c")
+"""As ``condensery.comparison`` knows them, without torch; a test holds the two together."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Data, contenders, recipe, evaluation, machine."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
+    )
+    add_data(parser)
+    parser.add_argument(
+        "--out",
+        metavar="DIR",
+        type=Path,
+        required=True,
+        help="folder of the comparison; what it holds is not done again",
+    )
+    parser.add_argument("--dry-run", action="store_true", help="say what would run, and stop")
+    what = parser.add_argument_group("what is compared")
+    what.add_argument(
+        "--methods",
+        metavar="A,B",
+        type=_contenders,
+        default=("mdc", "c", "random"),
+        help=f"{', '.join(METHODS)}; METHOD:SIZES such as idc:all; baselines a (a run for every "
+        f"size), b (runs of one image per class), c (one run, cut); {', '.join(SELECTIONS)} "
+        "(default mdc,c; random is always added)",
+    )
+    what.add_argument(
+        "--base", type=one_of(METHODS), default="idc", help="method of a, b and c (default idc)"
+    )
+    what.add_argument(
+        "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
+    )
+    what.add_argument(
+        "--sizes-tested",
+        metavar="1,2,5",
+        type=whole_numbers,
+        dest="test_sizes",
+        help="sizes of the table (default: as the preset tests)",
+    )
+    what.add_argument(
+        "--condensations",
+        metavar="N",
+        type=at_least(1),
+        default=1,
+        help="condense everything from N seeds; ± is then over these (default 1)",
+    )
+    what.add_argument("--seed", type=at_least(0), default=0, help="the first seed (default 0)")
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument(
+        "--preset",
+        type=one_of(PRESETS),
+        default="quick",
+        help=f"{', '.join(PRESETS)} (default quick)",
+    )
+    recipe.add_argument("--network", help="matching network, by name or package.module:factory")
+    recipe.add_argument(
+        "--set",
+        metavar="KEY=VALUE",
+        type=setting,
+        action="append",
+        default=[],
+        help="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
+    )
+    testing = parser.add_argument_group("evaluation (by default as the preset says, protocol idc)")
+    add_lengths(testing, prefix="evaluate-")
+    for action in testing._group_actions:  # --methods and --sizes-tested say it
+        if action.dest in ("test_beside", "test_sizes"):
+            action.help = argparse.SUPPRESS
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
+    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Check everything, say what will run, then work."""
+    if arguments.test_beside is not None:
+        raise ConfigError(
+            "--evaluate-beside: whatever stands beside is named in --methods here, such as "
+            f"--methods {','.join((*arguments.methods, *arguments.test_beside))}."
+        )
+    evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
+    if any(size > arguments.ipc for size in evaluation.sizes or ()):
+        raise ConfigError(
+            f"--sizes-tested {max(evaluation.sizes or ())}: the sets hold {arguments.ipc} images "
+            f"per class. Test sizes 1..{arguments.ipc}, or raise --ipc."
+        )
+
+    from condensery.cli import comparing, comparison, work
+    from condensery.cli.preflight import check_device, use_threads
+
+    folder = comparing.ComparisonFolder(arguments.out)
+    begun = folder.facts()
+    threads = use_threads(arguments.threads or (begun or {}).get("threads"))
+    check_device(arguments.device)
+    data = work.source_of(arguments, arguments.data).load()
+    plan = _plan(arguments, evaluation, data, threads=threads)
+    if begun is not None:
+        plan = comparison.joined(plan, begun, data.train, where=folder.path)
+    comparison.check(plan, data)
+    if arguments.dry_run:
+        print(folder.outlook(plan, data))
+        return 0
+    work.introduce(data)
+    print(folder.outlook(plan, data), file=sys.stderr)
+    return comparing.work(folder, plan, data)
+
+
+def _plan(
+    arguments: argparse.Namespace, evaluation: EvaluationPlan, data: Data, *, threads: int
+) -> Plan:
+    from condensery.cli import comparison, work
+    from condensery.comparison import Asked
+
+    choices: dict[str, Any] = asdict(
+        replace(evaluation, protocol=evaluation.protocol or "idc", sizes=None, beside=())
+    )
+    methods = tuple(dict.fromkeys((*arguments.methods, "random")))
+    sizes = evaluation.sizes or chosen_sizes(arguments.ipc, preset=arguments.preset)
+    return comparison.plan(
+        data,
+        methods=methods,
+        asked=Asked(
+            ipc=arguments.ipc,
+            preset=arguments.preset,
+            network=arguments.network,
+            settings=tuple(arguments.set),
+        ),
+        base=arguments.base,
+        sizes=sizes,
+        condensations=arguments.condensations,
+        seed=arguments.seed,
+        device=arguments.device,
+        threads=threads,
+        evaluation=choices,
+        created=work.now(),
+    )
+
+
+def _contenders(text: str) -> tuple[str, ...]:
+    """Words with commas, each a contender."""
+    words = several(text)
+    known = (*METHODS, *BASELINES, *SELECTIONS)
+    for word in words:
+        method, colon, policy = word.partition(":")
+        if method not in (METHODS if colon else known):
+            raise argparse.ArgumentTypeError(
+                f"{word!r} cannot be compared; known are {', '.join(known)}, and METHOD:SIZES such "
+                f"as idc:all.{nearest(method, known)}"
+            )
+        if colon and policy not in SIZES:
+            raise argparse.ArgumentTypeError(
+                f"{word!r} cannot be compared; sizes are {', '.join(SIZES)}."
+                f"{nearest(policy, SIZES)}"
+            )
+    return words

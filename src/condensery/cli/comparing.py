@@ -1,0 +1,368 @@
+"""A comparison in its folder: what lies where, what is missing, and doing that.
+
+Every stage reads only files of the stage before it: checkpoints -> ``runs/`` -> ``sets/`` ->
+``observations.jsonl`` -> tables. A comparison that was killed therefore goes on from anywhere, and
+one that is asked for more does only that.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from condensery.api import Condensation
+from condensery.artifact import CondensedSet
+from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint, write_atomically
+from condensery.cli.compared import content, networks_of, outlook
+from condensery.cli.comparison import Plan
+from condensery.cli.files import check_writable, existing_ancestor
+from condensery.cli.progress import live, note
+from condensery.cli.run_folder import RunFolder, write_json
+from condensery.cli.selecting import selected
+from condensery.comparison import (
+    Group,
+    Measurement,
+    Part,
+    Run,
+    Subject,
+    assembled,
+    begin,
+    csv_text,
+    groups,
+    markdown,
+    measurement,
+    render,
+)
+from condensery.data import Data
+from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
+from condensery.evaluation import append_observation, read_observations
+from condensery.loop import run_together
+from condensery.progress import State
+from condensery.selection import Trained, random_selection
+
+__all__ = ["ComparisonFolder", "Pending", "work"]
+
+FORMAT = 1
+"""Of comparison folders."""
+
+CHECKPOINT_EVERY = 20.0
+"""Seconds between two checkpoints of a group, at least; work that a kill can cost."""
+
+_MARK = "condensery_comparison"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A group of runs that is not finished.
+
+    Attributes:
+        group: The runs.
+        seed: Of the condensation.
+        checkpoint: Where it goes on; ``None`` from the beginning.
+    """
+
+    group: Group
+    seed: int
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonFolder:
+    """Paths of a comparison."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """Everything that decides the result, written first."""
+        return self.path / "comparison.json"
+
+    @property
+    def costs(self) -> Path:
+        """What every finished group took."""
+        return self.path / "costs.json"
+
+    @property
+    def observations(self) -> Path:
+        """One line a trained network."""
+        return self.path / "observations.jsonl"
+
+    def run(self, run: Run, seed: int) -> Path:
+        """The condensed file of one run."""
+        return self.path / "runs" / f"{run.name}-seed{seed}.safetensors"
+
+    def set(self, part: Part, seed: int) -> Path:
+        """The condensed file of a contender."""
+        return self.path / "sets" / f"{part.file}-seed{seed}.safetensors"
+
+    def checkpoints(self, run: Run, seed: int) -> Path:
+        """States of the unfinished group whose first run this is."""
+        return self.path / "checkpoints" / f"{run.name}-seed{seed}"
+
+    def facts(self) -> dict[str, Any] | None:
+        """What ``comparison.json`` says, or ``None`` where a comparison can be begun.
+
+        Raises:
+            ConfigError: If there is something else, or nothing can be written.
+            ArtifactError: If it is of a newer format.
+        """
+        above = existing_ancestor(self.path)
+        if not above.is_dir():
+            raise ConfigError(
+                f"--out {self.path}: {str(above)!r} is no folder, so nothing can be made in it. "
+                "Give another path."
+            )
+        check_writable(above, given=self.path)
+        if not self.plan.exists():
+            born = (".lock", f".{self.plan.name}.")
+            strange = self.path.is_dir() and any(
+                not entry.name.startswith(born) for entry in self.path.iterdir()
+            )
+            if strange:
+                raise ConfigError(
+                    f"--out {self.path}: is a folder that holds other things, and no "
+                    f"{self.plan.name}. Give another folder."
+                )
+            return None
+        try:
+            facts = json.loads(self.plan.read_text(encoding="utf-8"))
+            found = facts[_MARK]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                f"{self.plan}: is not a comparison ({error!r}). Give another folder."
+            ) from error
+        if found != FORMAT:
+            raise ArtifactError(
+                f"{self.plan}: is of comparison format {found!r}, this library reads {FORMAT}. "
+                "Use the version of condensery that wrote it."
+            )
+        return facts
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Let only one process work in the folder."""
+        return RunFolder(self.path).locked()
+
+    def pending(self, plan: Plan, notice: Callable[[str], None] = note) -> list[Pending]:
+        """What is still to be condensed: groups with a checkpoint, then new groups."""
+        found: list[Pending] = []
+        for seed in plan.seeds:
+            runs = plan.runs
+            left = {name: run for name, run in runs.items() if not self.run(run, seed).exists()}
+            for first in runs.values():
+                checkpoint = load_latest(self.checkpoints(first, seed), notice)
+                if checkpoint is not None:
+                    own = tuple(runs[name] for name in checkpoint.facts["runs"])
+                    found.append(Pending(group=Group(runs=own), seed=seed, checkpoint=checkpoint))
+                    left = {name: run for name, run in left.items() if run not in own}
+            found.extend(Pending(group=group, seed=seed) for group in groups(left.values()))
+        return found
+
+    def subjects(self, plan: Plan, data: Data) -> list[Subject]:
+        """The sets that are there, to be tested; random real images are always there."""
+        found: list[Subject] = []
+        random = cache(partial(_random, data, ipc=plan.asked.ipc))
+        for number, seed in enumerate(plan.seeds):
+            for part in plan.parts:
+                path = self.set(part, seed)
+                if part not in plan.condensed:
+                    images = random
+                elif path.exists():
+                    images = _constant(CondensedSet.load(path))
+                else:
+                    continue
+                found.append(
+                    Subject(
+                        contender=part.contender.name,
+                        condensation=number,
+                        sizes=part.sizes,
+                        images=images,
+                    )
+                )
+        return found
+
+    def outlook(self, plan: Plan, data: Data) -> str:
+        """What will run, and what is there already; writes nothing."""
+        known = read_observations(self.observations)
+        there = self._measurement(plan, data, known=known)
+        found, left = len(there.evaluation.planned), len(there.evaluation)
+        whole = all(self.set(part, seed).exists() for seed in plan.seeds for part in plan.condensed)
+        return outlook(
+            plan,
+            self.pending(plan, _nothing),
+            trained=found - left,
+            networks=found if whole else networks_of(plan),
+        )
+
+    def _measurement(self, plan: Plan, data: Data, *, known: Sequence[Any]) -> Measurement:
+        on = replace(data, test=data.test.to(plan.device))
+        subjects = self.subjects(plan, data)
+        return measurement(subjects, on, seed=plan.seed, choices=plan.evaluation, known=known)
+
+
+def work(folder: ComparisonFolder, plan: Plan, data: Data) -> int:
+    """Do what is missing, and write the tables.
+
+    Raises:
+        NonFiniteLoss: With what can be done about it.
+        KeyboardInterrupt: With what goes on.
+    """
+    for name in ("runs", "sets", "checkpoints"):
+        (folder.path / name).mkdir(parents=True, exist_ok=True)
+    try:
+        with folder.locked():
+            write_json(folder.plan, {_MARK: FORMAT, **plan.to_json()})
+            for pending in folder.pending(plan):
+                _condense(folder, plan, data, pending)
+            _gather(folder, plan, data)
+            _evaluate(folder, plan, data)
+            _write(folder, plan, data)
+    except NonFiniteLoss as error:
+        raise NonFiniteLoss(
+            f"{error} What is finished stays in {folder.path}. Leave that method out, or give it "
+            "a smaller step with --set METHOD:update.lr=..., into another folder."
+        ) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Nothing that was finished is lost; the same command goes on in {folder.path}."
+        ) from None
+    return 0
+
+
+def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending) -> None:
+    """Condense a group to its end and write the file of every run."""
+    runs, seed, checkpoint = pending.group.runs, pending.seed, pending.checkpoint
+    place = folder.checkpoints(runs[0], seed)
+    if checkpoint is None:
+        states, before = begin(runs, data.train, seed=seed), 0.0
+    else:
+        states, before = _states(checkpoint), float(checkpoint.facts["elapsed"])
+        note(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
+    recipe, names = runs[0].recipe, [run.name for run in runs]
+    inner, total = recipe.schedule.inner, recipe.iterations * recipe.schedule.inner
+    began = saved_at = time.monotonic()
+    elapsed, unsaved = before, False
+    steps = run_together(
+        [run.recipe for run in runs], data.train, seed=seed, states=states, device=plan.device
+    )
+    title = f"condense {_words(runs)}, seed {seed}"
+    try:
+        with live(title, total=total, done=states[0].outer * inner, unit="step") as show:
+            for progress in steps:
+                elapsed = before + time.monotonic() - began
+                if not progress[0].boundary:
+                    loss = sum(each.loss for each in progress)
+                    show.step(f"iteration {progress[0].outer + 1}, losses {loss:.4g}")
+                    continue
+                states, unsaved = tuple(each.state for each in progress), True
+                if time.monotonic() - saved_at >= CHECKPOINT_EVERY:
+                    _save(place, names, states, elapsed)
+                    unsaved, saved_at = False, time.monotonic()
+    finally:  # an interruption or a loss that is not finite costs no whole iteration
+        if unsaved:
+            _save(place, names, states, elapsed)
+    for run, state in zip(runs, states, strict=True):
+        one = Condensation(run.recipe, data.train, seed=seed, state=state, device=plan.device)
+        one.so_far(created=plan.created).save(folder.run(run, seed))
+    cost = {"runs": names, "seed": seed, "seconds": round(elapsed, 3)}
+    others = [each for each in _costs(folder) if (each["runs"], each["seed"]) != (names, seed)]
+    write_json(folder.costs, {"groups": [*others, cost]})
+    shutil.rmtree(place, ignore_errors=True)
+
+
+def _save(place: Path, names: list[str], states: Sequence[State], elapsed: float) -> None:
+    tensors = {
+        f"{number}/{name}": tensor
+        for number, state in enumerate(states)
+        for name, tensor in state.tensors().items()
+    }
+    facts = {"runs": names, "elapsed": elapsed}
+    save_checkpoint(place, step=states[0].outer, tensors=tensors, facts=facts)
+
+
+def _states(checkpoint: Checkpoint) -> tuple[State, ...]:
+    found: list[dict[str, Any]] = [{} for _ in checkpoint.facts["runs"]]
+    for path, tensor in checkpoint.tensors.items():
+        number, _, name = path.partition("/")
+        found[int(number)][name] = tensor
+    return tuple(State.from_tensors(checkpoint.step, tensors) for tensors in found)
+
+
+def _gather(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
+    """Write the set of every contender: put together from runs, or selected."""
+    for seed in plan.seeds:
+        for part in plan.parts:
+            path = folder.set(part, seed)
+            if part.contender.name == "random" or path.exists():
+                continue
+            if part.contender.kind == "selection":
+                found = selected(
+                    data.train,
+                    by=part.contender.method,
+                    ipc=part.ipc,
+                    seed=seed,
+                    network=plan.asked.network or "convnet3",
+                    device=plan.device,
+                    trained=trained,
+                )
+                found = replace(found, manifest={**found.manifest, "created": plan.created})
+            else:
+                sets = [CondensedSet.load(folder.run(run, seed)) for run in part.runs]
+                found = assembled(sets, name=f"{data.name}-{part.file}")
+            found.save(path)
+
+
+def _evaluate(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
+    found = folder._measurement(plan, data, known=read_observations(folder.observations))
+    networks = found.evaluation
+    total = len(networks.planned)
+    if not len(networks):
+        return
+    with live("evaluate", total=total, done=total - len(networks), unit="network") as show:
+        for observation in map(found.named, networks):
+            append_observation(folder.observations, observation)
+            show.step(
+                f"{observation.set}, size {observation.size}, {observation.network}, seed "
+                f"{observation.seed}: {100 * observation.accuracy:.1f} %"
+            )
+
+
+def _write(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
+    known = read_observations(folder.observations)
+    found = folder._measurement(plan, data, known=known)
+    shown = content(plan, data, found, known=known, costs=_costs(folder))
+    texts = {"md": markdown(shown), "csv": csv_text(shown), "html": render(shown)}
+    for ending, text in texts.items():
+        path = folder.path / f"table.{ending}"
+        if not path.exists() or path.read_bytes() != text.encode():
+            write_atomically(path, text.encode())
+    print(texts["md"])
+    print(f"Tables: {', '.join(str(folder.path / f'table.{ending}') for ending in texts)}")
+
+
+def _costs(folder: ComparisonFolder) -> list[Mapping[str, Any]]:
+    if not folder.costs.exists():
+        return []
+    return json.loads(folder.costs.read_text(encoding="utf-8"))["groups"]
+
+
+def _words(runs: Sequence[Run]) -> str:
+    return runs[0].name if len(runs) == 1 else f"{len(runs)} sets"
+
+
+def _constant(images: CondensedSet) -> Callable[[int], CondensedSet]:
+    return lambda seed: images
+
+
+def _random(data: Data, seed: int, *, ipc: int) -> CondensedSet:
+    return random_selection(data.train, ipc=ipc, seed=seed)
+
+
+def _nothing(text: str) -> None:
+    del text

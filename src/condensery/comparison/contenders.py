@@ -1,0 +1,72 @@
+"""What is compared: methods, methods with another size policy, baselines A, B and C, selections.
+
+A contender is one row of the table. Knows nothing about how a run is carried out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from condensery.errors import ConfigError, nearest
+from condensery.methods import METHODS
+from condensery.recipe import PARTS
+from condensery.selection import RULES
+
+__all__ = ["BASELINES", "Contender", "contender"]
+
+BASELINES = ("a", "b", "c")
+"""Of He et al. 2024 (MDC): a run a size, N runs of one image per class, one run cut to a prefix."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Contender:
+    """One row of the table.
+
+    Attributes:
+        name: As the user wrote it.
+        kind: ``"prefixes"`` of one run, ``"a"``, ``"b"``, or a ``"selection"`` of real images.
+        method: What condenses; the rule of a selection.
+        sizes: Another size policy than the method's, or ``None``.
+    """
+
+    name: str
+    kind: Literal["prefixes", "a", "b", "selection"]
+    method: str
+    sizes: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The name as a file's: ``idc:all`` is ``idc-all``."""
+        return self.name.replace(":", "-")
+
+
+def contender(word: str, *, base: str) -> Contender:
+    """Read one word of ``--methods``.
+
+    Args:
+        word: A method, ``method:policy``, ``a``, ``b``, ``c`` or a selection rule.
+        base: The method of A, B and C.
+
+    Raises:
+        ConfigError: For anything else, with the nearest known word.
+    """
+    if word in RULES:
+        return Contender(name=word, kind="selection", method=word)
+    if word in BASELINES:
+        # All three lack a subset loss, whatever their method would match by itself.
+        kind = "prefixes" if word == "c" else word
+        return Contender(name=word, kind=kind, method=base, sizes="one")
+    method, colon, policy = word.partition(":")
+    known = (*METHODS, *BASELINES, *RULES)
+    if method not in METHODS:
+        raise ConfigError(
+            f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:SIZES such as "
+            f"idc:all.{nearest(method, known)}"
+        )
+    if colon and policy not in PARTS["sizes"]:
+        raise ConfigError(
+            f"{word!r} cannot be compared: sizes = {policy!r} is unknown; known are "
+            f"{', '.join(PARTS['sizes'])}.{nearest(policy, PARTS['sizes'])}"
+        )
+    return Contender(name=word, kind="prefixes", method=method, sizes=policy or None)

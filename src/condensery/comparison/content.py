@@ -1,0 +1,190 @@
+"""What a comparison says beside its numbers, and the numbers as lines of text cells.
+
+Markdown and the page show the same lines. Imports no torch, knows nothing about either.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from condensery.comparison.published import Published
+from condensery.comparison.table import Cell, Row, Table
+from condensery.report.facts import duration, percent
+
+__all__ = ["Content", "Cost", "Line", "Made"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a contender took.
+
+    Attributes:
+        runs: Condensations of one seed.
+        stored: Images per class that all its sets hold together.
+    """
+
+    runs: int
+    stored: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cost:
+    """What a group of sets took that were condensed in lockstep.
+
+    Attributes:
+        sets: Names of the runs.
+        seed: Of the condensation.
+        seconds: Wall time.
+    """
+
+    sets: tuple[str, ...]
+    seed: int
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """A line of the table, as text.
+
+    Attributes:
+        name: Of the contender.
+        cells: One a size, then average and difference; ``"–"`` where nothing is known.
+        source: Who published it; empty where it was measured here.
+        runs: Condensations of one seed; empty where nothing is condensed, or published.
+        stored: Images per class.
+    """
+
+    name: str
+    cells: tuple[str, ...]
+    source: str = ""
+    runs: str = ""
+    stored: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """All that the files of a comparison are made of.
+
+    Attributes:
+        title: Of the comparison.
+        tables: One a network.
+        published: By contender.
+        made: By contender.
+        costs: One a group and seed.
+        conditions: ``(word, value)``: protocol, budget, seeds, machine.
+        base: The method of A, B and C.
+        unfinished: Networks that are still to be trained.
+        evaluation_seconds: Of all networks together.
+    """
+
+    title: str
+    tables: Sequence[Table]
+    published: Mapping[str, Published]
+    made: Mapping[str, Made]
+    costs: Sequence[Cost]
+    conditions: Sequence[tuple[str, str]]
+    base: str
+    unfinished: int
+    evaluation_seconds: float
+
+    def lines(self, table: Table) -> list[Line]:
+        """The rows, each followed by what is published of it."""
+        found: list[Line] = []
+        for row in table.rows:
+            made = self.made[row.name]
+            found.append(
+                Line(
+                    name=row.name,
+                    cells=_measured(row, table.sizes),
+                    runs=str(made.runs) if made.runs else "–",
+                    stored=str(made.stored),
+                )
+            )
+            other = self.published.get(row.name)
+            if other is not None and any(size in other.accuracy for size in table.sizes):
+                found.append(
+                    Line(name=row.name, cells=self._printed(other, table), source=other.source)
+                )
+        return found
+
+    def notes(self, table: Table) -> list[str]:
+        """What a reader must know before quoting the table."""
+        counts = sorted({cell.count for row in table.rows for cell in row.cells.values()})
+        many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+        plural = counts[-1] > 1
+        if table.over == "condensations":
+            spread = f"± is one sample deviation over {many} condensations, each from its own seed."
+        elif plural:
+            spread = (
+                f"± is one sample deviation over {many} networks that were trained on one "
+                "condensation: it does not show how much another condensation would differ."
+            )
+        else:
+            spread = "One network a size: nothing is known of the spread."
+        found = [spread, "Every accuracy is that of a network after its last step, never the best."]
+        if table.reference is not None:
+            found.append(
+                f"Diff. is the average minus that of baseline C (row {table.reference}), in points."
+            )
+        own = {row.name for row in table.rows}
+        what = {
+            "a": f"a: {self.base} condensed anew for every size, and tested whole.",
+            "b": f"b: {self.base} for one image per class, once for each of the images per "
+            "class, from other real images every time; the sets one after the other.",
+            "c": f"c: {self.base} once for the largest size, without a subset loss, and cut.",
+        }
+        found.extend(text for name, text in what.items() if name in own)
+        if any(line.source for line in self.lines(table)):
+            found.append(
+                "Published figures are of the full protocol, in their own implementation; no "
+                "shortened run can be set against them. Their average is over the sizes shown."
+            )
+        if self.unfinished:
+            found.append(f"{self.unfinished} networks are still to be trained: not the last word.")
+        return found
+
+    def cost_lines(self) -> list[tuple[str, str, str, str]]:
+        """Seed, time, number of sets and their names, one line a group."""
+        return [
+            (str(cost.seed), duration(cost.seconds), str(len(cost.sets)), ", ".join(cost.sets))
+            for cost in self.costs
+        ]
+
+    def _printed(self, other: Published, table: Table) -> tuple[str, ...]:
+        """As it was printed; a difference is to the published C."""
+        sizes = table.sizes
+        own = _printed_average(other, sizes)
+        c = self.published.get("c")
+        against = None if c is None else _printed_average(c, sizes)
+        gain = None if own is None or against is None else own - against
+        return (
+            *(f"{other.accuracy[n]:.1f}" if n in other.accuracy else "–" for n in sizes),
+            "–" if own is None else f"{own:.1f}",
+            "–" if gain is None else _points(gain),
+        )
+
+
+def _measured(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:
+    return (
+        *(_spread(row.cells.get(size)) for size in sizes),
+        _spread(row.average),
+        "–" if row.difference is None else _points(100 * row.difference),
+    )
+
+
+def _printed_average(other: Published, sizes: Sequence[int]) -> float | None:
+    if any(size not in other.accuracy for size in sizes):
+        return None
+    return math.fsum(other.accuracy[size] for size in sizes) / len(sizes)
+
+
+def _spread(cell: Cell | None) -> str:
+    if cell is None:
+        return "–"
+    return percent(cell.mean) + ("" if cell.std is None else f"\u00a0±\u00a0{percent(cell.std)}")
+
+
+def _points(value: float) -> str:
+    return f"{value:+.1f}".replace("-", "−")

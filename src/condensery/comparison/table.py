@@ -1,0 +1,143 @@
+"""The table of a comparison: means, deviations, averages over the sizes, and the gain over C.
+
+Plain numbers: imports no torch, knows nothing about how it is shown.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+__all__ = ["Cell", "Row", "Table", "tabulated"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Cell:
+    """An accuracy.
+
+    Attributes:
+        mean: A fraction of 1.
+        std: Sample deviation (n - 1); ``None`` where there is one value.
+        count: Values behind it: condensations, or networks.
+    """
+
+    mean: float
+    std: float | None
+    count: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """A contender.
+
+    Attributes:
+        name: Of the contender.
+        cells: ``{size: accuracy}``; sizes that were not measured are left out.
+        average: Over all sizes of the table; ``None`` while one is missing.
+        difference: Its average minus that of the reference, or ``None``.
+    """
+
+    name: str
+    cells: Mapping[int, Cell]
+    average: Cell | None
+    difference: float | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Table:
+    """One network's table.
+
+    Attributes:
+        network: That was trained.
+        sizes: Images per class, ascending.
+        rows: One a contender, in the order asked.
+        over: What deviations are over.
+        reference: The row that ``difference`` is to (baseline C), or ``None``.
+    """
+
+    network: str
+    sizes: tuple[int, ...]
+    rows: tuple[Row, ...]
+    over: Literal["condensations", "networks"]
+    reference: str | None
+
+
+def tabulated(
+    network: str,
+    seen: Mapping[str, Mapping[int, Sequence[Sequence[float]]]],
+    *,
+    contenders: Sequence[str],
+    sizes: Sequence[int],
+    condensations: int,
+    reference: str | None,
+) -> Table:
+    """Average what was seen with one network.
+
+    With several condensations the values behind a cell are the condensations, each the mean of its
+    networks: that is the deviation which another condensation would show. With one they are its
+    networks.
+
+    Args:
+        network: Its name.
+        seen: ``{contender: {size: [condensation][network]}}``, fractions of 1.
+        contenders: The rows; one that was not seen is left out.
+        sizes: The columns.
+        condensations: How many there are.
+        reference: The contender that stands for baseline C, or ``None``.
+    """
+    sizes = tuple(sorted(sizes))
+    values = {
+        name: {
+            size: _values(seen[name][size], condensations)
+            for size in sizes
+            if size in seen[name] and _whole(seen[name][size])
+        }
+        for name in contenders
+        if name in seen
+    }
+    averages = {name: _average(found, sizes) for name, found in values.items()}
+    against = averages.get(reference) if reference is not None else None
+    rows: list[Row] = []
+    for name, found in values.items():
+        average = averages[name]
+        gain = None if average is None or against is None else average.mean - against.mean
+        cells = {size: _cell(own) for size, own in found.items()}
+        rows.append(Row(name=name, cells=cells, average=average, difference=gain))
+    return Table(
+        network=network,
+        sizes=sizes,
+        rows=tuple(rows),
+        over="networks" if condensations == 1 else "condensations",
+        reference=reference if against is not None else None,
+    )
+
+
+def _whole(cells: Sequence[Sequence[float]]) -> bool:
+    return all(cells) and len({len(each) for each in cells}) == 1
+
+
+def _values(cells: Sequence[Sequence[float]], condensations: int) -> tuple[float, ...]:
+    return tuple(cells[0]) if condensations == 1 else tuple(_mean(each) for each in cells)
+
+
+def _average(found: Mapping[int, Sequence[float]], sizes: Sequence[int]) -> Cell | None:
+    """Average over the sizes first, value by value: its deviation is that of the average."""
+    if any(size not in found for size in sizes):
+        return None
+    pairs = zip(*(found[size] for size in sizes), strict=True)
+    return _cell([_mean(each) for each in pairs])
+
+
+def _cell(values: Sequence[float]) -> Cell:
+    mean = _mean(values)
+    if len(values) < 2:
+        return Cell(mean=mean, std=None, count=len(values))
+    square = math.fsum((value - mean) ** 2 for value in values)
+    std = math.sqrt(square / (len(values) - 1))
+    return Cell(mean=mean, std=std, count=len(values))
+
+
+def _mean(values: Sequence[float]) -> float:
+    return math.fsum(values) / len(values)
