@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from condensery.artifact import CondensedSet
     from condensery.data import Data, ImageData, load_data
     from condensery.evaluation import evaluate
+    from condensery.importing import import_set
     from condensery.progress import Progress
     from condensery.selection import random_selection, select
 
@@ -25,6 +26,7 @@ __all__ = [
     "Progress",
     "condense",
     "evaluate",
+    "import_set",
     "load_data",
     "random_selection",
     "select",
@@ -38,6 +40,7 @@ _ROOMS = {
     "Progress": "progress",
     "condense": "api",
     "evaluate": "evaluation",
+    "import_set": "importing",
     "load_data": "data",
     "random_selection": "selection",
     "select": "selection",

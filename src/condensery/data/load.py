@@ -39,9 +39,10 @@ def load_data(
 
     * ``"digits"``: 1,797 handwritten digits, 8 x 8, which travel with the package;
     * a path (``str`` or ``Path``) of a folder of images (``class/*.png``, or ``train/class`` with
-      ``test/class``), a folder of IDX files, Parquet files in the image layout of Hugging Face
-      (a file, a folder and its subfolders, a pattern such as ``"cifar10-*.parquet"``), or a
-      ``.npz`` file;
+      ``test/class``), a folder of IDX files, of CIFAR-10 or CIFAR-100 (binary or Python version)
+      or of SVHN (``train_32x32.mat``) as they are downloaded, Parquet files in the image layout of
+      Hugging Face (a file, a folder and its subfolders, a pattern such as
+      ``"cifar10-*.parquet"``), or a ``.npz`` file;
     * a list of Parquet files;
     * ``(images, labels)``: NumPy arrays or tensors, NHW, NCHW or NHWC, ``uint8`` or floats in
       [0, 1], which are rounded to bytes;

@@ -9,7 +9,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from condensery.data import folder, idx, npz, parquet
+from condensery.data import folder, layouts, npz, parquet
 from condensery.data.source import Source
 from condensery.errors import DataError, nearest
 
@@ -41,7 +41,8 @@ def read(text: str, *, size: int | None, skip_corrupt: bool) -> Source:
         return npz.read(path)
     raise DataError(
         f"{text}: a file that ends in {path.suffix or 'nothing'!r} is not read. Give a .npz or "
-        ".parquet file, or a folder of images, IDX or Parquet files."
+        ".parquet file, or a folder of images, of IDX or Parquet files, or of CIFAR or SVHN as "
+        "they are downloaded."
     )
 
 
@@ -63,8 +64,8 @@ def read_list(paths: Sequence[Path], *, title: str, size: int | None, skip_corru
 
 
 def _read_folder(path: Path, *, title: str, size: int | None, skip_corrupt: bool) -> Source:
-    if idx.holds_idx(path):
-        return idx.read(path)
+    if (found := layouts.read(path)) is not None:
+        return found
     files = sorted((*path.glob("*.parquet"), *path.glob("*/*.parquet")))
     if files:
         return parquet.read(files, title=title, size=size, skip_corrupt=skip_corrupt)
