@@ -27,7 +27,8 @@ class Observation:
     """The test accuracy of one network.
 
     Attributes:
-        set: ``"condensed"``, or ``"random"`` real images of the same size.
+        set: ``"condensed"``, ``"random"`` real images of the same size, or the name of another
+            set that stood beside.
         size: Images per class.
         network: Name of the architecture.
         seed: Of the network, its training and (for ``"random"``) the choice of images.
