@@ -75,7 +75,7 @@ def test_every_part_can_be_named_and_kinds_are_unique():
     for kinds in PARTS.values():
         assert len(set(kinds.values())) == len(kinds)
         assert all(is_dataclass(part) for part in kinds.values())
-    slots = {f.name for f in fields(Recipe)} | {"training", "probe"}
+    slots = {f.name for f in fields(Recipe)} | {"training", "probe", "kernel"}
     assert set(PARTS) <= slots
 
 

@@ -1,7 +1,8 @@
 """The parts under law: one list a slot. A new part is tested by being added here.
 
-A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization``, ``sizes`` or
-``update`` is run for every entry of that list, and for every combination where it takes several.
+A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization``, ``sizes``,
+``update``, ``sampler``, ``schedule`` or ``begun`` (a start) is run for every entry of that list, and
+for every combination where it takes several.
 ``asked`` are the policies that ask for different sets.
 """
 
@@ -19,14 +20,14 @@ from condensery.data import ImageData
 from condensery.engines import Autograd, OnePass
 from condensery.engines.fused import Fused
 from condensery.loop import run
-from condensery.objectives import DistributionMatching, GradientMatching
+from condensery.objectives import DistributionMatching, GradientMatching, RidgeRegression
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Redraw
+from condensery.samplers import KMeansPerClass, RandomPerClass
+from condensery.schedules import Redraw, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
-from condensery.starts import RandomImages
+from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.training import SGDTraining
 from condensery.types import Moment, nested
 from condensery.updates import SGD, Adam
@@ -38,6 +39,7 @@ PARTS = {
         "gradient-cosine": GradientMatching(metric="cosine", parameters="all"),
         "gradient-whole-cosine": GradientMatching(metric="whole-cosine", parameters="all"),
         "distribution": DistributionMatching(),
+        "ridge-regression": RidgeRegression(),
     },
     "engine": {"autograd": Autograd(), "one-pass": OnePass(), "fused": Fused()},
     "parameterization": {
@@ -58,6 +60,24 @@ PARTS = {
     },
 }
 PARTS["update"] = {"sgd": SGD(lr=0.05, momentum=0.9), "adam": Adam(lr=0.02)}
+PARTS["sampler"] = {
+    "random-per-class": RandomPerClass(batch=3),
+    "kmeans-per-class": KMeansPerClass(batch=3, every=2),
+    "kmeans-of-a-pool": KMeansPerClass(batch=3, every=1, pool=6, normalised=False),
+}
+_TRAINING = SGDTraining(batch=4)
+PARTS["schedule"] = {
+    "redraw": Redraw(inner=2, steps=1, pretrain=1, training=_TRAINING),
+    "redraw-never-trained": Redraw(inner=1, steps=0),
+    "train-on-synthetic": TrainOnSynthetic(inner=3, epochs=2, training=_TRAINING),
+}
+PARTS["begun"] = {
+    "random": RandomImages(),
+    "first": FirstImages(),
+    "noise": Noise(like="data"),
+    "kmeans": KMeansImages(),
+    "herded": HerdedImages(candidates=4, networks=2, sample=5),
+}
 PARTS["engine_name"] = {name: name for name in PARTS["engine"]}
 # A match sees the profiles of a policy alone: policies that ask for the full set and one smaller
 # one come once.
@@ -192,7 +212,7 @@ class Small:
     def evaluated(self, objective, engine, parameterization, sizes):
         """A match, what it is asked, and what it says: losses and the gradient of their sum."""
         examples = self.examples(parameterization)
-        groups = self.groups(sizes, examples)
+        groups = self.groups(sizes, examples, joint=objective.joint)
         match = self.bind(objective, engine, classes_per_pass=self.classes)
         return match, examples, groups, *self.losses_and_gradient(match, examples, groups)
 

@@ -72,6 +72,29 @@ def test_going_on_gives_the_same_bits_for_every_objective_and_parameterization(
     same_state(rest[-1].state, whole[-1].state)
 
 
+def test_going_on_gives_the_same_bits_for_every_sampler_and_schedule(small, sampler, schedule):
+    """What a sampler remembers and a network learned on the set ends with the iteration."""
+    recipe = small.recipe(
+        sampler=sampler, schedule=schedule, sizes=MostLearnable(period=1), iterations=3
+    )
+    whole = small.run(recipe)
+    half = next(p.state for p in whole if p.boundary and p.outer == 0)
+    rest = small.run(recipe, state=State.from_tensors(half.outer, half.tensors()))
+    same_state(rest[-1].state, whole[-1].state)
+    assert len(whole) == 3 * (schedule.inner + 1)
+
+
+def test_a_start_depends_on_seed_and_data_alone(small, begun, parameterization):
+    recipe = small.recipe(start=begun, parameterization=parameterization)
+    changes = {"engine": "autograd", "sizes": AllSizes(), "iterations": 9, "classes_per_pass": 1}
+    before = torch.random.get_rng_state()
+    one, other = (
+        start(own, small.data(), seed=small.seed) for own in (recipe, replace(recipe, **changes))
+    )
+    assert torch.equal(one.stored.images, other.stored.images)
+    assert torch.equal(torch.random.get_rng_state(), before)
+
+
 def test_a_boundary_state_is_not_changed_by_going_on_from_it(small):
     recipe = small.recipe(sizes=MostLearnable(period=1), iterations=4)
     half = small.run(replace(recipe, iterations=2))[-1].state
