@@ -1,8 +1,8 @@
 """The parts under law: one list a slot. A new part is tested by being added here.
 
 A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization``, ``sizes``,
-``update``, ``sampler``, ``schedule`` or ``begun`` (a start) is run for every entry of that list, and
-for every combination where it takes several.
+``update``, ``sampler``, ``schedule`` or ``begun`` (a start) is run for every entry of that list,
+and for every combination where it takes several.
 ``asked`` are the policies that ask for different sets.
 """
 
