@@ -296,6 +296,7 @@ def _states(checkpoint: Checkpoint) -> tuple[State, ...]:
 
 def _gather(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
     """Write the set of every contender: put together from runs, or selected."""
+    trained: Trained = {}  # rules that compare features share their networks
     for seed in plan.seeds:
         for part in plan.parts:
             path = folder.set(part, seed)
