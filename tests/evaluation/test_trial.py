@@ -14,6 +14,7 @@ from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
 from condensery.evaluation import Protocol
+from condensery.evaluation import trial as trial_module
 from condensery.evaluation.trial import Pool, Trial, fresh, pool, train
 from condensery.parameterizations import MultiFormation
 from condensery.rng import global_stream, stream
@@ -235,6 +236,31 @@ def test_full_batches_are_counted(data: Data, ipc: int, length: dict[str, int], 
     condensed = random_selection(data.train, ipc=ipc, seed=0)
 
     assert trial(condensed, data, size=ipc, protocol=protocol).full_batches == full
+
+
+@pytest.mark.parametrize("compiled", [True, False])
+def test_a_trial_trains_and_tests_as_it_is_asked_to(
+    data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch, compiled: bool
+):
+    asked: list[tuple[object, object]] = []
+
+    def answer(*given: object, precision: str, compiled: bool, **rest: object) -> float:
+        asked.append((precision, compiled))
+        return 0.5
+
+    monkeypatch.setattr(trial_module, "train", answer)
+    monkeypatch.setattr(trial_module, "accuracy", answer)
+
+    assert trial(condensed, data, precision="bf16").run(compiled=compiled)[0] == 0.5
+    assert asked == [("bf16", compiled)] * 2
+
+
+def test_a_trial_knows_whether_every_batch_of_its_network_can_be_compiled(
+    data: Data, condensed: CondensedSet
+):
+    assert trial(condensed, data, network="convnet2-w4").swept
+    assert not trial(condensed, data, network="mlp").swept
+    assert trial(condensed, data, protocol=replace(WHOLE, steps=7)).steps == 7
 
 
 def test_a_users_factory_is_named_by_module_and_name(data: Data, condensed: CondensedSet):
