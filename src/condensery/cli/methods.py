@@ -18,7 +18,7 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.methods import METHODS
 
     for name, method in METHODS.items():
-        print(f"{name:6}{method.summary}")
-        print(f"{'':6}presets: {', '.join(method.presets)}")
-        print(f"{'':6}{method.paper}")
+        print(f"{name:8}{method.summary}")
+        print(f"{'':8}presets: {', '.join(method.presets)}")
+        print(f"{'':8}{method.paper}")
     return 0
