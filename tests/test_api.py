@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import replace
 
 import pytest
@@ -193,3 +194,45 @@ def test_a_network_that_mixes_examples_goes_to_the_reference_engine(digits):
     recipe = condense(digits, settings={"network": "resnet10"}).recipe
     assert recipe.engine == "autograd"
     assert "mixes examples" in recipe.engine_reason
+
+
+@pytest.fixture(scope="module")
+def larger(digits):
+    """The same digits with 16 pixels a side."""
+    images = digits.train.images.repeat_interleave(2, dim=2).repeat_interleave(2, dim=3)
+    return replace(digits.train, images=images)
+
+
+def test_a_long_run_is_compiled_and_in_bfloat16_where_the_machine_can(larger, monkeypatch):
+    long = {"iterations": "50"}
+    choosing = sys.modules["condensery.engines.choose"]
+    monkeypatch.setattr(choosing, "compiler", lambda: "g++")
+    monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
+    recipe = condense(larger, settings=long).recipe
+    assert (recipe.compiled, recipe.precision, recipe.engine) == (True, "bf16", "fused")
+    monkeypatch.setattr("condensery.api.native_bf16", lambda _: False)
+    assert condense(larger, settings=long).recipe.precision == "fp32"
+    monkeypatch.setattr(choosing, "compiler", lambda: None)
+    assert condense(larger, settings=long).recipe.engine == "one-pass"
+
+
+def test_a_run_that_is_short_or_small_or_mixes_examples_is_not_compiled(digits, larger):
+    assert not condense(larger, settings={"iterations": "49"}).recipe.compiled
+    assert not condense(digits, settings={"iterations": "50"}).recipe.compiled
+    mixing = {"iterations": "50", "network": "resnet10"}
+    assert not condense(larger, settings=mixing).recipe.compiled
+
+
+def test_what_the_user_says_about_the_machine_stands(larger):
+    settings = {"iterations": "50", "compiled": "false", "precision": "fp32"}
+    recipe = condense(larger, settings=settings).recipe
+    assert (recipe.compiled, recipe.precision, recipe.engine) == (False, "fp32", "one-pass")
+
+
+def test_an_accelerator_takes_all_classes_at_once(larger):
+    choices = {"method": "mdc", "ipc": 2, "preset": "smoke", "sizes": None, "network": None}
+    on_gpu = resolve(larger, **choices, settings={}, device="cuda")
+    assert on_gpu.classes_per_pass == 3
+    assert resolve(larger, **choices, settings={}).classes_per_pass == 1
+    said = resolve(larger, **choices, settings={"classes_per_pass": "2"}, device="cuda")
+    assert said.classes_per_pass == 2

@@ -9,11 +9,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
 
 from condensery import networks
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData, whitened
-from condensery.engines import choose
+from condensery.engines import choose, native_bf16, pays_to_compile
 from condensery.errors import ConfigError, nearest
 from condensery.experts import Order
 from condensery.loop import run, start
@@ -166,6 +170,7 @@ def condense(
         sizes=sizes,
         network=network,
         settings=settings or {},
+        device=device,
     )
     condensation = Condensation(recipe, train, seed=seed, device=device)
     named = isinstance(recipe.schedule, Experts) and recipe.schedule.buffer
@@ -183,6 +188,7 @@ def resolve(
     sizes: str | None,
     network: str | None,
     settings: Mapping[str, str],
+    device: str = "cpu",
 ) -> Recipe:
     """The complete recipe; arguments as ``condense``."""
     recipe = recipe_for(method, data, ipc=ipc, preset=preset)
@@ -198,7 +204,26 @@ def resolve(
         recipe = replace(recipe, network=network)
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
+    for key, value in _suited(recipe, data, device).items():
+        recipe = recipe if key in settings else replace(recipe, **{key: value})
     return settled(recipe, data)
+
+
+def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
+    """What the machine decides where the user does not; the recipe records it.
+
+    A run long enough to earn compiling back is compiled, and then in bfloat16 where the processor
+    multiplies it (docs/performance.md has sets made in both). A CPU matches class by class, which
+    its caches like; an accelerator all classes at once.
+    """
+    updates = recipe.iterations * recipe.schedule.inner
+    compiled = pays_to_compile(_network(recipe, data), side=data.side, updates=updates)
+    alone = torch.device(device).type == "cpu"
+    return {
+        "compiled": compiled,
+        "precision": "bf16" if compiled and native_bf16(device) else "fp32",
+        "classes_per_pass": 1 if alone else data.classes,
+    }
 
 
 def settled(recipe: Recipe, data: ImageData) -> Recipe:
@@ -206,7 +231,17 @@ def settled(recipe: Recipe, data: ImageData) -> Recipe:
 
     Whoever goes on with a run elsewhere then takes the same engine, or learns that it cannot.
     """
-    network = networks.build(
+    network = _network(recipe, data)
+    own, asked = (
+        choose(name, network, recipe.precision, compiled=recipe.compiled)
+        for name in ("auto", recipe.engine)
+    )
+    taken = own if own.name == asked.name else asked  # also when the library chose it earlier
+    return replace(recipe, engine=taken.name, engine_reason=taken.reason)
+
+
+def _network(recipe: Recipe, data: ImageData) -> nn.Module:
+    return networks.build(
         recipe.network,
         channels=data.channels,
         classes=data.classes,
@@ -214,12 +249,6 @@ def settled(recipe: Recipe, data: ImageData) -> Recipe:
         seed=0,
         path=("engine",),
     )
-    own, asked = (
-        choose(name, network, recipe.precision, compiled=recipe.compiled)
-        for name in ("auto", recipe.engine)
-    )
-    taken = own if own.name == asked.name else asked  # also when the library chose it earlier
-    return replace(recipe, engine=taken.name, engine_reason=taken.reason)
 
 
 def train_experts(
@@ -265,6 +294,7 @@ def train_experts(
         sizes=None,
         network=network,
         settings=settings or {},
+        device=device,
     )
     schedule = recipe.schedule
     if not isinstance(schedule, Experts):

@@ -22,7 +22,6 @@ from dataclasses import dataclass, replace
 
 from condensery.augment import Identity
 from condensery.data import ImageData
-from condensery.methods.idc import pays_to_compile
 from condensery.objectives import GradientMatching
 from condensery.parameterizations import Pixels
 from condensery.recipe import Recipe
@@ -99,7 +98,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         update=SGD(lr=pixel_lr(0.1, data), momentum=0.5),
         start=Noise(like="data"),
     )
-    return published if preset == "paper" else _shortened(published, data, _SHORT[preset])
+    return published if preset == "paper" else _shortened(published, _SHORT[preset])
 
 
 def pixel_lr(lr: float, data: ImageData) -> float:
@@ -123,7 +122,7 @@ def _loops(ipc: int) -> tuple[int, int]:
     return _LOOPS.get(ipc, (ipc, min(50, round(500 / ipc))))
 
 
-def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
+def _shortened(published: Recipe, short: _Short) -> Recipe:
     schedule = published.schedule
     assert isinstance(schedule, TrainOnSynthetic)
     return replace(
@@ -133,5 +132,4 @@ def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
         sampler=RandomPerClass(batch=short.batch),
         schedule=replace(schedule, inner=short.inner, epochs=short.epochs),
         update=Adam(lr=short.lr, settle=7),
-        compiled=pays_to_compile(data, updates=short.iterations * short.inner),
     )

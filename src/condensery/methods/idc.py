@@ -23,7 +23,6 @@ from typing import Literal
 
 from condensery.augment import PerExample, Siamese
 from condensery.data import ImageData
-from condensery.engines import compiler
 from condensery.objectives import GradientMatching
 from condensery.parameterizations import MultiFormation
 from condensery.recipe import Recipe
@@ -33,7 +32,7 @@ from condensery.sizes import OneSize
 from condensery.training import SGDTraining
 from condensery.updates import Adam, joint_sgd
 
-__all__ = ["PRESETS", "pays_to_compile", "recipe"]
+__all__ = ["PRESETS", "recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -144,7 +143,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sizes=OneSize(),
         update=joint_sgd(lr=row.lr * scale, momentum=0.5, classes=data.classes),
     )
-    return published if preset == "paper" else _shortened(published, data, _SHORT[preset])
+    return published if preset == "paper" else _shortened(published, _SHORT[preset])
 
 
 def _row(data: ImageData) -> _Paper:
@@ -154,7 +153,7 @@ def _row(data: ImageData) -> _Paper:
     return replace(row, factor=1) if min(data.side) < 8 * row.factor else row
 
 
-def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
+def _shortened(published: Recipe, short: _Short) -> Recipe:
     schedule = published.schedule
     assert isinstance(schedule, Redraw)
     return replace(
@@ -167,14 +166,4 @@ def _shortened(published: Recipe, data: ImageData, short: _Short) -> Recipe:
         ),
         objective=GradientMatching(metric="mse"),
         update=Adam(lr=short.lr, settle=7),
-        compiled=pays_to_compile(data, updates=short.iterations * short.inner),
     )
-
-
-def pays_to_compile(data: ImageData, *, updates: int) -> bool:
-    """Whether a run earns back the minute that compiling takes.
-
-    Fashion-MNIST, ConvNet-3 width 64, one thread: an update takes 5.5 s in one pass and 3.2 s
-    compiled; on the digits it takes 0.4 s anyway.
-    """
-    return compiler() is not None and min(data.side) >= 16 and updates >= 100
