@@ -31,7 +31,7 @@ def check_whitening(condensed: CondensedSet, data: Data) -> None:
     kind, eps, fitted_to = (record.get(key) for key in ("kind", "eps", "fitted_to"))
     if kind not in WHITENINGS[1:] or eps != EPS:
         raise DataError(
-            f"The condensed set says zca = {found!r}, which is no whitening known here. Known are "
+            f"The condensed set says zca = {found!r}, which is no ZCA known here. Known are "
             f"{' and '.join(WHITENINGS[1:])} with eps {EPS}."
         )
     if fitted_to != data.train.fingerprint:
