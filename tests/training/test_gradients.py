@@ -64,6 +64,20 @@ def test_the_sweep_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
 
 
 @pytest.mark.usefixtures("uncompiled")
+def test_the_sweep_of_a_double_precision_network_is_exact():
+    net = network("convnet2-w4").double()
+    images, *labels, ratio = mixed()
+    mix = Mix(images.double(), *labels, ratio.double())
+
+    exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6)(mix)
+    loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6)(mix)
+
+    torch.testing.assert_close(loss, exact, rtol=1e-13, atol=0)
+    for one, other in zip(found, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-13)
+
+
+@pytest.mark.usefixtures("uncompiled")
 def test_the_sweep_answers_for_the_parameters_that_are_trained():
     net = network("convnet2-w4")
     net.blocks[0].norm.bias.requires_grad_(False)

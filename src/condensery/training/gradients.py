@@ -78,15 +78,18 @@ def _analytic(network: ConvNet, precision: str) -> Gradients:
 
     def gradients(mix: Mix) -> tuple[Tensor, tuple[Tensor | None, ...]]:
         # Cross-entropy is linear in its target, so that mixed targets have the mixed loss.
-        own = _probabilities(mix.labels, classes)
-        targets = torch.lerp(_probabilities(mix.partner_labels, classes), own, mix.ratio)
+        own, partner = (
+            _probabilities(labels, classes, like=mix.ratio)
+            for labels in (mix.labels, mix.partner_labels)
+        )
+        targets = torch.lerp(partner, own, mix.ratio)
         loss, found = sweep.gradients(mix.images, targets)
         return loss, tuple(found[name] for name in trained)
 
     return gradients
 
 
-def _probabilities(labels: Tensor, classes: int) -> Tensor:
-    if labels.is_floating_point():
-        return labels
-    return functional.one_hot(labels, classes).float()
+def _probabilities(labels: Tensor, classes: int, *, like: Tensor) -> Tensor:
+    if not labels.is_floating_point():
+        labels = functional.one_hot(labels, classes)
+    return labels.to(like.dtype)

@@ -1,10 +1,10 @@
 """How a training loss is computed: the reference in fp32, and faster twins of it.
 
-All twins are one function of a network and a batch; the reference is ``loss_fp32``, run
-eagerly. ``"bf16"`` multiplies in bfloat16 and keeps weights,
-normalisation statistics, softmax and loss in fp32. A compiled twin does the same with fused
-kernels; it is compiled once per process, architecture and batch shape, and then shared by all
-networks of that architecture (the parameters are inputs of the compiled code).
+All twins are one function of a network and a batch; the reference is ``loss_fp32``, run eagerly.
+``"bf16"`` multiplies in bfloat16 and keeps weights, normalisation statistics, softmax and loss in
+fp32. A compiled twin does the same with fused kernels; it is compiled once per process,
+architecture and batch shape, and then shared by all networks of that architecture (the parameters
+are inputs of the compiled code). Our ConvNet has a faster twin still, without autograd: ``sweep``.
 
 Knows nothing about optimisers or augmentation.
 """

@@ -31,7 +31,7 @@ class Trainer:
             statistics and loss.
         compiled: Differentiate by compiled code (see ``gradients``); where compiling fails, such
             as without a C++ compiler, a warning says so and the eager twin goes on. Pays off
-            from ``COMPILE_AFTER`` steps of an architecture on.
+            from ``SWEEP_AFTER`` steps of our ConvNet on, ``COMPILE_AFTER`` of another network.
 
     Raises:
         ConfigError: If ``precision`` is unknown.
