@@ -1,0 +1,244 @@
+"""MTT: its published rows, and whole runs of it under the laws of runs."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+import torch
+
+import condensery
+from condensery.api import Condensation, train_experts
+from condensery.data import ImageData
+from condensery.errors import ArtifactError, ConfigError
+from condensery.experts import Schooling
+from condensery.loop import run, run_together, start
+from condensery.methods import recipe_for
+from condensery.progress import State
+from condensery.recipe import from_json, to_json
+from condensery.sizes import AllSizes, MostLearnable, OneSize
+from condensery.updates import SGD
+
+TABLE = {
+    # data, ipc: n, M, T+, lr of images, of the step size, its start, batch, whitened
+    ("cifar10", 1): (50, 2, 2, 1e2, 1e-7, 1e-2, 0, True),
+    ("cifar10", 10): (30, 2, 20, 1e2, 1e-5, 1e-3, 0, True),
+    ("cifar10", 50): (30, 2, 40, 1e3, 1e-5, 1e-3, 0, False),
+    ("cifar100", 1): (20, 3, 20, 1e3, 1e-5, 1e-2, 0, True),
+    ("cifar100", 10): (20, 2, 20, 1e3, 1e-5, 1e-2, 0, False),
+    ("cifar100", 50): (80, 2, 40, 1e3, 1e-5, 1e-2, 125, True),
+    ("tiny-imagenet", 1): (10, 2, 10, 1e4, 1e-4, 1e-2, 0, False),
+    ("tiny-imagenet", 10): (20, 2, 40, 1e4, 1e-4, 1e-2, 200, False),
+    ("tiny-imagenet", 50): (20, 2, 40, 1e4, 1e-4, 1e-2, 300, False),
+    ("imagenette", 1): (20, 2, 10, 1e5, 1e-6, 1e-2, 0, False),
+    ("imagenette", 10): (20, 2, 10, 1e5, 1e-6, 1e-2, 20, False),
+}
+SIDES = {"tiny-imagenet": (64, "convnet4"), "imagenette": (128, "convnet5")}
+
+
+def data(name="cifar10", side=32):
+    return ImageData(
+        name=name,
+        images=torch.zeros(4, 3, side, side, dtype=torch.uint8),
+        labels=torch.tensor([0, 1, 0, 1]),
+        class_names=("a", "b"),
+        mean=(0.5, 0.5, 0.5),
+        std=(0.2, 0.3, 0.4),
+    )
+
+
+@pytest.mark.parametrize(("name", "ipc"), TABLE)
+def test_the_paper_preset_is_the_published_row(name, ipc):
+    steps, span, latest, lr, step_lr, first, batch, whitened = TABLE[name, ipc]
+    side, network = SIDES.get(name, (32, "convnet3"))
+    recipe = recipe_for("mtt", data(name, side), ipc=ipc, preset="paper")
+    assert (recipe.network, recipe.iterations) == (network, 5000)
+    assert (recipe.objective.steps, recipe.objective.batch) == (steps, batch)
+    schedule, training = recipe.schedule, recipe.schedule.training
+    assert (schedule.trajectories, schedule.span, schedule.latest) == (100, span, latest)
+    assert schedule.steps == 0  # whole passes
+    assert (training.batch, training.lr) == (256, 0.01)
+    assert (training.momentum, training.weight_decay, training.cutmix) == (0, 0, 0)
+    for augment in (training.augment, recipe.objective.augment):
+        assert (augment.strategy, augment.mode) == ("color_crop_cutout_flip_scale_rotate", "dsa")
+    in_pixels = lr * 0.1 if whitened else lr * 0.3**2
+    assert recipe.update.lr == pytest.approx(in_pixels)
+    assert recipe.update.momentum == 0.5
+    assert recipe.step.first == first
+    assert recipe.step.update == SGD(lr=step_lr, momentum=0.5)
+    assert recipe.whiten == ("zca" if whitened else "none")
+
+
+def test_a_size_between_takes_the_row_below_and_digits_are_not_flipped():
+    ten, twenty = (recipe_for("mtt", data(), ipc=n, preset="paper") for n in (10, 20))
+    assert replace(twenty, ipc=10) == ten
+    digits = recipe_for("mtt", data("mnist"), ipc=1, preset="paper")
+    assert digits.whiten == "none"
+    for augment in (digits.objective.augment, digits.schedule.training.augment):
+        assert augment.strategy == "color_crop_cutout_scale_rotate"
+
+
+@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
+def test_a_recipe_is_written_and_read_and_sizes_share_their_experts(preset):
+    recipes = [recipe_for("mtt", data("x"), ipc=ipc, preset=preset) for ipc in (1, 10)]
+    for recipe in recipes:
+        assert from_json(to_json(recipe)) == recipe
+    one, ten = (r.schedule for r in recipes)
+    assert replace(one, latest=ten.latest) == ten
+    assert recipes[0].network == recipes[1].network
+
+
+# Whole runs, as short as they get.
+
+
+@pytest.fixture(scope="module")
+def digits():
+    found = condensery.load_data("digits").train
+    index = torch.cat([found.of_class(c)[:12] for c in range(3)])
+    return replace(
+        found, images=found.images[index], labels=found.labels[index], class_names=("0", "1", "2")
+    )
+
+
+def short(digits, **changes):
+    recipe = recipe_for("mtt", digits, ipc=3, preset="smoke")
+    schedule = replace(
+        recipe.schedule,
+        trajectories=2,
+        steps=1,
+        training=replace(recipe.schedule.training, batch=16),
+    )
+    schedule = replace(schedule, buffer=changes.pop("buffer", ""))
+    return replace(
+        recipe, **{"network": "convnet2-w4", "iterations": 4, "schedule": schedule, **changes}
+    )
+
+
+def same(found, expected):
+    a, b = found.tensors(), expected.tensors()
+    assert sorted(a) == sorted(b)
+    for name in a:
+        assert torch.equal(a[name].nan_to_num(7.5), b[name].nan_to_num(7.5)), name
+
+
+POLICIES = [OneSize(), AllSizes(), MostLearnable(period=1), MostLearnable(period=1, classwise=True)]
+
+
+@pytest.mark.parametrize("sizes", POLICIES, ids=str)
+def test_every_size_policy_works_and_going_on_gives_the_same_bits(digits, sizes):
+    recipe = short(digits, sizes=sizes)
+    whole = list(run(recipe, digits, seed=3))
+    half = next(p.state for p in whole if p.boundary and p.outer == 1)
+    rest = list(run(recipe, digits, seed=3, state=State.from_tensors(2, half.tensors())))
+    same(rest[-1].state, whole[-1].state)
+    first, last = whole[0], whole[-1]
+    assert next(iter(first.losses)) == "3"
+    assert len(last.losses) == (1 if sizes == OneSize() else 3 if sizes == AllSizes() else 2)
+    assert float(last.state.stored.step) != recipe.step.first
+    assert not torch.equal(last.state.stored.images, start(recipe, digits, seed=3).stored.images)
+
+
+def test_images_that_a_grown_choice_freezes_keep_their_bits(digits, monkeypatch):
+    chosen = iter((1, 2, 2))
+
+    def growing(self, state, *, outer):
+        return {
+            **state,
+            "previous": state["chosen"],
+            "chosen": torch.full_like(state["chosen"], next(chosen)),
+        }
+
+    monkeypatch.setattr(MostLearnable, "close", growing)
+    recipe = short(digits, sizes=MostLearnable(period=1), iterations=3)
+    progress = list(run(recipe, digits, seed=3))
+    before, after = (next(p for p in progress if p.boundary and p.outer == o) for o in (1, 2))
+    assert after.frozen == (1, 1)
+    held = before.state.stored.rank < 1
+    kept, now = (p.state.stored.images for p in (before, after))
+    assert torch.equal(now[held], kept[held].clamp(0, 1))
+    assert not torch.equal(now[~held], kept[~held].clamp(0, 1))
+
+
+def test_sets_in_lockstep_share_the_experts_and_get_the_bits_they_get_alone(digits):
+    recipes = [
+        short(digits, ipc=1, iterations=2),
+        short(digits, iterations=2, sizes=AllSizes()),
+    ]
+    states = [start(recipe, digits, seed=3) for recipe in recipes]
+    shared = list(run_together(recipes, digits, seed=3, states=states))[-1]
+    for recipe, progress in zip(recipes, shared, strict=True):
+        same(progress.state, list(run(recipe, digits, seed=3))[-1].state)
+
+
+def test_where_experts_are_kept_changes_nothing_but_the_time(digits, tmp_path, monkeypatch):
+    def made(buffer=""):
+        return Condensation(short(digits, buffer=str(buffer), iterations=2), digits, seed=3)
+
+    free, kept, named = made(), made(), made(tmp_path / "shared")
+    kept.buffer = tmp_path / "run"
+    images = [c.result(created="now").images for c in (free, kept, named)]
+    assert torch.equal(images[1], images[0])
+    assert torch.equal(images[2], images[0])
+    names = [sorted(p.name for p in (tmp_path / f).iterdir()) for f in ("run", "shared")]
+    assert names[0] == names[1] != []
+    assert kept.so_far().manifest["recipe"]["schedule"]["buffer"] == ""
+    monkeypatch.setattr(Schooling, "after", lambda *_, **__: pytest.fail("trained again"))
+    assert torch.equal(made(tmp_path / "run").result(created="now").images, images[0])
+
+
+def test_another_seed_of_the_run_shares_the_experts_and_another_of_theirs_does_not(digits):
+    recipe = short(digits)
+    other = replace(recipe, schedule=replace(recipe.schedule, seed=1))
+    losses = [
+        next(iter(run(r, digits, seed=seed))).loss
+        for r, seed in ((recipe, 3), (recipe, 3), (other, 3))
+    ]
+    assert losses[0] == losses[1] != losses[2]
+
+
+def test_experts_are_trained_ahead_for_several_sizes(digits, tmp_path):
+    words = {"network": "convnet2-w4", "settings": {"schedule.steps": "1"}}
+    order = train_experts(digits, tmp_path, preset="smoke", experts=2, epochs=3, **words)
+    assert order.missing == 6
+    assert len(list(order)) == 6
+    assert order.missing == 0
+    for ipc in (1, 2):
+        settings = {**words["settings"], "schedule.buffer": str(tmp_path), "iterations": "1"}
+        made = condensery.condense(
+            digits, method="mtt", preset="smoke", ipc=ipc, network="convnet2-w4", settings=settings
+        )
+        assert made.experts().missing == 0
+        assert len(made.result()) == 3 * ipc
+    with pytest.raises(ArtifactError, match="'convnet2-w4' there and 'convnet2-w5' here"):
+        condensery.condense(
+            digits, method="mtt", preset="smoke", network="convnet2-w5", settings=settings
+        )
+    with pytest.raises(ArtifactError, match=r"training\.lr"):
+        train_experts(
+            digits,
+            tmp_path,
+            preset="smoke",
+            network="convnet2-w4",
+            settings={"schedule.steps": "1", "schedule.training.lr": "0.5"},
+        )
+
+
+def test_a_method_without_experts_has_none_to_train(digits, tmp_path):
+    with pytest.raises(ConfigError, match="'mdc' matches no experts"):
+        train_experts(digits, tmp_path, method="mdc", ipc=2)
+    assert condensery.condense(digits, method="dm", preset="smoke", ipc=1).experts() is None
+
+
+def test_a_whitened_run_matches_whitened_experts(digits):
+    plain, white = short(digits), short(digits, whiten="zca")
+    a, b = (next(iter(run(recipe, digits, seed=3))).loss for recipe in (plain, white))
+    assert a != b
+    result = Condensation(white, digits, seed=3).result(created="now")
+    assert result.manifest["zca"]["kind"] == "zca"
+
+
+def test_the_learned_step_size_is_written(digits):
+    made = Condensation(short(digits), digits, seed=3)
+    result = made.result(created="now")
+    assert result.manifest["learned_step_size"] == float(made.state.stored.step)
+    assert result.manifest["learned_step_size"] != made.recipe.step.first
