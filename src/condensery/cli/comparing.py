@@ -298,9 +298,9 @@ def _gather(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
     """Write the set of every contender: put together from runs, or selected."""
     trained: Trained = {}  # rules that compare features share their networks
     for seed in plan.seeds:
-        for part in plan.parts:
+        for part in plan.condensed:
             path = folder.set(part, seed)
-            if part.contender.name == "random" or path.exists():
+            if path.exists():
                 continue
             if part.contender.kind == "selection":
                 found = selected(

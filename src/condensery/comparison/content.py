@@ -8,12 +8,16 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal
 
 from condensery.comparison.published import Published
 from condensery.comparison.table import Cell, Row, Table
 from condensery.report.facts import duration, percent
 
-__all__ = ["Content", "Cost", "Line", "Made"]
+__all__ = ["SPREAD", "Content", "Cost", "Line", "Made"]
+
+SPREAD = "\u00a0±\u00a0"
+"""Between a mean and its deviation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -160,8 +164,8 @@ class Content:
         against = None if c is None else _printed_average(c, sizes)
         gain = None if own is None or against is None else own - against
         return (
-            *(f"{other.accuracy[n]:.1f}" if n in other.accuracy else "–" for n in sizes),
-            "–" if own is None else f"{own:.1f}",
+            *(_rounded(other.accuracy[n]) if n in other.accuracy else "–" for n in sizes),
+            "–" if own is None else _rounded(own),
             "–" if gain is None else _points(gain),
         )
 
@@ -183,8 +187,15 @@ def _printed_average(other: Published, sizes: Sequence[int]) -> float | None:
 def _spread(cell: Cell | None) -> str:
     if cell is None:
         return "–"
-    return percent(cell.mean) + ("" if cell.std is None else f"\u00a0±\u00a0{percent(cell.std)}")
+    return percent(cell.mean) + ("" if cell.std is None else f"{SPREAD}{percent(cell.std)}")
 
 
 def _points(value: float) -> str:
-    return f"{value:+.1f}".replace("-", "−")
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
+
+
+def _rounded(percent: float) -> str:
+    """To one digit as people round: what was printed as 49.55 is 49.6."""
+    exact = Decimal(repr(round(percent, 6)))
+    return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from condensery.comparison.content import Content
+from condensery.comparison.content import SPREAD, Content
 from condensery.comparison.figure import figure, sample
 from condensery.comparison.table import Table
 from condensery.report.facts import duration
@@ -34,10 +34,12 @@ def render(content: Content) -> str:
 def _shown(content: Content, table: Table) -> dict[str, object]:
     """A table's lines by contender: what is published moves with what was measured."""
     lines = content.lines(table)
+    measured = {line.name: line for line in lines if not line.source}
     rows = [
         {
             "name": row.name,
-            "measured": next(x for x in lines if x.name == row.name and not x.source),
+            "measured": measured[row.name],
+            "cells": [cell.partition(SPREAD)[::2] for cell in measured[row.name].cells],
             "published": [x for x in lines if x.name == row.name and x.source],
             "sample": sample(index),
             "keys": [
