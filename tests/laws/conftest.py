@@ -20,7 +20,7 @@ from condensery.data import ImageData
 from condensery.engines import Autograd, OnePass
 from condensery.engines.fused import Fused
 from condensery.loop import run
-from condensery.objectives import DistributionMatching, GradientMatching, RidgeRegression, RidgeRegression
+from condensery.objectives import DistributionMatching, GradientMatching, RidgeRegression
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.recipe import Recipe
 from condensery.rng import stream
@@ -39,7 +39,6 @@ PARTS = {
         "gradient-cosine": GradientMatching(metric="cosine", parameters="all"),
         "gradient-whole-cosine": GradientMatching(metric="whole-cosine", parameters="all"),
         "distribution": DistributionMatching(),
-        "ridge-regression": RidgeRegression(),
         "ridge-regression": RidgeRegression(),
     },
     "engine": {"autograd": Autograd(), "one-pass": OnePass(), "fused": Fused()},
