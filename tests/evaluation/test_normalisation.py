@@ -57,12 +57,12 @@ def test_everything_beside_is_whitened_the_same_way(
         networks=["convnet1-w4"],
         seeds=1,
         protocol=protocol,
-        beside=("random", "herding"),
+        beside=("random", "first"),
         steps=1,
     )
     images = torch.rand(2, 1, 8, 8)
     shown = [trial.test.normalise(images) for trial in found.planned]
-    assert [trial.set for trial in found.planned] == ["condensed", "random", "herding"]
+    assert [trial.set for trial in found.planned] == ["condensed", "random", "first"]
     assert torch.equal(shown[0], shown[1])
     assert torch.equal(shown[0], shown[2])
     record = {"kind": kind, "eps": 0.1, "fitted_to": data.train.fingerprint}
@@ -91,7 +91,7 @@ def test_a_whitening_that_cannot_be_obtained_is_refused(
     data: Data, condensed: CondensedSet, changes: dict[str, object], said: str
 ):
     with pytest.raises(DataError, match=said):
-        evaluate(white(condensed, data, "zca", **changes), data)
+        evaluate(white(condensed, data, **{"kind": "zca", **changes}), data)
 
 
 def test_a_whitened_selection_says_so(data: Data):
