@@ -77,13 +77,7 @@ class Condensation:
         recipe = self._kept()
         if not isinstance(recipe.schedule, Experts):
             return None
-        return recipe.schedule.order(
-            self.data,
-            network=recipe.network,
-            precision=recipe.precision,
-            device=self.device,
-            compiled=recipe.compiled,
-        )
+        return recipe.schedule.order(self.data, network=recipe.network, device=self.device)
 
     def _kept(self) -> Recipe:
         """The recipe with a place for the experts; not the one that goes into files."""
@@ -300,11 +294,7 @@ def train_experts(
     if not isinstance(schedule, Experts):
         raise ConfigError(f"method = {method!r} matches no experts. Use mtt.")
     order = replace(schedule, buffer=str(folder)).order(
-        whitened(train, recipe.whiten),
-        network=recipe.network,
-        precision=recipe.precision,
-        device=device,
-        compiled=recipe.compiled,
+        whitened(train, recipe.whiten), network=recipe.network, device=device
     )
     order = replace(
         order,

@@ -196,6 +196,17 @@ def test_another_seed_of_the_run_shares_the_experts_and_another_of_theirs_does_n
     assert losses[0] == losses[1] != losses[2]
 
 
+def test_experts_do_not_depend_on_the_precision_of_a_run(digits):
+    fp32, bf16 = (
+        next(iter(run(short(digits, precision=precision), digits, seed=3))).loss
+        for precision in ("fp32", "bf16")
+    )
+    assert bf16 == fp32
+    schedule = replace(short(digits).schedule, precision="bf16")
+    other = next(iter(run(short(digits, schedule=schedule), digits, seed=3))).loss
+    assert other != fp32
+
+
 def test_experts_are_trained_ahead_for_several_sizes(digits, tmp_path):
     words = {"network": "convnet2-w4", "settings": {"schedule.steps": "1"}}
     order = train_experts(digits, tmp_path, preset="smoke", experts=2, epochs=3, **words)

@@ -45,8 +45,8 @@ def train(order: Order, *, left: float | None = None) -> float:
             missing -= 1
             if rest is not None and rest <= 0 < missing:
                 raise ConfigError(
-                    f"The time budget is spent after {clock(spent)} with {missing} epochs of the "
-                    f"experts still to train; those trained are kept. Resume with a larger "
+                    f"The time budget is spent after {clock(spent)} with {missing} of {total} "
+                    "epochs of experts untrained; the others are kept. Resume with a larger "
                     "--time-budget, or take fewer or shorter experts (schedule.trajectories, "
                     "schedule.steps)."
                 )

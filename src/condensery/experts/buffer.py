@@ -95,19 +95,15 @@ class Buffer:
         self.check_memory(experts, epochs)
         return sum(max(0, epochs - max(0, self.epochs(index))) for index in range(experts))
 
-    def make(
-        self, experts: int, epochs: int, *, device: str = "cpu", compiled: bool = False
-    ) -> Iterator[Made]:
+    def make(self, experts: int, epochs: int, *, device: str = "cpu") -> Iterator[Made]:
         """Train what is missing of experts 0 to ``experts - 1``.
 
         Whoever stops iterating, or is interrupted, keeps all epochs that are complete.
         """
         for index in range(experts):
-            yield from self.grow(index, epochs, device=device, compiled=compiled)
+            yield from self.grow(index, epochs, device=device)
 
-    def grow(
-        self, index: int, epochs: int, *, device: str = "cpu", compiled: bool = False
-    ) -> Iterator[Made]:
+    def grow(self, index: int, epochs: int, *, device: str = "cpu") -> Iterator[Made]:
         """Train what is missing of one expert, to ``epochs`` epochs at least."""
         known = self.epochs(index)
         if known >= epochs:
@@ -125,7 +121,6 @@ class Buffer:
                     index=index,
                     epoch=epoch,
                     device=device,
-                    compiled=compiled,
                 )
                 snapshots.append(parameters)
                 losses.append(loss)
@@ -178,14 +173,12 @@ class Order:
         experts: How many, at least 1.
         epochs: Of each.
         device: Where to train.
-        compiled: See ``Trainer``.
     """
 
     buffer: Buffer
     experts: int
     epochs: int
     device: str = "cpu"
-    compiled: bool = False
 
     def __post_init__(self) -> None:
         for name in ("experts", "epochs"):
@@ -194,13 +187,11 @@ class Order:
 
     def __iter__(self) -> Iterator[Made]:
         """One ``Made`` an epoch that is trained."""
-        return self.buffer.make(
-            self.experts, self.epochs, device=self.device, compiled=self.compiled
-        )
+        return self.buffer.make(self.experts, self.epochs, device=self.device)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
         """Parameters of expert ``index`` after so many epochs; trains it if it is missing."""
-        for _ in self.buffer.grow(index, self.epochs, device=self.device, compiled=self.compiled):
+        for _ in self.buffer.grow(index, self.epochs, device=self.device):
             pass
         return self.buffer.snapshots(index, *numbers)
 

@@ -95,7 +95,6 @@ class Schooling:
         index: int,
         epoch: int,
         device: str = "cpu",
-        compiled: bool = False,
     ) -> tuple[Parameters, float]:
         """One epoch more.
 
@@ -105,7 +104,6 @@ class Schooling:
             index: Of the expert.
             epoch: From 1.
             device: Where to train.
-            compiled: See ``Trainer``.
 
         Returns:
             Parameters on the CPU, and the mean loss of the epoch's batches.
@@ -114,7 +112,7 @@ class Schooling:
             NonFiniteLoss: If the training diverges.
         """
         network = loaded(self._network(data, index), before).to(device)
-        trainer = Trainer(network, self.training, precision=self.precision, compiled=compiled)
+        trainer = Trainer(network, self.training, precision=self.precision)
         steps = self.steps or -(-len(data) // self.training.batch)
         rng = stream(self.seed, "expert", index, "epoch", epoch)
         total = torch.zeros((), device=device)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import torch
 
@@ -17,7 +17,7 @@ from condensery.errors import ConfigError
 from condensery.experts import EXPERT_TRAINING, Order, Schooling, loaded, opened
 from condensery.rng import stream
 from condensery.schedules.base import World
-from condensery.training import SGDTraining
+from condensery.training import SGDTraining, check_precision
 from condensery.types import Moment
 
 __all__ = ["Experts"]
@@ -33,6 +33,8 @@ class Experts:
         latest: Starts are after 0 to ``latest - 1`` epochs, at least 1 (paper: 2 to 40).
         steps: Network steps of an epoch; 0 is a pass over the data (paper).
         training: Of the experts, on real images.
+        precision: Of their training, ``"fp32"`` or ``"bf16"``. Not that of the run, and never
+            compiled: experts do not depend on who uses them.
         seed: Of the experts, so that runs with other seeds share them.
         buffer: Folder that keeps the trajectories and may be shared; empty: whoever runs decides,
             the command line for the folder of its run, the library for the memory. Never changes
@@ -50,11 +52,13 @@ class Experts:
     latest: int = 20
     steps: int = 0
     training: SGDTraining = field(default_factory=lambda: EXPERT_TRAINING)
+    precision: Literal["fp32", "bf16"] = "fp32"
     seed: int = 0
     buffer: str = ""
 
     def __post_init__(self) -> None:
         checked = (("trajectories", 1), ("span", 1), ("latest", 1), ("steps", 0), ("seed", 0))
+        check_precision(self.precision)
         for name, least in checked:
             if getattr(self, name) < least:
                 raise ConfigError(
@@ -71,23 +75,13 @@ class Experts:
         """Epochs that every expert is trained: no target is later."""
         return self.latest - 1 + self.span
 
-    def order(
-        self,
-        data: ImageData,
-        *,
-        network: str,
-        precision: str = "fp32",
-        device: str = "cpu",
-        compiled: bool = False,
-    ) -> Order:
+    def order(self, data: ImageData, *, network: str, device: str = "cpu") -> Order:
         """The experts that a run on ``data`` draws from.
 
         Args:
             data: Real images, as the networks are to see them.
             network: Name of the architecture.
-            precision: Of their training.
             device: Where they are trained.
-            compiled: See ``Trainer``.
 
         Raises:
             ConfigError: If they are too large for the memory, and there is no folder.
@@ -97,28 +91,16 @@ class Experts:
             training=self.training,
             steps=self.steps,
             seed=self.seed,
-            precision=precision,
+            precision=self.precision,
         )
         folder = Path(self.buffer).expanduser() if self.buffer else None
         buffer = opened(schooling, data, folder)
         buffer.check_memory(self.trajectories, self.epochs)
-        return Order(
-            buffer=buffer,
-            experts=self.trajectories,
-            epochs=self.epochs,
-            device=device,
-            compiled=compiled,
-        )
+        return Order(buffer=buffer, experts=self.trajectories, epochs=self.epochs, device=device)
 
     def moments(self, outer: int, world: World) -> Iterator[Moment]:
         """See ``Schedule.moments``; trains an expert when it is first drawn."""
-        order = self.order(
-            world.data,
-            network=world.architecture,
-            precision=world.precision,
-            device=world.device,
-            compiled=world.compiled,
-        )
+        order = self.order(world.data, network=world.architecture, device=world.device)
         rng = stream(world.seed, "expert", outer)
         index = int(torch.randint(self.trajectories, (), generator=rng))
         start = int(torch.randint(self.latest, (), generator=rng))

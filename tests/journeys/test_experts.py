@@ -1,0 +1,129 @@
+"""Experts on the command line: made ahead, made by a run, stopped, shared, refused."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from condensery.artifact import CondensedSet
+from condensery.cli import work
+from condensery.experts import Schooling
+
+SMALL = ("--preset", "smoke", "--ipc", "2", "--network", "convnet2-w4")
+RUN = ("condense", "digits", "--method", "mtt", "--no-evaluate", *SMALL)
+
+
+@pytest.fixture(autouse=True)
+def same_time(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(work, "now", lambda: "then")
+
+
+@pytest.fixture
+def stop(monkeypatch: pytest.MonkeyPatch):
+    """Press Ctrl-C in the second epoch that is trained."""
+    after, calls = Schooling.after, iter(range(1, 100))
+
+    def stopping(self, *given, **named):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return after(self, *given, **named)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Schooling, "after", stopping)
+        yield patch
+
+
+def names(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.iterdir())
+
+
+def test_a_run_makes_its_experts_and_a_set_with_a_step_size(condensery, tmp_path: Path):
+    run = tmp_path / "run"
+    said = condensery(*RUN, "--out", run)
+    assert said.code == 0
+    assert "experts: epoch 2/2" in said.err
+    assert names(run / "experts") == ["expert-0000.safetensors"]
+    found = CondensedSet.load(run / "condensed.safetensors")
+    assert 0 < found.manifest["learned_step_size"] != 0.1
+    said = condensery(
+        "evaluate", run / "condensed.safetensors", "--data", "digits", "--steps", "2",
+        "--seeds", "1", "--sizes", "1,2", "--networks", "convnet2-w4",
+    )  # fmt: skip
+    assert said.code == 0
+    assert "protocol mtt" in said.out
+    assert condensery(*RUN, "--out", run, "--overwrite").code == 0  # its old experts go, too
+
+
+def test_experts_made_ahead_serve_runs_of_several_sizes_and_other_words_are_refused(
+    condensery, tmp_path: Path, monkeypatch
+):
+    folder = tmp_path / "shared"
+    words = ("experts", "digits", "--out", folder, *SMALL)
+    said = condensery(*words, "--trajectories", "2")
+    assert said.code == 0
+    assert f"2 experts of 2 epochs: {folder}" in said.out
+    assert names(folder) == ["expert-0000.safetensors", "expert-0001.safetensors"]
+    with monkeypatch.context() as patch:
+        patch.setattr(Schooling, "after", lambda *_, **__: pytest.fail("trained again"))
+        assert condensery(*words).code == 0
+        for ipc in (1, 2):
+            out = tmp_path / f"run{ipc}"
+            using = ("--set", f"schedule.buffer={folder}", "--out", out)
+            assert condensery(*RUN, "--ipc", ipc, *using).code == 0
+            assert not (out / "experts").exists()
+    other = tmp_path / "other"
+    using = ("--set", f"schedule.buffer={folder}", "--out", other)
+    said = condensery(*RUN, "--network", "convnet2-w5", *using)
+    assert said.code == 2
+    assert "network is 'convnet2-w4' there and 'convnet2-w5' here" in said.err
+    assert not other.exists()
+    said = condensery(*words, "--set", "schedule.seed=1")
+    assert said.code == 2
+    assert "seed is 0 there and 1 here" in said.err
+
+
+def test_a_run_stopped_while_its_experts_are_trained_goes_on(condensery, tmp_path: Path, stop):
+    whole, run = tmp_path / "whole", tmp_path / "run"
+    said = condensery(*RUN, "--out", run)
+    assert said.code == 130
+    assert f"condensery resume {run}" in said.err
+    assert names(run / "experts") == ["expert-0000.safetensors"]
+    stop.undo()
+    said = condensery("resume", run)
+    assert said.code == 0
+    assert "epoch 2/2" in said.err
+    assert "epoch 1/2" not in said.err
+    assert condensery(*RUN, "--out", whole).code == 0
+    for name in ("condensed.safetensors", "experts/expert-0000.safetensors"):
+        assert (run / name).read_bytes() == (whole / name).read_bytes()
+
+
+def test_stopped_experts_say_how_to_go_on(condensery, tmp_path: Path, stop):
+    words = ("experts", "digits", "--out", tmp_path / "new", *SMALL)
+    said = condensery(*words)
+    assert said.code == 130
+    assert "the same command" in said.err
+    stop.undo()
+    assert condensery(*words).code == 0
+
+
+def test_a_budget_that_ends_among_the_experts_keeps_them(condensery, tmp_path: Path):
+    run = tmp_path / "run"
+    said = condensery(*RUN, "--time-budget", "0.001s", "--out", run)
+    assert said.code == 2
+    assert "1 of 2 epochs of experts untrained" in said.err
+    assert names(run / "experts") == ["expert-0000.safetensors"]
+    said = condensery("resume", run, "--time-budget", "1h")
+    assert said.code == 0
+    assert json.loads((run / "outcome.json").read_text())["reason"] == "complete"
+
+
+def test_experts_need_a_folder(condensery, tmp_path: Path):
+    file = tmp_path / "file"
+    file.write_text("mine")
+    said = condensery("experts", "digits", "--out", file, *SMALL)
+    assert said.code == 2
+    assert "kept in a folder" in said.err
+    assert file.read_text() == "mine"
