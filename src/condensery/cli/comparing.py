@@ -221,8 +221,10 @@ def work(folder: ComparisonFolder, plan: Plan, data: Data) -> int:
             for pending in folder.pending(plan):
                 _condense(folder, plan, data, pending)
             _gather(folder, plan, data)
-            _evaluate(folder, plan, data)
-            _write(folder, plan, data)
+            try:
+                _evaluate(folder, plan, data)
+            finally:  # an interrupted one shows what it has
+                written = _write(folder, plan, data)
     except NonFiniteLoss as error:
         raise NonFiniteLoss(
             f"{error} What is finished stays in {folder.path}. Leave that method out, or give it "
@@ -232,6 +234,7 @@ def work(folder: ComparisonFolder, plan: Plan, data: Data) -> int:
         raise KeyboardInterrupt(
             f"Nothing that was finished is lost; the same command goes on in {folder.path}."
         ) from None
+    print(written)
     return 0
 
 
@@ -334,7 +337,8 @@ def _evaluate(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
             )
 
 
-def _write(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
+def _write(folder: ComparisonFolder, plan: Plan, data: Data) -> str:
+    """Write the tables; what is to be said of them."""
     known = read_observations(folder.observations)
     found = folder._measurement(plan, data, known=known)
     shown = content(plan, data, found, known=known, costs=_costs(folder))
@@ -343,8 +347,8 @@ def _write(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
         path = folder.path / f"table.{ending}"
         if not path.exists() or path.read_bytes() != text.encode():
             write_atomically(path, text.encode())
-    print(texts["md"])
-    print(f"Tables: {', '.join(str(folder.path / f'table.{ending}') for ending in texts)}")
+    paths = ", ".join(str(folder.path / f"table.{ending}") for ending in texts)
+    return f"{texts['md']}\nTables: {paths}"
 
 
 def _costs(folder: ComparisonFolder) -> list[Mapping[str, Any]]:

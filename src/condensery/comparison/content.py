@@ -115,19 +115,8 @@ class Content:
 
     def notes(self, table: Table) -> list[str]:
         """What a reader must know before quoting the table."""
-        counts = sorted({cell.count for row in table.rows for cell in row.cells.values()})
-        many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-        plural = counts[-1] > 1
-        if table.over == "condensations":
-            spread = f"± is one sample deviation over {many} condensations, each from its own seed."
-        elif plural:
-            spread = (
-                f"± is one sample deviation over {many} networks that were trained on one "
-                "condensation: it does not show how much another condensation would differ."
-            )
-        else:
-            spread = "One network a size: nothing is known of the spread."
-        found = [spread, "Every accuracy is that of a network after its last step, never the best."]
+        found = [_spread_note(table)]
+        found.append("Every accuracy is that of a network after its last step, never the best.")
         if table.reference is not None:
             found.append(
                 f"Diff. is the average minus that of baseline C (row {table.reference}), in points."
@@ -168,6 +157,21 @@ class Content:
             "–" if own is None else _rounded(own),
             "–" if gain is None else _points(gain),
         )
+
+
+def _spread_note(table: Table) -> str:
+    counts = sorted({cell.count for row in table.rows for cell in row.cells.values()})
+    if not counts:
+        return "Nothing has been measured yet."
+    many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    if table.over == "condensations":
+        return f"± is one sample deviation over {many} condensations, each from its own seed."
+    if counts[-1] == 1:
+        return "One network a size: nothing is known of the spread."
+    return (
+        f"± is one sample deviation over {many} networks that were trained on one condensation: "
+        "it does not show how much another condensation would differ."
+    )
 
 
 def _measured(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:

@@ -1,0 +1,73 @@
+"""What ``condensery compare`` refuses before any work, and the names it knows without torch."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from condensery import comparison
+from condensery.cli import compare
+from condensery.cli.main import main
+
+
+def refused(capsys: pytest.CaptureFixture[str], out: Path, *words: str) -> str:
+    assert main(["compare", "digits", "--out", str(out / "out"), *words]) == 2
+    assert not (out / "out").exists()
+    said = capsys.readouterr().err
+    assert said.count("condensery: error:") == 1
+    return said
+
+
+def test_the_baselines_are_those_of_the_library():
+    assert compare.BASELINES == comparison.BASELINES
+
+
+@pytest.mark.parametrize("word", ["mdc", "idc:all", "a", "b", "c", "k-center"])
+def test_every_kind_of_contender_is_understood(word: str):
+    assert compare._contenders(word) == (word,)
+    assert comparison.contender(word, base="idc").name == word
+
+
+@pytest.mark.parametrize("word", ["mcd", "a:one", "random:all", "idc:", "idc:most"])
+def test_what_is_no_contender_is_refused_by_both(word: str):
+    with pytest.raises(argparse.ArgumentTypeError, match="cannot be compared"):
+        compare._contenders(word)
+    with pytest.raises(comparison.runs.ConfigError, match="cannot be compared"):
+        comparison.contender(word, base="idc")
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("--methods", "mcd"), "Did you mean 'mdc'?"),
+        (("--ipc", "4", "--sizes-tested", "1,5"), "--sizes-tested 5"),
+        (("--evaluate-beside", "herding"), "named in --methods"),
+        (("--preset", "smoke", "--network", "convnet9-x"), "convnet9-x"),
+        (("--preset", "smoke", "--evaluate-networks", "nothing-such"), "nothing-such"),
+        (("--preset", "smoke", "--set", "update.rate=1"), "update.rate"),
+        (("--preset", "smoke", "--ipc", "5000"), "5000"),
+        (("--preset", "smoke", "--evaluate-protocol", "mtt"), "learned no step size"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_made(
+    capsys, tmp_path: Path, words: tuple[str, ...], said: str
+):
+    assert said in refused(capsys, tmp_path, *words)
+
+
+def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path: Path):
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "letter.txt").write_text("dear")
+    assert main(["compare", "digits", "--out", str(tmp_path / "out")]) == 2
+    assert "holds other things" in capsys.readouterr().err
+    assert [path.name for path in (tmp_path / "out").iterdir()] == ["letter.txt"]
+
+
+def test_a_comparison_of_a_newer_format_is_not_touched(capsys, tmp_path: Path):
+    out = tmp_path / "out"
+    out.mkdir()
+    (out / "comparison.json").write_text('{"condensery_comparison": 2}')
+    assert main(["compare", "digits", "--out", str(out)]) == 2
+    assert "comparison format 2" in capsys.readouterr().err
