@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import shutil
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -360,3 +362,24 @@ def test_compiled_blocks_equal_the_eager_ones(precision, side):
     allowed = 1e-4 if precision == "fp32" else 0.05  # one rounding apart, here and there
     for fast, slow in zip(found[True], found[False], strict=True):
         assert error(fast, slow) < allowed
+
+
+FAULTS = """
+import resource, torch
+from condensery.engines.fused.engine import _keep_freed
+_keep_freed()
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    maps = [torch.ones(2**24, dtype=torch.uint8) for _ in range(3)]
+    del maps
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about glibc")
+def test_freed_maps_are_kept_for_the_next_sweep():
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) < 1000  # of 12288 pages

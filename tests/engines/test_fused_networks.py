@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+
 import pytest
 import torch
 from torch import nn
@@ -222,6 +224,19 @@ def test_bfloat16_points_the_same_way(network):
     for name in ("images", [name for name, _ in net.named_parameters()][-1]):
         a, b = found[name].flatten(), expected[name].flatten()
         assert F.cosine_similarity(a, b, dim=0) > 0.95, name
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not (shutil.which("c++") or shutil.which("g++")), reason="no C++ compiler")
+def test_compiled_gates_equal_the_eager_ones():
+    net, images, labels = world(*NETWORKS["released"])
+    net, images = net.float(), images.detach().float().requires_grad_()
+    found, expected = (
+        matched(Fused(compile=compile_), net, images, labels, by_class(labels), "mse")
+        for compile_ in (True, False)
+    )
+    for name, tensor in expected.items():
+        assert error(found[name], tensor) < 1e-4, name
 
 
 @pytest.mark.parametrize(
