@@ -127,6 +127,7 @@ class Content:
             "b": f"b: {self.base} for one image per class, once for each of the images per "
             "class, from other real images every time; the sets one after the other.",
             "c": f"c: {self.base} once for the largest size, without a subset loss, and cut.",
+            "random": "random: real images, drawn anew for every network.",
         }
         found.extend(text for name, text in what.items() if name in own)
         if any(line.source for line in self.lines(table)):

@@ -28,8 +28,12 @@ def markdown(content: Content) -> str:
         parts.append(f"## Tested with {table.network}\n\n{_table(content, table)}")
         parts.append("\n".join(f"* {note}" for note in content.notes(table)))
     if content.costs:
-        head = ("seed", "condensation took", "sets in lockstep", "which")
-        parts.append("## Cost\n\n" + grid([head, *content.cost_lines()]))
+        lines = [
+            f"* seed {seed}: {time} for {many} {'set' if many == '1' else 'sets in lockstep'}: {own}"
+            for seed, time, many, own in content.cost_lines()
+        ]
+        costs = "\n".join(lines)
+        parts.append(f"## Cost of condensing\n\n{costs}")
     conditions = "\n".join(f"* {word}: {value}" for word, value in content.conditions)
     return "\n\n".join([*parts, f"## Conditions\n\n{conditions}"]) + "\n"
 
