@@ -28,10 +28,10 @@ def markdown(content: Content) -> str:
         parts.append(f"## Tested with {table.network}\n\n{_table(content, table)}")
         parts.append("\n".join(f"* {note}" for note in content.notes(table)))
     if content.costs:
-        lines = [
-            f"* seed {seed}: {time} for {many} {'set' if many == '1' else 'sets in lockstep'}: {own}"
-            for seed, time, many, own in content.cost_lines()
-        ]
+        lines: list[str] = []
+        for seed, time, many, which in content.cost_lines():
+            sets = "set" if many == "1" else "sets in lockstep"
+            lines.append(f"* seed {seed}: {time} for {many} {sets}: {which}")
         costs = "\n".join(lines)
         parts.append(f"## Cost of condensing\n\n{costs}")
     conditions = "\n".join(f"* {word}: {value}" for word, value in content.conditions)
