@@ -184,3 +184,10 @@ def test_a_change_that_cannot_work_is_refused(recipe, key, value, said):
 def test_matching_refuses_a_draw_of_its_own_for_every_example(recipe):
     with pytest.raises(ConfigError, match="per-example"):
         replace(recipe, augment=PerExample())
+
+
+def test_a_policy_that_chooses_does_so_twenty_times_a_run(recipe):
+    long = changed(replace(recipe, iterations=2000), "sizes", "most-learnable")
+    assert long.sizes.period == 100
+    short = changed(replace(recipe, iterations=30), "sizes", "most-learnable")
+    assert short.sizes.period == 1

@@ -263,12 +263,21 @@ def changed(recipe: Recipe, key: str, value: str) -> Recipe:
             f"{nearest(last, known)}"
         )
     if last in PARTS:
-        inside[last] = None if last in _OPTIONAL and value == "none" else {"kind": value}
-        if last == "sizes" and value == "most-learnable" and recipe.network == "none":
-            inside[last]["probe"] = inside["objective"]  # no network has features to compare
+        absent = last in _OPTIONAL and value == "none"
+        inside[last] = None if absent else {"kind": value, **_fitting(last, value, values)}
     else:
         inside[last] = _parsed(key, value, inside[last])
     return from_json(values)
+
+
+def _fitting(slot: str, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
+    """What a part that is put into a run takes from it, in place of its defaults."""
+    if (slot, kind) != ("sizes", "most-learnable"):
+        return {}
+    period = max(1, values["iterations"] // 20)  # twenty choices a run, as published
+    if values["network"] == "none":  # no features to compare
+        return {"period": period, "probe": values["objective"]}
+    return {"period": period}
 
 
 def _parsed(key: str, value: str, current: object) -> object:

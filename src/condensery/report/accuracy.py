@@ -60,6 +60,8 @@ class Comparison:
         """How long a network was trained, in words."""
         if self.steps is not None:
             return f"{self.steps:,} steps"
+        if self.protocol == "kip":
+            return "by regression, without training"
         return "length not recorded" if self.epochs is None else f"{self.epochs:,} epochs"
 
     @property

@@ -15,7 +15,7 @@ from condensery.report.course import Course
 
 __all__ = ["caveats", "duration", "made", "percent", "recipe_text", "size_of"]
 
-_FULL_EPOCHS = {"idc": 1000}
+_FULL_EPOCHS = {"idc": 1000, "dc": 300, "dsa": 1000, "mtt": 1000}
 """Length of a protocol as published, for images of 28 to 32 pixels."""
 
 _UNKNOWN = "not recorded"
@@ -130,7 +130,7 @@ def _of_comparison(comparison: Comparison) -> list[str]:
     elif counts[0] < 5:
         text += " So few give only a rough idea of the spread."
     found = [text]
-    full = _FULL_EPOCHS.get(comparison.protocol)
+    full = _FULL_EPOCHS.get(comparison.protocol.removesuffix("-soft"))
     if comparison.steps is not None:
         found.append(
             f"The protocol {comparison.protocol} was shortened to {comparison.steps:,} optimiser "
