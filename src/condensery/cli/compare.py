@@ -16,7 +16,7 @@ from condensery.cli.evaluation import (
     chosen_sizes,
     evaluation_for,
 )
-from condensery.cli.names import METHODS, PRESETS, SELECTIONS, SIZES
+from condensery.cli.names import METHODS, PRESETS, PROTOCOLS, SELECTIONS, SIZES
 from condensery.cli.parser import at_least, one_of, setting, several, whole_numbers
 from condensery.errors import ConfigError, nearest
 
@@ -99,6 +99,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     for action in testing._group_actions:  # --methods and --sizes-tested say it
         if action.dest in ("test_beside", "test_sizes"):
             action.help = argparse.SUPPRESS
+        if action.dest == "test_protocol":
+            action.help = f"training recipe of all rows: {', '.join(PROTOCOLS)} (default idc)"
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
