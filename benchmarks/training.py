@@ -24,11 +24,11 @@ convolutions' multiplications alone, at the rate of a large bfloat16 matrix prod
 Two threads were not measured: with ten processes on two cores they wait for each other, and the
 same step took 0.4 to 1.2 s. That needs a quiet machine.
 
-An update is 32 steps of batch 64 with augmentation per image and CutMix on real images. An
+An update is 32 steps of batch 64 with augmentation per image and CutMix; images are random. An
 evaluation is the protocol "idc" at IPC 10, factor 2 (7000 steps on 400 images), and a test on
 10,000 images, extrapolated from 14 steps and 640 images. Fresh pages are a part of the reference's
 time that an environment can save: with MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ set to 4e9
-its gradient took 349 ms instead of 466, ours 63 ms with and 69 without (load 4, n = 9).
+its gradient took 349 ms instead of 466, ours 63 instead of 86 (prototype of ours, load 4, n = 9).
 
     python benchmarks/training.py                             # network update, CIFAR-10 shape
     python benchmarks/training.py --what evaluation           # train on IPC 10, test on 10,000
