@@ -157,6 +157,29 @@ def test_ctrl_c_costs_no_finished_iteration(
     assert_same(out, whole)
 
 
+def test_an_interruption_between_two_files_loses_none(
+    condensery, monkeypatch, tmp_path: Path, whole: Path
+):
+    out = tmp_path / "out"
+    real, calls = comparing.Condensation, iter(range(9))
+
+    def stopping(*arguments: object, **options: object):
+        if next(calls) == 2:
+            raise KeyboardInterrupt
+        return real(*arguments, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(comparing, "Condensation", stopping)
+        assert condensery(*WORDS, "mdc,a,b,c", "--out", out).code == 130
+    assert len(files(out)) == 2
+    said = condensery(*WORDS, "mdc,a,b,c", "--out", out)
+    assert said.code == 0
+    assert "goes on after iteration 2" in said.err
+    assert_same(out, whole)
+    (cost,) = json.loads((out / "costs.json").read_text())["groups"]
+    assert sorted(cost["runs"]) == sorted(RUNS)
+
+
 def test_kill_9_and_the_same_command_give_the_same_bytes(condensery, tmp_path: Path, whole: Path):
     out = tmp_path / "out"
     script = (
