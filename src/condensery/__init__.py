@@ -10,7 +10,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from condensery.api import Condensation, condense
+    from condensery.api import Condensation, condense, train_experts
     from condensery.artifact import CondensedSet
     from condensery.data import Data, ImageData, load_data
     from condensery.evaluation import evaluate
@@ -30,6 +30,7 @@ __all__ = [
     "load_data",
     "random_selection",
     "select",
+    "train_experts",
 ]
 
 _ROOMS = {
@@ -44,6 +45,7 @@ _ROOMS = {
     "load_data": "data",
     "random_selection": "selection",
     "select": "selection",
+    "train_experts": "api",
 }
 
 try:

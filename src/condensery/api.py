@@ -211,7 +211,9 @@ def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
     its caches like; an accelerator all classes at once.
     """
     updates = recipe.iterations * recipe.schedule.inner
-    compiled = pays_to_compile(_network(recipe, data), side=data.side, updates=updates)
+    compiled = recipe.objective.uses_engine and pays_to_compile(
+        _network(recipe, data), side=data.side, updates=updates
+    )
     alone = torch.device(device).type == "cpu"
     return {
         "compiled": compiled,

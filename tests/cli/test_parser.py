@@ -105,3 +105,10 @@ def test_a_fraction_is_not_per_cent():
     for text in ("85", "85%", "-0.1", "nan", ""):
         with pytest.raises(argparse.ArgumentTypeError, match=r"write 0\.85 for 85 %"):
             fraction(text)
+
+
+def test_a_folder_in_a_setting_is_the_same_from_everywhere(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert setting("schedule.buffer=experts") == ("schedule.buffer", str(tmp_path / "experts"))
+    assert setting("mtt:schedule.buffer=experts")[1] == str(tmp_path / "experts")
+    assert setting("network=mlp") == ("network", "mlp")

@@ -54,6 +54,7 @@ class Quadratic:
     """sum over members of (labels - 1)^2, + images^2, + (step - 2)^2."""
 
     joint: ClassVar[bool] = True
+    uses_engine: ClassVar[bool] = False
 
     def bind(self, moment, real, view, *, engine, classes_per_pass):
         def match(examples, groups):

@@ -6,6 +6,7 @@ Knows nothing about commands; standard library only.
 from __future__ import annotations
 
 import argparse
+import os
 import re
 import sys
 from collections.abc import Callable, Sequence
@@ -105,11 +106,13 @@ def one_of(known: Sequence[str]) -> Callable[[str], str]:
 
 
 def setting(text: str) -> tuple[str, str]:
-    """``key=value``."""
-    key, equals, value = text.partition("=")
+    """``key=value``; a folder becomes absolute, since a run may go on from elsewhere."""
+    key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is no key=value, such as update.lr=0.01")
-    return key.strip(), value.strip()
+    if key.endswith("schedule.buffer") and value:
+        value = os.path.abspath(os.path.expanduser(value))
+    return key, value
 
 
 def amount(text: str) -> int:

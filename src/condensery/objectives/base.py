@@ -28,6 +28,9 @@ class Objective(Protocol):
     joint: ClassVar[bool]
     """Whether a set holds all classes at once, or one class."""
 
+    uses_engine: ClassVar[bool]
+    """Whether the loss is made of what an engine computes; otherwise a fast one gains nothing."""
+
     def bind(
         self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
     ) -> Match:

@@ -29,6 +29,7 @@ class DistributionMatching:
     """
 
     joint: ClassVar[bool] = False
+    uses_engine: ClassVar[bool] = True
 
     def bind(
         self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int

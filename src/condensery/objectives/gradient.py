@@ -35,6 +35,7 @@ class GradientMatching:
     """
 
     joint: ClassVar[bool] = False
+    uses_engine: ClassVar[bool] = True
 
     metric: Literal["mse", "l1", "cosine", "whole-cosine"] = "mse"
     parameters: Literal["conv", "all"] = "conv"

@@ -43,6 +43,7 @@ class RidgeRegression:
     """
 
     joint: ClassVar[bool] = True
+    uses_engine: ClassVar[bool] = False
 
     kernel: Kernel = field(default_factory=FullyConnected)
     regularisation: float = 1e-6

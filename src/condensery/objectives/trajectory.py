@@ -50,6 +50,7 @@ class TrajectoryMatching:
     """
 
     joint: ClassVar[bool] = True
+    uses_engine: ClassVar[bool] = False
 
     steps: int = 30
     batch: int = 0
