@@ -236,3 +236,20 @@ def test_an_accelerator_takes_all_classes_at_once(larger):
     assert resolve(larger, **choices, settings={}).classes_per_pass == 1
     said = resolve(larger, **choices, settings={"classes_per_pass": "2"}, device="cuda")
     assert said.classes_per_pass == 2
+
+
+def test_a_budget_of_memory_bounds_the_passes_and_not_the_result(larger):
+    fused = {"settings": {"engine": "fused"}, "ipc": 3}
+    free = condense(larger, **fused).result(created="x")
+    tight = condense(larger, **fused, memory=200_000)
+    assert (tight.recipe.batch, tight.recipe.kept) != (None, None)
+    assert tight.recipe.batch < 32
+    bound = tight.result(created="x")
+    assert (bound.images.int() - free.images.int()).abs().max() <= 1
+
+
+def test_a_budget_that_nothing_fits_in_is_refused(larger, digits):
+    with pytest.raises(ConfigError, match="memory = 9 bytes, but a single image leaves"):
+        condense(larger, settings={"engine": "fused"}, memory=9)
+    with pytest.raises(ConfigError, match=r"bounds the fused engine alone.*'one-pass'"):
+        condense(digits, memory=10**9)

@@ -17,7 +17,7 @@ from torch import nn
 from condensery import networks
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData, whitened
-from condensery.engines import choose, native_bf16, pays_to_compile
+from condensery.engines import Fused, choose, native_bf16, pays_to_compile
 from condensery.errors import ConfigError, nearest
 from condensery.experts import Order
 from condensery.loop import run, start
@@ -133,6 +133,7 @@ def condense(
     settings: Mapping[str, str] | None = None,
     seed: int = 0,
     device: str = "cpu",
+    memory: int | None = None,
 ) -> Condensation:
     """Condense ``data`` to ``ipc`` images per class.
 
@@ -151,6 +152,8 @@ def condense(
         settings: Single keys of the recipe, ``{"update.lr": "0.01"}``, as ``--set``.
         seed: Of every draw.
         device: Such as ``"cpu"`` or ``"cuda"``.
+        memory: Bytes that a matching pass may take for feature maps, beside images and weights;
+            None sets no bound. Never changes the result beyond rounding. Fused engine only.
 
     Raises:
         ConfigError: For anything unknown or out of range, before any work.
@@ -166,6 +169,7 @@ def condense(
         settings=settings or {},
         device=device,
     )
+    recipe = recipe if memory is None else _within(memory, recipe, train)
     condensation = Condensation(recipe, train, seed=seed, device=device)
     named = isinstance(recipe.schedule, Experts) and recipe.schedule.buffer
     if named and (order := condensation.experts()) is not None:
@@ -234,6 +238,20 @@ def settled(recipe: Recipe, data: ImageData) -> Recipe:
     )
     taken = own if own.name == asked.name else asked  # also when the library chose it earlier
     return replace(recipe, engine=taken.name, engine_reason=taken.reason)
+
+
+def _within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
+    """The recipe with passes that fit a budget of bytes."""
+    if recipe.engine != "fused":
+        raise ConfigError(
+            f"memory = {memory:,} bytes bounds the fused engine alone, but this run takes "
+            f"{recipe.engine!r} ({recipe.engine_reason}). --set engine=fused takes it where it "
+            "knows the network; otherwise leave memory out: one class is matched at a time."
+        )
+    image = data.normalise(data.pixels(torch.zeros(1, dtype=torch.int64)))
+    engine = Fused(precision=recipe.precision)
+    engine = engine.within(memory, _network(recipe, data), image, data.labels[:1])
+    return replace(recipe, classes_per_pass=1, batch=engine.batch, kept=engine.kept)
 
 
 def _network(recipe: Recipe, data: ImageData) -> nn.Module:

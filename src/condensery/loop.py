@@ -165,7 +165,7 @@ def run_together(
 
 SHARED = (
     "network", "augment", "sampler", "schedule", "iterations", "whiten",
-    "engine", "precision", "compiled", "classes_per_pass",
+    "engine", "precision", "compiled", "classes_per_pass", "batch", "kept",
 )  # fmt: skip
 """What recipes that run together have in common."""
 
@@ -219,7 +219,14 @@ def _binder(
     recipe: Recipe, world: World, moment: Moment, draw: Draw
 ) -> Callable[[Objective], Match]:
     """Binds any objective to one moment, once: same network, same real batch, same draw."""
-    engine = choose(recipe.engine, moment.network, recipe.precision, compiled=recipe.compiled)
+    engine = choose(
+        recipe.engine,
+        moment.network,
+        recipe.precision,
+        compiled=recipe.compiled,
+        batch=recipe.batch,
+        kept=recipe.kept,
+    )
     real = draw(moment, rng=stream(world.seed, "real", *moment.at)).to(world.device)
     augmentation = recipe.augment.draw(rng=stream(world.seed, "augment", *moment.at))
 

@@ -62,6 +62,9 @@ class Recipe:
             loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
         classes_per_pass: Classes matched in one pass; bounds memory, never changes the result.
+        batch: Images at once in the fused engine, None as many as it likes; bounds memory, never
+            changes the result beyond rounding.
+        kept: Images whose maps the fused engine keeps on the way back, None all; likewise.
         whiten: What happens to images between their standardisation and the network:
             ``"none"``, ``"zca"`` or ``"zca-regularised"`` (``condensery.data.whitened``). Stored
             images stay as they are.
@@ -87,12 +90,20 @@ class Recipe:
     precision: Literal["fp32", "bf16"] = "fp32"
     compiled: bool = False
     classes_per_pass: int = 1
+    batch: int | None = None
+    kept: int | None = None
     whiten: Literal["none", "zca", "zca-regularised"] = "none"
 
     def __post_init__(self) -> None:
         for name in ("ipc", "iterations", "classes_per_pass"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}, but it must be at least 1.")
+        for name, least in (("batch", 1), ("kept", 0)):
+            value: object = getattr(self, name)
+            if value is not None and not (type(value) is int and value >= least):
+                raise ConfigError(
+                    f"{name} = {value!r}, but it is a number of images, at least {least}."
+                )
         if isinstance(self.augment, PerExample):
             raise ConfigError(
                 "augment = per-example would show every image another draw, but real and synthetic "
@@ -289,7 +300,7 @@ def _parsed(key: str, value: str, current: object) -> object:
         parsed = float(parsed)
     if isinstance(current, str):
         parsed = value
-    if type(parsed) is not type(current):
+    if current is not None and type(parsed) is not type(current):
         raise ConfigError(
             f"{key} = {value!r} is no {type(current).__name__}; it is {current!r} now."
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -12,6 +13,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from condensery.engines.fused import Fused
+from condensery.engines.fused import engine as fused_engine
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.networks import build
 from condensery.rng import stream
@@ -185,6 +187,45 @@ def test_the_batch_of_a_sweep_changes_nothing(batch):
     assert max(errors) < 1e-10
 
 
+@pytest.mark.parametrize("kept", [0, 3, 7, 100])
+def test_maps_that_are_not_kept_are_made_again(kept):
+    net, images, labels = world()
+    engine, member = Fused(batch=3, kept=kept), full_and_prefix(labels)
+    assert max(compare(engine, net, images, labels, member, kernels(net), squared)) < 1e-10
+
+
+def test_no_more_maps_are_kept_than_allowed(monkeypatch):
+    net, images, labels = world()
+    seen = []
+    original = fused_engine._Job.gradients
+
+    def watched(self, *given, **named):
+        found = original(self, *given, **named)
+        seen.append(sum(len(t.probabilities) for t in found[1] if t is not None))
+        return found
+
+    monkeypatch.setattr(fused_engine._Job, "gradients", watched)
+    for kept in (None, 4, 0):
+        engine, member = Fused(batch=2, kept=kept), full_and_prefix(labels)
+        compare(engine, net, images, labels, member, kernels(net), squared)
+    assert max(seen) == len(images)
+    assert [n for n in seen if n not in (0, len(images))] == [4]
+
+
+def test_a_budget_of_memory_decides_what_is_kept_and_never_the_result():
+    net, images, labels = world()
+    one, label = images[:1], labels[:1]
+    with pytest.raises(ConfigError, match=r"memory = 10 bytes, but a single image leaves") as error:
+        Fused().within(10, net, one, label)
+    least = int(re.findall(r"at least ([\d,]+)", str(error.value))[0].replace(",", ""))
+    small = Fused().within(least, net, one, label)
+    assert (small.batch, small.kept) == (1, 0)
+    large = Fused().within(100 * least, net, one, label)
+    assert (large.batch, large.kept) == (32, 2 * (100 - 32))
+    member, names = full_and_prefix(labels), kernels(net)
+    assert max(compare(small, net, images, labels, member, names, squared)) < 1e-10
+
+
 @pytest.mark.parametrize("examples_per_class", [2, 5])
 def test_float32_is_near(examples_per_class):
     net, images, labels = world(examples=CLASSES * examples_per_class, dtype=torch.float32)
@@ -265,7 +306,7 @@ def test_features_of_images_without_gradient_have_no_graph():
     assert not found.requires_grad
 
 
-@pytest.mark.parametrize("choice", [{"precision": "bf61"}, {"batch": 0}])
+@pytest.mark.parametrize("choice", [{"precision": "bf61"}, {"batch": 0}, {"kept": -1}])
 def test_a_choice_that_cannot_work_is_refused(choice):
     with pytest.raises(ConfigError, match="fused"):
         Fused(**choice)

@@ -75,7 +75,9 @@ def test_the_gradient_of_several_sizes_is_the_sum_over_the_sizes(
     )
     sizes = small.profiles(AllSizes())
     parts = [
-        small.losses_and_gradient(match, examples, nested(examples, size[None], joint=False))
+        small.losses_and_gradient(
+            match, examples, nested(examples, size[None], joint=objective.joint)
+        )
         for size in sizes
     ]
     assert small.near(torch.cat([part[0] for part in parts]), losses)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from condensery.cli.evaluation import EVALUATIONS, add_lengths, chosen_sizes, evaluation_for
 from condensery.cli.names import METHODS, PRESETS, SIZES
-from condensery.cli.parser import at_least, duration, one_of, setting
+from condensery.cli.parser import amount, at_least, duration, one_of, setting
 from condensery.cli.run_folder import RunFolder
 
 __all__ = ["add_arguments", "add_data", "run"]
@@ -72,6 +72,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+    machine.add_argument(
+        "--memory",
+        metavar="BYTES",
+        type=amount,
+        help="bound for feature maps while matching: 300M, 2G (the result stays the same)",
+    )
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:
@@ -112,6 +118,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings=dict(arguments.set),
         seed=arguments.seed,
         device=arguments.device,
+        memory=arguments.memory,
     )
     recipe = condensation.recipe
     check_engine(recipe, data.train, seed=arguments.seed)

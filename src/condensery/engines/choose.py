@@ -30,7 +30,13 @@ class Choice:
 
 
 def choose(
-    name: str, network: nn.Module, precision: Literal["fp32", "bf16"], *, compiled: bool
+    name: str,
+    network: nn.Module,
+    precision: Literal["fp32", "bf16"],
+    *,
+    compiled: bool,
+    batch: int | None = None,
+    kept: int | None = None,
 ) -> Choice:
     """The engine called ``name``; for ``"auto"`` the fastest that accepts ``network``.
 
@@ -39,9 +45,11 @@ def choose(
         network: The matching network.
         precision: Of the fused engine; the others match in float32, and the reason says so.
         compiled: Whether compiling is wanted; without it one pass is faster than fused.
+        batch: See ``Fused``; the others cannot cut a set.
+        kept: See ``Fused``.
     """
     slow = "" if precision == "fp32" else "; matches in fp32, bf16 needs the fused engine"
-    fused = Fused(precision=precision, compile=compiled)
+    fused = Fused(precision=precision, compile=compiled, batch=batch, kept=kept)
     match name:
         case "autograd":
             return Choice(engine=Autograd(), name=name, reason=f"asked for{slow}")

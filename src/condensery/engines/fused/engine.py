@@ -12,8 +12,8 @@ Knows nothing about distances, classes or sizes.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import cache
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
@@ -45,14 +45,19 @@ class Fused:
             what it is given); ``"bf16"`` keeps feature maps and convolutions in bfloat16, with
             statistics, softmax and results in float32.
         compile: Whether blocks are compiled by ``torch.compile``; needs a C++ compiler.
-        batch: Images per sweep, at least 1: the memory knob. The result does not depend on it
-            beyond rounding. None takes 64 in bfloat16 and 32 otherwise: the largest map of a
-            ConvNet of width 128 on 32x32 images is then half of what ``_keep_freed`` allows.
+        batch: Images per sweep, at least 1. None takes 64 in bfloat16 and 32 otherwise: the
+            largest map of a ConvNet of width 128 on 32x32 images is then half of what
+            ``_keep_freed`` allows.
+        kept: Images whose maps stay in memory from the gradient to the image gradient, 0 or more;
+            those of the others are made again, which costs a third more. None keeps all.
+
+    ``batch`` and ``kept`` are the memory knobs: results do not depend on them beyond rounding.
     """
 
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False
     batch: int | None = None
+    kept: int | None = None
 
     def __post_init__(self) -> None:
         if self.precision not in ("fp32", "bf16"):
@@ -64,6 +69,11 @@ class Fused:
             raise ConfigError(
                 f'engine "fused" got batch = {self.batch}; a sweep needs at least 1 image. '
                 "None takes 64 in bf16 and 32 in fp32."
+            )
+        if self.kept is not None and self.kept < 0:
+            raise ConfigError(
+                f'engine "fused" got kept = {self.kept}; it keeps the maps of 0 images or more. '
+                "None keeps all."
             )
 
     def gradients(
@@ -98,6 +108,38 @@ class Fused:
         found: Tensor = _Features.apply(images, self._weights(network, nodes, images), self._batch)
         return found
 
+    def within(self, budget: int, network: nn.Module, image: Tensor, label: Tensor) -> Fused:
+        """The same engine with ``batch`` and ``kept`` such that a pass fits ``budget`` bytes.
+
+        What one image leaves behind is measured, uncompiled. A pass takes that for every image
+        that is kept, and twice for those of a sweep: their maps, and the tangents of these.
+        Gradients of the parameters, one set a cell, come on top.
+
+        Args:
+            budget: Bytes.
+            network: The matching network.
+            image: One example as the network sees it, ``[1, channel, height, width]``.
+            label: Its class, ``[1]``.
+
+        Raises:
+            ConfigError: If not even one image fits.
+            UnsupportedNetwork: If ``network`` does what ``plan`` does not know.
+        """
+        one = Groups(member=torch.ones(1, 1, dtype=torch.bool), class_=label, size=label)
+        job = replace(self, compile=False)._job(network, image, label, one, [])
+        with torch.no_grad():
+            (trace,) = job.gradients(image, keep=True)[1]
+        assert trace is not None
+        fits = budget // trace.bytes
+        if fits < 2:
+            raise ConfigError(
+                f"memory = {budget:,} bytes, but a single image leaves {trace.bytes:,} behind in "
+                f"{type(network).__name__}, and as much again on the way back. Give at least "
+                f"{2 * trace.bytes:,}, or take a narrower network."
+            )
+        batch = min(self._batch, fits // 2)
+        return replace(self, batch=batch, kept=fits - 2 * batch)
+
     @property
     def _batch(self) -> int:
         return self.batch or (64 if self.precision == "bf16" else 32)
@@ -129,6 +171,7 @@ class Fused:
             order=torch.cat(of_cell),
             sweeps=_sweeps([len(rows) for rows in of_cell], self._batch),
             share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
+            kept=self.kept,
         )
 
 
@@ -142,38 +185,61 @@ class _Job:
     order: Tensor  # examples sorted by cell
     sweeps: list[list[Piece]]
     share: Tensor  # [group, cell]: membership over group size
+    kept: int | None
 
-    def gradients(self, images: Tensor, *, keep: bool) -> tuple[tuple[Tensor, ...], list[Trace]]:
-        """Weight gradient per group, in the order of ``shapes``; traces only if ``keep``."""
-        x = _lay_out(images[self.order], self.weights)
-        targets = self.targets[self.order]
+    def gradients(
+        self, images: Tensor, *, keep: bool
+    ) -> tuple[tuple[Tensor, ...], list[Trace | None]]:
+        """Weight gradient per group, in the order of ``shapes``; the traces that are kept."""
         of_cell = {
             name: self.share.new_zeros(self.share.shape[1], *shape)
             for name, shape in self.shapes.items()
         }
-        traces: list[Trace] = []
-        start = 0
-        for pieces in self.sweeps:
-            part = slice(start, start + pieces[-1].stop)
-            start = part.stop
-            trace = sweep(self.weights, x[part], targets[part], pieces, into=of_cell, keep=keep)
-            if keep:
-                traces.append(trace)
+        traces: list[Trace | None] = []
+        left = len(self.order) if self.kept is None else self.kept
+        for pieces, part in zip(self.sweeps, self._parts(), strict=True):
+            stays = keep and len(part) <= left
+            trace = self._sweep(images, part, pieces, into=of_cell, keep=stays)
+            left -= len(part) if stays else 0
+            traces.append(trace if stays else None)
         return tuple(torch.tensordot(self.share, g, dims=1) for g in of_cell.values()), traces
 
-    def image_gradient(self, upstream: Sequence[Tensor], traces: Sequence[Trace]) -> Tensor:
-        """Pull ``upstream`` (per name, ``[group, *shape]``) back to the images."""
+    def _parts(self) -> Sequence[Tensor]:
+        """The examples of every sweep."""
+        return self.order.split([pieces[-1].stop for pieces in self.sweeps])
+
+    def _sweep(
+        self,
+        images: Tensor,
+        part: Tensor,
+        pieces: Sequence[Piece],
+        *,
+        into: Mapping[str, Tensor],
+        keep: bool,
+    ) -> Trace:
+        x = _lay_out(images[part], self.weights)
+        return sweep(self.weights, x, self.targets[part], pieces, into=into, keep=keep)
+
+    def image_gradient(
+        self, upstream: Sequence[Tensor], images: Tensor, traces: list[Trace | None]
+    ) -> Tensor:
+        """Pull ``upstream`` (per name, ``[group, *shape]``) back to the images.
+
+        Traces are dropped as they are used; those that were not kept are made again.
+        """
         direction = {
             name: torch.tensordot(self.share.T, v.to(self.share.dtype), dims=1)
             for name, v in zip(self.shapes, upstream, strict=True)
         }
-        found = [
-            image_gradient(trace, Along(direction=direction, pieces=pieces))
-            for trace, pieces in zip(traces, self.sweeps, strict=True)
-        ]
-        found = torch.cat(found).permute(0, 3, 1, 2)
-        full = found.new_zeros(len(self.targets), *found.shape[1:], dtype=self.share.dtype)
-        return full.index_copy(0, self.order, found.to(full.dtype))
+        found: list[Tensor] = []
+        for number, (pieces, part) in enumerate(zip(self.sweeps, self._parts(), strict=True)):
+            trace, traces[number] = traces[number], None
+            if trace is None:
+                trace = self._sweep(images, part, pieces, into={}, keep=True)
+            found.append(image_gradient(trace, Along(direction=direction, pieces=pieces)))
+        whole = torch.cat(found).permute(0, 3, 1, 2)
+        full = whole.new_zeros(len(self.targets), *whole.shape[1:], dtype=self.share.dtype)
+        return full.index_copy(0, self.order, whole.to(full.dtype))
 
 
 class _Gradients(torch.autograd.Function):
@@ -181,8 +247,8 @@ class _Gradients(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, job: _Job) -> tuple[Tensor, ...]:  # noqa: ANN401
-        ctx.job, ctx.dtype = job, images.dtype
-        found, ctx.traces = job.gradients(images, keep=True)
+        ctx.job, ctx.images = job, images.detach()
+        found, ctx.traces = job.gradients(ctx.images, keep=True)
         return found
 
     @staticmethod
@@ -191,7 +257,8 @@ class _Gradients(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         *upstream: Tensor,
     ) -> tuple[Tensor, None]:
-        return ctx.job.image_gradient(upstream, ctx.traces).to(ctx.dtype), None
+        found: Tensor = ctx.job.image_gradient(upstream, ctx.images, ctx.traces)
+        return found.to(ctx.images.dtype), None
 
 
 class _Features(torch.autograd.Function):

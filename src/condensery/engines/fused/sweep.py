@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TypeVar
 
 import torch
@@ -106,6 +106,14 @@ class Trace:
     steps: list[Step]
     probabilities: Float[Tensor, "example class_"]
     mass: Float[Tensor, "example 1"]  # sum of the label's probabilities
+
+    @property
+    def bytes(self) -> int:
+        """Memory of the maps that the steps hold, each counted once."""
+        count = len(self.probabilities)
+        held = [getattr(step, f.name, None) for step in self.steps for f in fields(step)]
+        maps = [x for x in held if isinstance(x, Tensor) and x.ndim == 4 and len(x) == count]
+        return sum({x.data_ptr(): x.nbytes for x in maps}.values())
 
 
 def rise(weights: Weights, images: Tensor) -> tuple[Tensor, list[Step]]:
