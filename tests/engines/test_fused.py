@@ -6,14 +6,16 @@ import re
 import shutil
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from condensery.engines.fused import Fused
+from condensery.engines.fused import Fused, blocks
 from condensery.engines.fused import engine as fused_engine
+from condensery.engines.fused.blocks import EAGER
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.networks import build
 from condensery.rng import stream
@@ -424,3 +426,21 @@ def test_freed_maps_are_kept_for_the_next_sweep():
         [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
     )
     assert int(done.stdout) < 1000  # of 12288 pages
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_maps_of_grey_images_lie_channels_last_too(channels, monkeypatch):
+    net, images, labels = world(channels=channels)
+    strides = []
+    original = blocks.forward
+
+    def watched(z, *rest):
+        strides.append((z.stride(), z.shape))
+        return original(z, *rest)
+
+    monkeypatch.setattr(fused_engine, "EAGER", replace(EAGER, forward=watched))
+    engine = Fused()
+    engine.gradients(net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net))
+    assert len(strides) >= 3
+    for stride, (_, height, width, channel) in strides:
+        assert stride == (height * width * channel, width * channel, channel, 1)
