@@ -1,6 +1,20 @@
 r"""Every figure of docs/performance.md in one command: ``./run bench [--json FILE]``.
 
-RESULT
+An inner step of MDC takes 4.0 s instead of 27.8 s on one thread (6.8 times less, n = 3), 3.0 s
+instead of 16.3 s on two (5.5 times, n = 6, bimodal: docs/log.md). 2-core x86 with AVX512 and AMX,
+torch 2.13.0+cpu, 2026-11-22. One thread, n = 3, medians; another process ran on the other core:
+
+    figure            reference     ours            ratio  of the limit
+    inner_step            27.8      4.00  s          6.84  22% (reference 28% of its own)
+    matching              16.2      1.92  s          8.18  20%
+    network_update        11.6      2.08  s          5.63  24%
+    mdc_over_idc          0.26     0.084  share      1.23
+    all_over_idc          2.57     0.297  share      2.76
+    matching_memory        503       135  MB         3.47
+    lockstep_units        16.9       3.1  IDC runs   5.29
+    dc_step               18.6      3.00  s          5.99
+    dm_iteration           6.7      1.13  s          5.96
+    evaluation            1827       371  s          4.88
 
 One record a figure: ``name``, ``reference`` and ``ours`` in ``unit`` (medians of ``n`` interleaved
 rounds), ``ratio`` = the median of the rounds' ratios. The reference is the twin kept in the tree:
@@ -10,7 +24,7 @@ what the library takes by itself for a long run, in bfloat16.
 The setting is MDC's on CIFAR-10: IPC 10, factor 2, ConvNet-3 of width 128, 64 real images a class,
 32 network steps of batch 64, sizes 10 and 5. Images are random.
 
-    ./run bench                                 # short form, about 10 minutes on two cores
+    ./run bench                                 # short form: 15 minutes on one thread
     ./run bench --only inner_step,dm_iteration
     ./run bench --rounds 9 --threads 1 --json benchmarks/results/bench.json
 """
@@ -191,7 +205,8 @@ def _twins(name: str, rounds: int, changes: dict[str, Any]) -> Record:
 
 def evaluation(rounds: int) -> list[Record]:
     """One network trained on an IPC 10 set and tested."""
-    return [training.evaluation(rounds)]
+    found = training.evaluation(rounds)
+    return [{**found, **{key: round(found[key], 2) for key in ("reference", "ours", "ratio")}}]
 
 
 FIGURES: dict[str, Callable[[int], list[Record]]] = {
