@@ -1,6 +1,9 @@
 r"""How seconds and memory of an inner step grow: classes, images per class, image side, width.
 
-RESULT
+Matching grows as classes^0.98, IPC^0.45, side^1.86, width^1.14; the network update as side^1.56,
+width^1.02; memory as classes^0.57, IPC^0.33, side^1.60, width^0.68 (n = 2 a point, one thread of a
+2-core x86 with AVX512 and AMX beside other processes, torch 2.13.0+cpu, 2026-11-22;
+benchmarks/results/growth.json). Side 128 takes 38 s and 31 s a step, and 1.6 GB.
 
 One thing changes at a time, from CIFAR-10's setting (bench.py says which): 10 classes, IPC 10, side
 32, width 128. Medians of ``n`` steps after one that does not count, matching and network update
