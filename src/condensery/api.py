@@ -14,13 +14,12 @@ from typing import Any
 import torch
 from torch import nn
 
-from condensery import networks
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData, whitened
 from condensery.engines import Fused, choose, native_bf16, pays_to_compile
 from condensery.errors import ConfigError, nearest
 from condensery.experts import Order
-from condensery.loop import run, start
+from condensery.loop import networks_of, run, start
 from condensery.methods import recipe_for
 from condensery.progress import Progress, State
 from condensery.recipe import PARTS, Recipe, changed, to_json
@@ -255,14 +254,8 @@ def _within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
 
 
 def _network(recipe: Recipe, data: ImageData) -> nn.Module:
-    return networks.build(
-        recipe.network,
-        channels=data.channels,
-        classes=data.classes,
-        side=data.side,
-        seed=0,
-        path=("engine",),
-    )
+    """One to look at: which engine serves it, what it takes."""
+    return networks_of(recipe, data)(seed=0, path=("engine",))
 
 
 def train_experts(

@@ -26,7 +26,7 @@ from condensery.schedules import World
 from condensery.step import learned, step
 from condensery.types import Examples, Moment
 
-__all__ = ["SHARED", "run", "run_together", "start"]
+__all__ = ["SHARED", "networks_of", "run", "run_together", "start"]
 
 
 def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
@@ -51,7 +51,7 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
             f"training images. Use --ipc {int(counts.max())} or less."
         )
     data, held = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
-    network = _networks(recipe, data)
+    network = networks_of(recipe, data)
     stored = recipe.start.stored(
         recipe.parameterization,
         data,
@@ -130,7 +130,7 @@ def run_together(
     _check_shareable(recipes, states)
     shared, now = recipes[0], [_on(state, device) for state in states]
     data = whitened(data, shared.whiten)
-    build = _networks(shared, data)
+    build = networks_of(shared, data)
     world = World(
         data=data,
         network=lambda *path: build(seed=seed, path=path),
@@ -192,7 +192,7 @@ def _check_shareable(recipes: Sequence[Recipe], states: Sequence[State]) -> None
         )
 
 
-def _networks(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
+def networks_of(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
     """Makes networks of the recipe for the data, from a seed and a path."""
     return partial(
         networks.build, recipe.network, channels=data.channels, classes=data.classes, side=data.side

@@ -26,7 +26,7 @@ from condensery.objectives import (
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
 from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
 from condensery.schedules import Experts, NoNetwork, Redraw, Schedule, TrainOnSynthetic
-from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy
+from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy, period_of
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
 from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep
@@ -285,7 +285,7 @@ def _fitting(slot: str, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
     """What a part that is put into a run takes from it, in place of its defaults."""
     if (slot, kind) != ("sizes", "most-learnable"):
         return {}
-    period = max(1, values["iterations"] // 20)  # twenty choices a run, as published
+    period = period_of(values["iterations"])
     if values["network"] == "none":  # no features to compare
         return {"period": period, "probe": values["objective"]}
     return {"period": period}

@@ -8,7 +8,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensery.cli.condense import add_data
+from condensery.cli.condense import add_changes, add_source
 from condensery.cli.evaluation import (
     EVALUATIONS,
     EvaluationPlan,
@@ -16,8 +16,8 @@ from condensery.cli.evaluation import (
     chosen_sizes,
     evaluation_for,
 )
-from condensery.cli.names import METHODS, PRESETS, PROTOCOLS, SELECTIONS, SIZES
-from condensery.cli.parser import at_least, one_of, setting, several, whole_numbers
+from condensery.cli.names import METHODS, PROTOCOLS, SELECTIONS, SIZES
+from condensery.cli.parser import at_least, one_of, several, whole_numbers
 from condensery.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
@@ -32,13 +32,7 @@ BASELINES = ("a", "b", "c")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, contenders, recipe, evaluation, machine."""
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        nargs="+",
-        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
-    )
-    add_data(parser)
+    add_source(parser)
     parser.add_argument(
         "--out",
         metavar="DIR",
@@ -79,20 +73,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     what.add_argument("--seed", type=at_least(0), default=0, help="the first seed (default 0)")
     recipe = parser.add_argument_group("recipe")
-    recipe.add_argument(
-        "--preset",
-        type=one_of(PRESETS),
-        default="quick",
-        help=f"{', '.join(PRESETS)} (default quick)",
-    )
-    recipe.add_argument("--network", help="matching network, by name or package.module:factory")
-    recipe.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=setting,
-        action="append",
-        default=[],
-        help="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
+    add_changes(
+        recipe,
+        keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
     )
     testing = parser.add_argument_group("evaluation (by default as the preset says, protocol idc)")
     add_lengths(testing, prefix="evaluate-")
@@ -159,6 +142,7 @@ def _plan(
             preset=arguments.preset,
             network=arguments.network,
             settings=tuple(arguments.set),
+            device=arguments.device,
         ),
         base=arguments.base,
         sizes=sizes,

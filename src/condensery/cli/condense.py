@@ -12,18 +12,12 @@ from condensery.cli.names import METHODS, PRESETS, SIZES
 from condensery.cli.parser import amount, at_least, duration, one_of, setting
 from condensery.cli.run_folder import RunFolder
 
-__all__ = ["add_arguments", "add_data", "run"]
+__all__ = ["add_arguments", "add_changes", "add_data", "add_source", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, recipe, evaluation, machine."""
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        nargs="+",
-        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
-    )
-    add_data(parser)
+    add_source(parser)
     parser.add_argument(
         "--out", metavar="RUN", type=Path, required=True, help="folder to make for the run"
     )
@@ -35,23 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
     )
-    recipe.add_argument(
-        "--preset",
-        type=one_of(PRESETS),
-        default="quick",
-        help=f"{', '.join(PRESETS)} (default quick)",
-    )
+    add_changes(recipe, keys="change one key of the recipe, such as update.lr=0.01; repeatable")
     recipe.add_argument(
         "--sizes", type=one_of(SIZES), help=f"which sizes are matched: {', '.join(SIZES)}"
-    )
-    recipe.add_argument("--network", help="matching network, by name or package.module:factory")
-    recipe.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=setting,
-        action="append",
-        default=[],
-        help="change one key of the recipe, such as update.lr=0.01; repeatable",
     )
     recipe.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     recipe.add_argument(
@@ -78,6 +58,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=amount,
         help="bound for feature maps while matching: 300M, 2G (the result stays the same)",
     )
+
+
+def add_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
+    """Which recipe, and what is changed in it; ``keys`` says what ``--set`` reaches."""
+    recipe.add_argument(
+        "--preset",
+        type=one_of(PRESETS),
+        default="quick",
+        help=f"{', '.join(PRESETS)} (default quick)",
+    )
+    recipe.add_argument("--network", help="matching network, by name or package.module:factory")
+    recipe.add_argument(
+        "--set", metavar="KEY=VALUE", type=setting, action="append", default=[], help=keys
+    )
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """The data, and how to read it."""
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
+    )
+    add_data(parser)
 
 
 def add_data(parser: argparse.ArgumentParser) -> None:

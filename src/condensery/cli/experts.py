@@ -6,22 +6,15 @@ import argparse
 import sys
 from pathlib import Path
 
-from condensery.cli.condense import add_data
-from condensery.cli.names import PRESETS
-from condensery.cli.parser import at_least, one_of, setting
+from condensery.cli.condense import add_changes, add_source
+from condensery.cli.parser import at_least
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, recipe, machine."""
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        nargs="+",
-        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
-    )
-    add_data(parser)
+    add_source(parser)
     parser.add_argument(
         "--out",
         metavar="FOLDER",
@@ -33,20 +26,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--ipc", metavar="N", type=at_least(1), default=10, help="of the longest run (default 10)"
     )
-    recipe.add_argument(
-        "--preset",
-        type=one_of(PRESETS),
-        default="quick",
-        help=f"{', '.join(PRESETS)} (default quick)",
-    )
-    recipe.add_argument("--network", help="by name or package.module:factory")
-    recipe.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=setting,
-        action="append",
-        default=[],
-        help="change one key of the recipe, such as schedule.training.lr=0.01; repeatable",
+    add_changes(
+        recipe, keys="change one key of the recipe, such as schedule.training.lr=0.01; repeatable"
     )
     recipe.add_argument(
         "--trajectories", metavar="N", type=at_least(1), help="experts, if not as the recipe says"

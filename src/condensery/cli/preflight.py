@@ -7,10 +7,10 @@ from __future__ import annotations
 
 import torch
 
-from condensery import networks
 from condensery.data import ImageData
 from condensery.engines import choose
 from condensery.errors import ConfigError
+from condensery.loop import networks_of
 from condensery.recipe import Recipe
 from condensery.types import Examples, Moment
 
@@ -45,14 +45,7 @@ def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
     Raises:
         ConfigError, UnsupportedNetwork: If they do not fit each other.
     """
-    network = networks.build(
-        recipe.network,
-        channels=data.channels,
-        classes=data.classes,
-        side=data.side,
-        seed=seed,
-        path=("preflight",),
-    )
+    network = networks_of(recipe, data)(seed=seed, path=("preflight",))
     index = torch.stack([data.of_class(c)[0] for c in (0, 1)])
     labels = data.labels[index]
     real = Examples(

@@ -6,7 +6,7 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from condensery.cli.condense import add_data
+from condensery.cli.condense import add_source
 from condensery.cli.files import check_new_file
 from condensery.cli.names import SELECTIONS
 from condensery.cli.parser import at_least, one_of
@@ -16,13 +16,7 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to choose from, how, and where to."""
-    parser.add_argument(
-        "data",
-        metavar="DATA",
-        nargs="+",
-        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
-    )
-    add_data(parser)
+    add_source(parser)
     parser.add_argument(
         "--by", type=one_of(SELECTIONS), required=True, help=f"the rule: {', '.join(SELECTIONS)}"
     )

@@ -32,12 +32,14 @@ class Asked:
         network: Another matching network, or ``None``; methods without a network keep none.
         settings: Recipe keys to change, in order; a key ``method:key`` or ``method:policy:key``
             concerns the runs of that method (with that policy) alone.
+        device: Where they run; may decide how many classes are matched at once.
     """
 
     ipc: int
     preset: str = "quick"
     network: str | None = None
     settings: Sequence[tuple[str, str]] = ()
+    device: str = "cpu"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,6 +149,7 @@ def _recipe(contender: Contender, data: ImageData, asked: Asked, *, ipc: int) ->
             sizes=contender.sizes,
             network=None if own.network == "none" else asked.network,
             settings=_settings(contender, asked.settings),
+            device=asked.device,
         )
     except CondenseryError as error:
         hint = f" (--set {method}:KEY=VALUE sets a key for {method} alone.)"

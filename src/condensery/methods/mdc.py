@@ -23,7 +23,7 @@ from condensery.data import ImageData
 from condensery.methods import idc
 from condensery.objectives import GradientMatching
 from condensery.recipe import Recipe
-from condensery.sizes import MostLearnable
+from condensery.sizes import MostLearnable, period_of
 
 __all__ = ["PRESETS", "recipe"]
 
@@ -39,10 +39,8 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         preset: One of ``PRESETS``.
     """
     base = idc.recipe(data, ipc=ipc, preset=preset)
-    if preset == "paper":
-        period = 50 if base.network == "resnetap10" else 100
-    else:
-        period = max(1, base.iterations // 20)  # twenty choices, as in the paper
+    published = preset == "paper" and base.network == "resnetap10"
+    period = 50 if published else period_of(base.iterations)
     return replace(
         base,
         method="mdc",

@@ -2,6 +2,14 @@
 
 from condensery.sizes.base import SizePolicy, SizeState
 from condensery.sizes.fixed import AllSizes, OneSize, RandomSize
-from condensery.sizes.most_learnable import MostLearnable
+from condensery.sizes.most_learnable import MostLearnable, period_of
 
-__all__ = ["AllSizes", "MostLearnable", "OneSize", "RandomSize", "SizePolicy", "SizeState"]
+__all__ = [
+    "AllSizes",
+    "MostLearnable",
+    "OneSize",
+    "RandomSize",
+    "SizePolicy",
+    "SizeState",
+    "period_of",
+]
