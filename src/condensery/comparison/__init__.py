@@ -6,10 +6,10 @@ from condensery.comparison.content import Content, Cost, Made
 from condensery.comparison.lockstep import Group, begin, groups
 from condensery.comparison.measure import Measurement, Subject, measurement, network_seeds
 from condensery.comparison.page import render
-from condensery.comparison.published import Published, published
 from condensery.comparison.runs import Asked, Part, Run, parts_of
-from condensery.comparison.table import Cell, Row, Table, tabulated
 from condensery.comparison.text import csv_text, markdown
+from condensery.report.published import Published, published
+from condensery.report.table import Cell, Row, Table, tabulated
 
 __all__ = [
     "BASELINES",

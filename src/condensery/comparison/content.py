@@ -10,9 +10,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
 
-from condensery.comparison.published import Published
-from condensery.comparison.table import Cell, Row, Table
 from condensery.report.facts import duration, percent
+from condensery.report.published import Published
+from condensery.report.table import Cell, Row, Table
 
 __all__ = ["SPREAD", "Content", "Cost", "Line", "Made"]
 

@@ -10,7 +10,7 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
-from condensery.comparison.table import Cell, Table
+from condensery.report.table import Cell, Table
 
 __all__ = ["COLOURS", "figure", "sample"]
 

@@ -9,8 +9,8 @@ from importlib.resources import files
 
 from condensery.comparison.content import SPREAD, Content
 from condensery.comparison.figure import figure, sample
-from condensery.comparison.table import Table
 from condensery.report.facts import duration
+from condensery.report.table import Table
 
 __all__ = ["render"]
 

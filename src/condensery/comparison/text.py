@@ -10,7 +10,7 @@ import io
 from collections.abc import Sequence
 
 from condensery.comparison.content import Content
-from condensery.comparison.table import Cell, Table
+from condensery.report.table import Cell, Table
 
 __all__ = ["csv_text", "markdown"]
 

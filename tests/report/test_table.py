@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from condensery.comparison import tabulated
+from condensery.report.table import tabulated
 
 SEEN = {
     "mdc": {1: [[0.50, 0.54], [0.60, 0.64]], 2: [[0.70, 0.70], [0.72, 0.76]]},

@@ -6,9 +6,8 @@ import math
 
 import pytest
 
-from condensery.comparison import published
-from condensery.comparison.published import _PREFIXES
 from condensery.methods import METHODS
+from condensery.report.published import _PREFIXES, published
 from condensery.selection import RULES
 
 PRINTED = {
