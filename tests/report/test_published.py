@@ -70,3 +70,18 @@ def test_nothing_is_known_of_other_data():
 def test_every_figure_is_of_something_that_can_be_compared():
     known = {*METHODS, *RULES, "a", "b", "c", "mtt"}
     assert {name for rows in _PREFIXES.values() for name in rows} <= known
+
+
+def test_prefixes_of_idc_are_those_of_baseline_c():
+    assert published("cifar10", "idc", ipc=10) == published("cifar10", "c", ipc=10)
+    assert published("fashion-mnist", "idc", ipc=10).source != "He et al. 2024 (MDC)"
+
+
+def test_an_average_is_known_of_the_sizes_it_was_printed_over():
+    found = published("imagenet-10", "c", ipc=20)
+    sizes = tuple(published("imagenet-10", "mdc", ipc=20).accuracy)
+    assert found.average(sizes) == 66.58
+    assert found.average(sizes[:-1]) is None
+    mdc = published("cifar10", "mdc", ipc=10)
+    assert mdc.average((1, 10)) == pytest.approx((49.55 + 66.79) / 2)
+    assert mdc.average((1, 50)) is None

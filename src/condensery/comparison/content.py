@@ -5,7 +5,6 @@ Markdown and the page show the same lines. Imports no torch, knows nothing about
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import ROUND_HALF_UP, Decimal
@@ -14,7 +13,7 @@ from condensery.report.facts import duration, percent
 from condensery.report.published import Published
 from condensery.report.table import Cell, Row, Table
 
-__all__ = ["SPREAD", "Content", "Cost", "Line", "Made"]
+__all__ = ["SPREAD", "Content", "Cost", "Line", "Made", "points", "rounded"]
 
 SPREAD = "\u00a0±\u00a0"
 """Between a mean and its deviation."""
@@ -107,7 +106,7 @@ class Content:
                 )
             )
             other = self.published.get(row.name)
-            if other is not None and any(size in other.accuracy for size in table.sizes):
+            if other is not None and _says(other, table.sizes):
                 found.append(
                     Line(name=row.name, cells=self._printed(other, table), source=other.source)
                 )
@@ -149,14 +148,14 @@ class Content:
     def _printed(self, other: Published, table: Table) -> tuple[str, ...]:
         """As it was printed; a difference is to the published C."""
         sizes = table.sizes
-        own = _printed_average(other, sizes)
+        own = other.average(sizes)
         c = self.published.get("c")
-        against = None if c is None else _printed_average(c, sizes)
+        against = None if c is None else c.average(sizes)
         gain = None if own is None or against is None else own - against
         return (
-            *(_rounded(other.accuracy[n]) if n in other.accuracy else "–" for n in sizes),
-            "–" if own is None else _rounded(own),
-            "–" if gain is None else _points(gain),
+            *(rounded(other.accuracy[n]) if n in other.accuracy else "–" for n in sizes),
+            "–" if own is None else rounded(own),
+            "–" if gain is None else points(gain),
         )
 
 
@@ -179,14 +178,12 @@ def _measured(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:
     return (
         *(_spread(row.cells.get(size)) for size in sizes),
         _spread(row.average),
-        "–" if row.difference is None else _points(100 * row.difference),
+        "–" if row.difference is None else points(100 * row.difference),
     )
 
 
-def _printed_average(other: Published, sizes: Sequence[int]) -> float | None:
-    if any(size not in other.accuracy for size in sizes):
-        return None
-    return math.fsum(other.accuracy[size] for size in sizes) / len(sizes)
+def _says(other: Published, sizes: Sequence[int]) -> bool:
+    return other.average(sizes) is not None or any(size in other.accuracy for size in sizes)
 
 
 def _spread(cell: Cell | None) -> str:
@@ -195,12 +192,13 @@ def _spread(cell: Cell | None) -> str:
     return percent(cell.mean) + ("" if cell.std is None else f"{SPREAD}{percent(cell.std)}")
 
 
-def _points(value: float) -> str:
+def points(value: float) -> str:
+    """A difference, always with its sign; a minus is a minus."""
     text = f"{value:+.1f}"
     return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
-def _rounded(percent: float) -> str:
+def rounded(percent: float) -> str:
     """To one digit as people round: what was printed as 49.55 is 49.6."""
     exact = Decimal(repr(round(percent, 6)))
     return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))

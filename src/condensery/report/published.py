@@ -6,12 +6,15 @@ another, the source says so. What was found in no source that could be read here
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["Published", "published"]
+__all__ = ["MDC", "Published", "published"]
 
-_MDC = "He et al. 2024 (MDC)"
+MDC = "He et al. 2024 (MDC)"
+"""The source of every prefix."""
+
 _KIP = "Nguyen et al. 2021 (KIP)"
 _IDC = "Kim et al. 2022 (IDC), README of the code"
 _DC = "Zhao et al. 2021, 2023 (DC, DSA, DM), README of the code"
@@ -32,10 +35,18 @@ class Published:
     Attributes:
         accuracy: ``{images per class: percent}``.
         source: Who printed it.
+        averages: ``{sizes: percent}``, where the mean over these sizes is known and they are not.
     """
 
     accuracy: Mapping[int, float]
     source: str
+    averages: Mapping[tuple[int, ...], float] = field(default_factory=dict[tuple[int, ...], float])
+
+    def average(self, sizes: Sequence[int]) -> float | None:
+        """The mean over these sizes, in percent; ``None`` where it is not known."""
+        if all(size in self.accuracy for size in sizes):
+            return math.fsum(self.accuracy[size] for size in sizes) / len(sizes)
+        return self.averages.get(tuple(sizes))
 
 
 def published(data: str, contender: str, *, ipc: int) -> Published | None:
@@ -49,10 +60,14 @@ def published(data: str, contender: str, *, ipc: int) -> Published | None:
     Returns:
         The figures, or ``None`` where no source was found.
     """
-    by_size = _PREFIXES.get((data, ipc), {}).get(contender)
+    sizes = {10: _TEN, 20: _TWENTY, 50: _FIFTY}.get(ipc, ())
+    prefixes = _PREFIXES.get((data, ipc), {})
+    by_size = prefixes.get("c" if contender == "idc" else contender)  # c is idc, cut
     if by_size is not None:
-        sizes = {10: _TEN, 20: _TWENTY, 50: _FIFTY}[ipc]
-        return Published(accuracy=dict(zip(sizes, by_size, strict=True)), source=_MDC)
+        return Published(accuracy=dict(zip(sizes, by_size, strict=True)), source=MDC)
+    average = _AVERAGES.get((data, ipc), {}).get(contender)
+    if average is not None:
+        return Published(accuracy={}, source=MDC, averages={sizes: average})
     if contender in _ANY_SIZE:  # a larger selection extends a smaller one
         return _single(data, contender)
     whole = _single(data, contender)
@@ -160,6 +175,9 @@ _PREFIXES: Mapping[tuple[str, int], Mapping[str, Sequence[float]]] = {
     },
 }
 """``{(data, N): {contender: accuracy of each size}}``: prefixes, all tested by IDC's protocol."""
+
+_AVERAGES: Mapping[tuple[str, int], Mapping[str, float]] = {("imagenet-10", 20): {"c": 66.58}}
+"""``{(data, N): {contender: mean over the sizes}}``, where the sizes themselves are not known."""
 
 _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
     "cifar10": {
