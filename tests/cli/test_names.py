@@ -4,11 +4,16 @@ from __future__ import annotations
 
 from condensery.cli import names
 from condensery.cli.evaluation import EVALUATIONS
+from condensery.data.named import NAMED
 from condensery.evaluation import LABELS, PROTOCOLS
 from condensery.methods import METHODS
 from condensery.recipe import PARTS
 from condensery.selection import RULES
 from condensery.training import PRECISIONS
+
+
+def test_the_data_sets_are_those_that_are_looked_for_by_name():
+    assert ("digits", *NAMED) == names.DATA_SETS
 
 
 def test_the_methods_are_those_of_the_library():

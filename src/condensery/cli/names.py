@@ -6,6 +6,7 @@ A test holds them to the tables they stand for.
 from __future__ import annotations
 
 __all__ = [
+    "DATA_SETS",
     "IMAGE_DTYPES",
     "IMPORTS",
     "LABELS",
@@ -17,6 +18,10 @@ __all__ = [
     "SIZES",
 ]
 
+DATA_SETS = (
+    *("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"),
+    *("imagenet-10", "imagenet-100", "imagenette"),
+)
 METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "mtt", "nested")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")

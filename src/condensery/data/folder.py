@@ -17,7 +17,7 @@ from condensery.data.decode import Encoded, blocks_of, decode
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
-__all__ = ["read"]
+__all__ = ["holds_images", "read"]
 
 _ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
 _TEST = ("test", "val", "valid", "validation")
@@ -30,6 +30,13 @@ class _Listing:
     class_names: tuple[str, ...]
     paths: list[Path]
     labels: list[int]
+
+
+def holds_images(root: Path) -> bool:
+    """Whether a folder, or its ``train``, has a subfolder with an image in it."""
+    folders = {folder.name.lower(): folder for folder in _folders(root)}
+    inside = _folders(folders["train"]) if "train" in folders else folders.values()
+    return any(_is_image(path) for folder in inside for path in folder.iterdir())
 
 
 def read(root: Path, *, size: int | None, skip_corrupt: bool) -> Source:
@@ -81,9 +88,11 @@ def _folders(root: Path) -> list[Path]:
 
 
 def _images(folder: Path) -> list[Path]:
-    return sorted(
-        path for path in folder.iterdir() if path.suffix.lower() in _ENDINGS and _is_named(path)
-    )
+    return sorted(path for path in folder.iterdir() if _is_image(path))
+
+
+def _is_image(path: Path) -> bool:
+    return path.suffix.lower() in _ENDINGS and _is_named(path)
 
 
 def _is_named(path: Path) -> bool:

@@ -14,7 +14,7 @@ from condensery.data import cifar, idx, svhn
 from condensery.data.source import Source
 from condensery.errors import DataError
 
-__all__ = ["read"]
+__all__ = ["place", "read"]
 
 _READERS = (
     (idx.holds_idx, idx.read),
@@ -29,6 +29,28 @@ _PLACES = (
 """Where a download may lie inside a folder."""
 
 
+def place(folder: Path) -> Path | None:
+    """Where the one data set of this kind lies in a folder, if there is one.
+
+    Args:
+        folder: Exists.
+
+    Raises:
+        DataError: If there are several.
+    """
+    if _reader(folder):
+        return folder
+    places = [folder / name for name in _PLACES if (folder / name).is_dir()]
+    found = [place for place in places if _reader(place)]
+    if len(found) > 1:
+        one, two = (str(place.relative_to(folder)) for place in found[:2])
+        raise DataError(
+            f"{folder}: holds several data sets, in {one!r} and {two!r}. Give the folder of one, "
+            "or its name with --data-dir."
+        )
+    return found[0] if found else None
+
+
 def read(folder: Path) -> Source | None:
     """Read the one data set of this kind that lies in a folder.
 
@@ -41,16 +63,9 @@ def read(folder: Path) -> Source | None:
     Raises:
         DataError: If there are several, or it cannot be read.
     """
-    if reader := _reader(folder):
-        return reader(folder)
-    places = [folder / name for name in _PLACES if (folder / name).is_dir()]
-    found = [(place, reader) for place in places if (reader := _reader(place))]
-    if len(found) > 1:
-        one, two = (str(place.relative_to(folder)) for place, _ in found[:2])
-        raise DataError(
-            f"{folder}: holds several data sets, in {one!r} and {two!r}. Give the folder of one."
-        )
-    return found[0][1](found[0][0]) if found else None
+    where = place(folder)
+    reader = None if where is None else _reader(where)
+    return None if where is None or reader is None else reader(where)
 
 
 def _reader(place: Path) -> Callable[[Path], Source] | None:
