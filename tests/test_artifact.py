@@ -255,6 +255,15 @@ def test_sizes_that_are_not_stored_are_refused(ipc: int) -> None:
             call(ipc)
 
 
+def test_fit_accuracy_gives_the_smallest_size_that_was_seen_to_reach_the_share() -> None:
+    seen = [record(k) | {"accuracy": x} for k, x in enumerate((0.5, 0.7, 0.76, 0.8), start=1)]
+    whole = condensed().with_observations(seen)
+    assert same(whole.fit_accuracy(0.94), whole.take(3))
+    assert same(whole.fit_accuracy(0.99), whole)
+    with pytest.raises(ConfigError, match="has not been evaluated"):
+        condensed().fit_accuracy(0.9)
+
+
 def test_fit_bytes_gives_the_largest_size_whose_file_fits() -> None:
     whole = condensed((3, 2, 9))
     files = [len(whole.take(k).to_bytes()) for k in range(1, 10)]

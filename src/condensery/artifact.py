@@ -21,6 +21,7 @@ from torch import Tensor
 from torch.utils.data import TensorDataset
 
 from condensery.checkpoint import read_safetensors, write_atomically
+from condensery.choosing import by_accuracy
 from condensery.errors import ArtifactError, ConfigError
 from condensery.manifest import (
     FORMAT,
@@ -256,6 +257,19 @@ class CondensedSet:
             f"budget = {budget} bytes, but the file of the smallest size that can be cut, "
             f"{smallest} per class, takes {needed} bytes{cut}. Give at least that many."
         )
+
+    def fit_accuracy(self, share: float) -> CondensedSet:
+        """The smallest tested size that reaches this share of the accuracy at full size.
+
+        ``condensery.choosing.by_accuracy`` says why, and can be told which measurement to read.
+
+        Args:
+            share: In (0, 1], such as 0.95.
+
+        Raises:
+            ConfigError: If the set was not evaluated at full size; the message says how to.
+        """
+        return self.take(by_accuracy(self.observations, share, largest=self.sizes).size)
 
     def decode(self, ipc: int | None = None) -> Examples:
         """What a network is trained on: float32 images in [0, 1], not normalised.

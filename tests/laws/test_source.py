@@ -19,7 +19,7 @@ FLOORS = {
     1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint"),
     2: ("engines", "parameterizations", "training", "progress", "experts"),
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
-    4: ("recipe", "step", "loop", "manifest", "artifact"),
+    4: ("recipe", "step", "loop", "manifest", "choosing", "artifact"),
     5: ("methods", "selection", "evaluate", "evaluation", "importing"),
     6: ("api", "report", "comparison"),
     7: ("cli",),
@@ -35,6 +35,7 @@ BESIDE = {
     ("loop", "recipe"),
     ("loop", "step"),
     ("artifact", "manifest"),
+    ("artifact", "choosing"),  # a set is cut by its own measurements
     ("evaluation", "selection"),  # random images stand beside every set
     ("comparison", "api"),  # every contender is a recipe resolved
     ("comparison", "report"),  # one way to write percent and durations

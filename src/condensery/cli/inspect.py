@@ -8,6 +8,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from condensery.errors import ConfigError
+
 __all__ = ["add_arguments", "run"]
 
 
@@ -63,15 +65,31 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _sizes(condensed: Any) -> str:  # noqa: ANN401 - a CondensedSet, whose import takes torch
-    cells = [("images per class", "rows", "bytes")]
+    """Rows and bytes of every size, and its share of the accuracy at full size where known."""
+    shares = _shares(condensed)
+    cells = [("images per class", "rows", "bytes", "of full accuracy")]
     known = {x["size"] for x in condensed.observations} | {1, condensed.sizes}
     shown = range(1, condensed.sizes + 1) if condensed.sizes <= 20 else sorted(known)
     for size in shown:
         stored = f"{condensed.bytes_of(size):,}"
-        cells.append((str(size), str(condensed.rows[size - 1]), stored))
+        cells.append((str(size), str(condensed.rows[size - 1]), stored, shares.get(size, "-")))
+    if not shares:
+        cells = [row[:-1] for row in cells]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ("  ".join(c.rjust(w) for c, w in zip(row, widths, strict=True)) for row in cells)
     return "\n".join(lines)
+
+
+def _shares(condensed: Any) -> dict[int, str]:  # noqa: ANN401 - as above
+    """By the measurement that ``take --accuracy`` reads; none where it would refuse."""
+    from condensery.choosing import percent, whole_measurement
+
+    try:
+        found = whole_measurement(condensed.observations, largest=condensed.sizes)
+    except ConfigError:
+        return {}
+    full = found[-1]["accuracy"]
+    return {record["size"]: percent(record["accuracy"] / full) for record in found if full}
 
 
 def _words(decode: Mapping[str, Any]) -> str:

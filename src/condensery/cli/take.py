@@ -1,14 +1,22 @@
-"""``condensery take``: cut a smaller set out of a condensed file."""
+"""``condensery take``: cut a smaller set out of a file, by size, bytes, time or accuracy."""
 
 from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from condensery.cli.files import check_new_file
-from condensery.cli.parser import amount, at_least
+from condensery.cli.names import PROTOCOLS
+from condensery.cli.parser import amount, at_least, duration, fraction, one_of
+from condensery.errors import ConfigError
+
+if TYPE_CHECKING:
+    from condensery.artifact import CondensedSet
 
 __all__ = ["add_arguments", "run"]
+
+_ABOUT_TRAINING = ("network", "protocol", "epochs", "steps", "device", "threads")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -19,21 +27,105 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     how.add_argument(
         "--bytes", metavar="B", type=amount, help="the largest size whose file fits, such as 50k"
     )
+    how.add_argument(
+        "--seconds",
+        metavar="TIME",
+        type=duration,
+        help="the largest size that trains in this time on this machine, such as 90s or 10m: "
+        "some steps are taken and timed",
+    )
+    how.add_argument(
+        "--accuracy",
+        metavar="SHARE",
+        type=fraction,
+        help="the smallest tested size that reaches this share of the accuracy at full size, "
+        "such as 0.95; by the table that evaluate wrote into the file",
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    training = parser.add_argument_group("the training that --seconds and --accuracy speak of")
+    training.add_argument(
+        "--network", help="by name or package.module:factory (--seconds: default convnet3)"
+    )
+    training.add_argument(
+        "--protocol",
+        type=one_of(PROTOCOLS),
+        help=f"{', '.join(PROTOCOLS)} (--seconds: default that of the set's method)",
+    )
+    length = training.add_mutually_exclusive_group()
+    length.add_argument("--epochs", metavar="N", type=at_least(1), help="its length")
+    length.add_argument("--steps", metavar="N", type=at_least(1), help="its length, in steps")
+    training.add_argument("--device", help="of --seconds: cpu (default), cuda, cuda:1")
+    training.add_argument(
+        "--threads", metavar="N", type=at_least(1), help="of --seconds: CPU threads of torch"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Cut and save."""
+    """Choose, cut, save, and say why."""
+    _check(arguments)
     check_new_file(arguments.out, overwrite=arguments.overwrite)
     from condensery.artifact import CondensedSet
 
     condensed = CondensedSet.load(arguments.file)
-    if arguments.ipc is None:
-        small = condensed.fit_bytes(arguments.bytes)
-    else:
-        small = condensed.take(arguments.ipc)
+    small, why = _chosen(condensed, arguments)
     small.save(arguments.out)
     size = arguments.out.stat().st_size
+    if why:
+        print(why)
     print(f"{arguments.out}: {small.sizes} images per class, {len(small)} rows, {size:,} bytes")
     return 0
+
+
+def _check(arguments: argparse.Namespace) -> None:
+    """Refuse words about a training where none is asked for, before anything is read."""
+    given = [name for name in _ABOUT_TRAINING if getattr(arguments, name) is not None]
+    machine = [name for name in given if name in ("device", "threads")]
+    wrong = machine if arguments.accuracy is not None else given
+    if arguments.seconds is None and wrong:
+        those = "--seconds" if machine else "--seconds or --accuracy"
+        raise ConfigError(
+            f"--{wrong[0]} says how a network is trained, but no size is chosen by a training "
+            f"here. Leave it out, or choose by {those}."
+        )
+
+
+def _chosen(condensed: CondensedSet, arguments: argparse.Namespace) -> tuple[CondensedSet, str]:
+    """The smaller set, and why it is this one."""
+    if arguments.ipc is not None:
+        return condensed.take(arguments.ipc), ""
+    if arguments.bytes is not None:
+        small = condensed.fit_bytes(arguments.bytes)
+        return small, _why_bytes(condensed, small, arguments.bytes)
+    training = {name: getattr(arguments, name) for name in ("protocol", "epochs", "steps")}
+    if arguments.accuracy is not None:
+        from condensery.choosing import by_accuracy
+
+        choice = by_accuracy(
+            condensed.observations,
+            arguments.accuracy,
+            largest=condensed.sizes,
+            network=arguments.network,
+            **training,
+        )
+        return condensed.take(choice.size), choice.why
+
+    from condensery.cli.preflight import check_device, use_threads
+    from condensery.evaluation import Pace, by_seconds
+
+    device = arguments.device or "cpu"
+    check_device(device)
+    threads = use_threads(arguments.threads)
+    pace = Pace(condensed, network=arguments.network or "convnet3", device=device, **training)
+    choice = by_seconds(pace, arguments.seconds, largest=condensed.sizes)
+    where = f"{threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
+    network = arguments.network or "convnet3"
+    return condensed.take(choice.size), f"{choice.why}, {network}, fp32, {where}"
+
+
+def _why_bytes(whole: CondensedSet, small: CondensedSet, budget: int) -> str:
+    size, taken = small.sizes, len(small.to_bytes())
+    text = f"size {size} of {whole.sizes}: {taken:,} of {budget:,} bytes"
+    if size == whole.sizes:
+        return text
+    return f"{text}; size {size + 1} takes {len(whole.take(size + 1).to_bytes()):,}"

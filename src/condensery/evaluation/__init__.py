@@ -2,6 +2,7 @@
 
 from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
+from condensery.evaluation.pace import Pace, Training, by_seconds
 from condensery.evaluation.protocol import LABELS, Protocol, Subject
 from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for
 from condensery.evaluation.proxy import Measure, Proxy
@@ -19,11 +20,14 @@ __all__ = [
     "Evaluation",
     "Measure",
     "Observation",
+    "Pace",
     "Protocol",
     "Proxy",
     "Subject",
+    "Training",
     "append_observation",
     "augmentation_robust_score",
+    "by_seconds",
     "evaluate",
     "label_robust_score",
     "protocol_for",

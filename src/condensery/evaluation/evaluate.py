@@ -27,7 +27,7 @@ from condensery.evaluation.trials import Trials
 from condensery.selection import RULES, Trained, random_selection, select, steps_of
 from condensery.training import check_precision
 
-__all__ = ["Evaluation", "evaluate"]
+__all__ = ["Evaluation", "evaluate", "subject_of"]
 
 
 class Evaluation(Iterator[Observation]):
@@ -131,7 +131,7 @@ def evaluate(
     check_precision(precision)
     _check_data(condensed, data)
     recipe = protocol_for(
-        protocol, _subject(condensed, data), epochs=epochs, steps=steps, labels=labels
+        protocol, subject_of(condensed, data=data.name), epochs=epochs, steps=steps, labels=labels
     )
     if recipe.regression is not None:
         networks, precision = [recipe.regression.kernel.name], "fp32"  # as good as it gets
@@ -169,9 +169,10 @@ def evaluate(
     return Evaluation(planned, known=known)
 
 
-def _subject(condensed: CondensedSet, data: Data) -> Subject:
+def subject_of(condensed: CondensedSet, *, data: str) -> Subject:
+    """What a protocol may depend on, of a set and the name of its data set."""
     return Subject(
-        data=data.name,
+        data=data,
         factor=condensed.manifest["decode"].get("factor", 1),
         ipc=condensed.sizes,
         method=condensed.method,

@@ -9,6 +9,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from condensery.choosing import title
 from condensery.evaluation.observation import Observation
 
 __all__ = ["summary", "table"]
@@ -70,19 +71,8 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
-        groups.setdefault(_title(record), []).append(record)
-    return "\n\n".join(f"{title}\n\n{_rows(group)}" for title, group in groups.items())
-
-
-def _title(record: Mapping[str, Any]) -> str:
-    steps, epochs = record.get("steps"), record.get("epochs")
-    length = f"{epochs} epochs" if steps is None else f"{steps} steps"
-    length = "no training" if epochs is None and steps is None else length
-    networks = ", ".join(record["networks"])
-    precision = record.get("precision", "fp32")
-    seeds = f"{record['seeds']} seed" + ("s" if record["seeds"] != 1 else "")
-    parts = [f"protocol {record['protocol']}", length, networks, seeds]
-    return ", ".join(parts if precision == "fp32" else [*parts, precision])
+        groups.setdefault(title(record), []).append(record)
+    return "\n\n".join(f"{name}\n\n{_rows(group)}" for name, group in groups.items())
 
 
 def _rows(records: Sequence[Mapping[str, Any]]) -> str:

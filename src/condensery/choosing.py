@@ -1,0 +1,171 @@
+"""Which size of a condensed set to take: what its own measurements say, and how a choice is told.
+
+Reads the records that a file holds (docs/artifact.md). Knows nothing about images or files, and
+trains nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from condensery.errors import ConfigError
+
+__all__ = ["Choice", "by_accuracy", "percent", "title", "whole_measurement"]
+
+Record = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Choice:
+    """A size, and why it is this one.
+
+    Attributes:
+        size: Images per class.
+        why: One line for people.
+    """
+
+    size: int
+    why: str
+
+
+def by_accuracy(
+    records: Sequence[Record],
+    share: float,
+    *,
+    largest: int,
+    network: str | None = None,
+    protocol: str | None = None,
+    epochs: int | None = None,
+    steps: int | None = None,
+) -> Choice:
+    """The smallest tested size that reaches a share of the accuracy at full size.
+
+    Full size always reaches it. Means are compared; their deviations are told, not used.
+
+    Args:
+        records: ``observations`` of the set.
+        share: Of the accuracy at size ``largest``, in (0, 1].
+        largest: The full size, in images per class.
+        network: Only measurements by this network; ``None``, here and below, takes any.
+        protocol: Only measurements by this protocol.
+        epochs: Only trainings of this length.
+        steps: Only trainings of this length.
+
+    Raises:
+        ConfigError: If the share is none, or nothing was measured that could answer.
+    """
+    if not 0 < share <= 1:
+        hint = f" Write {share / 100:g} for {share:g} %." if 1 < share <= 100 else ""
+        raise ConfigError(
+            f"share = {share:g}, but it is a share of the accuracy at full size, above 0 and at "
+            f"most 1.{hint}"
+        )
+    wanted = {"network": network, "protocol": protocol, "epochs": epochs, "steps": steps}
+    found = whole_measurement(records, largest=largest, wanted=wanted)
+    by_size = {int(record["size"]): record for record in found}
+    full = by_size[largest]
+    reached = [k for k, record in by_size.items() if record["accuracy"] >= share * full["accuracy"]]
+    size = min(reached)  # full size is among them
+    parts = [
+        f"size {size} of {largest}: {_accuracy(by_size[size])} of {_accuracy(full)} at full size "
+        f"({percent(_of(by_size[size], full))}, asked for {100 * share:g} %)"
+    ]
+    smaller = {k: record for k, record in by_size.items() if k < size}
+    if smaller:
+        best = max(smaller, key=lambda k: smaller[k]["accuracy"])
+        parts.append(f"below it size {best} has most, {percent(_of(smaller[best], full))}")
+    untested = [str(k) for k in range(1, size) if k not in by_size]
+    if untested:
+        sizes = "size" if len(untested) == 1 else "sizes"
+        parts.append(f"not tested: {sizes} {', '.join(untested)}")
+    return Choice(size=size, why=f"{'; '.join(parts)}. Measured: {title(full)}")
+
+
+def whole_measurement(
+    records: Sequence[Record],
+    *,
+    largest: int,
+    wanted: Mapping[str, Any] | None = None,
+) -> list[Record]:
+    """The records of one network, protocol and length that include the full size, by size.
+
+    Of several such measurements the one that tested the most sizes, then the longest, then the
+    one with most seeds.
+
+    Args:
+        records: ``observations`` of a set.
+        largest: Its full size.
+        wanted: ``{"network", "protocol", "epochs", "steps"}`` that must agree where not ``None``.
+
+    Raises:
+        ConfigError: If there is none; the message says what would make one.
+    """
+    wanted = {name: value for name, value in (wanted or {}).items() if value is not None}
+    if not records:
+        raise ConfigError(
+            "accuracy: this set has not been evaluated, so nobody knows what its sizes reach. "
+            "`condensery evaluate FILE --data DATA` tests them and writes the table into the file."
+        )
+    groups: dict[str, list[Record]] = {}
+    for record in sorted(records, key=lambda record: int(record["size"])):
+        kind = ", ".join([*_training(record), *_precision(record)])  # seeds may differ by size
+        groups.setdefault(kind, []).append(record)
+    agreeing = [group for group in groups.values() if _agrees(group[0], wanted)]
+    if not agreeing:
+        asked = ", ".join(f"{name} {value}" for name, value in wanted.items())
+        raise ConfigError(
+            f"accuracy: nothing was measured with {asked}. Measured are: {'; '.join(groups)}."
+        )
+    whole = [group for group in agreeing if group[-1]["size"] == largest]
+    if not whole:
+        tested = ",".join(str(record["size"]) for record in max(agreeing, key=len))
+        raise ConfigError(
+            f"accuracy: a share needs the full size, {largest}, but the sizes that were tested "
+            f"are {tested}. `condensery evaluate FILE --data DATA --sizes {tested},{largest}` with "
+            "the same length tests it, too."
+        )
+    return max(whole, key=_weight)
+
+
+def title(record: Record) -> str:
+    """What a record was measured with; records of one title make one table."""
+    seeds = f"{record['seeds']} seed" + ("s" if record["seeds"] != 1 else "")
+    return ", ".join([*_training(record), seeds, *_precision(record)])
+
+
+def percent(fraction: float) -> str:
+    """A fraction of 1, for people."""
+    return f"{100 * fraction:.1f} %"
+
+
+def _training(record: Record) -> list[str]:
+    steps, epochs = record.get("steps"), record.get("epochs")
+    length = f"{epochs} epochs" if steps is None else f"{steps} steps"
+    length = "no training" if epochs is None and steps is None else length
+    return [f"protocol {record.get('protocol')}", length, ", ".join(record["networks"])]
+
+
+def _precision(record: Record) -> list[str]:
+    precision = record.get("precision") or "fp32"
+    return [] if precision == "fp32" else [precision]
+
+
+def _agrees(record: Record, wanted: Mapping[str, Any]) -> bool:
+    known = {**record, "network": ", ".join(record["networks"])}
+    return all(known.get(name) == value for name, value in wanted.items())
+
+
+def _weight(group: Sequence[Record]) -> tuple[int, ...]:
+    first = group[0]
+    return (len(group), first.get("epochs") or 0, first.get("steps") or 0, first["seeds"])
+
+
+def _of(record: Record, full: Record) -> float:
+    """Share of the accuracy at full size; a full size that gets nothing right is reached."""
+    return record["accuracy"] / full["accuracy"] if full["accuracy"] else 1.0
+
+
+def _accuracy(record: Record) -> str:
+    return f"{100 * record['accuracy']:.1f} ± {100 * record['std']:.1f} %"
