@@ -18,6 +18,7 @@ from condensery.errors import ConfigError, nearest
 from condensery.kernels import RBF, FullyConnected
 from condensery.objectives import (
     DistributionMatching,
+    FeatureRegression,
     GradientMatching,
     Objective,
     RidgeRegression,
@@ -25,7 +26,7 @@ from condensery.objectives import (
 )
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
 from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
-from condensery.schedules import Experts, NoNetwork, Redraw, Schedule, TrainOnSynthetic
+from condensery.schedules import Experts, NoNetwork, Pool, Redraw, Schedule, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy, period_of
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
@@ -134,6 +135,7 @@ _AUGMENTS: Mapping[str, type] = {"none": Identity, "siamese": Siamese, "per-exam
 _OBJECTIVES: Mapping[str, type] = {
     "gradient": GradientMatching,
     "distribution": DistributionMatching,
+    "feature-regression": FeatureRegression,
     "ridge-regression": RidgeRegression,
     "trajectory": TrajectoryMatching,
 }
@@ -145,6 +147,7 @@ PARTS: Mapping[str, Mapping[str, type]] = {
     "schedule": {
         "experts": Experts,
         "no-network": NoNetwork,
+        "pool": Pool,
         "redraw": Redraw,
         "train-on-synthetic": TrainOnSynthetic,
     },

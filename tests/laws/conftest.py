@@ -20,12 +20,17 @@ from condensery.data import ImageData
 from condensery.engines import Autograd, OnePass
 from condensery.engines.fused import Fused
 from condensery.loop import run
-from condensery.objectives import DistributionMatching, GradientMatching, RidgeRegression
+from condensery.objectives import (
+    DistributionMatching,
+    FeatureRegression,
+    GradientMatching,
+    RidgeRegression,
+)
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.samplers import KMeansPerClass, RandomPerClass
-from condensery.schedules import Redraw, TrainOnSynthetic
+from condensery.schedules import Pool, Redraw, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.training import SGDTraining
@@ -39,6 +44,8 @@ PARTS = {
         "gradient-cosine": GradientMatching(metric="cosine", parameters="all"),
         "gradient-whole-cosine": GradientMatching(metric="whole-cosine", parameters="all"),
         "distribution": DistributionMatching(),
+        # with fewer features than images, a ridge of 1e-6 makes 1e-8 of the rounding of engines
+        "feature-regression": FeatureRegression(regularisation=1e-3),
         "ridge-regression": RidgeRegression(),
     },
     "engine": {"autograd": Autograd(), "one-pass": OnePass(), "fused": Fused()},
@@ -70,6 +77,7 @@ PARTS["schedule"] = {
     "redraw": Redraw(inner=2, steps=1, pretrain=1, training=_TRAINING),
     "redraw-never-trained": Redraw(inner=1, steps=0),
     "train-on-synthetic": TrainOnSynthetic(inner=3, epochs=2, training=_TRAINING),
+    "pool": Pool(networks=2, oldest=2, inner=7, training=_TRAINING),
 }
 PARTS["begun"] = {
     "random": RandomImages(),

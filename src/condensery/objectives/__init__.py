@@ -2,12 +2,14 @@
 
 from condensery.objectives.base import Match, Objective
 from condensery.objectives.distribution import DistributionMatching
+from condensery.objectives.features import FeatureRegression
 from condensery.objectives.gradient import GradientMatching
 from condensery.objectives.ridge import RidgeRegression
 from condensery.objectives.trajectory import TrajectoryMatching
 
 __all__ = [
     "DistributionMatching",
+    "FeatureRegression",
     "GradientMatching",
     "Match",
     "Objective",

@@ -14,10 +14,10 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from condensery.engines import Engine
-from condensery.errors import ConfigError
 from condensery.kernels import FullyConnected, Kernel, predict
 from condensery.kernels.base import vectors
 from condensery.objectives.base import Match
+from condensery.objectives.regression import centred, check_ridge, losses
 from condensery.types import Examples, Groups, Moment, View
 
 __all__ = ["RidgeRegression"]
@@ -49,11 +49,7 @@ class RidgeRegression:
     regularisation: float = 1e-6
 
     def __post_init__(self) -> None:
-        if not 0 < self.regularisation < float("inf"):
-            raise ConfigError(
-                f"regularisation = {self.regularisation}, but a regression needs a finite one "
-                "above 0 (KIP: 1e-6)."
-            )
+        check_ridge(self.regularisation)
 
     def bind(
         self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
@@ -69,14 +65,8 @@ class RidgeRegression:
             shown = vectors(view(examples))
             cross, support = self._cross(targets, shown), self.kernel(shown, shown)
             labels = centred(examples.labels, classes)
-            losses: list[Tensor] = []
-            for member in groups.member:
-                own = member.nonzero()[:, 0]
-                said = predict(
-                    cross[:, own], support[own][:, own], labels[own], ridge=self.regularisation
-                )
-                losses.append(0.5 * (said - wanted).square().mean())
-            return torch.stack(losses).to(examples.images.dtype)
+            found = losses(cross, support, labels, wanted, groups, ridge=self.regularisation)
+            return found.to(examples.images.dtype)
 
         return match
 
@@ -113,10 +103,3 @@ class RidgeRegression:
             ridge=self.regularisation,
         )
         return said.argmax(dim=1)
-
-
-def centred(labels: Tensor, classes: int) -> Tensor:
-    """Class probabilities minus what a uniform guess gives, ``[example, class_]``, float64."""
-    if labels.ndim == 1:
-        labels = torch.nn.functional.one_hot(labels, classes)
-    return labels.to(torch.float64) - 1 / classes

@@ -7,22 +7,15 @@ from dataclasses import dataclass, field
 from itertools import islice
 from typing import ClassVar
 
-import torch
-from torch import Tensor, nn
-from torch.nn.modules.batchnorm import _BatchNorm
-
 from condensery.augment import Identity
-from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.rng import stream
 from condensery.schedules.base import World
+from condensery.schedules.statistics import fix_statistics
 from condensery.training import SGDTraining, Trainer, batches
 from condensery.types import Moment
 
 __all__ = ["TrainOnSynthetic"]
-
-_FOR_STATISTICS = 16
-"""Real images per class that set the statistics of batch norm."""
 
 
 def _plain() -> SGDTraining:
@@ -70,7 +63,7 @@ class TrainOnSynthetic:
         for inner in range(self.inner):
             if inner:
                 self._train(trainer, world, at=(outer, inner))
-            _fix_statistics(network, world, rng=stream(world.seed, "statistics", outer, inner))
+            fix_statistics(network, world, rng=stream(world.seed, "statistics", outer, inner))
             yield Moment(at=(outer, inner), network=network, seed=world.seed)
 
     def _train(self, trainer: Trainer, world: World, *, at: tuple[int, int]) -> None:
@@ -84,27 +77,3 @@ class TrainOnSynthetic:
         for index in islice(order, self.epochs * an_epoch):
             own = index.to(images.device)
             trainer.step(images[own], labels[own], rng=rng)
-
-
-@torch.no_grad()
-def _fix_statistics(network: nn.Module, world: World, *, rng: torch.Generator) -> None:
-    """Let batch norm use the statistics of real images, so that it mixes no examples."""
-    norms = [
-        m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None
-    ]
-    if not norms:
-        return
-    momenta = [norm.momentum for norm in norms]
-    for norm in norms:
-        norm.momentum = 1.0  # the statistics of this batch alone
-    images = world.data.normalise(_some_of_each(world.data, rng))
-    network.train()(images.to(world.device))
-    for norm, momentum in zip(norms, momenta, strict=True):
-        norm.momentum = momentum
-        norm.eval()
-
-
-def _some_of_each(data: ImageData, rng: torch.Generator) -> Tensor:
-    own = [data.of_class(c) for c in range(data.classes)]
-    some = [index[torch.randperm(len(index), generator=rng)[:_FOR_STATISTICS]] for index in own]
-    return data.pixels(torch.cat(some))
