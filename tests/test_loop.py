@@ -250,6 +250,21 @@ def test_the_smallest_set_that_is_not_finite_is_named_with_its_size(digits):
         list(run(choice, digits, seed=0, state=broken))
 
 
+def test_an_update_is_told_what_share_of_the_run_is_left(digits):
+    told = []
+
+    class Told:
+        def start(self, images):
+            return {}
+
+        def step(self, images, gradient, state, *, held, remaining):
+            told.append(remaining)
+            return images, state
+
+    list(run(recipe(update=Told()), digits, seed=0))  # 2 iterations of 2 updates
+    assert told == [1, 0.75, 0.5, 0.25]
+
+
 def test_a_settling_run_is_the_run_whose_step_size_is_cut_by_hand(digits):
     settling = recipe(iterations=3, update=Adam(lr=0.02, settle=3))
     by_itself = list(run(settling, digits, seed=0))[-1].state
