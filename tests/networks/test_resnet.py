@@ -53,6 +53,11 @@ def basic_blocks(widths, counts, *, stem):
             128,
             basic_blocks((64, 128, 256, 512), (1, 1, 1, 1), stem=147 * 64) + 5130,
         ),
+        (
+            "resnetap10-w8",
+            128,
+            basic_blocks((8, 16, 32, 64), (1, 1, 1, 1), stem=147 * 8) + 650,
+        ),
     ],
 )
 def test_networks_have_the_number_of_parameters_of_their_definition(name, side, wanted):

@@ -46,13 +46,14 @@ _OURS: dict[str, Factory] = {
     "mlp": MLP,
 }
 _CONVNET = re.compile(r"convnet([1-8])(?:-w([1-9]\d*))?(-bn)?")
+_RESNET_AP = re.compile(r"resnetap10-w([1-9]\d*)")
 
 
 def known_networks() -> tuple[str, ...]:
     """The names that ``build`` knows, but for ``none``, which gives ``Nothing``.
 
     A ConvNet's may be followed by its width and by ``-bn`` for batch norm: ``convnet3-w64``,
-    ``convnet3-bn``, ``convnet3-w64-bn``.
+    ``convnet3-bn``, ``convnet3-w64-bn``; ``resnetap10-w16`` begins with 16 channels, not 64.
     """
     return (*(f"convnet{depth}" for depth in range(1, 9)), *_OURS)
 
@@ -87,6 +88,8 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
         norm: Norm = batch_norm if match[3] else instance_norm
         width = int(match[2] or 128)
         return network, partial(ConvNet, depth=int(match[1]), width=width, norm=norm), True
+    if match := _RESNET_AP.fullmatch(network):
+        return network, partial(resnet_ap10, width=int(match[1])), True
     if network == "none":
         return network, lambda **_: Nothing(), True
     if network in _OURS:
@@ -94,7 +97,7 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
     raise ConfigError(
         f"network {network!r} is not known.{nearest(network, known_networks())} Known are "
         f"{', '.join(known_networks())}, a ConvNet with its width (convnet3-w64) or batch "
-        "norm (convnet3-bn), "
+        "norm (convnet3-bn), resnetap10 with its width (resnetap10-w16), "
         "and a factory of yours as package.module:factory."
     )
 

@@ -102,10 +102,13 @@ def _small_stem(channels: int, width: int, norm: Norm) -> nn.Module:
     )
 
 
-def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet:
+def resnet_ap10(
+    *, channels: int, classes: int, side: tuple[int, int], width: int = 64
+) -> ResNet:
     """ResNetAP-10: stages of one block, every stride a stride-1 convolution and a pooling.
 
-    Convolutions are drawn He-normal (fan-out); norm weights start at 1, biases at 0.
+    Convolutions are drawn He-normal (fan-out); norm weights start at 1, biases at 0. ``width`` is
+    that of the stem and the first stage; every further stage has twice the one before.
 
     Raises:
         ConfigError: If the image is smaller than 16 pixels: the last map would be a single
@@ -126,17 +129,17 @@ def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet
         )
     if min(side) >= BIG:
         stem = nn.Sequential(
-            nn.Conv2d(channels, 64, 7, padding=3, bias=False),
-            instance_norm(64),
+            nn.Conv2d(channels, width, 7, padding=3, bias=False),
+            instance_norm(width),
             nn.ReLU(),
             nn.AvgPool2d(4),
         )
     else:
-        stem = _small_stem(channels, 64, instance_norm)
+        stem = _small_stem(channels, width, instance_norm)
     network = ResNet(
         stem=stem,
         blocks=(1, 1, 1, 1),
-        widths=(64, 128, 256, 512),
+        widths=(width, 2 * width, 4 * width, 8 * width),
         classes=classes,
         halve="pool",
         norm=instance_norm,
