@@ -26,14 +26,14 @@ def test_the_baselines_are_those_of_the_library():
 
 @pytest.mark.parametrize("word", ["mdc", "idc:all", "a", "b", "c", "k-center"])
 def test_every_kind_of_contender_is_understood(word: str):
-    assert compare._contenders(word) == (word,)
+    assert compare.contenders(word) == (word,)
     assert comparison.contender(word, base="idc").name == word
 
 
 @pytest.mark.parametrize("word", ["mcd", "a:one", "random:all", "idc:", "idc:most"])
 def test_what_is_no_contender_is_refused_by_both(word: str):
     with pytest.raises(argparse.ArgumentTypeError, match="cannot be compared"):
-        compare._contenders(word)
+        compare.contenders(word)
     with pytest.raises(comparison.runs.ConfigError, match="cannot be compared"):
         comparison.contender(word, base="idc")
 

@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from condensery.cli.comparison import Plan
     from condensery.data import Data
 
-__all__ = ["BASELINES", "add_arguments", "run"]
+__all__ = [
+    "BASELINES",
+    "add_arguments",
+    "add_machine",
+    "add_seeds",
+    "add_testing",
+    "check_testing",
+    "choices_of",
+    "contenders",
+    "run",
+]
 
 BASELINES = ("a", "b", "c")
 """As ``condensery.comparison`` knows them, without torch; a test holds the two together."""
@@ -45,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--methods",
         metavar="A,B",
-        type=_contenders,
+        type=contenders,
         default=("mdc", "c", "random"),
         help=f"{', '.join(METHODS)}; METHOD:SIZES such as idc:all; baselines a (a run for every "
         f"size), b (runs of one image per class), c (one run, cut); {', '.join(SELECTIONS)} "
@@ -64,6 +74,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="test_sizes",
         help="sizes of the table (default: as the preset tests)",
     )
+    add_seeds(what)
+    recipe = parser.add_argument_group("recipe")
+    add_changes(
+        recipe,
+        keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
+    )
+    add_testing(parser, default="preset")
+    add_machine(parser)
+
+
+def add_seeds(what: argparse._ArgumentGroup) -> None:
+    """How often everything is condensed, and from which seed on."""
     what.add_argument(
         "--condensations",
         metavar="N",
@@ -72,18 +94,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="condense everything from N seeds; ± is then over these (default 1)",
     )
     what.add_argument("--seed", type=at_least(0), default=0, help="the first seed (default 0)")
-    recipe = parser.add_argument_group("recipe")
-    add_changes(
-        recipe,
-        keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
-    )
-    testing = parser.add_argument_group("evaluation (by default as the preset says, protocol idc)")
+
+
+def add_testing(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """The options of evaluation that all rows share; ``default`` names what decides otherwise."""
+    title = f"evaluation (by default as the {default} says, protocol idc)"
+    testing = parser.add_argument_group(title)
     add_lengths(testing, prefix="evaluate-")
     for action in testing._group_actions:  # --methods and --sizes-tested say it
         if action.dest in ("test_beside", "test_sizes"):
             action.help = argparse.SUPPRESS
         if action.dest == "test_protocol":
             action.help = f"training recipe of all rows: {', '.join(PROTOCOLS)} (default idc)"
+
+
+def add_machine(parser: argparse.ArgumentParser) -> None:
+    """Where it is computed."""
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
@@ -91,17 +117,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything, say what will run, then work."""
-    if arguments.test_beside is not None:
-        raise ConfigError(
-            "--evaluate-beside: whatever stands beside is named in --methods here, such as "
-            f"--methods {','.join((*arguments.methods, *arguments.test_beside))}."
-        )
     evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
-    if any(size > arguments.ipc for size in evaluation.sizes or ()):
-        raise ConfigError(
-            f"--sizes-tested {max(evaluation.sizes or ())}: the sets hold {arguments.ipc} images "
-            f"per class. Test sizes 1..{arguments.ipc}, or raise --ipc."
-        )
+    check_testing(arguments, evaluation, ipc=arguments.ipc)
 
     from condensery.cli import comparing, comparison, work
     from condensery.cli.preflight import check_device, use_threads
@@ -120,7 +137,26 @@ def run(arguments: argparse.Namespace) -> int:
         return 0
     work.introduce(data)
     print(folder.outlook(plan, data), file=sys.stderr)
-    return comparing.work(folder, plan, data)
+    print(comparing.work(folder, plan, data))
+    return 0
+
+
+def check_testing(arguments: argparse.Namespace, evaluation: EvaluationPlan, *, ipc: int) -> None:
+    """Refuse what no comparison can test.
+
+    Raises:
+        ConfigError: For sets beside, which are rows here, and sizes that no set has.
+    """
+    if arguments.test_beside is not None:
+        raise ConfigError(
+            "--evaluate-beside: whatever stands beside is named in --methods here, such as "
+            f"--methods {','.join((*(arguments.methods or ()), *arguments.test_beside))}."
+        )
+    if any(size > ipc for size in evaluation.sizes or ()):
+        raise ConfigError(
+            f"--sizes-tested {max(evaluation.sizes or ())}: the sets hold {ipc} images per class. "
+            f"Test sizes 1..{ipc}, or make larger sets."
+        )
 
 
 def _plan(
@@ -129,9 +165,6 @@ def _plan(
     from condensery.cli import comparison, work
     from condensery.comparison import Asked
 
-    choices: dict[str, Any] = asdict(
-        replace(evaluation, protocol=evaluation.protocol or "idc", sizes=None, beside=())
-    )
     methods = tuple(dict.fromkeys((*arguments.methods, "random")))
     sizes = evaluation.sizes or chosen_sizes(arguments.ipc, preset=arguments.preset)
     return comparison.plan(
@@ -150,12 +183,18 @@ def _plan(
         seed=arguments.seed,
         device=arguments.device,
         threads=threads,
-        evaluation=choices,
+        evaluation=choices_of(evaluation),
         created=work.now(),
     )
 
 
-def _contenders(text: str) -> tuple[str, ...]:
+def choices_of(evaluation: EvaluationPlan) -> dict[str, Any]:
+    """Arguments of ``evaluate`` that all rows share: by protocol ``idc`` if none was given."""
+    protocol = evaluation.protocol or "idc"
+    return asdict(replace(evaluation, protocol=protocol, sizes=None, beside=()))
+
+
+def contenders(text: str) -> tuple[str, ...]:
     """Words with commas, each a contender."""
     words = several(text)
     known = (*METHODS, *BASELINES, *SELECTIONS)

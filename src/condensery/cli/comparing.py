@@ -34,6 +34,7 @@ from condensery.comparison import (
     Subject,
     assembled,
     begin,
+    content_to_json,
     csv_text,
     groups,
     markdown,
@@ -47,7 +48,7 @@ from condensery.loop import run_together
 from condensery.progress import State
 from condensery.selection import Trained, random_selection
 
-__all__ = ["ComparisonFolder", "Pending", "work"]
+__all__ = ["ComparisonFolder", "Pending", "work", "write_tables"]
 
 FORMAT = 1
 """Of comparison folders."""
@@ -88,6 +89,11 @@ class ComparisonFolder:
     def costs(self) -> Path:
         """What every finished group took."""
         return self.path / "costs.json"
+
+    @property
+    def content(self) -> Path:
+        """All that the tables are made of."""
+        return self.path / "content.json"
 
     @property
     def observations(self) -> Path:
@@ -206,8 +212,11 @@ class ComparisonFolder:
         return measurement(subjects, on, seed=plan.seed, choices=plan.evaluation, known=known)
 
 
-def work(folder: ComparisonFolder, plan: Plan, data: Data) -> int:
+def work(folder: ComparisonFolder, plan: Plan, data: Data) -> str:
     """Do what is missing, and write the tables.
+
+    Returns:
+        The table, and where it is.
 
     Raises:
         NonFiniteLoss: With what can be done about it.
@@ -234,8 +243,7 @@ def work(folder: ComparisonFolder, plan: Plan, data: Data) -> int:
         raise KeyboardInterrupt(
             f"Nothing that was finished is lost; the same command goes on in {folder.path}."
         ) from None
-    print(written)
-    return 0
+    return written
 
 
 def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending) -> None:
@@ -342,13 +350,23 @@ def _write(folder: ComparisonFolder, plan: Plan, data: Data) -> str:
     known = read_observations(folder.observations)
     found = folder._measurement(plan, data, known=known)
     shown = content(plan, data, found, known=known, costs=_costs(folder))
+    kept = json.dumps(content_to_json(shown), indent=1, ensure_ascii=False, allow_nan=False)
+    _renew(folder.content, f"{kept}\n")
     texts = {"md": markdown(shown), "csv": csv_text(shown), "html": render(shown)}
-    for ending, text in texts.items():
-        path = folder.path / f"table.{ending}"
-        if not path.exists() or path.read_bytes() != text.encode():
-            write_atomically(path, text.encode())
-    paths = ", ".join(str(folder.path / f"table.{ending}") for ending in texts)
-    return f"{texts['md']}\nTables: {paths}"
+    return f"{texts['md']}\nTables: {write_tables(folder.path, texts)}"
+
+
+def write_tables(folder: Path, texts: Mapping[str, str]) -> str:
+    """Write ``{ending: text}``, what changed; the paths, for people."""
+    paths = {folder / f"table.{ending}": text for ending, text in texts.items()}
+    for path, text in paths.items():
+        _renew(path, text)
+    return ", ".join(map(str, paths))
+
+
+def _renew(path: Path, text: str) -> None:
+    if not path.exists() or path.read_bytes() != text.encode():
+        write_atomically(path, text.encode())
 
 
 def _costs(folder: ComparisonFolder) -> list[Mapping[str, Any]]:

@@ -24,6 +24,7 @@ from condensery.cli import (
     methods,
     resume,
     select,
+    table,
     take,
 )
 from condensery.cli.parser import Parser, say_error
@@ -36,6 +37,7 @@ COMMANDS: Mapping[str, ModuleType] = {
     "resume": resume,
     "evaluate": evaluate,
     "compare": compare,
+    "table": table,
     "select": select,
     "experts": experts,
     "take": take,

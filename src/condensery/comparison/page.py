@@ -10,25 +10,34 @@ from importlib.resources import files
 from condensery.comparison.content import SPREAD, Content
 from condensery.comparison.figure import figure, sample
 from condensery.report.facts import duration
-from condensery.report.table import Table
+from condensery.report.table import Row, Table
 
-__all__ = ["render"]
+__all__ = ["best", "filled", "keys", "render"]
 
 
 def render(content: Content) -> str:
     """The text of the page; the same content gives the same text."""
-    from jinja2 import Environment, StrictUndefined
-
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    source = files("condensery.comparison").joinpath("template.html.j2").read_text("utf-8")
-    return environment.from_string(source).render(
+    return filled(
+        "template.html.j2",
         content=content,
         tables=[_shown(content, table) for table in content.tables],
         costs=content.cost_lines(),
         evaluation=duration(content.evaluation_seconds) if content.evaluation_seconds else "",
     )
+
+
+def filled(name: str, **values: object) -> str:
+    """A template of this room with its style and its script, filled in."""
+    from jinja2 import Environment, StrictUndefined
+
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    own = files("condensery.comparison")
+    source, style, script = (
+        own.joinpath(each).read_text("utf-8") for each in (name, "style.css", "sorting.js")
+    )
+    return environment.from_string(source).render(**values, style=style, script=script)
 
 
 def _shown(content: Content, table: Table) -> dict[str, object]:
@@ -42,14 +51,8 @@ def _shown(content: Content, table: Table) -> dict[str, object]:
             "cells": [cell.partition(SPREAD)[::2] for cell in measured[row.name].cells],
             "published": [x for x in lines if x.name == row.name and x.source],
             "sample": sample(index),
-            "keys": [
-                *(_key(row.cells[n].mean if n in row.cells else None) for n in table.sizes),
-                _key(None if row.average is None else row.average.mean),
-                _key(row.difference),
-                str(content.made[row.name].runs),
-                str(content.made[row.name].stored),
-            ],
-            "best": row.average is not None and row.average.mean == _best(table),
+            "keys": keys(content, table, row),
+            "best": row.average is not None and row.average.mean == best(table),
         }
         for index, row in enumerate(table.rows)
     ]
@@ -62,11 +65,23 @@ def _shown(content: Content, table: Table) -> dict[str, object]:
     }
 
 
+def keys(content: Content, table: Table, row: Row) -> list[str]:
+    """What the columns are sorted by."""
+    return [
+        *(_key(row.cells[n].mean if n in row.cells else None) for n in table.sizes),
+        _key(None if row.average is None else row.average.mean),
+        _key(row.difference),
+        str(content.made[row.name].runs),
+        str(content.made[row.name].stored),
+    ]
+
+
 def _key(value: float | None) -> str:
     """What a column is sorted by; nothing known comes last."""
     return "" if value is None else repr(value)
 
 
-def _best(table: Table) -> float | None:
+def best(table: Table) -> float | None:
+    """The highest average."""
     known = [row.average.mean for row in table.rows if row.average is not None]
     return max(known, default=None)

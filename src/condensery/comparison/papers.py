@@ -9,8 +9,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from condensery.report.published import MDC
 from condensery.errors import ConfigError, nearest
+from condensery.report.published import MDC
 
 __all__ = ["TABLES", "PaperTable", "paper_table"]
 
@@ -28,7 +28,6 @@ class PaperTable:
         rows: Contenders, in its order.
         sizes: Images per class, ascending.
         network: That matches and tests in every budget; ``None``: as the budget says.
-        settings: Keys of all recipes, whatever the budget.
         side: Height and width of its images, in pixels.
         note: What else a reader must know of how it was made.
         base: The method of baselines A, B and C.
@@ -42,7 +41,6 @@ class PaperTable:
     rows: tuple[str, ...]
     sizes: tuple[int, ...]
     network: str | None = None
-    settings: tuple[tuple[str, str], ...] = ()
     side: int = 32
     note: str = ""
     base: str = "idc"
@@ -89,7 +87,6 @@ TABLES: Mapping[str, PaperTable] = {
             rows=_BASELINES,
             sizes=(*_TEN, 15, 20),
             network="resnetap10",
-            settings=(("parameterization.factor", "3"),),
             side=224,
             note="The paper tests with other augmentation of large images and other lengths than "
             "protocol idc has here. What it prints of b, and of c but for the average, is in no "

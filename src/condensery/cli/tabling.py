@@ -1,0 +1,207 @@
+"""A paper's table in its folder: a comparison for every data set, and the tables of all of them.
+
+A data set whose comparison is there stays in the table, also if it is not asked for again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from condensery.cli import comparison
+from condensery.cli.compare import choices_of
+from condensery.cli.comparing import ComparisonFolder, write_tables
+from condensery.cli.comparing import work as compare
+from condensery.cli.comparison import Plan
+from condensery.cli.evaluation import EvaluationPlan
+from condensery.cli.plan import Source
+from condensery.cli.preflight import use_threads
+from condensery.cli.run_folder import RunFolder
+from condensery.cli.work import now
+from condensery.comparison import (
+    Asked,
+    Content,
+    PaperTable,
+    Reproduction,
+    content_from_json,
+    printed_in,
+    reproduction_csv,
+    reproduction_markdown,
+    reproduction_page,
+)
+from condensery.data import Data
+from condensery.data.statistics import known_by_name
+from condensery.errors import ConfigError, DataError
+
+__all__ = ["Job", "found", "job", "work"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Job:
+    """The comparison of one data set.
+
+    Attributes:
+        name: Of the data set, in the table.
+        folder: Of the comparison.
+        plan: Of the comparison, with what was begun.
+        data: Loaded.
+    """
+
+    name: str
+    folder: ComparisonFolder
+    plan: Plan
+    data: Data
+
+    def outlook(self) -> str:
+        """What will run, and what is there already."""
+        return f"{self.name}: {len(self.data.train):,} training images\n" + self.folder.outlook(
+            self.plan, self.data
+        )
+
+
+def found(
+    table: PaperTable,
+    given: Mapping[str, tuple[str, ...]],
+    *,
+    data_dir: Path | None,
+    only: Sequence[str],
+) -> tuple[dict[str, Source], dict[str, str]]:
+    """Data sets that are here, and how those that are not can be given.
+
+    Raises:
+        ConfigError: If none is here.
+    """
+    here: dict[str, Source] = {}
+    missing: dict[str, str] = {}
+    for name in (*table.data, *(name for name in given if name not in table.data)):
+        if name in given:
+            size = table.side if table.side > 32 and name in table.data else None
+            own = name if name in table.data else None
+            here[name] = Source(data=given[name], name=own, size=size, folder=str(Path.cwd()))
+        else:
+            missing[name] = f"Give --data {name}=PATH."
+    here = {name: source for name, source in here.items() if name in only}
+    if not here:
+        said = " ".join(f"{name}: {how}" for name, how in missing.items() if name in only)
+        raise ConfigError(f"{table.name}: none of its data sets is here. {said}")
+    return here, missing
+
+
+def job(
+    path: Path,
+    table: PaperTable,
+    source: Source,
+    arguments: argparse.Namespace,
+    evaluation: EvaluationPlan,
+) -> Job:
+    """A comparison that can be worked on; everything about it is checked, nothing is written.
+
+    Raises:
+        DataError: If the data cannot be read, or is not what the table is about.
+        ConfigError, ArtifactError: As ``condensery compare``.
+    """
+    folder = ComparisonFolder(path)
+    begun = folder.facts()
+    threads = use_threads(arguments.threads or (begun or {}).get("threads"))
+    data = source.load()
+    _check_shape(path.name, data, table)
+    network = arguments.network or table.network
+    methods = tuple(dict.fromkeys((*(arguments.methods or table.rows), "random")))
+    plan = comparison.plan(
+        data,
+        methods=methods,
+        asked=Asked(
+            ipc=table.ipc,
+            preset=arguments.preset,
+            network=network,
+            settings=tuple(arguments.set),
+            device=arguments.device,
+        ),
+        base=table.base,
+        sizes=evaluation.sizes or table.sizes,
+        condensations=arguments.condensations,
+        seed=arguments.seed,
+        device=arguments.device,
+        threads=threads,
+        evaluation=choices_of(evaluation),
+        created=now(),
+    )
+    if begun is not None:
+        plan = comparison.joined(plan, begun, data.train, where=folder.path)
+    comparison.check(plan, data)
+    return Job(name=path.name, folder=folder, plan=plan, data=data)
+
+
+def work(
+    out: Path,
+    table: PaperTable,
+    jobs: Sequence[Job],
+    *,
+    budget: str,
+    missing: Mapping[str, str],
+) -> str:
+    """Do what is missing of every comparison, and write the table after each.
+
+    Returns:
+        The table, and where it is.
+
+    Raises:
+        KeyboardInterrupt, NonFiniteLoss: As ``condensery compare``; the table has what is there.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    written = ""
+    names = [*table.data, *(each.name for each in jobs if each.name not in table.data)]
+    with RunFolder(out).locked():
+        for each in jobs:
+            try:
+                compare(each.folder, each.plan, each.data)
+            finally:
+                written = _write(out, table, names, budget=budget, missing=missing)
+    return written
+
+
+def _write(
+    out: Path,
+    table: PaperTable,
+    names: Sequence[str],
+    *,
+    budget: str,
+    missing: Mapping[str, str],
+) -> str:
+    others = (path.parent.name for path in sorted(out.glob("*/content.json")))
+    read = {name: _content(out / name, table) for name in dict.fromkeys((*names, *others))}
+    parts = {name: content for name, content in read.items() if content is not None}
+    left = {name: how for name, how in missing.items() if name not in parts}
+    shown = Reproduction(paper=table, budget=budget, parts=parts, missing=left)
+    text = reproduction_markdown(shown)
+    texts = {"md": text, "csv": reproduction_csv(shown), "html": reproduction_page(shown)}
+    return f"{text}\nTables: {write_tables(out, texts)}"
+
+
+def _content(path: Path, table: PaperTable) -> Content | None:
+    """What the comparison of a data set says, with what the paper prints of it."""
+    kept = ComparisonFolder(path).content
+    if not kept.exists():
+        return None
+    values = json.loads(kept.read_text(encoding="utf-8"))
+    printed = printed_in(table, path.name, list(values["made"]))
+    return content_from_json(values, published=printed, where=str(kept))
+
+
+def _check_shape(name: str, data: Data, table: PaperTable) -> None:
+    """Refuse figures of a paper beside other data."""
+    if name not in table.data:
+        return
+    train = data.train
+    side = (table.side, table.side)
+    known = known_by_name(name, classes=train.classes, channels=train.channels)
+    if known is None or train.side != side:
+        height, width = train.side
+        raise DataError(
+            f"--data {name}: these are {train.classes} classes of images of {height} x {width} "
+            f"pixels with {train.channels} channels, which is not {name}, so nothing published of "
+            "it can stand beside. Give it a name of its own, such as --data mine=PATH."
+        )
