@@ -116,6 +116,14 @@ def metrics() -> list[dict[str, Any]]:
 
 
 @pytest.fixture
+def proxy() -> list[dict[str, Any]]:
+    return [
+        {"outer": 1, "beyond": 0, "end": False, "mean": 0.9, "relative": [0.5, 0.8, 1.1, 1.4]},
+        {"outer": 4, "beyond": 1, "end": True, "mean": 0.432, "relative": [0.2, 0.4, 0.6, 0.8]},
+    ]
+
+
+@pytest.fixture
 def run_facts() -> dict[str, Any]:
     return {
         "recipe": {"iterations": 5},

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import math
 
-from condensery.report.course import Span, course_of
+from condensery.report.course import Span, course_of, nearness_of
 
 
 def test_neighbouring_iterations_of_one_choice_make_one_span(metrics):
@@ -41,3 +41,9 @@ def test_losses_that_are_not_finite_are_left_out():
 
 def test_no_lines_have_no_course():
     assert course_of([]) is None
+
+
+def test_a_measure_within_an_iteration_stands_between_its_ends(proxy):
+    first, last = nearness_of(proxy, inner=2)
+    assert (first.at, last.at) == (1.0, 4.5)
+    assert last.relative == (0.2, 0.4, 0.6, 0.8)

@@ -10,31 +10,32 @@ import pytest
 from PIL import Image
 
 from condensery.report.accuracy import compare
-from condensery.report.course import course_of
-from condensery.report.curves import (
+from condensery.report.course import course_of, nearness_of
+from condensery.report.course_chart import course_chart, nearness_chart
+from condensery.report.curves import accuracy_over_size, bytes_over_size, time_over_size
+from condensery.report.drawing import (
     DARK,
     LIGHT,
     PAGE,
-    accuracy_over_size,
-    bytes_over_size,
-    course_chart,
     to_png,
     to_svg,
 )
 
 
 @pytest.fixture
-def charts(observations, metrics):
+def charts(observations, metrics, proxy):
     return {
         "accuracy": lambda theme: accuracy_over_size(
             compare(observations)[0], limits=(0, 100), theme=theme
         ),
         "bytes": lambda theme: bytes_over_size([612, 1224, 1632, 2040], theme=theme),
         "course": lambda theme: course_chart(course_of(metrics), theme=theme),
+        "time": lambda theme: time_over_size(compare(observations), theme=theme),
+        "near": lambda theme: nearness_chart(nearness_of(proxy, inner=2), theme=theme),
     }
 
 
-NAMES = ["accuracy", "bytes", "course"]
+NAMES = ["accuracy", "bytes", "course", "time", "near"]
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -57,8 +57,8 @@ def report(tmp_path, condensed):
 
 
 @pytest.fixture
-def whole(report, observations, metrics, run_facts):
-    return report(observations=observations, metrics=metrics, run=run_facts)
+def whole(report, observations, metrics, proxy, run_facts):
+    return report(observations=observations, metrics=metrics, proxy=proxy, run=run_facts)
 
 
 def test_nothing_is_requested_from_outside(whole):
@@ -80,7 +80,7 @@ def test_every_picture_says_what_it_shows(whole):
     _, page = whole
     assert len(page.all("img")) == 10
     assert [image["alt"] for image in page.all("img")][:2] == ["cat, image 1", "cat, image 2"]
-    assert len(page.all("svg")) == 3
+    assert len(page.all("svg")) == 5  # accuracy, bytes, time, course, nearness
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
 
 
@@ -179,6 +179,71 @@ def test_the_page_says_how_the_file_was_made(whole):
 
 def test_the_page_says_what_was_chosen_and_frozen_when(whole):
     assert "2 to 3 2 none 4 3 2 5 1 to 3 0 to 2" in whole[1].text
+
+
+def test_the_page_says_how_near_the_images_came_to_real_ones(whole, report):
+    assert "It was 0.43 at the end" in whole[1].text
+    assert "Nearness" not in report()[1].text
+
+
+def test_other_sets_stand_beside_in_chart_and_table(report, pets):
+    seen = [
+        pets.observation(size=size, set=name, seed=seed, accuracy=accuracy)
+        for name, accuracy in (("condensed", 0.5), ("herding", 0.425), ("c & co", 0.25))
+        for size in (1, 4)
+        for seed in range(2)
+    ]
+    text, page = report(observations=seen)
+    assert "gain herding, % c & co, % seconds a network 1 3 612 B 50.0" in page.text
+    assert "42.5 ± 0.0" in page.text
+    assert "c &amp; co" in text.partition("<table")[0]  # the legend of the chart
+
+
+def test_several_architectures_stand_in_one_table_by_protocol(report, pets):
+    seen = [
+        pets.observation(network=network, set=name, accuracy=accuracy, **change)
+        for network, accuracy in (("convnet3", 0.5), ("mlp", 0.375))
+        for name, change in (("condensed", {}), ("random", {}), ("condensed", {"protocol": "dsa"}))
+    ]
+    text, page = report(observations=seen[:5])
+    assert "Across architectures protocol idc, 700 steps images per class 1 convnet3" in page.text
+    assert page.text.count("gain +0.0") == 2
+    assert "Accuracy by architecture, protocol dsa" not in text  # one architecture
+    _, alone = report(observations=seen[:3])
+    assert "Across architectures" not in alone.text
+
+
+@pytest.mark.parametrize(("network", "there"), [("convnet3-w32", True), ("mlp", False)])
+def test_published_figures_stand_beside_the_networks_they_were_measured_with(
+    tmp_path, pets, network, there
+):
+    data = {"name": "cifar10", "fingerprint": "x", "images": 50000, "classes": 3}
+    tensors = {"labels": np.tile(np.arange(3), 10), "rank": np.repeat(np.arange(10), 3)}
+    tensors["images"] = np.zeros((30, 3, 4, 4), np.uint8)
+    tensors["rank"] = tensors["rank"].astype(np.int32)
+    rows = [3 * size for size in range(1, 11)]
+    facts = pets.manifest(data=data, sizes=10, rows=rows, bytes=None)
+    path = pets.write(tmp_path / "ten.safetensors", tensors, facts)
+    seen = [pets.observation(network=network, size=size) for size in (1, 10)]
+    out = write_report(tmp_path / "r.html", condensed=path, observations=seen)
+    page = Page(out.read_text(encoding="utf-8"))
+    assert ("published MDC" in page.text) is there
+    assert ("published, %" in page.text) is there
+    assert "What is published for cifar10" in page.text
+    assert "mdc 49.6 53.8" in page.text
+
+
+def test_a_run_says_how_it_ended(report):
+    _, page = report(run={"ended": "by its time budget, after 3 of 6 iterations"})
+    assert "Ended by its time budget, after 3 of 6 iterations" in page.text
+
+
+def test_only_a_set_that_decodes_offers_to_show_what_is_trained_on(tmp_path, pets, report):
+    assert "as trained on" not in report()[1].text
+    facts = pets.manifest(decode={"kind": "multi-formation", "factor": 2, "order": "image"})
+    path = pets.write(tmp_path / "f.safetensors", pets.arrays(), facts)
+    page = Page(write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8"))
+    assert "as trained on: 4 from each" in page.text
 
 
 def test_the_caveats_name_protocol_shortening_seeds_and_privacy(whole):

@@ -95,9 +95,8 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _redraw(folder: RunFolder) -> None:
     """Draw the run's report anew, with what was seen now."""
-    from condensery.cli.finishing import report
-    from condensery.cli.plan import Plan
+    from condensery.cli.reporting import report
 
     if folder.outcome.exists():  # else the run goes on, and will draw it itself
-        report(folder, Plan.from_json(folder.facts(), where=folder.recipe))
+        report(folder)
         print(f"Report: {folder.report}")

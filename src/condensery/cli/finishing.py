@@ -6,23 +6,17 @@ as it is.
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
-
 from condensery.artifact import CondensedSet
 from condensery.cli.evaluating import merged, train
-from condensery.cli.metrics import read_metrics
 from condensery.cli.pictures import sheet
 from condensery.cli.plan import Plan
+from condensery.cli.reporting import report
 from condensery.cli.run_folder import RunFolder
 from condensery.cli.watching import proxy_line
 from condensery.data import Data
-from condensery.evaluation import read_observations, summary, table
-from condensery.report import write_report
+from condensery.evaluation import summary, table
 
-__all__ = ["finish", "report"]
+__all__ = ["finish"]
 
 _SHEET = "contact-sheet.png"
 
@@ -46,7 +40,7 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
         sheet(folder, condensed, name=_SHEET)
         fresh = True
     if fresh or not folder.report.exists():
-        report(folder, plan)
+        report(folder)
         fresh = True
     if condensed.observations:
         print(table(condensed.observations))
@@ -56,29 +50,3 @@ def finish(folder: RunFolder, plan: Plan, data: Data) -> bool:
     print(f"Condensed file: {folder.condensed}")
     print(f"Report: {folder.report}")
     return fresh
-
-
-def report(folder: RunFolder, plan: Plan) -> None:
-    """Draw the report of everything that the folder holds."""
-    outcome: Mapping[str, Any] = json.loads(folder.outcome.read_text(encoding="utf-8"))
-    facts = plan.to_json()
-    versions = dict(facts["versions"])
-    machine = versions.pop("machine")
-    threads = f"{plan.threads} thread" + ("" if plan.threads == 1 else "s")
-    write_report(
-        folder.report,
-        condensed=folder.condensed,
-        observations=[
-            asdict(observation) for observation in read_observations(folder.observations)
-        ],
-        metrics=read_metrics(folder.metrics),
-        run={
-            "recipe": facts["recipe"],
-            "data": facts["data"],
-            "seed": plan.seed,
-            "versions": versions,
-            "machine": f"{machine}, {plan.device}, {threads}",
-            "seconds": outcome.get("seconds"),
-            "peak_memory_mb": outcome.get("peak_memory_mb"),
-        },
-    )

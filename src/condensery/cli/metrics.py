@@ -9,15 +9,31 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from condensery.checkpoint import write_atomically
+from condensery.errors import ArtifactError
 
 __all__ = ["Metrics", "read_metrics"]
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; none if there is no file."""
+    """All whole lines; none if there is no file.
+
+    Raises:
+        ArtifactError: If one of them is damaged; it is named.
+    """
     whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    return [json.loads(line) for line in whole]
+    found: list[dict[str, Any]] = []
+    for number, line in enumerate(whole, start=1):
+        try:
+            record = json.loads(line)
+        except ValueError:
+            record = None
+        if not isinstance(record, dict):
+            raise ArtifactError(
+                f"{path}, line {number} is no JSON object: {line[:80]!r}. Remove the line to go "
+                "on without it."
+            )
+        found.append(record)
+    return found
 
 
 class Metrics:
@@ -29,6 +45,8 @@ class Metrics:
 
     def __init__(self, path: Path, *, keep: int) -> None:
         """Open it with its first ``keep`` lines; later ones, and a torn one, are dropped."""
+        from condensery.checkpoint import write_atomically  # takes torch, reading does not
+
         whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
         kept = whole[:keep]
         write_atomically(path, b"".join(line + b"\n" for line in kept))

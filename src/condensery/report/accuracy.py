@@ -7,13 +7,18 @@ protocols, other lengths of training. Knows nothing about pictures or HTML.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Comparison", "Point", "compare", "recorded"]
+__all__ = ["Comparison", "Key", "Point", "compare", "recorded"]
 
 Record = Mapping[str, Any]
+
+Key = tuple[str, str, int | None, int | None, str]
+"""Network, protocol, epochs, steps, precision: accuracies of two keys are not to be compared."""
+
+_OURS, _RANDOM = "condensed", "random"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -25,12 +30,16 @@ class Point:
         mean: Over the networks, a fraction of 1.
         std: Sample deviation (n - 1) over the networks; ``None`` where there is one network.
         networks: How many were trained.
+        by_seed: ``{seed: accuracy}``; empty where only the mean is known.
+        seconds: Mean wall time of training and testing one of them, if known.
     """
 
     size: int
     mean: float
     std: float | None
     networks: int
+    by_seed: Mapping[int, float] = field(default_factory=dict[int, float], compare=False)
+    seconds: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,6 +54,7 @@ class Comparison:
         precision: Such as ``"fp32"``.
         ours: The condensed set, ascending by size.
         random: Random real images of the same sizes, ascending; empty if none were tested.
+        beside: Other sets by name, such as selections and baselines, each ascending.
     """
 
     network: str
@@ -54,6 +64,12 @@ class Comparison:
     precision: str
     ours: tuple[Point, ...]
     random: tuple[Point, ...]
+    beside: Mapping[str, tuple[Point, ...]] = field(default_factory=dict[str, tuple[Point, ...]])
+
+    @property
+    def key(self) -> Key:
+        """What must be equal for accuracies to be compared."""
+        return (self.network, self.protocol, self.epochs, self.steps, self.precision)
 
     @property
     def length(self) -> str:
@@ -65,15 +81,21 @@ class Comparison:
         return "length not recorded" if self.epochs is None else f"{self.epochs:,} epochs"
 
     @property
-    def title(self) -> str:
-        """Network, protocol and length."""
-        words = [self.network, f"protocol {self.protocol}", self.length]
+    def training(self) -> str:
+        """Protocol, length and precision in words: all of ``title`` but the network."""
+        words = [f"protocol {self.protocol}", self.length]
         return ", ".join(words if self.precision == "fp32" else [*words, self.precision])
 
     @property
-    def fewest(self) -> int:
-        """The smallest number of networks behind a point."""
-        return min(point.networks for point in (*self.ours, *self.random))
+    def title(self) -> str:
+        """Network, protocol and length."""
+        return f"{self.network}, {self.training}"
+
+    @property
+    def points(self) -> tuple[Point, ...]:
+        """Of all sets."""
+        others = (point for points in self.beside.values() for point in points)
+        return (*self.ours, *self.random, *others)
 
     def at(self, size: int) -> tuple[Point | None, Point | None]:
         """Ours and random at a size."""
@@ -94,14 +116,14 @@ def compare(observations: Iterable[Record]) -> tuple[Comparison, ...]:
     Returns:
         One comparison a network, protocol, length and precision, in order of appearance.
     """
-    groups: dict[tuple[Any, ...], dict[tuple[str, int], dict[int, float]]] = {}
+    groups: dict[Key, dict[str, dict[int, dict[int, Record]]]] = {}
     for seen in observations:
-        key = _key(seen, str(seen["network"]))
-        point = (str(seen["set"]), int(seen["size"]))
-        groups.setdefault(key, {}).setdefault(point, {})[int(seen["seed"])] = seen["accuracy"]
+        sets = groups.setdefault(_key(seen, str(seen["network"])), {})
+        points = sets.setdefault(str(seen["set"]), {}).setdefault(int(seen["size"]), {})
+        points[int(seen["seed"])] = seen
     return tuple(
-        _comparison(key, lambda name, points=points: _averaged(points, name))
-        for key, points in groups.items()
+        _comparison(key, {name: _averaged(points) for name, points in sets.items()})
+        for key, sets in groups.items()
     )
 
 
@@ -111,25 +133,21 @@ def recorded(summaries: Iterable[Record]) -> tuple[Comparison, ...]:
     Args:
         summaries: The manifest's ``observations``.
     """
-    groups: dict[tuple[Any, ...], list[Record]] = {}
+    groups: dict[Key, list[Record]] = {}
     for record in summaries:
         named = record.get("networks") or []
         network = ", ".join(map(str, named)) if isinstance(named, list) else str(named)
         groups.setdefault(_key(record, network or "network not recorded"), []).append(record)
-    words = {"condensed": ("accuracy", "std"), "random": ("random", "random_std")}
-    return tuple(
-        _comparison(key, lambda name, records=records: _read(records, *words[name]))
-        for key, records in groups.items()
-    )
+    return tuple(_comparison(key, _read(records)) for key, records in groups.items())
 
 
-def _key(record: Record, network: str) -> tuple[Any, ...]:
-    length = (record.get("epochs"), record.get("steps"))
+def _key(record: Record, network: str) -> Key:
     protocol = str(record.get("protocol", "not recorded"))
-    return (network, protocol, *length, str(record.get("precision") or "fp32"))
+    precision = str(record.get("precision") or "fp32")
+    return (network, protocol, record.get("epochs"), record.get("steps"), precision)
 
 
-def _comparison(key: tuple[Any, ...], points: Callable[[str], tuple[Point, ...]]) -> Comparison:
+def _comparison(key: Key, sets: Mapping[str, tuple[Point, ...]]) -> Comparison:
     network, protocol, epochs, steps, precision = key
     return Comparison(
         network=network,
@@ -137,37 +155,42 @@ def _comparison(key: tuple[Any, ...], points: Callable[[str], tuple[Point, ...]]
         epochs=epochs,
         steps=steps,
         precision=precision,
-        ours=points("condensed"),
-        random=points("random"),
+        ours=sets.get(_OURS, ()),
+        random=sets.get(_RANDOM, ()),
+        beside={name: each for name, each in sets.items() if name not in (_OURS, _RANDOM)},
     )
 
 
-def _averaged(
-    points: Mapping[tuple[str, int], Mapping[int, float]], name: str
-) -> tuple[Point, ...]:
-    return tuple(
-        _point(size, list(points[set_, size].values()))
-        for set_, size in sorted(points)
-        if set_ == name
-    )
+def _averaged(points: Mapping[int, Mapping[int, Record]]) -> tuple[Point, ...]:
+    return tuple(_point(size, points[size]) for size in sorted(points))
 
 
-def _point(size: int, accuracies: Sequence[float]) -> Point:
-    count = len(accuracies)
-    mean = math.fsum(accuracies) / count
-    if count < 2:
-        return Point(size=size, mean=mean, std=None, networks=count)
-    square = math.fsum((value - mean) ** 2 for value in accuracies)
-    return Point(size=size, mean=mean, std=math.sqrt(square / (count - 1)), networks=count)
+def _point(size: int, seen: Mapping[int, Record]) -> Point:
+    by_seed = {seed: float(seen[seed]["accuracy"]) for seed in sorted(seen)}
+    count, mean = len(by_seed), math.fsum(by_seed.values()) / len(by_seed)
+    std = None
+    if count > 1:
+        square = math.fsum((value - mean) ** 2 for value in by_seed.values())
+        std = math.sqrt(square / (count - 1))
+    took = [float(record["seconds"]) for record in seen.values() if record.get("seconds")]
+    seconds = math.fsum(took) / len(took) if took else None
+    return Point(size=size, mean=mean, std=std, networks=count, by_seed=by_seed, seconds=seconds)
 
 
-def _read(records: Sequence[Record], mean: str, std: str) -> tuple[Point, ...]:
-    found: list[Point] = []
+def _read(records: Sequence[Record]) -> dict[str, tuple[Point, ...]]:
+    found: dict[str, list[Point]] = {}
     for record in sorted(records, key=lambda record: record["size"]):
-        if record.get(mean) is None:
-            continue
         seeds = record.get("seeds") or 1
         count = len(seeds) if isinstance(seeds, list) else int(seeds)
-        deviation = record.get(std) if count > 1 else None
-        found.append(Point(size=record["size"], mean=record[mean], std=deviation, networks=count))
-    return tuple(found)
+        sets = {
+            _OURS: (record.get("accuracy"), record.get("std")),
+            _RANDOM: (record.get("random"), record.get("random_std")),
+        }
+        for name, other in (record.get("beside") or {}).items():
+            sets[name] = (other.get("accuracy"), other.get("std"))
+        for name, (mean, std) in sets.items():
+            if mean is not None:
+                deviation = std if count > 1 else None
+                point = Point(size=record["size"], mean=mean, std=deviation, networks=count)
+                found.setdefault(name, []).append(point)
+    return {name: tuple(points) for name, points in found.items()}

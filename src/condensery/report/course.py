@@ -1,4 +1,4 @@
-"""The course of a run, from the lines of ``metrics.jsonl``: losses, chosen and frozen sizes.
+"""The course of a run, from what it noted: losses, sizes chosen and frozen, nearness to real.
 
 A long run has more lines than a picture has columns, so lines are put into at most 300 bins.
 Knows nothing about pictures or HTML.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Bin", "Course", "Span", "course_of"]
+__all__ = ["Bin", "Course", "Nearness", "Span", "course_of", "nearness_of"]
 
 _BINS = 300
 
@@ -57,6 +57,7 @@ class Course:
     Attributes:
         updates: Image updates noted.
         iterations: Outer iterations begun.
+        inner: Image updates an iteration, at most.
         total: The sum of the losses of all sizes; without lines whose loss is not finite.
         full: The loss of the full set alone; empty where it is the only one.
         spans: In order.
@@ -64,6 +65,7 @@ class Course:
 
     updates: int
     iterations: int
+    inner: int
     total: tuple[Bin, ...]
     full: tuple[Bin, ...]
     spans: tuple[Span, ...]
@@ -72,6 +74,39 @@ class Course:
     def chooses(self) -> bool:
         """Whether any smaller size was matched beside the full set."""
         return any(span.subset is not None for span in self.spans)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Nearness:
+    """How near the images of all sizes were to real ones, measured once.
+
+    Attributes:
+        at: Outer iterations done, with the part of one that has begun.
+        mean: Geometric mean of ``relative``.
+        relative: Distance of mean features to real images, one a size from 1; random images of
+            that size have 1, and less is nearer.
+    """
+
+    at: float
+    mean: float
+    relative: tuple[float, ...]
+
+
+def nearness_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Nearness, ...]:
+    """The measures of a run, in order.
+
+    Args:
+        proxy: Lines of ``proxy.jsonl``: ``outer``, ``beyond``, ``mean``, ``relative``.
+        inner: Image updates an iteration.
+    """
+    return tuple(
+        Nearness(
+            at=int(line["outer"]) + int(line.get("beyond") or 0) / inner,
+            mean=float(line["mean"]),
+            relative=tuple(line["relative"]),
+        )
+        for line in proxy
+    )
 
 
 def course_of(metrics: Sequence[Mapping[str, Any]]) -> Course | None:
@@ -94,6 +129,7 @@ def course_of(metrics: Sequence[Mapping[str, Any]]) -> Course | None:
     return Course(
         updates=len(metrics),
         iterations=1 + max(int(line["outer"]) for line in metrics),
+        inner=steps,
         total=_binned(positions, [line.get("loss") for line in metrics]),
         full=_binned(positions, full) if full else (),
         spans=_spans(metrics),

@@ -7,13 +7,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
 from condensery.report.accuracy import Comparison
 from condensery.report.condensed_file import CondensedFile
 from condensery.report.course import Course
 
-__all__ = ["caveats", "duration", "made", "percent", "recipe_text", "size_of"]
+__all__ = ["caveats", "duration", "made", "percent", "recipe_text", "rounded", "size_of"]
 
 _FULL_EPOCHS = {"idc": 1000, "dc": 300, "dsa": 1000, "mtt": 1000}
 """Length of a protocol as published, for images of 28 to 32 pixels."""
@@ -24,6 +25,12 @@ _UNKNOWN = "not recorded"
 def percent(fraction: float) -> str:
     """``63.2``: a fraction in percent, without the sign."""
     return f"{100 * fraction:.1f}"
+
+
+def rounded(percent: float) -> str:
+    """To one digit as people round: what is printed as 49.55 is 49.6."""
+    exact = Decimal(repr(round(percent, 6)))
+    return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))
 
 
 def size_of(count: int) -> str:
@@ -49,8 +56,8 @@ def made(file: CondensedFile, run: Mapping[str, Any]) -> list[tuple[str, str]]:
 
     Args:
         file: What was made.
-        run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``;
-            any may be missing, and the manifest is asked where it knows.
+        run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
+            ``ended``; any may be missing, and the manifest is asked where it knows.
     """
     manifest = file.manifest
     recipe = _recipe(file, run)
@@ -65,6 +72,7 @@ def made(file: CondensedFile, run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Stored as", _stored(file)),
         ("Versions", _text(versions)),
         ("Machine", _text(run.get("machine"))),
+        ("Ended", _text(run.get("ended"))),
         ("Time to condense", _UNKNOWN if seconds is None else duration(float(seconds))),
         ("Peak memory", _UNKNOWN if memory is None else f"{float(memory):,.0f} MB"),
         ("Created", _text(manifest.get("created"))),
@@ -99,7 +107,7 @@ def caveats(
             "network was picked by its test accuracy."
         )
         names = ", ".join(dict.fromkeys(comparison.network for comparison in comparisons))
-        found.append(f"Measured with {names} only; other architectures may gain less.")
+        found.append(f"Measured with {names} only; other architectures may gain less or nothing.")
     seed = file.manifest.get("seed", run.get("seed"))
     which = "" if seed is None else f" (seed {seed})"
     found.append(
@@ -120,7 +128,7 @@ def caveats(
 
 
 def _of_comparison(comparison: Comparison) -> list[str]:
-    points = (*comparison.ours, *comparison.random)
+    points = comparison.points
     counts = sorted({point.networks for point in points})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     noun = "network" if counts == [1] else "networks"

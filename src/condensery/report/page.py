@@ -11,40 +11,27 @@ import math
 import os
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from importlib.resources import files
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from condensery.report.accuracy import Comparison, Point, compare, recorded
+from condensery.report.accuracy import Comparison, compare, recorded
 from condensery.report.condensed_file import CondensedFile, read_condensed
-from condensery.report.course import Course, Span, course_of
-from condensery.report.curves import (
-    PAGE,
-    accuracy_over_size,
-    bytes_over_size,
-    course_chart,
-    to_svg,
-)
-from condensery.report.facts import caveats, duration, made, percent, recipe_text, size_of
+from condensery.report.course import Course, Nearness, Span, course_of, nearness_of
+from condensery.report.course_chart import course_chart, nearness_chart
+from condensery.report.curves import Trace, accuracy_over_size, bytes_over_size, time_over_size
+from condensery.report.drawing import PAGE, to_svg
+from condensery.report.facts import caveats, duration, made, recipe_text, size_of
+from condensery.report.html import filled, write_whole
+from condensery.report.published import Published, known, published
+from condensery.report.size_tables import across, by_size, printed_rows
 from condensery.report.tiles import exact, tile_rows
 
-__all__ = ["render", "write_report"]
+__all__ = ["limits_of", "render", "write_report"]
 
 _MOST_SPANS = 40
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _SizeRow:
-    """A line of the table of sizes; texts as they are shown."""
-
-    size: int
-    images: str
-    bytes: str
-    ours: str
-    random: str
-    gain: str
-    better: bool
+_PRINTED_WITH = ("convnet3", "resnetap10")
+"""Networks that published figures were measured with; a width stands behind a hyphen."""
 
 
 def write_report(
@@ -53,6 +40,7 @@ def write_report(
     condensed: str | Path,
     observations: Sequence[Mapping[str, Any]] = (),
     metrics: Sequence[Mapping[str, Any]] = (),
+    proxy: Sequence[Mapping[str, Any]] = (),
     run: Mapping[str, Any] | None = None,
 ) -> Path:
     """Write the page. The same input gives the same bytes.
@@ -63,8 +51,9 @@ def write_report(
         observations: Lines of ``observations.jsonl``, one a trained network. Where there are
             none, the averages that the file carries are shown.
         metrics: Lines of ``metrics.jsonl``, one an image update.
-        run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``;
-            what is missing is said to be.
+        proxy: Lines of ``proxy.jsonl``, one a measure of all sizes.
+        run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
+            ``ended``; what is missing is said to be.
 
     Returns:
         ``path``.
@@ -78,12 +67,10 @@ def write_report(
         command_path=os.path.relpath(condensed, path.parent),
         observations=observations,
         metrics=metrics,
+        proxy=proxy,
         run=run or {},
     )
-    part = path.with_name(f".{path.name}.part")
-    part.write_text(text, encoding="utf-8", newline="\n")
-    part.replace(path)
-    return path
+    return write_whole(path, text)
 
 
 def render(
@@ -92,6 +79,7 @@ def render(
     command_path: str,
     observations: Sequence[Mapping[str, Any]],
     metrics: Sequence[Mapping[str, Any]],
+    proxy: Sequence[Mapping[str, Any]],
     run: Mapping[str, Any],
 ) -> str:
     """The text of the page.
@@ -101,41 +89,52 @@ def render(
         command_path: The file's path as the commands on the page name it.
         observations: As in ``write_report``.
         metrics: As in ``write_report``.
+        proxy: As in ``write_report``.
         run: As in ``write_report``.
     """
-    from jinja2 import Environment, StrictUndefined
-
     comparisons = compare(observations) or recorded(file.manifest.get("observations") or ())
-    tables = [_table(file, each) for each in comparisons] or [_table(file, None)]
+    data: Mapping[str, Any] = run.get("data") or file.manifest.get("data") or {}
+    named, method = str(data.get("name")), str(file.manifest.get("method"))
+    printed = published(named, method, ipc=file.sizes)
+    tables = [by_size(file, each, _fitting(printed, each)) for each in comparisons]
+    tables = tables or [by_size(file, None, None)]
     course = course_of(metrics)
-    environment = Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
-    )
-    source = files("condensery.report").joinpath("template.html.j2").read_text(encoding="utf-8")
+    near = nearness_of(proxy, inner=1 if course is None else course.inner)
     decode: Mapping[str, Any] = file.manifest.get("decode") or {}
-    return environment.from_string(source).render(
+    others = known(named, ipc=file.sizes)
+    sizes = [row.size for row in tables[0].lines]
+    return filled(
+        "report.html.j2",
         file=file,
         name=str(file.manifest.get("name") or file.name),
         path=command_path,
         shell_path=shlex.quote(command_path),
         total_bytes=size_of(file.file_bytes),
-        share=_share(file, run),
+        share=_share(file, data),
         comparisons=comparisons,
-        charts=_accuracy_charts(comparisons),
-        tables=[_lines(table) for table in tables],
-        sizes=[asdict(row) for row in tables[0]],
+        charts=_accuracy_charts(comparisons, printed, method),
+        tables=tables,
+        crosses=across(comparisons),
+        printed=printed_rows(others, sizes) if comparisons else [],
+        printed_sizes=sizes,
+        data_name=named,
+        matched_with=_matched_with(file, run),
+        sizes=[asdict(row) for row in tables[0].rows],
         bytes_chart=to_svg(
             bytes_over_size(file.bytes, theme=PAGE),
             name="bytes",
             label=f"Line chart: bytes over size, from {size_of(file.bytes[0])} for 1 image per "
             f"class to {size_of(file.bytes[-1])} for {file.sizes}.",
         ),
+        time_chart=_time_chart(comparisons),
         rows=tile_rows(file),
         exact=exact(file),
         factor=int(decode.get("factor") or 1),
         prefixes=decode.get("order") != "crop",
         course=course,
         course_chart=_course_chart(course),
+        near=near[-1] if near else None,
+        near_chart=_near_chart(near),
         spans=[] if course is None else [_span(span) for span in course.spans[:_MOST_SPANS]],
         spans_left=0 if course is None else max(0, len(course.spans) - _MOST_SPANS),
         made=made(file, run),
@@ -145,56 +144,72 @@ def render(
     )
 
 
-def _accuracy_charts(comparisons: Sequence[Comparison]) -> list[str]:
+def limits_of(comparisons: Sequence[Comparison]) -> tuple[float, float] | None:
+    """One vertical axis for all, from a multiple of 10 to one of 5; never beyond the possible."""
     ends = [
         100 * (point.mean + sign * (point.std or 0.0))
         for comparison in comparisons
-        for point in (*comparison.ours, *comparison.random)
+        for point in comparison.points
         for sign in (-1, 1)
     ]
     if not ends:
+        return None
+    return max(0.0, math.floor(min(ends) / 10 - 0.1) * 10), min(100.0, (max(ends) // 5 + 1) * 5)
+
+
+def _fitting(printed: Published | None, comparison: Comparison) -> Published | None:
+    """What is published, if it was measured with that kind of network."""
+    return printed if comparison.network.partition("-")[0] in _PRINTED_WITH else None
+
+
+def _accuracy_charts(
+    comparisons: Sequence[Comparison], printed: Published | None, method: str
+) -> list[str]:
+    limits = limits_of(comparisons)
+    if limits is None:
         return []
-    # The same axis for all, from a multiple of 10 to one; never beyond what is possible.
-    limits = (max(0.0, math.floor(min(ends) / 10 - 0.1) * 10), min(100.0, (max(ends) // 5 + 1) * 5))
-    return [
-        to_svg(
-            accuracy_over_size(comparison, limits=limits, theme=PAGE),
-            name=f"accuracy{index}",
-            label=f"Line chart: test accuracy over images per class, {comparison.title}. "
-            "The table below holds the numbers.",
+    charts: list[str] = []
+    for index, comparison in enumerate(comparisons):
+        fitting = _fitting(printed, comparison)
+        trace = None
+        if fitting is not None:
+            top = max(point.size for point in comparison.points)
+            shown = {n: x for n, x in sorted(fitting.accuracy.items()) if n <= top}
+            trace = Trace(
+                name=f"published {method.upper()}",
+                line=None,
+                sizes=tuple(shown),
+                values=tuple(shown.values()),
+            )
+        reach = limits if trace is None else _reaching(limits, trace.values)
+        charts.append(
+            to_svg(
+                accuracy_over_size(comparison, limits=reach, theme=PAGE, printed=trace),
+                name=f"accuracy{index}",
+                label=f"Line chart: test accuracy over images per class, {comparison.title}. "
+                "The table below holds the numbers.",
+            )
         )
-        for index, comparison in enumerate(comparisons)
-    ]
+    return charts
 
 
-def _table(file: CondensedFile, comparison: Comparison | None) -> list[_SizeRow]:
-    return [_size_row(file, comparison, size) for size in range(1, file.sizes + 1)]
+def _reaching(limits: tuple[float, float], values: Sequence[float]) -> tuple[float, float]:
+    low, high = limits
+    if not values:
+        return limits
+    return min(low, math.floor(min(values) / 10) * 10), max(high, (max(values) // 5 + 1) * 5)
 
 
-def _lines(table: Sequence[_SizeRow]) -> list[_SizeRow]:
-    """What a reader wants to see of a long table: sizes that were measured, and its ends."""
-    ends = (table[0].size, table[-1].size)
-    return [row for row in table if len(table) <= 10 or row.ours or row.random or row.size in ends]
-
-
-def _size_row(file: CondensedFile, comparison: Comparison | None, size: int) -> _SizeRow:
-    ours, random = (None, None) if comparison is None else comparison.at(size)
-    gain = None if ours is None or random is None else ours.mean - random.mean
-    return _SizeRow(
-        size=size,
-        images=f"{file.rows[size - 1]:,}",
-        bytes=size_of(file.bytes[size - 1]),
-        ours=_spread(ours),
-        random=_spread(random),
-        gain="" if gain is None else f"{100 * gain:+.1f}".replace("-", "−"),
-        better=gain is not None and gain > 0,
-    )
-
-
-def _spread(point: Point | None) -> str:
-    if point is None:
+def _time_chart(comparisons: Sequence[Comparison]) -> str:
+    timed = [each for each in comparisons if any(point.seconds for point in each.ours)]
+    if not timed:
         return ""
-    return percent(point.mean) + ("" if point.std is None else f"\u00a0±\u00a0{percent(point.std)}")
+    return to_svg(
+        time_over_size(timed, theme=PAGE),
+        name="time",
+        label="Line chart: seconds to train and test one network, over images per class. The "
+        "table below holds the numbers.",
+    )
 
 
 def _course_chart(course: Course | None) -> str:
@@ -205,6 +220,18 @@ def _course_chart(course: Course | None) -> str:
         course_chart(course, theme=PAGE),
         name="course",
         label=f"Line chart: matching loss over {course.iterations} iterations{below}.",
+    )
+
+
+def _near_chart(near: Sequence[Nearness]) -> str:
+    if not near:
+        return ""
+    first, last = near[0], near[-1]
+    return to_svg(
+        nearness_chart(near, theme=PAGE),
+        name="near",
+        label="Line chart: distance of mean features to real images over the iterations, mean of "
+        f"all sizes, from {first.mean:.2f} to {last.mean:.2f}; random images have 1.",
     )
 
 
@@ -220,9 +247,17 @@ def _between(low: int, high: int) -> str:
     return str(low) if low == high else f"{low} to {high}"
 
 
-def _share(file: CondensedFile, run: Mapping[str, Any]) -> str:
+def _matched_with(file: CondensedFile, run: Mapping[str, Any]) -> str:
+    """The network that the images were made with, in words."""
+    recipe: Mapping[str, Any] = run.get("recipe") or file.manifest.get("recipe") or {}
+    network = recipe.get("network")
+    if network is None:
+        return "a network that is not recorded"
+    return "no network" if network == "none" else str(network)
+
+
+def _share(file: CondensedFile, data: Mapping[str, Any]) -> str:
     """The stored images as a part of the training images; empty where these are unknown."""
-    data: Mapping[str, Any] = run.get("data") or file.manifest.get("data") or {}
     images = data.get("images")
     if not images:
         return ""

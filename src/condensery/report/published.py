@@ -76,6 +76,18 @@ def published(data: str, contender: str, *, ipc: int) -> Published | None:
     return Published(accuracy={ipc: whole.accuracy[ipc]}, source=whole.source)
 
 
+def known(data: str, *, ipc: int) -> dict[str, Published]:
+    """Everything that is known for a data set and size: ``{contender: figures}``.
+
+    Args:
+        data: Name of the data set.
+        ipc: Images per class of the full set.
+    """
+    names = dict.fromkeys([*_PREFIXES.get((data, ipc), {}), *_SINGLE.get(data, {})])
+    found = {name: published(data, name, ipc=ipc) for name in names}
+    return {name: each for name, each in found.items() if each is not None}
+
+
 def _single(data: str, contender: str) -> Published | None:
     found = _SINGLE.get(data, {}).get(contender)
     return None if found is None else Published(accuracy=found[0], source=found[1])

@@ -1,0 +1,120 @@
+"""Charts of the course of a run: losses, sizes chosen and frozen, distances to real images.
+
+Knows nothing about HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from condensery.report.course import Bin, Course, Nearness
+from condensery.report.drawing import LIGHT, Theme, empty, legend, style
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["course_chart", "nearness_chart"]
+
+
+def course_chart(course: Course, *, theme: Theme = LIGHT) -> Figure:
+    """Losses above; below, if the run chose sizes, which were chosen and frozen when."""
+    from matplotlib.ticker import MaxNLocator
+
+    with style():
+        figure, (above, *below) = empty(theme, heights=(3, 2) if course.chooses else (1,))
+        _losses(above, course.total, name="all sizes together", colour=theme.ours, dash="-")
+        _losses(above, course.full, name="full set alone", colour=theme.muted, dash="--")
+        lows = [part.low for part in (*course.total, *course.full)]
+        highs = [part.high for part in (*course.total, *course.full)]
+        if lows and min(lows) > 0 and max(highs) > 20 * min(lows):
+            above.set_yscale("log")
+        above.set_ylabel("matching loss", color=theme.muted)
+        if course.full:
+            legend(above, theme)
+        for axes in below:
+            _sizes(axes, course, theme)
+            legend(axes, theme)
+        bottom = (above, *below)[-1]
+        bottom.set_xlabel("iteration", color=theme.muted)
+        bottom.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        for axes in (above, *below):
+            axes.set_xlim(0, course.iterations)
+        return figure
+
+
+def nearness_chart(near: Sequence[Nearness], *, theme: Theme = LIGHT) -> Figure:
+    """Distance of mean features to real images over the run: the mean, the smallest and largest.
+
+    Args:
+        near: In order, at least one.
+        theme: Colours.
+    """
+    from matplotlib.ticker import MaxNLocator
+
+    at = [each.at for each in near]
+    largest = len(near[0].relative)
+    ends = [(1, theme.line(3), "--", "^"), (largest, theme.line(2), "-.", "D")]
+    with style():
+        figure, (axes,) = empty(theme, legend_rows=2)
+        axes.axhline(1.0, color=theme.random, linestyle=":", linewidth=1.6, label="random images")
+        lines = [("mean of all sizes", [each.mean for each in near], theme.ours, "-", "o")]
+        if largest > 1:
+            lines += [
+                (f"{size} per class", [each.relative[size - 1] for each in near], *rest)
+                for size, *rest in ends
+            ]
+        for name, values, colour, dash, mark in lines:
+            axes.plot(
+                at,
+                values,
+                label=name,
+                color=colour,
+                linestyle=dash,
+                marker=mark if len(at) <= 25 else "",
+                markersize=4,
+                linewidth=1.8,
+            )
+        axes.set_xlabel("iteration", color=theme.muted)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
+        axes.set_xlim(left=0)
+        axes.set_ylim(bottom=0)
+        axes.set_ylabel("distance to real images", color=theme.muted)
+        legend(axes, theme)
+        return figure
+
+
+def _losses(axes: Axes, bins: Sequence[Bin], *, name: str, colour: str, dash: str) -> None:
+    if not bins:
+        return
+    at = [part.at for part in bins]
+    low, high = [part.low for part in bins], [part.high for part in bins]
+    axes.fill_between(at, low, high, color=colour, alpha=0.15, linewidth=0)
+    mark = "o" if len(bins) == 1 else ""
+    means = [part.mean for part in bins]
+    axes.plot(at, means, color=colour, linestyle=dash, marker=mark, linewidth=1.6, label=name)
+
+
+def _sizes(axes: Axes, course: Course, theme: Theme) -> None:
+    """Chosen sizes as a step line, or as a band where classes differ; frozen ones as an area."""
+    from matplotlib.ticker import MaxNLocator
+
+    edges = [span.first for span in course.spans] + [course.iterations]
+    frozen = [span.frozen[1] for span in course.spans]
+    low, high = (
+        [float("nan") if span.subset is None else span.subset[end] for span in course.spans]
+        for end in (0, 1)
+    )
+    if any(frozen):
+        axes.stairs(frozen, edges, fill=True, color=theme.muted, alpha=0.35, label="frozen")
+    if low == high or all(a == b or a != a for a, b in zip(low, high, strict=True)):
+        axes.stairs(high, edges, baseline=None, color=theme.ours, linewidth=2, label="chosen")
+    else:
+        axes.stairs(
+            high, edges, baseline=low, fill=True, color=theme.ours, alpha=0.5, label="chosen"
+        )
+    top = max([size for size in (*high, *frozen) if size == size], default=1)
+    axes.set_ylim(0, top + 0.5)
+    axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
+    axes.set_ylabel("images per class", color=theme.muted)

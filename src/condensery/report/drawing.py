@@ -1,0 +1,184 @@
+"""How a chart of the report is drawn: colours, an empty figure, a legend, and what it becomes.
+
+Drawn with matplotlib's object interface, imported when first needed; nothing global is left
+changed, and the same numbers give the same bytes. Colours are those of Okabe and Ito, which
+colour-blind readers can tell apart. Knows nothing about what is shown, nor about HTML, but for
+``PAGE``, whose colours are the page's CSS variables and follow its light or dark.
+"""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Generator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+__all__ = ["DARK", "LIGHT", "PAGE", "Theme", "empty", "legend", "style", "to_png", "to_svg"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Theme:
+    """Colours of a chart; its background is transparent."""
+
+    ink: str
+    muted: str
+    grid: str
+    ours: str
+    random: str
+    more: tuple[str, ...]
+
+    def line(self, index: int) -> str:
+        """Of line ``index``: ours, random, then all others; after the last it begins anew."""
+        colours = (self.ours, self.random, *self.more)
+        return colours[index % len(colours)]
+
+
+LIGHT = Theme(
+    ink="#1b1f24",
+    muted="#59636e",
+    grid="#d8dee4",
+    ours="#0072b2",
+    random="#c55a00",
+    more=("#00795a", "#a8487f", "#8a6d00", "#6b3fa0", "#c0352b", "#3d6b8c"),
+)
+DARK = Theme(
+    ink="#e6edf3",
+    muted="#9da7b1",
+    grid="#30363d",
+    ours="#56b4e9",
+    random="#e69f00",
+    more=("#2fc99e", "#e08fc0", "#f0e442", "#b79cff", "#ff8b80", "#a9c4d9"),
+)
+PAGE = Theme(
+    ink="#010101",
+    muted="#020202",
+    grid="#030303",
+    ours="#040404",
+    random="#050505",
+    more=("#060606", "#070707", "#080808", "#090909", "#0a0a0a", "#0b0b0b"),
+)
+"""Stands for the page's variables ``--ink``, ``--muted``..., ``--line2``...: ``to_svg`` puts them
+in."""
+
+_VARIABLES = {
+    **{getattr(PAGE, name): name for name in ("ink", "muted", "grid", "ours", "random")},
+    **{colour: f"line{index}" for index, colour in enumerate(PAGE.more, start=2)},
+}
+
+_SETTINGS = {
+    "font.family": "sans-serif",
+    "font.size": 11.0,
+    "svg.fonttype": "none",
+    "svg.hashsalt": "condensery",
+    "axes.unicode_minus": True,
+    "path.simplify": True,
+}
+
+
+@contextmanager
+def style() -> Generator[None]:
+    """Our settings, whatever the user's are; put back afterwards."""
+    import matplotlib
+    from matplotlib import rc_context
+
+    keep = {"backend", "backend_fallback", "toolbar", "interactive"}
+    plain: dict[Any, Any] = {k: v for k, v in matplotlib.rcParamsDefault.items() if k not in keep}
+    plain.update(_SETTINGS)
+    with rc_context(plain):
+        yield
+
+
+def empty(
+    theme: Theme, *, heights: tuple[int, ...] = (1,), legend_rows: int = 1
+) -> tuple[Figure, list[Axes]]:
+    """A figure made for 370 CSS pixels, the width of a phone: it can only grow.
+
+    Args:
+        theme: Colours.
+        heights: Of the parts above each other, relative to one another.
+        legend_rows: Lines that the legend takes.
+    """
+    from matplotlib.figure import Figure
+
+    height = (3.2 if len(heights) == 1 else 4.4) + 0.22 * max(0, legend_rows - 1)
+    figure = Figure(figsize=(5.2, height), layout="constrained")
+    figure.patch.set_alpha(0)
+    parts = figure.subplots(
+        len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": heights}
+    )
+    found = list(parts[:, 0])
+    for axes in found:
+        axes.patch.set_alpha(0)
+        axes.grid(visible=True, color=theme.grid, linewidth=0.8)
+        axes.set_axisbelow(True)
+        axes.tick_params(colors=theme.muted, labelcolor=theme.ink, length=3)
+        for side, spine in axes.spines.items():
+            spine.set_visible(side in ("left", "bottom"))
+            spine.set_color(theme.muted)
+    return figure, found
+
+
+def legend(axes: Axes, theme: Theme) -> None:
+    """Above the axes, where no line can run through it."""
+    handles, labels = axes.get_legend_handles_labels()
+    if handles:
+        axes.legend(
+            handles,
+            labels,
+            loc="lower right",
+            bbox_to_anchor=(1, 1),
+            borderaxespad=0.2,
+            ncols=2,
+            frameon=False,
+            labelcolor=theme.ink,
+            fontsize=10,
+        )
+
+
+def to_svg(figure: Figure, *, name: str, label: str) -> str:
+    """An ``<svg>`` element to stand in a page.
+
+    Args:
+        figure: A chart of this room.
+        name: Put before the ids of its parts: two charts in a page need two names.
+        label: Read out in place of the picture.
+
+    Returns:
+        The element alone: no prolog, no address, colours of ``PAGE`` as CSS variables.
+    """
+    from html import escape
+
+    from matplotlib.backends.backend_svg import FigureCanvasSVG
+
+    buffer = io.StringIO()
+    with style():
+        FigureCanvasSVG(figure).print_svg(buffer, metadata={"Date": None, "Creator": None})
+    text = buffer.getvalue()
+    text = text[text.index("<svg") :]
+    text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
+    text = re.sub(r' xmlns(:xlink)?="[^"]*"', "", text)
+    text = text.replace("xlink:href=", "href=")
+    text = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", text)
+    text = re.sub(r"<defs>\s*<style.*?</style>\s*</defs>", "", text, flags=re.DOTALL)
+    for size in ("width", "height"):  # of the element itself: the page decides
+        text = re.sub(rf'(<svg\b[^>]*?) {size}="[^"]*"', r"\1", text, count=1)
+    for colour, variable in _VARIABLES.items():
+        text = text.replace(colour, f"var(--{variable})")
+    return text.replace("<svg", f'<svg role="img" aria-label="{escape(label, quote=True)}"', 1)
+
+
+def to_png(figure: Figure, *, dpi: int = 144) -> bytes:
+    """The chart as a PNG file with a transparent background."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    buffer = io.BytesIO()
+    with style():
+        figure.set_dpi(dpi)
+        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
+    return buffer.getvalue()

@@ -1,0 +1,49 @@
+"""Templates of the room filled in, and pages written whole or not at all.
+
+Knows nothing about what a page says.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+__all__ = ["filled", "write_whole"]
+
+
+def filled(template: str, **values: object) -> str:
+    """The text of a page: a template of this room, whatever is put in escaped.
+
+    Args:
+        template: Its file name; others that it includes lie beside it.
+        values: By the names that it uses; a missing one is an error.
+    """
+    from jinja2 import Environment, FunctionLoader, StrictUndefined
+
+    environment = Environment(
+        loader=FunctionLoader(_source),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=StrictUndefined,
+    )
+    return environment.get_template(template).render(**values)
+
+
+def write_whole(path: Path, text: str) -> Path:
+    """Write a page, whole or not at all.
+
+    Returns:
+        ``path``.
+    """
+    part = path.with_name(f".{path.name}.part")
+    try:
+        part.write_text(text, encoding="utf-8", newline="\n")
+        part.replace(path)
+    finally:
+        part.unlink(missing_ok=True)
+    return path
+
+
+def _source(name: str) -> str:
+    return files("condensery.report").joinpath(name).read_text(encoding="utf-8")

@@ -1,0 +1,161 @@
+"""The numbers of the page as text: by size, across architectures, and as papers print them.
+
+Knows nothing about HTML.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from condensery.report.accuracy import Comparison, Point
+from condensery.report.condensed_file import CondensedFile
+from condensery.report.facts import percent, rounded, size_of
+from condensery.report.published import Published
+
+__all__ = ["CrossTable", "SizeRow", "SizeTable", "across", "by_size", "printed_rows", "spread"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeRow:
+    """A line of the table of sizes; texts as they are shown, empty where nothing is known."""
+
+    size: int
+    images: str
+    bytes: str
+    ours: str
+    random: str
+    gain: str
+    better: bool
+    beside: tuple[str, ...]
+    printed: str
+    seconds: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SizeTable:
+    """All sizes under one comparison.
+
+    Attributes:
+        title: Of the comparison; empty where nothing was measured.
+        beside: Names of the further sets, in the order of ``SizeRow.beside``.
+        rows: Sizes 1..N.
+        printed: Whether anything is published of the method.
+        timed: Whether the time of a training is known.
+    """
+
+    title: str
+    beside: tuple[str, ...]
+    rows: tuple[SizeRow, ...]
+    printed: bool
+    timed: bool
+
+    @property
+    def lines(self) -> tuple[SizeRow, ...]:
+        """What a reader wants to see of a long table: measured or printed sizes, and its ends."""
+        ends = (self.rows[0].size, self.rows[-1].size)
+        return tuple(
+            row
+            for row in self.rows
+            if len(self.rows) <= 10
+            or row.size in ends
+            or any((row.ours, row.random, *row.beside, row.printed))
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CrossTable:
+    """Several architectures under one protocol.
+
+    Attributes:
+        training: Protocol and length.
+        sizes: The columns.
+        rows: ``(network, cells)``; a cell is ours, random and the gain.
+    """
+
+    training: str
+    sizes: tuple[int, ...]
+    rows: tuple[tuple[str, tuple[tuple[str, str, str], ...]], ...]
+
+
+def by_size(
+    file: CondensedFile, comparison: Comparison | None, printed: Published | None
+) -> SizeTable:
+    """The table of a comparison; of the file alone if there is none."""
+    figures = {} if printed is None or comparison is None else printed.accuracy
+    rows = tuple(_row(file, comparison, figures, size) for size in range(1, file.sizes + 1))
+    return SizeTable(
+        title="" if comparison is None else comparison.title,
+        beside=() if comparison is None else tuple(comparison.beside),
+        rows=rows,
+        printed=any(row.printed for row in rows),
+        timed=any(row.seconds for row in rows),
+    )
+
+
+def across(comparisons: Sequence[Comparison]) -> list[CrossTable]:
+    """A table for every protocol that tested more than one architecture."""
+    groups: dict[str, list[Comparison]] = {}
+    for comparison in comparisons:
+        groups.setdefault(comparison.training, []).append(comparison)
+    found: list[CrossTable] = []
+    for training, group in groups.items():
+        sizes = tuple(sorted({point.size for each in group for point in each.ours}))
+        rows = tuple((each.network, tuple(_cell(each, size) for size in sizes)) for each in group)
+        if len(group) > 1 and sizes:
+            found.append(CrossTable(training=training, sizes=sizes, rows=rows))
+    return found
+
+
+def printed_rows(
+    known: Mapping[str, Published], sizes: Sequence[int]
+) -> list[tuple[str, tuple[str, ...], str]]:
+    """``(contender, figures in per cent at the sizes, source)``; those with no figure left out."""
+    found: list[tuple[str, tuple[str, ...], str]] = []
+    for name, each in known.items():
+        cells = tuple(rounded(each.accuracy[n]) if n in each.accuracy else "" for n in sizes)
+        if any(cells):
+            found.append((name, cells, each.source))
+    return found
+
+
+def spread(point: Point | None) -> str:
+    """Mean and deviation in per cent; empty for nothing."""
+    if point is None:
+        return ""
+    return percent(point.mean) + ("" if point.std is None else f"\u00a0±\u00a0{percent(point.std)}")
+
+
+def _row(
+    file: CondensedFile, comparison: Comparison | None, printed: Mapping[int, float], size: int
+) -> SizeRow:
+    ours, random = (None, None) if comparison is None else comparison.at(size)
+    beside = {} if comparison is None else comparison.beside
+    gain, better = _gain(ours, random)
+    return SizeRow(
+        size=size,
+        images=f"{file.rows[size - 1]:,}",
+        bytes=size_of(file.bytes[size - 1]),
+        ours=spread(ours),
+        random=spread(random),
+        gain=gain,
+        better=better,
+        beside=tuple(
+            spread(next((point for point in points if point.size == size), None))
+            for points in beside.values()
+        ),
+        printed=rounded(printed[size]) if size in printed else "",
+        seconds="" if ours is None or ours.seconds is None else f"{ours.seconds:.1f}",
+    )
+
+
+def _cell(comparison: Comparison, size: int) -> tuple[str, str, str]:
+    ours, random = comparison.at(size)
+    return spread(ours), spread(random), _gain(ours, random)[0]
+
+
+def _gain(ours: Point | None, random: Point | None) -> tuple[str, bool]:
+    if ours is None or random is None:
+        return "", False
+    gain = ours.mean - random.mean
+    return f"{100 * gain:+.1f}".replace("-", "−"), gain > 0
