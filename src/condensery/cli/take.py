@@ -73,7 +73,8 @@ def run(arguments: argparse.Namespace) -> int:
     size = arguments.out.stat().st_size
     if why:
         print(why)
-    print(f"{arguments.out}: {small.sizes} images per class, {len(small)} rows, {size:,} bytes")
+    noun = "image" if small.sizes == 1 else "images"
+    print(f"{arguments.out}: {small.sizes} {noun} per class, {len(small)} rows, {size:,} bytes")
     return 0
 
 
