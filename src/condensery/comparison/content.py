@@ -7,16 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from decimal import ROUND_HALF_UP, Decimal
 
-from condensery.report.facts import duration, percent
+from condensery.report.facts import duration
+from condensery.report.lines import Line, measured_cells, printed_cells
 from condensery.report.published import Published
-from condensery.report.table import Cell, Row, Table
+from condensery.report.table import Table
 
-__all__ = ["SPREAD", "Content", "Cost", "Line", "Made", "points", "rounded"]
-
-SPREAD = "\u00a0±\u00a0"
-"""Between a mean and its deviation."""
+__all__ = ["Content", "Cost", "Made"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +42,6 @@ class Cost:
     sets: tuple[str, ...]
     seed: int
     seconds: float
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Line:
-    """A line of the table, as text.
-
-    Attributes:
-        name: Of the contender.
-        cells: One a size, then average and difference; ``"–"`` where nothing is known.
-        source: Who published it; empty where it was measured here.
-        runs: Condensations of one seed; empty where nothing is condensed, or published.
-        stored: Images per class.
-    """
-
-    name: str
-    cells: tuple[str, ...]
-    source: str = ""
-    runs: str = ""
-    stored: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -100,16 +78,15 @@ class Content:
             found.append(
                 Line(
                     name=row.name,
-                    cells=_measured(row, table.sizes),
+                    cells=measured_cells(row, table.sizes),
                     runs=str(made.runs) if made.runs else "–",
                     stored=str(made.stored),
                 )
             )
             other = self.published.get(row.name)
             if other is not None and _says(other, table.sizes):
-                found.append(
-                    Line(name=row.name, cells=self._printed(other, table), source=other.source)
-                )
+                cells = printed_cells(other, self.published.get("c"), table.sizes)
+                found.append(Line(name=row.name, cells=cells, source=other.source))
         return found
 
     def notes(self, table: Table) -> list[str]:
@@ -145,19 +122,6 @@ class Content:
             for cost in self.costs
         ]
 
-    def _printed(self, other: Published, table: Table) -> tuple[str, ...]:
-        """As it was printed; a difference is to the published C."""
-        sizes = table.sizes
-        own = other.average(sizes)
-        c = self.published.get("c")
-        against = None if c is None else c.average(sizes)
-        gain = None if own is None or against is None else own - against
-        return (
-            *(rounded(other.accuracy[n]) if n in other.accuracy else "–" for n in sizes),
-            "–" if own is None else rounded(own),
-            "–" if gain is None else points(gain),
-        )
-
 
 def _spread_note(table: Table) -> str:
     counts = sorted({cell.count for row in table.rows for cell in row.cells.values()})
@@ -174,31 +138,5 @@ def _spread_note(table: Table) -> str:
     )
 
 
-def _measured(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:
-    return (
-        *(_spread(row.cells.get(size)) for size in sizes),
-        _spread(row.average),
-        "–" if row.difference is None else points(100 * row.difference),
-    )
-
-
 def _says(other: Published, sizes: Sequence[int]) -> bool:
     return other.average(sizes) is not None or any(size in other.accuracy for size in sizes)
-
-
-def _spread(cell: Cell | None) -> str:
-    if cell is None:
-        return "–"
-    return percent(cell.mean) + ("" if cell.std is None else f"{SPREAD}{percent(cell.std)}")
-
-
-def points(value: float) -> str:
-    """A difference, always with its sign; a minus is a minus."""
-    text = f"{value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
-
-
-def rounded(percent: float) -> str:
-    """To one digit as people round: what was printed as 49.55 is 49.6."""
-    exact = Decimal(repr(round(percent, 6)))
-    return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))

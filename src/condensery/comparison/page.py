@@ -7,9 +7,10 @@ from __future__ import annotations
 
 from importlib.resources import files
 
-from condensery.comparison.content import SPREAD, Content
+from condensery.comparison.content import Content
 from condensery.comparison.figure import figure, sample
 from condensery.report.facts import duration
+from condensery.report.lines import SPREAD
 from condensery.report.table import Row, Table
 
 __all__ = ["best", "filled", "keys", "render"]

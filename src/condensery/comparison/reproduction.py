@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from condensery.comparison.content import Content, points, rounded
+from condensery.comparison.content import Content
 from condensery.comparison.papers import PaperTable
 from condensery.comparison.relations import Relation, relations
-from condensery.report.facts import duration, percent
+from condensery.report.facts import duration, percent, points, rounded
 from condensery.report.published import Published, published
 from condensery.report.table import Cell, Row, Table
 

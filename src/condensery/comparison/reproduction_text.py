@@ -9,7 +9,7 @@ import csv
 import io
 
 from condensery.comparison.reproduction import Entry, Reproduction, Shown
-from condensery.comparison.text import grid
+from condensery.report.lines import grid
 from condensery.report.table import Cell, Table
 
 __all__ = ["reproduction_csv", "reproduction_markdown"]

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Sequence
 
 from condensery.comparison.content import Content
+from condensery.report.lines import grid
 from condensery.report.table import Cell, Table
 
 __all__ = ["csv_text", "markdown"]
@@ -36,16 +36,6 @@ def markdown(content: Content) -> str:
         parts.append(f"## Cost of condensing\n\n{costs}")
     conditions = "\n".join(f"* {word}: {value}" for word, value in content.conditions)
     return "\n\n".join([*parts, f"## Conditions\n\n{conditions}"]) + "\n"
-
-
-def grid(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up; the first row is its head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = [f"{'-' * (width - 1)}:" for width in widths]
-    return "\n".join(
-        "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in (rows[0], rule, *rows[1:])
-    )
 
 
 def _table(content: Content, table: Table) -> str:

@@ -14,7 +14,7 @@ from condensery.report.accuracy import Comparison
 from condensery.report.condensed_file import CondensedFile
 from condensery.report.course import Course
 
-__all__ = ["caveats", "duration", "made", "percent", "recipe_text", "rounded", "size_of"]
+__all__ = ["caveats", "duration", "made", "percent", "points", "recipe_text", "rounded", "size_of"]
 
 _FULL_EPOCHS = {"idc": 1000, "dc": 300, "dsa": 1000, "mtt": 1000}
 """Length of a protocol as published, for images of 28 to 32 pixels."""
@@ -31,6 +31,12 @@ def rounded(percent: float) -> str:
     """To one digit as people round: what is printed as 49.55 is 49.6."""
     exact = Decimal(repr(round(percent, 6)))
     return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))
+
+
+def points(value: float) -> str:
+    """A difference in points, always with its sign; a minus is a minus."""
+    text = f"{value:+.1f}"
+    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
 
 
 def size_of(count: int) -> str:

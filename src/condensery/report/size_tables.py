@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from condensery.report.accuracy import Comparison, Point
 from condensery.report.condensed_file import CondensedFile
-from condensery.report.facts import percent, rounded, size_of
+from condensery.report.facts import percent, points, rounded, size_of
 from condensery.report.published import Published
 
 __all__ = ["CrossTable", "SizeRow", "SizeTable", "across", "by_size", "printed_rows", "spread"]
@@ -158,4 +158,4 @@ def _gain(ours: Point | None, random: Point | None) -> tuple[str, bool]:
     if ours is None or random is None:
         return "", False
     gain = ours.mean - random.mean
-    return f"{100 * gain:+.1f}".replace("-", "−"), gain > 0
+    return points(100 * gain), gain > 0
