@@ -43,12 +43,12 @@ from condensery.comparison import (
 )
 from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
-from condensery.evaluation import append_observation, read_observations
+from condensery.evaluation import Protocol, append_observation, read_observations
 from condensery.loop import run_together
 from condensery.progress import State
 from condensery.selection import Trained, random_selection
 
-__all__ = ["ComparisonFolder", "Pending", "work", "write_tables"]
+__all__ = ["ComparisonFolder", "Pending", "quietly", "work", "write_tables"]
 
 FORMAT = 1
 """Of comparison folders."""
@@ -195,16 +195,20 @@ class ComparisonFolder:
 
     def outlook(self, plan: Plan, data: Data) -> str:
         """What will run, and what is there already; writes nothing."""
+        trained, networks = self.networks(plan, data)
+        return outlook(plan, self.pending(plan, quietly), trained=trained, networks=networks)
+
+    def networks(self, plan: Plan, data: Data) -> tuple[int, int]:
+        """How many networks are trained, of how many; sets that are not there count, too."""
         known = read_observations(self.observations)
         there = self._measurement(plan, data, known=known)
         found, left = len(there.evaluation.planned), len(there.evaluation)
         whole = all(self.set(part, seed).exists() for seed in plan.seeds for part in plan.condensed)
-        return outlook(
-            plan,
-            self.pending(plan, _nothing),
-            trained=found - left,
-            networks=found if whole else networks_of(plan),
-        )
+        return found - left, found if whole else networks_of(plan)
+
+    def protocol(self, plan: Plan, data: Data) -> Protocol:
+        """How the networks are trained."""
+        return self._measurement(plan, data, known=()).evaluation.protocol
 
     def _measurement(self, plan: Plan, data: Data, *, known: Sequence[Any]) -> Measurement:
         on = replace(data, test=data.test.to(plan.device))
@@ -387,5 +391,6 @@ def _random(data: Data, seed: int, *, ipc: int) -> CondensedSet:
     return random_selection(data.train, ipc=ipc, seed=seed)
 
 
-def _nothing(text: str) -> None:
+def quietly(text: str) -> None:
+    """A notice to nobody."""
     del text

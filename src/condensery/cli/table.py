@@ -136,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         for each in jobs:
             print(each.outlook(), flush=True)
+            print(tabling.told(each.estimate()), flush=True)
         return 0
     for each in jobs:
         print(each.outlook(), file=sys.stderr)

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from condensery.cli import comparison
@@ -16,6 +17,7 @@ from condensery.cli.compare import choices_of
 from condensery.cli.comparing import ComparisonFolder, write_tables
 from condensery.cli.comparing import work as compare
 from condensery.cli.comparison import Plan
+from condensery.cli.estimating import Estimate, estimate, long
 from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.plan import Source
 from condensery.cli.preflight import use_threads
@@ -32,11 +34,11 @@ from condensery.comparison import (
     reproduction_markdown,
     reproduction_page,
 )
-from condensery.data import Data
+from condensery.data import Data, find, load_data
 from condensery.data.statistics import known_by_name
 from condensery.errors import ConfigError, DataError
 
-__all__ = ["Job", "found", "job", "work"]
+__all__ = ["Job", "found", "job", "told", "work"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,9 +59,12 @@ class Job:
 
     def outlook(self) -> str:
         """What will run, and what is there already."""
-        return f"{self.name}: {len(self.data.train):,} training images\n" + self.folder.outlook(
-            self.plan, self.data
-        )
+        own = self.folder.outlook(self.plan, self.data)
+        return f"{self.name}: {len(self.data.train):,} training images\n{own}"
+
+    def estimate(self) -> Estimate:
+        """What is left will take."""
+        return estimate(self.folder, self.plan, self.data)
 
 
 def found(
@@ -68,32 +73,45 @@ def found(
     *,
     data_dir: Path | None,
     only: Sequence[str],
-) -> tuple[dict[str, Source], dict[str, str]]:
-    """Data sets that are here, and how those that are not can be given.
+) -> tuple[dict[str, Callable[[], Data]], dict[str, str]]:
+    """Loaders of the data sets that are here, and how those that are not can be given.
 
     Raises:
-        ConfigError: If none is here.
+        ConfigError: If none is here, or ``data_dir`` is no folder.
     """
-    here: dict[str, Source] = {}
+    if data_dir is not None and not data_dir.expanduser().is_dir():
+        raise ConfigError(
+            f"--data-dir {data_dir}: is no folder. Give the one that data sets lie in."
+        )
+    here: dict[str, Callable[[], Data]] = {}
     missing: dict[str, str] = {}
-    for name in (*table.data, *(name for name in given if name not in table.data)):
-        if name in given:
-            size = table.side if table.side > 32 and name in table.data else None
-            own = name if name in table.data else None
-            here[name] = Source(data=given[name], name=own, size=size, folder=str(Path.cwd()))
+    for name in (each for each in only if each in table.data and each not in given):
+        if data_dir is None:
+            missing[name] = f"Give --data {name}=PATH, or --data-dir DIR with data sets."
+            continue
+        try:
+            find(name, data_dir)
+        except DataError as error:
+            missing[name] = f"{error} Or give --data {name}=PATH."
         else:
-            missing[name] = f"Give --data {name}=PATH."
-    here = {name: source for name, source in here.items() if name in only}
+            here[name] = partial(load_data, name, data_dir=data_dir)
+    for name, paths in given.items():
+        known = name in table.data
+        size = table.side if known and table.side > 32 else None
+        source = Source(data=paths, name=name if known else None, size=size)
+        if name in only:
+            here[name] = source.load
     if not here:
-        said = " ".join(f"{name}: {how}" for name, how in missing.items() if name in only)
+        said = " ".join(f"{name}: {how}" for name, how in missing.items())
         raise ConfigError(f"{table.name}: none of its data sets is here. {said}")
-    return here, missing
+    order = [*(name for name in table.data if name in here), *here]
+    return {name: here[name] for name in order}, missing
 
 
 def job(
     path: Path,
     table: PaperTable,
-    source: Source,
+    load: Callable[[], Data],
     arguments: argparse.Namespace,
     evaluation: EvaluationPlan,
 ) -> Job:
@@ -106,7 +124,7 @@ def job(
     folder = ComparisonFolder(path)
     begun = folder.facts()
     threads = use_threads(arguments.threads or (begun or {}).get("threads"))
-    data = source.load()
+    data = load()
     _check_shape(path.name, data, table)
     network = arguments.network or table.network
     methods = tuple(dict.fromkeys((*(arguments.methods or table.rows), "random")))
@@ -161,6 +179,13 @@ def work(
             finally:
                 written = _write(out, table, names, budget=budget, missing=missing)
     return written
+
+
+def told(found: Estimate) -> str:
+    """An estimate in words."""
+    total = long(found.condensing + found.testing)
+    parts = f"condensing {long(found.condensing)}, testing {long(found.testing)}"
+    return "\n  ".join((f"estimate: about {total} here ({parts})", *found.lines))
 
 
 def _write(

@@ -3,6 +3,7 @@
 from condensery.comparison.assemble import assembled
 from condensery.comparison.contenders import BASELINES, Contender, contender
 from condensery.comparison.content import Content, Cost, Made
+from condensery.comparison.estimate import EvaluationCost, GroupCost, evaluation_cost, group_cost
 from condensery.comparison.kept import content_from_json, content_to_json
 from condensery.comparison.lockstep import Group, begin, groups
 from condensery.comparison.measure import Measurement, Subject, measurement, network_seeds
@@ -25,7 +26,9 @@ __all__ = [
     "Contender",
     "Content",
     "Cost",
+    "EvaluationCost",
     "Group",
+    "GroupCost",
     "Made",
     "Measurement",
     "PaperTable",
@@ -43,6 +46,8 @@ __all__ = [
     "content_from_json",
     "content_to_json",
     "csv_text",
+    "evaluation_cost",
+    "group_cost",
     "groups",
     "markdown",
     "measurement",

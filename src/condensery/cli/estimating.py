@@ -1,0 +1,119 @@
+"""What a comparison will take, in words; the probe shows how far it is.
+
+Knows nothing about tables of papers.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+
+from condensery.cli.comparing import ComparisonFolder, quietly
+from condensery.cli.comparison import Plan
+from condensery.cli.progress import live
+from condensery.comparison import GroupCost, evaluation_cost, group_cost
+from condensery.data import Data
+from condensery.report.facts import duration, size_of
+
+__all__ = ["Estimate", "estimate", "long"]
+
+_DAY = 24 * 3600
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Estimate:
+    """What is left of a comparison.
+
+    Attributes:
+        condensing: Seconds.
+        testing: Seconds.
+        lines: How that was found, for people.
+    """
+
+    condensing: float
+    testing: float
+    lines: tuple[str, ...]
+
+
+def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
+    """Probe what is missing of a comparison; writes nothing."""
+    pending = folder.pending(plan, quietly)
+    trained, networks = folder.networks(plan, data)
+    began = time.monotonic()
+    costs: dict[tuple[str, ...], GroupCost] = {}
+    condensing, lines = 0.0, list[str]()
+    names = [tuple(run.name for run in each.group.runs) for each in pending]
+    total = len(set(names)) + 1
+    with live(f"probe {data.name}", total=total, done=0, unit="part") as show:
+        for each, own in zip(pending, names, strict=True):
+            if own not in costs:
+                costs[own] = group_cost(each.group, data.train, seed=each.seed, device=plan.device)
+                show.step(f"{len(own)} sets")
+            cost, iterations = costs[own], each.group.runs[0].recipe.iterations
+            done = each.checkpoint.step / iterations if each.checkpoint else 0.0
+            condensing += cost.seconds(done=done)
+            lines.append(f"seed {each.seed}, {_sets(cost)}: {_words(cost)}")
+        left = (networks - trained) * plan.condensations / networks if networks else 0.0
+        tests = evaluation_cost(
+            plan.parts,
+            data,
+            protocol=folder.protocol(plan, data),
+            choices=plan.evaluation,
+            left=left,
+            device=plan.device,
+        )
+        show.step("testing")
+    steps = ", ".join(f"{name} {_short(each)}" for name, each in tests.step.items())
+    lines.append(f"testing {networks - trained} networks: a training step of {steps}")
+    lines.append(
+        f"memory: the probe reached {_peak(plan.device)}; sets that it did not take need more"
+        if any(cost.taken < len(cost.group.runs) for cost in costs.values())
+        else f"memory: the probe reached {_peak(plan.device)}"
+    )
+    lines.append(
+        f"probed in {duration(time.monotonic() - began)}, from three steps of everything; what "
+        "else runs on this machine changes it, and it may be wrong by half"
+    )
+    return Estimate(condensing=condensing, testing=tests.seconds, lines=tuple(lines))
+
+
+def long(seconds: float) -> str:
+    """A duration that may be days."""
+    return f"{seconds / _DAY:.1f} days" if seconds >= 2 * _DAY else duration(seconds)
+
+
+def _sets(cost: GroupCost) -> str:
+    count = len(cost.group.runs)
+    name = cost.group.runs[0].name
+    return f"{name} alone" if count == 1 else f"{count} sets in lockstep"
+
+
+def _words(cost: GroupCost) -> str:
+    group = cost.group
+    timed = ""
+    if cost.taken < len(group.runs):
+        timed = f" (by {cost.taken} of {len(group.runs)} sets)"
+    trained = f", network training {long(cost.training)}" if cost.training else ""
+    once = f", compiling {duration(cost.once)}" if cost.once > 1 else ""
+    return f"{group.updates} image updates of {_short(cost.update)}{timed}{trained}{once}"
+
+
+def _short(seconds: float) -> str:
+    return f"{1000 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
+
+
+def _peak(device: str) -> str:
+    """Memory that this process has taken at most, and what there is."""
+    if not device.startswith("cpu"):
+        import torch
+
+        if device.startswith("cuda"):
+            return f"{size_of(torch.cuda.max_memory_allocated(device))} on {device}"
+        return f"an unknown amount on {device}"
+    try:
+        import resource
+    except ImportError:  # Windows
+        return "an unknown amount"
+    unit = 1 if sys.platform == "darwin" else 1024
+    return size_of(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)

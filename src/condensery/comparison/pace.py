@@ -1,0 +1,210 @@
+"""How long the parts of a comparison take here: a few steps are taken and timed, not looked up.
+
+Matching is timed apart from the training of networks, each on as little as shows what it costs.
+Knows nothing about what is still to be done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from itertools import repeat
+
+import torch
+from torch import Tensor
+
+from condensery.comparison.lockstep import begin
+from condensery.comparison.runs import Run
+from condensery.data import ImageData
+from condensery.loop import networks_of, run_together
+from condensery.parameterizations import MultiFormation
+from condensery.recipe import Recipe
+from condensery.rng import stream
+from condensery.samplers import KMeansPerClass
+from condensery.schedules import Experts, Redraw, TrainOnSynthetic
+from condensery.training import SGDTraining, Trainer
+
+__all__ = [
+    "Clock",
+    "Schooling",
+    "Timed",
+    "clustering",
+    "clusterings",
+    "examples_of",
+    "matching",
+    "schooling",
+    "some",
+    "step_seconds",
+    "steps_timed",
+]
+
+Clock = Callable[[], float]
+"""Seconds, from wherever."""
+
+LONG = 10.0
+"""A first step that takes longer is taken for all of them: what it prepares hardly matters."""
+
+_TIMED = 2
+"""Steps that are timed; the first one prepares."""
+
+_NEVER = 10**9
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Timed:
+    """Seconds of something done again and again.
+
+    Attributes:
+        first: The first time, with all that is prepared for the others (compiling).
+        each: Every other time.
+    """
+
+    first: float
+    each: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Schooling:
+    """Network training that a run needs beside its image updates.
+
+    Attributes:
+        training: How.
+        steps: In the whole run.
+        batch: Images of a step.
+        precision: Of it.
+        compiled: Whether it is compiled.
+    """
+
+    training: SGDTraining
+    steps: int
+    batch: int
+    precision: str
+    compiled: bool
+
+
+def examples_of(run: Run, data: ImageData) -> int:
+    """Examples that a run matches at every image update, without its subsets."""
+    kind = run.recipe.parameterization
+    crops = kind.factor**2 if isinstance(kind, MultiFormation) else 1
+    return run.recipe.ipc * data.classes * crops
+
+
+def matching(
+    runs: Sequence[Run], data: ImageData, *, seed: int, device: str, clock: Clock
+) -> Timed:
+    """An image update of these runs in lockstep, without network training and clustering."""
+    recipes = [_bare(run.recipe) for run in runs]
+    states = begin(runs, data, seed=seed)
+    steps = run_together(recipes, data, seed=seed, states=states, device=device)
+    updates = (each for each in steps if not each[0].boundary)
+    return _timed(updates, clock, compiled=recipes[0].compiled)
+
+
+def clustering(run: Run, data: ImageData, *, seed: int, device: str, clock: Clock) -> float:
+    """Seconds of clustering the real images once and of one image update."""
+    recipe = replace(_bare(run.recipe), sampler=run.recipe.sampler)
+    states = begin([run], data, seed=seed)
+    steps = run_together([recipe], data, seed=seed, states=states, device=device)
+    before = clock()
+    next(steps)
+    return clock() - before
+
+
+def clusterings(recipe: Recipe) -> int:
+    """How often a run clusters."""
+    sampler = recipe.sampler
+    if not isinstance(sampler, KMeansPerClass):
+        return 0
+    return recipe.iterations * -(-recipe.schedule.inner // sampler.every)
+
+
+def schooling(run: Run, data: ImageData) -> Schooling | None:
+    """The network training of a run; ``None`` where there is none that can be told apart."""
+    recipe, schedule = run.recipe, run.recipe.schedule
+    precision, compiled = recipe.precision, recipe.compiled
+    if isinstance(schedule, Redraw):
+        steps = recipe.iterations * (schedule.pretrain + (schedule.inner - 1) * schedule.steps)
+        batch = schedule.training.batch
+    elif isinstance(schedule, TrainOnSynthetic):
+        examples = examples_of(run, data)
+        batch = min(schedule.training.batch, examples)
+        an_epoch = -(-examples // schedule.training.batch)
+        steps = recipe.iterations * (schedule.inner - 1) * schedule.epochs * an_epoch
+    elif isinstance(schedule, Experts):
+        batch = schedule.training.batch
+        an_epoch = schedule.steps or -(-len(data) // batch)
+        steps = schedule.trajectories * schedule.epochs * an_epoch
+        precision, compiled = schedule.precision, False
+    else:
+        return None
+    return Schooling(
+        training=schedule.training,
+        steps=steps,
+        batch=batch,
+        precision=precision,
+        compiled=compiled,
+    )
+
+
+def step_seconds(
+    run: Run, need: Schooling, data: ImageData, *, seed: int, device: str, clock: Clock
+) -> Timed:
+    """A network step of a run, on real images."""
+    network = networks_of(run.recipe, data)(seed=seed, path=("pace",)).to(device)
+    trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
+    images, labels = some(data, need.batch, seed=seed)
+    return steps_timed(
+        trainer,
+        images.to(device),
+        labels.to(device),
+        compiled=need.compiled,
+        seed=seed,
+        clock=clock,
+    )
+
+
+def some(data: ImageData, many: int, *, seed: int) -> tuple[Tensor, Tensor]:
+    """A batch of real images, normalised, and their labels."""
+    index = torch.randint(len(data), (many,), generator=stream(seed, "pace", "batch"))
+    return data.normalise(data.pixels(index)), data.labels[index]
+
+
+def steps_timed(
+    trainer: Trainer, images: Tensor, labels: Tensor, *, compiled: bool, seed: int, clock: Clock
+) -> Timed:
+    """Steps on the same batch."""
+    rng = stream(seed, "pace", "step")
+
+    def step() -> None:
+        trainer.step(images, labels, rng=rng)
+        next(trainer.network.parameters()).flatten()[0].item()  # until a device is ready
+
+    return _timed((step() for _ in repeat(None)), clock, compiled=compiled)
+
+
+def _timed(steps: Iterator[object], clock: Clock, *, compiled: bool) -> Timed:
+    """Take a first step and, unless that was long without compiling, more."""
+    times: list[float] = []
+    for _ in range(1 + _TIMED):
+        before = clock()
+        next(steps)
+        times.append(clock() - before)
+        if times[-1] > LONG and (len(times) > 1 or not compiled):
+            break
+    rest = times[1:] or times
+    return Timed(first=times[0], each=sum(rest) / len(rest))
+
+
+def _bare(recipe: Recipe) -> Recipe:
+    """The recipe without network training and clustering, long enough to take a few updates."""
+    schedule, sampler = recipe.schedule, recipe.sampler
+    if isinstance(schedule, Redraw):
+        schedule = replace(schedule, pretrain=0, steps=0)
+    elif isinstance(schedule, TrainOnSynthetic):
+        schedule = replace(schedule, epochs=0)
+    elif isinstance(schedule, Experts):
+        schedule = replace(schedule, trajectories=1, latest=1, span=1, steps=1, buffer="")
+    if isinstance(sampler, KMeansPerClass):
+        sampler = replace(sampler, every=_NEVER, pool=sampler.batch)
+    iterations = -(-(1 + _TIMED) // schedule.inner)
+    return replace(recipe, iterations=iterations, schedule=schedule, sampler=sampler)
