@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import os
 import sys
 from dataclasses import replace
 from pathlib import Path
 
 from condensery.cli.evaluation import EVALUATIONS, add_lengths, chosen_sizes, evaluation_for
-from condensery.cli.names import METHODS, PRESETS, SIZES
-from condensery.cli.parser import amount, at_least, duration, one_of, setting
+from condensery.cli.names import DATA_SETS, METHODS, PRESETS, SIZES
+from condensery.cli.parser import amount, at_least, duration, one_of, setting, several
 from condensery.cli.run_folder import RunFolder
 
 __all__ = ["add_arguments", "add_changes", "add_data", "add_source", "run"]
@@ -80,7 +81,8 @@ def add_source(parser: argparse.ArgumentParser) -> None:
         "data",
         metavar="DATA",
         nargs="+",
-        help="'digits', a folder of images, IDX or Parquet files, a .npz or .parquet file",
+        help=f"{', '.join(DATA_SETS)}; a folder of images, IDX or Parquet files, a .npz or "
+        ".parquet file",
     )
     add_data(parser)
 
@@ -88,7 +90,22 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_data(parser: argparse.ArgumentParser) -> None:
     """How to read the data."""
     data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        default=os.environ.get("CONDENSERY_DATA_DIR") or ".",
+        help="where data sets that are given by name lie "
+        "(default: $CONDENSERY_DATA_DIR, or the current folder)",
+    )
+    data.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch a data set given by name into --data-dir if it is not there",
+    )
     data.add_argument("--test", metavar="DATA", help="where the test split is, if elsewhere")
+    data.add_argument(
+        "--classes", metavar="A,B", type=several, help="class folders to read, of a folder"
+    )
     data.add_argument(
         "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
     )

@@ -17,6 +17,7 @@ import torch
 
 from condensery import __version__
 from condensery.cli.evaluation import EvaluationPlan
+from condensery.cli.names import DATA_SETS
 from condensery.data import Data, load_data
 from condensery.errors import ArtifactError, CondenseryError
 from condensery.recipe import Recipe, from_json, to_json
@@ -35,6 +36,9 @@ class Source:
         skip_corrupt: Whether to go on without images that cannot be read.
         name: Of the data set, if not the source's own.
         folder: Relative paths begin here.
+        data_dir: Where data sets that are given by name lie.
+        download: Whether one that is not there is fetched.
+        classes: Class folders to read, of a folder of images; ``None`` is all.
     """
 
     data: tuple[str, ...]
@@ -43,6 +47,9 @@ class Source:
     skip_corrupt: bool = False
     name: str | None = None
     folder: str = "."
+    data_dir: str = "."
+    download: bool = False
+    classes: tuple[str, ...] | None = None
 
     def load(self) -> Data:
         """Read it; raises what ``load_data`` raises."""
@@ -53,11 +60,14 @@ class Source:
             skip_corrupt=self.skip_corrupt,
             name=self.name,
             test=None if self.test is None else self._path(self.test),
+            data_dir=self._path(self.data_dir),
+            download=self.download,
+            classes=self.classes,
         )
 
     def _path(self, text: str) -> str:
         here = Path.cwd() == Path(self.folder).resolve()
-        plain = here or text == "digits" or text.startswith("~") or os.path.isabs(text)
+        plain = here or text in DATA_SETS or text.startswith("~") or os.path.isabs(text)
         return text if plain else os.path.join(self.folder, text)
 
 

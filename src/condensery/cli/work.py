@@ -39,6 +39,9 @@ def source_of(arguments: argparse.Namespace, data: Sequence[str]) -> Source:
         skip_corrupt=arguments.skip_corrupt,
         name=arguments.name,
         folder=str(Path.cwd()),
+        data_dir=arguments.data_dir,
+        download=arguments.download,
+        classes=arguments.classes,
     )
 
 

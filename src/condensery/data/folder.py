@@ -15,7 +15,7 @@ import torch
 
 from condensery.data.decode import Encoded, blocks_of, decode
 from condensery.data.source import Part, Source
-from condensery.errors import DataError
+from condensery.errors import DataError, nearest
 
 __all__ = ["holds_images", "read"]
 
@@ -39,7 +39,9 @@ def holds_images(root: Path) -> bool:
     return any(_is_image(path) for folder in inside for path in folder.iterdir())
 
 
-def read(root: Path, *, size: int | None, skip_corrupt: bool) -> Source:
+def read(
+    root: Path, *, size: int | None, skip_corrupt: bool, classes: tuple[str, ...] | None = None
+) -> Source:
     """Read an image folder.
 
     All images of both splits are decoded together: they are grey only if all are.
@@ -48,19 +50,20 @@ def read(root: Path, *, size: int | None, skip_corrupt: bool) -> Source:
         root: The folder.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
+        classes: Class folders to read, in the order of their labels; ``None`` is all, by name.
 
     Raises:
-        DataError: If there are no class folders, splits have different ones, a class has no
-            image, an image cannot be read, or sizes differ.
+        DataError: If there are no class folders, one of ``classes`` is missing, splits have
+            different ones, a class has no image, an image cannot be read, or sizes differ.
     """
     title = str(root)
     folders = {folder.name.lower(): folder for folder in _folders(root)}
     splits = "train" in folders and bool(_folders(folders["train"]))
-    train = _list(folders["train"] if splits else root)
+    train = _list(folders["train"] if splits else root, classes)
     test = None
     if splits:
         found = next((folders[name] for name in _TEST if name in folders), None)
-        test = _list(found) if found else None
+        test = _list(found, classes) if found else None
     if test is not None and test.class_names != train.class_names:
         odd = sorted(set(test.class_names) ^ set(train.class_names))
         raise DataError(
@@ -99,8 +102,10 @@ def _is_named(path: Path) -> bool:
     return not path.name.startswith((".", "__"))
 
 
-def _list(root: Path) -> _Listing:
+def _list(root: Path, chosen: tuple[str, ...] | None) -> _Listing:
     classes = _folders(root)
+    if classes and chosen is not None:
+        classes = _chosen(root, classes, chosen)
     if not classes:
         inside = sorted(path.name for path in root.iterdir())
         held = f"holds no class folders, only {inside[0]!r}" if inside else "is empty"
@@ -121,3 +126,18 @@ def _list(root: Path) -> _Listing:
         paths=[path for images in of_class for path in images],
         labels=[label for label, images in enumerate(of_class) for _ in images],
     )
+
+
+def _chosen(root: Path, folders: list[Path], chosen: tuple[str, ...]) -> list[Path]:
+    named = {folder.name: folder for folder in folders}
+    if len(set(chosen)) < len(chosen) or len(chosen) < 2:
+        raise DataError(
+            f"classes = {', '.join(chosen) or 'none'}: name two classes or more, each once."
+        )
+    for name in chosen:
+        if name not in named:
+            raise DataError(
+                f"{root}: has no class folder {name!r}, which was asked for.{nearest(name, named)} "
+                f"It has {len(named)}, such as {', '.join(list(named)[:3])}."
+            )
+    return [named[name] for name in chosen]

@@ -7,17 +7,19 @@ agree in classes, channels and side. Knows nothing about file formats.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 from torch import Tensor
 
-from condensery.data import arrays, digits, path, torch_dataset
+from condensery.data import arrays, digits, hub, path, torch_dataset
 from condensery.data.fit import check_size, fit_all
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
 from condensery.data.labels import check_classes, default_names
+from condensery.data.named import NamedSet, find, named
 from condensery.data.source import Part, Source
 from condensery.data.statistics import known_by_name, known_by_path, measure
 from condensery.errors import DataError
@@ -32,12 +34,19 @@ def load_data(
     skip_corrupt: bool = False,
     name: str | None = None,
     test: object = None,
+    data_dir: str | Path = ".",
+    download: bool = False,
+    classes: Sequence[str] | None = None,
 ) -> Data:
-    """Load a labelled image data set; nothing is ever downloaded.
+    """Load a labelled image data set; nothing is ever downloaded unless ``download`` says so.
 
     A source is one of:
 
     * ``"digits"``: 1,797 handwritten digits, 8 x 8, which travel with the package;
+    * a name in ``NAMED``, such as ``"cifar10"``: looked for under ``data_dir`` in the layouts in
+      which people have it. A name is a name, whatever folder is called like it: ``"./cifar10"``
+      is the path. Images of ImageNet-10 and ImageNet-100 are brought to a side of 224 and those
+      of Imagenette to 128, if ``size`` does not say otherwise;
     * a path (``str`` or ``Path``) of a folder of images (``class/*.png``, or ``train/class`` with
       ``test/class``), a folder of IDX files, of CIFAR-10 or CIFAR-100 (binary or Python version)
       or of SVHN (``train_32x32.mat``) as they are downloaded, Parquet files in the image layout of
@@ -66,21 +75,33 @@ def load_data(
         name: Name of the data set; ``None`` takes it from the source.
         test: A second source, for the test split. If it has a test split of its own that is
             taken, else all of it. Replaces the test split of ``source``.
+        data_dir: Where data sets that are asked for by name lie.
+        download: Whether one that is not there is fetched from the Hugging Face hub into
+            ``data_dir``, once; needs the extra ``hub``.
+        classes: Class folders to read of a folder of images, in the order of their labels;
+            ``None`` is all of them, by name.
 
     Raises:
-        DataError: If a source cannot be read, a class has no image, there is one class only, or
-            the splits disagree in classes, channels or side.
+        DataError: If a source cannot be read or found, a class has no image, there is one class
+            only, or the splits disagree in classes, channels or side.
     """
     if size is not None:
         check_size(size)
-    read = _read(source, size=size, skip_corrupt=skip_corrupt)
+    reading = _Reading(
+        size=size,
+        skip_corrupt=skip_corrupt,
+        data_dir=Path(data_dir).expanduser(),
+        download=download,
+        classes=None if classes is None else tuple(classes),
+    )
+    read = _read(source, reading)
     skipped = read.skipped
     names = read.class_names
-    classes = check_classes(read.train.labels, names=names, part="train", title=read.title)
-    names = names or default_names(classes)
+    count = check_classes(read.train.labels, names=names, part="train", title=read.title)
+    names = names or default_names(count)
     train, held = read.train, read.test
     if test is not None:
-        second = _read(test, size=size, skip_corrupt=skip_corrupt)
+        second = _read(test, reading)
         held = second.test or second.train
         skipped += second.skipped
         _check_names(read, second)
@@ -93,8 +114,15 @@ def load_data(
     _check_sides(train, held, title=read.title)
 
     channels = train.images.shape[1]
+    asked = named(source)
+    name = asked.name if asked and name is None else name
     recognise = known_by_path if name is None else known_by_name
-    known = recognise(name or read.title, classes=classes, channels=channels)
+    known = recognise(name or read.title, classes=count, channels=channels)
+    if asked and name == asked.name and known is None:
+        raise DataError(
+            f"{read.title} was found for {name}, but it holds {count} classes of "
+            f"{channels}-channel images. It is another data set: give it by its path."
+        )
     statistics = known.statistics if known else measure(train.images)
     called = known.name if known else name or _plain(read.title)
     names = read.class_names or (known.class_names if known else None) or names
@@ -112,24 +140,58 @@ def load_data(
     return Data(name=called, train=split(train), test=split(held), skipped=skipped)
 
 
-def _read(source: object, *, size: int | None, skip_corrupt: bool) -> Source:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Reading:
+    """How sources are read; see ``load_data``."""
+
+    size: int | None
+    skip_corrupt: bool
+    data_dir: Path
+    download: bool
+    classes: tuple[str, ...] | None
+
+
+def _read(source: object, how: _Reading) -> Source:
+    size, skip = how.size, how.skip_corrupt
     if isinstance(source, str) and source == "digits":
         return _sized(digits.read(), size)
+    if known := named(source):
+        size, classes = size or known.side, how.classes or known.classes
+        return _from_path(_located(known, how), replace(how, size=size, classes=classes))
     if isinstance(source, (str, Path)):
-        return _sized(path.read(str(source), size=size, skip_corrupt=skip_corrupt), size)
+        return _from_path(str(source), how)
     if isinstance(source, (list, tuple)):
         if source and all(isinstance(entry, (str, Path)) for entry in source):
             files = [Path(entry) for entry in source]
-            return path.read_list(files, title=str(files[0]), size=size, skip_corrupt=skip_corrupt)
+            return path.read_list(files, title=str(files[0]), size=size, skip_corrupt=skip)
         if len(source) == 2:
             return _sized(arrays.read(source[0], source[1]), size)
     elif isinstance(source, torch_dataset.MapStyle) and not isinstance(
         source, (Mapping, np.ndarray, Tensor)
     ):
-        return torch_dataset.read(source, size=size, skip_corrupt=skip_corrupt)
+        return torch_dataset.read(source, size=size, skip_corrupt=skip)
     raise DataError(
-        f"a {type(source).__name__} is not a data set that can be read. Give 'digits', a path, "
-        "a pair (images, labels) of arrays, or a map-style torch data set of (image, class index)."
+        f"a {type(source).__name__} is not a data set that can be read. Give 'digits', a name such "
+        "as 'cifar10', a path, a pair (images, labels) of arrays, or a map-style torch data set of "
+        "(image, class index)."
+    )
+
+
+def _located(known: NamedSet, how: _Reading) -> str:
+    """Where a named set lies; downloaded before, if it is not there and shall be."""
+    try:
+        return find(known.name, how.data_dir)
+    except DataError:
+        if not how.download:
+            raise
+    hub.fetch(known, how.data_dir)
+    return find(known.name, how.data_dir)
+
+
+def _from_path(text: str, how: _Reading) -> Source:
+    return _sized(
+        path.read(text, size=how.size, skip_corrupt=how.skip_corrupt, classes=how.classes),
+        how.size,
     )
 
 

@@ -146,7 +146,7 @@ def find(name: str, data_dir: str | Path) -> str:
             f"{name!r} is no data set that is known by name.{nearest(name, NAMED)} Known are "
             f"digits, {', '.join(NAMED)}; anything else is read from its path."
         )
-    root = Path(data_dir).expanduser()
+    root = Path(data_dir).expanduser().absolute()
     found = next(_found(known, root), None) if root.is_dir() else None
     if found is None:
         raise _absent(known, root)

@@ -10,24 +10,35 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from condensery.data import folder, layouts, npz, parquet
+from condensery.data.named import NAMED
 from condensery.data.source import Source
 from condensery.errors import DataError, nearest
 
 __all__ = ["read", "read_list"]
 
 
-def read(text: str, *, size: int | None, skip_corrupt: bool) -> Source:
+def read(
+    text: str, *, size: int | None, skip_corrupt: bool, classes: tuple[str, ...] | None = None
+) -> Source:
     """Read a folder, a file, or the files that a pattern with ``*`` matches.
 
     Args:
         text: The path; ``~`` is the home folder.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
+        classes: Class folders to read of a folder of images, in this order; ``None`` is all.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
     """
     path = Path(text).expanduser()
+    if classes is not None:
+        if not path.is_dir() or layouts.place(path) is not None or _parquet_in(path):
+            raise DataError(
+                f"{text}: classes can be chosen from a folder of images, one subfolder a class, "
+                "which this is not. Leave out --classes (classes=)."
+            )
+        return folder.read(path, size=size, skip_corrupt=skip_corrupt, classes=classes)
     if not path.exists():
         matches = sorted(Path(match) for match in glob.glob(str(path)))
         if not matches:
@@ -66,10 +77,13 @@ def read_list(paths: Sequence[Path], *, title: str, size: int | None, skip_corru
 def _read_folder(path: Path, *, title: str, size: int | None, skip_corrupt: bool) -> Source:
     if (found := layouts.read(path)) is not None:
         return found
-    files = sorted((*path.glob("*.parquet"), *path.glob("*/*.parquet")))
-    if files:
+    if files := _parquet_in(path):
         return parquet.read(files, title=title, size=size, skip_corrupt=skip_corrupt)
     return folder.read(path, size=size, skip_corrupt=skip_corrupt)
+
+
+def _parquet_in(path: Path) -> list[Path]:
+    return sorted((*path.glob("*.parquet"), *path.glob("*/*.parquet")))
 
 
 def _missing(path: Path) -> DataError:
@@ -78,10 +92,10 @@ def _missing(path: Path) -> DataError:
     while not absent.parent.exists():
         absent = absent.parent
     beside = [entry.name for entry in absent.parent.iterdir()] if absent.parent.is_dir() else []
-    hint = nearest(absent.name, [*beside, "digits"])
+    hint = nearest(absent.name, [*beside, "digits", *NAMED])
     where = "" if absent == path else f" (there is no {str(absent)!r})"
     return DataError(
         f"{path}: there is no such file or folder{where}.{hint} Give the path of a folder of "
-        "images, IDX or Parquet files, or of a .npz file; 'digits' is built in. Nothing is "
-        "downloaded."
+        "images, IDX or Parquet files, or of a .npz file, or a name with --data-dir: "
+        f"{', '.join(NAMED)}; 'digits' is built in. Nothing is downloaded unasked."
     )
