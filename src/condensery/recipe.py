@@ -30,7 +30,7 @@ from condensery.schedules import Experts, NoNetwork, Pool, Redraw, Schedule, Tra
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy, period_of
 from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
 from condensery.training import SGDTraining
-from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep
+from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep, OnSimplex
 
 __all__ = ["PARTS", "Recipe", "changed", "from_json", "read_part", "to_json"]
 
@@ -158,7 +158,7 @@ PARTS: Mapping[str, Mapping[str, type]] = {
         "all": AllSizes,
         "random": RandomSize,
     },
-    "update": {"sgd": SGD, "adam": Adam},
+    "update": {"sgd": SGD, "adam": Adam, "on-simplex": OnSimplex},
     "start": {
         "random": RandomImages,
         "first": FirstImages,

@@ -176,6 +176,7 @@ def test_the_idc_protocol_keeps_its_momentum():
         ("dsa", "dsa"),
         ("dm", "dsa"),
         ("mtt", "mtt"),
+        ("frepo", "frepo"),
     ],
 )
 def test_a_set_is_tested_as_its_method_was_published(method: str, expected: str):
@@ -183,6 +184,12 @@ def test_a_set_is_tested_as_its_method_was_published(method: str, expected: str)
 
     assert protocol_for(None, subject).name == expected
     assert protocol_for("idc", subject).name == "idc"
+
+
+def test_frepo_is_dsa_on_the_labels_that_were_learned():
+    subject = Subject(data="mnist", method="frepo")
+    expected = replace(protocol_for("dsa", subject), name="frepo", labels="soft")
+    assert protocol_for(None, subject) == expected
 
 
 def test_every_default_is_a_protocol():

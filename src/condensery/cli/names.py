@@ -22,10 +22,10 @@ DATA_SETS = (
     *("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"),
     *("imagenet-10", "imagenet-100", "imagenette"),
 )
-METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "mtt", "nested")
+METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "mtt", "frepo", "nested")
 PRESETS = ("smoke", "quick", "standard", "paper")
 SIZES = ("one", "most-learnable", "all", "random")
-PROTOCOLS = ("idc", "dc", "dsa", "mtt", "kip")
+PROTOCOLS = ("idc", "dc", "dsa", "mtt", "kip", "frepo")
 PRECISIONS = ("fp32", "bf16")
 IMPORTS = ("dc", "dsa", "dm", "mtt", "idc", "dream", "mdc", "kip", "folder")
 IMAGE_DTYPES = ("uint8", "float16", "float32")

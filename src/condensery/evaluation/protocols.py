@@ -116,6 +116,18 @@ def _kip(subject: Subject) -> Protocol:
     )
 
 
+def _frepo(subject: Subject) -> Protocol:
+    """The evaluation of FRePo as far as DSA's goes: that of DSA, on the labels that were learned.
+
+    A set that has learned none is trained on with its classes.
+
+    Source:
+        Zhou, Nezhadarya, Ba 2022 (FRePo). Differs: SGD on the cross-entropy; the release takes
+        Adam steps on the squared error and tests a running average of the weights.
+    """
+    return replace(_dsa(subject), name="frepo", labels="soft")
+
+
 def _half(name: str, augment: Identity | PerExample, *, epochs: int) -> Protocol:
     """What DC, DSA, DM and MTT share: one drop just behind the middle."""
     return Protocol(
@@ -136,10 +148,18 @@ PROTOCOLS: dict[str, Callable[[Subject], Protocol]] = {
     "dsa": _dsa,
     "mtt": _mtt,
     "kip": _kip,
+    "frepo": _frepo,
 }
 """Every protocol that has a name."""
 
-DEFAULTS: Mapping[str, str] = {"dc": "dc", "dsa": "dsa", "dm": "dsa", "mtt": "mtt", "kip": "kip"}
+DEFAULTS: Mapping[str, str] = {
+    "dc": "dc",
+    "dsa": "dsa",
+    "dm": "dsa",
+    "mtt": "mtt",
+    "kip": "kip",
+    "frepo": "frepo",
+}
 """``{method: protocol}`` of the methods that were not published with ``idc``."""
 
 

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.methods import dc, dm, dream, dsa, idc, kip, mdc, mtt, nested
+from condensery.methods import dc, dm, dream, dsa, frepo, idc, kip, mdc, mtt, nested
 from condensery.recipe import Recipe
 
 __all__ = ["METHODS", "Method", "recipe_for"]
@@ -87,6 +87,12 @@ METHODS: Mapping[str, Method] = {
         presets=mtt.PRESETS,
         paper="Cazenavette et al., CVPR 2022, arXiv 2203.11932",
         summary="one size: train on the set, arrive where training on real images arrived",
+    ),
+    "frepo": Method(
+        recipe=frepo.recipe,
+        presets=frepo.PRESETS,
+        paper="Zhou, Nezhadarya, Ba, NeurIPS 2022, arXiv 2206.00719",
+        summary="one size: ridge regression on features of networks grown on the set, and labels",
     ),
     "nested": Method(
         recipe=nested.recipe,
