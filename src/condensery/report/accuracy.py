@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["Comparison", "Key", "Point", "compare", "recorded"]
+__all__ = ["Comparison", "Key", "Point", "compare", "recorded", "training_of"]
 
 Record = Mapping[str, Any]
 
@@ -72,19 +72,9 @@ class Comparison:
         return (self.network, self.protocol, self.epochs, self.steps, self.precision)
 
     @property
-    def length(self) -> str:
-        """How long a network was trained, in words."""
-        if self.steps is not None:
-            return f"{self.steps:,} steps"
-        if self.protocol == "kip":
-            return "by regression, without training"
-        return "length not recorded" if self.epochs is None else f"{self.epochs:,} epochs"
-
-    @property
     def training(self) -> str:
         """Protocol, length and precision in words: all of ``title`` but the network."""
-        words = [f"protocol {self.protocol}", self.length]
-        return ", ".join(words if self.precision == "fp32" else [*words, self.precision])
+        return training_of(self.key)
 
     @property
     def title(self) -> str:
@@ -104,6 +94,19 @@ class Comparison:
             for points in (self.ours, self.random)
         )
         return ours, random
+
+
+def training_of(key: Key) -> str:
+    """Protocol, length and precision in words."""
+    _, protocol, epochs, steps, precision = key
+    if steps is not None:
+        length = f"{steps:,} steps"
+    elif protocol == "kip":
+        length = "by regression, without training"
+    else:
+        length = "length not recorded" if epochs is None else f"{epochs:,} epochs"
+    words = [f"protocol {protocol}", length]
+    return ", ".join(words if precision == "fp32" else [*words, precision])
 
 
 def compare(observations: Iterable[Record]) -> tuple[Comparison, ...]:

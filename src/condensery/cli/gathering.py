@@ -1,0 +1,238 @@
+"""What several runs, condensed files and comparisons say, read from their files without torch.
+
+Knows nothing about pages.
+"""
+
+from __future__ import annotations
+
+import csv
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from condensery.cli.metrics import read_metrics
+from condensery.cli.reporting import about, check_condensed
+from condensery.cli.run_folder import RunFolder
+from condensery.errors import ArtifactError
+from condensery.report import read_condensed
+from condensery.report.accuracy import Key, Point, compare, recorded
+from condensery.report.condensed_file import CondensedFile
+from condensery.report.facts import made, size_of
+from condensery.report.table import Cell
+from condensery.report.versus import Entry, beside, entry
+
+__all__ = ["check_there", "gathered", "is_comparison", "run_folder"]
+
+_COMPARISON, _MARK, _TABLE = "comparison.json", "condensery_comparison", "table.csv"
+_FACTS = ("Method", "Seed", "Stored as", "Time to condense", "Peak memory", "Machine", "Versions")
+
+
+def check_there(path: Path) -> None:
+    """Refuse a path that leads nowhere.
+
+    Raises:
+        ArtifactError: Saying what may be named.
+    """
+    if not path.exists():
+        raise ArtifactError(
+            f"{path}: there is no such run or file. Give the --out of a `condensery condense` or "
+            "`compare`, or a condensed file."
+        )
+
+
+def is_comparison(path: Path) -> bool:
+    """Whether it is the folder of a `condensery compare`."""
+    return (path / _COMPARISON).is_file()
+
+
+def run_folder(path: Path) -> RunFolder | None:
+    """The run that a path names: its folder, or the condensed file in it."""
+    folder = RunFolder(path if path.is_dir() else path.parent)
+    named = path.is_dir() or path.name == folder.condensed.name
+    return folder if named and folder.recipe.is_file() else None
+
+
+def gathered(paths: Sequence[Path]) -> list[Entry]:
+    """The lines of everything that is named, in that order; what stood beside comes last.
+
+    Raises:
+        ArtifactError: If one is no run, comparison or condensed file, or is not finished.
+    """
+    for path in paths:
+        check_there(path)
+    runs: list[Entry] = []
+    others: list[Entry] = []
+    for path, name in zip(paths, _names(paths), strict=True):
+        if is_comparison(path):
+            found = _comparison(path)
+            named = [f"{name}: {each.name}" for each in found] if len(paths) > 1 else None
+            for index, each in enumerate(found):
+                own = each if named is None or not each.run else replace(each, name=named[index])
+                (runs if own.run else others).append(own)
+        else:
+            own, besides = _run(path, name)
+            runs.append(own)
+            others.extend(besides)
+    return [*runs, *others]
+
+
+def _names(paths: Sequence[Path]) -> list[str]:
+    """The shortest end of each path that tells it from the others."""
+    parts: list[tuple[str, ...]] = []
+    for path in paths:
+        whole = path.absolute()
+        if run_folder(path) is not None and not path.is_dir():
+            whole = whole.parent
+        elif not path.is_dir():
+            whole = whole.with_suffix("")
+        parts.append(whole.parts)
+    for length in range(1, max(map(len, parts)) + 1):
+        names = ["/".join(own[-length:]) for own in parts]
+        if len(set(names)) == len(names):
+            return names
+    raise ArtifactError(
+        f"{paths[0]}: the same run was named twice. Name every run once; {len(paths)} were given."
+    )
+
+
+def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
+    """A run folder, or a condensed file with what it carries itself."""
+    folder = run_folder(path)
+    observations: list[dict[str, Any]] = []
+    known: Mapping[str, Any] = {}
+    if folder is not None:
+        facts = folder.facts()
+        check_condensed(folder)
+        observations = read_metrics(folder.observations)
+        known = about(folder, facts)
+    elif path.is_dir():
+        raise ArtifactError(
+            f"{path}: is a folder without recipe.json or {_COMPARISON}, so it is neither a run nor "
+            "a comparison. Give the --out of a `condensery condense` or `compare`, or a condensed "
+            "file."
+        )
+    file = read_condensed(path if folder is None else folder.condensed)
+    comparisons = compare(observations) or recorded(file.manifest.get("observations") or ())
+    data: Mapping[str, Any] = known.get("data") or file.manifest.get("data") or {}
+    own = entry(
+        name,
+        comparisons,
+        where=str(path),
+        method=str(file.manifest.get("method") or ""),
+        ipc=file.sizes,
+        bytes=file.bytes,
+        data=data,
+        facts=_facts(file, known),
+    )
+    return own, beside(own, comparisons)
+
+
+def _facts(file: CondensedFile, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
+    words = dict(made(file, known))
+    return (
+        *((word, words[word]) for word in _FACTS if words[word] != "not recorded"),
+        ("File", size_of(file.file_bytes)),
+    )
+
+
+def _comparison(path: Path) -> list[Entry]:
+    """One line a contender, from the table that the comparison has written."""
+    facts = _json(path / _COMPARISON)
+    fixed: Mapping[str, Any] = facts.get("fixed") or {}
+    if _MARK not in facts or "ipc" not in fixed:
+        raise ArtifactError(f"{path / _COMPARISON}: is no comparison's. Give another folder.")
+    table = path / _TABLE
+    observations = read_metrics(path / "observations.jsonl")
+    if not table.is_file() or not observations:
+        raise ArtifactError(
+            f"{path}: nothing has been evaluated yet, so there is no accuracy to compare. Go on "
+            "with the `condensery compare` that began it."
+        )
+    keys = {each.key[0]: each.key for each in compare(observations)}
+    seconds = _seconds(observations)
+    with table.open(encoding="utf-8", newline="") as file:
+        lines = [line for line in csv.DictReader(file) if line["kind"] == "measured"]
+    data = {name: fixed.get(f"data {name}") for name in ("name", "fingerprint", "test_fingerprint")}
+    found: list[Entry] = []
+    for name in dict.fromkeys(line["contender"] for line in lines):
+        own = [line for line in lines if line["contender"] == name]
+        baseline = name in ("a", "b", "c") and fixed.get("base") != "idc"
+        file = _set_of(path, name)
+        found.append(
+            Entry(
+                name=name,
+                run=name != "random",
+                where=f"{path} ({name})" if name != "random" else f"random, beside {path}",
+                method="" if baseline else name,
+                ipc=int(fixed["ipc"]),
+                points=_points(own, keys, seconds.get(name, {})),
+                averages=_averages(own, keys),
+                over=own[0]["over"],
+                bytes=() if file is None else file.bytes,
+                data=data,
+                facts=(("Method", name),) if file is None else _facts(file, {}),
+            )
+        )
+    return found
+
+
+def _points(
+    lines: Sequence[Mapping[str, str]], keys: Mapping[str, Key], seconds: Mapping[int, float]
+) -> dict[Key, tuple[Point, ...]]:
+    found: dict[Key, list[Point]] = {}
+    for line in lines:
+        if line["size"] != "average":
+            size = int(line["size"])
+            point = Point(
+                size=size,
+                mean=float(line["accuracy"]),
+                std=float(line["std"]) if line["std"] else None,
+                networks=int(line["count"]),
+                seconds=seconds.get(size),
+            )
+            found.setdefault(keys[line["network"]], []).append(point)
+    return {key: tuple(points) for key, points in found.items()}
+
+
+def _averages(
+    lines: Sequence[Mapping[str, str]], keys: Mapping[str, Key]
+) -> dict[tuple[Key, tuple[int, ...]], Cell]:
+    found: dict[tuple[Key, tuple[int, ...]], Cell] = {}
+    for line in lines:
+        if line["size"] == "average":
+            own = [x for x in lines if x["network"] == line["network"] and x["size"] != "average"]
+            sizes = tuple(sorted(int(x["size"]) for x in own))
+            found[keys[line["network"]], sizes] = Cell(
+                mean=float(line["accuracy"]),
+                std=float(line["std"]) if line["std"] else None,
+                count=int(line["count"]),
+            )
+    return found
+
+
+def _seconds(observations: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
+    """``{contender: {size: mean seconds of a network}}``."""
+    took: dict[str, dict[int, list[float]]] = {}
+    for seen in observations:
+        sizes = took.setdefault(str(seen["set"]), {})
+        sizes.setdefault(int(seen["size"]), []).append(float(seen["seconds"]))
+    return {
+        name: {size: sum(each) / len(each) for size, each in sizes.items()}
+        for name, sizes in took.items()
+    }
+
+
+def _set_of(path: Path, name: str) -> CondensedFile | None:
+    """The first set of a contender; ``None`` for one that has another set for every size."""
+    found = sorted((path / "sets").glob(f"{name.replace(':', '-')}-seed*.safetensors"))
+    return read_condensed(found[0]) if found else None
+
+
+def _json(path: Path) -> Mapping[str, Any]:
+    try:
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ArtifactError(f"{path}: is no JSON ({error}). The file is damaged.") from error
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,291 @@
+"""Several runs side by side: one line each, and what stood beside them, by protocol and network.
+
+Refuses what cannot be compared, and says what is left out. Knows nothing about files or pages.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from condensery.errors import ConfigError, nearest
+from condensery.report.accuracy import Comparison, Key, Point, training_of
+from condensery.report.table import Cell, Row, Table
+
+__all__ = ["Entry", "Versus", "beside", "check_data", "entry", "set_against"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Entry:
+    """A line: a condensed set, or real images that stood beside.
+
+    Attributes:
+        name: Of the line.
+        run: Whether it was asked for; others only stood beside, and are no reason to refuse.
+        where: What the user named, for messages.
+        method: As published figures name it; empty for none.
+        ipc: Images per class of the whole set.
+        points: Accuracies by network and protocol.
+        averages: Means over just these sizes, where they are known better than from ``points``.
+        over: What deviations are over.
+        bytes: Of the sizes 1..N; empty where unknown.
+        data: ``name``, ``fingerprint``, ``test_fingerprint``; what is unknown is left out.
+        facts: ``(word, value)`` of how it was made.
+    """
+
+    name: str
+    run: bool
+    where: str
+    method: str
+    ipc: int
+    points: Mapping[Key, tuple[Point, ...]]
+    averages: Mapping[tuple[Key, tuple[int, ...]], Cell] = field(default_factory=dict[Any, Cell])
+    over: str = "networks"
+    bytes: tuple[int, ...] = ()
+    data: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    facts: tuple[tuple[str, str], ...] = ()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Versus:
+    """One network and protocol.
+
+    Attributes:
+        key: These, with length and precision.
+        training: The protocol in words.
+        table: The numbers.
+        entries: One a row.
+        averaged: Sizes that ``Avg.`` is over.
+        missing: Runs that were not tested so.
+    """
+
+    key: Key
+    training: str
+    table: Table
+    entries: tuple[Entry, ...]
+    averaged: tuple[int, ...]
+    missing: tuple[str, ...]
+
+
+def entry(
+    name: str,
+    comparisons: Iterable[Comparison],
+    *,
+    where: str,
+    method: str,
+    ipc: int,
+    bytes: tuple[int, ...],
+    data: Mapping[str, Any],
+    facts: tuple[tuple[str, str], ...],
+) -> Entry:
+    """The line of a condensed set."""
+    return Entry(
+        name=name,
+        run=True,
+        where=where,
+        method=method,
+        ipc=ipc,
+        points={each.key: each.ours for each in comparisons if each.ours},
+        bytes=bytes,
+        data=data,
+        facts=facts,
+    )
+
+
+def beside(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:
+    """The lines of what stood beside a condensed set."""
+    found: dict[str, dict[Key, tuple[Point, ...]]] = {}
+    for each in comparisons:
+        for name, points in {"random": each.random, **each.beside}.items():
+            if points:
+                found.setdefault(name, {})[each.key] = points
+    return [
+        Entry(
+            name=name,
+            run=False,
+            where=f"{name}, beside {own.name}",
+            method=name,
+            ipc=max(point.size for each in points.values() for point in each),
+            points=points,
+        )
+        for name, points in found.items()
+    ]
+
+
+def check_data(entries: Sequence[Entry]) -> None:
+    """Refuse runs of different data.
+
+    Raises:
+        ConfigError: Naming both, and what differs.
+    """
+    for key, word in (("fingerprint", "training"), ("test_fingerprint", "test")):
+        known = [each for each in entries if each.run and each.data.get(key)]
+        for each in known[1:]:
+            first, other = known[0].data, each.data
+            if first[key] != other[key]:
+                raise ConfigError(
+                    f"{known[0].where} and {each.where} are of different {word} images: "
+                    f"{first.get('name')} with fingerprint {first[key]}, and {other.get('name')} "
+                    f"with {other[key]}. Accuracies on different data cannot be compared: report "
+                    "on them apart."
+                )
+
+
+def set_against(entries: Sequence[Entry], *, against: str | None) -> list[Versus]:
+    """A table for every network and protocol by which at least two lines can be compared.
+
+    Args:
+        entries: At least one run; what stood beside twice is merged by name, where the same
+            networks are behind it.
+        against: Name of the line that differences are to; the first run if ``None``.
+
+    Returns:
+        Those with the most runs first.
+
+    Raises:
+        ConfigError: If ``against`` is unknown, a run was not tested at all, or as no other
+            run was.
+    """
+    runs = [each for each in entries if each.run]
+    lines = [*runs, *_merged([each for each in entries if not each.run])]
+    names = [each.name for each in lines]
+    if against is not None and against not in names:
+        raise ConfigError(
+            f"--against {against}: there is no such line; there are {', '.join(names)}."
+            f"{nearest(against, names)}"
+        )
+    for each in runs:
+        if not each.points:
+            raise ConfigError(
+                f"{each.where}: nothing has been evaluated yet, so there is no accuracy to "
+                f"compare. Evaluate it first: condensery evaluate {each.where} --data DATA"
+            )
+    keys = list(dict.fromkeys(key for each in runs for key in each.points))
+    shared = [key for key in keys if sum(key in each.points for each in runs) > 1]
+    alone = [each for each in runs if len(runs) > 1 and not each.points.keys() & set(shared)]
+    if alone:
+        other = next(key for each in runs if each is not alone[0] for key in each.points)
+        raise ConfigError(
+            f"{alone[0].where}: was tested as no other of these, and accuracies of different "
+            f"networks, protocols, lengths or precisions cannot be compared. {_tested(runs)}. "
+            f"Test it as the others: condensery evaluate {alone[0].where} --data DATA "
+            f"{_words_of(other)}"
+        )
+    found = [_versus(key, lines, against or runs[0].name) for key in shared or keys]
+    return sorted(found, key=lambda each: len(each.missing))
+
+
+def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
+    own = [each for each in lines if key in each.points]
+    tested = [{point.size for point in each.points[key]} for each in own if each.run]
+    sizes = tuple(sorted(set[int]().union(*tested)))
+    averaged = tuple(sorted(set(sizes).intersection(*tested)))
+    averages = {each.name: _average(each, key, averaged) for each in own}
+    to = averages.get(against)
+    rows: list[Row] = []
+    for each in own:
+        average = averages[each.name]
+        gain = None if average is None or to is None else average.mean - to.mean
+        cells = {p.size: Cell(mean=p.mean, std=p.std, count=p.networks) for p in each.points[key]}
+        rows.append(
+            Row(
+                name=each.name,
+                cells={size: cells[size] for size in sizes if size in cells},
+                average=average,
+                difference=gain,
+            )
+        )
+    alone = all(each.over == "condensations" for each in own)
+    return Versus(
+        key=key,
+        training=training_of(key),
+        table=Table(
+            network=key[0],
+            sizes=sizes,
+            rows=tuple(rows),
+            over="condensations" if alone else "networks",
+            reference=against if to is not None else None,
+        ),
+        entries=tuple(own),
+        averaged=averaged,
+        missing=tuple(each.name for each in lines if each.run and key not in each.points),
+    )
+
+
+def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Cell | None:
+    """Over the sizes first, seed by seed: its deviation is then that of the average."""
+    if (key, sizes) in entry.averages:
+        return entry.averages[key, sizes]
+    points = {point.size: point for point in entry.points[key]}
+    if not sizes or any(size not in points for size in sizes):
+        return None
+    chosen = [points[size] for size in sizes]
+    seeds = [set(point.by_seed) for point in chosen]
+    mean = math.fsum(point.mean for point in chosen) / len(chosen)
+    if not seeds[0] or any(each != seeds[0] for each in seeds):
+        return Cell(mean=mean, std=None, count=min(point.networks for point in chosen))
+    values = [
+        math.fsum(point.by_seed[seed] for point in chosen) / len(chosen)
+        for seed in sorted(seeds[0])
+    ]
+    if len(values) < 2:
+        return Cell(mean=mean, std=None, count=len(values))
+    square = math.fsum((value - mean) ** 2 for value in values)
+    return Cell(mean=mean, std=math.sqrt(square / (len(values) - 1)), count=len(values))
+
+
+def _merged(entries: Sequence[Entry]) -> list[Entry]:
+    """One line a name, where what is known twice is the same; else each beside its own run."""
+    found: list[Entry] = []
+    for each in entries:
+        for index, other in enumerate(found):
+            if other.name == each.name and (joined := _joined(other, each)) is not None:
+                found[index] = joined
+                break
+        else:
+            taken = any(other.name == each.name for other in found)
+            found.append(replace(each, name=each.where) if taken else each)
+    return found
+
+
+def _joined(first: Entry, second: Entry) -> Entry | None:
+    """Both as one, or ``None`` if they contradict each other."""
+    points = dict(first.points)
+    for key, own in second.points.items():
+        by_size = {point.size: point for point in points.get(key, ())}
+        for point in own:
+            known = by_size.get(point.size)
+            if known is None:
+                by_size[point.size] = point
+            elif not _same(known, point):
+                return None
+            elif point.networks > known.networks:
+                by_size[point.size] = point
+        points[key] = tuple(by_size[size] for size in sorted(by_size))
+    return replace(first, points=points, ipc=max(first.ipc, second.ipc))
+
+
+def _same(first: Point, second: Point) -> bool:
+    """Whether the same networks are behind both, as far as both know them."""
+    common = first.by_seed.keys() & second.by_seed.keys()
+    if common:
+        return all(first.by_seed[seed] == second.by_seed[seed] for seed in common)
+    return (first.mean, first.networks) == (second.mean, second.networks)
+
+
+def _tested(runs: Sequence[Entry]) -> str:
+    return ". ".join(
+        f"{each.name}: " + "; ".join(f"{key[0]} by {training_of(key)}" for key in each.points)
+        for each in runs
+    )
+
+
+def _words_of(key: Key) -> str:
+    network, protocol, epochs, steps, precision = key
+    length = f" --steps {steps}" if steps else f" --epochs {epochs}" if epochs else ""
+    exact = "" if precision == "fp32" else f" --precision {precision}"
+    name = protocol.removesuffix("-soft")
+    soft = " --labels soft" if name != protocol else ""
+    return f"--protocol {name}{soft} --networks {network}{length}{exact}"
