@@ -30,6 +30,7 @@ __all__ = [
     "crop",
     "cutout",
     "flip",
+    "look_at",
     "rotate",
     "saturation",
     "scale",
@@ -138,7 +139,7 @@ def _axes(images: Images) -> tuple[Tensor, Tensor, torch.dtype]:
     return x, y[:, None], dtype
 
 
-def _look_at(images: Images, x: Tensor, y: Tensor) -> Images:
+def look_at(images: Images, x: Tensor, y: Tensor) -> Images:
     """Show the images at coordinates that broadcast to ``[draw, height, width]``.
 
     Bilinear, zero outside. Coordinates are written out by the callers rather than by
@@ -160,7 +161,7 @@ def scale(images: Images, *, x: Float[Tensor, "draw"], y: Float[Tensor, "draw"])
     """Multiply the coordinates to look at by ``x`` and ``y``: below 1 enlarges the image."""
     across, down, dtype = _axes(images)
     by_x, by_y = (part.to(images.device, dtype)[:, None, None] for part in (x, y))
-    return _look_at(images, by_x * across, by_y * down)
+    return look_at(images, by_x * across, by_y * down)
 
 
 def rotate(images: Images, *, degrees: Float[Tensor, "draw"]) -> Images:
@@ -168,4 +169,4 @@ def rotate(images: Images, *, degrees: Float[Tensor, "draw"]) -> Images:
     across, down, dtype = _axes(images)
     angle = torch.deg2rad(degrees.double())
     cos, sin = (part.to(images.device, dtype)[:, None, None] for part in (angle.cos(), angle.sin()))
-    return _look_at(images, cos * across - sin * down, sin * across + cos * down)
+    return look_at(images, cos * across - sin * down, sin * across + cos * down)

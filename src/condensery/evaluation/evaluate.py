@@ -178,6 +178,10 @@ def subject_of(condensed: CondensedSet, *, data: str) -> Subject:
         method=condensed.method,
         step_size=condensed.manifest["learned_step_size"],
         regression=regression_of(condensed.manifest["recipe"]),
+        classes=condensed.classes,
+        side=min(condensed.images.shape[2:]),
+        mean=condensed.mean,
+        std=condensed.std,
     )
 
 

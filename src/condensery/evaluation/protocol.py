@@ -31,6 +31,10 @@ class Subject:
         method: What condensed the set, for example ``"dm"``; decides the protocol if nobody does.
         step_size: What the set has learned to be trained with, or ``None``.
         regression: The kernel regression that the set was condensed for, or ``None``.
+        classes: How many there are.
+        side: Pixels of the shorter side of an image.
+        mean: Per channel, what images are normalised with.
+        std: As ``mean``.
     """
 
     data: str
@@ -39,6 +43,10 @@ class Subject:
     method: str = ""
     step_size: float | None = None
     regression: RidgeRegression | None = None
+    classes: int = 10
+    side: int = 32
+    mean: tuple[float, ...] = (0.485, 0.456, 0.406)
+    std: tuple[float, ...] = (0.229, 0.224, 0.225)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

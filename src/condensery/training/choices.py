@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from condensery.augment import Identity, PerExample, Siamese
+from condensery.augment import Identity, PerExample, PhotoPerExample, Siamese
 from condensery.errors import ConfigError
 
 __all__ = ["SGDTraining"]
@@ -34,7 +34,7 @@ class SGDTraining:
     lr: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    augment: Identity | Siamese | PerExample = _COLOR_CROP
+    augment: Identity | Siamese | PerExample | PhotoPerExample = _COLOR_CROP
     cutmix: float = 0.5
 
     def __post_init__(self) -> None:
