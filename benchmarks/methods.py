@@ -30,6 +30,7 @@ import torch
 
 import condensery
 from condensery.evaluation import Observation
+from condensery.selection import Trained
 
 Record = dict[str, Any]
 
@@ -66,13 +67,13 @@ _EXPERTS = {"schedule.trajectories": "4", "step.first": "0.06"}
 _LENGTHS: tuple[tuple[str, int, int, dict[str, str]], ...] = (
     ("dm", 250, 500, {}),
     ("kip", 30, 30, {}),
-    ("idc", 7, 13, {}),
-    ("dc", 6, 14, {}),
-    ("mdc", 7, 13, {}),
+    ("idc", 5, 10, {}),
+    ("dc", 5, 10, {}),
+    ("mdc", 5, 10, {}),
     ("mtt", 100, 50, _EXPERTS),
-    ("nested", 7, 13, {}),
-    ("dsa", 6, 14, {}),
-    ("dream", 7, 13, {}),
+    ("nested", 5, 10, {}),
+    ("dsa", 5, 10, {}),
+    ("dream", 5, 10, {}),
 )
 """``(method, outer iterations for 1 image per class, for 10, changed keys)``."""
 
@@ -159,6 +160,7 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
     command += _set({"iterations": str(row.iterations), **settings})
     cost = measured([*command, "--no-evaluate", "--overwrite", "--out", str(out)])
     condensed = condensery.CondensedSet.load(out / "condensed.safetensors")
+    beside = selections(data, arguments.work)
     known = [Observation(**o) for r in read(arguments.out) for o in r["observations"]]
     observations = [
         observation
@@ -171,7 +173,7 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
             seeds=arguments.networks,
             steps=arguments.steps,
             precision=arguments.precision,
-            beside=["random", selection(data, size, arguments.work)],
+            beside=["random", beside[size]],
             known=known,
         ).observations
     ]
@@ -211,15 +213,23 @@ def measured(words: Sequence[str]) -> Record:
     }
 
 
-def selection(data: condensery.Data, size: int, work: Path) -> condensery.CondensedSet:
-    """K-means images of one size, chosen once for all rows."""
-    path = work / f"k-means-{size}.safetensors"
-    if not path.exists():
-        chosen = condensery.select(
-            data, by="k-means", ipc=size, network="convnet3-w32", train_steps=300
-        )
-        chosen.save(path)
-    return condensery.CondensedSet.load(path)
+def selections(data: condensery.Data, work: Path) -> dict[int, condensery.CondensedSet]:
+    """K-means images by size, chosen once for all rows, by the features of one network."""
+    trained: Trained = {}
+    paths = {
+        n: work / f"k-means-{n}.safetensors" for n in sorted({n for r in ROWS for n in r.tested})
+    }
+    for size, path in paths.items():
+        if not path.exists():
+            condensery.select(
+                data,
+                by="k-means",
+                ipc=size,
+                network="convnet3-w32",
+                train_steps=300,
+                trained=trained,
+            ).save(path)
+    return {size: condensery.CondensedSet.load(path) for size, path in paths.items()}
 
 
 def table(records: Iterable[Record]) -> str:
