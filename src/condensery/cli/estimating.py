@@ -28,11 +28,14 @@ class Estimate:
     Attributes:
         condensing: Seconds.
         testing: Seconds.
+        share: Of the processor that this process got while it probed, in 0..1; the rest went to
+            other processes, or it waited.
         lines: How that was found, for people.
     """
 
     condensing: float
     testing: float
+    share: float
     lines: tuple[str, ...]
 
 
@@ -40,7 +43,7 @@ def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
     """Probe what is missing of a comparison; writes nothing."""
     pending = folder.pending(plan, quietly)
     trained, networks = folder.networks(plan, data)
-    began = time.monotonic()
+    began, worked = time.monotonic(), time.process_time()
     costs: dict[tuple[str, ...], GroupCost] = {}
     condensing, lines = 0.0, list[str]()
     names = [tuple(run.name for run in each.group.runs) for each in pending]
@@ -71,11 +74,12 @@ def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
         if any(cost.taken < len(cost.group.runs) for cost in costs.values())
         else f"memory: the probe reached {_peak(plan.device)}"
     )
+    took = time.monotonic() - began
+    share = min(1.0, (time.process_time() - worked) / (took * plan.threads))
     lines.append(
-        f"probed in {duration(time.monotonic() - began)}, from three steps of everything; what "
-        "else runs on this machine changes it, and it may be wrong by half"
+        f"probed in {duration(took)} by three steps of everything: rough, it may be wrong by half"
     )
-    return Estimate(condensing=condensing, testing=tests.seconds, lines=tuple(lines))
+    return Estimate(condensing=condensing, testing=tests.seconds, share=share, lines=tuple(lines))
 
 
 def long(seconds: float) -> str:

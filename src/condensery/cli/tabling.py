@@ -41,6 +41,10 @@ from condensery.errors import ConfigError, DataError
 __all__ = ["Job", "found", "job", "told", "work"]
 
 
+_BUSY = 0.8
+"""Of the processor's time; with less of it an estimate says that others were at work."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Job:
     """The comparison of one data set.
@@ -183,9 +187,15 @@ def work(
 
 def told(found: Estimate) -> str:
     """An estimate in words."""
-    total = long(found.condensing + found.testing)
+    total = found.condensing + found.testing
     parts = f"condensing {long(found.condensing)}, testing {long(found.testing)}"
-    return "\n  ".join((f"estimate: about {total} here ({parts})", *found.lines))
+    lines = [f"estimate: about {long(total)} as this machine is now ({parts})"]
+    if found.share < _BUSY:
+        lines.append(
+            f"busy: other processes took time, this one had {found.share:.0%} of its threads'; "
+            f"alone it may take {long(found.share * total)}"
+        )
+    return "\n  ".join((*lines, *found.lines))
 
 
 def _write(

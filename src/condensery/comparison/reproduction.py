@@ -60,7 +60,8 @@ class Reproduction:
     Attributes:
         paper: The table.
         budget: Preset that it was made with.
-        parts: ``{data set: its comparison}``, in the order shown.
+        parts: ``{data set: its comparison}``, in the order shown, with what the paper prints
+            as ``published``.
         missing: ``{data set: how to give it}``.
     """
 
@@ -86,11 +87,11 @@ class Reproduction:
     def entries(self, content: Content, table: Table) -> list[Entry]:
         """The rows."""
         found: list[Entry] = []
-        c = self._published(content, "c") or self._published(content, "idc")
+        c = content.published.get("c") or content.published.get("idc")
         against = None if c is None else c.average(table.sizes)
         for row in table.rows:
             made = content.made[row.name]
-            theirs = self._published(content, row.name)
+            theirs = content.published.get(row.name)
             found.append(
                 Entry(
                     name=row.name,
@@ -128,9 +129,7 @@ class Reproduction:
 
     def verdicts(self, content: Content, table: Table) -> list[str]:
         """Whether the paper's relations between its rows are found here, one sentence each."""
-        known = {row.name: self._published(content, row.name) for row in table.rows}
-        printed = {name: each for name, each in known.items() if each is not None}
-        found = relations(table, printed, row=_COMPARED)
+        found = relations(table, content.published, row=_COMPARED)
         lines = [_verdict(relation) for relation in found]
         return [*lines, _measure(table)] if lines else []
 
@@ -142,16 +141,15 @@ class Reproduction:
             for name in content.made
         )
 
-    def _published(self, content: Content, name: str) -> Published | None:
-        """What the paper itself prints; other papers have other protocols."""
-        found = content.published.get(name)
-        return found if found is not None and found.source == self.paper.paper else None
-
 
 def printed_in(paper: PaperTable, data: str, names: Sequence[str]) -> dict[str, Published]:
-    """What is known of the rows of a table, on a data set."""
+    """What the paper itself prints of rows, on a data set; other papers have other protocols."""
     found = {name: published(data, name, ipc=paper.ipc) for name in names}
-    return {name: each for name, each in found.items() if each is not None}
+    return {
+        name: each
+        for name, each in found.items()
+        if each is not None and each.source == paper.paper
+    }
 
 
 def _cells(

@@ -66,10 +66,7 @@ def reproduction_csv(found: Reproduction) -> str:
     for data, content in found.parts.items():
         for table in content.tables:
             for row in table.rows:
-                printed = content.published.get(row.name)
-                theirs = None
-                if printed is not None and printed.source == found.paper.paper:
-                    theirs = printed
+                theirs = content.published.get(row.name)
                 cells: list[tuple[int | str, Cell | None]] = [
                     *((size, row.cells.get(size)) for size in table.sizes),
                     ("average", row.average),
@@ -92,7 +89,7 @@ def reproduction_csv(found: Reproduction) -> str:
                             **_measured(cell, table),
                             "difference": _number(row.difference if size == "average" else None),
                             "published": "" if known is None else repr(round(known / 100, 6)),
-                            "source": "" if known is None else found.paper.paper,
+                            "source": "" if known is None or theirs is None else theirs.source,
                         }
                     )
     return buffer.getvalue()
