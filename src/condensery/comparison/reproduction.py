@@ -135,11 +135,7 @@ class Reproduction:
 
     @property
     def _printed(self) -> bool:
-        return any(
-            self._published(content, name)
-            for content in self.parts.values()
-            for name in content.made
-        )
+        return any(content.published for content in self.parts.values())
 
 
 def printed_in(paper: PaperTable, data: str, names: Sequence[str]) -> dict[str, Published]:
