@@ -31,7 +31,7 @@ def test_a_choice_says_what_it_reaches_of_what_and_how_that_was_measured():
     said = by_accuracy(measured(0.60, 0.76, 0.80), 0.9, largest=3).why
     assert "size 2 of 3: 76.0 ± 0.4 % of 80.0 ± 0.4 % at full size (95.0 %, asked for 90 %)" in said
     assert "below it size 1 has most, 75.0 %" in said
-    assert said.endswith("Measured: protocol idc, 200 steps, convnet3, 3 seeds")
+    assert said.endswith("\nmeasured: protocol idc, 200 steps, convnet3, 3 seeds")
 
 
 def test_a_share_that_no_smaller_size_reaches_takes_the_whole_set_and_says_what_they_reach():

@@ -23,7 +23,7 @@ class Choice:
 
     Attributes:
         size: Images per class.
-        why: One line for people.
+        why: For people: what was chosen and what is next to it; on a second line how it is known.
     """
 
     size: int
@@ -80,7 +80,7 @@ def by_accuracy(
     if untested:
         sizes = "size" if len(untested) == 1 else "sizes"
         parts.append(f"not tested: {sizes} {', '.join(untested)}")
-    return Choice(size=size, why=f"{'; '.join(parts)}. Measured: {title(full)}")
+    return Choice(size=size, why=f"{'; '.join(parts)}\nmeasured: {title(full)}")
 
 
 def whole_measurement(

@@ -104,8 +104,8 @@ def test_the_largest_size_within_the_budget_is_chosen(budget: float, size: int):
 def test_a_choice_says_rate_length_and_how_it_was_measured():
     said = by_seconds(pace(epochs=5), 60, largest=10).why
     assert said.startswith(
-        "size 10 of 10: trains in about 5 s of 60 s, 10 steps of 500 ms (protocol idc). "
-        "Measured now: "
+        "size 10 of 10: trains in about 5 s of 60 s, 10 steps of 500 ms (protocol idc)\n"
+        "measured: now, "
     )
     assert "steps timed" in said
 

@@ -181,7 +181,7 @@ def _choice(
     text += f" of {_time(budget)}, {_how(chosen, pace)}"
     if above is not None:
         text += f"; size {above.size} takes {_time(above.seconds)}"
-    return Choice(size=chosen.size, why=f"{text}. Measured now: {pace.timed} steps timed")
+    return Choice(size=chosen.size, why=f"{text}\nmeasured: now, {pace.timed} steps timed")
 
 
 def _how(training: Training, pace: Pace) -> str:
