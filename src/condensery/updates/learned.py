@@ -23,7 +23,7 @@ __all__ = ["LearnedLabels", "LearnedStep"]
 class LearnedLabels:
     """Labels become numbers, one a class, that start one-hot and follow the gradient.
 
-    They are not held to a range or a sum: they are what the loss makes of them.
+    They are not held to a range or a sum, unless their update does that (``OnSimplex``).
 
     Attributes:
         update: How a gradient changes them.
