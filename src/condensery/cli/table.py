@@ -22,9 +22,10 @@ from condensery.cli.parser import one_of, setting, several, whole_numbers
 from condensery.errors import ConfigError, nearest
 
 if TYPE_CHECKING:
+    from condensery.cli import tabling
     from condensery.comparison import PaperTable
 
-__all__ = ["TABLES", "add_arguments", "run"]
+__all__ = ["TABLES", "add_arguments", "jobs", "run"]
 
 TABLES = ("mdc-1a", "mdc-1b", "mdc-1c", "mdc-2a", "mdc-2b")
 """As ``condensery.comparison`` knows them, without torch; a test holds the two together."""
@@ -117,6 +118,32 @@ def run(arguments: argparse.Namespace) -> int:
             print(f"{each.name:{width}}  {', '.join(each.data)}: {each.summary}")
         return 0
     table = paper_table(arguments.name)
+
+    from condensery.cli import tabling
+
+    wanted, missing = jobs(arguments, table)
+    for name, how in missing.items():
+        print(f"{name}: not here, left out. {how}", file=sys.stderr)
+    if arguments.dry_run:
+        for each in wanted:
+            print(each.outlook(), flush=True)
+            print(tabling.told(each.estimate()), flush=True)
+        return 0
+    for each in wanted:
+        print(each.outlook(), file=sys.stderr)
+    out = _folder(arguments)
+    print(tabling.work(out, table, wanted, budget=arguments.preset, missing=missing))
+    return 0
+
+
+def jobs(
+    arguments: argparse.Namespace, table: PaperTable
+) -> tuple[list[tabling.Job], dict[str, str]]:
+    """The comparisons of the data sets that are here, checked, and how to give the others.
+
+    Raises:
+        ConfigError, DataError, ArtifactError: Before anything is made.
+    """
     evaluation = _evaluation(arguments, table)
     check_testing(arguments, evaluation, ipc=table.ipc)
     given = _names(arguments, table)
@@ -124,24 +151,17 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli import tabling
     from condensery.cli.preflight import check_device
 
-    out = arguments.out or Path(f"{table.name}-{arguments.preset}")
     check_device(arguments.device)
-    wanted, missing = tabling.found(table, given, data_dir=arguments.data_dir, only=arguments.only)
-    for name, how in missing.items():
-        print(f"{name}: not here, left out. {how}", file=sys.stderr)
-    jobs = [
-        tabling.job(out / name, table, source, arguments, evaluation)
-        for name, source in wanted.items()
+    here, missing = tabling.found(table, given, data_dir=arguments.data_dir, only=arguments.only)
+    out = _folder(arguments)
+    found = [
+        tabling.job(out / name, table, load, arguments, evaluation) for name, load in here.items()
     ]
-    if arguments.dry_run:
-        for each in jobs:
-            print(each.outlook(), flush=True)
-            print(tabling.told(each.estimate()), flush=True)
-        return 0
-    for each in jobs:
-        print(each.outlook(), file=sys.stderr)
-    print(tabling.work(out, table, jobs, budget=arguments.preset, missing=missing))
-    return 0
+    return found, missing
+
+
+def _folder(arguments: argparse.Namespace) -> Path:
+    return arguments.out or Path(f"{arguments.name}-{arguments.preset}")
 
 
 def _evaluation(arguments: argparse.Namespace, table: PaperTable) -> EvaluationPlan:

@@ -131,7 +131,8 @@ class Reproduction:
         """Whether the paper's relations between its rows are found here, one sentence each."""
         found = relations(table, content.published, row=_COMPARED)
         lines = [_verdict(relation) for relation in found]
-        return [*lines, _measure(table)] if lines else []
+        measured = any(relation.error is not None for relation in found)
+        return [*lines, _measure(table)] if measured else lines
 
     @property
     def _printed(self) -> bool:
