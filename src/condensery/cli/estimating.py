@@ -43,6 +43,8 @@ def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
     """Probe what is missing of a comparison; writes nothing."""
     pending = folder.pending(plan, quietly)
     trained, networks = folder.networks(plan, data)
+    if not pending and trained == networks:
+        return Estimate(condensing=0.0, testing=0.0, share=1.0, lines=())
     began, worked = time.monotonic(), time.process_time()
     costs: dict[tuple[str, ...], GroupCost] = {}
     condensing, lines = 0.0, list[str]()

@@ -177,6 +177,7 @@ def work(
     written = ""
     names = [*table.data, *(each.name for each in jobs if each.name not in table.data)]
     with RunFolder(out).locked():
+        _parts(out, table, names)  # what cannot be read is said before any work
         for each in jobs:
             try:
                 compare(each.folder, each.plan, each.data)
@@ -188,6 +189,8 @@ def work(
 def told(found: Estimate) -> str:
     """An estimate in words."""
     total = found.condensing + found.testing
+    if not total:
+        return "estimate: nothing is left to do"
     parts = f"condensing {long(found.condensing)}, testing {long(found.testing)}"
     lines = [f"estimate: about {long(total)} as this machine is now ({parts})"]
     if found.share < _BUSY:
@@ -206,14 +209,19 @@ def _write(
     budget: str,
     missing: Mapping[str, str],
 ) -> str:
-    others = (path.parent.name for path in sorted(out.glob("*/content.json")))
-    read = {name: _content(out / name, table) for name in dict.fromkeys((*names, *others))}
-    parts = {name: content for name, content in read.items() if content is not None}
+    parts = _parts(out, table, names)
     left = {name: how for name, how in missing.items() if name not in parts}
     shown = Reproduction(paper=table, budget=budget, parts=parts, missing=left)
     text = reproduction_markdown(shown)
     texts = {"md": text, "csv": reproduction_csv(shown), "html": reproduction_page(shown)}
     return f"{text}\nTables: {write_tables(out, texts)}"
+
+
+def _parts(out: Path, table: PaperTable, names: Sequence[str]) -> dict[str, Content]:
+    """All comparisons that are in the folder; those of other names come last."""
+    others = (path.parent.name for path in sorted(out.glob("*/content.json")))
+    read = {name: _content(out / name, table) for name in dict.fromkeys((*names, *others))}
+    return {name: content for name, content in read.items() if content is not None}
 
 
 def _content(path: Path, table: PaperTable) -> Content | None:
