@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
+
 from condensery.cli import names
+from condensery.cli.condense import add_data
 from condensery.cli.evaluation import EVALUATIONS
 from condensery.data.named import NAMED
+from condensery.data.store import IMAGE_MEMORY
 from condensery.evaluation import LABELS, PROTOCOLS
 from condensery.methods import METHODS
 from condensery.recipe import PARTS
@@ -47,3 +51,9 @@ def test_the_precisions_are_those_of_training():
 
 def test_every_preset_says_how_its_result_is_evaluated():
     assert tuple(EVALUATIONS) == names.PRESETS
+
+
+def test_as_much_memory_is_for_images_as_the_library_says():
+    parser = argparse.ArgumentParser()
+    add_data(parser)
+    assert parser.parse_args([]).image_memory == IMAGE_MEMORY

@@ -110,6 +110,17 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
     )
     data.add_argument(
+        "--image-memory",
+        metavar="BYTES",
+        type=amount,
+        default=2_000_000_000,
+        help="decoded images up to which they are held in memory (default 2G); larger sets are "
+        "decoded into a file",
+    )
+    data.add_argument(
+        "--cache-dir", metavar="DIR", help="for such files (default: .condensery beside the data)"
+    )
+    data.add_argument(
         "--skip-corrupt", action="store_true", help="go on without images that cannot be read"
     )
     data.add_argument("--name", help="name of the data set, if not that of its path")

@@ -19,6 +19,7 @@ from condensery import __version__
 from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.names import DATA_SETS
 from condensery.data import Data, load_data
+from condensery.data.store import IMAGE_MEMORY
 from condensery.errors import ArtifactError, CondenseryError
 from condensery.recipe import Recipe, from_json, to_json
 
@@ -39,6 +40,8 @@ class Source:
         data_dir: Where data sets that are given by name lie.
         download: Whether one that is not there is fetched.
         classes: Class folders to read, of a folder of images; ``None`` is all.
+        image_memory: Bytes of decoded images that memory holds; larger sets go into a file.
+        cache_dir: Of such files; ``None`` is beside the data.
     """
 
     data: tuple[str, ...]
@@ -50,6 +53,8 @@ class Source:
     data_dir: str = "."
     download: bool = False
     classes: tuple[str, ...] | None = None
+    image_memory: int = IMAGE_MEMORY
+    cache_dir: str | None = None
 
     def load(self) -> Data:
         """Read it; raises what ``load_data`` raises."""
@@ -63,6 +68,8 @@ class Source:
             data_dir=self._path(self.data_dir),
             download=self.download,
             classes=self.classes,
+            image_memory=self.image_memory,
+            cache_dir=None if self.cache_dir is None else self._path(self.cache_dir),
         )
 
     def _path(self, text: str) -> str:

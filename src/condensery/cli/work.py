@@ -42,6 +42,8 @@ def source_of(arguments: argparse.Namespace, data: Sequence[str]) -> Source:
         data_dir=arguments.data_dir,
         download=arguments.download,
         classes=arguments.classes,
+        image_memory=arguments.image_memory,
+        cache_dir=arguments.cache_dir,
     )
 
 
@@ -55,6 +57,8 @@ def introduce(data: Data) -> None:
         f"{train.classes} classes to condense, {len(data.test):,} to test on",
         file=sys.stderr,
     )
+    if data.mapped is not None:
+        print(f"decoded images are kept in {data.mapped}", file=sys.stderr)
     if data.skipped:
         shown = ", ".join(data.skipped[:5])
         more = f" and {len(data.skipped) - 5} more" if len(data.skipped) > 5 else ""

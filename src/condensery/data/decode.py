@@ -1,7 +1,8 @@
 """Encoded images (PNG, JPEG, WebP, ...) become one tensor of bytes.
 
-Two passes: the first reads headers and decides channels and side, the second decodes straight
-into the tensor, on a few threads. Encoded bytes are held one block at a time.
+Two passes: the first reads headers and decides channels and side, the second decodes on a few
+threads, straight into the tensor, or block by block into a file where the tensor would be too
+large (``store``). Encoded bytes are held one block at a time.
 
 Knows nothing about labels, classes or splits.
 """
@@ -25,6 +26,7 @@ from torch import Tensor
 
 from condensery.data.fit import fit
 from condensery.data.modes import eight_bit, is_grey, upright, upright_size
+from condensery.data.store import Kept, Shelf
 from condensery.errors import DataError
 
 __all__ = ["Blocks", "Decoded", "Encoded", "blocks_of", "decode"]
@@ -62,11 +64,13 @@ class Decoded:
         images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
         kept: Positions of these images among the encoded ones, ascending.
         skipped: Names of the corrupt ones.
+        shelf: Where the images are kept, if not in memory.
     """
 
     images: UInt8[Tensor, "image channel height width"]
     kept: Int[Tensor, "image"]
     skipped: tuple[str, ...]
+    shelf: Shelf | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +91,10 @@ def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
     return lambda: (encoded[i : i + _BLOCK] for i in range(0, len(encoded), _BLOCK))
 
 
-def decode(blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str) -> Decoded:
-    """Decode images.
+def decode(
+    blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str, shelf: Shelf | None = None
+) -> Decoded:
+    """Decode images, or find them decoded.
 
     Args:
         blocks: The images.
@@ -96,10 +102,14 @@ def decode(blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str) 
             they must all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
         title: How errors call the source.
+        shelf: Where they are kept if they are too large for memory; ``None`` is never.
 
     Raises:
-        DataError: If an image cannot be read (unless skipped), none can be, or sizes differ.
+        DataError: If an image cannot be read (unless skipped), none can be, sizes differ, or
+            what is too large for memory cannot be kept.
     """
+    if shelf is not None and (known := shelf.find()) is not None:
+        return _on(shelf, known)
     with ThreadPoolExecutor(_THREADS) as pool:
         found = [entry for block in blocks() for entry in _spread(pool, _header, block)]
         if not found:
@@ -107,29 +117,64 @@ def decode(blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str) 
         headers = _readable(found, skip_corrupt=skip_corrupt, title=title)
         height, width = (size, size) if size else _one_side(headers, title=title)
         grey = all(header.grey for header in headers)
-        images = torch.zeros((len(found), 1 if grey else 3, height, width), dtype=torch.uint8)
-        rows = images.numpy()
+        shape = (len(found), 1 if grey else 3, height, width)
 
-        def into(task: tuple[int, Encoded]) -> _Header | _Corrupt:
-            position, encoded = task
-            entry = found[position]
-            if isinstance(entry, _Corrupt):
+        def into(rows: np.ndarray, block: Sequence[Encoded], position: int) -> None:
+            def one(task: tuple[int, Encoded]) -> _Header | _Corrupt:
+                place, encoded = task
+                entry = found[position + place]
+                if isinstance(entry, _Corrupt):
+                    return entry
+                pixels = _pixels(encoded, grey=grey, size=size)
+                if isinstance(pixels, _Corrupt):
+                    return pixels
+                rows[place] = pixels
                 return entry
-            pixels = _pixels(encoded, grey=grey, size=size)
-            if isinstance(pixels, _Corrupt):
-                return pixels
-            rows[position] = pixels
-            return entry
 
-        position = 0
-        for block in blocks():
-            tasks = list(enumerate(block, start=position))
-            found[position : position + len(block)] = _spread(pool, into, tasks)
-            position += len(block)
+            part = slice(position, position + len(block))
+            found[part] = _spread(pool, one, list(enumerate(block)))
+
+        if shelf is not None and shelf.holds(shape):
+            with shelf.writing(shape) as file:
+                for position, block in _placed(blocks):
+                    rows = np.empty((len(block), *shape[1:]), dtype=np.uint8)
+                    into(rows, block, position)
+                    good = [i for i in range(len(block)) if _is_read(found[position + i])]
+                    file.write(rows.data if len(good) == len(block) else rows[good].data)
+                _readable(found, skip_corrupt=skip_corrupt, title=title)
+            dropped = tuple(i for i, entry in enumerate(found) if not _is_read(entry))
+            shape = (len(found) - len(dropped), *shape[1:])
+            return _on(shelf, shelf.seal(shape, dropped=dropped, skipped=_skipped(found)))
+        images = torch.zeros(shape, dtype=torch.uint8)
+        for position, block in _placed(blocks):
+            into(images[position : position + len(block)].numpy(), block, position)
     _readable(found, skip_corrupt=skip_corrupt, title=title)
-    skipped = tuple(entry.name for entry in found if isinstance(entry, _Corrupt))
-    kept = torch.tensor([i for i, entry in enumerate(found) if isinstance(entry, _Header)])
+    skipped = _skipped(found)
+    kept = torch.tensor([i for i, entry in enumerate(found) if _is_read(entry)])
     return Decoded(images=images[kept] if skipped else images, kept=kept, skipped=skipped)
+
+
+def _on(shelf: Shelf, known: Kept) -> Decoded:
+    whole = torch.ones(len(known.images) + len(known.dropped), dtype=torch.bool)
+    whole[list(known.dropped)] = False
+    kept = whole.nonzero()[:, 0]
+    return Decoded(images=known.images, kept=kept, skipped=known.skipped, shelf=shelf)
+
+
+def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[Encoded]]]:
+    """Each block, and the position of its first image."""
+    position = 0
+    for block in blocks():
+        yield position, block
+        position += len(block)
+
+
+def _is_read(entry: _Header | _Corrupt) -> bool:
+    return isinstance(entry, _Header)
+
+
+def _skipped(found: Sequence[_Header | _Corrupt]) -> tuple[str, ...]:
+    return tuple(entry.name for entry in found if isinstance(entry, _Corrupt))
 
 
 def _spread(

@@ -15,6 +15,7 @@ import torch
 
 from condensery.data.decode import Encoded, blocks_of, decode
 from condensery.data.source import Part, Source
+from condensery.data.store import Store
 from condensery.errors import DataError, nearest
 
 __all__ = ["holds_images", "read"]
@@ -40,7 +41,12 @@ def holds_images(root: Path) -> bool:
 
 
 def read(
-    root: Path, *, size: int | None, skip_corrupt: bool, classes: tuple[str, ...] | None = None
+    root: Path,
+    *,
+    size: int | None,
+    skip_corrupt: bool,
+    classes: tuple[str, ...] | None = None,
+    store: Store | None = None,
 ) -> Source:
     """Read an image folder.
 
@@ -51,6 +57,7 @@ def read(
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
         classes: Class folders to read, in the order of their labels; ``None`` is all, by name.
+        store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If there are no class folders, one of ``classes`` is missing, splits have
@@ -73,7 +80,14 @@ def read(
     listings = [train] if test is None else [train, test]
     paths = [path for listing in listings for path in listing.paths]
     encoded = [Encoded(name=path.relative_to(root).as_posix(), content=path) for path in paths]
-    decoded = decode(blocks_of(encoded), size=size, skip_corrupt=skip_corrupt, title=title)
+    how = f"{size} {skip_corrupt}"
+    decoded = decode(
+        blocks_of(encoded),
+        size=size,
+        skip_corrupt=skip_corrupt,
+        title=title,
+        shelf=None if store is None else store.shelf(paths, root=root, how=how),
+    )
     labels = torch.tensor([label for listing in listings for label in listing.labels])
     images, labels = decoded.images, labels[decoded.kept]
     cut = int((decoded.kept < len(train.paths)).sum())
@@ -83,6 +97,7 @@ def read(
         test=None if test is None else Part(images=images[cut:], labels=labels[cut:]),
         class_names=train.class_names,
         skipped=decoded.skipped,
+        shelf=decoded.shelf,
     )
 
 

@@ -141,12 +141,14 @@ class Data:
         train: The images to condense.
         test: Images that condensation never sees. Same classes, channels, side and statistics.
         skipped: Names of the corrupt images that were left out because the user said so.
+        mapped: File that the decoded images are mapped from; ``None`` where memory holds them.
     """
 
     name: str
     train: ImageData
     test: ImageData
     skipped: tuple[str, ...] = ()
+    mapped: str | None = None
 
 
 def _column(values: tuple[float, ...], *, like: Tensor) -> Tensor:

@@ -22,6 +22,7 @@ from condensery.data.labels import check_classes, default_names
 from condensery.data.named import NamedSet, find, named
 from condensery.data.source import Part, Source
 from condensery.data.statistics import known_by_name, known_by_path, measure
+from condensery.data.store import IMAGE_MEMORY, Store
 from condensery.errors import DataError
 
 __all__ = ["load_data"]
@@ -37,6 +38,8 @@ def load_data(
     data_dir: str | Path = ".",
     download: bool = False,
     classes: Sequence[str] | None = None,
+    image_memory: int = IMAGE_MEMORY,
+    cache_dir: str | Path | None = None,
 ) -> Data:
     """Load a labelled image data set; nothing is ever downloaded unless ``download`` says so.
 
@@ -80,6 +83,10 @@ def load_data(
             ``data_dir``, once; needs the extra ``hub``.
         classes: Class folders to read of a folder of images, in the order of their labels;
             ``None`` is all of them, by name.
+        image_memory: Bytes of decoded images up to which image files and Parquet files are held
+            in memory. Larger sets are decoded once into a file, which is mapped: memory then
+            holds a block of 1,024 images while decoding, and afterwards what the system sees fit.
+        cache_dir: Folder of such files; ``None`` is ``.condensery`` beside the data.
 
     Raises:
         DataError: If a source cannot be read or found, a class has no image, there is one class
@@ -93,6 +100,10 @@ def load_data(
         data_dir=Path(data_dir).expanduser(),
         download=download,
         classes=None if classes is None else tuple(classes),
+        store=Store(
+            memory=image_memory,
+            folder=None if cache_dir is None else Path(cache_dir).expanduser(),
+        ),
     )
     read = _read(source, reading)
     skipped = read.skipped
@@ -107,8 +118,8 @@ def load_data(
         _check_names(read, second)
     if held is None:
         keep, away = hold_out(train.labels, title=read.title)
-        held = Part(images=train.images[away], labels=train.labels[away])
-        train = Part(images=train.images[keep], labels=train.labels[keep])
+        held = read.part("test", away)
+        train = read.part("train", keep)
     else:
         check_classes(held.labels, names=names, part="test", title=read.title)
     _check_sides(train, held, title=read.title)
@@ -137,7 +148,13 @@ def load_data(
             std=statistics.std,
         )
 
-    return Data(name=called, train=split(train), test=split(held), skipped=skipped)
+    return Data(
+        name=called,
+        train=split(train),
+        test=split(held),
+        skipped=skipped,
+        mapped=None if read.shelf is None else str(read.shelf.path),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,6 +166,7 @@ class _Reading:
     data_dir: Path
     download: bool
     classes: tuple[str, ...] | None
+    store: Store
 
 
 def _read(source: object, how: _Reading) -> Source:
@@ -163,7 +181,9 @@ def _read(source: object, how: _Reading) -> Source:
     if isinstance(source, (list, tuple)):
         if source and all(isinstance(entry, (str, Path)) for entry in source):
             files = [Path(entry) for entry in source]
-            return path.read_list(files, title=str(files[0]), size=size, skip_corrupt=skip)
+            return path.read_list(
+                files, title=str(files[0]), size=size, skip_corrupt=skip, store=how.store
+            )
         if len(source) == 2:
             return _sized(arrays.read(source[0], source[1]), size)
     elif isinstance(source, torch_dataset.MapStyle) and not isinstance(
@@ -190,7 +210,13 @@ def _located(known: NamedSet, how: _Reading) -> str:
 
 def _from_path(text: str, how: _Reading) -> Source:
     return _sized(
-        path.read(text, size=how.size, skip_corrupt=how.skip_corrupt, classes=how.classes),
+        path.read(
+            text,
+            size=how.size,
+            skip_corrupt=how.skip_corrupt,
+            classes=how.classes,
+            store=how.store,
+        ),
         how.size,
     )
 

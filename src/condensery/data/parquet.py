@@ -26,6 +26,7 @@ from torch import Tensor
 from condensery.data.decode import Encoded, decode
 from condensery.data.labels import as_labels
 from condensery.data.source import Part, Source
+from condensery.data.store import Store
 from condensery.errors import DataError
 
 __all__ = ["read"]
@@ -50,7 +51,14 @@ class _File:
         return tuple(str(name) for name in names) if names else None
 
 
-def read(files: Sequence[Path], *, title: str, size: int | None, skip_corrupt: bool) -> Source:
+def read(
+    files: Sequence[Path],
+    *,
+    title: str,
+    size: int | None,
+    skip_corrupt: bool,
+    store: Store | None = None,
+) -> Source:
     """Read Parquet files of one data set.
 
     Args:
@@ -58,6 +66,7 @@ def read(files: Sequence[Path], *, title: str, size: int | None, skip_corrupt: b
         title: How errors call them together.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
+        store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If pyarrow is absent, a file is no such Parquet, files belong to different
@@ -80,7 +89,16 @@ def read(files: Sequence[Path], *, title: str, size: int | None, skip_corrupt: b
         for file in opened:
             yield from _blocks(file, pyarrow)
 
-    decoded = decode(blocks, size=size, skip_corrupt=skip_corrupt, title=title)
+    paths = [file.path.absolute() for file in opened]
+    root = Path(os.path.commonpath([path.parent for path in paths]))
+    how = f"{size} {skip_corrupt} {first.image}"
+    decoded = decode(
+        blocks,
+        size=size,
+        skip_corrupt=skip_corrupt,
+        title=title,
+        shelf=None if store is None else store.shelf(paths, root=root, how=how),
+    )
     images, joined = decoded.images, torch.cat(labels)[decoded.kept]
     cut = int((decoded.kept < sum(len(part) for part in labels[: len(train)])).sum())
     return Source(
@@ -89,6 +107,7 @@ def read(files: Sequence[Path], *, title: str, size: int | None, skip_corrupt: b
         test=Part(images=images[cut:], labels=joined[cut:]) if test else None,
         class_names=first.class_names,
         skipped=decoded.skipped,
+        shelf=decoded.shelf,
     )
 
 

@@ -12,13 +12,19 @@ from pathlib import Path
 from condensery.data import folder, layouts, npz, parquet
 from condensery.data.named import NAMED
 from condensery.data.source import Source
+from condensery.data.store import Store
 from condensery.errors import DataError, nearest
 
 __all__ = ["read", "read_list"]
 
 
 def read(
-    text: str, *, size: int | None, skip_corrupt: bool, classes: tuple[str, ...] | None = None
+    text: str,
+    *,
+    size: int | None,
+    skip_corrupt: bool,
+    classes: tuple[str, ...] | None = None,
+    store: Store | None = None,
 ) -> Source:
     """Read a folder, a file, or the files that a pattern with ``*`` matches.
 
@@ -27,6 +33,7 @@ def read(
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
         classes: Class folders to read of a folder of images, in this order; ``None`` is all.
+        store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
@@ -38,16 +45,20 @@ def read(
                 f"{text}: classes can be chosen from a folder of images, one subfolder a class, "
                 "which this is not. Leave out --classes (classes=)."
             )
-        return folder.read(path, size=size, skip_corrupt=skip_corrupt, classes=classes)
+        return folder.read(path, size=size, skip_corrupt=skip_corrupt, classes=classes, store=store)
     if not path.exists():
         matches = sorted(Path(match) for match in glob.glob(str(path)))
         if not matches:
             raise _missing(path)
-        return read_list(matches, title=text, size=size, skip_corrupt=skip_corrupt)
+        return read_list(matches, title=text, size=size, skip_corrupt=skip_corrupt, store=store)
     if path.is_dir():
-        return _read_folder(path, title=text, size=size, skip_corrupt=skip_corrupt)
+        if (found := layouts.read(path)) is not None:
+            return found
+        if not (files := _parquet_in(path)):
+            return folder.read(path, size=size, skip_corrupt=skip_corrupt, store=store)
+        return parquet.read(files, title=text, size=size, skip_corrupt=skip_corrupt, store=store)
     if path.suffix == ".parquet":
-        return parquet.read([path], title=text, size=size, skip_corrupt=skip_corrupt)
+        return parquet.read([path], title=text, size=size, skip_corrupt=skip_corrupt, store=store)
     if path.suffix == ".npz":
         return npz.read(path)
     raise DataError(
@@ -57,7 +68,14 @@ def read(
     )
 
 
-def read_list(paths: Sequence[Path], *, title: str, size: int | None, skip_corrupt: bool) -> Source:
+def read_list(
+    paths: Sequence[Path],
+    *,
+    title: str,
+    size: int | None,
+    skip_corrupt: bool,
+    store: Store | None = None,
+) -> Source:
     """Read several Parquet files of one data set.
 
     Raises:
@@ -71,15 +89,7 @@ def read_list(paths: Sequence[Path], *, title: str, size: int | None, skip_corru
                 f"{path}: several files together must be Parquet files (.parquet), which this is "
                 "not. Give a single folder or file instead."
             )
-    return parquet.read(paths, title=title, size=size, skip_corrupt=skip_corrupt)
-
-
-def _read_folder(path: Path, *, title: str, size: int | None, skip_corrupt: bool) -> Source:
-    if (found := layouts.read(path)) is not None:
-        return found
-    if files := _parquet_in(path):
-        return parquet.read(files, title=title, size=size, skip_corrupt=skip_corrupt)
-    return folder.read(path, size=size, skip_corrupt=skip_corrupt)
+    return parquet.read(paths, title=title, size=size, skip_corrupt=skip_corrupt, store=store)
 
 
 def _parquet_in(path: Path) -> list[Path]:

@@ -11,6 +11,8 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from condensery.data.store import Shelf
+
 __all__ = ["Part", "Source"]
 
 
@@ -37,6 +39,7 @@ class Source:
         test: ``None`` where the source has no such split.
         class_names: ``None`` where the source does not know them.
         skipped: Names of corrupt images that were left out.
+        shelf: Where the images are kept, if not in memory.
     """
 
     title: str
@@ -44,9 +47,17 @@ class Source:
     test: Part | None = None
     class_names: tuple[str, ...] | None = None
     skipped: tuple[str, ...] = ()
+    shelf: Shelf | None = None
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Source:
         """The same source with other pixels in both splits."""
         train = replace(self.train, images=change(self.train.images))
         test = None if self.test is None else replace(self.test, images=change(self.test.images))
         return replace(self, train=train, test=test)
+
+    def part(self, name: str, index: Int[Tensor, "row"]) -> Part:
+        """Some of the train images, in memory or where the others are kept."""
+        images, labels = self.train.images, self.train.labels[index]
+        if self.shelf is None:
+            return Part(images=images[index], labels=labels)
+        return Part(images=self.shelf.rows(images, index, part=name), labels=labels)

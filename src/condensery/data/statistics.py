@@ -137,9 +137,10 @@ def measure(images: UInt8[Tensor, "image channel height width"]) -> Statistics:
     return Statistics(mean=tuple(mean), std=tuple(std))
 
 
-def _histogram(values: Tensor, *, rows: int = 4096) -> Tensor:
-    """Count byte values, a block of images at a time: ``bincount`` makes 8-byte copies."""
+def _histogram(values: Tensor, *, most: int = 2**22) -> Tensor:
+    """Count byte values, ``most`` at a time: ``bincount`` makes 8-byte copies."""
     counts = torch.zeros(256, dtype=torch.int64)
+    rows = max(1, most // values[0].numel())
     for block in values.split(rows):
         counts += torch.bincount(block.reshape(-1), minlength=256)
     return counts

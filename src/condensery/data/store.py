@@ -1,0 +1,183 @@
+"""Where decoded images are kept: in memory, or in a file that the system maps into it.
+
+A mapped file is a tensor like any other, whose pages the system reads when they are looked at and
+drops when memory is short. It is made once, whole or not at all, and found again by what the
+images were made from. Knows nothing about labels, nor about what is in an encoded image.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import math
+import os
+import shutil
+from collections.abc import Generator, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO
+
+import numpy as np
+import PIL
+import torch
+from jaxtyping import Int, UInt8
+from torch import Tensor
+
+from condensery.errors import DataError
+
+__all__ = ["IMAGE_MEMORY", "Kept", "Shelf", "Store"]
+
+IMAGE_MEMORY = 2_000_000_000
+"""Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
+
+_VERSION = 1
+_FOLDER = ".condensery"
+_ROWS = 256  # copied at a time
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """What to do with large data sets.
+
+    Attributes:
+        memory: Bytes of decoded images up to which they are held in memory.
+        folder: Of the files that keep larger sets; ``None`` is ``.condensery`` beside the data.
+    """
+
+    memory: int = IMAGE_MEMORY
+    folder: Path | None = None
+
+    def shelf(self, files: Iterable[Path], *, root: Path, how: str) -> Shelf:
+        """The place of the images that are decoded from some files.
+
+        Args:
+            files: What they are decoded from. Their names below ``root``, their sizes and the
+                times of their last change tell images apart.
+            root: The folder that holds them all.
+            how: All else that decides the pixels.
+        """
+        content = hashlib.blake2b(f"{_VERSION} {PIL.__version__} {how}".encode(), digest_size=12)
+        for path in files:
+            with contextlib.suppress(OSError):  # a missing file fails where it is read
+                facts = path.stat()
+                name = path.relative_to(root).as_posix()
+                content.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+        folder = self.folder or root / _FOLDER
+        return Shelf(memory=self.memory, path=folder / f"{content.hexdigest()}.pixels")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Kept:
+    """Images that were decoded before.
+
+    Attributes:
+        images: ``[image, channel, height, width]``, mapped.
+        dropped: Positions of the corrupt ones among the encoded, ascending.
+        skipped: Their names.
+    """
+
+    images: UInt8[Tensor, "image channel height width"]
+    dropped: tuple[int, ...]
+    skipped: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Shelf:
+    """The place of one set of decoded images.
+
+    Attributes:
+        memory: See ``Store``.
+        path: Of the pixels; what is known about them stands beside, in a file that ends in
+            ``.json`` and is written last.
+    """
+
+    memory: int
+    path: Path
+
+    def holds(self, shape: tuple[int, ...]) -> bool:
+        """Whether images of a shape are too large for memory, and so kept here."""
+        return math.prod(shape) > self.memory
+
+    def find(self) -> Kept | None:
+        """What was kept here before, if it is whole."""
+        try:
+            facts = json.loads(self._facts.read_text(encoding="utf-8"))
+            shape = tuple(int(extent) for extent in facts["shape"])
+            if self.path.stat().st_size != math.prod(shape) or len(shape) != 4:
+                return None
+            dropped = tuple(int(position) for position in facts["dropped"])
+            skipped = tuple(str(name) for name in facts["skipped"])
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+        return Kept(images=_mapped(self.path, shape), dropped=dropped, skipped=skipped)
+
+    @contextlib.contextmanager
+    def writing(self, shape: tuple[int, ...]) -> Generator[IO[bytes]]:
+        """A file for the pixels of ``shape``, image after image; it is kept if nothing is raised.
+
+        Raises:
+            DataError: If the folder cannot be written to, or has no room.
+        """
+        needed = math.prod(shape)
+        partial = self.path.with_suffix(f".{os.getpid()}")
+        try:
+            self.path.parent.mkdir(parents=True, exist_ok=True)
+            free = shutil.disk_usage(self.path.parent).free
+            if free < needed:
+                raise OSError(f"{free / 1e9:.1f} GB are free there")
+            with partial.open("wb") as file:
+                yield file
+                file.flush()
+                os.fsync(file.fileno())
+            partial.replace(self.path)
+        except OSError as error:
+            raise DataError(
+                f"{needed / 1e9:.1f} GB of decoded images are more than the {self.memory / 1e9:g} "
+                f"GB that are held in memory, and cannot be kept in {self.path.parent}: "
+                f"{error.strerror or error}. Give another folder with --cache-dir (cache_dir=), "
+                "a smaller --size, or allow more with --image-memory (image_memory=)."
+            ) from error
+        finally:
+            with contextlib.suppress(OSError):
+                partial.unlink()
+
+    def seal(
+        self, shape: tuple[int, ...], *, dropped: tuple[int, ...], skipped: tuple[str, ...]
+    ) -> Kept:
+        """Note what was written, and map it."""
+        facts = {"shape": list(shape), "dropped": list(dropped), "skipped": list(skipped)}
+        partial = self._facts.with_suffix(f".{os.getpid()}")
+        partial.write_text(json.dumps(facts), encoding="utf-8")
+        partial.replace(self._facts)
+        return Kept(images=_mapped(self.path, shape), dropped=dropped, skipped=skipped)
+
+    def rows(
+        self, images: UInt8[Tensor, "image ..."], index: Int[Tensor, "row"], *, part: str
+    ) -> UInt8[Tensor, "row ..."]:
+        """Some of the images that are kept here, as a file of their own.
+
+        Args:
+            images: Kept here.
+            index: Which; a function of what the shelf was asked for and of ``part``.
+            part: What to call them.
+        """
+        own = Shelf(memory=self.memory, path=self.path.with_name(f"{self.path.stem}-{part}.pixels"))
+        shape = (len(index), *images.shape[1:])
+        found = own.find()
+        if found is not None and found.images.shape == shape:
+            return found.images
+        with own.writing(shape) as file:
+            for some in index.split(_ROWS):
+                file.write(np.ascontiguousarray(images[some].numpy()).data)
+        return own.seal(shape, dropped=(), skipped=()).images
+
+    @property
+    def _facts(self) -> Path:
+        return self.path.with_suffix(".json")
+
+
+def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
+    """The pixels of a file; a page that is written to becomes the process's own copy."""
+    size = math.prod(shape)
+    return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).view(shape)
