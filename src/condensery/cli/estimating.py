@@ -99,7 +99,8 @@ def _words(cost: GroupCost) -> str:
     group = cost.group
     timed = ""
     if cost.taken < len(group.runs):
-        timed = f" (by {cost.taken} of {len(group.runs)} sets)"
+        most = " at most" if cost.taken == 1 else ""
+        timed = f"{most} (by {cost.taken} of {len(group.runs)} sets)"
     trained = f", network training {long(cost.training)}" if cost.training else ""
     once = f", compiling {duration(cost.once)}" if cost.once > 1 else ""
     return f"{group.updates} image updates of {_short(cost.update)}{timed}{trained}{once}"
