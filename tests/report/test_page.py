@@ -207,7 +207,7 @@ def test_several_architectures_stand_in_one_table_by_protocol(report, pets):
     ]
     text, page = report(observations=seen[:5])
     assert "Across architectures protocol idc, 700 steps images per class 1 convnet3" in page.text
-    assert page.text.count("gain +0.0") == 2
+    assert page.text.count("gain 0.0") == 2
     assert "Accuracy by architecture, protocol dsa" not in text  # one architecture
     _, alone = report(observations=seen[:3])
     assert "Across architectures" not in alone.text

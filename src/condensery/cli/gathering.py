@@ -12,8 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from condensery.cli.metrics import read_metrics
-from condensery.cli.reporting import about, check_condensed
+from condensery.cli.reporting import about, check_condensed, read_seen
 from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError
 from condensery.report import read_condensed
@@ -92,9 +91,8 @@ def _names(paths: Sequence[Path]) -> list[str]:
         names = ["/".join(own[-length:]) for own in parts]
         if len(set(names)) == len(names):
             return names
-    raise ArtifactError(
-        f"{paths[0]}: the same run was named twice. Name every run once; {len(paths)} were given."
-    )
+    given = ", ".join(map(str, paths))
+    raise ArtifactError(f"The same run is named twice in {given}. Name every run once.")
 
 
 def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
@@ -105,7 +103,7 @@ def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
     if folder is not None:
         facts = folder.facts()
         check_condensed(folder)
-        observations = read_metrics(folder.observations)
+        observations = read_seen(folder.observations)
         known = about(folder, facts)
     elif path.is_dir():
         raise ArtifactError(
@@ -144,7 +142,7 @@ def _comparison(path: Path) -> list[Entry]:
     if _MARK not in facts or "ipc" not in fixed:
         raise ArtifactError(f"{path / _COMPARISON}: is no comparison's. Give another folder.")
     table = path / _TABLE
-    observations = read_metrics(path / "observations.jsonl")
+    observations = read_seen(path / "observations.jsonl")
     if not table.is_file() or not observations:
         raise ArtifactError(
             f"{path}: nothing has been evaluated yet, so there is no accuracy to compare. Go on "

@@ -29,9 +29,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FILE",
         type=Path,
-        help="page to write (default for one run: its report.html; several need one)",
+        help="page to write (default for one run: its report.html; for several it must be given)",
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing --out")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE")
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -45,11 +45,11 @@ def run(arguments: argparse.Namespace) -> int:
             raise ConfigError(
                 f"--against {arguments.against}: one run stands against nothing. Name two or more."
             )
-        return _one(arguments.runs[0], arguments.out)
+        return _one(arguments.runs[0], arguments.out, overwrite=arguments.overwrite)
     return _several(arguments.runs, arguments.against, arguments.out)
 
 
-def _one(path: Path, out: Path | None) -> int:
+def _one(path: Path, out: Path | None, *, overwrite: bool) -> int:
     """A run's own page, or that of a condensed file that lies alone."""
     from condensery.cli.gathering import check_there, run_folder
     from condensery.cli.reporting import report
@@ -61,7 +61,7 @@ def _one(path: Path, out: Path | None) -> int:
     if folder is not None:
         written = report(folder, out)
     else:
-        written = write_report(out or _beside(path), condensed=path)
+        written = write_report(out or _beside(path, overwrite=overwrite), condensed=path)
     print(f"Report: {written}")
     return 0
 
@@ -90,8 +90,8 @@ def _several(paths: list[Path], against: str | None, out: Path | None) -> int:
     return 0
 
 
-def _beside(path: Path) -> Path:
-    """The page of a condensed file that lies alone: refused where something is there already."""
+def _beside(path: Path, *, overwrite: bool) -> Path:
+    """The page of a condensed file that lies alone: refused where another file is."""
     out = path.with_suffix(".html")
-    check_new_file(out, overwrite=False)
+    check_new_file(out, overwrite=overwrite)
     return out

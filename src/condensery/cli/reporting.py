@@ -12,7 +12,9 @@ from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError
 from condensery.report import write_report
 
-__all__ = ["about", "check_condensed", "report"]
+__all__ = ["about", "check_condensed", "read_seen", "report"]
+
+_SEEN = ("set", "size", "network", "seed", "protocol", "accuracy")
 
 
 def report(folder: RunFolder, out: Path | None = None) -> Path:
@@ -30,11 +32,28 @@ def report(folder: RunFolder, out: Path | None = None) -> Path:
     return write_report(
         out or folder.report,
         condensed=folder.condensed,
-        observations=read_metrics(folder.observations),
+        observations=read_seen(folder.observations),
         metrics=read_metrics(folder.metrics),
         proxy=read_metrics(folder.proxy),
         run=about(folder, facts),
     )
+
+
+def read_seen(path: Path) -> list[dict[str, Any]]:
+    """The lines of ``observations.jsonl``; none if there is no file.
+
+    Raises:
+        ArtifactError: If one is damaged; it is named.
+    """
+    found = read_metrics(path)
+    for number, line in enumerate(found, start=1):
+        missing = [key for key in _SEEN if key not in line]
+        if missing:
+            raise ArtifactError(
+                f"{path}, line {number} is no observation: it has no {missing[0]!r}. Remove the "
+                "line to go on without it."
+            )
+    return found
 
 
 def check_condensed(folder: RunFolder) -> None:
