@@ -57,6 +57,7 @@ def typed() -> Iterator[Typed]:
         for line in text.replace("\\\n", " ").splitlines():
             if re.match(r"\s*([A-Z_]+=\S+ )*(condensery |\./run |python )", line):
                 words = shlex.split(line, comments=True)
+                words = [word.strip("[]") for word in words]  # what may be left out
                 while "=" in words[0]:  # the environment of the command
                     words = words[1:]
                 yield Typed(page, tuple(words))
