@@ -8,9 +8,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from condensery import api
+from condensery.artifact import CondensedSet
 from condensery.cli import comparing, work
 from condensery.cli.main import main
+from condensery.data import load_data
 
 SHORT = (
     *("--budget", "smoke", "--network", "convnet2-w4", "--sizes-tested", "1,10"),
@@ -164,3 +168,21 @@ def test_a_content_of_another_version_is_named(condensery, tmp_path: Path, words
     assert said.code == 2
     assert "content.json: cannot be read" in said.err
     assert not (out / "cifar10").exists()
+
+
+def test_experts_are_kept_in_the_folder_and_shared_and_change_nothing(condensery, tmp_path: Path):
+    out = tmp_path / "out"
+    words = ("table", "mdc-2a", *SHORT[:6], *SHORT[-6:-2], "--data", "mine=digits", "--out", out)
+    said = condensery(*words, "--methods", "mtt")
+    assert said.code == 0
+    assert "experts: epoch" in said.err
+    alone = api.condense(
+        load_data("digits"), method="mtt", ipc=10, preset="smoke", network="convnet2-w4"
+    ).result()
+    made = CondensedSet.load(out / "mine" / "sets" / "mtt-seed0.safetensors")
+    assert torch.equal(made.images, alone.images)
+    assert made.manifest["recipe"]["schedule"]["buffer"] == ""
+    said = condensery(*words, "--methods", "mtt:all")
+    assert said.code == 0
+    assert "condense mtt-all-ipc10" in said.err
+    assert "experts: epoch" not in said.err

@@ -7,6 +7,7 @@ one that is asked for more does only that.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -26,6 +27,7 @@ from condensery.cli.files import check_writable, existing_ancestor
 from condensery.cli.progress import live, note
 from condensery.cli.run_folder import RunFolder, write_json
 from condensery.cli.selecting import selected
+from condensery.cli.training import provide
 from condensery.comparison import (
     Group,
     Measurement,
@@ -46,6 +48,8 @@ from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
 from condensery.evaluation import Protocol, append_observation, read_observations
 from condensery.loop import run_together
 from condensery.progress import State
+from condensery.recipe import Recipe
+from condensery.schedules import Experts
 from condensery.selection import Trained, random_selection
 
 __all__ = ["ComparisonFolder", "Pending", "quietly", "work", "write_tables"]
@@ -111,6 +115,14 @@ class ComparisonFolder:
     def checkpoints(self, run: Run, seed: int) -> Path:
         """States of the unfinished group whose first run this is."""
         return self.path / "checkpoints" / f"{run.name}-seed{seed}"
+
+    def experts(self, recipe: Recipe) -> Path:
+        """Trajectories that a recipe draws from; recipes with the same experts share them."""
+        schedule = recipe.schedule
+        assert isinstance(schedule, Experts)
+        own = (recipe.whiten, schedule.training, schedule.steps, schedule.seed, schedule.precision)
+        kind = hashlib.blake2b(repr(own).encode(), digest_size=4).hexdigest()
+        return self.path / "experts" / f"{recipe.network.replace(':', '-')}-{kind}"
 
     def facts(self) -> dict[str, Any] | None:
         """What ``comparison.json`` says, or ``None`` where a comparison can be begun.
@@ -261,11 +273,13 @@ def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending
         note(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
     recipe, names = runs[0].recipe, [run.name for run in runs]
     inner, total = recipe.schedule.inner, recipe.iterations * recipe.schedule.inner
+    recipes = [_keeping(run.recipe, folder) for run in runs]
+    if isinstance(recipe.schedule, Experts):
+        first = Condensation(recipes[0], data.train, seed=seed, state=states[0], device=plan.device)
+        before += provide(first, folder.experts(recipe), left=None)
     began = saved_at = time.monotonic()
     elapsed, unsaved = before, False
-    steps = run_together(
-        [run.recipe for run in runs], data.train, seed=seed, states=states, device=plan.device
-    )
+    steps = run_together(recipes, data.train, seed=seed, states=states, device=plan.device)
     title = f"condense {_words(runs)}, seed {seed}"
     try:
         with live(title, total=total, done=states[0].outer * inner, unit="step") as show:
@@ -289,6 +303,14 @@ def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending
     others = [each for each in _costs(folder) if (each["runs"], each["seed"]) != (names, seed)]
     write_json(folder.costs, {"groups": [*others, cost]})
     shutil.rmtree(place, ignore_errors=True)
+
+
+def _keeping(recipe: Recipe, folder: ComparisonFolder) -> Recipe:
+    """The recipe with a place for its experts; not the one that goes into files."""
+    schedule = recipe.schedule
+    if not isinstance(schedule, Experts) or schedule.buffer:
+        return recipe
+    return replace(recipe, schedule=replace(schedule, buffer=str(folder.experts(recipe))))
 
 
 def _save(place: Path, names: list[str], states: Sequence[State], elapsed: float) -> None:
