@@ -180,3 +180,14 @@ def test_published_figures_stand_below_the_run_they_are_of(run):
     assert cells[0] == ["ours, published, full protocol [1]", "49.6", "66.8", "58.2", "+10.7"]
     assert cells[1] == ["theirs, published, full protocol [1]", "27.5", "67.5", "47.5", "0.0"]
     assert "[1] He et al. 2024 (MDC)" in text
+
+
+def test_published_averages_are_over_the_sizes_that_ours_are_over(run):
+    lines = [*run("a", {1: [0.5], 2: [0.5], 10: [0.6]}), *run("b", {1: [0.5], 10: [0.5]})]
+    text = markdown(set_against(lines, against=None), data="cifar10")
+    printed = next(line for line in text.splitlines() if "published, full" in line)
+    assert [cell.strip() for cell in printed.split("|")[2:-1]] == [
+        *("49.6", "53.8", "66.8"),
+        "58.2",  # of 1 and 10
+        "0.0",
+    ]

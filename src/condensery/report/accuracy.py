@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 __all__ = ["Comparison", "Key", "Point", "compare", "recorded", "training_of"]
@@ -31,7 +32,7 @@ class Point:
         std: Sample deviation (n - 1) over the networks; ``None`` where there is one network.
         networks: How many were trained.
         by_seed: ``{seed: accuracy}``; empty where only the mean is known.
-        seconds: Mean wall time of training and testing one of them, if known.
+        seconds: Median wall time of training and testing one of them, if known.
     """
 
     size: int
@@ -176,7 +177,7 @@ def _point(size: int, seen: Mapping[int, Record]) -> Point:
         square = math.fsum((value - mean) ** 2 for value in by_seed.values())
         std = math.sqrt(square / (count - 1))
     took = [float(record["seconds"]) for record in seen.values() if record.get("seconds")]
-    seconds = math.fsum(took) / len(took) if took else None
+    seconds = median(took) if took else None
     return Point(size=size, mean=mean, std=std, networks=count, by_seed=by_seed, seconds=seconds)
 
 

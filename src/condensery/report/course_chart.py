@@ -44,11 +44,14 @@ def course_chart(course: Course, *, theme: Theme = LIGHT) -> Figure:
         return figure
 
 
-def nearness_chart(near: Sequence[Nearness], *, theme: Theme = LIGHT) -> Figure:
+def nearness_chart(
+    near: Sequence[Nearness], *, iterations: int | None = None, theme: Theme = LIGHT
+) -> Figure:
     """Distance of mean features to real images over the run: the mean, the smallest and largest.
 
     Args:
         near: In order, at least one.
+        iterations: Where the axis ends; with the last measure if ``None``.
         theme: Colours.
     """
     from matplotlib.ticker import MaxNLocator
@@ -78,7 +81,7 @@ def nearness_chart(near: Sequence[Nearness], *, theme: Theme = LIGHT) -> Figure:
             )
         axes.set_xlabel("iteration", color=theme.muted)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axes.set_xlim(left=0)
+        axes.set_xlim(0, iterations)
         axes.set_ylim(bottom=0)
         axes.set_ylabel("distance to real images", color=theme.muted)
         legend(axes, theme)

@@ -118,7 +118,7 @@ def time_over_size(comparisons: Sequence[Comparison], *, theme: Theme = LIGHT) -
     traces = [
         Trace(
             name=each.network if _alone(each, comparisons) else each.title,
-            line=index,
+            line=index + (index > 0),  # the colour of random images stands for nothing else
             sizes=tuple(point.size for point in each.ours if point.seconds is not None),
             values=tuple(point.seconds for point in each.ours if point.seconds is not None),
         )

@@ -47,11 +47,23 @@ def measured_cells(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:
 
 
 def printed_cells(
-    printed: Published, against: Published | None, sizes: Sequence[int]
+    printed: Published,
+    against: Published | None,
+    sizes: Sequence[int],
+    *,
+    averaged: Sequence[int] | None = None,
 ) -> tuple[str, ...]:
-    """As they were printed: one a size, then average and difference to that of ``against``."""
-    own = printed.average(sizes)
-    other = None if against is None else against.average(sizes)
+    """As they were printed: one a size, then average and difference to that of ``against``.
+
+    Args:
+        printed: What is known of the contender.
+        against: Whose average is subtracted, or ``None``.
+        sizes: The columns.
+        averaged: Sizes of the average, if not all of ``sizes``.
+    """
+    over = sizes if averaged is None else averaged
+    own = printed.average(over) if over else None
+    other = against.average(over) if over and against is not None else None
     gain = None if own is None or other is None else own - other
     return (
         *(rounded(printed.accuracy[n]) if n in printed.accuracy else "–" for n in sizes),

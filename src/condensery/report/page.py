@@ -134,7 +134,7 @@ def render(
         course=course,
         course_chart=_course_chart(course),
         near=near[-1] if near else None,
-        near_chart=_near_chart(near),
+        near_chart=_near_chart(near, course),
         spans=[] if course is None else [_span(span) for span in course.spans[:_MOST_SPANS]],
         spans_left=0 if course is None else max(0, len(course.spans) - _MOST_SPANS),
         made=made(file, run),
@@ -223,12 +223,12 @@ def _course_chart(course: Course | None) -> str:
     )
 
 
-def _near_chart(near: Sequence[Nearness]) -> str:
+def _near_chart(near: Sequence[Nearness], course: Course | None) -> str:
     if not near:
         return ""
     first, last = near[0], near[-1]
     return to_svg(
-        nearness_chart(near, theme=PAGE),
+        nearness_chart(near, iterations=None if course is None else course.iterations, theme=PAGE),
         name="near",
         label="Line chart: distance of mean features to real images over the iterations, mean of "
         f"all sizes, from {first.mean:.2f} to {last.mean:.2f}; random images have 1.",

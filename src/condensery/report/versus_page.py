@@ -72,12 +72,10 @@ def markdown(found: Sequence[Versus], *, data: str) -> str:
     for each in found:
         table, first = each.table, _HEAD[0]
         rows: list[tuple[str, ...]] = [(first, *map(str, table.sizes), *_HEAD[1:])]
-        sources: list[str] = []
+        sources = _sources(each, data)
         for row, entry in zip(table.rows, each.entries, strict=True):
             rows.append((row.name, *measured_cells(row, table.sizes)))
             for line in _printed(entry, each, data):
-                if line.source not in sources:
-                    sources.append(line.source)
                 number = sources.index(line.source) + 1
                 rows.append((f"{row.name}, published, full protocol [{number}]", *line.cells))
         parts.append(f"## Tested with {table.network}, {each.training}")
@@ -137,6 +135,7 @@ def _section(versus: Versus, order: Sequence[str], data: str, index: int) -> dic
             )
             for row, entry in zip(table.rows, versus.entries, strict=True)
         ],
+        "sources": _sources(versus, data),
         "notes": notes(versus),
         "chart": _accuracy_chart(versus, order, index),
         "colours": [_colour(line) for line in range(len(order))],
@@ -213,8 +212,14 @@ def _printed(entry: Entry, versus: Versus, data: str) -> list[Line]:
         return []
     other = next((x for x in versus.entries if x.name == versus.table.reference), None)
     against = None if other is None else _known(other, data)
-    cells = printed_cells(own, against, sizes)
+    cells = printed_cells(own, against, sizes, averaged=versus.averaged)
     return [Line(name=entry.name, cells=cells, source=own.source)]
+
+
+def _sources(versus: Versus, data: str) -> list[str]:
+    """Who printed what stands in a table, each once."""
+    lines = [line for each in versus.entries for line in _printed(each, versus, data)]
+    return list(dict.fromkeys(line.source for line in lines))
 
 
 def _known(entry: Entry, data: str) -> Published | None:
