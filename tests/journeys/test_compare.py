@@ -16,6 +16,7 @@ import torch
 from condensery import api
 from condensery.artifact import CondensedSet
 from condensery.cli import comparing, work
+from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.data import load_data
 
 CREATED = "then"
@@ -300,7 +301,7 @@ def test_a_recipe_that_the_library_now_makes_otherwise_is_refused(
 
 def test_two_processes_never_work_in_one_folder(condensery, tmp_path: Path, whole: Path):
     out = shutil.copytree(whole, tmp_path / "out")
-    with comparing.ComparisonFolder(out).locked():
+    with ComparisonFolder(out).locked():
         said = condensery(*WORDS, "mdc", "--out", out)
     assert said.code == 2
     assert "another process" in said.err

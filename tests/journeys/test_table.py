@@ -13,6 +13,7 @@ import torch
 from condensery import api
 from condensery.artifact import CondensedSet
 from condensery.cli import comparing, work
+from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.cli.main import main
 from condensery.data import load_data
 
@@ -76,7 +77,7 @@ def test_the_table_holds_all_data_sets_and_what_was_printed_of_those_in_the_pape
     assert "## cifar10, tested with convnet2-w4" in text
     assert "mdc − c:" in text
     assert "svhn: Give --data svhn=PATH" in text
-    assert "<table>" in (whole / "table.html").read_text()
+    assert "<table aria-describedby=" in (whole / "table.html").read_text()
 
 
 def test_a_comparison_of_a_table_is_one_that_compare_goes_on_with(condensery, whole: Path, colour):
@@ -154,7 +155,7 @@ def test_what_is_published_at_full_length_takes_a_processor_days(condensery, tmp
 
 
 def test_two_processes_never_work_on_one_table(condensery, whole: Path, words):
-    with comparing.ComparisonFolder(whole).locked():
+    with ComparisonFolder(whole).locked():
         said = condensery(*words, "--out", whole)
     assert said.code == 2
     assert "another process" in said.err

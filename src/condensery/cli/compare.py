@@ -121,9 +121,10 @@ def run(arguments: argparse.Namespace) -> int:
     check_testing(arguments, evaluation, ipc=arguments.ipc)
 
     from condensery.cli import comparing, comparison, work
+    from condensery.cli.comparison_folder import ComparisonFolder
     from condensery.cli.preflight import check_device, use_threads
 
-    folder = comparing.ComparisonFolder(arguments.out)
+    folder = ComparisonFolder(arguments.out)
     begun = folder.facts()
     threads = use_threads(arguments.threads or (begun or {}).get("threads"))
     check_device(arguments.device)

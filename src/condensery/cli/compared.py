@@ -15,7 +15,7 @@ from condensery.data import Data
 from condensery.evaluation import Observation
 
 if TYPE_CHECKING:
-    from condensery.cli.comparing import Pending
+    from condensery.cli.comparison_folder import Pending
 
 __all__ = ["content", "networks_of", "outlook"]
 

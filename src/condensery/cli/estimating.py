@@ -9,8 +9,8 @@ import sys
 import time
 from dataclasses import dataclass
 
-from condensery.cli.comparing import ComparisonFolder, quietly
 from condensery.cli.comparison import Plan
+from condensery.cli.comparison_folder import ComparisonFolder, quietly
 from condensery.cli.progress import live
 from condensery.comparison import GroupCost, evaluation_cost, group_cost
 from condensery.data import Data

@@ -14,9 +14,10 @@ from pathlib import Path
 
 from condensery.cli import comparison
 from condensery.cli.compare import choices_of
-from condensery.cli.comparing import ComparisonFolder, write_tables
 from condensery.cli.comparing import work as compare
+from condensery.cli.comparing import write_tables
 from condensery.cli.comparison import Plan
+from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.cli.estimating import Estimate, estimate, long
 from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.plan import Source

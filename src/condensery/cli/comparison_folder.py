@@ -1,0 +1,217 @@
+"""The folder of a comparison: what lies where, what is known, and what is missing.
+
+Knows nothing about how that is done.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+from condensery.artifact import CondensedSet
+from condensery.checkpoint import Checkpoint, load_latest
+from condensery.cli.compared import networks_of, outlook
+from condensery.cli.comparison import Plan
+from condensery.cli.files import check_writable, existing_ancestor
+from condensery.cli.progress import note
+from condensery.cli.run_folder import RunFolder
+from condensery.comparison import Group, Measurement, Part, Run, Subject, groups, measurement
+from condensery.data import Data
+from condensery.errors import ArtifactError, ConfigError
+from condensery.evaluation import Protocol, read_observations
+from condensery.recipe import Recipe
+from condensery.schedules import Experts
+from condensery.selection import random_selection
+
+__all__ = ["FORMAT", "MARK", "ComparisonFolder", "Pending", "quietly"]
+
+FORMAT = 1
+"""Of comparison folders."""
+
+MARK = "condensery_comparison"
+"""The key of ``comparison.json`` that says the format."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A group of runs that is not finished.
+
+    Attributes:
+        group: The runs.
+        seed: Of the condensation.
+        checkpoint: Where it goes on; ``None`` from the beginning.
+    """
+
+    group: Group
+    seed: int
+    checkpoint: Checkpoint | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonFolder:
+    """Paths of a comparison."""
+
+    path: Path
+
+    @property
+    def plan(self) -> Path:
+        """Everything that decides the result, written first."""
+        return self.path / "comparison.json"
+
+    @property
+    def costs(self) -> Path:
+        """What every finished group took."""
+        return self.path / "costs.json"
+
+    @property
+    def content(self) -> Path:
+        """All that the tables are made of."""
+        return self.path / "content.json"
+
+    @property
+    def observations(self) -> Path:
+        """One line a trained network."""
+        return self.path / "observations.jsonl"
+
+    def run(self, run: Run, seed: int) -> Path:
+        """The condensed file of one run."""
+        return self.path / "runs" / f"{run.name}-seed{seed}.safetensors"
+
+    def set(self, part: Part, seed: int) -> Path:
+        """The condensed file of a contender."""
+        return self.path / "sets" / f"{part.file}-seed{seed}.safetensors"
+
+    def checkpoints(self, run: Run, seed: int) -> Path:
+        """States of the unfinished group whose first run this is."""
+        return self.path / "checkpoints" / f"{run.name}-seed{seed}"
+
+    def experts(self, recipe: Recipe) -> Path:
+        """Trajectories that a recipe draws from; recipes with the same experts share them."""
+        schedule = recipe.schedule
+        assert isinstance(schedule, Experts)
+        own = (recipe.whiten, schedule.training, schedule.steps, schedule.seed, schedule.precision)
+        kind = hashlib.blake2b(repr(own).encode(), digest_size=4).hexdigest()
+        return self.path / "experts" / f"{recipe.network.replace(':', '-')}-{kind}"
+
+    def facts(self) -> dict[str, Any] | None:
+        """What ``comparison.json`` says, or ``None`` where a comparison can be begun.
+
+        Raises:
+            ConfigError: If there is something else, or nothing can be written.
+            ArtifactError: If it is of a newer format.
+        """
+        above = existing_ancestor(self.path)
+        if not above.is_dir():
+            raise ConfigError(
+                f"--out {self.path}: {str(above)!r} is no folder, so nothing can be made in it. "
+                "Give another path."
+            )
+        check_writable(above, given=self.path)
+        if not self.plan.exists():
+            born = (".lock", f".{self.plan.name}.")
+            strange = self.path.is_dir() and any(
+                not entry.name.startswith(born) for entry in self.path.iterdir()
+            )
+            if strange:
+                raise ConfigError(
+                    f"--out {self.path}: is a folder that holds other things, and no "
+                    f"{self.plan.name}. Give another folder."
+                )
+            return None
+        try:
+            facts = json.loads(self.plan.read_text(encoding="utf-8"))
+            found = facts[MARK]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                f"{self.plan}: is not a comparison ({error!r}). Give another folder."
+            ) from error
+        if found != FORMAT:
+            raise ArtifactError(
+                f"{self.plan}: is of comparison format {found!r}, this library reads {FORMAT}. "
+                "Use the version of condensery that wrote it."
+            )
+        return facts
+
+    def locked(self) -> AbstractContextManager[None]:
+        """Let only one process work in the folder."""
+        return RunFolder(self.path).locked()
+
+    def pending(self, plan: Plan, notice: Callable[[str], None] = note) -> list[Pending]:
+        """What is still to be condensed: groups with a checkpoint, then new groups."""
+        found: list[Pending] = []
+        for seed in plan.seeds:
+            runs = plan.runs
+            left = {name: run for name, run in runs.items() if not self.run(run, seed).exists()}
+            for first in runs.values():
+                checkpoint = load_latest(self.checkpoints(first, seed), notice)
+                if checkpoint is not None:
+                    own = tuple(runs[name] for name in checkpoint.facts["runs"])
+                    found.append(Pending(group=Group(runs=own), seed=seed, checkpoint=checkpoint))
+                    left = {name: run for name, run in left.items() if run not in own}
+            found.extend(Pending(group=group, seed=seed) for group in groups(left.values()))
+        return found
+
+    def subjects(self, plan: Plan, data: Data) -> list[Subject]:
+        """The sets that are there, to be tested; random real images are always there."""
+        found: list[Subject] = []
+        random = cache(partial(_random, data, ipc=plan.asked.ipc))
+        for number, seed in enumerate(plan.seeds):
+            for part in plan.parts:
+                path = self.set(part, seed)
+                if part not in plan.condensed:
+                    images = random
+                elif path.exists():
+                    images = _constant(CondensedSet.load(path))
+                else:
+                    continue
+                found.append(
+                    Subject(
+                        contender=part.contender.name,
+                        condensation=number,
+                        sizes=part.sizes,
+                        images=images,
+                    )
+                )
+        return found
+
+    def outlook(self, plan: Plan, data: Data) -> str:
+        """What will run, and what is there already; writes nothing."""
+        trained, networks = self.networks(plan, data)
+        return outlook(plan, self.pending(plan, quietly), trained=trained, networks=networks)
+
+    def networks(self, plan: Plan, data: Data) -> tuple[int, int]:
+        """How many networks are trained, of how many; sets that are not there count, too."""
+        known = read_observations(self.observations)
+        there = self.measurement(plan, data, known=known)
+        found, left = len(there.evaluation.planned), len(there.evaluation)
+        whole = all(self.set(part, seed).exists() for seed in plan.seeds for part in plan.condensed)
+        return found - left, found if whole else networks_of(plan)
+
+    def protocol(self, plan: Plan, data: Data) -> Protocol:
+        """How the networks are trained."""
+        return self.measurement(plan, data, known=()).evaluation.protocol
+
+    def measurement(self, plan: Plan, data: Data, *, known: Sequence[Any]) -> Measurement:
+        """All networks of the sets that are there."""
+        on = replace(data, test=data.test.to(plan.device))
+        subjects = self.subjects(plan, data)
+        return measurement(subjects, on, seed=plan.seed, choices=plan.evaluation, known=known)
+
+
+def _constant(images: CondensedSet) -> Callable[[int], CondensedSet]:
+    return lambda seed: images
+
+
+def _random(data: Data, seed: int, *, ipc: int) -> CondensedSet:
+    return random_selection(data.train, ipc=ipc, seed=seed)
+
+
+def quietly(text: str) -> None:
+    """A notice to nobody."""
+    del text
