@@ -148,12 +148,12 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
     """Condense one row and train networks on its set."""
     settings = dict(row.settings)
     before: Record = {}
+    buffer = str(arguments.work.absolute() / "experts")
     if row.method == "mtt":
-        buffer = arguments.work.absolute() / "experts"
         before["experts"] = measured(
-            ["experts", arguments.data, "--out", str(buffer), *_set(row.settings)]
+            ["experts", arguments.data, "--out", buffer, *_set(row.settings)]
         )
-        settings["schedule.buffer"] = str(buffer)
+        settings["schedule.buffer"] = buffer
     out = arguments.work / row.name
     command = ["condense", arguments.data, "--method", row.method, "--ipc", str(row.ipc)]
     command += ["--sizes", row.sizes] if row.sizes else []
@@ -180,7 +180,15 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
     return {
         "row": row.name,
         **asdict(row),
-        "command": ["condensery", *command],
+        "command": " ".join(
+            [
+                "condensery",
+                *(
+                    word.replace(arguments.data, "DATA").replace(buffer, "EXPERTS")
+                    for word in command
+                ),
+            ]
+        ),
         "updates": len((out / "metrics.jsonl").read_text().splitlines()),
         **cost,
         **before,
@@ -260,7 +268,8 @@ def _cell(fractions: Iterable[float]) -> str:
     found = [100 * fraction for fraction in fractions]
     if not found:
         return "-"
-    deviation = f" ± {statistics.stdev(found):.1f}" if len(found) > 1 else ""
+    several = len(set(found)) > 1  # a regression has no seed
+    deviation = f" ± {statistics.stdev(found):.1f}" if several else ""
     return f"{statistics.mean(found):.1f}{deviation}"
 
 
