@@ -75,11 +75,25 @@ def test_a_folder_without_the_data_says_what_was_looked_for(capsys, tmp_path: Pa
     assert f"--data-dir {gone}: is no folder" in said(capsys, "mdc-2a", "--data-dir", gone)
 
 
+def test_what_may_be_fetched_is_not_missed(tmp_path: Path):
+    def found(name: str, *, download: bool) -> tuple[bool, bool]:
+        table = paper_table(name)
+        given = {"mine": ("digits",)}
+        only = (table.data[0], "mine")
+        here, missing = tabling.found(table, given, data_dir=tmp_path, download=download, only=only)
+        return table.data[0] in here, table.data[0] in missing
+
+    assert found("mdc-1a", download=False) == (False, True)
+    assert found("mdc-1a", download=True) == (True, False)
+    assert found("mdc-1c", download=True) == (False, True)  # it is not freely there
+
+
 @pytest.mark.parametrize(
     ("words", "found"),
     [
         (("--only", "cifar"), "mdc-1a has svhn, cifar10, cifar100. Did you mean 'cifar10'?"),
         (("--data", "digits"), "is no NAME=PATH"),
+        (("--download",), "give --data-dir DIR"),
         (("--budget", "paperr"), "Did you mean 'paper'?"),
         (("--methods", "mcd"), "Did you mean 'mdc'?"),
         (("--sizes-tested", "1,20"), "--sizes-tested 20: the sets hold 10 images per class"),

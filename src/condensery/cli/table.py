@@ -57,6 +57,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="folder in which data sets are looked for by name",
     )
     data.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch what is not in --data-dir from the Hugging Face hub, once",
+    )
+    data.add_argument(
         "--only", metavar="A,B", type=several, help="data sets to work on (default all of them)"
     )
     what = parser.add_argument_group("what is made")
@@ -152,7 +157,13 @@ def jobs(
     from condensery.cli.preflight import check_device
 
     check_device(arguments.device)
-    here, missing = tabling.found(table, given, data_dir=arguments.data_dir, only=arguments.only)
+    here, missing = tabling.found(
+        table,
+        given,
+        data_dir=arguments.data_dir,
+        download=arguments.download,
+        only=arguments.only,
+    )
     out = _folder(arguments)
     found = [
         tabling.job(out / name, table, load, arguments, evaluation) for name, load in here.items()

@@ -36,6 +36,7 @@ from condensery.comparison import (
     reproduction_page,
 )
 from condensery.data import Data, find, load_data
+from condensery.data.named import NAMED
 from condensery.data.statistics import known_by_name
 from condensery.errors import ConfigError, DataError
 
@@ -77,6 +78,7 @@ def found(
     given: Mapping[str, tuple[str, ...]],
     *,
     data_dir: Path | None,
+    download: bool,
     only: Sequence[str],
 ) -> tuple[dict[str, Callable[[], Data]], dict[str, str]]:
     """Loaders of the data sets that are here, and how those that are not can be given.
@@ -84,6 +86,8 @@ def found(
     Raises:
         ConfigError: If none is here, or ``data_dir`` is no folder.
     """
+    if download and data_dir is None:
+        raise ConfigError("--download: give --data-dir DIR, the folder to fetch data sets into.")
     if data_dir is not None and not data_dir.expanduser().is_dir():
         raise ConfigError(
             f"--data-dir {data_dir}: is no folder. Give the one that data sets lie in."
@@ -94,12 +98,14 @@ def found(
         if data_dir is None:
             missing[name] = f"Give --data {name}=PATH, or --data-dir DIR with data sets."
             continue
+        fetched = download and NAMED[name].hub is not None
         try:
             find(name, data_dir)
         except DataError as error:
-            missing[name] = f"{error} Or give --data {name}=PATH."
-        else:
-            here[name] = partial(load_data, name, data_dir=data_dir)
+            if not fetched:
+                missing[name] = f"{error} Or give --data {name}=PATH."
+                continue
+        here[name] = partial(load_data, name, data_dir=data_dir, download=fetched)
     for name, paths in given.items():
         known = name in table.data
         size = table.side if known and table.side > 32 else None
