@@ -81,10 +81,8 @@ def artifacts() -> Path:
     return ARTIFACTS
 
 
-@pytest.fixture(scope="session")
-def condensed(tmp_path_factory) -> SimpleNamespace:
-    """A condensed file with 2 x 2 images in one, of an odd side, and its page."""
-    folder = tmp_path_factory.mktemp("page")
+def written(path: Path, *, order: str) -> Path:
+    """A condensed file with 2 x 2 images of an odd side in one."""
     rank, labels = (each.ravel() for each in np.mgrid[:SIZES, : len(CLASSES)])
     images = np.random.default_rng(0).integers(0, 256, (len(rank), 3, SIDE, SIDE), dtype=np.uint8)
     rows = [len(CLASSES) * size for size in range(1, SIZES + 1)]
@@ -97,7 +95,7 @@ def condensed(tmp_path_factory) -> SimpleNamespace:
         "sizes": SIZES,
         "rows": rows,
         "bytes": [each * count for count in rows],
-        "decode": {"kind": "multi-formation", "factor": FACTOR, "order": "image"},
+        "decode": {"kind": "multi-formation", "factor": FACTOR, "order": order},
         "mean": [0.5] * 3,
         "std": [0.25] * 3,
         "zca": None,
@@ -109,9 +107,23 @@ def condensed(tmp_path_factory) -> SimpleNamespace:
         "observations": [],
         "created": "then",
     }
-    path = folder / "condensed.safetensors"
     tensors = {"images": images, "labels": labels.astype(np.int64), "rank": rank.astype(np.int32)}
     save_file(tensors, path, metadata={"condensery": json.dumps(facts)})
+    return path
+
+
+@pytest.fixture(scope="session")
+def cropped(tmp_path_factory) -> SimpleNamespace:
+    """One whose sizes are counted in crops, as a published release does."""
+    path = written(tmp_path_factory.mktemp("crop") / "set.safetensors", order="crop")
+    return SimpleNamespace(path=path, page=write_report(path.with_suffix(".html"), condensed=path))
+
+
+@pytest.fixture(scope="session")
+def condensed(tmp_path_factory) -> SimpleNamespace:
+    """A condensed file, and its page with all that a run notes."""
+    folder = tmp_path_factory.mktemp("page")
+    path = written(folder / "condensed.safetensors", order="image")
     seen = [
         {
             **dict(zip(("network", "protocol", "epochs", "steps", "precision"), KEY, strict=True)),

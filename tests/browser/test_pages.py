@@ -105,6 +105,27 @@ def test_the_view_as_trained_on_is_what_decoding_gives_pixel_by_pixel(opened, co
         assert visible(page, "canvas") == []
 
 
+def test_sizes_that_are_counted_in_crops_are_shown_as_they_are_trained_on(opened, cropped):
+    file = CondensedSet.load(cropped.path)
+    with opened(cropped.page) as page:
+        page.check("input[value=decoded]")
+        page.wait_for_selector(".tiles canvas")
+        sums = dict(
+            page.eval_on_selector_all(
+                ".tiles canvas",
+                """all => all.map(x => [x.getAttribute('aria-label'), x.getContext('2d')
+                    .getImageData(0, 0, x.width, x.height).data.reduce((a, b) => a + b, 0)])""",
+            )
+        )
+        for size in (1, 3, file.sizes):
+            page.fill("#size", str(size))
+            found = [sums[label] for label in visible(page, "canvas")]
+            images = file.decode(size).images.numpy()
+            wanted = [np.rint(255 * each).sum() + 255 * each[0].size for each in images]
+            assert len(found) == len(wanted) == 4 * size * len(file.class_names)
+            assert np.allclose(sorted(found), sorted(wanted), atol=8)  # roundings of a half
+
+
 def order(page) -> list[str]:
     return page.eval_on_selector_all(
         "table.sorted tbody", "all => all.map(body => body.dataset.name)"

@@ -27,7 +27,7 @@ from condensery.report.published import Published, known, published
 from condensery.report.size_tables import across, by_size, printed_rows
 from condensery.report.tiles import exact, tile_rows
 
-__all__ = ["limits_of", "render", "write_report"]
+__all__ = ["render", "write_report"]
 
 _MOST_SPANS = 40
 _PRINTED_WITH = ("convnet3", "resnetap10")
@@ -144,7 +144,7 @@ def render(
     )
 
 
-def limits_of(comparisons: Sequence[Comparison]) -> tuple[float, float] | None:
+def _limits(comparisons: Sequence[Comparison]) -> tuple[float, float] | None:
     """One vertical axis for all, from a multiple of 10 to one of 5; never beyond the possible."""
     ends = [
         100 * (point.mean + sign * (point.std or 0.0))
@@ -165,7 +165,7 @@ def _fitting(printed: Published | None, comparison: Comparison) -> Published | N
 def _accuracy_charts(
     comparisons: Sequence[Comparison], printed: Published | None, method: str
 ) -> list[str]:
-    limits = limits_of(comparisons)
+    limits = _limits(comparisons)
     if limits is None:
         return []
     charts: list[str] = []
