@@ -1,0 +1,84 @@
+"""What is left is counted from seconds of single steps, by a clock that ticks once a look."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import count
+
+import pytest
+
+from condensery.comparison import (
+    GroupCost,
+    contender,
+    estimate,
+    evaluation_cost,
+    group_cost,
+    groups,
+    parts_of,
+)
+from condensery.comparison.lockstep import Group
+from condensery.data import load_data
+from condensery.evaluation import Subject, protocol_for
+
+LENGTH = (("iterations", "2"), ("schedule.inner", "3"), ("schedule.steps", "2"))
+
+
+def ticking():
+    ticks = count()
+    return lambda: float(next(ticks))
+
+
+@pytest.fixture
+def group(digits, tiny) -> Group:
+    """A's runs for 1, 2 and 3 images per class."""
+    asked = replace(tiny, settings=LENGTH)
+    parts = parts_of(contender("a", base="idc"), digits, asked, sizes=(1, 2, 3))
+    (found,) = groups(run for part in parts for run in part.runs)
+    return found
+
+
+def test_image_updates_and_network_steps_are_counted(digits, group):
+    found = group_cost(group, digits, seed=0, clock=ticking())
+    assert (found.update, found.taken, found.once) == (1.0, 3, 0.0)
+    assert found.training == 2 * (3 - 1) * 2
+    assert found.seconds(done=0.0) == 6 + 8
+    assert found.seconds(done=0.5) == 7
+
+
+def test_sets_that_are_not_taken_count_by_their_examples(digits, group, monkeypatch):
+    monkeypatch.setattr(estimate, "QUICK", 0.0)
+    found = group_cost(group, digits, seed=0, clock=ticking())
+    assert (found.taken, found.update) == (1, 1 + 2 + 3)
+
+
+def test_what_is_prepared_once_is_not_counted_again(group):
+    found = GroupCost(group=group, update=2.0, taken=3, training=8.0, once=30.0)
+    assert found.seconds(done=0.75) == 30 + (6 * 2 + 8) / 4
+
+
+def test_a_clustering_sampler_is_counted_too(digits, tiny):
+    asked = replace(tiny, settings=(*LENGTH, ("sampler.every", "2")))
+    (part,) = parts_of(contender("dream", base="idc"), digits, asked, sizes=(3,))
+    times = iter([*range(6), *(float(x) for x in range(100, 106)), 200.0, 207.0])
+    found = group_cost(Group(runs=part.runs), digits, seed=0, clock=lambda: float(next(times)))
+    # two clusterings an iteration, each of 7 s but for the image update
+    assert found.training == 8 + 2 * 2 * (7 - 1)
+
+
+def test_networks_that_test_are_counted_by_the_images_of_their_batches(digits, tiny):
+    data = load_data("digits")
+    parts = parts_of(contender("a", base="idc"), digits, tiny, sizes=(1, 2, 3))
+    choices = {"networks": ("convnet2-w4",), "seeds": 3, "precision": "fp32"}
+    subject = Subject(data="digits", ipc=3, method="idc")
+    found = evaluation_cost(
+        parts,
+        data,
+        protocol=protocol_for("idc", subject, steps=2),
+        choices=choices,
+        left=0.5,
+        clock=ticking(),
+    )
+    batches = 2 * (10 + 20 + 30) / 64
+    tests = 3 * len(data.test) / 256
+    assert found.step == {"convnet2-w4": 1.0}
+    assert found.seconds == pytest.approx(0.5 * 3 * (batches + tests))
