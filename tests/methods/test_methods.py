@@ -22,6 +22,7 @@ TABLE = {
     "mnist": (28, 1, "l1", 1e-4, 8, "convnet3", 2, 2000),
     "fashion-mnist": (28, 1, "l1", 1e-4 * (28 / 32) ** 2, 8, "convnet3", 2, 2000),
     "imagenet-10": (224, 3, "l1", 3e-3, 8, "resnetap10", 3, 500),
+    "imagenet-100": (224, 3, "l1", 1e-3, 4, "resnetap10", 3, 500),
     "unheard-of": (48, 3, "mse", 5e-3 * 1.5**2, 32, "convnet3", 2, 2000),
     "large-unheard-of": (128, 3, "l1", 3e-3 * (128 / 224) ** 2, 8, "resnetap10", 3, 500),
 }
@@ -68,6 +69,23 @@ def test_mnist_has_no_cutout_and_no_cutmix():
     assert other.augment.strategy == "color_crop_cutout"
     assert other.schedule.training.cutmix == 0.5
     assert other.schedule.training.augment.strategy == "color_crop"
+
+
+def test_networks_of_a_hundred_classes_of_photographs_learn_faster():
+    large = recipe_for("idc", data("imagenet-100", 224), ipc=1, preset="paper").schedule
+    small = recipe_for("idc", data("imagenet-10", 224), ipc=1, preset="paper").schedule
+    assert (large.training.lr, large.training.weight_decay, large.training.batch) == (
+        0.1,
+        1e-4,
+        128,
+    )
+    assert (small.training.lr, small.training.weight_decay, small.training.batch) == (
+        0.01,
+        5e-4,
+        64,
+    )
+    assert large.training.cutmix == small.training.cutmix == 1
+    assert (large.pretrain, small.pretrain) == (5, 10)  # of 20 images: an epoch is one step
 
 
 def test_tiny_images_are_stored_whole():

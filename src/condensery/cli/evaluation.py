@@ -99,7 +99,7 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         metavar="N",
         type=at_least(1),
         dest="test_epochs",
-        help="length of a training (idc, dsa, mtt: 1000, dc: 300)",
+        help="length of a training (dc: 300, most others: 1000)",
     )
     length.add_argument(
         f"{text}steps",

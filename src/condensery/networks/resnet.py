@@ -102,9 +102,7 @@ def _small_stem(channels: int, width: int, norm: Norm) -> nn.Module:
     )
 
 
-def resnet_ap10(
-    *, channels: int, classes: int, side: tuple[int, int], width: int = 64
-) -> ResNet:
+def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int], width: int = 64) -> ResNet:
     """ResNetAP-10: stages of one block, every stride a stride-1 convolution and a pooling.
 
     Convolutions are drawn He-normal (fan-out); norm weights start at 1, biases at 0. ``width`` is
