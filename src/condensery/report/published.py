@@ -202,6 +202,7 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "dm": (_usual(26.0, 48.9, 63.0), _PAD),
         "kip": (_usual(50.0, 62.7, 68.4), _KIP),
         "mtt": (_usual(46.3, 65.3, 71.6), _PALETTE),
+        "frepo": (_usual(46.8, 65.5, 71.7), _PAD),
         "idc": (_usual(50.6, 67.5, 74.5), _IDC),
     },
     "cifar100": {
@@ -214,6 +215,7 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "dm": (_usual(11.4, 29.7, 43.6), _PAD),
         "kip": (_usual(15.8, 28.3), _KIP),
         "mtt": (_usual(24.3, 40.1, 47.7), _PALETTE),
+        "frepo": ({1: 28.7, 10: 42.5, 50: 44.3}, _PAD),
         "idc": ({10: 45.1, 20: 49.0}, _IDC),
     },
     "mnist": {
