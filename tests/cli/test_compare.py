@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
-from condensery import comparison
+from condensery import comparison, load_data
 from condensery.cli import compare
+from condensery.cli.evaluation import EVALUATIONS
 from condensery.cli.main import main
 
 
@@ -55,6 +58,14 @@ def test_what_cannot_work_is_refused_before_anything_is_made(
     capsys, tmp_path: Path, words: tuple[str, ...], said: str
 ):
     assert said in refused(capsys, tmp_path, *words)
+
+
+@pytest.mark.parametrize(("side", "usual"), [(64, "idc"), (65, "imagenet")])
+def test_all_rows_are_tested_by_the_usual_protocol_of_their_images(side: int, usual: str):
+    data = load_data((np.zeros((4, side, side), np.uint8), np.array([0, 0, 1, 1])))
+    given = EVALUATIONS["smoke"]
+    assert compare.choices_of(given, data)["protocol"] == usual
+    assert compare.choices_of(replace(given, protocol="dc"), data)["protocol"] == "dc"
 
 
 def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path: Path):

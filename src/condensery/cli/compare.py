@@ -98,14 +98,17 @@ def add_seeds(what: argparse._ArgumentGroup) -> None:
 
 def add_testing(parser: argparse.ArgumentParser, *, default: str) -> None:
     """The options of evaluation that all rows share; ``default`` names what decides otherwise."""
-    title = f"evaluation (by default as the {default} says, protocol idc)"
+    title = f"evaluation (by default as the {default} says)"
     testing = parser.add_argument_group(title)
     add_lengths(testing, prefix="evaluate-")
     for action in testing._group_actions:  # --methods and --sizes-tested say it
         if action.dest in ("test_beside", "test_sizes"):
             action.help = argparse.SUPPRESS
         if action.dest == "test_protocol":
-            action.help = f"training recipe of all rows: {', '.join(PROTOCOLS)} (default idc)"
+            action.help = (
+                f"training recipe of all rows: {', '.join(PROTOCOLS)} (default idc, and imagenet "
+                "for images of more than 64 pixels a side)"
+            )
 
 
 def add_machine(parser: argparse.ArgumentParser) -> None:
@@ -184,14 +187,16 @@ def _plan(
         seed=arguments.seed,
         device=arguments.device,
         threads=threads,
-        evaluation=choices_of(evaluation),
+        evaluation=choices_of(evaluation, data),
         created=work.now(),
     )
 
 
-def choices_of(evaluation: EvaluationPlan) -> dict[str, Any]:
-    """Arguments of ``evaluate`` that all rows share: by protocol ``idc`` if none was given."""
-    protocol = evaluation.protocol or "idc"
+def choices_of(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
+    """Arguments of ``evaluate`` that all rows share: by the usual protocol if none was given."""
+    from condensery.evaluation import usual_protocol
+
+    protocol = evaluation.protocol or usual_protocol(max(data.train.side))
     return asdict(replace(evaluation, protocol=protocol, sizes=None, beside=()))
 
 

@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 
 __all__ = ["content", "networks_of", "outlook"]
 
-_FULL = {"idc": "1000 epochs", "dc": "300 epochs", "dsa": "1000 epochs", "mtt": "1000 epochs"}
+_FULL = {
+    **dict.fromkeys(("idc", "dsa", "mtt", "frepo"), "1000 epochs"),
+    "dc": "300 epochs",
+    "imagenet": "300 to 3000 epochs, by the images of the set",
+}
 
 
 def outlook(plan: Plan, pending: Sequence[Pending], *, trained: int, networks: int) -> str:
@@ -109,11 +113,13 @@ def _made(plan: Plan, name: str) -> Made:
 def _conditions(plan: Plan, data: Data, found: Measurement) -> list[tuple[str, str]]:
     asked, choices = plan.asked, plan.evaluation
     protocol = found.evaluation.protocol
-    if protocol.steps is None:
-        length = f"{protocol.epochs} epochs"
-    else:
-        length = f"{protocol.steps} optimiser steps for every set and size"
     full = _FULL.get(protocol.name)
+    if protocol.steps is not None:
+        length = f"{protocol.steps} optimiser steps for every set and size"
+    elif choices["epochs"] is None and full is not None:
+        length = full
+    else:
+        length = f"{protocol.epochs} epochs"
     if full is not None and length != full:
         length += (
             f" (shortened: the full protocol is {full}; not comparable with published figures)"

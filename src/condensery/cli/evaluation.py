@@ -84,12 +84,14 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     parser.add_argument(
         f"{text}protocol",
         type=one_of(PROTOCOLS),
+        metavar="NAME",
         dest="test_protocol",
         help=f"training recipe: {', '.join(PROTOCOLS)} (default: that of the set's method)",
     )
     parser.add_argument(
         f"{text}labels",
         type=one_of(LABELS),
+        metavar="KIND",
         dest="test_labels",
         help="hard: classes; soft: the labels that the set has learned (default: the protocol's)",
     )
@@ -111,6 +113,7 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     parser.add_argument(
         f"{text}precision",
         type=one_of(PRECISIONS),
+        metavar="P",
         dest="test_precision",
         help=f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
     )

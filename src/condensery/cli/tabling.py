@@ -155,7 +155,7 @@ def job(
         seed=arguments.seed,
         device=arguments.device,
         threads=threads,
-        evaluation=choices_of(evaluation),
+        evaluation=choices_of(evaluation, data),
         created=now(),
     )
     if begun is not None:

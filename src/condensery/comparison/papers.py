@@ -88,9 +88,8 @@ TABLES: Mapping[str, PaperTable] = {
             sizes=(*_TEN, 15, 20),
             network="resnetap10",
             side=224,
-            note="The paper tests with other augmentation of large images and other lengths than "
-            "protocol idc has here. What it prints of b, and of c but for the average, is in no "
-            "source that we could read.",
+            note="What the paper prints of b, and of c but for the average, is in no source that "
+            "we could read.",
         ),
         PaperTable(
             name="mdc-2a",

@@ -4,7 +4,7 @@ from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.pace import Pace, Training, by_seconds
 from condensery.evaluation.protocol import LABELS, Protocol, Subject
-from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for
+from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for, usual_protocol
 from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.scores import (
     augmentation_robust_score,
@@ -35,4 +35,5 @@ __all__ = [
     "score_table",
     "summary",
     "table",
+    "usual_protocol",
 ]

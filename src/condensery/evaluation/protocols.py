@@ -15,7 +15,7 @@ from condensery.evaluation.protocol import Protocol, Subject
 from condensery.objectives import RidgeRegression
 from condensery.training import SGDTraining
 
-__all__ = ["DEFAULTS", "PROTOCOLS", "protocol_for"]
+__all__ = ["DEFAULTS", "PROTOCOLS", "protocol_for", "usual_protocol"]
 
 _LIKE_DIGITS = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
 """Sets whose classes do not survive a mirror."""
@@ -194,6 +194,11 @@ DEFAULTS: Mapping[str, str] = {
 """``{method: protocol}`` of the methods that were not published with ``idc`` (or ``imagenet``)."""
 
 
+def usual_protocol(side: int) -> str:
+    """The protocol of IDC and its relatives for images of ``side`` pixels: what compares all."""
+    return "imagenet" if side > _PHOTO else "idc"
+
+
 def protocol_for(
     protocol: str | Protocol | None,
     subject: Subject,
@@ -224,8 +229,7 @@ def protocol_for(
             "(the papers' way) or steps (the same for every set and size), not both."
         )
     if protocol is None:
-        usual = "imagenet" if subject.side > _PHOTO else "idc"
-        protocol = DEFAULTS.get(subject.method, usual)
+        protocol = DEFAULTS.get(subject.method, usual_protocol(subject.side))
     if isinstance(protocol, str):
         if protocol not in PROTOCOLS:
             raise ConfigError(
