@@ -1,6 +1,6 @@
 """Every method on one data set, beside random and k-means images: accuracy, CPU seconds, memory.
 
-Result: docs/methods/overview.md has the tables, benchmarks/results/ the numbers they are made of.
+Result: benchmarks/results/fashion-methods.md has the tables, the .jsonl beside it the numbers.
 
 A row is one condensation, made by ``condensery condense`` in a process of its own (so that seconds
 and peak memory are its own), and the networks that are trained on its set by the protocol of its
@@ -99,7 +99,7 @@ PUBLISHED = {
     ("idc", 1): "81.0",
     ("idc", 10): "86.0",
 }
-"""Fashion-MNIST, full length, ConvNet-3 of width 128. Sources: docs/methods/overview.md."""
+"""Fashion-MNIST, full length, ConvNet-3 of width 128: as each code's repository says."""
 
 
 def main() -> None:
