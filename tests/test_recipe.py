@@ -17,6 +17,7 @@ from condensery.parameterizations import MultiFormation, Pixels
 from condensery.recipe import PARTS, Recipe, changed, from_json, to_json
 from condensery.sizes import AllSizes, MostLearnable, RandomSize
 from condensery.starts import HerdedImages, Noise
+from condensery.updates import SGD, Adam
 
 
 def data(name="cifar10", side=32, channels=3):
@@ -173,13 +174,29 @@ def test_a_key_is_set_and_nothing_else(recipe, key, value, where, expected):
         ("update.lr", "Infinity", r"update\.lr = inf"),
         ("compiled", "1", "is no bool"),
         ("sizes", "al", "sizes = 'al' is unknown.*Did you mean 'all'"),
-        ("update", "sgd", "cannot be built"),
         ("engine", "onepass", "Did you mean 'one-pass'"),
     ],
 )
 def test_a_change_that_cannot_work_is_refused(recipe, key, value, said):
     with pytest.raises(ConfigError, match=said):
         changed(recipe, key, value)
+
+
+def test_a_part_that_is_exchanged_keeps_what_has_no_default(recipe):
+    other = changed(replace(recipe, update=Adam(lr=0.03, momentum=0.5)), "update", "sgd")
+    assert other.update == SGD(lr=0.03)  # momentum has a default
+    assert changed(other, "update.lr", "2").update == SGD(lr=2.0)
+    labels = recipe_for("frepo", data(), ipc=1, preset="quick")  # on-simplex has no step size
+    with pytest.raises(ConfigError, match="cannot be built from .*'lr'"):
+        changed(labels, "labels.update", "adam")
+
+
+def test_a_part_without_a_name_is_refused_when_it_is_written(recipe):
+    class Own(SGD):
+        pass
+
+    with pytest.raises(ConfigError, match=r"update = .*Own.*PARTS\['update'\]"):
+        to_json(replace(recipe, update=Own(lr=0.1)))
 
 
 def test_matching_refuses_a_draw_of_its_own_for_every_example(recipe):

@@ -190,7 +190,13 @@ def _fields(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
 def _value(slot: str, value: Any) -> Any:  # noqa: ANN401
     if dataclasses.is_dataclass(value):
         kinds = {part: kind for kind, part in PARTS[slot].items()}
-        return {"kind": kinds[type(value)], **_fields(value)}  # pyright: ignore[reportArgumentType]
+        kind = kinds.get(type(value))  # pyright: ignore[reportArgumentType]
+        if kind is None:
+            raise ConfigError(
+                f"{slot} = {value!r} has no name that a file could say. Put its class into "
+                f"condensery.recipe.PARTS[{slot!r}], before the run."
+            )
+        return {"kind": kind, **_fields(value)}
     return list(value) if isinstance(value, tuple) else value
 
 
@@ -254,7 +260,8 @@ def changed(recipe: Recipe, key: str, value: str) -> Recipe:
     Args:
         recipe: Left as it is.
         key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
-            whole part for another one with its defaults, ``sizes``.
+            whole part for another one with its defaults, ``sizes``; what has no default (a step
+            size) stays.
         value: JSON, or a bare word.
 
     Raises:
@@ -277,11 +284,25 @@ def changed(recipe: Recipe, key: str, value: str) -> Recipe:
             f"{nearest(last, known)}"
         )
     if last in PARTS:
-        absent = last in _OPTIONAL and value == "none"
-        inside[last] = None if absent else {"kind": value, **_fitting(last, value, values)}
+        if last in _OPTIONAL and value == "none":
+            inside[last] = None
+        else:
+            kept = _required(last, value, inside[last] or {})
+            inside[last] = {"kind": value, **kept, **_fitting(last, value, values)}
     else:
         inside[last] = _parsed(key, value, inside[last])
     return from_json(values)
+
+
+def _required(slot: str, kind: str, current: Mapping[str, Any]) -> dict[str, Any]:
+    """What a part must be told and has no default for, as the part that it replaces has it."""
+    missing = dataclasses.MISSING
+    needed = [
+        f.name
+        for f in dataclasses.fields(_kind(slot, kind))
+        if f.default is missing and f.default_factory is missing
+    ]
+    return {name: current[name] for name in needed if name in current}
 
 
 def _fitting(slot: str, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
