@@ -187,7 +187,7 @@ def test_a_part_that_is_exchanged_keeps_what_has_no_default(recipe):
     assert other.update == SGD(lr=0.03)  # momentum has a default
     assert changed(other, "update.lr", "2").update == SGD(lr=2.0)
     labels = recipe_for("frepo", data(), ipc=1, preset="quick")  # on-simplex has no step size
-    with pytest.raises(ConfigError, match="cannot be built from .*'lr'"):
+    with pytest.raises(ConfigError, match=r"cannot be built from .*'lr'"):
         changed(labels, "labels.update", "adam")
 
 
