@@ -461,6 +461,7 @@ def test_the_code_on_the_documentation_page_reads_a_set(
     page = Path(__file__).parents[1] / "docs" / "artifact.md"
     reader, ranges, library = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     whole = condensed()
+    whole = whole.with_observations([record(1), record(whole.sizes)])
     whole.save(tmp_path / "set.safetensors")
     monkeypatch.chdir(tmp_path)
     found: list[dict[str, Any]] = [{}, {}, {}]
@@ -473,6 +474,7 @@ def test_the_code_on_the_documentation_page_reads_a_set(
     assert found[1]["labels"].tolist() == part.labels.tolist()
     assert same(found[2]["small"], part)
     assert same(found[2]["fitting"], whole)
+    assert same(found[2]["good"], whole.take(1))  # both sizes were measured alike
     assert len(found[2]["train"]) == 5
 
 
