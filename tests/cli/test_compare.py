@@ -11,6 +11,7 @@ import pytest
 
 from condensery import comparison, load_data
 from condensery.cli import compare
+from condensery.cli.comparison import choices_of
 from condensery.cli.evaluation import EVALUATIONS
 from condensery.cli.main import main
 
@@ -64,8 +65,8 @@ def test_what_cannot_work_is_refused_before_anything_is_made(
 def test_all_rows_are_tested_by_the_usual_protocol_of_their_images(side: int, usual: str):
     data = load_data((np.zeros((4, side, side), np.uint8), np.array([0, 0, 1, 1])))
     given = EVALUATIONS["smoke"]
-    assert compare.choices_of(given, data)["protocol"] == usual
-    assert compare.choices_of(replace(given, protocol="dc"), data)["protocol"] == "dc"
+    assert choices_of(given, data)["protocol"] == usual
+    assert choices_of(replace(given, protocol="dc"), data)["protocol"] == "dc"
 
 
 def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path: Path):

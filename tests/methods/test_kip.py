@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import pytest
 import torch
 
@@ -32,27 +30,6 @@ def data(channels: int = 3, classes: int = 10) -> ImageData:
         mean=(0.5,) * channels,
         std=(0.2, 0.25, 0.3)[:channels],
     )
-
-
-@pytest.fixture(scope="module")
-def digits():
-    """Three digits, thirty train images each."""
-    whole = condensery.load_data("digits")
-    index = torch.cat([whole.train.of_class(c)[:30] for c in range(3)])
-    train = replace(
-        whole.train,
-        images=whole.train.images[index],
-        labels=whole.train.labels[index],
-        class_names=("0", "1", "2"),
-    )
-    index = (whole.test.labels < 3).nonzero()[:, 0]
-    test = replace(
-        whole.test,
-        images=whole.test.images[index],
-        labels=whole.test.labels[index],
-        class_names=("0", "1", "2"),
-    )
-    return replace(whole, train=train, test=test)
 
 
 def condense(digits, **choices):

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sys
-from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from condensery.cli.condense import add_changes, add_source
 from condensery.cli.evaluation import (
@@ -20,10 +18,6 @@ from condensery.cli.names import METHODS, PROTOCOLS, SELECTIONS, SIZES
 from condensery.cli.parser import at_least, one_of, several, whole_numbers
 from condensery.errors import ConfigError, nearest
 
-if TYPE_CHECKING:
-    from condensery.cli.comparison import Plan
-    from condensery.data import Data
-
 __all__ = [
     "BASELINES",
     "add_arguments",
@@ -31,7 +25,6 @@ __all__ = [
     "add_seeds",
     "add_testing",
     "check_testing",
-    "choices_of",
     "contenders",
     "run",
 ]
@@ -123,19 +116,22 @@ def run(arguments: argparse.Namespace) -> int:
     evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
     check_testing(arguments, evaluation, ipc=arguments.ipc)
 
-    from condensery.cli import comparing, comparison, work
-    from condensery.cli.comparison_folder import ComparisonFolder
-    from condensery.cli.preflight import check_device, use_threads
+    from condensery.cli import comparing, work
+    from condensery.cli.comparison_folder import prepared
+    from condensery.cli.preflight import check_device
 
-    folder = ComparisonFolder(arguments.out)
-    begun = folder.facts()
-    threads = use_threads(arguments.threads or (begun or {}).get("threads"))
     check_device(arguments.device)
-    data = work.source_of(arguments, arguments.data).load()
-    plan = _plan(arguments, evaluation, data, threads=threads)
-    if begun is not None:
-        plan = comparison.joined(plan, begun, data.train, where=folder.path)
-    comparison.check(plan, data)
+    folder, plan, data = prepared(
+        arguments.out,
+        work.source_of(arguments, arguments.data).load,
+        arguments,
+        methods=arguments.methods,
+        ipc=arguments.ipc,
+        base=arguments.base,
+        network=arguments.network,
+        sizes=evaluation.sizes or chosen_sizes(arguments.ipc, preset=arguments.preset),
+        evaluation=evaluation,
+    )
     if arguments.dry_run:
         print(folder.outlook(plan, data))
         return 0
@@ -161,43 +157,6 @@ def check_testing(arguments: argparse.Namespace, evaluation: EvaluationPlan, *, 
             f"--sizes-tested {max(evaluation.sizes or ())}: the sets hold {ipc} images per class. "
             f"Test sizes 1..{ipc}, or make larger sets."
         )
-
-
-def _plan(
-    arguments: argparse.Namespace, evaluation: EvaluationPlan, data: Data, *, threads: int
-) -> Plan:
-    from condensery.cli import comparison, work
-    from condensery.comparison import Asked
-
-    methods = tuple(dict.fromkeys((*arguments.methods, "random")))
-    sizes = evaluation.sizes or chosen_sizes(arguments.ipc, preset=arguments.preset)
-    return comparison.plan(
-        data,
-        methods=methods,
-        asked=Asked(
-            ipc=arguments.ipc,
-            preset=arguments.preset,
-            network=arguments.network,
-            settings=tuple(arguments.set),
-            device=arguments.device,
-        ),
-        base=arguments.base,
-        sizes=sizes,
-        condensations=arguments.condensations,
-        seed=arguments.seed,
-        device=arguments.device,
-        threads=threads,
-        evaluation=choices_of(evaluation, data),
-        created=work.now(),
-    )
-
-
-def choices_of(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
-    """Arguments of ``evaluate`` that all rows share: by the usual protocol if none was given."""
-    from condensery.evaluation import usual_protocol
-
-    protocol = evaluation.protocol or usual_protocol(max(data.train.side))
-    return asdict(replace(evaluation, protocol=protocol, sizes=None, beside=()))
 
 
 def contenders(text: str) -> tuple[str, ...]:

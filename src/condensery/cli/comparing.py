@@ -20,7 +20,8 @@ from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
 from condensery.cli.compared import content
 from condensery.cli.comparison import Plan
-from condensery.cli.comparison_folder import FORMAT, MARK, ComparisonFolder, Pending
+from condensery.cli.comparison_files import FORMAT, MARK
+from condensery.cli.comparison_folder import ComparisonFolder, Pending
 from condensery.cli.progress import live, note
 from condensery.cli.run_folder import write_json
 from condensery.cli.selecting import selected

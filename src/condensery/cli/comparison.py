@@ -6,21 +6,23 @@ Knows nothing about where files lie, nor about how the work is done.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from condensery.api import Condensation
+from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.plan import facts_of_data, versions
 from condensery.cli.preflight import check_engine
 from condensery.comparison import Asked, Part, Run, Subject, contender, measurement, parts_of
 from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
+from condensery.evaluation import usual_protocol
 from condensery.recipe import to_json
 from condensery.selection import RULES, random_selection, steps_of
 from condensery.starts import RandomImages
 
-__all__ = ["Plan", "check", "joined", "plan"]
+__all__ = ["Plan", "check", "choices_of", "joined", "plan"]
 
 _GROWS = "More methods, sizes and condensations can be added to it; for anything else give another"
 
@@ -117,6 +119,12 @@ class Plan:
             "recipes": {name: _recipe(run) for name, run in self.runs.items()},
             "versions": versions(),
         }
+
+
+def choices_of(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
+    """Arguments of ``evaluate`` that all rows share: by the usual protocol if none was given."""
+    protocol = evaluation.protocol or usual_protocol(max(data.train.side))
+    return asdict(replace(evaluation, protocol=protocol, sizes=None, beside=()))
 
 
 def plan(

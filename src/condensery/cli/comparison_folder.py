@@ -5,6 +5,7 @@ Knows nothing about how that is done.
 
 from __future__ import annotations
 
+import argparse
 import hashlib
 import json
 from collections.abc import Callable, Sequence
@@ -16,12 +17,15 @@ from typing import Any
 
 from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, load_latest
+from condensery.cli import comparison, work
 from condensery.cli.compared import networks_of, outlook
 from condensery.cli.comparison import Plan
-from condensery.cli.files import check_writable, existing_ancestor
+from condensery.cli.comparison_files import FORMAT, MARK, ComparisonFiles
+from condensery.cli.evaluation import EvaluationPlan
+from condensery.cli.files import LOCK, check_room, locked
+from condensery.cli.preflight import use_threads
 from condensery.cli.progress import note
-from condensery.cli.run_folder import RunFolder
-from condensery.comparison import Group, Measurement, Part, Run, Subject, groups, measurement
+from condensery.comparison import Asked, Group, Measurement, Part, Run, Subject, groups, measurement
 from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Protocol, read_observations
@@ -29,13 +33,7 @@ from condensery.recipe import Recipe
 from condensery.schedules import Experts
 from condensery.selection import random_selection
 
-__all__ = ["FORMAT", "MARK", "ComparisonFolder", "Pending", "quietly"]
-
-FORMAT = 1
-"""Of comparison folders."""
-
-MARK = "condensery_comparison"
-"""The key of ``comparison.json`` that says the format."""
+__all__ = ["ComparisonFolder", "Pending", "prepared", "quietly"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,30 +52,8 @@ class Pending:
 
 
 @dataclass(frozen=True, slots=True)
-class ComparisonFolder:
-    """Paths of a comparison."""
-
-    path: Path
-
-    @property
-    def plan(self) -> Path:
-        """Everything that decides the result, written first."""
-        return self.path / "comparison.json"
-
-    @property
-    def costs(self) -> Path:
-        """What every finished group took."""
-        return self.path / "costs.json"
-
-    @property
-    def content(self) -> Path:
-        """All that the tables are made of."""
-        return self.path / "content.json"
-
-    @property
-    def observations(self) -> Path:
-        """One line a trained network."""
-        return self.path / "observations.jsonl"
+class ComparisonFolder(ComparisonFiles):
+    """What a comparison has, and what is missing."""
 
     def run(self, run: Run, seed: int) -> Path:
         """The condensed file of one run."""
@@ -85,7 +61,7 @@ class ComparisonFolder:
 
     def set(self, part: Part, seed: int) -> Path:
         """The condensed file of a contender."""
-        return self.path / "sets" / f"{part.file}-seed{seed}.safetensors"
+        return self.set_file(part.file, seed)
 
     def checkpoints(self, run: Run, seed: int) -> Path:
         """States of the unfinished group whose first run this is."""
@@ -106,15 +82,9 @@ class ComparisonFolder:
             ConfigError: If there is something else, or nothing can be written.
             ArtifactError: If it is of a newer format.
         """
-        above = existing_ancestor(self.path)
-        if not above.is_dir():
-            raise ConfigError(
-                f"--out {self.path}: {str(above)!r} is no folder, so nothing can be made in it. "
-                "Give another path."
-            )
-        check_writable(above, given=self.path)
+        check_room(self.path)
         if not self.plan.exists():
-            born = (".lock", f".{self.plan.name}.")
+            born = (LOCK, f".{self.plan.name}.")
             strange = self.path.is_dir() and any(
                 not entry.name.startswith(born) for entry in self.path.iterdir()
             )
@@ -140,7 +110,7 @@ class ComparisonFolder:
 
     def locked(self) -> AbstractContextManager[None]:
         """Let only one process work in the folder."""
-        return RunFolder(self.path).locked()
+        return locked(self.path)
 
     def pending(self, plan: Plan, notice: Callable[[str], None] = note) -> list[Pending]:
         """What is still to be condensed: groups with a checkpoint, then new groups."""
@@ -202,6 +172,64 @@ class ComparisonFolder:
         on = replace(data, test=data.test.to(plan.device))
         subjects = self.subjects(plan, data)
         return measurement(subjects, on, seed=plan.seed, choices=plan.evaluation, known=known)
+
+
+def prepared(
+    path: Path,
+    load: Callable[[], Data],
+    arguments: argparse.Namespace,
+    *,
+    methods: Sequence[str],
+    ipc: int,
+    base: str,
+    network: str | None,
+    sizes: Sequence[int],
+    evaluation: EvaluationPlan,
+) -> tuple[ComparisonFolder, Plan, Data]:
+    """A comparison that can be worked on, begun or new; all is checked, nothing is written.
+
+    Args:
+        path: Of its folder.
+        load: Reads the data, once the folder is known to be fit.
+        arguments: Preset, settings, seeds, device and threads, as ``compare`` and ``table`` have
+            them.
+        methods: Rows; random images are added.
+        ipc: Images per class.
+        base: The method of A, B and C.
+        network: Matching network; ``None`` is the preset's.
+        sizes: Images per class of the table.
+        evaluation: How all rows are tested.
+
+    Raises:
+        ConfigError, ArtifactError, DataError: Whatever cannot work.
+    """
+    folder = ComparisonFolder(path)
+    begun = folder.facts()
+    threads = use_threads(arguments.threads or (begun or {}).get("threads"))
+    data = load()
+    plan = comparison.plan(
+        data,
+        methods=tuple(dict.fromkeys((*methods, "random"))),
+        asked=Asked(
+            ipc=ipc,
+            preset=arguments.preset,
+            network=network,
+            settings=tuple(arguments.set),
+            device=arguments.device,
+        ),
+        base=base,
+        sizes=sizes,
+        condensations=arguments.condensations,
+        seed=arguments.seed,
+        device=arguments.device,
+        threads=threads,
+        evaluation=comparison.choices_of(evaluation, data),
+        created=work.now(),
+    )
+    if begun is not None:
+        plan = comparison.joined(plan, begun, data.train, where=path)
+    comparison.check(plan, data)
+    return folder, plan, data
 
 
 def _constant(images: CondensedSet) -> Callable[[int], CondensedSet]:

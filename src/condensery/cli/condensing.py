@@ -6,7 +6,6 @@ same bytes. Knows nothing about evaluation.
 
 from __future__ import annotations
 
-import sys
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from typing import Any
 
 from condensery.api import Condensation
 from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint
+from condensery.cli.memory import peak_memory
 from condensery.cli.metrics import Metrics
 from condensery.cli.pictures import preview
 from condensery.cli.plan import Plan
@@ -148,18 +148,13 @@ def _drive(
         "of": recipe.iterations,
         "steps_beyond": beyond,
         "seconds": round(elapsed, 3),
-        "peak_memory_mb": _peak_memory(),
+        "peak_memory_mb": _megabytes(peak_memory()),
     }
 
 
-def _peak_memory() -> float | None:
-    """Of this process, in MB of a million bytes."""
-    try:
-        import resource
-    except ImportError:  # Windows
-        return None
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, kibibytes elsewhere
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit / 1e6, 1)
+def _megabytes(size: int | None) -> float | None:
+    """Of a million bytes."""
+    return None if size is None else round(size / 1e6, 1)
 
 
 def _spent(budget: float | None, elapsed: float) -> bool:

@@ -5,12 +5,12 @@ Knows nothing about tables of papers.
 
 from __future__ import annotations
 
-import sys
 import time
 from dataclasses import dataclass
 
 from condensery.cli.comparison import Plan
 from condensery.cli.comparison_folder import ComparisonFolder, quietly
+from condensery.cli.memory import peak_memory
 from condensery.cli.progress import live
 from condensery.comparison import GroupCost, evaluation_cost, group_cost
 from condensery.data import Data
@@ -118,9 +118,5 @@ def _peak(device: str) -> str:
         if device.startswith("cuda"):
             return f"{size_of(torch.cuda.max_memory_allocated(device))} on {device}"
         return f"an unknown amount on {device}"
-    try:
-        import resource
-    except ImportError:  # Windows
-        return "an unknown amount"
-    unit = 1 if sys.platform == "darwin" else 1024
-    return size_of(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit)
+    taken = peak_memory()
+    return "an unknown amount" if taken is None else size_of(taken)

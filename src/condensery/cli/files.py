@@ -1,4 +1,4 @@
-"""Whether something may be written at a path; found out before any work is done.
+"""Whether something may be written at a path, found out before any work is done; and by whom.
 
 Knows nothing about what is written.
 """
@@ -6,11 +6,16 @@ Knows nothing about what is written.
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Generator
+from contextlib import contextmanager
 from pathlib import Path
 
 from condensery.errors import ConfigError
 
-__all__ = ["check_new_file", "check_writable", "existing_ancestor"]
+__all__ = ["LOCK", "check_new_file", "check_room", "check_writable", "existing_ancestor", "locked"]
+
+LOCK = ".lock"
+"""File of a folder, held by the process that works in it."""
 
 
 def check_new_file(path: Path, *, overwrite: bool) -> None:
@@ -54,3 +59,40 @@ def existing_ancestor(path: Path) -> Path:
     while not path.exists() and path != path.parent:
         path = path.parent
     return path
+
+
+def check_room(path: Path) -> None:
+    """Refuse a path under which no folder can be made.
+
+    Raises:
+        ConfigError: Saying why not.
+    """
+    above = existing_ancestor(path)
+    if not above.is_dir():
+        raise ConfigError(
+            f"--out {path}: {str(above)!r} is no folder, so nothing can be made in it. "
+            "Give another path."
+        )
+    check_writable(above, given=path)
+
+
+@contextmanager
+def locked(folder: Path) -> Generator[None]:
+    """Let only one process work in a folder; a killed one leaves no lock behind.
+
+    Raises:
+        ConfigError: If another process does.
+    """
+    try:
+        import fcntl
+    except ImportError:  # Windows
+        yield
+        return
+    with (folder / LOCK).open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise ConfigError(
+                f"{folder}: another process is working on this run. Wait for it, or stop it."
+            ) from error
+        yield

@@ -10,8 +10,10 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
+from statistics import median
 from typing import Any
 
+from condensery.cli.comparison_files import MARK, ComparisonFiles
 from condensery.cli.reporting import about, check_condensed, read_seen
 from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError
@@ -24,7 +26,6 @@ from condensery.report.versus import Entry, beside, entry
 
 __all__ = ["check_there", "gathered", "is_comparison", "run_folder"]
 
-_COMPARISON, _MARK, _TABLE = "comparison.json", "condensery_comparison", "table.csv"
 _FACTS = ("Method", "Seed", "Stored as", "Time to condense", "Peak memory", "Machine", "Versions")
 
 
@@ -43,7 +44,7 @@ def check_there(path: Path) -> None:
 
 def is_comparison(path: Path) -> bool:
     """Whether it is the folder of a `condensery compare`."""
-    return (path / _COMPARISON).is_file()
+    return ComparisonFiles(path).plan.is_file()
 
 
 def run_folder(path: Path) -> RunFolder | None:
@@ -107,9 +108,9 @@ def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
         known = about(folder, facts)
     elif path.is_dir():
         raise ArtifactError(
-            f"{path}: is a folder without recipe.json or {_COMPARISON}, so it is neither a run nor "
-            "a comparison. Give the --out of a `condensery condense` or `compare`, or a condensed "
-            "file."
+            f"{path}: is a folder without recipe.json or comparison.json, so it is neither a run "
+            "nor a comparison. Give the --out of a `condensery condense` or `compare`, or a "
+            "condensed file."
         )
     file = read_condensed(path if folder is None else folder.condensed)
     comparisons = compare(observations) or recorded(file.manifest.get("observations") or ())
@@ -137,27 +138,27 @@ def _facts(file: CondensedFile, known: Mapping[str, Any]) -> tuple[tuple[str, st
 
 def _comparison(path: Path) -> list[Entry]:
     """One line a contender, from the table that the comparison has written."""
-    facts = _json(path / _COMPARISON)
+    folder = ComparisonFiles(path)
+    facts = _json(folder.plan)
     fixed: Mapping[str, Any] = facts.get("fixed") or {}
-    if _MARK not in facts or "ipc" not in fixed:
-        raise ArtifactError(f"{path / _COMPARISON}: is no comparison's. Give another folder.")
-    table = path / _TABLE
-    observations = read_seen(path / "observations.jsonl")
-    if not table.is_file() or not observations:
+    if MARK not in facts or "ipc" not in fixed:
+        raise ArtifactError(f"{folder.plan}: is no comparison's. Give another folder.")
+    observations = read_seen(folder.observations)
+    if not folder.numbers.is_file() or not observations:
         raise ArtifactError(
             f"{path}: nothing has been evaluated yet, so there is no accuracy to compare. Go on "
             "with the `condensery compare` that began it."
         )
     keys = {each.key[0]: each.key for each in compare(observations)}
     seconds = _seconds(observations)
-    with table.open(encoding="utf-8", newline="") as file:
+    with folder.numbers.open(encoding="utf-8", newline="") as file:
         lines = [line for line in csv.DictReader(file) if line["kind"] == "measured"]
     data = {name: fixed.get(f"data {name}") for name in ("name", "fingerprint", "test_fingerprint")}
     found: list[Entry] = []
     for name in dict.fromkeys(line["contender"] for line in lines):
         own = [line for line in lines if line["contender"] == name]
         baseline = name in ("a", "b", "c") and fixed.get("base") != "idc"
-        file = _set_of(path, name)
+        file = _set_of(folder, name)
         found.append(
             Entry(
                 name=name,
@@ -211,20 +212,20 @@ def _averages(
 
 
 def _seconds(observations: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
-    """``{contender: {size: mean seconds of a network}}``."""
+    """``{contender: {size: median seconds of a network}}``."""
     took: dict[str, dict[int, list[float]]] = {}
     for seen in observations:
         sizes = took.setdefault(str(seen["set"]), {})
         sizes.setdefault(int(seen["size"]), []).append(float(seen["seconds"]))
     return {
-        name: {size: sum(each) / len(each) for size, each in sizes.items()}
-        for name, sizes in took.items()
+        name: {size: median(each) for size, each in sizes.items()} for name, sizes in took.items()
     }
 
 
-def _set_of(path: Path, name: str) -> CondensedFile | None:
+def _set_of(folder: ComparisonFiles, name: str) -> CondensedFile | None:
     """The first set of a contender; ``None`` for one that has another set for every size."""
-    found = sorted((path / "sets").glob(f"{name.replace(':', '-')}-seed*.safetensors"))
+    pattern = folder.set_file(name.replace(":", "-"), "*")
+    found = sorted(pattern.parent.glob(pattern.name))
     return read_condensed(found[0]) if found else None
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Generator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condensery.cli.files import check_writable, existing_ancestor
+from condensery.cli.files import LOCK, check_room, locked
 from condensery.errors import ArtifactError, ConfigError
 
 __all__ = ["FORMAT", "RunFolder", "write_json"]
@@ -79,11 +79,6 @@ class RunFolder:
         """For people."""
         return self.path / "report.html"
 
-    @property
-    def lock(self) -> Path:
-        """Held by the process that works in the folder."""
-        return self.path / ".lock"
-
     def check_new(self, *, overwrite: bool) -> None:
         """Refuse a place where no run can be made; writes nothing.
 
@@ -103,13 +98,7 @@ class RunFolder:
                     f"--out {self.path}: holds a run already. `condensery resume {self.path}` goes "
                     "on with it; --overwrite removes it and starts anew; or give another folder."
                 )
-        above = existing_ancestor(self.path)
-        if not above.is_dir():
-            raise ConfigError(
-                f"--out {self.path}: {str(above)!r} is no folder, so nothing can be made in it. "
-                "Give another path."
-            )
-        check_writable(above, given=self.path)
+        check_room(self.path)
 
     def make(self, facts: Mapping[str, Any]) -> None:
         """Make the folder anew, ``recipe.json`` first; removes the run that was there."""
@@ -151,32 +140,15 @@ class RunFolder:
             )
         return facts
 
-    @contextmanager
-    def locked(self) -> Generator[None]:
-        """Let only one process work in the folder; a killed one leaves no lock behind.
-
-        Raises:
-            ConfigError: If another process does.
-        """
-        try:
-            import fcntl
-        except ImportError:  # Windows
-            yield
-            return
-        with self.lock.open("w") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise ConfigError(
-                    f"{self.path}: another process is working on this run. Wait for it, or stop it."
-                ) from error
-            yield
+    def locked(self) -> AbstractContextManager[None]:
+        """Let only one process work in the folder (``files.locked``)."""
+        return locked(self.path)
 
     def _is_taken(self) -> bool:
         """Whether there is something other than what a run leaves that was killed at its birth."""
         if not self.path.is_dir():
             return self.path.exists()
-        born = (self.lock.name, f".{self.recipe.name}.")
+        born = (LOCK, f".{self.recipe.name}.")
         return any(not entry.name.startswith(born) for entry in self.path.iterdir())
 
     def _is_run(self) -> bool:
@@ -199,7 +171,7 @@ class RunFolder:
             for part in self.path.glob(".*.part"):
                 part.unlink(missing_ok=True)
             self.recipe.unlink(missing_ok=True)
-        self.lock.unlink(missing_ok=True)
+        (self.path / LOCK).unlink(missing_ok=True)
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:

@@ -12,20 +12,15 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
-from condensery.cli import comparison
-from condensery.cli.compare import choices_of
 from condensery.cli.comparing import work as compare
 from condensery.cli.comparing import write_tables
 from condensery.cli.comparison import Plan
-from condensery.cli.comparison_folder import ComparisonFolder
+from condensery.cli.comparison_folder import ComparisonFolder, prepared
 from condensery.cli.estimating import Estimate, estimate, long
 from condensery.cli.evaluation import EvaluationPlan
+from condensery.cli.files import locked
 from condensery.cli.plan import Source
-from condensery.cli.preflight import use_threads
-from condensery.cli.run_folder import RunFolder
-from condensery.cli.work import now
 from condensery.comparison import (
-    Asked,
     Content,
     PaperTable,
     Reproduction,
@@ -132,35 +127,23 @@ def job(
         DataError: If the data cannot be read, or is not what the table is about.
         ConfigError, ArtifactError: As ``condensery compare``.
     """
-    folder = ComparisonFolder(path)
-    begun = folder.facts()
-    threads = use_threads(arguments.threads or (begun or {}).get("threads"))
-    data = load()
-    _check_shape(path.name, data, table)
-    network = arguments.network or table.network
-    methods = tuple(dict.fromkeys((*(arguments.methods or table.rows), "random")))
-    plan = comparison.plan(
-        data,
-        methods=methods,
-        asked=Asked(
-            ipc=table.ipc,
-            preset=arguments.preset,
-            network=network,
-            settings=tuple(arguments.set),
-            device=arguments.device,
-        ),
+
+    def own() -> Data:
+        data = load()
+        _check_shape(path.name, data, table)
+        return data
+
+    folder, plan, data = prepared(
+        path,
+        own,
+        arguments,
+        methods=arguments.methods or table.rows,
+        ipc=table.ipc,
         base=table.base,
+        network=arguments.network or table.network,
         sizes=evaluation.sizes or table.sizes,
-        condensations=arguments.condensations,
-        seed=arguments.seed,
-        device=arguments.device,
-        threads=threads,
-        evaluation=choices_of(evaluation, data),
-        created=now(),
+        evaluation=evaluation,
     )
-    if begun is not None:
-        plan = comparison.joined(plan, begun, data.train, where=folder.path)
-    comparison.check(plan, data)
     return Job(name=path.name, folder=folder, plan=plan, data=data)
 
 
@@ -183,7 +166,7 @@ def work(
     out.mkdir(parents=True, exist_ok=True)
     written = ""
     names = [*table.data, *(each.name for each in jobs if each.name not in table.data)]
-    with RunFolder(out).locked():
+    with locked(out):
         _parts(out, table, names)  # what cannot be read is said before any work
         for each in jobs:
             try:

@@ -15,8 +15,9 @@ from condensery.augment import Identity
 from condensery.errors import ConfigError
 from condensery.rng import stream
 from condensery.schedules.base import World
+from condensery.schedules.learning import learn
 from condensery.schedules.statistics import fix_statistics
-from condensery.training import SGDTraining, Trainer, batches
+from condensery.training import SGDTraining, Trainer
 from condensery.types import Moment
 
 __all__ = ["Pool"]
@@ -83,7 +84,7 @@ class Pool:
                 del trainers[place]
                 ages[place] = 0
             elif inner + 1 < self.inner:  # after the last update nobody would see it
-                _take_step(trainers[place], world, at=at)
+                learn(trainers[place], world.synthetic(), world, steps=1, at=at)
                 ages[place] += 1
 
     def _born(self, world: World, *, at: tuple[int, int]) -> Trainer:
@@ -93,15 +94,3 @@ class Pool:
             precision=world.precision,
             compiled=world.compiled,
         )
-
-
-def _take_step(trainer: Trainer, world: World, *, at: tuple[int, int]) -> None:
-    examples = world.synthetic()
-    order = batches(len(examples), trainer.choices.batch, rng=stream(world.seed, "order", *at))
-    own = next(order).to(examples.images.device)
-    trainer.network.train()
-    trainer.step(
-        world.data.normalise(examples.images.detach()[own]),
-        examples.labels.detach()[own],
-        rng=stream(world.seed, "train", *at),
-    )

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from itertools import islice
 from typing import ClassVar
 
 from condensery.augment import Identity
 from condensery.errors import ConfigError
 from condensery.rng import stream
 from condensery.schedules.base import World
+from condensery.schedules.learning import learn
 from condensery.schedules.statistics import fix_statistics
-from condensery.training import SGDTraining, Trainer, batches
+from condensery.training import SGDTraining, Trainer
 from condensery.types import Moment
 
 __all__ = ["TrainOnSynthetic"]
@@ -62,18 +62,8 @@ class TrainOnSynthetic:
         )
         for inner in range(self.inner):
             if inner:
-                self._train(trainer, world, at=(outer, inner))
+                examples = world.synthetic()
+                steps = self.epochs * -(-len(examples) // self.training.batch)
+                learn(trainer, examples, world, steps=steps, at=(outer, inner))
             fix_statistics(network, world, rng=stream(world.seed, "statistics", outer, inner))
             yield Moment(at=(outer, inner), network=network, seed=world.seed)
-
-    def _train(self, trainer: Trainer, world: World, *, at: tuple[int, int]) -> None:
-        examples = world.synthetic()
-        images = world.data.normalise(examples.images.detach())
-        labels = examples.labels.detach()
-        an_epoch = -(-len(examples) // self.training.batch)
-        trainer.network.train()
-        order = batches(len(examples), self.training.batch, rng=stream(world.seed, "order", *at))
-        rng = stream(world.seed, "train", *at)
-        for index in islice(order, self.epochs * an_epoch):
-            own = index.to(images.device)
-            trainer.step(images[own], labels[own], rng=rng)

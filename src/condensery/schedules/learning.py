@@ -1,0 +1,29 @@
+"""Steps of a network on the synthetic set.
+
+For schedules whose networks learn from the set itself. Knows nothing about how many, and when.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from condensery.rng import stream
+from condensery.schedules.base import World
+from condensery.training import Trainer, batches
+from condensery.types import Examples
+
+__all__ = ["learn"]
+
+
+def learn(
+    trainer: Trainer, examples: Examples, world: World, *, steps: int, at: tuple[int, int]
+) -> None:
+    """Take ``steps`` steps of one batch each on ``examples``, with the draws of moment ``at``."""
+    images = world.data.normalise(examples.images.detach())
+    labels = examples.labels.detach()
+    order = batches(len(examples), trainer.choices.batch, rng=stream(world.seed, "order", *at))
+    rng = stream(world.seed, "train", *at)
+    trainer.network.train()
+    for index in islice(order, steps):
+        own = index.to(images.device)
+        trainer.step(images[own], labels[own], rng=rng)
