@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import re
 import shutil
-import subprocess
-import sys
 from dataclasses import replace
 
 import pytest
@@ -377,6 +375,55 @@ def test_a_network_that_does_more_than_its_modules_show_is_refused():
         Fused().gradients(net, images, labels, groups_of(unequal_classes(labels)), names=[])
 
 
+@pytest.mark.parametrize("structure", STRUCTURES)
+@pytest.mark.parametrize("batch", [None, 5])
+def test_threads_with_sweeps_of_their_own_agree_with_autograd(structure, batch, threads):
+    net, images, labels = world()
+    threads(3)
+    errors = compare(
+        Fused(batch=batch), net, images, labels, structure(labels), kernels(net), squared
+    )
+    assert max(errors) < 1e-10
+
+
+def test_features_of_threads_with_sweeps_of_their_own_are_those_of_the_network(threads):
+    net, images, _ = world()
+    threads(3)
+    found = Fused(batch=5).features(net, images)
+    expected = net.features(images).flatten(1)
+    assert error(found, expected) < 1e-10
+    upstream = torch.randn(found.shape, generator=stream(0, "up"), dtype=found.dtype)
+    own, other = (torch.autograd.grad(f, images, upstream)[0] for f in (found, expected))
+    assert error(own, other) < 1e-10
+
+
+def test_threads_give_the_same_bits_every_time(threads):
+    net, images, labels = world(dtype=torch.float32)
+    threads(3)
+    groups, seen = groups_of(all_prefixes(labels)), []
+    for _ in range(5):
+        found = Fused(precision="bf16").gradients(net, images, labels, groups, names=kernels(net))
+        loss = sum(g.square().sum() for g in found.values())
+        seen.append([*found.values(), *torch.autograd.grad(loss, images)])
+    assert all(all(map(torch.equal, seen[0], again)) for again in seen)
+
+
+@pytest.mark.parametrize(
+    ("counts", "batch", "threads", "expected"),
+    [
+        ([20, 20], 64, 1, [[(0, 0, 20), (1, 20, 40)]]),
+        ([20, 20], 64, 2, [[(0, 0, 20)], [(1, 0, 20)]]),
+        ([4, 36], 64, 2, [[(0, 0, 4), (1, 4, 20)], [(1, 0, 20)]]),
+        ([100], 64, 1, [[(0, 0, 50)], [(0, 0, 50)]]),
+        ([2], 64, 4, [[(0, 0, 1)], [(0, 0, 1)]]),
+        ([3, 0, 2], 2, 1, [[(0, 0, 1)], [(0, 0, 2)], [(2, 0, 2)]]),
+    ],
+)
+def test_sweeps_are_even_and_there_is_one_for_every_thread(counts, batch, threads, expected):
+    sweeps = fused_engine._sweeps(counts, batch, threads=threads)
+    assert [[(p.cell, p.start, p.stop) for p in pieces] for pieces in sweeps] == expected
+
+
 def test_a_layer_exchanged_after_the_first_call_is_seen():
     net, images, labels = world()
     for _ in range(2):
@@ -405,27 +452,6 @@ def test_compiled_blocks_equal_the_eager_ones(precision, side):
     allowed = 1e-4 if precision == "fp32" else 0.05  # one rounding apart, here and there
     for fast, slow in zip(found[True], found[False], strict=True):
         assert error(fast, slow) < allowed
-
-
-FAULTS = """
-import resource, torch
-from condensery.engines.fused.engine import _keep_freed
-_keep_freed()
-for _ in range(3):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    maps = [torch.ones(2**24, dtype=torch.uint8) for _ in range(3)]
-    del maps
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about glibc")
-def test_freed_maps_are_kept_for_the_next_sweep():
-    done = subprocess.run(
-        [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
-    )
-    assert int(done.stdout) < 1000  # of 12288 pages
 
 
 @pytest.mark.parametrize("channels", [1, 3])

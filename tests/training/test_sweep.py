@@ -147,6 +147,22 @@ def test_single_precision_agrees_to_a_thousandth():
             assert (found[name] - gradient).norm() < 1e-3 * gradient.norm(), name
 
 
+@pytest.mark.parametrize("count", [1, 9, 26])
+def test_threads_that_share_a_batch_give_what_one_gives(count: int, threads):
+    net = network("colour")
+    images, targets = batch("colour", count)
+    loss, found = plain(net).gradients(images, targets)
+    logits = plain(net).logits(images)
+
+    threads(3)
+    shared = plain(net)
+    for _ in range(2):  # the second time with the memory of the first
+        loss_, found_ = shared.gradients(images, targets)
+        torch.testing.assert_close(loss_, loss, rtol=1e-13, atol=0)
+        torch.testing.assert_close(found_, found, rtol=1e-10, atol=1e-13)
+        torch.testing.assert_close(shared.logits(images), logits, rtol=1e-12, atol=1e-13)
+
+
 def test_bfloat16_is_as_near_as_autocast_and_gives_single_precision():
     net = network("colour", torch.float32)
     images, targets = batch("colour", 64, dtype=torch.float32)

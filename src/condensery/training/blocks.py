@@ -20,6 +20,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from threading import Lock
 from types import FunctionType
 from typing import Any, TypeAlias, cast
 
@@ -140,11 +141,16 @@ def blocks(*, compiled: bool) -> Blocks:
 
 # The compiler writes a value to memory that it has computed from many reads or that many later
 # values read. Here recomputing is cheaper: a map that is written and read back costs a lot more.
-_RECOMPUTE: dict[str, str | int | bool | Callable[..., Any]] = {
+# The wrapper is in C++, which lets go of the interpreter: parts of a batch run side by side.
+_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "realize_reads_threshold": 100,
     "realize_acc_reads_threshold": 100,
     "realize_opcount_threshold": 1000,
+    "cpp_wrapper": True,
 }
+
+_ONE_AT_A_TIME = Lock()
+"""Held while something is compiled."""
 
 
 class _Compiled:
@@ -162,17 +168,25 @@ class _Compiled:
 
     def __call__(self, *given: Tensor | float) -> Any:  # noqa: ANN401
         z = cast(Tensor, given[0])
-        kind = (z.shape[1:], z.shape[0] == 1, z.dtype, z.device)
+        kind = (z.shape[1:], z.shape[0] == 1, z.dtype, z.device, torch.get_num_threads())
         fast = self._fast.get(kind)
         if fast is None:
-            for x in given[: self._per_example]:
-                torch._dynamo.maybe_mark_dynamic(x, 0)  # pyright: ignore[reportPrivateUsage]
-            code = self._function.__code__
-            code = code.replace(co_name=f"{code.co_name}_{len(self._fast)}")
-            own = FunctionType(code, self._function.__globals__, code.co_name)
-            fast = torch.compile(own, options=_RECOMPUTE)
-            self._fast[kind] = fast
+            with _ONE_AT_A_TIME:
+                fast = self._fast.get(kind)
+                if fast is None:
+                    return self._first(kind, *given)
         return fast(*given)
+
+    def _first(self, kind: tuple[object, ...], *given: Tensor | float) -> Any:  # noqa: ANN401
+        for x in given[: self._per_example]:
+            torch._dynamo.maybe_mark_dynamic(x, 0)  # pyright: ignore[reportPrivateUsage]
+        code = self._function.__code__
+        code = code.replace(co_name=f"{code.co_name}_{len(self._fast)}")
+        own = FunctionType(code, self._function.__globals__, code.co_name)
+        fast = torch.compile(own, options=_OPTIONS)
+        found = fast(*given)
+        self._fast[kind] = fast
+        return found
 
 
 def _wide(x: Tensor) -> Tensor:

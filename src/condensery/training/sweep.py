@@ -9,13 +9,15 @@ Its slow twin is autograd through ``network``. Knows nothing about optimisers or
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
+from condensery.machine import keep_freed, side_by_side
 from condensery.networks.convnet import ConvBlock, ConvNet
 from condensery.training.blocks import blocks
 
@@ -23,6 +25,9 @@ __all__ = ["Sweep", "sweeps"]
 
 _CACHED = 2**22
 """Bytes of the first block's map that are worked on at a time."""
+
+_LEAST = 8
+"""Images of a part of a batch that is worth a thread of its own."""
 
 _TILE = 32
 """Patches are padded with zeros to a multiple of this: the depth of a tile of bfloat16."""
@@ -52,6 +57,7 @@ class _First(NamedTuple):
     """What the way up leaves behind in the first block."""
 
     patches: Tensor  # [example, pixel, patch]
+    z: Tensor  # after the convolution, if it was kept
     w: Tensor  # [patch, channel], in the working dtype
     m: Tensor
     mw: Tensor
@@ -59,7 +65,6 @@ class _First(NamedTuple):
     r: Tensor
     gain: Tensor
     offset: Tensor
-    side: tuple[int, int]
 
 
 class _Up(NamedTuple):
@@ -91,19 +96,21 @@ class Sweep:
         conv = self._blocks[0][0]
         self._one = 9 * conv.in_channels
         self._cut, self._cut_bias = _cutter(conv.in_channels, self._dtype)
-        self._z = torch.empty(0, dtype=self._dtype)
+        self._z = [torch.empty(0, dtype=self._dtype)]  # one a part of a batch
+        keep_freed()
 
     @torch.no_grad()
     def logits(
         self, images: Float[Tensor, "example channel height width"]
     ) -> Float[Tensor, "example class_"]:
         """What the network says; at least float32."""
-        first, a = self._first(images, keep=False)
-        del first
+        return torch.cat(list(side_by_side(self._logits, *self._shares(images))))
+
+    def _logits(self, part: int, images: Tensor) -> Tensor:
+        _, a = self._first(images, part, keep=False)
         for conv, norm in self._blocks[1:]:
-            a = self._do.block(
-                _conv(a, _kernel(conv, self._dtype)), norm.weight, norm.bias, norm.eps
-            )[0]
+            z = _conv(a, _kernel(conv, self._dtype))
+            a = self._do.block(z, norm.weight, norm.bias, norm.eps)[0]
         head = self._network.classifier
         return torch.addmm(head.bias, a.flatten(1).to(self._wide), self._head(a).T)
 
@@ -115,11 +122,32 @@ class Sweep:
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """The mean cross-entropy and its gradient, ``{parameter: gradient}``.
 
+        Every thread takes a part of the batch.
+
         Args:
             images: As the network sees them.
             targets: Non-negative; a row need not sum to 1.
         """
-        first, a = self._first(images, keep=True)
+        losses, gradients = zip(
+            *side_by_side(self._summed, *self._shares(images, targets)), strict=True
+        )
+        mean = {
+            name: torch.stack([part[name] for part in gradients]).sum(dim=0) / len(images)
+            for name in gradients[0]
+        }
+        return torch.stack(losses).sum() / len(images), mean
+
+    def _shares(self, *batch: Tensor) -> tuple[Sequence[Any], ...]:
+        """A part for every thread: its number, and its share of the batch."""
+        parts = max(1, min(torch.get_num_threads(), len(batch[0]) // _LEAST))
+        self._z += [self._z[0].new_empty(0) for _ in range(parts - len(self._z))]
+        return range(parts), *(whole.tensor_split(parts) for whole in batch)
+
+    def _summed(
+        self, part: int, images: Tensor, targets: Tensor
+    ) -> tuple[Tensor, dict[str, Tensor]]:
+        """The cross-entropy of a part of a batch, summed, and its gradient."""
+        first, a = self._first(images, part, keep=True)
         ups: list[_Up] = []
         for conv, norm in self._blocks[1:]:
             w = _kernel(conv, self._dtype)
@@ -130,9 +158,8 @@ class Sweep:
         head, features = self._head(a), a.flatten(1).to(self._wide)
         logits = torch.addmm(self._network.classifier.bias, features, head.T)
         log_p = logits.log_softmax(dim=1)
-        count = len(images)
-        loss = -(targets * log_p).sum() / count
-        dlogits = (targets.sum(dim=1, keepdim=True) * log_p.exp() - targets) / count
+        loss = -(targets * log_p).sum()
+        dlogits = targets.sum(dim=1, keepdim=True) * log_p.exp() - targets
         found = {
             "classifier.weight": _channels_first(dlogits.T @ features, a.shape[3]),
             "classifier.bias": dlogits.sum(dim=0),
@@ -148,7 +175,7 @@ class Sweep:
         weight = self._network.classifier.weight
         return weight.unflatten(1, (last.shape[3], -1)).transpose(1, 2).flatten(1)
 
-    def _first(self, images: Tensor, *, keep: bool) -> tuple[_First, Tensor]:
+    def _first(self, images: Tensor, part: int, *, keep: bool) -> tuple[_First, Tensor]:
         """Through the first block; its map stays in ``_z`` only if ``keep``."""
         conv, norm = self._blocks[0]
         x = images.to(self._dtype, memory_format=torch.channels_last)
@@ -169,15 +196,15 @@ class Sweep:
             m, w.to(self._wide), norm.weight, norm.bias, norm.eps, self._one
         )
         room = (count if keep else min(count, at_a_time)) * height * width * channels
-        if self._z.numel() < room:
-            self._z = torch.empty(room, dtype=self._dtype)
-        z = self._z[:room].view(-1, height, width, channels)
+        if self._z[part].numel() < room:
+            self._z[part] = patches.new_empty(room)
+        z = self._z[part][:room].view(-1, height, width, channels)
         p = patches.new_empty(count, height // 2, width // 2, channels)
         for rows in _cuts(count, at_a_time):
             own = z[rows] if keep else z[: rows.stop - rows.start]
             torch.mm(patches[rows].flatten(0, 1), w, out=own.view(-1, channels))
             self._do.first(own, gain[rows], offset[rows], p[rows])
-        return _First(patches, w, m, mw, mean, r, gain, offset, (height, width)), p
+        return _First(patches, z, w, m, mw, mean, r, gain, offset), p
 
     def _fall(self, depth: int, up: _Up, dp: Tensor, found: dict[str, Tensor]) -> Tensor:
         """Back through block ``depth`` (not the first); gives the gradient of its input."""
@@ -194,12 +221,11 @@ class Sweep:
 
     def _fall_first(self, up: _First, dp: Tensor, found: dict[str, Tensor]) -> None:
         conv, norm = self._blocks[0]
-        (height, width), channels = up.side, conv.out_channels
         count, pixels, patch = up.patches.shape
-        z = self._z[: count * pixels * channels].view(count, height, width, channels)
+        channels = conv.out_channels
         products = up.patches.new_empty(count, patch, channels)
         for rows in _cuts(count, self._at_a_time(pixels * channels)):
-            dy = z[rows]
+            dy = up.z[rows]
             self._do.first_back(dy, up.gain[rows], up.offset[rows], dp[rows])
             patches = up.patches[rows].transpose(1, 2)
             torch.bmm(patches, dy.view(-1, pixels, channels), out=products[rows])

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cache
+from threading import Lock
 from types import FunctionType
 from typing import Any, cast
 
@@ -26,11 +27,18 @@ __all__ = ["compiled"]
 # The compiler writes a value to memory that it has computed from many reads or that many later
 # values read. Here recomputing is always cheaper: a map that is written and read back costs 10x
 # (tangent_backward on 20 x 32x32x128 in bfloat16: 2300 us an image, against 215).
-_RECOMPUTE: dict[str, str | int | bool | Callable[..., Any]] = {
+#
+# On a CPU the wrapper is in C++, which lets go of the interpreter: sweeps then run side by side
+# (benchmarks/bench.py). It is 2 to 6 % slower on one thread.
+_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "realize_reads_threshold": 100,
     "realize_acc_reads_threshold": 100,
     "realize_opcount_threshold": 1000,
+    "cpp_wrapper": True,
 }
+
+_ONE_AT_A_TIME = Lock()
+"""Held while something is compiled."""
 
 
 @cache
@@ -49,9 +57,9 @@ def compiled() -> Blocks:
 class _Compiled:
     """A function compiled once for every *kind* of call; within a kind, sizes vary freely.
 
-    A kind is what the code must know: dtype, channels, ReLU and pool, which arguments are missing,
-    pixels that the pool drops, and lengths of one, which torch always treats apart. Each kind is a
-    function of its own, as torch gives up compiling a function that it had to compile eight times.
+    A kind is what the code must know: threads, dtype, channels, ReLU and pool, which arguments are
+    missing, pixels that the pool drops, and lengths of one, which torch always treats apart. Each
+    kind is a function of its own, as torch gives up compiling one that it compiled eight times.
     """
 
     def __init__(self, function: FunctionType) -> None:
@@ -61,22 +69,25 @@ class _Compiled:
     def __call__(self, z: Tensor, relu: bool, pool: int, *rest: Tensor | float | None) -> Any:  # noqa: ANN401
         example, height, width, channel = z.shape
         kind = (
-            *(z.device, z.dtype, channel, relu, pool, example == 1),
+            *(z.device, torch.get_num_threads(), z.dtype, channel, relu, pool, example == 1),
             *(height % pool, width % pool, height < 2 * pool, width < 2 * pool),
             *(height == 1, width == 1),
             *(x is None for x in rest),
         )
         fast = self._fast.get(kind)
-        return (
-            self._first(kind, z, relu, pool, *rest) if fast is None else fast(z, relu, pool, *rest)
-        )
+        if fast is None:
+            with _ONE_AT_A_TIME:
+                fast = self._fast.get(kind)
+                if fast is None:
+                    return self._first(kind, z, relu, pool, *rest)
+        return fast(z, relu, pool, *rest)
 
     def _first(self, kind: tuple[object, ...], z: Tensor, *rest: Tensor | float | None) -> Any:  # noqa: ANN401
         for x in (z, *rest):
             if isinstance(x, Tensor) and x.ndim > 1:
                 for axis in range(x.ndim - 1):
                     torch._dynamo.maybe_mark_dynamic(x, axis)
-        fast = torch.compile(_copy(self._function, len(self._fast)), options=_RECOMPUTE)
+        fast = torch.compile(_copy(self._function, len(self._fast)), options=_OPTIONS)
         try:
             found = fast(z, *rest)
         except (TorchDynamoException, RuntimeError) as error:

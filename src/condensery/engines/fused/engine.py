@@ -12,9 +12,10 @@ Knows nothing about distances, classes or sizes.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import partial
+from itertools import accumulate
 from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
@@ -31,6 +32,7 @@ from condensery.engines.fused.steps import Along, Piece, Step
 from condensery.engines.fused.sweep import Trace, Weights, fall, image_gradient, rise, sweep
 from condensery.engines.one_pass import cells
 from condensery.errors import ConfigError, nearest
+from condensery.machine import keep_freed, side_by_side
 from condensery.types import Groups
 
 __all__ = ["Fused"]
@@ -45,9 +47,10 @@ class Fused:
             what it is given); ``"bf16"`` keeps feature maps and convolutions in bfloat16, with
             statistics, softmax and results in float32.
         compile: Whether blocks are compiled by ``torch.compile``; needs a C++ compiler.
-        batch: Images per sweep, at least 1. None takes 64 in bfloat16 and 32 otherwise: the
-            largest map of a ConvNet of width 128 on 32x32 images is then half of what
-            ``_keep_freed`` allows.
+        batch: Images that are swept at once, at least 1; on a CPU every thread has a sweep of its
+            own and its share of them. None takes 64 in bfloat16 and 32 otherwise: the largest
+            map of a ConvNet of width 128 on 32x32 images is then half of what ``keep_freed``
+            allows. More than four threads get 16 images each.
         kept: Images whose maps stay in memory from the gradient to the image gradient, 0 or more;
             those of the others are made again, which costs a third more. None keeps all.
 
@@ -68,7 +71,7 @@ class Fused:
         if self.batch is not None and self.batch < 1:
             raise ConfigError(
                 f'engine "fused" got batch = {self.batch}; a sweep needs at least 1 image. '
-                "None takes 64 in bf16 and 32 in fp32."
+                "None takes 64 in bf16 and 32 in fp32, or 16 a thread."
             )
         if self.kept is not None and self.kept < 0:
             raise ConfigError(
@@ -142,10 +145,11 @@ class Fused:
 
     @property
     def _batch(self) -> int:
-        return self.batch or (64 if self.precision == "bf16" else 32)
+        usual = 64 if self.precision == "bf16" else 32
+        return self.batch or max(usual, 16 * torch.get_num_threads())
 
     def _weights(self, network: nn.Module, nodes: Sequence[Node], images: Tensor) -> Weights:
-        _keep_freed()
+        keep_freed()
         wide = _wide(images)
         dtype = torch.bfloat16 if self.precision == "bf16" else wide
         blocks = compiled() if self.compile else EAGER
@@ -169,7 +173,7 @@ class Fused:
             shapes={name: network.get_parameter(name).shape for name in names},
             targets=labels.to(wide),
             order=torch.cat(of_cell),
-            sweeps=_sweeps([len(rows) for rows in of_cell], self._batch),
+            sweeps=_sweeps([len(rows) for rows in of_cell], self._batch, threads=_threads(images)),
             share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
             kept=self.kept,
         )
@@ -195,13 +199,16 @@ class _Job:
             name: self.share.new_zeros(self.share.shape[1], *shape)
             for name, shape in self.shapes.items()
         }
+        kept = len(self.order) if self.kept is None else self.kept
+        parts = self._parts()
+        stays = [keep and stop <= kept for stop in accumulate(len(part) for part in parts)]
         traces: list[Trace | None] = []
-        left = len(self.order) if self.kept is None else self.kept
-        for pieces, part in zip(self.sweeps, self._parts(), strict=True):
-            stays = keep and len(part) <= left
-            trace = self._sweep(images, part, pieces, into=of_cell, keep=stays)
-            left -= len(part) if stays else 0
-            traces.append(trace if stays else None)
+        swept = side_by_side(partial(self._sweep, images, self.shapes), parts, self.sweeps, stays)
+        for pieces, (trace, found) in zip(self.sweeps, swept, strict=True):
+            traces.append(trace)
+            for piece, own in zip(pieces, found, strict=True):
+                for name, gradient in own.items():
+                    of_cell[name][piece.cell] += gradient
         return tuple(torch.tensordot(self.share, g, dims=1) for g in of_cell.values()), traces
 
     def _parts(self) -> Sequence[Tensor]:
@@ -211,14 +218,13 @@ class _Job:
     def _sweep(
         self,
         images: Tensor,
+        names: Collection[str],
         part: Tensor,
         pieces: Sequence[Piece],
-        *,
-        into: Mapping[str, Tensor],
         keep: bool,
-    ) -> Trace:
+    ) -> tuple[Trace | None, list[dict[str, Tensor]]]:
         x = _lay_out(images[part], self.weights)
-        return sweep(self.weights, x, self.targets[part], pieces, into=into, keep=keep)
+        return sweep(self.weights, x, self.targets[part], pieces, names=names, keep=keep)
 
     def image_gradient(
         self, upstream: Sequence[Tensor], images: Tensor, traces: list[Trace | None]
@@ -231,13 +237,16 @@ class _Job:
             name: torch.tensordot(self.share.T, v.to(self.share.dtype), dims=1)
             for name, v in zip(self.shapes, upstream, strict=True)
         }
-        found: list[Tensor] = []
-        for number, (pieces, part) in enumerate(zip(self.sweeps, self._parts(), strict=True)):
+
+        def one(number: int, part: Tensor, pieces: Sequence[Piece]) -> Tensor:
             trace, traces[number] = traces[number], None
             if trace is None:
-                trace = self._sweep(images, part, pieces, into={}, keep=True)
-            found.append(image_gradient(trace, Along(direction=direction, pieces=pieces)))
-        whole = torch.cat(found).permute(0, 3, 1, 2)
+                trace, _ = self._sweep(images, (), part, pieces, True)
+            assert trace is not None
+            return image_gradient(trace, Along(direction=direction, pieces=pieces))
+
+        found = side_by_side(one, range(len(traces)), self._parts(), self.sweeps)
+        whole = torch.cat(list(found)).permute(0, 3, 1, 2)
         full = whole.new_zeros(len(self.targets), *whole.shape[1:], dtype=self.share.dtype)
         return full.index_copy(0, self.order, whole.to(full.dtype))
 
@@ -266,13 +275,15 @@ class _Features(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weights: Weights, batch: int) -> Tensor:  # noqa: ANN401
-        ctx.dtype, ctx.ups = images.dtype, []
-        found: list[Tensor] = []
-        for some in images.split(batch):
-            last, steps = rise(weights, _lay_out(some, weights))
-            found.append(rows(last, weights.wide))
-            if ctx.needs_input_grad[0]:
-                ctx.ups.append((steps, last.shape, last.dtype))
+        ctx.dtype, keep = images.dtype, ctx.needs_input_grad[0]
+
+        def one(part: Tensor) -> tuple[Tensor, tuple[list[Step], torch.Size, torch.dtype] | None]:
+            last, steps = rise(weights, _lay_out(part, weights))
+            return rows(last, weights.wide), (steps, last.shape, last.dtype) if keep else None
+
+        sweeps = -(-len(images) // batch) * _threads(images)
+        parts = images.tensor_split(min(sweeps, len(images)))
+        found, ctx.ups = zip(*side_by_side(one, parts), strict=True)
         return torch.cat(found)
 
     @staticmethod
@@ -281,14 +292,13 @@ class _Features(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         upstream: Tensor,
     ) -> tuple[Tensor, None, None]:
-        found: list[Tensor] = []
-        ups: list[tuple[list[Step], torch.Size, torch.dtype]] = ctx.ups
-        parts = upstream.split([shape[0] for _, shape, _ in ups])
-        for (steps, shape, dtype), part in zip(ups, parts, strict=True):
-            n, height, width, channel = shape
+        def one(up: tuple[list[Step], torch.Size, torch.dtype], part: Tensor) -> Tensor:
+            steps, (n, height, width, channel), dtype = up
             d = part.to(dtype).reshape(n, channel, height, width).permute(0, 2, 3, 1).contiguous()
-            found.append(fall(steps, d).permute(0, 3, 1, 2))
-        return torch.cat(found).to(ctx.dtype), None, None
+            return fall(steps, d).permute(0, 3, 1, 2)
+
+        parts = upstream.split([shape[0] for _, shape, _ in ctx.ups])
+        return torch.cat(list(side_by_side(one, ctx.ups, parts))).to(ctx.dtype), None, None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -336,20 +346,13 @@ def _held(network: nn.Module, images: Tensor) -> _Held:
     return held
 
 
+def _threads(images: Tensor) -> int:
+    """Sweeps at once: an accelerator is busy with one."""
+    return torch.get_num_threads() if images.device.type == "cpu" else 1
+
+
 def _wide(images: Tensor) -> torch.dtype:
     return torch.float64 if images.dtype == torch.float64 else torch.float32
-
-
-@cache
-def _keep_freed() -> None:
-    """Let glibc keep up to 64 MB of freed memory for the next sweep.
-
-    Otherwise it hands feature maps back to the system as soon as they are freed, and each of their
-    pages faults anew in the next sweep: a fifth of the time. glibc learns from what is freed (the
-    largest mapped block, up to 32 MB) what to keep (twice that), so it is shown one such block,
-    which nothing ever touches. No effect with other allocators.
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def _lay_out(images: Tensor, weights: Weights) -> Tensor:
@@ -363,18 +366,17 @@ def _lay_out(images: Tensor, weights: Weights) -> Tensor:
     return x.as_strided(x.shape, (height * width * channel, width * channel, channel, 1))
 
 
-def _sweeps(counts: Sequence[int], batch: int) -> list[list[Piece]]:
-    """Cut cells of these sizes, laid end to end, into batches of at most ``batch`` examples."""
-    sweeps: list[list[Piece]] = [[]]
-    filled = 0
-    for cell, count in enumerate(counts):
-        # A cell that fits a batch stays whole; a larger one is cut evenly.
-        cuts = -(-count // batch)
-        for cut in range(cuts):
-            length = count * (cut + 1) // cuts - count * cut // cuts
-            if filled + length > batch and sweeps[-1]:
-                sweeps.append([])
-                filled = 0
-            sweeps[-1].append(Piece(cell=cell, start=filled, stop=filled + length))
-            filled += length
+def _sweeps(counts: Sequence[int], batch: int, *, threads: int) -> list[list[Piece]]:
+    """Cut cells of these sizes, laid end to end, into even sweeps: ``threads`` a batch."""
+    total = sum(counts)
+    number = min(total, -(-total // batch) * threads)
+    ends = [total * (sweep + 1) // number for sweep in range(number)]
+    sweeps: list[list[Piece]] = [[] for _ in ends]
+    begin = 0
+    for cell, end in enumerate(accumulate(counts)):
+        for pieces, first, last in zip(sweeps, [0, *ends], ends, strict=False):
+            start, stop = max(begin, first) - first, min(end, last) - first
+            if start < stop:
+                pieces.append(Piece(cell=cell, start=start, stop=stop))
+        begin = end
     return sweeps

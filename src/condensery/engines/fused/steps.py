@@ -10,7 +10,7 @@ Knows nothing about the order of steps, losses, groups or autograd.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TypeAlias
 
@@ -69,9 +69,10 @@ class Step(ABC):
     def down(self, d: Tensor, *, pull: bool) -> tuple[Tensor, ...]:
         """Gradients of the sources, from that of the value; nobody reads them unless ``pull``."""
 
-    def weigh(self, pieces: Sequence[Piece], into: Mapping[str, Tensor]) -> None:
-        """Add what each piece contributes to the gradients of the parameters in ``into``."""
-        del pieces, into
+    def weigh(self, rows: slice, names: Collection[str]) -> dict[str, Tensor]:
+        """Gradients of the parameters in ``names``, summed over the examples ``rows``."""
+        del rows, names
+        return {}
 
     def tangent_up(self, *parts: Parts, along: Along) -> Parts:
         """The tangent of ``up``."""
@@ -103,15 +104,16 @@ class Mapped(Step):
         self.dz = d
         return (self.map.transpose(d, self.a),) if pull else ()
 
-    def weigh(self, pieces: Sequence[Piece], into: Mapping[str, Tensor]) -> None:
+    def weigh(self, rows: slice, names: Collection[str]) -> dict[str, Tensor]:
         """``dW = dz a^T``, ``dbias = dz``, summed over examples and pixels."""
-        weight, bias = into.get(self.node.weight), into.get(self.node.bias or "")
-        for piece in pieces:
-            dz = self.dz[piece.rows]
-            if weight is not None:
-                weight[piece.cell] += self.map.outer(self.a[piece.rows], dz)
-            if bias is not None:
-                bias[piece.cell] += dz.sum(dim=(0, 1, 2), dtype=bias.dtype)
+        found: dict[str, Tensor] = {}
+        a, dz = self.a[rows], self.dz[rows]
+        if self.node.weight in names:
+            found[self.node.weight] = self.map.outer(a, dz)
+        if self.node.bias is not None and self.node.bias in names:
+            wide = torch.promote_types(dz.dtype, torch.float32)
+            found[self.node.bias] = dz.sum(dim=(0, 1, 2), dtype=wide)
+        return found
 
     def tangent_up(self, *parts: Parts, along: Along) -> Parts:
         """``z' = V a + W a'``, with ``V`` and its bias the direction."""
@@ -169,15 +171,15 @@ class Normed(Step):
         self.back = (d, b, g)
         return (dz,)
 
-    def weigh(self, pieces: Sequence[Piece], into: Mapping[str, Tensor]) -> None:
+    def weigh(self, rows: slice, names: Collection[str]) -> dict[str, Tensor]:
         """``dscale = sum(dy n)``, ``dshift = sum(dy)``."""
         pixels = self.z.shape[1] * self.z.shape[2]
         _, b, g = self.back
-        for name, per_example in ((self.node.scale, g), (self.node.shift, b)):
-            found = into.get(name or "")
-            if found is not None:
-                for piece in pieces:
-                    found[piece.cell] += per_example[piece.rows].sum(dim=0) * pixels
+        return {
+            name: mean[rows].sum(dim=0) * pixels
+            for name, mean in ((self.node.scale, g), (self.node.shift, b))
+            if name is not None and name in names
+        }
 
     def tangent_up(self, *parts: Parts, along: Along) -> Parts:
         """``p'``, by ``blocks.tangent_forward``."""

@@ -11,7 +11,7 @@ Knows nothing about groups or autograd.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
 from typing import TypeVar
@@ -150,9 +150,9 @@ def sweep(
     targets: Tensor,
     pieces: Sequence[Piece],
     *,
-    into: Mapping[str, Tensor],
+    names: Collection[str],
     keep: bool,
-) -> Trace:
+) -> tuple[Trace | None, list[dict[str, Tensor]]]:
     """Forward, and backward of the *sum* of all examples' cross-entropy.
 
     Args:
@@ -160,13 +160,16 @@ def sweep(
         images: Channels-last, ``[example, height, width, channel]``, in the working dtype.
         targets: ``[example, class_]``, non-negative.
         pieces: Cover the batch, in order.
-        into: What each piece contributes is added here, ``{parameter: [cell, *shape]}``; only the
-            parameters named here are looked at.
+        names: Parameters whose gradients are wanted.
         keep: Whether the trace is for ``image_gradient``; otherwise its steps are dropped early.
+
+    Returns:
+        The trace, if it is kept, and the gradients of each piece by name.
     """
     last, steps = rise(weights, images)
     probabilities, mass = rows(last, weights.wide).softmax(dim=1), targets.sum(dim=1, keepdim=True)
-    trace = Trace(steps=list(steps) if keep else [], probabilities=probabilities, mass=mass)
+    kept = Trace(steps=list(steps), probabilities=probabilities, mass=mass) if keep else None
+    gradients: list[dict[str, Tensor]] = [{} for _ in pieces]
     parts: list[Parts] = [[] for _ in steps]
     parts.append([(mass * probabilities - targets)[:, None, None]])
     while steps:
@@ -174,8 +177,12 @@ def sweep(
         found = step.down(total(parts.pop()), pull=any(step.sources))
         for source, part in zip(step.sources, found, strict=False):
             parts[source].append(part)
-        step.weigh(pieces, into)
-    return trace
+        for piece, of_piece in zip(pieces, gradients, strict=True):
+            for name, gradient in step.weigh(piece.rows, names).items():
+                wide = gradient.to(weights.wide)
+                shared = of_piece.get(name)  # by a step further up
+                of_piece[name] = wide if shared is None else shared + wide
+    return kept, gradients
 
 
 def image_gradient(trace: Trace, along: Along) -> Tensor:

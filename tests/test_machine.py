@@ -1,0 +1,107 @@
+"""Tasks side by side are the same as one after the other; freed memory stays."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+
+import pytest
+import torch
+
+from condensery.machine import side_by_side
+
+
+@pytest.fixture(params=[1, 2, 3])
+def count(request: pytest.FixtureRequest, threads: Callable[[int], None]) -> int:
+    threads(request.param)
+    return request.param
+
+
+def test_results_come_in_the_order_of_the_tasks(count: int):
+    def slow_at_first(number: int, word: str) -> str:
+        threading.Event().wait(0.05 if number == 0 else 0)
+        return word * number
+
+    assert list(side_by_side(slow_at_first, range(5), "abcde")) == ["", "b", "cc", "ddd", "eeee"]
+
+
+def test_tasks_run_at_the_same_time_on_as_many_threads_as_torch_has(count: int):
+    together = threading.Barrier(count)
+
+    def meet(_: int) -> int:
+        together.wait(timeout=10)
+        return threading.get_ident()
+
+    found = set(side_by_side(meet, range(count)))
+    assert len(found) == count
+    assert (threading.get_ident() in found) == (count == 1)
+
+
+def test_each_task_computes_with_one_thread_and_the_caller_keeps_his(count: int):
+    several = range(4)
+    assert set(side_by_side(lambda _: torch.get_num_threads(), several)) == {1}
+    assert torch.get_num_threads() == count
+
+
+def test_a_single_task_has_all_threads(count: int):
+    assert list(side_by_side(lambda _: torch.get_num_threads(), [0])) == [count]
+
+
+def test_no_task_is_no_result(count: int):
+    assert list(side_by_side(lambda _: 0, [])) == []
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_tasks_build_graphs_where_the_caller_does(count: int, graphs: bool):
+    leaf = torch.ones(1, requires_grad=True)
+    with torch.set_grad_enabled(graphs):
+        found = list(side_by_side(lambda n: (leaf * n).requires_grad, range(3)))
+    assert found == [graphs] * 3
+
+
+def test_a_failure_is_raised_in_its_place_and_the_next_call_works(count: int):
+    def fails_at_two(number: int) -> int:
+        if number == 2:
+            raise ValueError("two")
+        return number
+
+    found: list[int] = []
+    with pytest.raises(ValueError, match="two"):
+        found.extend(side_by_side(fails_at_two, range(6)))
+    assert found == [0, 1]
+    assert list(side_by_side(abs, [-1, -2])) == [1, 2]
+
+
+def test_a_task_may_itself_have_tasks(count: int):
+    def sums(number: int) -> int:
+        return sum(side_by_side(int, range(number)))
+
+    assert list(side_by_side(sums, range(5))) == [0, 0, 1, 3, 6]
+
+
+def test_arguments_of_unequal_number_are_refused(count: int):
+    with pytest.raises(ValueError, match="zip"):
+        list(side_by_side(max, [1, 2], [3]))
+
+
+FAULTS = """
+import resource, torch
+from condensery.machine import keep_freed
+keep_freed()
+for _ in range(3):
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    maps = [torch.ones(2**24, dtype=torch.uint8) for _ in range(3)]
+    del maps
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about glibc")
+def test_freed_memory_is_kept_for_whoever_asks_next():
+    done = subprocess.run(
+        [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
+    )
+    assert int(done.stdout) < 1000  # of 12288 pages
