@@ -10,6 +10,7 @@ Its slow twin is autograd through ``network``. Knows nothing about optimisers or
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -53,12 +54,20 @@ def _knows(block: nn.Module) -> bool:
     )
 
 
+class _Weights(NamedTuple):
+    """What all parts of a batch share, in the working dtype."""
+
+    first: Tensor  # [patch, channel]
+    kernels: tuple[Tensor, ...]  # of the later blocks
+    turned: tuple[Tensor, ...]  # whose convolutions are the transposes of theirs
+    head: Tensor  # at least float32, for features ordered height, width, channel
+
+
 class _First(NamedTuple):
     """What the way up leaves behind in the first block."""
 
     patches: Tensor  # [example, pixel, patch]
     z: Tensor  # after the convolution, if it was kept
-    w: Tensor  # [patch, channel], in the working dtype
     m: Tensor
     mw: Tensor
     mean: Tensor
@@ -74,7 +83,6 @@ class _Up(NamedTuple):
     z: Tensor  # after the convolution
     mean: Tensor
     r: Tensor
-    w: Tensor  # the kernel in the working dtype
 
 
 class Sweep:
@@ -104,15 +112,15 @@ class Sweep:
         self, images: Float[Tensor, "example channel height width"]
     ) -> Float[Tensor, "example class_"]:
         """What the network says; at least float32."""
-        return torch.cat(list(side_by_side(self._logits, *self._shares(images))))
+        logits = partial(self._logits, self._weights())
+        return torch.cat(list(side_by_side(logits, *self._shares(images))))
 
-    def _logits(self, part: int, images: Tensor) -> Tensor:
-        _, a = self._first(images, part, keep=False)
-        for conv, norm in self._blocks[1:]:
-            z = _conv(a, _kernel(conv, self._dtype))
-            a = self._do.block(z, norm.weight, norm.bias, norm.eps)[0]
-        head = self._network.classifier
-        return torch.addmm(head.bias, a.flatten(1).to(self._wide), self._head(a).T)
+    def _logits(self, weights: _Weights, part: int, images: Tensor) -> Tensor:
+        _, a = self._first(weights, images, part, keep=False)
+        for w, (_, norm) in zip(weights.kernels, self._blocks[1:], strict=True):
+            a = self._do.block(_conv(a, w), norm.weight, norm.bias, norm.eps)[0]
+        bias = self._network.classifier.bias
+        return torch.addmm(bias, a.flatten(1).to(self._wide), weights.head.T)
 
     @torch.no_grad()
     def gradients(
@@ -128,14 +136,26 @@ class Sweep:
             images: As the network sees them.
             targets: Non-negative; a row need not sum to 1.
         """
-        losses, gradients = zip(
-            *side_by_side(self._summed, *self._shares(images, targets)), strict=True
+        summed = partial(self._summed, self._weights(), len(images))
+        (loss, found), *others = side_by_side(summed, *self._shares(images, targets))
+        for more, own in others:
+            loss = loss + more
+            for name, gradient in own.items():
+                found[name] += gradient
+        return loss, found
+
+    def _weights(self) -> _Weights:
+        (first, _), *later = self._blocks
+        w = torch.zeros(len(self._cut), first.out_channels, dtype=self._dtype)
+        w[: self._one] = first.weight.permute(2, 3, 1, 0).reshape(self._one, -1)
+        kernels = tuple(_channels_last(conv.weight.to(self._dtype)) for conv, _ in later)
+        head, channels = self._network.classifier.weight, self._blocks[-1][0].out_channels
+        return _Weights(
+            first=w,
+            kernels=kernels,
+            turned=tuple(_channels_last(kernel.transpose(0, 1).flip(2, 3)) for kernel in kernels),
+            head=head.unflatten(1, (channels, -1)).transpose(1, 2).flatten(1),
         )
-        mean = {
-            name: torch.stack([part[name] for part in gradients]).sum(dim=0) / len(images)
-            for name in gradients[0]
-        }
-        return torch.stack(losses).sum() / len(images), mean
 
     def _shares(self, *batch: Tensor) -> tuple[Sequence[Any], ...]:
         """A part for every thread: its number, and its share of the batch."""
@@ -144,38 +164,34 @@ class Sweep:
         return range(parts), *(whole.tensor_split(parts) for whole in batch)
 
     def _summed(
-        self, part: int, images: Tensor, targets: Tensor
+        self, weights: _Weights, count: int, part: int, images: Tensor, targets: Tensor
     ) -> tuple[Tensor, dict[str, Tensor]]:
-        """The cross-entropy of a part of a batch, summed, and its gradient."""
-        first, a = self._first(images, part, keep=True)
+        """What a part adds to the mean cross-entropy of ``count`` images and to its gradient."""
+        first, a = self._first(weights, images, part, keep=True)
         ups: list[_Up] = []
-        for conv, norm in self._blocks[1:]:
-            w = _kernel(conv, self._dtype)
+        for w, (_, norm) in zip(weights.kernels, self._blocks[1:], strict=True):
             z = _conv(a, w)
             p, mean, r = self._do.block(z, norm.weight, norm.bias, norm.eps)
-            ups.append(_Up(a, z, mean, r, w))
+            ups.append(_Up(a, z, mean, r))
             a = p
-        head, features = self._head(a), a.flatten(1).to(self._wide)
-        logits = torch.addmm(self._network.classifier.bias, features, head.T)
+        features = a.flatten(1).to(self._wide)
+        logits = torch.addmm(self._network.classifier.bias, features, weights.head.T)
         log_p = logits.log_softmax(dim=1)
-        loss = -(targets * log_p).sum()
-        dlogits = targets.sum(dim=1, keepdim=True) * log_p.exp() - targets
+        loss = -(targets * log_p).sum() / count
+        dlogits = (targets.sum(dim=1, keepdim=True) * log_p.exp() - targets) / count
         found = {
             "classifier.weight": _channels_first(dlogits.T @ features, a.shape[3]),
             "classifier.bias": dlogits.sum(dim=0),
         }
-        dp = (dlogits @ head).to(self._dtype).view(a.shape)
+        dp = (dlogits @ weights.head).to(self._dtype).view(a.shape)
         for depth in range(len(ups), 0, -1):
-            dp = self._fall(depth, ups.pop(), dp, found)
-        self._fall_first(first, dp, found)
+            dp = self._fall(weights, depth, ups.pop(), dp, found)
+        self._fall_first(weights, first, dp, found)
         return loss, found
 
-    def _head(self, last: Tensor) -> Tensor:
-        """The classifier's weight for features ordered height, width, channel."""
-        weight = self._network.classifier.weight
-        return weight.unflatten(1, (last.shape[3], -1)).transpose(1, 2).flatten(1)
-
-    def _first(self, images: Tensor, part: int, *, keep: bool) -> tuple[_First, Tensor]:
+    def _first(
+        self, weights: _Weights, images: Tensor, part: int, *, keep: bool
+    ) -> tuple[_First, Tensor]:
         """Through the first block; its map stays in ``_z`` only if ``keep``."""
         conv, norm = self._blocks[0]
         x = images.to(self._dtype, memory_format=torch.channels_last)
@@ -184,8 +200,6 @@ class Sweep:
         count, patch, height, width = patches.shape
         patches = patches.permute(0, 2, 3, 1).reshape(count, height * width, patch)
         channels = conv.out_channels
-        w = patches.new_zeros(patch, channels)
-        w[: self._one] = conv.weight.permute(2, 3, 1, 0).reshape(self._one, channels)
         m = torch.empty(count, patch, patch, dtype=self._wide)
         at_a_time = self._at_a_time(height * width * channels)
         for rows in _cuts(count, at_a_time):
@@ -193,7 +207,7 @@ class Sweep:
             torch.bmm(wide.transpose(1, 2), wide, out=m[rows])
         m /= height * width
         mw, mean, r, gain, offset = self._do.first_statistics(
-            m, w.to(self._wide), norm.weight, norm.bias, norm.eps, self._one
+            m, weights.first.to(self._wide), norm.weight, norm.bias, norm.eps, self._one
         )
         room = (count if keep else min(count, at_a_time)) * height * width * channels
         if self._z[part].numel() < room:
@@ -202,24 +216,29 @@ class Sweep:
         p = patches.new_empty(count, height // 2, width // 2, channels)
         for rows in _cuts(count, at_a_time):
             own = z[rows] if keep else z[: rows.stop - rows.start]
-            torch.mm(patches[rows].flatten(0, 1), w, out=own.view(-1, channels))
+            torch.mm(patches[rows].flatten(0, 1), weights.first, out=own.view(-1, channels))
             self._do.first(own, gain[rows], offset[rows], p[rows])
-        return _First(patches, z, w, m, mw, mean, r, gain, offset), p
+        return _First(patches, z, m, mw, mean, r, gain, offset), p
 
-    def _fall(self, depth: int, up: _Up, dp: Tensor, found: dict[str, Tensor]) -> Tensor:
+    def _fall(
+        self, weights: _Weights, depth: int, up: _Up, dp: Tensor, found: dict[str, Tensor]
+    ) -> Tensor:
         """Back through block ``depth`` (not the first); gives the gradient of its input."""
         norm = self._blocks[depth][1]
         dz, b, g = self._do.block_back(up.z, up.mean, up.r, dp, norm.weight, norm.bias)
         pixels = up.z.shape[1] * up.z.shape[2]
         name = f"blocks.{depth}"
-        found[f"{name}.conv.weight"] = _conv_weight(up.a, dz, up.w).to(self._wide)
-        found[f"{name}.conv.bias"] = self._wide_zeros(up.w.shape[0])
+        found[f"{name}.conv.weight"] = _conv_weight(up.a, dz, weights.kernels[depth - 1]).to(
+            self._wide
+        )
+        found[f"{name}.conv.bias"] = self._wide_zeros(dz.shape[3])
         found[f"{name}.norm.weight"] = g.sum(dim=0) * pixels
         found[f"{name}.norm.bias"] = b.sum(dim=0) * pixels
-        turned = up.w.transpose(0, 1).flip(2, 3).contiguous(memory_format=torch.channels_last)
-        return _conv(dz, turned)
+        return _conv(dz, weights.turned[depth - 1])
 
-    def _fall_first(self, up: _First, dp: Tensor, found: dict[str, Tensor]) -> None:
+    def _fall_first(
+        self, weights: _Weights, up: _First, dp: Tensor, found: dict[str, Tensor]
+    ) -> None:
         conv, norm = self._blocks[0]
         count, pixels, patch = up.patches.shape
         channels = conv.out_channels
@@ -230,8 +249,8 @@ class Sweep:
             patches = up.patches[rows].transpose(1, 2)
             torch.bmm(patches, dy.view(-1, pixels, channels), out=products[rows])
         dw, dscale, dshift = self._do.first_gradients(
-            products, up.m, up.mw, up.mean, up.r, norm.weight, up.w.to(self._wide),
-            pixels, self._one,
+            products, up.m, up.mw, up.mean, up.r, norm.weight,
+            weights.first.to(self._wide), pixels, self._one,
         )  # fmt: skip
         dw = dw[: self._one].view(3, 3, conv.in_channels, channels).permute(3, 2, 0, 1)
         found["blocks.0.conv.weight"] = dw.contiguous()
@@ -269,8 +288,8 @@ def _cuts(count: int, at_a_time: int) -> list[slice]:
     return [slice(at, min(at + at_a_time, count)) for at in range(0, count, at_a_time)]
 
 
-def _kernel(conv: nn.Conv2d, dtype: torch.dtype) -> Tensor:
-    return conv.weight.to(dtype).contiguous(memory_format=torch.channels_last)
+def _channels_last(kernel: Tensor) -> Tensor:
+    return kernel.contiguous(memory_format=torch.channels_last)
 
 
 def _conv(a: Tensor, w: Tensor) -> Tensor:
