@@ -24,8 +24,8 @@ from condensery.training.blocks import blocks
 
 __all__ = ["Sweep", "sweeps"]
 
-_CACHED = 2**22
-"""Bytes of the first block's map that are worked on at a time."""
+_CACHED = 2**24
+"""Bytes of the first block's map that are worked on at a time; smaller pieces are slower."""
 
 _LEAST = 8
 """Images of a part of a batch that is worth a thread of its own."""
