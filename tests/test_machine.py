@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import threading
@@ -84,6 +85,26 @@ def test_a_task_may_itself_have_tasks(count: int):
 def test_arguments_of_unequal_number_are_refused(count: int):
     with pytest.raises(ValueError, match="zip"):
         list(side_by_side(max, [1, 2], [3]))
+
+
+FORKED = """
+import os, torch
+from condensery.machine import side_by_side
+torch.set_num_threads(2)
+assert list(side_by_side(abs, [-1, -2])) == [1, 2]
+child = os.fork()
+if child == 0:
+    os._exit(list(side_by_side(abs, [-3, -4])) != [3, 4])
+print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="about processes that fork")
+def test_a_forked_child_gets_threads_of_its_own():
+    done = subprocess.run(
+        [sys.executable, "-c", FORKED], check=True, capture_output=True, text=True, timeout=60
+    )
+    assert done.stdout.strip() == "0"
 
 
 FAULTS = """

@@ -5,6 +5,7 @@ Knows nothing about what the tasks do, nor what the memory is for.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
@@ -63,6 +64,10 @@ def _workers(threads: int) -> ThreadPoolExecutor:
     list(pool.map(int, range(threads)))
     torch.set_num_threads(threads)
     return pool
+
+
+if hasattr(os, "register_at_fork"):  # threads do not live on in a child
+    os.register_at_fork(after_in_child=_workers.cache_clear)
 
 
 @cache
