@@ -1,14 +1,14 @@
 r"""Every figure of docs/performance.md in one command: ``./run bench [--json FILE]``.
 
-An inner step of MDC takes 3.3 s instead of 21.0 s on one thread (6.5 times less, n = 3), 2.3 s
-instead of 13.6 s on two (5.8 times, n = 5). 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu,
+An inner step of MDC takes 3.3 s instead of 21.0 s on one thread (6.5 times less, n = 3), 2.4 s
+instead of 13.3 s on two (5.7 times, n = 9). 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu,
 2026-11-22, nothing else running; medians. The limit is that of convolutions measured beside it.
 
                       one thread                         two threads
     figure            reference     ours          ratio  reference     ours          ratio
-    inner_step            21.0      3.28  s        6.54      13.6      2.35  s        5.84
-    matching              12.1      1.61  s        7.72       7.4      1.12  s        6.61
-    network_update         8.9      1.64  s        5.46       6.1      1.15  s        5.36
+    inner_step            21.0      3.28  s        6.54      13.3      2.36  s        5.70
+    matching              12.1      1.61  s        7.72       7.5      1.19  s        6.15
+    network_update         8.9      1.64  s        5.46       6.0      1.14  s        5.63
     matching_memory        499       134  MB       3.74       507       114  MB       4.38
     all_over_idc                                              3.23     0.145 share    3.69
     lockstep_units                                            18.3       3.9 IDC runs 4.28
