@@ -15,7 +15,7 @@ PACKAGE = Path(condensery.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    0: ("errors", "rng", "machine"),
+    0: ("errors", "rng", "machine", "compiling"),
     1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint"),
     2: ("engines", "parameterizations", "training", "progress", "experts"),
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),

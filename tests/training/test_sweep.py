@@ -57,9 +57,9 @@ def plain(net: ConvNet, precision: str = "fp32") -> Sweep:
 
 
 @pytest.fixture
-def small_cache(monkeypatch: pytest.MonkeyPatch) -> None:
+def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three examples of 16 x 16 x 8 float64 at a time."""
-    monkeypatch.setattr(module, "_CACHED", 3 * 16 * 16 * 8 * 8)
+    monkeypatch.setattr(module, "_AT_A_TIME", 3 * 16 * 16 * 8 * 8)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -84,7 +84,7 @@ def test_logits_are_those_of_the_network(shape: str):
     torch.testing.assert_close(plain(net).logits(images), net(images), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("small_cache")
+@pytest.mark.usefixtures("small_pieces")
 def test_cutting_a_batch_to_the_cache_changes_nothing():
     net = network("colour")
     images, targets = batch("colour")
@@ -99,7 +99,7 @@ def test_cutting_a_batch_to_the_cache_changes_nothing():
     torch.testing.assert_close(sweep.logits(images), net(images), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("small_cache")
+@pytest.mark.usefixtures("small_pieces")
 def test_a_call_leaves_nothing_for_the_next_one_whatever_its_length():
     net = network("colour")
     sweep = plain(net)

@@ -93,6 +93,6 @@ def locked(folder: Path) -> Generator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise ConfigError(
-                f"{folder}: another process is working on this run. Wait for it, or stop it."
+                f"{folder}: another process is working in this folder. Wait for it, or stop it."
             ) from error
         yield

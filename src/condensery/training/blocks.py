@@ -20,13 +20,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
-from threading import Lock
-from types import FunctionType
-from typing import Any, TypeAlias, cast
+from typing import Any, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
+
+from condensery.compiling import Compiled
 
 __all__ = ["Blocks", "blocks"]
 
@@ -130,63 +130,23 @@ def blocks(*, compiled: bool) -> Blocks:
     if not compiled:
         return Blocks()
     return Blocks(
-        block=_Compiled(block, 1),
-        block_back=_Compiled(block_back, 4),
-        first_statistics=_Compiled(first_statistics, 1),
-        first=_Compiled(first, 4),
-        first_back=_Compiled(first_back, 4),
-        first_gradients=_Compiled(first_gradients, 5),
+        block=_compiled(block, 1),
+        block_back=_compiled(block_back, 4),
+        first_statistics=_compiled(first_statistics, 1),
+        first=_compiled(first, 4),
+        first_back=_compiled(first_back, 4),
+        first_gradients=_compiled(first_gradients, 5),
     )
 
 
-# The compiler writes a value to memory that it has computed from many reads or that many later
-# values read. Here recomputing is cheaper: a map that is written and read back costs a lot more.
-# The wrapper is in C++, which lets go of the interpreter: parts of a batch run side by side.
-_OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
-    "realize_reads_threshold": 100,
-    "realize_acc_reads_threshold": 100,
-    "realize_opcount_threshold": 1000,
-    "cpp_wrapper": True,
-}
-
-_ONE_AT_A_TIME = Lock()
-"""Held while something is compiled."""
-
-
-class _Compiled:
-    """A function compiled once for every shape of an example, whatever the number of examples.
-
-    The first ``per_example`` arguments have an axis of examples. Each shape is a function of its
-    own, as torch gives up on a function that it had to compile eight times; so is a single
-    example, which torch always treats apart.
-    """
-
-    def __init__(self, function: Callable[..., Any], per_example: int) -> None:
-        self._function = cast(FunctionType, function)
-        self._per_example = per_example
-        self._fast: dict[tuple[object, ...], Callable[..., Any]] = {}
-
-    def __call__(self, *given: Tensor | float) -> Any:  # noqa: ANN401
-        z = cast(Tensor, given[0])
-        kind = (z.shape[1:], z.shape[0] == 1, z.dtype, z.device, torch.get_num_threads())
-        fast = self._fast.get(kind)
-        if fast is None:
-            with _ONE_AT_A_TIME:
-                fast = self._fast.get(kind)
-                if fast is None:
-                    return self._first(kind, *given)
-        return fast(*given)
-
-    def _first(self, kind: tuple[object, ...], *given: Tensor | float) -> Any:  # noqa: ANN401
-        for x in given[: self._per_example]:
-            torch._dynamo.maybe_mark_dynamic(x, 0)  # pyright: ignore[reportPrivateUsage]
-        code = self._function.__code__
-        code = code.replace(co_name=f"{code.co_name}_{len(self._fast)}")
-        own = FunctionType(code, self._function.__globals__, code.co_name)
-        fast = torch.compile(own, options=_OPTIONS)
-        found = fast(*given)
-        self._fast[kind] = fast
-        return found
+def _compiled(function: Callable[..., Any], per_example: int) -> Compiled:
+    """Once for every shape of an example; the first ``per_example`` arguments have such an axis."""
+    return Compiled(
+        function,
+        # A single example is a kind of its own, as torch always treats it apart.
+        kind=lambda z, *_: (z.shape[1:], z.shape[0] == 1, z.dtype),
+        free=lambda *given: ((x, 0) for x in given[:per_example]),
+    )
 
 
 def _wide(x: Tensor) -> Tensor:

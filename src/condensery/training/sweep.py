@@ -1,7 +1,8 @@
 """A ConvNet's loss, logits and weight gradients without autograd: the fast twin of training.
 
-Analytic, so that every piece can be compiled, cast to bfloat16 and cut to the cache. Large maps
-live in memory that a sweep keeps between its steps: fresh pages are the slowest memory there is.
+Analytic, so that every piece can be compiled and cast to bfloat16, and every thread can take a part
+of a batch. Large maps live in memory that a sweep keeps between its steps: fresh pages are the
+slowest memory there is.
 The first block, half of the time elsewhere, is built from products of patches (see ``blocks``).
 
 Its slow twin is autograd through ``network``. Knows nothing about optimisers or augmentation.
@@ -24,7 +25,7 @@ from condensery.training.blocks import blocks
 
 __all__ = ["Sweep", "sweeps"]
 
-_CACHED = 2**24
+_AT_A_TIME = 2**24
 """Bytes of the first block's map that are worked on at a time; smaller pieces are slower."""
 
 _LEAST = 8
@@ -258,8 +259,8 @@ class Sweep:
         found["blocks.0.norm.weight"], found["blocks.0.norm.bias"] = dscale, dshift
 
     def _at_a_time(self, elements: int) -> int:
-        """Examples whose maps of ``elements`` each stay in the cache."""
-        return max(1, _CACHED // (elements * self._dtype.itemsize))
+        """Examples whose maps of ``elements`` each are worked on together."""
+        return max(1, _AT_A_TIME // (elements * self._dtype.itemsize))
 
     def _wide_zeros(self, count: int) -> Tensor:
         """The gradient of a convolution's bias: the norm after it removes it, exactly."""

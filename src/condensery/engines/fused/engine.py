@@ -281,8 +281,8 @@ class _Features(torch.autograd.Function):
             last, steps = rise(weights, _lay_out(part, weights))
             return rows(last, weights.wide), (steps, last.shape, last.dtype) if keep else None
 
-        sweeps = -(-len(images) // batch) * _threads(images)
-        parts = images.tensor_split(min(sweeps, len(images)))
+        sweeps = _sweeps([len(images)], batch, threads=_threads(images))
+        parts = images.split([piece.stop for (piece,) in sweeps])
         found, ctx.ups = zip(*side_by_side(one, parts), strict=True)
         return torch.cat(found)
 
