@@ -16,7 +16,6 @@ from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
 from condensery.compiling import Compiled
-from condensery.engines.fused import blocks
 from condensery.engines.fused.blocks import Blocks
 from condensery.errors import ConfigError
 
@@ -26,14 +25,7 @@ __all__ = ["compiled"]
 @cache
 def compiled() -> Blocks:
     """The same functions as ``blocks.EAGER``; each compiles when it is first called."""
-    return Blocks(
-        forward=_Block(blocks.forward),
-        backward=_Block(blocks.backward),
-        tangent_forward=_Block(blocks.tangent_forward),
-        tangent_backward=_Block(blocks.tangent_backward),
-        gate=_Block(blocks.gate),
-        ungate=_Block(blocks.ungate),
-    )
+    return Blocks(_Block)
 
 
 class _Block(Compiled):
@@ -51,22 +43,21 @@ class _Block(Compiled):
             ) from error
 
 
-def _kind(z: Tensor, relu: bool, pool: int, *rest: Tensor | float | None) -> tuple[object, ...]:
-    """Dtype, channels, ReLU and pool, what is missing, and whether the pool drops pixels.
+def _kind(z: Tensor, relu: bool, *rest: Tensor | float | None) -> tuple[object, ...]:
+    """Dtype, squares, channels, ReLU, what is missing, and lengths of one.
 
-    And lengths of one, which torch always treats apart.
+    The last, torch always treats apart.
     """
-    example, height, width, channel = z.shape
-    return (
-        *(z.dtype, channel, relu, pool, example == 1),
-        *(height % pool, width % pool, height < 2 * pool, width < 2 * pool),
-        *(height == 1, width == 1),
-        *(x is None for x in rest),
-    )
+    example, height, _, width, pool, channel = z.shape
+    ones = (example == 1, height == 1, width == 1)
+    return (z.dtype, pool, channel, relu, *ones, *(x is None for x in rest))
 
 
 def _free(*given: Tensor | float | None) -> Iterator[tuple[Tensor, int]]:
-    """All axes but channels."""
+    """Examples, height and width."""
     for x in given:
-        if isinstance(x, Tensor) and x.ndim > 1:
-            yield from ((x, axis) for axis in range(x.ndim - 1))
+        if isinstance(x, Tensor):
+            yield from ((x, axis) for axis in _FREE[x.ndim])
+
+
+_FREE = {1: (), 2: (0,), 4: (0, 1, 2), 6: (0, 1, 3)}  # axes of channels', images', maps, squares

@@ -153,9 +153,9 @@ class Normed(Step):
     shift: Tensor
     blocks: Blocks
     z: Tensor = field(init=False)  # its input
-    known: tuple[Tensor, ...] = field(init=False)  # mean(z), r, scale, shift
-    back: tuple[Tensor, ...] = field(init=False)  # dp, b, g
-    moved: tuple[Tensor | None, ...] = field(init=False)  # z', mean(z'), q, scale'
+    known: tuple[Tensor, Tensor, Tensor, Tensor] = field(init=False)  # mean(z), r, scale, shift
+    back: tuple[Tensor, Tensor, Tensor] = field(init=False)  # dp, b, g
+    moved: tuple[Tensor, Tensor, Tensor, Tensor | None] = field(init=False)  # z', mean, q, scale'
 
     def up(self, *maps: Tensor) -> Tensor:
         """``p``, by ``blocks.forward``."""
@@ -186,8 +186,10 @@ class Normed(Step):
         scale_, shift_ = along.per_example(self.node.scale), along.per_example(self.node.shift)
         (own,) = parts
         z1, z2 = _two(own) if own else (torch.zeros_like(self.z), None)
-        p_, *moved = self.blocks.tangent_forward(*self._at, *self.known, z1, z2, scale_, shift_)
-        self.moved = (*moved, scale_)
+        p_, z_, mean_, q = self.blocks.tangent_forward(
+            *self._at, *self.known, z1, z2, scale_, shift_
+        )
+        self.moved = (z_, mean_, q, scale_)
         return [p_]
 
     def tangent_down(self, parts: Parts) -> tuple[Parts, ...]:
