@@ -10,9 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from condensery.analytic.blocks import Blocks
+from condensery.engines import fused
 from condensery.engines.fused import Fused
-from condensery.engines.fused import engine as fused_engine
-from condensery.engines.fused.blocks import Blocks
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.networks import build
 from condensery.rng import stream
@@ -196,14 +196,14 @@ def test_maps_that_are_not_kept_are_made_again(kept):
 def test_no_more_maps_are_kept_than_allowed(monkeypatch):
     net, images, labels = world()
     seen = []
-    original = fused_engine._Job.gradients
+    original = fused._Job.gradients
 
     def watched(self, *given, **named):
         found = original(self, *given, **named)
         seen.append(sum(len(t.probabilities) for t in found[1] if t is not None))
         return found
 
-    monkeypatch.setattr(fused_engine._Job, "gradients", watched)
+    monkeypatch.setattr(fused._Job, "gradients", watched)
     for kept in (None, 4, 0):
         engine, member = Fused(batch=2, kept=kept), full_and_prefix(labels)
         compare(engine, net, images, labels, member, kernels(net), squared)
@@ -407,22 +407,6 @@ def test_threads_give_the_same_bits_every_time(threads):
     assert all(all(map(torch.equal, seen[0], again)) for again in seen)
 
 
-@pytest.mark.parametrize(
-    ("counts", "batch", "threads", "expected"),
-    [
-        ([20, 20], 64, 1, [[(0, 0, 20), (1, 20, 40)]]),
-        ([20, 20], 64, 2, [[(0, 0, 20)], [(1, 0, 20)]]),
-        ([4, 36], 64, 2, [[(0, 0, 4), (1, 4, 20)], [(1, 0, 20)]]),
-        ([100], 64, 1, [[(0, 0, 50)], [(0, 0, 50)]]),
-        ([2], 64, 4, [[(0, 0, 1)], [(0, 0, 1)]]),
-        ([3, 0, 2], 2, 1, [[(0, 0, 1)], [(0, 0, 2)], [(2, 0, 2)]]),
-    ],
-)
-def test_sweeps_are_even_and_there_is_one_for_every_thread(counts, batch, threads, expected):
-    sweeps = fused_engine._sweeps(counts, batch, threads=threads)
-    assert [[(p.cell, p.start, p.stop) for p in pieces] for pieces in sweeps] == expected
-
-
 def test_a_layer_exchanged_after_the_first_call_is_seen():
     net, images, labels = world()
     for _ in range(2):
@@ -463,7 +447,7 @@ def test_maps_of_grey_images_lie_channels_last_too(channels, monkeypatch):
             strides.append((z.stride(), z.shape))
             return super().forward(z, *rest)
 
-    monkeypatch.setattr(fused_engine, "EAGER", Watched())
+    monkeypatch.setattr("condensery.analytic.sweep.EAGER", Watched())
     engine = Fused()
     engine.gradients(net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net))
     assert len(strides) >= 3

@@ -251,11 +251,11 @@ def compiled(
 
 
 def test_only_bfloat16_with_many_full_batches_is_compiled(compiled: Callable[..., set[bool]]):
-    assert compiled(6, "mlp", steps=50, seeds=1, precision="bf16") == {True}
-    assert compiled(6, "mlp", steps=49, seeds=1, precision="bf16") == {False}
-    assert compiled(6, "mlp", steps=25, seeds=2, precision="bf16") == {True}
-    assert compiled(64, "mlp", steps=50, seeds=1, precision="bf16") == {False}
-    assert compiled(6, "mlp", steps=50, seeds=1, precision="fp32") == {False}
+    assert compiled(6, "convnet1-w4-bn", steps=50, seeds=1, precision="bf16") == {True}
+    assert compiled(6, "convnet1-w4-bn", steps=49, seeds=1, precision="bf16") == {False}
+    assert compiled(6, "convnet1-w4-bn", steps=25, seeds=2, precision="bf16") == {True}
+    assert compiled(64, "convnet1-w4-bn", steps=50, seeds=1, precision="bf16") == {False}
+    assert compiled(6, "convnet1-w4-bn", steps=50, seeds=1, precision="fp32") == {False}
 
 
 def test_of_a_convnet_every_step_counts(compiled: Callable[..., set[bool]]):

@@ -259,7 +259,8 @@ def test_a_trial_knows_whether_every_batch_of_its_network_can_be_compiled(
     data: Data, condensed: CondensedSet
 ):
     assert trial(condensed, data, network="convnet2-w4").swept
-    assert not trial(condensed, data, network="mlp").swept
+    assert trial(condensed, data, network="mlp").swept
+    assert not trial(condensed, data, network="convnet2-w4-bn").swept
     assert trial(condensed, data, protocol=replace(WHOLE, steps=7)).steps == 7
 
 

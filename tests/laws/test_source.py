@@ -16,7 +16,7 @@ FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
     0: ("errors", "rng", "machine", "compiling"),
-    1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint"),
+    1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint", "analytic"),
     2: ("engines", "parameterizations", "training", "progress", "experts"),
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
     4: ("recipe", "step", "loop", "manifest", "choosing", "artifact"),
@@ -29,6 +29,7 @@ BESIDE = {
     ("data", "types"),
     ("networks", "types"),
     ("augment", "types"),
+    ("analytic", "networks"),  # held to what the network itself says
     ("experts", "training"),  # how experts are trained
     ("sizes", "objectives"),  # the probe of the most learnable subset is an objective
     ("step", "recipe"),

@@ -7,11 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from condensery.analytic.blocks import EAGER, Blocks
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import gradients as module
-from condensery.training import sweep
-from condensery.training.blocks import Blocks
 from condensery.training.gradients import Mix, gradients_of
 from condensery.training.precision import loss_fp32
 
@@ -43,13 +42,13 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return loss
 
     monkeypatch.setattr(module, "loss_function", loss_function)
-    monkeypatch.setattr(sweep, "blocks", lambda *, compiled: Blocks())
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
     return seen
 
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("soft", [False, True])
-def test_the_sweep_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
+def test_the_analytic_twin_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
     net = network("convnet2-w4")
     mix = mixed(soft=soft)
 
@@ -64,7 +63,7 @@ def test_the_sweep_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_the_sweep_of_a_double_precision_network_is_exact():
+def test_the_analytic_twin_of_a_double_precision_network_is_exact():
     net = network("convnet2-w4").double()
     images, *labels, ratio = mixed()
     mix = Mix(images.double(), *labels, ratio.double())
@@ -78,7 +77,7 @@ def test_the_sweep_of_a_double_precision_network_is_exact():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_the_sweep_answers_for_the_parameters_that_are_trained():
+def test_the_analytic_twin_answers_for_the_parameters_that_are_trained():
     net = network("convnet2-w4")
     net.blocks[0].norm.bias.requires_grad_(False)
 
@@ -89,14 +88,14 @@ def test_the_sweep_answers_for_the_parameters_that_are_trained():
 
 
 def test_of_other_networks_only_full_batches_are_compiled(uncompiled: list[int]):
-    gradients = gradients_of(network("mlp"), precision="bf16", compiled=True, batch=6)
+    gradients = gradients_of(network("convnet2-w4-bn"), precision="bf16", compiled=True, batch=6)
     for count in (6, 2, 6, 5):
         gradients(mixed(count))
 
     assert uncompiled == [6, 6]
 
 
-def test_a_convnet_never_meets_the_compiled_loss(uncompiled: list[int]):
+def test_a_network_of_known_layers_never_meets_the_compiled_loss(uncompiled: list[int]):
     gradients = gradients_of(network("convnet2-w4"), precision="fp32", compiled=True, batch=6)
     for count in (6, 2):
         gradients(mixed(count))
@@ -107,14 +106,14 @@ def test_a_convnet_never_meets_the_compiled_loss(uncompiled: list[int]):
 def test_uncompiled_every_network_is_differentiated_by_autograd(
     uncompiled: list[int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "Sweep", None)
-    for name in ("convnet2-w4", "mlp"):
+    monkeypatch.setattr(module, "Analytic", None)
+    for name in ("convnet2-w4", "convnet2-w4-bn"):
         gradients_of(network(name), precision="bf16", compiled=False, batch=6)(mixed())
 
     assert uncompiled == []
 
 
-@pytest.mark.parametrize("name", ["convnet2-w4", "mlp"])
+@pytest.mark.parametrize("name", ["convnet2-w4", "convnet2-w4-bn"])
 def test_where_compiling_fails_autograd_goes_on_and_says_so(
     name: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ):
@@ -123,7 +122,7 @@ def test_where_compiling_fails_autograd_goes_on_and_says_so(
 
     monkeypatch.setattr(torch, "compile", lambda function, **how: broken)
     module.loss_function.cache_clear()
-    monkeypatch.setattr(sweep, "blocks", lambda *, compiled: Blocks(block=broken, first=broken))
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
     net = network(name)
     try:
         gradients = gradients_of(net, precision="fp32", compiled=True, batch=6)

@@ -9,10 +9,10 @@ from typing import Literal
 import torch
 from torch import nn
 
+from condensery.analytic.plan import plan
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
 from condensery.engines.fused import Fused
-from condensery.engines.fused.plan import plan
 from condensery.engines.one_pass import OnePass
 from condensery.errors import UnsupportedNetwork
 from condensery.networks import mixes_examples

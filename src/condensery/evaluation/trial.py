@@ -22,7 +22,7 @@ from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
 from condensery.networks import build
 from condensery.rng import stream
-from condensery.training import Trainer, accuracy, batches, sweeps
+from condensery.training import Trainer, accuracy, batches, is_analytic
 
 __all__ = ["Network", "Pool", "Trial", "fresh", "pool", "train"]
 
@@ -147,8 +147,8 @@ class Trial:
 
     @property
     def swept(self) -> bool:
-        """Whether compiled code serves batches of any length, and testing (see ``sweeps``)."""
-        return sweeps(fresh(self.network, self.test, size=self.size, seed=self.seed))
+        """Whether compiled code serves batches of any length, and testing (see ``is_analytic``)."""
+        return is_analytic(fresh(self.network, self.test, size=self.size, seed=self.seed))
 
     @property
     def steps(self) -> int:

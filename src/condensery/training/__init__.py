@@ -2,14 +2,14 @@
 
 ``SGDTraining`` holds the choices, a ``Trainer`` has the life (a network and its optimiser),
 ``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures. How a step is
-differentiated (``gradients``: autograd, or ``sweep`` for our ConvNet) nobody outside notices.
+differentiated (``gradients``: autograd, or analytically) nobody outside notices.
 """
 
 from condensery.training.accuracy import accuracy
+from condensery.training.analytic import is_analytic
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import SGDTraining
 from condensery.training.precision import COMPILE_AFTER, PRECISIONS, SWEEP_AFTER, check_precision
-from condensery.training.sweep import sweeps
 from condensery.training.trainer import Trainer
 
 __all__ = [
@@ -22,6 +22,6 @@ __all__ = [
     "accuracy",
     "batches",
     "check_precision",
+    "is_analytic",
     "real_batches",
-    "sweeps",
 ]

@@ -5,17 +5,13 @@ Knows nothing about how the network was trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import cast
-
 import torch
 from torch import Tensor, nn
 
 from condensery.data import ImageData
-from condensery.networks.convnet import ConvNet
+from condensery.training.analytic import Analytic, is_analytic
 from condensery.training.fast import Fast
 from condensery.training.precision import autocast, check_precision
-from condensery.training.sweep import Sweep, sweeps
 
 __all__ = ["accuracy"]
 
@@ -39,8 +35,8 @@ def accuracy(
             times faster than 256: its buffers stay in the cache, and below the size at which
             the C library maps (and zeroes) fresh pages for each.
         precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Show the images to our ConvNet by compiled code (see ``sweep``); other networks
-            stay eager. Where compiling fails, a warning says so and the network itself goes on.
+        compiled: Show the images to networks of known layers by compiled code (see ``analytic``);
+            others stay eager. Where compiling fails, a warning says so and eager goes on.
 
     Raises:
         ConfigError: If ``precision`` is unknown.
@@ -49,13 +45,18 @@ def accuracy(
     training = network.training
     device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
     right = 0
+
+    def eager(images: Tensor) -> Tensor:
+        with autocast(precision, device):
+            return network(images)
+
+    logits = eager
+    if compiled and is_analytic(network):
+        analytic = Analytic(network, precision=precision, compiled=True)
+        logits = Fast(analytic.logits, eager, what="testing")
     try:
         network.eval()
-        with torch.no_grad(), autocast(precision, device):
-            logits: Callable[[Tensor], Tensor] = network
-            if compiled and sweeps(network):
-                sweep = Sweep(cast(ConvNet, network), precision=precision, compiled=True)
-                logits = Fast(sweep.logits, network, what="testing")
+        with torch.no_grad():
             for index in torch.arange(len(data)).split(batch):
                 images = data.normalise(data.pixels(index)).to(device)
                 predicted = logits(images).argmax(dim=1)

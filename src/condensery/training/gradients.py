@@ -2,8 +2,8 @@
 
 All twins are one function of a network's batch. The reference is eager autograd in fp32.
 ``"bf16"`` multiplies in bfloat16 and keeps weights, statistics, softmax and loss in fp32.
-Compiled, our ConvNet is differentiated analytically (``sweep``), in batches of any length; other
-networks through a compiled loss, in full batches only, as each length would be compiled anew.
+Compiled, networks of known layers are differentiated analytically, in batches of any length; others
+through a compiled loss, in full batches only, as each length would be compiled anew.
 
 Knows nothing about optimisers or augmentation.
 """
@@ -11,16 +11,16 @@ Knows nothing about optimisers or augmentation.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple, TypeAlias, cast
+from typing import NamedTuple, TypeAlias
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from condensery.networks.convnet import ConvNet
+from condensery.analytic.known import known
+from condensery.training.analytic import Analytic, is_analytic
 from condensery.training.fast import Fast
 from condensery.training.precision import Loss, loss_function
-from condensery.training.sweep import Sweep, sweeps
 
 __all__ = ["Gradients", "Mix", "gradients_of"]
 
@@ -53,8 +53,8 @@ def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: i
     eager = _autograd(network, loss_function(precision, compiled=False))
     if not compiled:
         return eager
-    if sweeps(network):
-        return Fast(_analytic(cast(ConvNet, network), precision), eager, what="training")
+    if is_analytic(network):
+        return Fast(_analytic(network, precision), eager, what="training")
     whole = Fast(
         _autograd(network, loss_function(precision, compiled=True)), eager, what="training"
     )
@@ -71,19 +71,19 @@ def _autograd(network: nn.Module, loss_of: Loss) -> Gradients:
     return gradients
 
 
-def _analytic(network: ConvNet, precision: str) -> Gradients:
+def _analytic(network: nn.Module, precision: str) -> Gradients:
     trained = [name for name, p in network.named_parameters() if p.requires_grad]
-    sweep = Sweep(network, precision=precision, compiled=True)
-    classes = network.classifier.out_features
+    analytic = Analytic(network, precision=precision, compiled=True)
 
     def gradients(mix: Mix) -> tuple[Tensor, tuple[Tensor | None, ...]]:
         # Cross-entropy is linear in its target, so that mixed targets have the mixed loss.
+        classes = known(network, mix.images).classes
         own, partner = (
             _probabilities(labels, classes, like=mix.ratio)
             for labels in (mix.labels, mix.partner_labels)
         )
         targets = torch.lerp(partner, own, mix.ratio)
-        loss, found = sweep.gradients(mix.images, targets)
+        loss, found = analytic.gradients(mix.images, targets)
         return loss, tuple(found[name] for name in trained)
 
     return gradients

@@ -31,7 +31,8 @@ class Trainer:
             statistics and loss.
         compiled: Differentiate by compiled code (see ``gradients``); where compiling fails, such
             as without a C++ compiler, a warning says so and the eager twin goes on. Pays off
-            from ``SWEEP_AFTER`` steps of our ConvNet on, ``COMPILE_AFTER`` of another network.
+            from ``SWEEP_AFTER`` steps of a network of known layers (see ``is_analytic``) on,
+            ``COMPILE_AFTER`` of another.
 
     Raises:
         ConfigError: If ``precision`` is unknown.

@@ -15,8 +15,8 @@ from typing import Any
 from torch import Tensor
 from torch._dynamo.exc import TorchDynamoException
 
+from condensery.analytic.blocks import Blocks
 from condensery.compiling import Compiled
-from condensery.engines.fused.blocks import Blocks
 from condensery.errors import ConfigError
 
 __all__ = ["compiled"]

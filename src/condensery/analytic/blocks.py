@@ -1,4 +1,4 @@
-r"""What stands between two linear maps of a network, in six functions.
+r"""What stands between two linear maps of a network, in eight functions.
 
 A *block* is ``instance norm -> ReLU -> average pool``, a *gate* is the same without the norm; ReLU
 and pool may be missing. Per image and channel, over pixels, with ``c = z - mean(z)``,
@@ -19,7 +19,9 @@ R-operator); the second derivative of ReLU is zero almost everywhere:
           - r (gain' g + gain g' - gain r q g) c - gain r g c'
 
 A gate's tangents need no formula: it multiplies by what the sign of ``z`` says and averages, and
-so do they. ``gate`` is the way up of values and tangents, ``ungate`` the way down of both.
+so do they. ``gate`` is the way up of values and tangents, ``ungate`` the way down of both. A
+*stem* is a block whose statistics are known beforehand, ``y = gain z + offset``: ``stem`` gives
+``p``, ``unstem`` gives ``dy``.
 
 Plain torch, written so that ``torch.compile`` fuses each function into a few loops: what is one
 number per image and channel is worked out before it meets the pixels, and pixels come in the
@@ -52,7 +54,7 @@ _Do: TypeAlias = Callable[..., Any]
 
 
 class Blocks:
-    """The six functions.
+    """The functions.
 
     Args:
         fast: Makes a function of squares, which come first and viewed from outside, a fast one.
@@ -66,6 +68,8 @@ class Blocks:
         self._tangent_backward = fast(_tangent_backward)
         self._gate = fast(_gate)
         self._ungate = fast(_ungate)
+        self._stem = fast(_stem)
+        self._unstem = fast(_unstem)
 
     def forward(
         self, z: Map, relu: bool, pool: int, eps: float, scale: Tensor, shift: Tensor
@@ -157,6 +161,18 @@ class Blocks:
         cut = _Cut(z, pool)
         dz = self._ungate(cut.squares(z), relu, cut.unpooled(dp1), cut.unpooled(dp2))
         return dz.reshape(z.shape)
+
+    def stem(self, z: Map, relu: bool, pool: int, gain: Statistic, offset: Statistic) -> Pooled:
+        """Give ``p``."""
+        cut = _Cut(z, pool)
+        return cut.pooled(self._stem(cut.squares(z), relu, gain, offset))
+
+    def unstem(
+        self, z: Map, relu: bool, pool: int, gain: Statistic, offset: Statistic, dp: Pooled
+    ) -> None:
+        """Write ``dy`` over ``z``, whose memory is warm; ``z`` is contiguous."""
+        cut = _Cut(z, pool)
+        self._unstem(cut.squares(z), relu, gain, offset, cut.unpooled(dp))
 
 
 class _Cut:
@@ -287,6 +303,16 @@ def _gate(z: _Squares, relu: bool, x1: _Squares, x2: _Squares | None) -> Tensor:
 
 def _ungate(z: _Squares, relu: bool, dp1: Tensor, dp2: Tensor | None) -> Tensor:
     return _open(z, _unpool(_plus(dp1, dp2), z), relu).expand(z.shape).to(z.dtype)
+
+
+def _stem(z: _Squares, relu: bool, gain: Tensor, offset: Tensor) -> Tensor:
+    y = _wide(z) * _spread(gain) + _spread(offset)
+    return _pool(y.relu() if relu else y).to(z.dtype)
+
+
+def _unstem(z: _Squares, relu: bool, gain: Tensor, offset: Tensor, dp: Tensor) -> None:
+    y = _wide(z) * _spread(gain) + _spread(offset)
+    z.copy_(_open(y, _unpool(_wide(dp), z), relu))
 
 
 def _wide(x: Tensor) -> Tensor:

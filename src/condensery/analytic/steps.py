@@ -17,9 +17,9 @@ from typing import TypeAlias
 import torch
 from torch import Tensor
 
-from condensery.engines.fused import plan
-from condensery.engines.fused.blocks import Blocks
-from condensery.engines.fused.maps import LinearMap
+from condensery.analytic import plan
+from condensery.analytic.blocks import Blocks
+from condensery.analytic.maps import LinearMap
 
 __all__ = ["Along", "Gated", "Mapped", "Mean", "Normed", "Parts", "Piece", "Step", "Sum", "total"]
 

@@ -17,22 +17,20 @@ from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
 from typing import Any, Literal
-from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from condensery import networks
-from condensery.engines.fused.blocks import EAGER
-from condensery.engines.fused.compiled import compiled
-from condensery.engines.fused.maps import rows
-from condensery.engines.fused.plan import Linear, Node, plan, refuse
-from condensery.engines.fused.steps import Along, Piece, Step
-from condensery.engines.fused.sweep import Trace, Weights, fall, image_gradient, rise, sweep
+from condensery.analytic.known import known
+from condensery.analytic.maps import rows
+from condensery.analytic.plan import Node
+from condensery.analytic.shares import shares, usual_batch
+from condensery.analytic.steps import Along, Piece, Step
+from condensery.analytic.sweep import Swept, Trace, Weights, fall, image_gradient, rise, sweep
 from condensery.engines.one_pass import cells
 from condensery.errors import ConfigError, nearest
-from condensery.machine import keep_freed, side_by_side
+from condensery.machine import side_by_side
 from condensery.types import Groups
 
 __all__ = ["Fused"]
@@ -48,9 +46,8 @@ class Fused:
             statistics, softmax and results in float32.
         compile: Whether blocks are compiled by ``torch.compile``; needs a C++ compiler.
         batch: Images that are swept at once, at least 1; on a CPU every thread has a sweep of its
-            own and its share of them. None takes 64 in bfloat16 and 32 otherwise: the largest
-            map of a ConvNet of width 128 on 32x32 images is then half of what ``keep_freed``
-            allows. More than four threads get 16 images each.
+            own and its share of them. None takes what ``usual_batch`` says: 64 in bfloat16
+            and 32 otherwise, fewer of large images.
         kept: Images whose maps stay in memory from the gradient to the image gradient, 0 or more;
             those of the others are made again, which costs a third more. None keeps all.
 
@@ -71,7 +68,7 @@ class Fused:
         if self.batch is not None and self.batch < 1:
             raise ConfigError(
                 f'engine "fused" got batch = {self.batch}; a sweep needs at least 1 image. '
-                "None takes 64 in bf16 and 32 in fp32, or 16 a thread."
+                "None takes 64 in bf16 and 32 in fp32, fewer of large images."
             )
         if self.kept is not None and self.kept < 0:
             raise ConfigError(
@@ -107,8 +104,10 @@ class Fused:
         Raises:
             UnsupportedNetwork: If ``network`` does what ``plan`` does not know.
         """
-        nodes = _held(network, images).features
-        found: Tensor = _Features.apply(images, self._weights(network, nodes, images), self._batch)
+        nodes = known(network, images).features
+        found: Tensor = _Features.apply(
+            images, self._weights(network, nodes, images), self._at_once(images)
+        )
         return found
 
     def within(self, budget: int, network: nn.Module, image: Tensor, label: Tensor) -> Fused:
@@ -140,20 +139,15 @@ class Fused:
                 f"{type(network).__name__}, and as much again on the way back. Give at least "
                 f"{2 * trace.bytes:,}, or take a narrower network."
             )
-        batch = min(self._batch, fits // 2)
+        batch = min(self._at_once(image), fits // 2)
         return replace(self, batch=batch, kept=fits - 2 * batch)
 
-    @property
-    def _batch(self) -> int:
-        usual = 64 if self.precision == "bf16" else 32
-        return self.batch or max(usual, 16 * torch.get_num_threads())
+    def _at_once(self, images: Tensor) -> int:
+        return self.batch or usual_batch(self.precision, images)
 
     def _weights(self, network: nn.Module, nodes: Sequence[Node], images: Tensor) -> Weights:
-        keep_freed()
-        wide = _wide(images)
-        dtype = torch.bfloat16 if self.precision == "bf16" else wide
-        blocks = compiled() if self.compile else EAGER
-        return Weights.of(network, nodes, dtype=dtype, wide=wide, blocks=blocks)
+        wide, precision = _wide(images), self.precision
+        return Weights.of(network, nodes, wide=wide, precision=precision, compile=self.compile)
 
     def _job(
         self,
@@ -163,17 +157,17 @@ class Fused:
         groups: Groups,
         names: Sequence[str],
     ) -> _Job:
-        held = _held(network, images)
+        found = known(network, images)
         wide = _wide(images)
         if not labels.is_floating_point():
-            labels = nn.functional.one_hot(labels, held.classes)
+            labels = nn.functional.one_hot(labels, found.classes)
         of_cell, share = cells(groups.member)
         return _Job(
-            weights=self._weights(network, held.logits, images),
+            weights=self._weights(network, found.logits, images),
             shapes={name: network.get_parameter(name).shape for name in names},
             targets=labels.to(wide),
             order=torch.cat(of_cell),
-            sweeps=_sweeps([len(rows) for rows in of_cell], self._batch, threads=_threads(images)),
+            sweeps=shares([len(rows) for rows in of_cell], self._at_once(images), like=images),
             share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
             kept=self.kept,
         )
@@ -204,9 +198,9 @@ class _Job:
         stays = [keep and stop <= kept for stop in accumulate(len(part) for part in parts)]
         traces: list[Trace | None] = []
         swept = side_by_side(partial(self._sweep, images, self.shapes), parts, self.sweeps, stays)
-        for pieces, (trace, found) in zip(self.sweeps, swept, strict=True):
-            traces.append(trace)
-            for piece, own in zip(pieces, found, strict=True):
+        for pieces, found in zip(self.sweeps, swept, strict=True):
+            traces.append(found.trace)
+            for piece, own in zip(pieces, found.gradients, strict=True):
                 for name, gradient in own.items():
                     of_cell[name][piece.cell] += gradient
         return tuple(torch.tensordot(self.share, g, dims=1) for g in of_cell.values()), traces
@@ -222,9 +216,9 @@ class _Job:
         part: Tensor,
         pieces: Sequence[Piece],
         keep: bool,
-    ) -> tuple[Trace | None, list[dict[str, Tensor]]]:
-        x = _lay_out(images[part], self.weights)
-        return sweep(self.weights, x, self.targets[part], pieces, names=names, keep=keep)
+    ) -> Swept:
+        targets = self.targets[part]
+        return sweep(self.weights, images[part], targets, pieces, names=names, keep=keep)
 
     def image_gradient(
         self, upstream: Sequence[Tensor], images: Tensor, traces: list[Trace | None]
@@ -241,12 +235,12 @@ class _Job:
         def one(number: int, part: Tensor, pieces: Sequence[Piece]) -> Tensor:
             trace, traces[number] = traces[number], None
             if trace is None:
-                trace, _ = self._sweep(images, (), part, pieces, True)
+                trace = self._sweep(images, (), part, pieces, True).trace
             assert trace is not None
             return image_gradient(trace, Along(direction=direction, pieces=pieces))
 
         found = side_by_side(one, range(len(traces)), self._parts(), self.sweeps)
-        whole = torch.cat(list(found)).permute(0, 3, 1, 2)
+        whole = torch.cat(list(found))
         full = whole.new_zeros(len(self.targets), *whole.shape[1:], dtype=self.share.dtype)
         return full.index_copy(0, self.order, whole.to(full.dtype))
 
@@ -278,10 +272,10 @@ class _Features(torch.autograd.Function):
         ctx.dtype, keep = images.dtype, ctx.needs_input_grad[0]
 
         def one(part: Tensor) -> tuple[Tensor, tuple[list[Step], torch.Size, torch.dtype] | None]:
-            last, steps = rise(weights, _lay_out(part, weights))
+            last, steps = rise(weights, part, still=not keep)
             return rows(last, weights.wide), (steps, last.shape, last.dtype) if keep else None
 
-        sweeps = _sweeps([len(images)], batch, threads=_threads(images))
+        sweeps = shares([len(images)], batch, like=images)
         parts = images.split([piece.stop for (piece,) in sweeps])
         found, ctx.ups = zip(*side_by_side(one, parts), strict=True)
         return torch.cat(found)
@@ -295,88 +289,11 @@ class _Features(torch.autograd.Function):
         def one(up: tuple[list[Step], torch.Size, torch.dtype], part: Tensor) -> Tensor:
             steps, (n, height, width, channel), dtype = up
             d = part.to(dtype).reshape(n, channel, height, width).permute(0, 2, 3, 1).contiguous()
-            return fall(steps, d).permute(0, 3, 1, 2)
+            return fall(steps, d)
 
         parts = upstream.split([shape[0] for _, shape, _ in ctx.ups])
         return torch.cat(list(side_by_side(one, ctx.ups, parts))).to(ctx.dtype), None, None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Held:
-    """What a network was found to do; held to what it says for an image."""
-
-    parts: tuple[nn.Module, ...]  # without the network itself, which this must not keep alive
-    classes: int
-    logits: tuple[Node, ...]
-    features: tuple[Node, ...]
-
-
-_HELD: WeakKeyDictionary[nn.Module, _Held] = WeakKeyDictionary()
-
-
-def _held(network: nn.Module, images: Tensor) -> _Held:
-    """What ``network`` does; what is new here is traced, and must say what its plan says."""
-    known, parts = _HELD.get(network), tuple(network.modules())[1:]
-    if known is not None and known.parts == parts:
-        return known
-    logits = plan(network)
-    last = logits[-1] if logits else None
-    if not isinstance(last, Linear):
-        refuse(network, "", network, "does not end in a linear layer")
-    own = getattr(network, "features", None)
-    as_method = callable(own) and not isinstance(own, nn.Module)
-    held = _Held(
-        parts=parts,
-        classes=len(network.get_parameter(last.weight)),
-        logits=logits,
-        features=plan(network, "features") if as_method else logits[:-1],
-    )
-    image, wide = images[:1].detach(), _wide(images)
-    with torch.no_grad():
-        said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
-        for theirs, nodes in zip(said, (held.logits, held.features), strict=True):
-            weights = Weights.of(network, nodes, dtype=wide, wide=wide, blocks=EAGER)
-            ours = rows(rise(weights, _lay_out(image, weights))[0], wide)
-            size = theirs.abs().max() + 1
-            if theirs.shape != ours.shape or not torch.allclose(
-                theirs / size, ours / size, atol=1e-3
-            ):
-                refuse(network, "", network, "does more in its forward than its modules show")
-    _HELD[network] = held
-    return held
-
-
-def _threads(images: Tensor) -> int:
-    """Sweeps at once: an accelerator is busy with one."""
-    return torch.get_num_threads() if images.device.type == "cpu" else 1
-
-
 def _wide(images: Tensor) -> torch.dtype:
     return torch.float64 if images.dtype == torch.float64 else torch.float32
-
-
-def _lay_out(images: Tensor, weights: Weights) -> Tensor:
-    """Channels-last, in the working dtype.
-
-    The strides are said, since a single channel is contiguous in both orders, and torch would go
-    on with the other one: every later map with it, ten times as slow.
-    """
-    x = images.to(weights.dtype).permute(0, 2, 3, 1).contiguous()
-    _, height, width, channel = x.shape
-    return x.as_strided(x.shape, (height * width * channel, width * channel, channel, 1))
-
-
-def _sweeps(counts: Sequence[int], batch: int, *, threads: int) -> list[list[Piece]]:
-    """Cut cells of these sizes, laid end to end, into even sweeps: ``threads`` a batch."""
-    total = sum(counts)
-    number = min(total, -(-total // batch) * threads)
-    ends = [total * (sweep + 1) // number for sweep in range(number)]
-    sweeps: list[list[Piece]] = [[] for _ in ends]
-    begin = 0
-    for cell, end in enumerate(accumulate(counts)):
-        for pieces, first, last in zip(sweeps, [0, *ends], ends, strict=False):
-            start, stop = max(begin, first) - first, min(end, last) - first
-            if start < stop:
-                pieces.append(Piece(cell=cell, start=start, stop=stop))
-        begin = end
-    return sweeps

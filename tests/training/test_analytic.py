@@ -10,24 +10,24 @@ from torch.nn import functional
 from condensery.networks import build
 from condensery.networks.convnet import ConvNet
 from condensery.rng import stream
-from condensery.training import sweep as module
-from condensery.training.blocks import Blocks
-from condensery.training.sweep import Sweep, sweeps
+from condensery.training.analytic import Analytic, is_analytic
 
 SHAPES = {  # name, channels, side
-    "colour": ("convnet3-w8", 3, (16, 16)),
-    "grey, padded by 3": ("convnet2-w5", 1, (8, 8)),
-    "odd sides": ("convnet2-w4", 3, (13, 18)),
-    "odd inside": ("convnet3-w4", 1, (10, 8)),
-    "one block": ("convnet1-w6", 3, (4, 4)),
+    "colour": ("convnet3-w32", 3, (16, 16)),
+    "narrower than patches": ("convnet3-w8", 3, (16, 16)),
+    "grey": ("convnet2-w10", 1, (8, 8)),
+    "odd sides": ("convnet2-w28", 3, (13, 18)),
+    "odd inside": ("convnet3-w12", 1, (10, 8)),
+    "one block": ("convnet1-w33", 3, (4, 4)),
+    "residual": ("resnetap10", 3, (16, 16)),
+    "no convolution": ("mlp", 1, (8, 8)),
 }
 
 
-def network(shape: str, dtype: torch.dtype = torch.float64) -> ConvNet:
+def network(shape: str, dtype: torch.dtype = torch.float64) -> nn.Module:
     """Weights, scales and shifts away from their start, where scales are 1 and shifts 0."""
     name, channels, side = SHAPES[shape]
     built = build(name, channels=channels, classes=5, side=side, seed=0, path=())
-    assert isinstance(built, ConvNet)
     rng = stream(1, "test")
     for p in built.parameters():
         p.data += 0.2 * torch.randn(p.shape, generator=rng)
@@ -52,14 +52,14 @@ def by_autograd(
     return loss.detach(), dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
 
 
-def plain(net: ConvNet, precision: str = "fp32") -> Sweep:
-    return Sweep(net, precision=precision, compiled=False)
+def plain(net: nn.Module, precision: str = "fp32") -> Analytic:
+    return Analytic(net, precision=precision, compiled=False)
 
 
 @pytest.fixture
-def small_pieces(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Three examples of 16 x 16 x 8 float64 at a time."""
-    monkeypatch.setattr(module, "_AT_A_TIME", 3 * 16 * 16 * 8 * 8)
+def small_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three examples at a time."""
+    monkeypatch.setattr("condensery.training.analytic.usual_batch", lambda *_: 3)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -84,8 +84,8 @@ def test_logits_are_those_of_the_network(shape: str):
     torch.testing.assert_close(plain(net).logits(images), net(images), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("small_pieces")
-def test_cutting_a_batch_to_the_cache_changes_nothing():
+@pytest.mark.usefixtures("small_sweeps")
+def test_cutting_a_batch_into_sweeps_changes_nothing():
     net = network("colour")
     images, targets = batch("colour")
     sweep = plain(net)
@@ -99,7 +99,7 @@ def test_cutting_a_batch_to_the_cache_changes_nothing():
     torch.testing.assert_close(sweep.logits(images), net(images), rtol=1e-10, atol=1e-12)
 
 
-@pytest.mark.usefixtures("small_pieces")
+@pytest.mark.usefixtures("small_sweeps")
 def test_a_call_leaves_nothing_for_the_next_one_whatever_its_length():
     net = network("colour")
     sweep = plain(net)
@@ -180,22 +180,20 @@ def test_bfloat16_is_as_near_as_autocast_and_gives_single_precision():
     for name, other in zip(names, autocast, strict=True):
         assert found[name].dtype == torch.float32
         error = (found[name] - gradients[name]).norm()
-        assert error < 0.1 * gradients[name].norm(), name
+        assert error < 0.15 * gradients[name].norm(), name
         assert error < 2 * (other - gradients[name]).norm() + 0.01 * gradients[name].norm(), name
 
 
-def test_only_our_own_convnet_with_instance_norm_is_known():
-    class Own(ConvNet):
-        pass
-
+def test_networks_of_known_layers_are_analytic():
     given = {"channels": 3, "classes": 5, "side": (8, 8), "depth": 2, "width": 4}
     changed = ConvNet(**given)
     changed.blocks[1].norm = nn.GroupNorm(2, 4)
-    slow = ConvNet(**given)
-    slow.blocks[0].norm = nn.BatchNorm2d(4)
+    batch_norm = ConvNet(**given)
+    batch_norm.blocks[0].norm = nn.BatchNorm2d(4)
 
-    assert sweeps(ConvNet(**given))
-    assert not any(map(sweeps, (Own(**given), changed, slow, nn.Linear(3, 5))))
+    assert is_analytic(ConvNet(**given))
+    assert all(is_analytic(network(shape)) for shape in SHAPES)
+    assert not any(map(is_analytic, (changed, batch_norm, nn.LSTM(3, 5))))
 
 
 @pytest.mark.slow
@@ -204,7 +202,7 @@ def test_compiled_it_gives_the_same_for_every_length_and_is_compiled_once(precis
     from torch._dynamo.utils import counters
 
     net = network("colour", torch.float32)
-    fast = Sweep(net, precision=precision, compiled=True)
+    fast = Analytic(net, precision=precision, compiled=True)
     fast.gradients(*batch("colour", 5, torch.float32))
     graphs = counters["stats"]["unique_graphs"]
     for count in (8, 3, 2):
@@ -217,7 +215,3 @@ def test_compiled_it_gives_the_same_for_every_length_and_is_compiled_once(precis
             assert (found[name] - gradient).norm() <= tolerance * gradient.norm(), name
 
     assert counters["stats"]["unique_graphs"] == graphs
-
-
-def test_uncompiled_blocks_are_the_plain_functions():
-    assert plain(network("colour"))._do == Blocks()

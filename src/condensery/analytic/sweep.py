@@ -14,16 +14,18 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Mapping, Sequence
 from copy import copy
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import NamedTuple, TypeAlias, TypeVar
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from condensery.engines.fused import plan
-from condensery.engines.fused.blocks import Blocks
-from condensery.engines.fused.maps import Kernel, Matrix, rows
-from condensery.engines.fused.steps import (
+from condensery.analytic import plan
+from condensery.analytic.blocks import EAGER, Blocks
+from condensery.analytic.compiled import compiled
+from condensery.analytic.maps import Kernel, Matrix, rows
+from condensery.analytic.stem import stemmed
+from condensery.analytic.steps import (
     Along,
     Gated,
     Mapped,
@@ -35,9 +37,11 @@ from condensery.engines.fused.steps import (
     Sum,
     total,
 )
+from condensery.machine import keep_freed
 
-__all__ = ["Trace", "Weights", "fall", "image_gradient", "rise", "sweep"]
+__all__ = ["Swept", "Trace", "Weights", "fall", "image_gradient", "rise", "sweep"]
 
+Images: TypeAlias = Float[Tensor, "example channel height width"]
 _T = TypeVar("_T")
 
 
@@ -46,6 +50,7 @@ class Weights:
     """A network with its parameters laid out: convolutions in the working dtype, the rest wide."""
 
     steps: tuple[Step, ...]  # untouched; every sweep works on copies
+    still: tuple[Step, ...]  # the same for images whose gradient nobody asks for
     dtype: torch.dtype  # of feature maps
     wide: torch.dtype  # of statistics and results
 
@@ -55,17 +60,25 @@ class Weights:
         network: nn.Module,
         nodes: Sequence[plan.Node],
         *,
-        dtype: torch.dtype,
         wide: torch.dtype,
-        blocks: Blocks,
+        precision: str = "fp32",
+        compile: bool = False,
     ) -> Weights:
-        """Lay out the parameters of ``network``."""
+        """Lay out the parameters of ``network``.
+
+        Args:
+            network: What was planned.
+            nodes: The plan.
+            wide: Of statistics and results, float32 or float64.
+            precision: ``"bf16"`` keeps maps and kernels in bfloat16, ``"fp32"`` in ``wide``.
+            compile: Whether blocks are compiled.
+        """
+        keep_freed()
+        dtype = torch.bfloat16 if precision == "bf16" else wide
+        blocks = compiled() if compile else EAGER
         given = {name: p.detach() for name, p in network.named_parameters()}
-        return cls(
-            steps=tuple(_step(node, given, dtype, wide, blocks) for node in nodes),
-            dtype=dtype,
-            wide=wide,
-        )
+        steps = tuple(_step(node, given, dtype, wide, blocks) for node in nodes)
+        return cls(steps=steps, still=stemmed(steps), dtype=dtype, wide=wide)
 
 
 def _step(
@@ -116,10 +129,22 @@ class Trace:
         return sum({x.data_ptr(): x.nbytes for x in maps}.values())
 
 
-def rise(weights: Weights, images: Tensor) -> tuple[Tensor, list[Step]]:
-    """The last value, and the steps to it. Images and values are channels-last."""
-    steps = [copy(step) for step in weights.steps]
-    return _climb(steps, images, lambda step, maps: step.up(*maps)), steps
+def rise(weights: Weights, images: Images, *, still: bool) -> tuple[Tensor, list[Step]]:
+    """The last value, channels-last, and the steps to it; ``still`` ones end at the weights."""
+    steps = [copy(step) for step in (weights.still if still else weights.steps)]
+    first = _lay_out(images, weights.dtype)
+    return _climb(steps, first, lambda step, maps: step.up(*maps)), steps
+
+
+def _lay_out(images: Images, dtype: torch.dtype) -> Tensor:
+    """Channels-last, in the working dtype.
+
+    The strides are said, since a single channel is contiguous in both orders, and torch would go
+    on with the other one: every later map with it, ten times as slow.
+    """
+    x = images.to(dtype).permute(0, 2, 3, 1).contiguous()
+    _, height, width, channel = x.shape
+    return x.as_strided(x.shape, (height * width * channel, width * channel, channel, 1))
 
 
 def _climb(steps: Sequence[Step], first: _T, up: Callable[[Step, list[_T]], _T]) -> _T:
@@ -133,42 +158,48 @@ def _climb(steps: Sequence[Step], first: _T, up: Callable[[Step, list[_T]], _T])
     return values[len(steps)]
 
 
-def fall(steps: Sequence[Step], d: Tensor) -> Tensor:
-    """Pull the gradient of the last value back to the images; all channels-last."""
+def fall(steps: Sequence[Step], d: Tensor) -> Images:
+    """Pull the gradient of the last value, channels-last, back to the images."""
     parts: list[Parts] = [[] for _ in steps]
     parts.append([d])
     for step in reversed(steps):
         found = step.down(total(parts.pop()), pull=True)
         for source, part in zip(step.sources, found, strict=True):
             parts[source].append(part)
-    return total(parts[0])
+    return total(parts[0]).permute(0, 3, 1, 2)
+
+
+class Swept(NamedTuple):
+    """What one sweep found."""
+
+    loss: Tensor  # the sum
+    gradients: list[dict[str, Tensor]]  # by name, of each piece
+    trace: Trace | None  # if it was to be kept
 
 
 def sweep(
     weights: Weights,
-    images: Tensor,
+    images: Images,
     targets: Tensor,
     pieces: Sequence[Piece],
     *,
     names: Collection[str],
     keep: bool,
-) -> tuple[Trace | None, list[dict[str, Tensor]]]:
+) -> Swept:
     """Forward, and backward of the *sum* of all examples' cross-entropy.
 
     Args:
         weights: The network.
-        images: Channels-last, ``[example, height, width, channel]``, in the working dtype.
-        targets: ``[example, class_]``, non-negative.
+        images: As the network sees them.
+        targets: ``[example, class_]``, non-negative; a row need not sum to 1.
         pieces: Cover the batch, in order.
         names: Parameters whose gradients are wanted.
         keep: Whether the trace is for ``image_gradient``; otherwise its steps are dropped early.
-
-    Returns:
-        The trace, if it is kept, and the gradients of each piece by name.
     """
-    last, steps = rise(weights, images)
-    probabilities, mass = rows(last, weights.wide).softmax(dim=1), targets.sum(dim=1, keepdim=True)
-    kept = Trace(steps=list(steps), probabilities=probabilities, mass=mass) if keep else None
+    last, steps = rise(weights, images, still=not keep)
+    log_p, mass = rows(last, weights.wide).log_softmax(dim=1), targets.sum(dim=1, keepdim=True)
+    probabilities = log_p.exp()
+    trace = Trace(steps=list(steps), probabilities=probabilities, mass=mass) if keep else None
     gradients: list[dict[str, Tensor]] = [{} for _ in pieces]
     parts: list[Parts] = [[] for _ in steps]
     parts.append([(mass * probabilities - targets)[:, None, None]])
@@ -182,7 +213,7 @@ def sweep(
                 wide = gradient.to(weights.wide)
                 shared = of_piece.get(name)  # by a step further up
                 of_piece[name] = wide if shared is None else shared + wide
-    return kept, gradients
+    return Swept(-(targets * log_p).sum(), gradients, trace)
 
 
 def image_gradient(trace: Trace, along: Along) -> Tensor:
@@ -193,7 +224,7 @@ def image_gradient(trace: Trace, along: Along) -> Tensor:
         along: The direction.
 
     Returns:
-        With respect to the images, channels-last, ``[example, height, width, channel]``.
+        With respect to the images, ``[example, channel, height, width]``.
     """
     steps = [copy(step) for step in trace.steps]  # what tangents leave on them is gone at the end
     still: Parts = []  # the images themselves do not move
@@ -206,4 +237,4 @@ def image_gradient(trace: Trace, along: Along) -> Tensor:
     for step in reversed(steps):
         for source, found in zip(step.sources, step.tangent_down(parts.pop()), strict=True):
             parts[source] += found
-    return total(parts[0])
+    return total(parts[0]).permute(0, 3, 1, 2)

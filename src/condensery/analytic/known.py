@@ -1,0 +1,72 @@
+"""What networks were found to do, each traced once and held to what it says for an image.
+
+Knows nothing about gradients or groups.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from weakref import WeakKeyDictionary
+
+import torch
+from torch import Tensor, nn
+
+from condensery import networks
+from condensery.analytic.maps import rows
+from condensery.analytic.plan import Linear, Node, plan, refuse
+from condensery.analytic.sweep import Weights, rise
+
+__all__ = ["Known", "known"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Known:
+    """What a network computes."""
+
+    parts: tuple[nn.Module, ...]  # without the network itself, which this must not keep alive
+    classes: int
+    logits: tuple[Node, ...]
+    features: tuple[Node, ...]  # what the classifier sees
+
+
+_KNOWN: WeakKeyDictionary[nn.Module, Known] = WeakKeyDictionary()
+
+
+def known(network: nn.Module, images: Tensor) -> Known:
+    """What ``network`` does; what is new here is traced, and must say what its plan says.
+
+    Args:
+        network: Any.
+        images: As it sees them; the first is what it is asked about.
+
+    Raises:
+        UnsupportedNetwork: If it does what ``plan`` does not know.
+    """
+    found, parts = _KNOWN.get(network), tuple(network.modules())[1:]
+    if found is not None and found.parts == parts:
+        return found
+    logits = plan(network)
+    last = logits[-1] if logits else None
+    if not isinstance(last, Linear):
+        refuse(network, "", network, "does not end in a linear layer")
+    own = getattr(network, "features", None)
+    as_method = callable(own) and not isinstance(own, nn.Module)
+    found = Known(
+        parts=parts,
+        classes=len(network.get_parameter(last.weight)),
+        logits=logits,
+        features=plan(network, "features") if as_method else logits[:-1],
+    )
+    image = images[:1].detach()
+    wide = torch.promote_types(image.dtype, torch.float32)
+    with torch.no_grad():
+        said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
+        for theirs, nodes in zip(said, (found.logits, found.features), strict=True):
+            last, _ = rise(Weights.of(network, nodes, wide=wide), image, still=False)
+            ours, size = rows(last, wide), theirs.abs().max() + 1
+            if theirs.shape != ours.shape or not torch.allclose(
+                theirs / size, ours / size, atol=1e-3
+            ):
+                refuse(network, "", network, "does more in its forward than its modules show")
+    _KNOWN[network] = found
+    return found

@@ -1,0 +1,43 @@
+"""Who is swept together."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+from condensery.analytic.shares import shares, usual_batch
+
+
+@pytest.mark.parametrize(
+    ("counts", "batch", "count", "expected"),
+    [
+        ([20, 20], 64, 1, [[(0, 0, 20), (1, 20, 40)]]),
+        ([20, 20], 64, 2, [[(0, 0, 20)], [(1, 0, 20)]]),
+        ([4, 36], 64, 2, [[(0, 0, 4), (1, 4, 20)], [(1, 0, 20)]]),
+        ([100], 64, 1, [[(0, 0, 50)], [(0, 0, 50)]]),
+        ([2], 64, 4, [[(0, 0, 1)], [(0, 0, 1)]]),
+        ([3, 0, 2], 2, 1, [[(0, 0, 1)], [(0, 0, 2)], [(2, 0, 2)]]),
+    ],
+)
+def test_sweeps_are_even_and_there_is_one_for_every_thread(counts, batch, count, expected, threads):
+    threads(count)
+    sweeps = shares(counts, batch, like=torch.empty(0))
+    assert [[(p.cell, p.start, p.stop) for p in pieces] for pieces in sweeps] == expected
+
+
+@pytest.mark.parametrize(
+    ("precision", "side", "count", "expected"),
+    [
+        ("bf16", 32, 2, 64),
+        ("fp32", 32, 2, 32),
+        ("bf16", 8, 2, 64),
+        ("bf16", 28, 6, 96),
+        ("bf16", 64, 2, 16),
+        ("bf16", 512, 4, 8),
+    ],
+)
+def test_a_usual_batch_is_smaller_for_large_images_and_larger_for_many_threads(
+    precision, side, count, expected, threads
+):
+    threads(count)
+    assert usual_batch(precision, torch.empty(1, 3, side, side)) == expected
