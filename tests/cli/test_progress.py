@@ -48,6 +48,18 @@ def test_what_an_earlier_process_did_does_not_make_this_one_look_fast(
     assert "9:00 left" in capsys.readouterr().err
 
 
+def test_a_slow_first_step_counts_only_until_there_is_a_second(
+    ticking: list[float], capsys: pytest.CaptureFixture[str]
+):
+    with live("condense", total=10, done=0, unit="step") as show:
+        for seconds in (60, 15, 25):
+            ticking[0] += seconds
+            show.step("")
+    assert "1/10, 9:00 left" in (said := capsys.readouterr().err)
+    assert "2/10, 2:00 left" in said
+    assert "3/10, 2:20 left" in said
+
+
 def test_a_budget_that_ends_earlier_is_what_is_left(
     ticking: list[float], capsys: pytest.CaptureFixture[str]
 ):

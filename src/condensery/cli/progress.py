@@ -64,16 +64,23 @@ def live(title: str, *, total: int, done: int, unit: str) -> Generator[Show]:
 
 
 class _Pace:
-    """How long the rest takes, judged by this process alone."""
+    """How long the rest takes, judged by this process alone.
+
+    Its first step, in which much is made ready (code is compiled, say), counts only until there is
+    a second.
+    """
 
     def __init__(self, *, total: int, done: int) -> None:
         self.total, self.done = total, done
-        self._first, self._begin = done, time.monotonic()
+        self._begin, self._counted, self._ready = time.monotonic(), 0, False
 
     def step(self, left: float | None) -> str:
         self.done += 1
-        each = (time.monotonic() - self._begin) / (self.done - self._first)
-        rest = each * (self.total - self.done)
+        self._counted += 1
+        now = time.monotonic()
+        rest = (now - self._begin) / self._counted * (self.total - self.done)
+        if not self._ready:
+            self._begin, self._counted, self._ready = now, 0, True
         return clock(rest if left is None else max(0.0, min(rest, left)))
 
 
