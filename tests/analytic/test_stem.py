@@ -1,0 +1,95 @@
+"""The first block from products of patches against the two steps that it stands for."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from condensery.analytic.plan import plan
+from condensery.analytic.stem import Stem
+from condensery.analytic.steps import Piece
+from condensery.analytic.sweep import Swept, Weights, sweep
+from condensery.rng import global_stream, stream
+
+FIRST = {
+    "as in a ConvNet": (
+        nn.Conv2d(3, 32, 3, padding=1), nn.GroupNorm(32, 32), nn.ReLU(), nn.AvgPool2d(2)
+    ),
+    "with strides": (nn.Conv2d(2, 24, (3, 2), stride=2), nn.GroupNorm(24, 24), nn.ReLU()),
+    "without scale, shift and ReLU": (
+        nn.Conv2d(3, 40, 3), nn.InstanceNorm2d(40), nn.AvgPool2d(3)
+    ),
+    "with many patches": (nn.Conv2d(2, 60, 5, padding=2), nn.GroupNorm(60, 60), nn.ReLU()),
+}  # fmt: skip
+
+
+def network(first: tuple[nn.Module, ...]) -> nn.Module:
+    with global_stream(0, "network"):
+        width = first[0].out_channels
+        rest = (nn.Conv2d(width, 4, 3), nn.GroupNorm(4, 4), nn.ReLU(), nn.AdaptiveAvgPool2d(1))
+        net = nn.Sequential(*first, *rest, nn.Flatten(), nn.Linear(4, 5)).double()
+    rng = stream(1, "test")
+    for p in net.parameters():
+        p.data += 0.2 * torch.randn(p.shape, generator=rng, dtype=p.dtype)
+    return net
+
+
+def weights_of(net: nn.Module) -> Weights:
+    return Weights.of(net, plan(net), wide=torch.float64)
+
+
+def swept(net: nn.Module, *, keep: bool) -> Swept:
+    rng = stream(2, "test")
+    images = torch.randn(7, net[0].in_channels, 13, 14, generator=rng, dtype=torch.float64)
+    targets = torch.rand(7, 5, generator=rng, dtype=torch.float64)
+    pieces = [Piece(cell=0, start=0, stop=3), Piece(cell=1, start=3, stop=7)]
+    names = [name for name, _ in net.named_parameters()]
+    with torch.no_grad():
+        return sweep(weights_of(net), images, targets, pieces, names=names, keep=keep)
+
+
+@pytest.mark.parametrize("first", FIRST)
+def test_gradients_of_every_piece_are_those_of_the_two_steps(first: str):
+    net = network(FIRST[first])
+    assert isinstance(weights_of(net).still[0], Stem)
+    assert not isinstance(weights_of(net).steps[0], Stem)
+
+    still, moving = swept(net, keep=False), swept(net, keep=True)
+
+    torch.testing.assert_close(still.loss, moving.loss, rtol=1e-12, atol=0)
+    for one, other in zip(still.gradients, moving.gradients, strict=True):
+        assert one.keys() == other.keys()
+        for name, gradient in other.items():
+            torch.testing.assert_close(one[name], gradient, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_only_what_is_asked_for_is_weighed():
+    net = network(FIRST["as in a ConvNet"])
+    (stem, *_), images = weights_of(net).still, torch.ones(2, 4, 4, 3, dtype=torch.float64)
+    p = stem.up(images)
+    stem.down(p, pull=False)
+
+    assert stem.weigh(slice(0, 2), ["1.bias"]).keys() == {"1.bias"}
+
+
+def test_a_first_map_no_wider_than_its_patches_is_left_alone():
+    def first(width: int) -> tuple[nn.Module, ...]:
+        return nn.Conv2d(3, width, 3), nn.GroupNorm(width, width), nn.ReLU()
+
+    assert isinstance(weights_of(network(first(28))).still[0], Stem)
+    assert not isinstance(weights_of(network(first(27))).still[0], Stem)
+
+
+def test_a_first_map_that_another_layer_reads_too_is_left_alone():
+    class Twice(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv, self.norm = nn.Conv2d(1, 16, 3, padding=1), nn.GroupNorm(16, 16)
+            self.flatten, self.head = nn.Flatten(), nn.Linear(16 * 4 * 4, 5)
+
+        def forward(self, images: torch.Tensor) -> torch.Tensor:
+            z = self.conv(images)
+            return self.head(self.flatten(self.norm(z) + z))
+
+    assert not isinstance(weights_of(Twice().double()).still[0], Stem)
