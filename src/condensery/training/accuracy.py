@@ -35,7 +35,7 @@ def accuracy(
             times faster than 256: its buffers stay in the cache, and below the size at which
             the C library maps (and zeroes) fresh pages for each.
         precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Show the images to networks of known layers by compiled code (see ``analytic``);
+        compiled: Show the images to networks that ``is_analytic`` knows by compiled code;
             others stay eager. Where compiling fails, a warning says so and eager goes on.
 
     Raises:

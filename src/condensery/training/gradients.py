@@ -2,8 +2,8 @@
 
 All twins are one function of a network's batch. The reference is eager autograd in fp32.
 ``"bf16"`` multiplies in bfloat16 and keeps weights, statistics, softmax and loss in fp32.
-Compiled, networks of known layers are differentiated analytically, in batches of any length; others
-through a compiled loss, in full batches only, as each length would be compiled anew.
+Compiled, networks that ``is_analytic`` knows are differentiated so, in batches of any length;
+others through a compiled loss, in full batches only, as each length would be compiled anew.
 
 Knows nothing about optimisers or augmentation.
 """

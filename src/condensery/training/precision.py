@@ -4,8 +4,8 @@ All twins are one function of a network and a batch; the reference is ``loss_fp3
 ``"bf16"`` multiplies in bfloat16 and keeps weights, normalisation statistics, softmax and loss in
 fp32. A compiled twin does the same with fused kernels; it is compiled once per process,
 architecture and batch shape, and then shared by all networks of that architecture (the parameters
-are inputs of the compiled code). Networks of known layers have a faster twin still, without
-autograd: ``analytic``.
+are inputs of the compiled code). Networks that ``is_analytic`` knows
+have a faster twin still, without autograd.
 
 Knows nothing about optimisers or augmentation.
 """
@@ -40,7 +40,7 @@ COMPILE_AFTER = 1000
 Compiling took 15 to 50 s and saves 0.05 s (width 64) to 0.14 s (width 128) per bf16 step."""
 
 SWEEP_AFTER = 300
-"""The same for networks of known layers, whose batches may have any length (see ``analytic``).
+"""The same for networks that ``is_analytic`` knows, whose batches may have any length.
 
 Compiling took 24 s with an empty cache and saves 0.08 s (width 64) to 0.2 s (width 128) a step
 against eager bf16; benchmarks/training.py measures the steps."""

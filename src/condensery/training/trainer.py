@@ -31,7 +31,7 @@ class Trainer:
             statistics and loss.
         compiled: Differentiate by compiled code (see ``gradients``); where compiling fails, such
             as without a C++ compiler, a warning says so and the eager twin goes on. Pays off
-            from ``SWEEP_AFTER`` steps of a network of known layers (see ``is_analytic``) on,
+            from ``SWEEP_AFTER`` steps of a network that ``is_analytic`` knows on,
             ``COMPILE_AFTER`` of another.
 
     Raises:
