@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import pytest
@@ -9,11 +10,13 @@ import torch
 
 import condensery
 from condensery import networks
+from condensery.analytic.blocks import EAGER
 from condensery.augment import Identity, Siamese
 from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.errors import ConfigError, DataError, NonFiniteLoss
 from condensery.loop import run, start
+from condensery.machine import aside
 from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.progress import State
@@ -111,6 +114,25 @@ def test_one_update_is_what_the_parts_say_written_out(digits):
     expected = images.detach() - 0.1 * gradient
     moved = (expected - state.stored.images).abs().max()
     assert (update.state.stored.images - expected).abs().max() < 1e-4 * moved
+
+
+def test_what_is_done_meanwhile_changes_no_bit(digits, threads, monkeypatch):
+    """A fused run on two threads: training aside against training between the updates."""
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    threads(2)
+    choice = recipe(
+        engine="fused", compiled=True, schedule=Redraw(inner=3, steps=3, training=SGDTraining())
+    )
+    aside_too = [p.state.stored.images for p in run(choice, digits, seed=0)]
+
+    @contextmanager
+    def afterwards(do):
+        with aside(lambda: None):  # computes with one thread alike
+            yield
+
+    monkeypatch.setattr("condensery.loop.aside", afterwards)
+    one_by_one = [p.state.stored.images for p in run(choice, digits, seed=0)]
+    assert all(torch.equal(a, b) for a, b in zip(aside_too, one_by_one, strict=True))
 
 
 def test_matching_lowers_the_loss(digits):

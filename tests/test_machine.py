@@ -1,4 +1,4 @@
-"""Tasks side by side are the same as one after the other; freed memory stays."""
+"""Tasks side by side and aside are the same as one after the other; freed memory stays."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from condensery.machine import side_by_side
+from condensery.machine import aside, side_by_side, undisturbed
+from condensery.machine import threads as hands
 
 
 @pytest.fixture(params=[1, 2, 3])
@@ -37,7 +38,7 @@ def test_tasks_run_at_the_same_time_on_as_many_threads_as_torch_has(count: int):
 
     found = set(side_by_side(meet, range(count)))
     assert len(found) == count
-    assert (threading.get_ident() in found) == (count == 1)
+    assert threading.get_ident() in found
 
 
 def test_each_task_computes_with_one_thread_and_the_caller_keeps_his(count: int):
@@ -85,6 +86,150 @@ def test_a_task_may_itself_have_tasks(count: int):
 def test_arguments_of_unequal_number_are_refused(count: int):
     with pytest.raises(ValueError, match="zip"):
         list(side_by_side(max, [1, 2], [3]))
+
+
+def test_what_is_done_aside_is_done_while_the_body_runs_if_there_is_a_second_thread(count: int):
+    meet = threading.Barrier(2)
+    order: list[str] = []
+
+    def other() -> None:
+        if count > 1:
+            meet.wait(timeout=10)
+        order.append("aside")
+
+    with aside(other):
+        if count > 1:
+            meet.wait(timeout=10)
+            while not order:
+                threading.Event().wait(0.001)
+        order.append("body")
+    assert order == (["aside", "body"] if count > 1 else ["body", "aside"])
+
+
+def test_nothing_may_be_done_aside(count: int):
+    with aside(None):
+        assert torch.get_num_threads() == count
+
+
+def test_aside_work_is_cut_as_before_but_what_is_not_cut_computes_with_one_thread(count: int):
+    seen: list[tuple[int, int]] = []
+
+    def look() -> None:
+        seen.append((hands(), torch.get_num_threads()))
+
+    with aside(look):
+        look()
+    look()
+    assert seen == [(count, 1), (count, 1), (count, count)]
+
+
+@pytest.mark.parametrize("graphs", [True, False])
+def test_aside_graphs_are_built_where_the_caller_does(count: int, graphs: bool):
+    leaf = torch.ones(1, requires_grad=True)
+    found: list[bool] = []
+    with torch.set_grad_enabled(graphs), aside(lambda: found.append((leaf * 2).requires_grad)):
+        pass
+    assert found == [graphs]
+
+
+def test_no_more_compute_at_once_than_there_are_threads(count: int):
+    lock, now, most = threading.Lock(), [0], [0]
+
+    def task(_: int) -> None:
+        with lock:
+            now[0] += 1
+            most[0] = max(most[0], now[0])
+        threading.Event().wait(0.002)
+        with lock:
+            now[0] -= 1
+
+    def several() -> None:
+        for _ in range(4):
+            list(side_by_side(task, range(5)))
+
+    with aside(several):
+        several()
+    assert most[0] == count
+
+
+def test_whoever_is_ready_first_leaves_his_thread_to_the_other(count: int):
+    together, ready = threading.Barrier(count), threading.Event()
+
+    def all_at_once() -> None:
+        assert count == 1 or ready.wait(timeout=10)
+        list(side_by_side(lambda _: together.wait(timeout=10), range(count)))
+
+    with aside(all_at_once):  # the body is over
+        ready.set()
+    with aside(ready.clear):  # what is aside is over
+        while count > 1 and ready.is_set():
+            threading.Event().wait(0.001)
+        for _ in range(1000):
+            if count == 1 or _all_free(count):
+                break
+            threading.Event().wait(0.001)
+        list(side_by_side(lambda _: together.wait(timeout=10), range(count)))
+
+
+def _all_free(count: int) -> bool:
+    met = threading.Barrier(count)
+
+    def meet(_: int) -> bool:
+        try:
+            met.wait(timeout=0.05)
+        except threading.BrokenBarrierError:
+            return False
+        return True
+
+    return all(side_by_side(meet, range(count)))
+
+
+def test_a_failure_aside_is_raised_after_the_body_and_the_next_call_works(count: int):
+    done: list[int] = []
+
+    def fails() -> None:
+        raise ValueError("aside")
+
+    with pytest.raises(ValueError, match="aside"), aside(fails):
+        done.append(1)
+    assert done == [1]
+    assert torch.get_num_threads() == count
+    assert list(side_by_side(abs, [-1, -2])) == [1, 2]
+
+
+def test_a_failure_of_the_body_is_raised_when_nothing_runs_any_more(count: int):
+    begun, over = threading.Event(), threading.Event()
+
+    def slow() -> None:
+        begun.set()
+        threading.Event().wait(0.05)
+        over.set()
+
+    def fail() -> None:
+        if count > 1:
+            assert begun.wait(timeout=10)
+        raise ValueError("body")
+
+    with pytest.raises(ValueError, match="body"), aside(slow):
+        fail()
+    assert over.is_set() == (count > 1)
+
+
+def test_what_is_done_aside_traces_only_when_the_body_is_over(count: int):
+    order: list[str] = []
+
+    def trace() -> None:
+        undisturbed()
+        order.append("traced")
+
+    def tasks_trace() -> None:
+        list(side_by_side(lambda _: trace(), range(2)))
+
+    with aside(tasks_trace):
+        undisturbed()  # the body need not wait
+        threading.Event().wait(0.05)
+        order.append("body")
+    assert order == ["body", "traced", "traced"]
 
 
 FORKED = """

@@ -13,6 +13,8 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from condensery.machine import undisturbed
+
 __all__ = ["Compiled"]
 
 # The compiler writes a value to memory that it has computed from many reads or that many later
@@ -57,6 +59,7 @@ class Compiled:
         kind = (given[0].device, torch.get_num_threads(), *self._kind(*given))
         fast = self._fast.get(kind)
         if fast is None:
+            undisturbed()
             with _ONE_AT_A_TIME:
                 fast = self._fast.get(kind)
                 if fast is None:

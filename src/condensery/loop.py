@@ -17,6 +17,7 @@ from condensery import networks
 from condensery.data import ImageData, whitened
 from condensery.engines import choose
 from condensery.errors import ConfigError, DataError
+from condensery.machine import aside
 from condensery.objectives import Match, Objective
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
@@ -149,11 +150,12 @@ def run_together(
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
         for moment in shared.schedule.moments(outer, world):
-            bind = _binder(shared, world, moment, draw)
-            together = tuple(
-                step(recipe, moment, bind, state, data=data, seed=seed)
-                for recipe, state in zip(recipes, now, strict=True)
-            )
+            with aside(moment.meanwhile):
+                bind = _binder(shared, world, moment, draw)
+                together = tuple(
+                    step(recipe, moment, bind, state, data=data, seed=seed)
+                    for recipe, state in zip(recipes, now, strict=True)
+                )
             now[:] = [progress.state for progress in together]
             yield together
         together = tuple(

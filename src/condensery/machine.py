@@ -1,26 +1,34 @@
 """What is asked of the machine: tasks side by side, and freed memory kept.
 
+No more threads compute at once than torch has been given (the *hands*), whoever asks for them.
 Knows nothing about what the tasks do, nor what the memory is for.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from functools import cache
-from threading import Barrier
+from threading import Barrier, Event, Lock, local
 from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["keep_freed", "side_by_side"]
+__all__ = ["aside", "keep_freed", "side_by_side", "threads", "undisturbed"]
 
 _T = TypeVar("_T")
 
 
+def threads() -> int:
+    """How many tasks are worth having: as many as torch has threads, or had before ``aside``."""
+    return _here.threads or torch.get_num_threads()
+
+
 def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
-    """``map``, with as many tasks at once as torch has threads; each computes with one.
+    """``map``, with as many tasks at once as there are free hands; each computes with one thread.
 
     Threads that share a task wait for each other at the end of every operation; threads with a
     task of their own do not. With one thread, or one task, it is ``map``.
@@ -35,39 +43,176 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
         failure is raised in its place, and tasks that have not begun are dropped.
     """
     tasks = list(zip(*given, strict=True))
-    threads = torch.get_num_threads()
-    if threads == 1 or len(tasks) < 2:
+    number = threads()
+    if number == 1 or len(tasks) < 2:
         yield from (do(*task) for task in tasks)
         return
-    graphs = torch.is_grad_enabled()  # belongs to a thread
+    found: list[Future[_T]] = [Future() for _ in tasks]
+    left = deque(zip(found, tasks, strict=True))
+    graphs, until = torch.is_grad_enabled(), _here.until  # belong to a thread
 
-    def one(task: tuple[Any, ...]) -> _T:
-        with torch.set_grad_enabled(graphs):
-            return do(*task)
+    def work() -> None:
+        with torch.set_grad_enabled(graphs), _alone(threads=1, until=until):
+            while left:
+                try:
+                    future, task = left.popleft()
+                except IndexError:  # another was faster
+                    return
+                try:
+                    future.set_result(do(*task))
+                except BaseException as error:
+                    left.clear()
+                    future.set_exception(error)
 
-    yield from _workers(threads).map(one, tasks)
+    helpers = _help(work, most=len(tasks) - 1, hands=number)
+    work()
+    wait(helpers)
+    yield from (future.result() for future in found)
+
+
+@contextmanager
+def aside(do: Callable[[], object] | None) -> Generator[None]:
+    """Do something else while the body runs; both are done at the end.
+
+    It takes one hand, and the body keeps the others; whoever is ready first leaves his to the
+    other. With one thread, it is done after the body. Results are the same bits whoever was faster:
+    work is cut for all hands (``threads``), and what is not cut computes with one thread.
+
+    Args:
+        do: Independent of the body; None is nothing. Where it traces or compiles, it waits for the
+            end of the body (``undisturbed``). Not done if the body fails before it has begun.
+    """
+    number = threads()
+    if do is None:
+        yield
+        return
+    over = Event()
+    graphs = torch.is_grad_enabled()
+
+    def work() -> None:
+        with torch.set_grad_enabled(graphs), _alone(threads=number, until=over):
+            do()
+
+    with _alone(threads=number, until=_here.until):
+        begun = _help(work, most=1, hands=number)
+        try:
+            yield
+        finally:
+            over.set()
+            with _HANDS.lent():
+                wait(begun)
+        for task in begun:
+            task.result()
+        if not begun:
+            do()
+
+
+def undisturbed() -> None:
+    """Return when nobody disturbs a thread that is about to trace or compile.
+
+    Both replace what all threads call. So what is done ``aside`` waits for the end of the body;
+    the body need not wait, if what is done aside calls no module.
+    """
+    if _here.until is not None:
+        _here.until.wait()
+
+
+class _Here(local):
+    """What this thread is about."""
+
+    threads: int | None = None  # see the function
+    until: Event | None = None  # whose body must be over before it may trace
+
+
+_here = _Here()
+
+
+@contextmanager
+def _alone(*, threads: int, until: Event | None) -> Generator[None]:
+    """Compute with one thread, whose work may be cut for several."""
+    before = _here.threads, _here.until, torch.get_num_threads()
+    _here.threads, _here.until = threads, until
+    _compute_with(1)
+    try:
+        yield
+    finally:
+        _here.threads, _here.until = before[:2]
+        _compute_with(before[2])
+
+
+def _compute_with(number: int) -> None:
+    if torch.get_num_threads() != number:
+        torch.set_num_threads(number)
+
+
+class _Hands:
+    """How many compute, besides those who wait for them."""
+
+    def __init__(self) -> None:
+        self._lock, self._helping = Lock(), 0
+
+    def take(self, most: int, *, of: int) -> int:
+        """Take up to ``most`` free ones, of all that there are; one is his who asks."""
+        with self._lock:
+            taken = max(0, min(most, of - 1 - self._helping))
+            self._helping += taken
+        return taken
+
+    def give(self, number: int) -> None:
+        """Give some back."""
+        with self._lock:
+            self._helping -= number
+
+    @contextmanager
+    def lent(self) -> Generator[None]:
+        """Let others have the own one, while one waits."""
+        self.give(1)
+        try:
+            yield
+        finally:
+            self.give(-1)
+
+
+_HANDS = _Hands()
+
+
+def _help(do: Callable[[], None], *, most: int, hands: int) -> list[Future[None]]:
+    """Let up to ``most`` threads do this, as far as hands are free; none is, where it is empty."""
+
+    def work() -> None:
+        try:
+            do()
+        finally:
+            _HANDS.give(1)
+
+    return [_workers(hands).submit(work) for _ in range(_HANDS.take(most, of=hands))]
 
 
 @cache
-def _workers(threads: int) -> ThreadPoolExecutor:
+def _workers(number: int) -> ThreadPoolExecutor:
     # How many threads torch uses belongs to the thread that says it, but a new thread begins with
     # what was said last anywhere. So all workers are started at once and say theirs, and then it is
     # put back for whoever comes after.
-    barrier = Barrier(threads)
+    barrier, before = Barrier(number), torch.get_num_threads()
 
     def begin() -> None:
         torch.get_num_threads()  # takes over what was said last, before it says its own
         torch.set_num_threads(1)
         barrier.wait()
 
-    pool = ThreadPoolExecutor(threads, thread_name_prefix="condensery", initializer=begin)
-    list(pool.map(int, range(threads)))
-    torch.set_num_threads(threads)
+    pool = ThreadPoolExecutor(number, thread_name_prefix="condensery", initializer=begin)
+    list(pool.map(int, range(number)))
+    torch.set_num_threads(before)
     return pool
 
 
+def _forked() -> None:
+    _HANDS.__init__()
+    _workers.cache_clear()
+
+
 if hasattr(os, "register_at_fork"):  # threads do not live on in a child
-    os.register_at_fork(after_in_child=_workers.cache_clear)
+    os.register_at_fork(after_in_child=_forked)
 
 
 @cache

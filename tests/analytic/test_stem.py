@@ -36,7 +36,7 @@ def network(first: tuple[nn.Module, ...]) -> nn.Module:
 
 
 def weights_of(net: nn.Module) -> Weights:
-    return Weights.of(net, plan(net), wide=torch.float64)
+    return Weights.of(net, plan(net), like=torch.empty(0, dtype=torch.float64))
 
 
 def swept(net: nn.Module, *, keep: bool) -> Swept:

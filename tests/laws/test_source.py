@@ -26,6 +26,7 @@ FLOORS = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 BESIDE = {
+    ("compiling", "machine"),  # waits until nobody is disturbed
     ("data", "types"),
     ("networks", "types"),
     ("augment", "types"),

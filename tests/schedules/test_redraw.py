@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 import pytest
 import torch
 
 import condensery
+from condensery.analytic.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
+from condensery.machine import aside
 from condensery.networks import build
 from condensery.schedules import Redraw, World
 from condensery.training import SGDTraining
@@ -79,6 +82,56 @@ def test_training_lowers_the_loss_of_the_network(world):
             logits = moment.network(images)
         losses.append(torch.nn.functional.cross_entropy(logits, world.data.labels[index]).item())
     assert losses[1] < 0.8 * losses[0]
+
+
+@pytest.fixture
+def compiled(world, monkeypatch):
+    """A world that compiles, where compiling leaves everything as it is."""
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    return replace(world, compiled=True)
+
+
+SCHEDULE = Redraw(inner=3, steps=2, pretrain=1, training=TRAINING)
+
+
+def test_a_network_whose_layers_are_known_may_be_trained_further_meanwhile(compiled):
+    expected = seen(SCHEDULE, 0, compiled)
+    found = []
+    for moment in SCHEDULE.moments(0, compiled):
+        if moment.meanwhile is not None:
+            moment.meanwhile()
+        found.append((moment.at, weights(moment.network)))
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
+
+
+def test_whether_it_was_meanwhile_or_afterwards_the_bits_are_the_same(compiled, threads):
+    threads(2)
+    expected = seen(SCHEDULE, 0, compiled)
+    found = []
+    for moment in SCHEDULE.moments(0, compiled):
+        with aside(moment.meanwhile):
+            found.append((moment.at, weights(moment.network)))
+    assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
+
+
+def test_there_is_nothing_to_do_after_the_last_moment_or_without_steps(compiled):
+    def has(schedule):
+        return [moment.meanwhile is not None for moment in schedule.moments(0, compiled)]
+
+    assert has(SCHEDULE) == [True, True, False]
+    assert has(replace(SCHEDULE, steps=0)) == [False, False, False]
+
+
+def test_a_network_that_is_called_while_it_is_trained_is_not_trained_meanwhile(
+    world, compiled, monkeypatch
+):
+    def broken(*_):
+        raise RuntimeError("no compiler here")
+
+    assert all(moment.meanwhile is None for moment in SCHEDULE.moments(0, world))
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
+    later = [moment.meanwhile is not None for moment in SCHEDULE.moments(0, compiled)]
+    assert later == [False, False, False]  # pretraining has failed already
 
 
 @pytest.mark.parametrize(("name", "value"), [("inner", 0), ("steps", -1), ("pretrain", -1)])

@@ -52,8 +52,8 @@ def test_the_analytic_twin_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bo
     net = network("convnet2-w4")
     mix = mixed(soft=soft)
 
-    exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6)(mix)
-    loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6)(mix)
+    exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6).of(mix)
+    loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6).of(mix)
 
     assert not found[1].any()  # autograd gives the first bias a gradient of rounding errors
     assert expected[1].any()
@@ -68,8 +68,8 @@ def test_the_analytic_twin_of_a_double_precision_network_is_exact():
     images, *labels, ratio = mixed()
     mix = Mix(images.double(), *labels, ratio.double())
 
-    exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6)(mix)
-    loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6)(mix)
+    exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6).of(mix)
+    loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6).of(mix)
 
     torch.testing.assert_close(loss, exact, rtol=1e-13, atol=0)
     for one, other in zip(found, expected, strict=True):
@@ -81,7 +81,7 @@ def test_the_analytic_twin_answers_for_the_parameters_that_are_trained():
     net = network("convnet2-w4")
     net.blocks[0].norm.bias.requires_grad_(False)
 
-    _, found = gradients_of(net, precision="fp32", compiled=True, batch=6)(mixed())
+    _, found = gradients_of(net, precision="fp32", compiled=True, batch=6).of(mixed())
 
     trained = [p for p in net.parameters() if p.requires_grad]
     assert [g.shape for g in found] == [p.shape for p in trained]
@@ -90,7 +90,7 @@ def test_the_analytic_twin_answers_for_the_parameters_that_are_trained():
 def test_of_other_networks_only_full_batches_are_compiled(uncompiled: list[int]):
     gradients = gradients_of(network("convnet2-w4-bn"), precision="bf16", compiled=True, batch=6)
     for count in (6, 2, 6, 5):
-        gradients(mixed(count))
+        gradients.of(mixed(count))
 
     assert uncompiled == [6, 6]
 
@@ -98,7 +98,7 @@ def test_of_other_networks_only_full_batches_are_compiled(uncompiled: list[int])
 def test_a_network_of_known_layers_never_meets_the_compiled_loss(uncompiled: list[int]):
     gradients = gradients_of(network("convnet2-w4"), precision="fp32", compiled=True, batch=6)
     for count in (6, 2):
-        gradients(mixed(count))
+        gradients.of(mixed(count))
 
     assert uncompiled == []
 
@@ -108,7 +108,7 @@ def test_uncompiled_every_network_is_differentiated_by_autograd(
 ):
     monkeypatch.setattr(module, "Analytic", None)
     for name in ("convnet2-w4", "convnet2-w4-bn"):
-        gradients_of(network(name), precision="bf16", compiled=False, batch=6)(mixed())
+        gradients_of(network(name), precision="bf16", compiled=False, batch=6).of(mixed())
 
     assert uncompiled == []
 
@@ -126,11 +126,11 @@ def test_where_compiling_fails_autograd_goes_on_and_says_so(
     net = network(name)
     try:
         gradients = gradients_of(net, precision="fp32", compiled=True, batch=6)
-        results = [gradients(mixed()), gradients(mixed())]
+        results = [gradients.of(mixed()), gradients.of(mixed())]
     finally:
         module.loss_function.cache_clear()
 
-    expected = gradients_of(net, precision="fp32", compiled=False, batch=6)(mixed())
+    expected = gradients_of(net, precision="fp32", compiled=False, batch=6).of(mixed())
     for loss, found in results:
         assert torch.equal(loss, expected[0])
         assert all(map(torch.equal, found, expected[1]))

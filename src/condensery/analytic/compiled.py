@@ -1,4 +1,4 @@
-"""The six functions of blocks and gates, compiled by ``torch.compile``.
+"""The functions of blocks and gates, compiled by ``torch.compile``.
 
 One compilation serves every depth, image side and number of examples: only the channels and the
 dtype are fixed in the code, because the loops over channels are the vectorised ones. The first call

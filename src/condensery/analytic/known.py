@@ -15,6 +15,7 @@ from condensery import networks
 from condensery.analytic.maps import rows
 from condensery.analytic.plan import Linear, Node, plan, refuse
 from condensery.analytic.sweep import Weights, rise
+from condensery.machine import undisturbed
 
 __all__ = ["Known", "known"]
 
@@ -58,11 +59,13 @@ def known(network: nn.Module, images: Tensor) -> Known:
         features=plan(network, "features") if as_method else logits[:-1],
     )
     image = images[:1].detach()
-    wide = torch.promote_types(image.dtype, torch.float32)
+    undisturbed()
     with torch.no_grad():
+        laid = [Weights.of(network, nodes, like=image) for nodes in (found.logits, found.features)]
+        wide = laid[0].wide
         said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
-        for theirs, nodes in zip(said, (found.logits, found.features), strict=True):
-            last, _ = rise(Weights.of(network, nodes, wide=wide), image, still=False)
+        for theirs, weights in zip(said, laid, strict=True):
+            last, _ = rise(weights, image, still=False)
             ours, size = rows(last, wide), theirs.abs().max() + 1
             if theirs.shape != ours.shape or not torch.allclose(
                 theirs / size, ours / size, atol=1e-3

@@ -16,8 +16,9 @@ from typing import Any, NoReturn, TypeAlias
 from torch import fx, nn
 
 from condensery.errors import UnsupportedNetwork
+from condensery.machine import undisturbed
 
-__all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "plan", "refuse"]
+__all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "knows", "plan", "refuse"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -88,6 +89,7 @@ def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
     Raises:
         UnsupportedNetwork: If it does anything else than what the nodes say.
     """
+    undisturbed()
     tracer = fx.Tracer()
     tracer.traced_func_name = method
     try:
@@ -100,6 +102,15 @@ def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
     for node in graph.nodes:
         reader.read(node)
     return _without_idle_biases(_joined(reader.nodes))
+
+
+def knows(network: nn.Module) -> bool:
+    """Whether ``network`` is of these nodes alone and ends in a linear layer."""
+    try:
+        nodes = plan(network)
+    except UnsupportedNetwork:
+        return False
+    return bool(nodes) and isinstance(nodes[-1], Linear)
 
 
 _AS_MODULE: dict[str, Callable[..., nn.Module]] = {

@@ -8,10 +8,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-import torch
 from torch import Tensor
 
 from condensery.analytic.steps import Piece
+from condensery.machine import threads
 
 __all__ = ["shares", "usual_batch"]
 
@@ -22,11 +22,11 @@ def usual_batch(precision: str, images: Tensor) -> int:
     Fewer if they are larger than 32x32 pixels, as the largest map of a ConvNet of width 128 is then
     half of what ``keep_freed`` allows. More if they are less than 16 a thread, or 2 of large ones.
     """
-    usual, threads = (64 if precision == "bf16" else 32), torch.get_num_threads()
+    usual, hands = (64 if precision == "bf16" else 32), threads()
     share = 32 * 32 / (images.shape[2] * images.shape[3])
     if share >= 1:
-        return max(usual, 16 * threads)
-    return max(int(usual * share), 2 * threads)
+        return max(usual, 16 * hands)
+    return max(int(usual * share), 2 * hands)
 
 
 def shares(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[Piece]]:
@@ -40,9 +40,9 @@ def shares(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[Piec
     Returns:
         The pieces of every sweep.
     """
-    threads = torch.get_num_threads() if like.device.type == "cpu" else 1
+    hands = threads() if like.device.type == "cpu" else 1
     total = sum(counts)
-    number = min(total, -(-total // batch) * threads)
+    number = min(total, -(-total // batch) * hands)
     ends = [total * (sweep + 1) // number for sweep in range(number)]
     sweeps: list[list[Piece]] = [[] for _ in ends]
     begin = 0

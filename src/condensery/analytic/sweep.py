@@ -60,7 +60,7 @@ class Weights:
         network: nn.Module,
         nodes: Sequence[plan.Node],
         *,
-        wide: torch.dtype,
+        like: Tensor,
         precision: str = "fp32",
         compile: bool = False,
     ) -> Weights:
@@ -69,11 +69,12 @@ class Weights:
         Args:
             network: What was planned.
             nodes: The plan.
-            wide: Of statistics and results, float32 or float64.
+            like: Images; statistics and results are in their dtype, or float32 if that is wider.
             precision: ``"bf16"`` keeps maps and kernels in bfloat16, ``"fp32"`` in ``wide``.
             compile: Whether blocks are compiled.
         """
         keep_freed()
+        wide = torch.promote_types(like.dtype, torch.float32)
         dtype = torch.bfloat16 if precision == "bf16" else wide
         blocks = compiled() if compile else EAGER
         given = {name: p.detach() for name, p in network.named_parameters()}

@@ -9,12 +9,11 @@ from typing import Literal
 import torch
 from torch import nn
 
-from condensery.analytic.plan import plan
+from condensery.analytic.plan import knows
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
 from condensery.engines.fused import Fused
 from condensery.engines.one_pass import OnePass
-from condensery.errors import UnsupportedNetwork
 from condensery.networks import mixes_examples
 
 __all__ = ["Choice", "choose", "compiler", "native_bf16", "pays_to_compile"]
@@ -66,7 +65,7 @@ def choose(
         kind = type(network.get_submodule(culprit)).__name__
         reason = f"{culprit} ({kind}) mixes examples{slow}"
         return Choice(engine=Autograd(), name="autograd", reason=reason)
-    if not _known(network):
+    if not knows(network):
         reason = f"the fused engine does not know all of its layers{slow}"
     elif compiled or precision == "bf16":
         return Choice(engine=fused, name="fused", reason="knows its layers; compiled or in bf16")
@@ -86,7 +85,7 @@ def pays_to_compile(network: nn.Module, *, side: tuple[int, int], updates: int) 
         side: Height and width of an image.
         updates: Of the images, in the whole run.
     """
-    if next(network.parameters(), None) is None or mixes_examples(network) or not _known(network):
+    if next(network.parameters(), None) is None or mixes_examples(network) or not knows(network):
         return False
     return compiler() is not None and min(side) >= 16 and updates >= 100
 
@@ -101,11 +100,3 @@ def native_bf16(device: str) -> bool:
 def compiler() -> str | None:
     """Path of a C++ compiler, which ``torch.compile`` needs on a CPU, or None."""
     return next((path for name in ("g++", "clang++", "c++") if (path := shutil.which(name))), None)
-
-
-def _known(network: nn.Module) -> bool:
-    try:
-        plan(network)
-    except UnsupportedNetwork:
-        return False
-    return True

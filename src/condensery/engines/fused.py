@@ -146,8 +146,8 @@ class Fused:
         return self.batch or usual_batch(self.precision, images)
 
     def _weights(self, network: nn.Module, nodes: Sequence[Node], images: Tensor) -> Weights:
-        wide, precision = _wide(images), self.precision
-        return Weights.of(network, nodes, wide=wide, precision=precision, compile=self.compile)
+        precision, compile_ = self.precision, self.compile
+        return Weights.of(network, nodes, like=images, precision=precision, compile=compile_)
 
     def _job(
         self,
@@ -158,17 +158,17 @@ class Fused:
         names: Sequence[str],
     ) -> _Job:
         found = known(network, images)
-        wide = _wide(images)
+        weights = self._weights(network, found.logits, images)
         if not labels.is_floating_point():
             labels = nn.functional.one_hot(labels, found.classes)
         of_cell, share = cells(groups.member)
         return _Job(
-            weights=self._weights(network, found.logits, images),
+            weights=weights,
             shapes={name: network.get_parameter(name).shape for name in names},
-            targets=labels.to(wide),
+            targets=labels.to(weights.wide),
             order=torch.cat(of_cell),
             sweeps=shares([len(rows) for rows in of_cell], self._at_once(images), like=images),
-            share=share.to(wide) / groups.member.sum(dim=1, keepdim=True),
+            share=share.to(weights.wide) / groups.member.sum(dim=1, keepdim=True),
             kept=self.kept,
         )
 
@@ -293,7 +293,3 @@ class _Features(torch.autograd.Function):
 
         parts = upstream.split([shape[0] for _, shape, _ in ctx.ups])
         return torch.cat(list(side_by_side(one, ctx.ups, parts))).to(ctx.dtype), None, None
-
-
-def _wide(images: Tensor) -> torch.dtype:
-    return torch.float64 if images.dtype == torch.float64 else torch.float32

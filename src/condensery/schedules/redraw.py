@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache, partial
 from typing import ClassVar
 
 import torch
+from torch import Tensor
 
 from condensery.errors import ConfigError
 from condensery.rng import stream
@@ -48,18 +51,35 @@ class Redraw:
                 )
 
     def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        """See ``Schedule.moments``."""
+        """See ``Schedule.moments``; where it can be, the network is a copy of one that goes on."""
         network = world.network("network", outer).to(world.device)
         trainer = Trainer(
             network, self.training, precision=world.precision, compiled=world.compiled
         )
+        ahead = self.steps > 0 and trainer.may_step_aside(_an_image(world))
+        shown = deepcopy(network) if ahead else network
+        _train(trainer, world, self.pretrain, at=(outer, 0))
         for inner in range(self.inner):
-            steps = self.steps if inner else self.pretrain
-            _train(trainer, world, steps, rng=stream(world.seed, "train", outer, inner))
-            yield Moment(at=(outer, inner), network=network, seed=world.seed)
+            if ahead:
+                shown.load_state_dict(network.state_dict())
+            steps = self.steps if inner + 1 < self.inner else 0
+            train = cache(partial(_train, trainer, world, steps, at=(outer, inner + 1)))  # once
+            aside = ahead and steps > 0 and trainer.may_step_aside(_an_image(world))
+            yield Moment(
+                at=(outer, inner),
+                network=shown,
+                seed=world.seed,
+                meanwhile=train if aside else None,
+            )
+            train()
 
 
-def _train(trainer: Trainer, world: World, steps: int, *, rng: torch.Generator) -> None:
+def _train(trainer: Trainer, world: World, steps: int, *, at: tuple[int, int]) -> None:
+    rng = stream(world.seed, "train", *at)
     if steps:
         for batch in real_batches(world.data, trainer.choices, steps=steps, rng=rng):
             trainer.step(batch.images.to(world.device), batch.labels.to(world.device), rng=rng)
+
+
+def _an_image(world: World) -> Tensor:
+    return world.data.normalise(world.data.pixels(torch.zeros(1, dtype=torch.long)))

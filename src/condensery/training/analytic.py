@@ -14,11 +14,10 @@ from torch import Tensor, nn
 
 from condensery.analytic.known import known
 from condensery.analytic.maps import rows
-from condensery.analytic.plan import Conv, Linear, plan
+from condensery.analytic.plan import Conv, Linear, knows, plan
 from condensery.analytic.shares import shares, usual_batch
 from condensery.analytic.steps import Piece
 from condensery.analytic.sweep import Swept, Weights, rise, sweep
-from condensery.errors import UnsupportedNetwork
 from condensery.machine import side_by_side
 
 __all__ = ["Analytic", "is_analytic"]
@@ -32,11 +31,9 @@ def is_analytic(network: nn.Module) -> bool:
     """
     if any(p.device.type != "cpu" for p in network.parameters()):
         return False
-    try:
-        nodes = plan(network)
-    except UnsupportedNetwork:
+    if not knows(network):
         return False
-    layers = [node for node in nodes[:-1] if isinstance(node, Conv | Linear)]
+    layers = [node for node in plan(network)[:-1] if isinstance(node, Conv | Linear)]
     return len({len(network.get_parameter(layer.weight)) for layer in layers}) < 2
 
 
@@ -100,9 +97,8 @@ class Analytic:
 
     def _weights(self, images: Tensor) -> Weights:
         nodes = known(self._network, images).logits
-        wide = torch.promote_types(images.dtype, torch.float32)
         precision, compiled = self._precision, self._compiled
-        return Weights.of(self._network, nodes, wide=wide, precision=precision, compile=compiled)
+        return Weights.of(self._network, nodes, like=images, precision=precision, compile=compiled)
 
     def _counts(self, images: Tensor) -> Sequence[int]:
         """Images of each sweep."""

@@ -33,6 +33,11 @@ class Fast(Generic[_Given, _Found]):
         self._slow = slow
         self._what = what
 
+    @property
+    def failed(self) -> bool:
+        """Whether only ``slow`` is called from now on."""
+        return self._fast is None
+
     def __call__(self, *args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
         """Call the fast function, or its slow twin where it has failed."""
         if self._fast is None:
@@ -43,5 +48,5 @@ class Fast(Generic[_Given, _Found]):
             # A mistake in the network or the batch shows again, clearer, in the slow twin.
             found = self._slow(*args, **kwargs)
             self._fast = None
-            _log.warning("torch.compile failed, %s goes on without it: %s", self._what, error)
+            _log.warning("Compiled code failed, %s goes on without it: %s", self._what, error)
             return found

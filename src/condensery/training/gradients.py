@@ -11,6 +11,7 @@ Knows nothing about optimisers or augmentation.
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
 
 import torch
@@ -34,8 +35,21 @@ class Mix(NamedTuple):
     ratio: Tensor
 
 
-Gradients: TypeAlias = Callable[[Mix], tuple[Tensor, tuple[Tensor | None, ...]]]
-"""The loss, and its gradient for every parameter that is trained, None where it has none."""
+_Found: TypeAlias = tuple[Tensor, tuple[Tensor | None, ...]]
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """A function of batches.
+
+    Attributes:
+        of: The loss, and its gradient for every parameter that is trained, None where it has none.
+        calls_no_module: Whether ``of`` such images calls none, so that others may trace or compile
+            meanwhile; asking traces what has to be traced.
+    """
+
+    of: Callable[[Mix], _Found]
+    calls_no_module: Callable[[Tensor], bool] = lambda _: False
 
 
 def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: int) -> Gradients:
@@ -52,30 +66,36 @@ def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: i
     """
     eager = _autograd(network, loss_function(precision, compiled=False))
     if not compiled:
-        return eager
+        return Gradients(eager)
     if is_analytic(network):
-        return Fast(_analytic(network, precision), eager, what="training")
+        analytic = Fast(_analytic(network, precision), eager, what="training")
+
+        def calls_no_module(images: Tensor) -> bool:
+            known(network, images)
+            return not analytic.failed
+
+        return Gradients(analytic, calls_no_module)
     whole = Fast(
         _autograd(network, loss_function(precision, compiled=True)), eager, what="training"
     )
-    return lambda mix: (whole if len(mix.images) == batch else eager)(mix)
+    return Gradients(lambda mix: (whole if len(mix.images) == batch else eager)(mix))
 
 
-def _autograd(network: nn.Module, loss_of: Loss) -> Gradients:
+def _autograd(network: nn.Module, loss_of: Loss) -> Callable[[Mix], _Found]:
     trained = [p for p in network.parameters() if p.requires_grad]
 
-    def gradients(mix: Mix) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    def gradients(mix: Mix) -> _Found:
         loss = loss_of(network, *mix)
         return loss.detach(), torch.autograd.grad(loss, trained, allow_unused=True)
 
     return gradients
 
 
-def _analytic(network: nn.Module, precision: str) -> Gradients:
+def _analytic(network: nn.Module, precision: str) -> Callable[[Mix], _Found]:
     trained = [name for name, p in network.named_parameters() if p.requires_grad]
     analytic = Analytic(network, precision=precision, compiled=True)
 
-    def gradients(mix: Mix) -> tuple[Tensor, tuple[Tensor | None, ...]]:
+    def gradients(mix: Mix) -> _Found:
         # Cross-entropy is linear in its target, so that mixed targets have the mixed loss.
         classes = known(network, mix.images).classes
         own, partner = (

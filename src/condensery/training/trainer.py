@@ -59,6 +59,14 @@ class Trainer:
         """Use the step size ``lr`` from the next step on; momentum is kept."""
         self._lr = lr
 
+    def may_step_aside(self, images: Float[Tensor, "example channel height width"]) -> bool:
+        """Whether steps may be taken by ``machine.aside``: they call no module.
+
+        Args:
+            images: One at least, as ``step`` takes them; asking traces the network.
+        """
+        return self._gradients.calls_no_module(images)
+
     def step(
         self,
         images: Float[Tensor, "example channel height width"],
@@ -85,7 +93,7 @@ class Trainer:
             images = self.choices.augment.draw(rng=rng)(images)
             mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
         ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
-        loss, gradients = self._gradients(
+        loss, gradients = self._gradients.of(
             Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
         )
         self._update(gradients)
