@@ -1,31 +1,33 @@
 """Inner steps of the library's own loop, several variants interleaved: what bench.py measures.
 
 A variant is one or more recipes on CIFAR-shaped random images (what a step costs does not depend
-on what is in them). ``Run.step`` does one inner step, and knows how much of it went into training
-the network. Knows nothing about which figures are made of it.
+on what is in them). ``Run`` takes whole inner steps, and without network steps those of matching;
+``Update`` trains the network alone. Knows nothing about which figures are made of them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from condensery.data import ImageData
-from condensery.loop import run_together, start
+from condensery.loop import networks_of, run_together, start
 from condensery.methods import recipe_for
 from condensery.progress import State
 from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.schedules import Redraw, World
 from condensery.sizes import OneSize
-from condensery.types import Moment
 
-__all__ = ["OURS", "REFERENCE", "Asked", "Run", "Seconds", "images", "interleaved", "mdc"]
+__all__ = [
+    "OURS", "REFERENCE", "Asked", "Run", "Timed", "Update", "images", "interleaved", "mdc",
+]  # fmt: skip
 
 REFERENCE: Mapping[str, Any] = {"engine": "autograd", "precision": "fp32", "compiled": False}
 OURS: Mapping[str, Any] = {"engine": "fused", "precision": "bf16", "compiled": True}
@@ -66,70 +68,63 @@ def mdc(data: ImageData, *, ipc: int = 10, steps: int = 32, **changes: Any) -> R
     return replace(recipe, **{"sizes": sizes, "schedule": schedule, **changes})
 
 
-@dataclass(frozen=True)
-class _Timed:
-    """A schedule that adds up the time its networks take."""
+class Timed(ABC):
+    """Something that is done again and again."""
 
-    schedule: Redraw
-    spent: list[float] = field(default_factory=list)
-    reads_synthetic: ClassVar[bool] = False
+    @abstractmethod
+    def step(self) -> object:
+        """Do it once."""
 
-    @property
-    def inner(self) -> int:
-        return self.schedule.inner
-
-    def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        moments = self.schedule.moments(outer, world)
-        while True:
-            begin = time.perf_counter()
-            moment = next(moments)
-            self.spent.append(time.perf_counter() - begin)
-            yield moment
+    def seconds(self) -> float:
+        """How long it takes to do it once."""
+        begin = time.perf_counter()
+        self.step()
+        return time.perf_counter() - begin
 
 
-@dataclass(frozen=True, slots=True)
-class Seconds:
-    """Of one inner step."""
-
-    network: float
-    matching: float
-
-    @property
-    def whole(self) -> float:
-        """Both."""
-        return self.network + self.matching
-
-
-class Run:
-    """Recipes in lockstep; the first step, which compiles and trains nothing, is already taken."""
+class Run(Timed):
+    """Inner steps of recipes in lockstep; the first, which compiles, is already taken."""
 
     def __init__(
         self, *recipes: Recipe, data: ImageData, starts: Sequence[State] | None = None
     ) -> None:
-        schedule = recipes[0].schedule
-        assert isinstance(schedule, Redraw)
-        self._timed = _Timed(schedule)
-        recipes = tuple(replace(recipe, schedule=self._timed) for recipe in recipes)
         if starts is None:
             starts = [start(recipe, data, seed=seed) for seed, recipe in enumerate(recipes)]
         self._steps = run_together(recipes, data, seed=0, states=starts)
         self.step()
 
-    def step(self) -> Seconds:
+    def step(self) -> object:
         """One inner step."""
-        begin = time.perf_counter()
-        next(self._steps)
-        whole = time.perf_counter() - begin
-        network = self._timed.spent[-1]
-        return Seconds(network=network, matching=whole - network)
+        return next(self._steps)
 
 
-def interleaved(runs: Mapping[str, Run], *, rounds: int) -> dict[str, list[Seconds]]:
-    """``rounds`` steps of every run, one after the other, after one that does not count."""
-    took: dict[str, list[Seconds]] = {name: [] for name in runs}
+class Update(Timed):
+    """The training of the network between two image updates, alone."""
+
+    def __init__(self, recipe: Recipe, data: ImageData) -> None:
+        build = networks_of(recipe, data)
+        world = World(
+            data=data,
+            network=lambda *path: build(seed=0, path=path),
+            synthetic=lambda: start(recipe, data, seed=0).stored,
+            seed=0,
+            precision=recipe.precision,
+            compiled=recipe.compiled,
+        )
+        self._moments = recipe.schedule.moments(0, world)
+        self.step()
+
+    def step(self) -> object:
+        """Nothing is done meanwhile, so the schedule trains on the way to the next moment."""
+        return next(self._moments)
+
+
+def interleaved(runs: Mapping[str, Timed], *, rounds: int) -> dict[str, list[float]]:
+    """Seconds of ``rounds`` steps of each, one after the other, after one that does not count."""
+    took: dict[str, list[float]] = {name: [] for name in runs}
     for round_ in range(rounds + 1):
         for name, run in runs.items():
-            seconds = run.step()
+            seconds = run.seconds()
             if round_:
                 took[name].append(seconds)
     return took

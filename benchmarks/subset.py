@@ -34,10 +34,7 @@ def main() -> None:
         name: Run(mdc(data, steps=0, sizes=Asked(sizes=sizes), **OURS), data=data)
         for name, sizes in (("IDC", (10,)), ("MDC", (10, 5)))
     }
-    took = {
-        name: [seconds.matching for seconds in steps]
-        for name, steps in interleaved(runs, rounds=options.rounds).items()
-    }
+    took = interleaved(runs, rounds=options.rounds)
     for name, seconds in took.items():
         print(f"{name}: median {median(seconds):.3f} s, least {min(seconds):.3f} s")
     pairs = median(b / a for a, b in zip(took["IDC"], took["MDC"], strict=True)) - 1

@@ -111,16 +111,20 @@ def test_nothing_may_be_done_aside(count: int):
         assert torch.get_num_threads() == count
 
 
-def test_aside_work_is_cut_as_before_but_what_is_not_cut_computes_with_one_thread(count: int):
+def test_work_is_cut_for_all_aside_for_half_and_what_is_not_cut_computes_with_one_thread(
+    count: int,
+):
     seen: list[tuple[int, int]] = []
 
     def look() -> None:
         seen.append((hands(), torch.get_num_threads()))
 
     with aside(look):
+        pass
+    with aside(lambda: None):
         look()
     look()
-    assert seen == [(count, 1), (count, 1), (count, count)]
+    assert seen == [(max(1, count // 2), 1), (count, 1), (count, count)]
 
 
 @pytest.mark.parametrize("graphs", [True, False])

@@ -23,8 +23,8 @@ _T = TypeVar("_T")
 
 
 def threads() -> int:
-    """How many tasks are worth having: as many as torch has threads, or had before ``aside``."""
-    return _here.threads or torch.get_num_threads()
+    """How many tasks work should be cut into: as many as torch has threads; see ``aside``."""
+    return _here.cut or _hands()
 
 
 def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
@@ -43,31 +43,41 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
         failure is raised in its place, and tasks that have not begun are dropped.
     """
     tasks = list(zip(*given, strict=True))
-    number = threads()
-    if number == 1 or len(tasks) < 2:
+    hands = _hands()
+    if hands == 1 or len(tasks) < 2:
         yield from (do(*task) for task in tasks)
         return
     found: list[Future[_T]] = [Future() for _ in tasks]
     left = deque(zip(found, tasks, strict=True))
     graphs, until = torch.is_grad_enabled(), _here.until  # belong to a thread
 
-    def work() -> None:
-        with torch.set_grad_enabled(graphs), _alone(threads=1, until=until):
-            while left:
-                try:
-                    future, task = left.popleft()
-                except IndexError:  # another was faster
-                    return
-                try:
-                    future.set_result(do(*task))
-                except BaseException as error:
-                    left.clear()
-                    future.set_exception(error)
+    def one_more() -> bool:
+        try:
+            future, task = left.popleft()
+        except IndexError:
+            return False
+        with torch.set_grad_enabled(graphs), _alone(hands=1, cut=1, until=until):
+            try:
+                future.set_result(do(*task))
+            except BaseException as error:
+                left.clear()
+                future.set_exception(error)
+        return True
 
-    helpers = _help(work, most=len(tasks) - 1, hands=number)
-    work()
-    wait(helpers)
-    yield from (future.result() for future in found)
+    def all_there_are() -> None:
+        while one_more():
+            pass
+
+    helpers = _help(all_there_are, most=len(tasks) - 1, hands=hands)
+    asked = deque(found)
+    try:
+        while one_more():
+            while asked and asked[0].done():  # so that results need not be kept
+                yield asked.popleft().result()
+        yield from (future.result() for future in asked)
+    finally:
+        left.clear()
+        wait(helpers)
 
 
 @contextmanager
@@ -76,25 +86,27 @@ def aside(do: Callable[[], object] | None) -> Generator[None]:
 
     It takes one hand, and the body keeps the others; whoever is ready first leaves his to the
     other. With one thread, it is done after the body. Results are the same bits whoever was faster:
-    work is cut for all hands (``threads``), and what is not cut computes with one thread.
+    the body is cut for all hands (``threads``), what is done aside for half of them (cut less, it
+    takes less), and what is not cut computes with one thread.
 
     Args:
         do: Independent of the body; None is nothing. Where it traces or compiles, it waits for the
             end of the body (``undisturbed``). Not done if the body fails before it has begun.
     """
-    number = threads()
     if do is None:
         yield
         return
-    over = Event()
-    graphs = torch.is_grad_enabled()
+    hands, over, graphs = _hands(), Event(), torch.is_grad_enabled()
 
     def work() -> None:
-        with torch.set_grad_enabled(graphs), _alone(threads=number, until=over):
+        with (
+            torch.set_grad_enabled(graphs),
+            _alone(hands=hands, cut=max(1, hands // 2), until=over),
+        ):
             do()
 
-    with _alone(threads=number, until=_here.until):
-        begun = _help(work, most=1, hands=number)
+    with _alone(hands=hands, cut=hands, until=_here.until):
+        begun = _help(work, most=1, hands=hands)
         try:
             yield
         finally:
@@ -104,7 +116,7 @@ def aside(do: Callable[[], object] | None) -> Generator[None]:
         for task in begun:
             task.result()
         if not begun:
-            do()
+            work()
 
 
 def undisturbed() -> None:
@@ -120,24 +132,29 @@ def undisturbed() -> None:
 class _Here(local):
     """What this thread is about."""
 
-    threads: int | None = None  # see the function
+    hands: int | None = None  # how many there are; None: as many as torch has threads
+    cut: int | None = None  # see ``threads``; None: as many
     until: Event | None = None  # whose body must be over before it may trace
 
 
 _here = _Here()
 
 
+def _hands() -> int:
+    return _here.hands or torch.get_num_threads()
+
+
 @contextmanager
-def _alone(*, threads: int, until: Event | None) -> Generator[None]:
+def _alone(*, hands: int, cut: int, until: Event | None) -> Generator[None]:
     """Compute with one thread, whose work may be cut for several."""
-    before = _here.threads, _here.until, torch.get_num_threads()
-    _here.threads, _here.until = threads, until
+    before, computed_with = (_here.hands, _here.cut, _here.until), torch.get_num_threads()
+    _here.hands, _here.cut, _here.until = hands, cut, until
     _compute_with(1)
     try:
         yield
     finally:
-        _here.threads, _here.until = before[:2]
-        _compute_with(before[2])
+        _here.hands, _here.cut, _here.until = before
+        _compute_with(computed_with)
 
 
 def _compute_with(number: int) -> None:

@@ -104,9 +104,10 @@ def test_a_network_whose_layers_are_known_may_be_trained_further_meanwhile(compi
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
 
 
-def test_whether_it_was_meanwhile_or_afterwards_the_bits_are_the_same(compiled, threads):
-    threads(2)
+def test_aside_on_one_of_two_threads_the_bits_are_those_of_one_thread(compiled, threads):
+    threads(1)
     expected = seen(SCHEDULE, 0, compiled)
+    threads(2)
     found = []
     for moment in SCHEDULE.moments(0, compiled):
         with aside(moment.meanwhile):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -22,6 +23,8 @@ __all__ = ["Autograd"]
 @dataclass(frozen=True, slots=True)
 class Autograd:
     """Row by row: forward, backward, and a double backward when the images ask for it."""
+
+    cuts: ClassVar[bool] = False
 
     def gradients(
         self,

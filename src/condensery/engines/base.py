@@ -8,7 +8,7 @@ engine is tested to agree with it in value and in image gradient.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from torch import Tensor, nn
 
@@ -19,6 +19,10 @@ __all__ = ["Engine"]
 
 class Engine(Protocol):
     """How per-group gradients and per-example features are computed."""
+
+    cuts: ClassVar[bool]
+    """Whether what it is given is worked through in sweeps, so that more does not need more memory
+    than its results take, unless images ask for a gradient."""
 
     def gradients(
         self,

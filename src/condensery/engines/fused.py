@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
-from typing import Any, Literal
+from typing import Any, ClassVar, Literal
 
 import torch
 from torch import Tensor, nn
@@ -53,6 +53,8 @@ class Fused:
 
     ``batch`` and ``kept`` are the memory knobs: results do not depend on them beyond rounding.
     """
+
+    cuts: ClassVar[bool] = True
 
     precision: Literal["fp32", "bf16"] = "fp32"
     compile: bool = False

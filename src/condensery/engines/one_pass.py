@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -30,6 +30,8 @@ __all__ = ["OnePass", "cells"]
 @dataclass(frozen=True, slots=True)
 class OnePass:
     """Per-cell weight gradients from one pass, by plain autograd (double backward)."""
+
+    cuts: ClassVar[bool] = False
 
     def gradients(
         self,

@@ -19,6 +19,10 @@ from condensery.types import Examples, Groups, Moment, View, by_class
 
 __all__ = ["GradientMatching"]
 
+_REAL_CLASSES = 10
+"""Matched at once by an engine that cuts: all wait for the slowest thread once. More would need
+memory for what each sweep finds."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradientMatching:
@@ -57,7 +61,8 @@ class GradientMatching:
         groups = by_class(real)
         shown = view(real).detach()  # also of real examples that ask for a gradient
         parts: list[dict[str, Tensor]] = []
-        for rows, examples in groups.passes(classes_per_pass):
+        at_once = max(classes_per_pass, _REAL_CLASSES) if engine.cuts else classes_per_pass
+        for rows, examples in groups.passes(at_once):
             own = groups.rows(rows).only(examples)
             parts.append(
                 engine.gradients(network, shown[examples], real.labels[examples], own, names=names)
