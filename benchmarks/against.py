@@ -1,4 +1,4 @@
-r"""This checkout against another: whole inner steps, in turns, each in a process of its own.
+r"""This checkout against another, in turns, each in a process of its own.
 
 What the other takes is not known beforehand, so nothing is recorded here. Both compile first; a
 busy machine slows both, and a ratio is that of the two steps of one turn.
@@ -17,22 +17,12 @@ from pathlib import Path
 from statistics import median
 
 import torch
-from steps import OURS, Run, Timed, Update, images, mdc
-
-WHAT = ("whole", "matching", "update")
-
-
-def made(what: str) -> Timed:
-    """What is measured, of whichever library is imported."""
-    data = images()
-    if what == "update":
-        return Update(mdc(data, **OURS), data)
-    return Run(mdc(data, steps=32 if what == "whole" else 0, **OURS), data=data)
+from steps import OURS, TIMED, images
 
 
 def serve(what: str) -> None:
     """Measure once for every line that comes in."""
-    timed = made(what)
+    timed = TIMED[what](images(), **OURS)
     timed.step()
     print("ready", flush=True)
     for _ in sys.stdin:
@@ -75,7 +65,7 @@ def main() -> None:
     """Measure both in turns; print every turn and the medians."""
     parser = argparse.ArgumentParser(description="This checkout against another.")
     parser.add_argument("source", type=Path, help="the other one's folder src")
-    parser.add_argument("--what", choices=WHAT, default="whole")
+    parser.add_argument("--what", choices=TIMED, default="inner_step")
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--serve", action="store_true", help=argparse.SUPPRESS)

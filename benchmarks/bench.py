@@ -38,8 +38,8 @@ import argparse
 import json
 import platform
 import sys
-from collections.abc import Callable, Mapping, Sequence
-from functools import cache
+from collections.abc import Callable, Sequence
+from functools import cache, partial
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -47,13 +47,9 @@ from typing import Any
 import flops
 import memory
 import torch
-from steps import OURS, REFERENCE, Asked, Run, Timed, Update, images, interleaved, mdc
+from steps import OURS, REFERENCE, TIMED, Asked, Run, images, interleaved, mdc
 
 import training
-from condensery.augment import Identity
-from condensery.objectives import DistributionMatching, GradientMatching
-from condensery.parameterizations import Pixels
-from condensery.samplers import RandomPerClass
 
 SHAPE = {"side": 32, "channels": 3, "width": 128, "depth": 3, "classes": 10}
 WORK = flops.inner_step(real=640, synthetic=400, trained=2048, **SHAPE)
@@ -79,22 +75,13 @@ def record(name: str, unit: str, reference: Sequence[float], ours: Sequence[floa
 TWINS = {"reference": REFERENCE, "ours": OURS}
 
 
-def inner_step(rounds: int) -> list[Record]:
-    """The whole step: ours trains the network while it updates the images."""
+def twins(name: str, rounds: int) -> list[Record]:
+    """A step of either twin, in turns."""
     data = images()
-    return [_twins("inner_step", rounds, lambda how: Run(mdc(data, **how), data=data))]
-
-
-def matching(rounds: int) -> list[Record]:
-    """All but the training of the network: draws, gradients, their distance, the image update."""
-    data = images()
-    return [_twins("matching", rounds, lambda how: Run(mdc(data, steps=0, **how), data=data))]
-
-
-def network_update(rounds: int) -> list[Record]:
-    """32 steps of batch 64 on real images, with augmentation and CutMix, alone."""
-    data = images()
-    return [_twins("network_update", rounds, lambda how: Update(mdc(data, **how), data))]
+    found = interleaved(
+        {twin: TIMED[name](data, **how) for twin, how in TWINS.items()}, rounds=rounds
+    )
+    return [record(name, "s", *(found[twin] for twin in TWINS))]
 
 
 @cache
@@ -164,38 +151,6 @@ def lockstep_units(rounds: int) -> list[Record]:
     return [record("lockstep_units", "runs of IDC", units["apart"], units["together"])]
 
 
-def dc_step(rounds: int) -> list[Record]:
-    """DC's matching step: 256 real images a class, row cosine over all parameters."""
-    changes = {
-        "objective": GradientMatching(metric="cosine", parameters="all"),
-        "augment": Identity(),
-    }
-    return [_joint("dc_step", rounds, changes)]
-
-
-def dm_iteration(rounds: int) -> list[Record]:
-    """DM's iteration: 256 real images a class, mean features of a fresh network."""
-    return [_joint("dm_iteration", rounds, {"objective": DistributionMatching()})]
-
-
-def _joint(name: str, rounds: int, changes: dict[str, Any]) -> Record:
-    """Matching steps of a method that matches 256 real images a class, without a network step."""
-    data = images()
-    changes = {
-        "steps": 0,
-        "parameterization": Pixels(),
-        "sampler": RandomPerClass(batch=256),
-        "sizes": Asked(sizes=(10,)),
-        **changes,
-    }
-    return _twins(name, rounds, lambda how: Run(mdc(data, **changes, **how), data=data))
-
-
-def _twins(name: str, rounds: int, made: Callable[[Mapping[str, Any]], Timed]) -> Record:
-    found = interleaved({twin: made(how) for twin, how in TWINS.items()}, rounds=rounds)
-    return record(name, "s", *(found[twin] for twin in TWINS))
-
-
 def evaluation(rounds: int) -> list[Record]:
     """One network trained on an IPC 10 set and tested."""
     found = training.evaluation(rounds)
@@ -203,12 +158,14 @@ def evaluation(rounds: int) -> list[Record]:
 
 
 FIGURES: dict[str, Callable[[int], list[Record]]] = {
-    figure.__name__: figure
-    for figure in (
-        inner_step, matching, network_update, mdc_over_idc, all_over_idc, matching_memory,
-        lockstep_units, dc_step, dm_iteration, evaluation,
-    )
-}  # fmt: skip
+    **{name: partial(twins, name) for name in ("inner_step", "matching", "network_update")},
+    "mdc_over_idc": mdc_over_idc,
+    "all_over_idc": all_over_idc,
+    "matching_memory": matching_memory,
+    "lockstep_units": lockstep_units,
+    **{name: partial(twins, name) for name in ("dc_step", "dm_iteration")},
+    "evaluation": evaluation,
+}
 
 
 def limit(found: Record) -> str:

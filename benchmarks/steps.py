@@ -9,24 +9,28 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from condensery.augment import Identity
 from condensery.data import ImageData
 from condensery.loop import networks_of, run_together, start
 from condensery.methods import recipe_for
+from condensery.objectives import DistributionMatching, GradientMatching
+from condensery.parameterizations import Pixels
 from condensery.progress import State
 from condensery.recipe import Recipe
 from condensery.rng import stream
+from condensery.samplers import RandomPerClass
 from condensery.schedules import Redraw, World
 from condensery.sizes import OneSize
 
 __all__ = [
-    "OURS", "REFERENCE", "Asked", "Run", "Timed", "Update", "images", "interleaved", "mdc",
+    "OURS", "REFERENCE", "TIMED", "Asked", "Run", "Timed", "Update", "images", "interleaved", "mdc",
 ]  # fmt: skip
 
 REFERENCE: Mapping[str, Any] = {"engine": "autograd", "precision": "fp32", "compiled": False}
@@ -117,6 +121,33 @@ class Update(Timed):
     def step(self) -> object:
         """Nothing is done meanwhile, so the schedule trains on the way to the next moment."""
         return next(self._moments)
+
+
+def _real(data: ImageData, **changes: Any) -> Timed:
+    """Matching steps of a method that matches 256 real images a class, without a network step."""
+    plain = {"parameterization": Pixels(), "sampler": RandomPerClass(batch=256)}
+    sizes = Asked(sizes=(10,))
+    return Run(mdc(data, steps=0, sizes=sizes, **plain, **changes), data=data)
+
+
+TIMED: Mapping[str, Callable[..., Timed]] = {
+    # the whole step: ours trains the network while it updates the images
+    "inner_step": lambda data, **how: Run(mdc(data, **how), data=data),
+    # all but the training of the network: draws, gradients, their distance, the image update
+    "matching": lambda data, **how: Run(mdc(data, steps=0, **how), data=data),
+    # 32 steps of batch 64 on real images, with augmentation and CutMix, alone
+    "network_update": lambda data, **how: Update(mdc(data, **how), data),
+    # row cosine over all parameters
+    "dc_step": lambda data, **how: _real(
+        data,
+        objective=GradientMatching(metric="cosine", parameters="all"),
+        augment=Identity(),
+        **how,
+    ),
+    # mean features of a fresh network
+    "dm_iteration": lambda data, **how: _real(data, objective=DistributionMatching(), **how),
+}
+"""What is timed for the figure of a name, given the data and a twin."""
 
 
 def interleaved(runs: Mapping[str, Timed], *, rounds: int) -> dict[str, list[float]]:

@@ -15,9 +15,9 @@ from torch import Tensor, nn
 
 from condensery import networks
 from condensery.data import ImageData, whitened
-from condensery.engines import choose
+from condensery.engines import Engine, choose
 from condensery.errors import ConfigError, DataError
-from condensery.machine import aside
+from condensery.machine import aside, undivided
 from condensery.objectives import Match, Objective
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
@@ -150,8 +150,9 @@ def run_together(
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
         for moment in shared.schedule.moments(outer, world):
-            with aside(moment.meanwhile):
-                bind = _binder(shared, world, moment, draw)
+            engine = _engine(shared, moment)
+            with aside(moment.meanwhile), undivided(engine.cuts):
+                bind = _binder(shared, world, moment, draw, engine)
                 together = tuple(
                     step(recipe, moment, bind, state, data=data, seed=seed)
                     for recipe, state in zip(recipes, now, strict=True)
@@ -217,18 +218,21 @@ def _closed(recipe: Recipe, progress: Progress) -> Progress:
     return replace(progress, boundary=True, state=replace(state, outer=outer + 1, sizes=sizes))
 
 
-def _binder(
-    recipe: Recipe, world: World, moment: Moment, draw: Draw
-) -> Callable[[Objective], Match]:
-    """Binds any objective to one moment, once: same network, same real batch, same draw."""
-    engine = choose(
+def _engine(recipe: Recipe, moment: Moment) -> Engine:
+    return choose(
         recipe.engine,
         moment.network,
         recipe.precision,
         compiled=recipe.compiled,
         batch=recipe.batch,
         kept=recipe.kept,
-    )
+    ).engine
+
+
+def _binder(
+    recipe: Recipe, world: World, moment: Moment, draw: Draw, engine: Engine
+) -> Callable[[Objective], Match]:
+    """Binds any objective to one moment, once: same network, same real batch, same draw."""
     real = draw(moment, rng=stream(world.seed, "real", *moment.at)).to(world.device)
     augmentation = recipe.augment.draw(rng=stream(world.seed, "augment", *moment.at))
 
@@ -238,7 +242,7 @@ def _binder(
     @cache
     def bind(objective: Objective) -> Match:
         return objective.bind(
-            moment, real, view, engine=engine.engine, classes_per_pass=recipe.classes_per_pass
+            moment, real, view, engine=engine, classes_per_pass=recipe.classes_per_pass
         )
 
     return bind

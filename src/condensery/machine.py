@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["aside", "keep_freed", "side_by_side", "threads", "undisturbed"]
+__all__ = ["aside", "keep_freed", "side_by_side", "threads", "undisturbed", "undivided"]
 
 _T = TypeVar("_T")
 
@@ -117,6 +117,20 @@ def aside(do: Callable[[], object] | None) -> Generator[None]:
             task.result()
         if not begun:
             work()
+
+
+@contextmanager
+def undivided(when: bool = True) -> Generator[None]:
+    """Compute what is not cut into tasks with one thread.
+
+    For what cuts its work itself: the threads of a small operation, which then wait for the next
+    one, would take the place of those of the tasks.
+    """
+    if when:
+        with _alone(hands=_hands(), cut=threads(), until=_here.until):
+            yield
+    else:
+        yield
 
 
 def undisturbed() -> None:

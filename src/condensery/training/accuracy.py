@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from condensery.data import ImageData
+from condensery.machine import undivided
 from condensery.training.analytic import Analytic, is_analytic
 from condensery.training.fast import Fast
 from condensery.training.precision import autocast, check_precision
@@ -56,7 +57,7 @@ def accuracy(
         logits = Fast(analytic.logits, eager, what="testing")
     try:
         network.eval()
-        with torch.no_grad():
+        with torch.no_grad(), undivided(logits is not eager):
             for index in torch.arange(len(data)).split(batch):
                 images = data.normalise(data.pixels(index)).to(device)
                 predicted = logits(images).argmax(dim=1)

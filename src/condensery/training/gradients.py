@@ -44,12 +44,12 @@ class Gradients:
 
     Attributes:
         of: The loss, and its gradient for every parameter that is trained, None where it has none.
-        calls_no_module: Whether ``of`` such images calls none, so that others may trace or compile
-            meanwhile; asking traces what has to be traced.
+        analytic: Whether ``of`` cuts a batch into tasks and calls no module: no longer, where
+            compiling has failed.
     """
 
     of: Callable[[Mix], _Found]
-    calls_no_module: Callable[[Tensor], bool] = lambda _: False
+    analytic: Callable[[], bool] = lambda: False
 
 
 def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: int) -> Gradients:
@@ -69,12 +69,7 @@ def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: i
         return Gradients(eager)
     if is_analytic(network):
         analytic = Fast(_analytic(network, precision), eager, what="training")
-
-        def calls_no_module(images: Tensor) -> bool:
-            known(network, images)
-            return not analytic.failed
-
-        return Gradients(analytic, calls_no_module)
+        return Gradients(analytic, lambda: not analytic.failed)
     whole = Fast(
         _autograd(network, loss_function(precision, compiled=True)), eager, what="training"
     )

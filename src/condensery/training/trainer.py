@@ -11,7 +11,9 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from condensery.analytic.known import known
 from condensery.augment import cutmix
+from condensery.machine import undivided
 from condensery.training.choices import SGDTraining
 from condensery.training.gradients import Mix, gradients_of
 
@@ -65,7 +67,9 @@ class Trainer:
         Args:
             images: One at least, as ``step`` takes them; asking traces the network.
         """
-        return self._gradients.calls_no_module(images)
+        if self._gradients.analytic():
+            known(self.network, images)
+        return self._gradients.analytic()
 
     def step(
         self,
@@ -89,14 +93,15 @@ class Trainer:
             Parameterization* (IDC), network update: augmentation per image, then CutMix.
             Differs: nothing; the loss weights are the true share of the box, as released.
         """
-        with torch.no_grad():
-            images = self.choices.augment.draw(rng=rng)(images)
-            mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
-        ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
-        loss, gradients = self._gradients.of(
-            Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
-        )
-        self._update(gradients)
+        with undivided(self._gradients.analytic()):
+            with torch.no_grad():
+                images = self.choices.augment.draw(rng=rng)(images)
+                mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
+            ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
+            loss, gradients = self._gradients.of(
+                Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
+            )
+            self._update(gradients)
         return loss
 
     @torch.no_grad()
