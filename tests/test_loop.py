@@ -138,6 +138,23 @@ def test_what_is_done_meanwhile_changes_no_bit(digits, threads, monkeypatch):
     assert all(torch.equal(a, b) for a, b in zip(aside_too, one_by_one, strict=True))
 
 
+@pytest.mark.parametrize(("engine", "expected"), [("fused", True), ("one-pass", False)])
+def test_only_engines_that_cut_their_work_leave_a_thread_to_others(
+    engine, expected, digits, monkeypatch
+):
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    found = []
+
+    @contextmanager
+    def seen(do):
+        found.append(do is not None)
+        yield
+
+    monkeypatch.setattr("condensery.loop.aside", seen)
+    list(run(recipe(engine=engine, compiled=True, iterations=1), digits, seed=0))
+    assert found == [expected, False]
+
+
 def test_matching_lowers_the_loss(digits):
     choice = recipe(
         iterations=1,

@@ -22,7 +22,6 @@ from condensery.objectives import Match, Objective
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.samplers import Draw
 from condensery.schedules import World
 from condensery.step import learned, step
 from condensery.types import Examples, Moment
@@ -151,8 +150,10 @@ def run_together(
         together: tuple[Progress, ...] = ()
         for moment in shared.schedule.moments(outer, world):
             engine = _engine(shared, moment)
-            with aside(moment.meanwhile), undivided(engine.cuts):
-                bind = _binder(shared, world, moment, draw, engine)
+            real = draw(moment, rng=stream(seed, "real", *moment.at)).to(device)
+            meanwhile = moment.meanwhile if engine.cuts else None  # others need all threads
+            with aside(meanwhile), undivided(engine.cuts):
+                bind = _binder(shared, world, moment, real, engine)
                 together = tuple(
                     step(recipe, moment, bind, state, data=data, seed=seed)
                     for recipe, state in zip(recipes, now, strict=True)
@@ -230,10 +231,9 @@ def _engine(recipe: Recipe, moment: Moment) -> Engine:
 
 
 def _binder(
-    recipe: Recipe, world: World, moment: Moment, draw: Draw, engine: Engine
+    recipe: Recipe, world: World, moment: Moment, real: Examples, engine: Engine
 ) -> Callable[[Objective], Match]:
     """Binds any objective to one moment, once: same network, same real batch, same draw."""
-    real = draw(moment, rng=stream(world.seed, "real", *moment.at)).to(world.device)
     augmentation = recipe.augment.draw(rng=stream(world.seed, "augment", *moment.at))
 
     def view(examples: Examples) -> Tensor:
