@@ -1,13 +1,13 @@
 r"""Every figure of docs/performance.md in one command: ``./run bench [--json FILE]``.
 
-An inner step of MDC takes 3.3 s instead of 21.0 s on one thread (6.5 times less, n = 3), 2.4 s
-instead of 13.3 s on two (5.7 times, n = 9). 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu,
+An inner step of MDC takes 3.3 s instead of 21.0 s on one thread (6.5 times less, n = 3), 2.0 s
+instead of 13.4 s on two (6.4 times, n = 9). 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu,
 2026-11-22, nothing else running; medians. The limit is that of convolutions measured beside it.
 
                       one thread                         two threads
     figure            reference     ours          ratio  reference     ours          ratio
-    inner_step            21.0      3.28  s        6.54      13.3      2.36  s        5.70
-    matching              12.1      1.61  s        7.72       7.5      1.19  s        6.15
+    inner_step            21.0      3.28  s        6.54      13.4      1.95  s        6.44
+    matching              12.1      1.61  s        7.72       7.5      1.36  s        6.15
     network_update         8.9      1.64  s        5.46       6.0      1.14  s        5.63
     matching_memory        499       134  MB       3.74       507       114  MB       4.38
     all_over_idc                                              3.23     0.145 share    3.69
