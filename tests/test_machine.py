@@ -6,6 +6,7 @@ import os
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Callable
 
 import pytest
@@ -61,6 +62,16 @@ def test_tasks_build_graphs_where_the_caller_does(count: int, graphs: bool):
     with torch.set_grad_enabled(graphs):
         found = list(side_by_side(lambda n: (leaf * n).requires_grad, range(3)))
     assert found == [graphs] * 3
+
+
+def test_a_result_is_let_go_when_the_next_is_asked_for(count: int):
+    class Result:
+        pass
+
+    results = side_by_side(lambda _: Result(), range(6))
+    first = weakref.ref(next(results))
+    next(results)
+    assert first() is None
 
 
 def test_a_failure_is_raised_in_its_place_and_the_next_call_works(count: int):

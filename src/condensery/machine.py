@@ -47,8 +47,8 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
     if hands == 1 or len(tasks) < 2:
         yield from (do(*task) for task in tasks)
         return
-    found: list[Future[_T]] = [Future() for _ in tasks]
-    left = deque(zip(found, tasks, strict=True))
+    asked: deque[Future[_T]] = deque(Future() for _ in tasks)
+    left = deque(zip(asked, tasks, strict=True))
     graphs, until = torch.is_grad_enabled(), _here.until  # belong to a thread
 
     def one_more() -> bool:
@@ -69,12 +69,12 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
             pass
 
     helpers = _help(all_there_are, most=len(tasks) - 1, hands=hands)
-    asked = deque(found)
     try:
         while one_more():
             while asked and asked[0].done():  # so that results need not be kept
                 yield asked.popleft().result()
-        yield from (future.result() for future in asked)
+        while asked:
+            yield asked.popleft().result()
     finally:
         left.clear()
         wait(helpers)
