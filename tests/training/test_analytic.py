@@ -214,3 +214,9 @@ def test_compiled_it_gives_the_same_for_every_length_and_is_compiled_once(precis
             assert (found[name] - gradient).norm() <= tolerance * gradient.norm(), name
 
     assert counters["stats"]["unique_graphs"] == graphs
+
+
+def test_a_network_that_does_not_end_in_a_linear_layer_is_left_to_others():
+    body = [nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
+    assert not is_analytic(nn.Sequential(*body))
+    assert is_analytic(nn.Sequential(*body, nn.Linear(5, 5)))
