@@ -47,14 +47,25 @@ from typing import Any
 import flops
 import memory
 import torch
-from steps import OURS, REFERENCE, TIMED, Asked, Run, images, interleaved, mdc
+from steps import (
+    EACH,
+    OURS,
+    REFERENCE,
+    TIMED,
+    Asked,
+    Run,
+    Timed,
+    baseline_a,
+    images,
+    interleaved,
+    mdc,
+)
 
 import training
 
 SHAPE = {"side": 32, "channels": 3, "width": 128, "depth": 3, "classes": 10}
 WORK = flops.inner_step(real=640, synthetic=400, trained=2048, **SHAPE)
 Record = dict[str, Any]
-EACH = 10  # one-image runs of baseline B
 
 
 def record(name: str, unit: str, reference: Sequence[float], ours: Sequence[float]) -> Record:
@@ -135,12 +146,9 @@ def matching_memory(rounds: int) -> list[Record]:
 def lockstep_units(rounds: int) -> list[Record]:
     """Baselines A, B, C and MDC: one by one and together, in units of one run of IDC."""
     data = images()
-    full = mdc(data, **OURS)
-    a = {n: mdc(data, ipc=n, sizes=Asked(sizes=(n,)), **OURS) for n in range(1, 11)}
-    alone = {f"A{n}": Run(recipe, data=data) for n, recipe in a.items()}
-    alone["mdc"] = Run(full, data=data)
-    # Baseline B is ten runs of one image, C is the run of A at full size, cut.
-    alone["together"] = Run(*a.values(), *[a[1]] * EACH, full, data=data)
+    a = baseline_a(data, **OURS)
+    alone: dict[str, Timed] = {f"A{n}": Run(recipe, data=data) for n, recipe in a.items()}
+    alone |= {"mdc": Run(mdc(data, **OURS), data=data), "together": TIMED["lockstep"](data, **OURS)}
     found = interleaved(alone, rounds=rounds)
     units: dict[str, list[float]] = {"apart": [], "together": []}
     for i in range(rounds):

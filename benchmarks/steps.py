@@ -30,7 +30,8 @@ from condensery.schedules import Redraw, World
 from condensery.sizes import OneSize
 
 __all__ = [
-    "OURS", "REFERENCE", "TIMED", "Asked", "Run", "Timed", "Update", "images", "interleaved", "mdc",
+    "EACH", "OURS", "REFERENCE", "TIMED", "Asked", "Run", "Timed", "Update", "baseline_a", "images",
+    "interleaved", "mdc",
 ]  # fmt: skip
 
 REFERENCE: Mapping[str, Any] = {"engine": "autograd", "precision": "fp32", "compiled": False}
@@ -70,6 +71,15 @@ def mdc(data: ImageData, *, ipc: int = 10, steps: int = 32, **changes: Any) -> R
     sizes = Asked(sizes=(ipc, max(1, ipc // 2)) if ipc > 1 else (1,))
     schedule = replace(recipe.schedule, steps=steps, inner=1000)
     return replace(recipe, **{"sizes": sizes, "schedule": schedule, **changes})
+
+
+EACH = 10
+"""One-image runs of baseline B."""
+
+
+def baseline_a(data: ImageData, ipc: int = 10, **changes: Any) -> dict[int, Recipe]:
+    """A run of its own for every size: IDC."""
+    return {n: mdc(data, ipc=n, sizes=Asked(sizes=(n,)), **changes) for n in range(1, ipc + 1)}
 
 
 class Timed(ABC):
@@ -123,6 +133,12 @@ class Update(Timed):
         return next(self._moments)
 
 
+def _lockstep(data: ImageData, **how: Any) -> Run:
+    """Baselines A, B, C (the run of A at full size, cut) and MDC together."""
+    a = baseline_a(data, **how)
+    return Run(*a.values(), *[a[1]] * EACH, mdc(data, **how), data=data)
+
+
 def _real(data: ImageData, **changes: Any) -> Timed:
     """Matching steps of a method that matches 256 real images a class, without a network step."""
     plain = {"parameterization": Pixels(), "sampler": RandomPerClass(batch=256)}
@@ -137,6 +153,8 @@ TIMED: Mapping[str, Callable[..., Timed]] = {
     "matching": lambda data, **how: Run(mdc(data, steps=0, **how), data=data),
     # 32 steps of batch 64 on real images, with augmentation and CutMix, alone
     "network_update": lambda data, **how: Update(mdc(data, **how), data),
+    # 21 sets in lockstep: A, B, C and MDC
+    "lockstep": _lockstep,
     # row cosine over all parameters
     "dc_step": lambda data, **how: _real(
         data,

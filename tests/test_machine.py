@@ -94,6 +94,33 @@ def test_a_task_may_itself_have_tasks(count: int):
     assert list(side_by_side(sums, range(5))) == [0, 0, 1, 3, 6]
 
 
+@pytest.mark.parametrize("cut", [1, 2, 5])
+def test_tasks_are_cut_as_they_are_asked_to_be(count: int, cut: int):
+    found = set(side_by_side(lambda _: (hands(), torch.get_num_threads()), range(4), cut=cut))
+    assert found == ({(cut, 1)} if count > 1 else {(1, 1)})
+
+
+def test_hands_that_are_left_over_take_tasks_of_the_tasks(count: int):
+    def last_finds_all_free(number: int) -> bool:
+        return number < 3 or any(_all_free(count) for _ in range(200))
+
+    assert all(side_by_side(last_finds_all_free, range(4), cut=count))
+
+
+def test_hands_that_become_free_are_called_for(count: int):
+    begun, together = threading.Event(), threading.Barrier(count)
+
+    def last_meet(number: int) -> None:
+        begun.set()
+        if number < 100:
+            threading.Event().wait(0.002)
+        else:
+            together.wait(timeout=10)
+
+    with aside(lambda: begun.wait(timeout=0 if count == 1 else 10)):  # all but one at first
+        list(side_by_side(last_meet, range(100 + count)))
+
+
 def test_arguments_of_unequal_number_are_refused(count: int):
     with pytest.raises(ValueError, match="zip"):
         list(side_by_side(max, [1, 2], [3]))

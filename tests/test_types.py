@@ -106,6 +106,25 @@ def test_passes_hold_all_groups_of_a_few_classes(classes, expected):
     assert [members.tolist() for _, members in passes] == expected  # example i is in group i alone
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [
+        (0, [[0], [1], [2], [3]]),
+        (2, [[0], [1], [2], [3]]),
+        (3, [[0], [1, 2], [3]]),
+        (4, [[0], [1, 2], [3]]),
+        (6, [[0, 1], [2, 3]]),
+        (99, [[0, 1, 2, 3]]),
+    ],
+)
+def test_a_pass_holds_more_classes_where_they_are_small(most, expected):
+    labels = torch.repeat_interleave(torch.tensor([4, 2, 1, 5]))
+    groups = by_class(examples(ranks=range(12), classes=labels.tolist()))
+    passes = list(groups.passes(1, examples=most))
+    assert [rows.tolist() for rows, _ in passes] == expected
+    assert sorted(m for _, members in passes for m in members.tolist()) == list(range(12))
+
+
 def test_a_pass_names_only_the_examples_of_its_groups():
     groups = nested(examples(classes=(0, 1, 0, 1, 0)), torch.tensor([[2, 1], [1, 1]]), joint=False)
     assert [members.tolist() for _, members in groups.passes(1)] == [[0, 2], [1]]

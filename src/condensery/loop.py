@@ -7,9 +7,9 @@ stopping.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
-from functools import cache, partial
+from functools import partial
 
 from torch import Tensor, nn
 
@@ -17,13 +17,13 @@ from condensery import networks
 from condensery.data import ImageData, whitened
 from condensery.engines import Engine, choose
 from condensery.errors import ConfigError, DataError
-from condensery.machine import aside, undivided
+from condensery.machine import aside, side_by_side, threads, undivided
 from condensery.objectives import Match, Objective
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.schedules import World
-from condensery.step import learned, step
+from condensery.step import learned, matched, step
 from condensery.types import Examples, Moment
 
 __all__ = ["SHARED", "networks_of", "run", "run_together", "start"]
@@ -153,11 +153,16 @@ def run_together(
             real = draw(moment, rng=stream(seed, "real", *moment.at)).to(device)
             meanwhile = moment.meanwhile if engine.cuts else None  # others need all threads
             with aside(meanwhile), undivided(engine.cuts):
-                bind = _binder(shared, world, moment, real, engine)
-                together = tuple(
-                    step(recipe, moment, bind, state, data=data, seed=seed)
-                    for recipe, state in zip(recipes, now, strict=True)
+                matches = _bound(recipes, world, moment, real, engine)
+                own = partial(
+                    step,
+                    moment=moment,
+                    matches=matches,
+                    at_once=engine.at_once(real.images),
+                    data=data,
+                    seed=seed,
                 )
+                together = tuple(_each(recipes, engine)(own, recipes, now))
             now[:] = [progress.state for progress in together]
             yield together
         together = tuple(
@@ -230,22 +235,34 @@ def _engine(recipe: Recipe, moment: Moment) -> Engine:
     ).engine
 
 
-def _binder(
-    recipe: Recipe, world: World, moment: Moment, real: Examples, engine: Engine
-) -> Callable[[Objective], Match]:
-    """Binds any objective to one moment, once: same network, same real batch, same draw."""
-    augmentation = recipe.augment.draw(rng=stream(world.seed, "augment", *moment.at))
+def _bound(
+    recipes: Sequence[Recipe], world: World, moment: Moment, real: Examples, engine: Engine
+) -> Mapping[Objective, Match]:
+    """Every objective bound once: same network, same real batch, same draw."""
+    shared = recipes[0]
+    augmentation = shared.augment.draw(rng=stream(world.seed, "augment", *moment.at))
 
     def view(examples: Examples) -> Tensor:
         return augmentation(world.data.normalise(examples.images))
 
-    @cache
-    def bind(objective: Objective) -> Match:
-        return objective.bind(
-            moment, real, view, engine=engine, classes_per_pass=recipe.classes_per_pass
+    return {
+        objective: objective.bind(
+            moment, real, view, engine=engine, classes_per_pass=shared.classes_per_pass
         )
+        for objective in dict.fromkeys(o for recipe in recipes for o in matched(recipe, moment))
+    }
 
-    return bind
+
+def _each(recipes: Sequence[Recipe], engine: Engine) -> Callable[..., Iterable[Progress]]:
+    """``map``; side by side where that is as good: same bits, within memory.
+
+    A set is cut as it is cut alone. Where memory is bounded, maps of one set alone are held.
+    """
+    shared = recipes[0]
+    by_engine = engine.cuts and all(recipe.objective.uses_engine for recipe in recipes)
+    if by_engine and shared.kept is None:
+        return partial(side_by_side, cut=threads())
+    return map
 
 
 def _projected(recipe: Recipe, stored: Examples) -> Examples:

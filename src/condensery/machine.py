@@ -27,7 +27,7 @@ def threads() -> int:
     return _here.cut or _hands()
 
 
-def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
+def side_by_side(do: Callable[..., _T], *given: Iterable[Any], cut: int = 1) -> Iterator[_T]:
     """``map``, with as many tasks at once as there are free hands; each computes with one thread.
 
     Threads that share a task wait for each other at the end of every operation; threads with a
@@ -37,6 +37,8 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
         do: Independent of the other tasks. What it calls must let go of the interpreter while it
             computes: torch does, and so does compiled code with a wrapper in C++.
         given: Arguments of each task.
+        cut: How many tasks of its own each is cut into (``threads``). Hands that are left over, as
+            at the end, take some of these.
 
     Yields:
         What each task gives, in the order of the tasks, whoever was ready first. The first
@@ -44,6 +46,7 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
     """
     tasks = list(zip(*given, strict=True))
     hands = _hands()
+    within = hands if cut > 1 else 1
     if hands == 1 or len(tasks) < 2:
         yield from (do(*task) for task in tasks)
         return
@@ -56,7 +59,7 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
             future, task = left.popleft()
         except IndexError:
             return False
-        with torch.set_grad_enabled(graphs), _alone(hands=1, cut=1, until=until):
+        with torch.set_grad_enabled(graphs), _alone(hands=within, cut=cut, until=until):
             try:
                 future.set_result(do(*task))
             except BaseException as error:
@@ -68,9 +71,15 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any]) -> Iterator[_T]:
         while one_more():
             pass
 
-    helpers = _help(all_there_are, most=len(tasks) - 1, hands=hands)
+    helpers: list[Future[None]] = []
+
+    def call_for_help() -> None:  # by now some may have become free
+        helpers.extend(_help(all_there_are, most=len(left) - 1, hands=hands))
+
     try:
+        call_for_help()
         while one_more():
+            call_for_help()
             while asked and asked[0].done():  # so that results need not be kept
                 yield asked.popleft().result()
         while asked:

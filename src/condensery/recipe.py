@@ -62,7 +62,8 @@ class Recipe:
         precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
             loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
-        classes_per_pass: Classes matched in one pass; bounds memory, never changes the result.
+        classes_per_pass: Classes matched in one pass, more where they are small; bounds memory,
+            never changes the result.
         batch: Images at once in the fused engine, None as many as it likes; bounds memory, never
             changes the result beyond rounding.
         kept: Images whose maps the fused engine keeps on the way back, None all; likewise.

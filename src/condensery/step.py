@@ -5,7 +5,7 @@ Knows nothing about the other sets of a run, nor about what comes before and aft
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import cast
 
@@ -31,12 +31,19 @@ def learned(recipe: Recipe) -> dict[str, ImageUpdate]:
     return {name: part.update for name, part in parts.items() if part is not None}
 
 
+def matched(recipe: Recipe, moment: Moment) -> list[Objective]:
+    """The objectives that ``step`` takes matches of."""
+    probe = recipe.sizes.probe if recipe.sizes.probes(moment.at[0]) else None
+    return [recipe.objective, *([] if probe is None else [probe])]
+
+
 def step(
     recipe: Recipe,
-    moment: Moment,
-    bind: Callable[[Objective], Match],
     state: State,
     *,
+    moment: Moment,
+    matches: Mapping[Objective, Match],
+    at_once: int,
     data: ImageData,
     seed: int,
 ) -> Progress:
@@ -44,9 +51,10 @@ def step(
 
     Args:
         recipe: Of the set.
-        moment: Where we are.
-        bind: Gives the match of an objective at this moment.
         state: Before the step.
+        moment: Where we are.
+        matches: Of all objectives that are ``matched``, bound to this moment.
+        at_once: Examples that are matched in one pass, where classes have so few.
         data: For the names of its classes.
         seed: Of the run.
 
@@ -62,16 +70,16 @@ def step(
     profiles = recipe.sizes.profiles(state.sizes, outer=outer, rng=rng)
     groups = nested(examples, profiles.to(device), joint=recipe.objective.joint)
     losses, gradients = _gradients(
-        bind(recipe.objective),
+        matches[recipe.objective],
         examples,
         groups,
         names=list(learned(recipe)),
-        classes_per_pass=recipe.classes_per_pass,
+        passes=groups.passes(recipe.classes_per_pass, examples=at_once),
     )
     _check_finite(losses, groups, moment.at, data)
     sizes = state.sizes
     if recipe.sizes.probes(outer):
-        sizes = recipe.sizes.observe(sizes, _probed(recipe, bind, examples))
+        sizes = recipe.sizes.observe(sizes, _probed(recipe, matches, examples))
     left_alone = examples.rank < _of(frozen, examples)
     gradients = {name: _masked(g, left_alone) for name, g in gradients.items()}
     moved, update = _moved(
@@ -99,12 +107,12 @@ def _gradients(
     groups: Groups,
     *,
     names: Sequence[str],
-    classes_per_pass: int,
+    passes: Iterable[tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Losses ``[group]``, and the gradient of their sum with respect to fields of the examples."""
     losses = examples.images.new_zeros(len(groups))
     gradients = {name: torch.zeros_like(getattr(examples, name)) for name in names}
-    for rows, members in groups.passes(classes_per_pass):
+    for rows, members in passes:
         part = examples.rows(members)
         leaves = {name: getattr(part, name).detach().requires_grad_() for name in names}
         found = match(replace(part, **leaves), groups.rows(rows).only(members))
@@ -124,7 +132,7 @@ def _gradients(
 
 
 @torch.no_grad()
-def _probed(recipe: Recipe, bind: Callable[[Objective], Match], examples: Examples) -> Tensor:
+def _probed(recipe: Recipe, matches: Mapping[Objective, Match], examples: Examples) -> Tensor:
     """The probe's loss of every size of every class, ``[class_, size]``; of a joint one, theirs."""
     probe = recipe.sizes.probe
     if probe is None:
@@ -132,7 +140,7 @@ def _probed(recipe: Recipe, bind: Callable[[Objective], Match], examples: Exampl
     classes = int(examples.class_.max()) + 1
     every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
     groups = nested(examples, every.expand(-1, classes), joint=probe.joint)
-    losses = bind(probe)(examples, groups).unflatten(0, (recipe.ipc, -1))
+    losses = matches[probe](examples, groups).unflatten(0, (recipe.ipc, -1))
     return losses.expand(-1, classes).T.cpu()
 
 

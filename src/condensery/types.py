@@ -10,7 +10,7 @@ Knows nothing about networks, losses or methods.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -101,17 +101,27 @@ class Groups:
         """The same groups over the examples at ``example`` alone."""
         return Groups(member=self.member[:, example], class_=self.class_, size=self.size)
 
-    def passes(self, classes: int) -> Iterator[tuple[Tensor, Tensor]]:
-        """Cut the groups into passes of at most ``classes`` classes.
+    def passes(self, classes: int, *, examples: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
+        """Cut the groups into passes of at most ``classes`` classes, or ``examples`` examples.
+
+        Args:
+            classes: At least 1.
+            examples: A pass may hold more classes if they have no more examples together.
 
         Yields:
             Positions of the groups of a pass, and positions of the examples they contain.
-            Every group comes once; joint groups form a pass of their own.
+            Every group comes once; joint groups count as a class.
         """
-        labels = self.class_.unique()
-        for start in range(0, len(labels), classes):
-            group = torch.isin(self.class_, labels[start : start + classes]).nonzero()[:, 0]
-            yield group, self.member[group].any(dim=0).nonzero()[:, 0]
+        left = [(self.class_ == label).nonzero()[:, 0] for label in self.class_.unique()]
+        while left:
+            many = min(classes, len(left))
+            while many < len(left) and len(self._members(left[: many + 1])) <= examples:
+                many += 1
+            yield torch.cat(left[:many]).sort().values, self._members(left[:many])
+            left = left[many:]
+
+    def _members(self, groups: Sequence[Tensor]) -> Tensor:
+        return self.member[torch.cat(list(groups))].any(dim=0).nonzero()[:, 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+import threading
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 import pytest
@@ -45,7 +46,10 @@ def together(small, recipes, states=None, **more):
     return list(run_together(recipes, data, seed=small.seed, states=states, **more))
 
 
-def test_every_set_gets_the_bits_that_it_gets_alone(small, several):
+@pytest.mark.parametrize(("taken", "count"), [("one-pass", 2), ("fused", 1), ("fused", 3)])
+def test_every_set_gets_the_bits_that_it_gets_alone(small, several, taken, count, threads):
+    threads(count)
+    several = [replace(recipe, engine=taken) for recipe in several]
     shared = together(small, several)
     for place, recipe in enumerate(several):
         alone = small.run(recipe)
@@ -108,6 +112,65 @@ def test_real_targets_are_computed_once_for_sets_of_one_objective(small):
     together(small, recipes)
     moments = recipes[0].iterations * recipes[0].schedule.inner
     assert len(calls) == moments
+
+
+@dataclass(frozen=True)
+class Watched(DistributionMatching):
+    """Says when it is matched, and lets matches that begin at the same time meet."""
+
+    joint: ClassVar[bool] = False
+    uses_engine: ClassVar[bool] = True
+
+    now: list[int] = field(default_factory=list, compare=False)
+    seen: list[int] = field(default_factory=list, compare=False)
+    patience: float = 10
+
+    def bind(self, *given, **named):
+        match, two = DistributionMatching().bind(*given, **named), threading.Event()
+
+        def watched(*given):
+            self.now.append(1)
+            self.seen.append(len(self.now))
+            if len(self.now) == 2:
+                two.set()
+            two.wait(self.patience)
+            found = match(*given)
+            self.now.pop()
+            return found
+
+        return watched
+
+
+@dataclass(frozen=True)
+class WatchedWithoutEngine(Watched):
+    uses_engine: ClassVar[bool] = False
+
+
+@pytest.mark.parametrize(
+    ("change", "kind", "at_once"),
+    [
+        ({"engine": "fused"}, Watched, 2),
+        ({"engine": "fused", "kept": 4}, Watched, 1),  # maps of one set alone fit
+        ({"engine": "one-pass"}, Watched, 1),  # takes all threads
+        ({"engine": "fused"}, WatchedWithoutEngine, 1),  # may call modules
+    ],
+)
+def test_sets_are_matched_side_by_side_where_that_is_as_good(small, change, kind, at_once, threads):
+    threads(2)
+    watched = kind(patience=10 if at_once == 2 else 0.01)
+    change = {"objective": watched, "iterations": 1, **change}
+    together(small, [small.recipe(ipc=ipc, **change) for ipc in (2, 3)])
+    assert max(watched.seen) == at_once
+
+
+@pytest.mark.parametrize(("taken", "passes"), [("fused", 1), ("one-pass", 2)])
+def test_small_classes_are_matched_in_one_pass_where_the_engine_is_idle_otherwise(
+    small, taken, passes
+):
+    watched = Watched(patience=0)
+    recipe = small.recipe(objective=watched, engine=taken, classes_per_pass=1)
+    small.run(recipe)
+    assert len(watched.seen) == passes * recipe.iterations * recipe.schedule.inner
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,10 @@ class Engine(Protocol):
     """Whether what it is given is worked through in sweeps, so that more does not need more memory
     than its results take, unless images ask for a gradient."""
 
+    def at_once(self, images: Tensor) -> int:
+        """How many such images it needs to be busy; 0 if it is with any number."""
+        ...
+
     def gradients(
         self,
         network: nn.Module,

@@ -78,6 +78,10 @@ class Fused:
                 "None keeps all."
             )
 
+    def at_once(self, images: Tensor) -> int:
+        """Images of all sweeps that run at once; see ``Engine.at_once``."""
+        return self.batch or usual_batch(self.precision, images)
+
     def gradients(
         self,
         network: nn.Module,
@@ -108,7 +112,7 @@ class Fused:
         """
         nodes = known(network, images).features
         found: Tensor = _Features.apply(
-            images, self._weights(network, nodes, images), self._at_once(images)
+            images, self._weights(network, nodes, images), self.at_once(images)
         )
         return found
 
@@ -141,11 +145,8 @@ class Fused:
                 f"{type(network).__name__}, and as much again on the way back. Give at least "
                 f"{2 * trace.bytes:,}, or take a narrower network."
             )
-        batch = min(self._at_once(image), fits // 2)
+        batch = min(self.at_once(image), fits // 2)
         return replace(self, batch=batch, kept=fits - 2 * batch)
-
-    def _at_once(self, images: Tensor) -> int:
-        return self.batch or usual_batch(self.precision, images)
 
     def _weights(self, network: nn.Module, nodes: Sequence[Node], images: Tensor) -> Weights:
         precision, compile_ = self.precision, self.compile
@@ -169,7 +170,7 @@ class Fused:
             shapes={name: network.get_parameter(name).shape for name in names},
             targets=labels.to(weights.wide),
             order=torch.cat(of_cell),
-            sweeps=shares([len(rows) for rows in of_cell], self._at_once(images), like=images),
+            sweeps=shares([len(rows) for rows in of_cell], self.at_once(images), like=images),
             share=share.to(weights.wide) / groups.member.sum(dim=1, keepdim=True),
             kept=self.kept,
         )
