@@ -51,6 +51,7 @@ from torch import nn
 
 from condensery.augment import PerExample
 from condensery.data import ImageData
+from condensery.machine import as_completed
 from condensery.networks import build
 from condensery.networks.convnet import ConvNet
 from condensery.rng import stream
@@ -141,27 +142,42 @@ def trial(
 ) -> Callable[[], float]:
     """Train on a pool and test; gives the seconds of ``LENGTH`` steps and ``TEST`` images.
 
-    Two epochs are run (six full batches and one of 16 images each), and ``tested`` images.
+    Two epochs are run (six full batches and one of 16 images each), and ``tested`` images. As in
+    an evaluation, networks that sweeps train have a thread each; the seconds are those of one.
     """
-    choices = SGDTraining(augment=PerExample(strategy="color_crop_flip_scale_rotate"))
-    trainer = setting.trainer(name, choices)
-    pool = torch.arange(POOL)
-    images, labels = setting.data.normalise(setting.data.pixels(pool)), setting.data.labels[pool]
-    test = replace(
-        setting.data, images=setting.data.images[:tested], labels=setting.data.labels[:tested]
-    )
-    rng = stream(1, "benchmark")
-    order = batches(POOL, choices.batch, rng=rng)
+    swept = name.startswith("sweep")
+    networks = [
+        Trial(setting, name, steps, tested) for _ in range(torch.get_num_threads() if swept else 1)
+    ]
 
-    def run() -> float:
+    def seconds(do: Callable[[Trial], None]) -> float:
         started = clock()
-        for index in islice(order, steps):
-            trainer.step(images[index], labels[index], rng=rng)
-        trained = clock()
-        accuracy(trainer.network, test, **VARIANTS[name])
-        return (trained - started) * LENGTH / steps + (clock() - trained) * TEST / tested
+        list(as_completed(do, networks) if swept else map(do, networks))
+        return (clock() - started) / len(networks)
 
-    return run
+    return lambda: (seconds(Trial.train) * LENGTH / steps + seconds(Trial.test) * TEST / tested)
+
+
+class Trial:
+    """A network that is trained on a pool."""
+
+    def __init__(self, setting: Setting, name: str, steps: int, tested: int) -> None:
+        choices = SGDTraining(augment=PerExample(strategy="color_crop_flip_scale_rotate"))
+        self._name, self._steps, self._rng = name, steps, stream(1, "benchmark")
+        self._trainer = setting.trainer(name, choices)
+        data, pool = setting.data, torch.arange(POOL)
+        self._images, self._labels = data.normalise(data.pixels(pool)), data.labels[pool]
+        self._test = replace(data, images=data.images[:tested], labels=data.labels[:tested])
+        self._order = batches(POOL, choices.batch, rng=self._rng)
+
+    def train(self) -> None:
+        """A few steps."""
+        for index in islice(self._order, self._steps):
+            self._trainer.step(self._images[index], self._labels[index], rng=self._rng)
+
+    def test(self) -> None:
+        """Part of a test."""
+        accuracy(self._trainer.network, self._test, **VARIANTS[self._name])
 
 
 def clock() -> float:

@@ -12,7 +12,14 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from condensery.machine import aside, side_by_side, undisturbed
+from condensery.machine import (
+    as_completed,
+    aside,
+    beside_others,
+    go_on,
+    side_by_side,
+    undisturbed,
+)
 from condensery.machine import threads as hands
 
 
@@ -257,21 +264,153 @@ def test_a_failure_of_the_body_is_raised_when_nothing_runs_any_more(count: int):
     assert over.is_set() == (count > 1)
 
 
-def test_what_is_done_aside_traces_only_when_the_body_is_over(count: int):
+def meanwhile(do: Callable[[], object]) -> threading.Thread:
+    thread = threading.Thread(target=do)
+    thread.start()
+    return thread
+
+
+def test_nobody_computes_or_replaces_while_one_replaces():
     order: list[str] = []
 
-    def trace() -> None:
-        undisturbed()
-        order.append("traced")
+    def compute() -> None:
+        with beside_others:
+            order.append("computed")
 
-    def tasks_trace() -> None:
-        list(side_by_side(lambda _: trace(), range(2)))
+    def replace() -> None:
+        with undisturbed():
+            order.append("replaced")
 
-    with aside(tasks_trace):
-        undisturbed()  # the body need not wait
+    with undisturbed(), undisturbed(), beside_others:
+        others = [meanwhile(compute), meanwhile(replace)]
         threading.Event().wait(0.05)
-        order.append("body")
-    assert order == ["body", "traced", "traced"]
+        order.append("done")
+    for other in others:
+        other.join(timeout=10)
+    assert order[0] == "done"
+    assert sorted(order[1:]) == ["computed", "replaced"]
+
+
+def test_one_replaces_when_all_have_computed():
+    together, order = threading.Barrier(3), list[str]()
+
+    def compute() -> None:
+        with beside_others:  # two at once
+            together.wait(timeout=10)
+            threading.Event().wait(0.05)
+            order.append("computed")
+
+    others = [meanwhile(compute), meanwhile(compute)]
+    together.wait(timeout=10)
+    with undisturbed():
+        order.append("replaced")
+    for other in others:
+        other.join(timeout=10)
+    assert order == ["computed", "computed", "replaced"]
+
+
+def test_a_failure_lets_others_go_on():
+    with pytest.raises(ValueError, match="one"), undisturbed():
+        raise ValueError("one")
+    with pytest.raises(ValueError, match="many"), beside_others:
+        raise ValueError("many")
+
+    def replace() -> None:
+        with undisturbed():
+            pass
+
+    other = meanwhile(replace)
+    other.join(timeout=10)
+    assert not other.is_alive()
+
+
+def test_long_tasks_run_at_the_same_time_each_with_one_thread_and_uncut(count: int):
+    together = threading.Barrier(count)
+
+    def meet(_: int) -> tuple[int, int, int]:
+        together.wait(timeout=10)
+        return threading.get_ident(), hands(), torch.get_num_threads()
+
+    found = [seen for _, seen in as_completed(meet, range(count))]
+    assert len({thread for thread, *_ in found}) == count
+    assert {tuple(own) for _, *own in found} == {(1, 1)}
+    assert threading.get_ident() not in {thread for thread, *_ in found}
+    assert torch.get_num_threads() == count
+
+
+def test_long_tasks_are_told_of_as_they_end(count: int):
+    first = threading.Event()
+
+    def task(number: int) -> int:
+        if number == 0 and count > 1:
+            assert first.wait(timeout=10)
+        return 10 * number
+
+    found: list[tuple[int, int]] = []
+    for each in as_completed(task, range(4)):
+        found.append(each)
+        if len(found) == 3 or count == 1:
+            first.set()
+    assert sorted(found) == [(n, 10 * n) for n in range(4)]
+    assert found[-1][0] == (0 if count > 1 else 3)
+
+
+def test_no_long_task_is_begun_that_nobody_asked_for(count: int):
+    begun: list[int] = []
+    results = as_completed(begun.append, range(9))
+    assert begun == []
+    next(results)
+    assert len(begun) <= count
+    results.close()
+    assert len(begun) <= count
+
+
+class Endless:
+    """Long tasks but the first, and who of them was given up."""
+
+    def __init__(self) -> None:
+        self.given_up: list[int] = []
+
+    def __call__(self, number: int) -> int:
+        while number:
+            try:
+                go_on()
+            except Exception:
+                self.given_up.append(number)
+                raise
+            threading.Event().wait(0.001)
+        return number
+
+
+def test_long_tasks_that_nobody_waits_for_are_given_up(count: int):
+    endless = Endless()
+    results = as_completed(endless, range(9))
+    assert next(results) == (0, 0)
+    results.close()
+    assert sorted(endless.given_up) == list(range(1, count))
+    go_on()  # nobody gave up this one
+    assert list(as_completed(abs, [-1])) == [(-1, 1)]
+
+
+def test_long_tasks_beside_one_that_failed_are_given_up(count: int):
+    endless, begun = Endless(), threading.Event()
+
+    def fails_once_others_work(number: int) -> int:
+        if number == 0 and (count == 1 or begun.wait(timeout=10)):
+            raise ValueError("one")
+        begun.set()
+        return endless(number)
+
+    with pytest.raises(ValueError, match="one"):
+        list(as_completed(fails_once_others_work, range(9)))
+    assert sorted(endless.given_up) == list(range(1, count))
+
+
+def test_where_no_hand_is_free_long_tasks_are_done_by_whoever_asks(count: int):
+    def task(number: int) -> list[int]:
+        return sorted(found for _, found in as_completed(abs, range(number)))
+
+    assert list(side_by_side(task, range(4))) == [[], [0], [0, 1], [0, 1, 2]]
 
 
 FORKED = """

@@ -6,14 +6,13 @@ Knows nothing about what the functions compute, nor for whom.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from threading import Lock
 from types import FunctionType
 from typing import Any, cast
 
 import torch
 from torch import Tensor
 
-from condensery.machine import undisturbed
+from condensery.machine import beside_others, undisturbed
 
 __all__ = ["Compiled"]
 
@@ -25,9 +24,6 @@ _OPTIONS: dict[str, str | int | bool | Callable[..., Any]] = {
     "realize_acc_reads_threshold": 100,
     "realize_opcount_threshold": 1000,
 }
-
-_ONE_AT_A_TIME = Lock()
-"""Held while something is compiled."""
 
 
 class Compiled:
@@ -57,14 +53,12 @@ class Compiled:
     def __call__(self, *given: Any) -> Any:  # noqa: ANN401
         """Call the function, compiled; the first call of a kind takes seconds."""
         kind = (given[0].device, torch.get_num_threads(), *self._kind(*given))
-        fast = self._fast.get(kind)
-        if fast is None:
-            undisturbed()
-            with _ONE_AT_A_TIME:
-                fast = self._fast.get(kind)
-                if fast is None:
+        if kind not in self._fast:
+            with undisturbed():
+                if kind not in self._fast:
                     return self._first(kind, *given)
-        return fast(*given)
+        with beside_others:
+            return self._fast[kind](*given)
 
     def _first(self, kind: tuple[object, ...], *given: Any) -> Any:  # noqa: ANN401
         for x, axis in self._free(*given):

@@ -9,16 +9,20 @@ from __future__ import annotations
 import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
-from functools import cache
-from threading import Barrier, Event, Lock, local
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import AbstractContextManager, contextmanager
+from functools import cache, partial
+from threading import Barrier, Condition, Event, Lock, get_ident, local
 from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["aside", "keep_freed", "side_by_side", "threads", "undisturbed", "undivided"]
+__all__ = [
+    "as_completed", "aside", "beside_others", "go_on", "keep_freed", "side_by_side", "threads",
+    "undisturbed", "undivided",
+]  # fmt: skip
 
+_G = TypeVar("_G")
 _T = TypeVar("_T")
 
 
@@ -52,14 +56,14 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any], cut: int = 1) -> 
         return
     asked: deque[Future[_T]] = deque(Future() for _ in tasks)
     left = deque(zip(asked, tasks, strict=True))
-    graphs, until = torch.is_grad_enabled(), _here.until  # belong to a thread
+    graphs = torch.is_grad_enabled()  # belongs to a thread
 
     def one_more() -> bool:
         try:
             future, task = left.popleft()
         except IndexError:
             return False
-        with torch.set_grad_enabled(graphs), _alone(hands=within, cut=cut, until=until):
+        with torch.set_grad_enabled(graphs), _alone(hands=within, cut=cut):
             try:
                 future.set_result(do(*task))
             except BaseException as error:
@@ -89,6 +93,58 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any], cut: int = 1) -> 
         wait(helpers)
 
 
+def as_completed(do: Callable[[_G], _T], given: Iterable[_G]) -> Iterator[tuple[_G, _T]]:
+    """Long tasks side by side; whoever waits for them does none, so he hears of each at once.
+
+    Each computes with one thread, and is not cut. With one thread, one after the other.
+
+    Args:
+        do: As in ``side_by_side``; it calls ``go_on`` now and then.
+        given: What it is given. As many as there are hands are begun before the first is over, and
+            others only when the next result is asked for.
+
+    Yields:
+        What was given and what it became, in the order in which they end. After a failure, or
+        where nobody asks for more, tasks that have begun are given up.
+    """
+    hands, graphs, given_up = _hands(), torch.is_grad_enabled(), Event()
+    left = deque(given)
+
+    def one(each: _G) -> tuple[_G, _T]:
+        _here.given_up = given_up
+        try:
+            with torch.set_grad_enabled(graphs), _alone(hands=1, cut=1):
+                return each, do(each)
+        finally:
+            _here.given_up = None
+
+    running: set[Future[tuple[_G, _T]]] = set()
+    try:
+        while left or running:
+            with _HANDS.lent():  # his who waits
+                while left and (begun := _help(partial(one, left[0]), most=1, hands=hands)):
+                    left.popleft()
+                    running.update(begun)
+                done, running = wait(running, return_when=FIRST_COMPLETED)
+            if not done:  # no hand is free, and nobody will give one back to us
+                yield one(left.popleft())
+            for each in done:
+                yield each.result()
+    finally:
+        given_up.set()
+        wait(running)
+
+
+def go_on() -> None:
+    """End a long task, by an exception, that nobody waits for any more; see ``as_completed``."""
+    if _here.given_up is not None and _here.given_up.is_set():
+        raise _GivenUpError
+
+
+class _GivenUpError(Exception):
+    """Nobody hears of it."""
+
+
 @contextmanager
 def aside(do: Callable[[], object] | None) -> Generator[None]:
     """Do something else while the body runs; both are done at the end.
@@ -99,27 +155,23 @@ def aside(do: Callable[[], object] | None) -> Generator[None]:
     takes less), and what is not cut computes with one thread.
 
     Args:
-        do: Independent of the body; None is nothing. Where it traces or compiles, it waits for the
-            end of the body (``undisturbed``). Not done if the body fails before it has begun.
+        do: Independent of the body; None is nothing. Not done if the body fails before it has
+            begun.
     """
     if do is None:
         yield
         return
-    hands, over, graphs = _hands(), Event(), torch.is_grad_enabled()
+    hands, graphs = _hands(), torch.is_grad_enabled()
 
     def work() -> None:
-        with (
-            torch.set_grad_enabled(graphs),
-            _alone(hands=hands, cut=max(1, hands // 2), until=over),
-        ):
+        with torch.set_grad_enabled(graphs), _alone(hands=hands, cut=max(1, hands // 2)):
             do()
 
-    with _alone(hands=hands, cut=hands, until=_here.until):
+    with _alone(hands=hands, cut=hands):
         begun = _help(work, most=1, hands=hands)
         try:
             yield
         finally:
-            over.set()
             with _HANDS.lent():
                 wait(begun)
         for task in begun:
@@ -136,20 +188,57 @@ def undivided(when: bool = True) -> Generator[None]:
     one, would take the place of those of the tasks.
     """
     if when:
-        with _alone(hands=_hands(), cut=threads(), until=_here.until):
+        with _alone(hands=_hands(), cut=threads()):
             yield
     else:
         yield
 
 
-def undisturbed() -> None:
-    """Return when nobody disturbs a thread that is about to trace or compile.
+class _Floor:
+    """Taken by many threads at once, or by one alone."""
 
-    Both replace what all threads call. So what is done ``aside`` waits for the end of the body;
-    the body need not wait, if what is done aside calls no module.
+    def __init__(self) -> None:
+        self._changed = Condition()
+        self._many, self._one, self._times = 0, 0, 0
+
+    @contextmanager
+    def alone(self) -> Generator[None]:
+        with self._changed:
+            me = get_ident()
+            self._changed.wait_for(lambda: self._one == me or not (self._one or self._many))
+            self._one, self._times = me, self._times + 1
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._times -= 1
+                self._one = self._one if self._times else 0
+                self._changed.notify_all()
+
+    def __enter__(self) -> None:
+        with self._changed:
+            me = get_ident()
+            self._changed.wait_for(lambda: self._one in (0, me))
+            self._many += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._changed:
+            self._many -= 1
+            self._changed.notify_all()
+
+
+beside_others = _Floor()
+"""Held while compiled code runs; see ``undisturbed``."""
+
+
+def undisturbed() -> AbstractContextManager[None]:
+    """Held while what all threads share is replaced: by tracing, compiling, or drawing a network.
+
+    A tracer replaces how modules are called, and compiled code refuses to run meanwhile; the
+    constructors of modules draw from one random state. Waits until no other thread holds this or
+    is ``beside_others``, and keeps them waiting; a thread may hold it again, not beside others.
     """
-    if _here.until is not None:
-        _here.until.wait()
+    return beside_others.alone()
 
 
 class _Here(local):
@@ -157,7 +246,7 @@ class _Here(local):
 
     hands: int | None = None  # how many there are; None: as many as torch has threads
     cut: int | None = None  # see ``threads``; None: as many
-    until: Event | None = None  # whose body must be over before it may trace
+    given_up: Event | None = None  # see ``go_on``
 
 
 _here = _Here()
@@ -168,15 +257,15 @@ def _hands() -> int:
 
 
 @contextmanager
-def _alone(*, hands: int, cut: int, until: Event | None) -> Generator[None]:
+def _alone(*, hands: int, cut: int) -> Generator[None]:
     """Compute with one thread, whose work may be cut for several."""
-    before, computed_with = (_here.hands, _here.cut, _here.until), torch.get_num_threads()
-    _here.hands, _here.cut, _here.until = hands, cut, until
+    before, computed_with = (_here.hands, _here.cut), torch.get_num_threads()
+    _here.hands, _here.cut = hands, cut
     _compute_with(1)
     try:
         yield
     finally:
-        _here.hands, _here.cut, _here.until = before
+        _here.hands, _here.cut = before
         _compute_with(computed_with)
 
 
@@ -216,12 +305,12 @@ class _Hands:
 _HANDS = _Hands()
 
 
-def _help(do: Callable[[], None], *, most: int, hands: int) -> list[Future[None]]:
+def _help(do: Callable[[], _T], *, most: int, hands: int) -> list[Future[_T]]:
     """Let up to ``most`` threads do this, as far as hands are free; none is, where it is empty."""
 
-    def work() -> None:
+    def work() -> _T:
         try:
-            do()
+            return do()
         finally:
             _HANDS.give(1)
 
@@ -248,6 +337,7 @@ def _workers(number: int) -> ThreadPoolExecutor:
 
 def _forked() -> None:
     _HANDS.__init__()
+    beside_others.__init__()
     _workers.cache_clear()
 
 

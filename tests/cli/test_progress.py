@@ -60,6 +60,21 @@ def test_a_slow_first_step_counts_only_until_there_is_a_second(
     assert "3/10, 2:20 left" in said
 
 
+def test_steps_that_end_together_are_not_taken_for_quick_ones(
+    ticking: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(progress, "_PLAIN_EVERY", 0)
+    with live("evaluate", total=10, done=0, unit="network", at_once=2) as show:
+        for seconds in (60, 1, 39, 1):
+            ticking[0] += seconds
+            show.step("")
+    said = capsys.readouterr().err
+    assert "1/10, 9:00 left" in said
+    assert "2/10, 4:04 left" in said  # 61 s for two
+    assert "3/10, 4:33 left" in said  # from here on without what was made ready at first
+    assert "4/10, 2:00 left" in said
+
+
 def test_a_budget_that_ends_earlier_is_what_is_left(
     ticking: list[float], capsys: pytest.CaptureFixture[str]
 ):

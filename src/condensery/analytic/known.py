@@ -59,11 +59,11 @@ def known(network: nn.Module, images: Tensor) -> Known:
         features=plan(network, "features") if as_method else logits[:-1],
     )
     image = images[:1].detach()
-    undisturbed()
     with torch.no_grad():
         laid = [Weights.of(network, nodes, like=image) for nodes in (found.logits, found.features)]
         wide = laid[0].wide
-        said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
+        with undisturbed():
+            said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
         for theirs, weights in zip(said, laid, strict=True):
             last, _ = rise(weights, image, still=False)
             ours, size = rows(last, wide), theirs.abs().max() + 1

@@ -89,11 +89,11 @@ def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
     Raises:
         UnsupportedNetwork: If it does anything else than what the nodes say.
     """
-    undisturbed()
     tracer = fx.Tracer()
     tracer.traced_func_name = method
     try:
-        graph = tracer.trace(network)
+        with undisturbed():
+            graph = tracer.trace(network)
     except Exception as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         refuse(network, "", network, f"has a {method} that cannot be traced ({said})")

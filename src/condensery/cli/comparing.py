@@ -184,7 +184,8 @@ def _evaluate(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
     total = len(networks.planned)
     if not len(networks):
         return
-    with live("evaluate", total=total, done=total - len(networks), unit="network") as show:
+    done, at_once = total - len(networks), networks.at_once
+    with live("evaluate", total=total, done=done, unit="network", at_once=at_once) as show:
         for observation in map(found.named, networks):
             append_observation(folder.observations, observation)
             show.step(

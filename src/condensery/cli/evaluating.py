@@ -82,7 +82,8 @@ def train(
     total = len(networks.planned)
     if not len(networks):
         return list(networks.observations)
-    with live("evaluate", total=total, done=total - len(networks), unit="network") as show:
+    done, at_once = total - len(networks), networks.at_once
+    with live("evaluate", total=total, done=done, unit="network", at_once=at_once) as show:
         for observation in networks:
             if path is not None:
                 append_observation(path, observation)

@@ -38,7 +38,7 @@ def note(text: str) -> None:
 
 
 @contextmanager
-def live(title: str, *, total: int, done: int, unit: str) -> Generator[Show]:
+def live(title: str, *, total: int, done: int, unit: str, at_once: int = 1) -> Generator[Show]:
     """Show the way from ``done`` to ``total``.
 
     Args:
@@ -46,9 +46,10 @@ def live(title: str, *, total: int, done: int, unit: str) -> Generator[Show]:
         total: Steps altogether.
         done: Steps that an earlier process did.
         unit: Name of a step.
+        at_once: Steps that are under way at the same time.
     """
     if not sys.stderr.isatty():
-        yield _Plain(title, total=total, done=done, unit=unit)
+        yield _Plain(title, _Pace(total=total, done=done, at_once=at_once), unit=unit)
         return
     layout = "{desc} {percentage:3.0f}%|{bar:20}| {n_fmt}/{total_fmt} {unit}s{postfix}"
     with tqdm(
@@ -60,18 +61,18 @@ def live(title: str, *, total: int, done: int, unit: str) -> Generator[Show]:
         dynamic_ncols=True,
         file=sys.stderr,
     ) as bar:
-        yield _Bar(bar, total=total, done=done)
+        yield _Bar(bar, _Pace(total=total, done=done, at_once=at_once))
 
 
 class _Pace:
     """How long the rest takes, judged by this process alone.
 
-    Its first step, in which much is made ready (code is compiled, say), counts only until there is
-    a second.
+    Its first steps, in which much is made ready (code is compiled, say), count only until there
+    is another.
     """
 
-    def __init__(self, *, total: int, done: int) -> None:
-        self.total, self.done = total, done
+    def __init__(self, *, total: int, done: int, at_once: int) -> None:
+        self.total, self.done, self._at_once = total, done, at_once
         self._begin, self._counted, self._ready = time.monotonic(), 0, False
 
     def step(self, left: float | None) -> str:
@@ -79,14 +80,14 @@ class _Pace:
         self._counted += 1
         now = time.monotonic()
         rest = (now - self._begin) / self._counted * (self.total - self.done)
-        if not self._ready:
+        if not self._ready and self._counted == self._at_once:
             self._begin, self._counted, self._ready = now, 0, True
         return clock(rest if left is None else max(0.0, min(rest, left)))
 
 
 class _Bar:
-    def __init__(self, bar: tqdm, *, total: int, done: int) -> None:
-        self._bar, self._pace = bar, _Pace(total=total, done=done)
+    def __init__(self, bar: tqdm, pace: _Pace) -> None:
+        self._bar, self._pace = bar, pace
 
     def step(self, text: str, *, left: float | None = None) -> None:
         rest = self._pace.step(left)
@@ -95,9 +96,8 @@ class _Bar:
 
 
 class _Plain:
-    def __init__(self, title: str, *, total: int, done: int, unit: str) -> None:
-        self._title, self._unit = title, unit
-        self._pace = _Pace(total=total, done=done)
+    def __init__(self, title: str, pace: _Pace, *, unit: str) -> None:
+        self._title, self._pace, self._unit = title, pace, unit
         self._said: float | None = None
 
     def step(self, text: str, *, left: float | None = None) -> None:

@@ -33,7 +33,8 @@ __all__ = ["Evaluation", "evaluate", "subject_of"]
 class Evaluation(Iterator[Observation]):
     """Networks to train and test: one by one, or to the end by asking for a result.
 
-    Each ``next`` trains one network that is not known yet; ``len`` says how many are left.
+    Each ``next`` gives one network that is not known yet, trained and tested; ``len`` says how
+    many are left. In compiled bf16, the next ones are in training meanwhile, one a thread.
 
     Attributes:
         planned: All trials, the known ones, too.
@@ -46,6 +47,11 @@ class Evaluation(Iterator[Observation]):
 
     def __len__(self) -> int:
         return len(self._trials)
+
+    @property
+    def at_once(self) -> int:
+        """How many networks are in training at the same time."""
+        return self._trials.at_once
 
     def __next__(self) -> Observation:
         observation = next(self._trials)

@@ -37,7 +37,7 @@ class Observation:
         steps: Its length in optimiser steps, or ``None`` where ``epochs`` is fixed.
         precision: ``"fp32"`` or ``"bf16"``.
         accuracy: Fraction of the test images, in [0, 1], after the last step.
-        seconds: Wall time of training and testing.
+        seconds: Wall time of training and testing, others beside it or not.
         images: Images trained on, after decoding.
         fingerprint: Hash of what was trained on, how, and what was tested on.
     """

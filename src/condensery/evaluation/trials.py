@@ -1,4 +1,4 @@
-"""Trials in a row: those already known are skipped, the others trained one after the other.
+"""Trials in a row: those already known are skipped, the others trained.
 
 Knows nothing about where trials come from, nor what becomes of the observations.
 """
@@ -8,11 +8,15 @@ from __future__ import annotations
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence, Set
+from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from enum import Enum, auto
+from functools import partial
+from itertools import groupby
 
 from condensery.engines import compiler
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.trial import Trial
+from condensery.machine import as_completed, threads
 from condensery.training import COMPILE_AFTER, SWEEP_AFTER
 
 __all__ = ["Trials"]
@@ -21,7 +25,11 @@ _log = logging.getLogger(__name__)
 
 
 class Trials(Iterator[Observation]):
-    """An iterator of observations; each ``next`` trains and tests one network.
+    """An iterator of observations; each ``next`` gives one network, trained and tested.
+
+    Networks that compiled sweeps train have a thread each (``machine.as_completed``): the next
+    ones are in training while one is looked at, and shorter trainings may overtake longer ones.
+    Others have all threads, one after the other.
 
     Attributes:
         planned: All trials, the known ones, too.
@@ -30,42 +38,75 @@ class Trials(Iterator[Observation]):
     def __init__(self, planned: Sequence[Trial], *, known: Set[Key]) -> None:
         self.planned = tuple(planned)
         self._left = [trial for trial in planned if trial.key not in known]
-        self._compiled = _worth_compiling(self._left)
-        self._left.reverse()
+        self._ways = _ways(self._left)
+        self._running: Iterator[tuple[Trial, Observation]] | None = None
 
     def __len__(self) -> int:
         """How many networks are still to be trained."""
         return len(self._left)
 
+    @property
+    def at_once(self) -> int:
+        """How many are in training at the same time."""
+        return threads() if _Way.SWEPT in self._ways.values() else 1
+
     def __next__(self) -> Observation:
-        if not self._left:
-            raise StopIteration
-        trial = self._left[-1]
-        begin = time.perf_counter()
-        epochs, steps = trial.protocol.length
-        accuracy, images = trial.run(compiled=trial.name in self._compiled)
-        self._left.pop()
-        return Observation(
-            set=trial.set,
-            size=trial.size,
-            network=trial.name,
-            seed=trial.seed,
-            protocol=trial.protocol.name,
-            epochs=epochs,
-            steps=steps,
-            precision=trial.precision,
-            accuracy=accuracy,
-            seconds=time.perf_counter() - begin,
-            images=images,
-            fingerprint=trial.fingerprint,
-        )
+        if self._running is None:  # also after a failure
+            self._running = _observations(tuple(self._left), self._ways)
+        try:
+            trial, observation = next(self._running)
+        except BaseException:
+            self._running = None
+            raise
+        self._left.remove(trial)
+        return observation
 
 
-def _worth_compiling(trials: Sequence[Trial]) -> set[str]:
-    """The networks that take so many steps in compiled code that compiling them saves time.
+def _observations(
+    trials: Iterable[Trial], ways: Mapping[str, _Way]
+) -> Iterator[tuple[Trial, Observation]]:
+    for way, alike in groupby(trials, key=lambda trial: ways[trial.name]):
+        observe = partial(_observation, compiled=way is not _Way.EAGER)
+        if way is _Way.SWEPT:
+            yield from as_completed(observe, alike)
+        else:
+            yield from ((trial, observe(trial)) for trial in alike)
+
+
+def _observation(trial: Trial, *, compiled: bool) -> Observation:
+    begin = time.perf_counter()
+    epochs, steps = trial.protocol.length
+    accuracy, images = trial.run(compiled=compiled)
+    return Observation(
+        set=trial.set,
+        size=trial.size,
+        network=trial.name,
+        seed=trial.seed,
+        protocol=trial.protocol.name,
+        epochs=epochs,
+        steps=steps,
+        precision=trial.precision,
+        accuracy=accuracy,
+        seconds=time.perf_counter() - begin,
+        images=images,
+        fingerprint=trial.fingerprint,
+    )
+
+
+class _Way(Enum):
+    """How a network is trained."""
+
+    EAGER = auto()
+    COMPILED = auto()
+    SWEPT = auto()  # compiled, and calls no module
+
+
+def _ways(trials: Sequence[Trial]) -> dict[str, _Way]:
+    """Each network compiled if it takes so many steps in compiled code that this saves time.
 
     In fp32 nothing is compiled: that is the reference, and its bits are a promise.
     """
+    ways = {trial.name: _Way.EAGER for trial in trials}
     steps: Counter[str] = Counter()
     swept: dict[str, bool] = {}
     for trial in trials:
@@ -73,12 +114,13 @@ def _worth_compiling(trials: Sequence[Trial]) -> set[str]:
             if trial.name not in swept:
                 swept[trial.name] = trial.swept
             steps[trial.name] += trial.steps if swept[trial.name] else trial.full_batches
-    least = {name: SWEEP_AFTER if swept[name] else COMPILE_AFTER for name in steps}
-    wanted = {name for name, count in steps.items() if count >= least[name]}
-    if wanted and compiler() is None:
+    for name, count in steps.items():
+        if count >= (SWEEP_AFTER if swept[name] else COMPILE_AFTER):
+            ways[name] = _Way.SWEPT if swept[name] else _Way.COMPILED
+    if any(way is not _Way.EAGER for way in ways.values()) and compiler() is None:
         _log.warning(
             "Networks are tested uncompiled, several times slower than they could be: torch needs "
             "a C++ compiler such as g++, and there is none."
         )
-        return set()
-    return wanted
+        return dict.fromkeys(ways, _Way.EAGER)
+    return ways

@@ -17,6 +17,7 @@ import torch
 from torch import nn
 
 from condensery.errors import ConfigError, nearest
+from condensery.machine import undisturbed
 from condensery.networks.alexnet import AlexNet
 from condensery.networks.convnet import ConvNet
 from condensery.networks.densenet import DenseNet
@@ -184,7 +185,7 @@ def build(
     name, factory, ours = _factory(network)
     if not ours:
         _check_factory(name, factory)
-    with global_stream(seed, *path):
+    with undisturbed(), global_stream(seed, *path):
         built = factory(channels=channels, classes=classes, side=side)
         if not ours:
             _check_network(name, built, channels=channels, classes=classes, side=side)

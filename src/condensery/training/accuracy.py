@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from condensery.data import ImageData
-from condensery.machine import undivided
+from condensery.machine import go_on, undivided
 from condensery.training.analytic import Analytic, is_analytic
 from condensery.training.fast import Fast
 from condensery.training.precision import autocast, check_precision
@@ -59,6 +59,7 @@ def accuracy(
         network.eval()
         with torch.no_grad(), undivided(logits is not eager):
             for index in torch.arange(len(data)).split(batch):
+                go_on()
                 images = data.normalise(data.pixels(index)).to(device)
                 predicted = logits(images).argmax(dim=1)
                 right += int((predicted == data.labels[index].to(device)).sum())

@@ -9,6 +9,8 @@ import logging
 from collections.abc import Callable
 from typing import Generic, ParamSpec, TypeVar
 
+from condensery.machine import undisturbed
+
 __all__ = ["Fast"]
 
 _log = logging.getLogger(__name__)
@@ -41,12 +43,16 @@ class Fast(Generic[_Given, _Found]):
     def __call__(self, *args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
         """Call the fast function, or its slow twin where it has failed."""
         if self._fast is None:
-            return self._slow(*args, **kwargs)
+            return self._slowly(*args, **kwargs)
         try:
             return self._fast(*args, **kwargs)
         except Exception as error:  # no compiler, or a network it cannot trace
             # A mistake in the network or the batch shows again, clearer, in the slow twin.
-            found = self._slow(*args, **kwargs)
+            found = self._slowly(*args, **kwargs)
             self._fast = None
             _log.warning("Compiled code failed, %s goes on without it: %s", self._what, error)
             return found
+
+    def _slowly(self, *args: _Given.args, **kwargs: _Given.kwargs) -> _Found:
+        with undisturbed():  # it may call modules
+            return self._slow(*args, **kwargs)

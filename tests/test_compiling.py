@@ -1,0 +1,105 @@
+"""Compiled code does not run while something is traced, compiled or drawn, and they wait for it."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from functools import partial
+
+import pytest
+import torch
+from torch import Tensor
+
+from condensery import networks
+from condensery.analytic.known import known
+from condensery.analytic.plan import plan
+from condensery.compiling import Compiled
+from condensery.machine import beside_others, undisturbed
+from condensery.training.fast import Fast
+
+
+class Uncompiled(Compiled):
+    """Takes the function as it is for compiled."""
+
+    def _first(self, kind: tuple[object, ...], *given: Tensor) -> Tensor:
+        self.compiling = kind
+        self._fast[kind] = self._function
+        return self._function(*given)
+
+
+def uncompiled(function: Callable[[Tensor], Tensor]) -> Uncompiled:
+    return Uncompiled(function, kind=lambda x: (x.dtype,), free=lambda _: ())
+
+
+def waits(do: Callable[[], object]) -> bool:
+    """Whether a thread that does this is still about it after a while."""
+    thread = threading.Thread(target=do, daemon=True)
+    thread.start()
+    thread.join(timeout=0.1)
+    return thread.is_alive()
+
+
+def compute() -> None:
+    with beside_others:
+        pass
+
+
+def replace() -> None:
+    with undisturbed():
+        pass
+
+
+def build() -> torch.nn.Module:
+    return networks.build("convnet2-w4", channels=1, classes=2, side=(8, 8), seed=0, path=())
+
+
+def fails() -> None:
+    raise RuntimeError
+
+
+@pytest.mark.parametrize(
+    "do",
+    [
+        partial(plan, build()),
+        build,
+        lambda: uncompiled(torch.neg)(torch.zeros(1)),
+        lambda: Fast(fails, int, what="nothing")(),
+    ],
+    ids=["trace", "draw", "compile", "go on without compiled code"],
+)
+def test_what_replaces_something_waits_for_compiled_code(do: Callable[[], object]):
+    with beside_others:
+        assert waits(do)
+    with undisturbed():
+        do()
+        assert waits(do)
+
+
+def test_a_network_is_shown_an_image_while_nothing_else_computes():
+    network = build()
+    seen: list[bool] = []
+    network.register_forward_hook(lambda *_: seen.append(waits(compute)))
+    known(network, torch.zeros(1, 1, 8, 8))
+    assert seen[-1]
+
+
+def test_compiled_code_runs_beside_compiled_code_alone():
+    go, begun = threading.Event(), threading.Event()
+
+    def slow(x: Tensor) -> Tensor:
+        if x.ndim:
+            begun.set()
+            assert go.wait(timeout=10)
+        return -x
+
+    compiled = uncompiled(slow)
+    compiled(torch.zeros(()))
+    with undisturbed():
+        assert waits(lambda: compiled(torch.zeros(())))
+    other = threading.Thread(target=compiled, args=[torch.zeros(1)])
+    other.start()
+    assert begun.wait(timeout=10)
+    assert torch.equal(compiled(torch.ones(())), -torch.ones(()))
+    assert waits(replace)
+    go.set()
+    other.join(timeout=10)
