@@ -1,4 +1,4 @@
-"""Tasks side by side and aside are the same as one after the other; freed memory stays."""
+"""Tasks side by side and aside are the same as one after the other."""
 
 from __future__ import annotations
 
@@ -15,10 +15,8 @@ import torch
 from condensery.machine import (
     as_completed,
     aside,
-    beside_others,
     go_on,
     side_by_side,
-    undisturbed,
 )
 from condensery.machine import threads as hands
 
@@ -264,66 +262,6 @@ def test_a_failure_of_the_body_is_raised_when_nothing_runs_any_more(count: int):
     assert over.is_set() == (count > 1)
 
 
-def meanwhile(do: Callable[[], object]) -> threading.Thread:
-    thread = threading.Thread(target=do)
-    thread.start()
-    return thread
-
-
-def test_nobody_computes_or_replaces_while_one_replaces():
-    order: list[str] = []
-
-    def compute() -> None:
-        with beside_others:
-            order.append("computed")
-
-    def replace() -> None:
-        with undisturbed():
-            order.append("replaced")
-
-    with undisturbed(), undisturbed(), beside_others:
-        others = [meanwhile(compute), meanwhile(replace)]
-        threading.Event().wait(0.05)
-        order.append("done")
-    for other in others:
-        other.join(timeout=10)
-    assert order[0] == "done"
-    assert sorted(order[1:]) == ["computed", "replaced"]
-
-
-def test_one_replaces_when_all_have_computed():
-    together, order = threading.Barrier(3), list[str]()
-
-    def compute() -> None:
-        with beside_others:  # two at once
-            together.wait(timeout=10)
-            threading.Event().wait(0.05)
-            order.append("computed")
-
-    others = [meanwhile(compute), meanwhile(compute)]
-    together.wait(timeout=10)
-    with undisturbed():
-        order.append("replaced")
-    for other in others:
-        other.join(timeout=10)
-    assert order == ["computed", "computed", "replaced"]
-
-
-def test_a_failure_lets_others_go_on():
-    with pytest.raises(ValueError, match="one"), undisturbed():
-        raise ValueError("one")
-    with pytest.raises(ValueError, match="many"), beside_others:
-        raise ValueError("many")
-
-    def replace() -> None:
-        with undisturbed():
-            pass
-
-    other = meanwhile(replace)
-    other.join(timeout=10)
-    assert not other.is_alive()
-
-
 def test_long_tasks_run_at_the_same_time_each_with_one_thread_and_uncut(count: int):
     together = threading.Barrier(count)
 
@@ -388,7 +326,7 @@ def test_long_tasks_that_nobody_waits_for_are_given_up(count: int):
     assert next(results) == (0, 0)
     results.close()
     assert sorted(endless.given_up) == list(range(1, count))
-    go_on()  # nobody gave up this one
+    assert list(side_by_side(lambda _: go_on(), range(9))) == [None] * 9  # none was given up
     assert list(as_completed(abs, [-1])) == [(-1, 1)]
 
 
@@ -431,24 +369,3 @@ def test_a_forked_child_gets_threads_of_its_own():
         [sys.executable, "-c", FORKED], check=True, capture_output=True, text=True, timeout=60
     )
     assert done.stdout.strip() == "0"
-
-
-FAULTS = """
-import resource, torch
-from condensery.machine import keep_freed
-keep_freed()
-for _ in range(3):
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
-    maps = [torch.ones(2**24, dtype=torch.uint8) for _ in range(3)]
-    del maps
-print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
-"""
-
-
-@pytest.mark.slow
-@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="about glibc")
-def test_freed_memory_is_kept_for_whoever_asks_next():
-    done = subprocess.run(
-        [sys.executable, "-c", FAULTS], check=True, capture_output=True, text=True
-    )
-    assert int(done.stdout) < 1000  # of 12288 pages

@@ -1,7 +1,7 @@
-"""What is asked of the machine: tasks side by side, and freed memory kept.
+"""Tasks side by side, one after the other as they end, or aside.
 
 No more threads compute at once than torch has been given (the *hands*), whoever asks for them.
-Knows nothing about what the tasks do, nor what the memory is for.
+Knows nothing about what the tasks do.
 """
 
 from __future__ import annotations
@@ -10,17 +10,14 @@ import os
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from functools import cache, partial
-from threading import Barrier, Condition, Event, Lock, get_ident, local
+from threading import Barrier, Event, Lock, local
 from typing import Any, TypeVar
 
 import torch
 
-__all__ = [
-    "as_completed", "aside", "beside_others", "go_on", "keep_freed", "side_by_side", "threads",
-    "undisturbed", "undivided",
-]  # fmt: skip
+__all__ = ["as_completed", "aside", "go_on", "side_by_side", "threads", "undivided"]
 
 _G = TypeVar("_G")
 _T = TypeVar("_T")
@@ -194,53 +191,6 @@ def undivided(when: bool = True) -> Generator[None]:
         yield
 
 
-class _Floor:
-    """Taken by many threads at once, or by one alone."""
-
-    def __init__(self) -> None:
-        self._changed = Condition()
-        self._many, self._one, self._times = 0, 0, 0
-
-    @contextmanager
-    def alone(self) -> Generator[None]:
-        with self._changed:
-            me = get_ident()
-            self._changed.wait_for(lambda: self._one == me or not (self._one or self._many))
-            self._one, self._times = me, self._times + 1
-        try:
-            yield
-        finally:
-            with self._changed:
-                self._times -= 1
-                self._one = self._one if self._times else 0
-                self._changed.notify_all()
-
-    def __enter__(self) -> None:
-        with self._changed:
-            me = get_ident()
-            self._changed.wait_for(lambda: self._one in (0, me))
-            self._many += 1
-
-    def __exit__(self, *_: object) -> None:
-        with self._changed:
-            self._many -= 1
-            self._changed.notify_all()
-
-
-beside_others = _Floor()
-"""Held while compiled code runs; see ``undisturbed``."""
-
-
-def undisturbed() -> AbstractContextManager[None]:
-    """Held while what all threads share is replaced: by tracing, compiling, or drawing a network.
-
-    A tracer replaces how modules are called, and compiled code refuses to run meanwhile; the
-    constructors of modules draw from one random state. Waits until no other thread holds this or
-    is ``beside_others``, and keeps them waiting; a thread may hold it again, not beside others.
-    """
-    return beside_others.alone()
-
-
 class _Here(local):
     """What this thread is about."""
 
@@ -337,21 +287,8 @@ def _workers(number: int) -> ThreadPoolExecutor:
 
 def _forked() -> None:
     _HANDS.__init__()
-    beside_others.__init__()
     _workers.cache_clear()
 
 
 if hasattr(os, "register_at_fork"):  # threads do not live on in a child
     os.register_at_fork(after_in_child=_forked)
-
-
-@cache
-def keep_freed() -> None:
-    """Let glibc keep up to 64 MB of freed memory for whoever asks next.
-
-    Otherwise it hands feature maps back to the system as soon as they are freed, and each of their
-    pages faults anew at the next use: a fifth of the time. glibc learns from what is freed (the
-    largest mapped block, up to 32 MB) what to keep (twice that), so it is shown one such block,
-    which nothing ever touches. No effect with other allocators.
-    """
-    torch.empty(2**25 - 2**16, dtype=torch.uint8)
