@@ -326,7 +326,14 @@ def test_long_tasks_that_nobody_waits_for_are_given_up(count: int):
     assert next(results) == (0, 0)
     results.close()
     assert sorted(endless.given_up) == list(range(1, count))
-    assert list(side_by_side(lambda _: go_on(), range(9))) == [None] * 9  # none was given up
+    together = threading.Barrier(count)
+
+    def meet(_: int) -> None:
+        together.wait(timeout=10)
+        go_on()
+
+    for _ in range(20):  # on every thread, for none of these was given up
+        assert list(side_by_side(meet, range(count))) == [None] * count
     assert list(as_completed(abs, [-1])) == [(-1, 1)]
 
 

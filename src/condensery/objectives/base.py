@@ -19,7 +19,8 @@ from condensery.types import Examples, Groups, Moment, View
 __all__ = ["Match", "Objective", "target_rows"]
 
 Match = Callable[[Examples, Groups], Tensor]
-"""``(examples, groups) -> losses [group]``, un-reduced; differentiable in ``examples.images``."""
+"""``(examples, groups) -> losses [group]``, un-reduced; differentiable in ``examples.images``.
+Of an objective that ``uses_engine``, it may be called from several threads at once."""
 
 
 class Objective(Protocol):
@@ -29,7 +30,8 @@ class Objective(Protocol):
     """Whether a set holds all classes at once, or one class."""
 
     uses_engine: ClassVar[bool]
-    """Whether the loss is made of what an engine computes; otherwise a fast one gains nothing."""
+    """Whether the loss is made of what an engine computes, without calling a module; otherwise a
+    fast one gains nothing."""
 
     def bind(
         self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
