@@ -7,7 +7,7 @@ stopping.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
@@ -153,16 +153,17 @@ def run_together(
             real = draw(moment, rng=stream(seed, "real", *moment.at)).to(device)
             meanwhile = moment.meanwhile if engine.cuts else None  # others need all threads
             with aside(meanwhile), undivided(engine.cuts):
-                matches = _bound(recipes, world, moment, real, engine)
+                at_once = engine.at_once(real.images)
                 own = partial(
                     step,
                     moment=moment,
-                    matches=matches,
-                    at_once=engine.at_once(real.images),
+                    matches=_bound(recipes, world, moment, real, engine),
+                    at_once=at_once,
                     data=data,
                     seed=seed,
                 )
-                together = tuple(_each(recipes, engine)(own, recipes, now))
+                small = partial(_small, classes=data.classes, engine=engine, at_once=at_once)
+                together = _stepped(own, recipes, now, beside=small)
             now[:] = [progress.state for progress in together]
             yield together
         together = tuple(
@@ -253,16 +254,32 @@ def _bound(
     }
 
 
-def _each(recipes: Sequence[Recipe], engine: Engine) -> Callable[..., Iterable[Progress]]:
-    """``map``; side by side where that is as good: same bits, within memory.
+def _stepped(
+    one: Callable[[Recipe, State], Progress],
+    recipes: Sequence[Recipe],
+    states: Sequence[State],
+    *,
+    beside: Callable[[Recipe], bool],
+) -> tuple[Progress, ...]:
+    """``map``, first of those that go ``beside`` each other: each is cut as it is alone."""
+    pairs = list(zip(recipes, states, strict=True))
+    small = [place for place, recipe in enumerate(recipes) if beside(recipe)]
+    found = dict(
+        zip(small, side_by_side(lambda at: one(*pairs[at]), small, cut=threads()), strict=True)
+    )
+    return tuple(found[at] if at in found else one(*pair) for at, pair in enumerate(pairs))
 
-    A set is cut as it is cut alone. Where memory is bounded, maps of one set alone are held.
+
+def _small(recipe: Recipe, *, classes: int, engine: Engine, at_once: int) -> bool:
+    """Whether a set may be matched beside others.
+
+    Of a large one the maps of a single pass fill the memory that is bounded or usual, and its
+    sweeps are many and long anyway.
     """
-    shared = recipes[0]
-    by_engine = engine.cuts and all(recipe.objective.uses_engine for recipe in recipes)
-    if by_engine and shared.kept is None:
-        return partial(side_by_side, cut=threads())
-    return map
+    together = classes if recipe.objective.joint else 1
+    examples = together * recipe.ipc * recipe.parameterization.images_each
+    engine_only = engine.cuts and recipe.objective.uses_engine
+    return engine_only and recipe.kept is None and examples <= at_once
 
 
 def _projected(recipe: Recipe, stored: Examples) -> Examples:

@@ -7,6 +7,7 @@ from itertools import count
 
 import pytest
 
+from condensery.analytic.blocks import EAGER
 from condensery.comparison import (
     GroupCost,
     contender,
@@ -65,10 +66,17 @@ def test_a_clustering_sampler_is_counted_too(digits, tiny):
     assert found.training == 8 + 2 * 2 * (7 - 1)
 
 
-def test_networks_that_test_are_counted_by_the_images_of_their_batches(digits, tiny):
+@pytest.mark.parametrize(("precision", "at_once"), [("fp32", 1), ("bf16", 2)])
+def test_networks_that_test_are_counted_by_the_images_of_their_batches(
+    digits, tiny, threads, monkeypatch, precision, at_once
+):
+    threads(2)
+    monkeypatch.setattr(estimate, "SWEEP_AFTER", 1)  # compiled in bf16, here by its eager twin
+    monkeypatch.setattr(estimate, "compiler", lambda: "/usr/bin/c++")
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
     data = load_data("digits")
     parts = parts_of(contender("a", base="idc"), digits, tiny, sizes=(1, 2, 3))
-    choices = {"networks": ("convnet2-w4",), "seeds": 3, "precision": "fp32"}
+    choices = {"networks": ("convnet2-w4",), "seeds": 3, "precision": precision}
     subject = Subject(data="digits", ipc=3, method="idc")
     found = evaluation_cost(
         parts,
@@ -81,4 +89,4 @@ def test_networks_that_test_are_counted_by_the_images_of_their_batches(digits, t
     batches = 2 * (10 + 20 + 30) / 64
     tests = 3 * len(data.test) / 256
     assert found.step == {"convnet2-w4": 1.0}
-    assert found.seconds == pytest.approx(0.5 * 3 * (batches + tests))
+    assert found.seconds == pytest.approx(0.5 * 3 * (batches / at_once + tests))

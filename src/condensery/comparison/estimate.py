@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from condensery.comparison.lockstep import Group
@@ -31,7 +32,8 @@ from condensery.data import Data, ImageData
 from condensery.engines import compiler
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.trial import fresh
-from condensery.training import SWEEP_AFTER, Trainer, accuracy
+from condensery.machine import as_completed, threads
+from condensery.training import SWEEP_AFTER, Trainer, accuracy, is_analytic
 
 __all__ = ["EvaluationCost", "GroupCost", "evaluation_cost", "group_cost"]
 
@@ -70,7 +72,8 @@ class EvaluationCost:
     """What testing will take.
 
     Attributes:
-        step: Seconds of one training step on a whole batch, by network.
+        step: Seconds of one training step on a whole batch, by network; of a thread, where every
+            network has one.
         seconds: Of all networks together.
     """
 
@@ -157,15 +160,28 @@ def evaluation_cost(
     for name in choices["networks"]:
         network = fresh(name, few, size=1, seed=0)
         trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
-        step = steps_timed(
-            trainer, images.to(device), labels.to(device), compiled=compiled, seed=0, clock=clock
+        timed = partial(
+            steps_timed,
+            trainer,
+            images.to(device),
+            labels.to(device),
+            compiled=compiled,
+            seed=0,
+            clock=clock,
         )
+        at_once = 1
+        if compiled and is_analytic(network):  # then every network has a thread
+            at_once = threads()
+            ((_, step),) = as_completed(lambda do: do(), [timed])
+        else:
+            step = timed()
         before = clock()
         accuracy(network, few, precision=precision)
         test = (clock() - before) * len(data.test) / len(few)
         found[name if isinstance(name, str) else repr(name)] = step.each
         once = max(0.0, step.first - step.each)
-        seconds += networks * (batches * step.each + len(counted) * test) + once * (left > 0)
+        seconds += networks * (batches * step.each / at_once + len(counted) * test)
+        seconds += once * (left > 0)
     return EvaluationCost(step=found, seconds=seconds)
 
 
