@@ -37,20 +37,46 @@ Source:
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, TypeAlias
+from typing import Any, NamedTuple, TypeAlias
 
 import torch
 from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["EAGER", "Blocks"]
+__all__ = ["EAGER", "Back", "Blocks", "Known", "Moved"]
 
 Map: TypeAlias = Float[Tensor, "example height width channel"]
 Pooled: TypeAlias = Float[Tensor, "example pooled_height pooled_width channel"]
 Statistic: TypeAlias = Float[Tensor, "example channel"]
 _Squares: TypeAlias = Float[Tensor, "example pooled_height pool pooled_width pool channel"]
 _Do: TypeAlias = Callable[..., Any]
+
+
+class Known(NamedTuple):
+    """Of a block, from the way up."""
+
+    mean: Statistic  # of z
+    r: Statistic
+    scale: Tensor
+    shift: Tensor
+
+
+class Back(NamedTuple):
+    """From the way down."""
+
+    dp: Pooled
+    b: Statistic
+    g: Statistic
+
+
+class Moved(NamedTuple):
+    """From the way up along a direction: tangents of the values of these names."""
+
+    z: Map
+    mean: Statistic
+    q: Statistic
+    scale: Statistic | None
 
 
 class Blocks:
@@ -73,78 +99,55 @@ class Blocks:
 
     def forward(
         self, z: Map, relu: bool, pool: int, eps: float, scale: Tensor, shift: Tensor
-    ) -> tuple[Pooled, Statistic, Statistic]:
-        """Give ``p``, ``mean(z)`` and ``r``."""
+    ) -> tuple[Pooled, Known]:
+        """Give ``p``."""
         cut = _Cut(z, pool)
         p, mean, r = self._forward(cut.squares(z), relu, eps, scale, shift)
-        return cut.pooled(p), mean, r
+        return cut.pooled(p), Known(mean, r, scale, shift)
 
-    def backward(
-        self,
-        z: Map,
-        relu: bool,
-        pool: int,
-        mean: Statistic,
-        r: Statistic,
-        scale: Tensor,
-        shift: Tensor,
-        dp: Pooled,
-    ) -> tuple[Map, Statistic, Statistic]:
-        """Give ``dz``, ``b = mean(dy)`` and ``g``, the mean of ``dy`` times the normed ``z``."""
+    def backward(self, z: Map, relu: bool, pool: int, known: Known, dp: Pooled) -> tuple[Map, Back]:
+        """Give ``dz``."""
         cut = _Cut(z, pool)
-        dz, b, g = self._backward(cut.squares(z), relu, mean, r, scale, shift, cut.unpooled(dp))
-        return dz.reshape(z.shape), b, g
+        dz, b, g = self._backward(cut.squares(z), relu, *known, cut.unpooled(dp))
+        return dz.reshape(z.shape), Back(dp, b, g)
 
     def tangent_forward(
         self,
         z: Map,
         relu: bool,
         pool: int,
-        mean: Statistic,
-        r: Statistic,
-        scale: Tensor,
-        shift: Tensor,
+        known: Known,
         z1: Map,
         z2: Map | None,
         scale_: Statistic | None,
         shift_: Statistic | None,
-    ) -> tuple[Pooled, Map, Statistic, Statistic]:
-        """Give ``p'``, ``z' = z1 + z2``, ``mean(z')`` and ``q``.
-
-        A missing part of the direction is zero.
-        """
+    ) -> tuple[Pooled, Moved]:
+        """Give ``p'`` for ``z' = z1 + z2``; a missing part of the direction is zero."""
         cut = _Cut(z, pool)
+        both = cut.squares(z1), None if z2 is None else cut.squares(z2)
         p_, z_, mean_, q = self._tangent_forward(
-            cut.squares(z), relu, mean, r, scale, shift,
-            cut.squares(z1), None if z2 is None else cut.squares(z2), scale_, shift_,
-        )  # fmt: skip
-        return cut.pooled(p_), z1 if z_ is None else z_.reshape(z.shape), mean_, q
+            cut.squares(z), relu, *known, *both, scale_, shift_
+        )
+        z_ = z1 if z_ is None else z_.reshape(z.shape)
+        return cut.pooled(p_), Moved(z_, mean_, q, scale_)
 
     def tangent_backward(
         self,
         z: Map,
         relu: bool,
         pool: int,
-        mean: Statistic,
-        r: Statistic,
-        scale: Tensor,
-        shift: Tensor,
-        dp: Pooled,
-        b: Statistic,
-        g: Statistic,
-        z_: Map,
-        mean_: Statistic,
-        q: Statistic,
-        scale_: Statistic | None,
+        known: Known,
+        back: Back,
+        moved: Moved,
         dp1: Pooled,
         dp2: Pooled | None,
     ) -> Map:
         """Give ``dz'`` for ``dp' = dp1 + dp2``."""
         cut = _Cut(z, pool)
-        dz_ = self._tangent_backward(
-            cut.squares(z), relu, mean, r, scale, shift, cut.unpooled(dp), b, g,
-            cut.squares(z_), mean_, q, scale_, cut.unpooled(dp1), cut.unpooled(dp2),
-        )  # fmt: skip
+        back = back._replace(dp=cut.unpooled(back.dp))
+        moved = moved._replace(z=cut.squares(moved.z))
+        both = cut.unpooled(dp1), cut.unpooled(dp2)
+        dz_ = self._tangent_backward(cut.squares(z), relu, *known, *back, *moved, *both)
         return dz_.reshape(z.shape)
 
     def gate(self, z: Map, relu: bool, pool: int, x1: Map, x2: Map | None) -> Pooled:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor
 
 from condensery.analytic import plan
-from condensery.analytic.blocks import Blocks
+from condensery.analytic.blocks import Back, Blocks, Known, Moved
 from condensery.analytic.maps import LinearMap
 
 __all__ = ["Along", "Gated", "Mapped", "Mean", "Normed", "Parts", "Piece", "Step", "Sum", "total"]
@@ -153,31 +153,28 @@ class Normed(Step):
     shift: Tensor
     blocks: Blocks
     z: Tensor = field(init=False)  # its input
-    known: tuple[Tensor, Tensor, Tensor, Tensor] = field(init=False)  # mean(z), r, scale, shift
-    back: tuple[Tensor, Tensor, Tensor] = field(init=False)  # dp, b, g
-    moved: tuple[Tensor, Tensor, Tensor, Tensor | None] = field(init=False)  # z', mean, q, scale'
+    known: Known = field(init=False)
+    back: Back = field(init=False)
+    moved: Moved = field(init=False)
 
     def up(self, *maps: Tensor) -> Tensor:
         """``p``, by ``blocks.forward``."""
         (self.z,) = maps
-        p, mean, r = self.blocks.forward(*self._at, self.node.eps, self.scale, self.shift)
-        self.known = (mean, r, self.scale, self.shift)
+        p, self.known = self.blocks.forward(*self._at, self.node.eps, self.scale, self.shift)
         return p
 
     def down(self, d: Tensor, *, pull: bool) -> tuple[Tensor, ...]:
         """``dz``, by ``blocks.backward``."""
         del pull
-        dz, b, g = self.blocks.backward(*self._at, *self.known, d)
-        self.back = (d, b, g)
+        dz, self.back = self.blocks.backward(*self._at, self.known, d)
         return (dz,)
 
     def weigh(self, rows: slice, names: Collection[str]) -> dict[str, Tensor]:
         """``dscale = sum(dy n)``, ``dshift = sum(dy)``."""
         pixels = self.z.shape[1] * self.z.shape[2]
-        _, b, g = self.back
         return {
             name: mean[rows].sum(dim=0) * pixels
-            for name, mean in ((self.node.scale, g), (self.node.shift, b))
+            for name, mean in ((self.node.scale, self.back.g), (self.node.shift, self.back.b))
             if name is not None and name in names
         }
 
@@ -186,21 +183,15 @@ class Normed(Step):
         scale_, shift_ = along.per_example(self.node.scale), along.per_example(self.node.shift)
         (own,) = parts
         z1, z2 = _two(own) if own else (torch.zeros_like(self.z), None)
-        p_, z_, mean_, q = self.blocks.tangent_forward(
-            *self._at, *self.known, z1, z2, scale_, shift_
-        )
-        self.moved = (z_, mean_, q, scale_)
+        p_, self.moved = self.blocks.tangent_forward(*self._at, self.known, z1, z2, scale_, shift_)
         return [p_]
 
     def tangent_down(self, parts: Parts) -> tuple[Parts, ...]:
         """``dz'``, by ``blocks.tangent_backward``."""
-        return (
-            [
-                self.blocks.tangent_backward(
-                    *self._at, *self.known, *self.back, *self.moved, *_two(parts)
-                )
-            ],
+        dz_ = self.blocks.tangent_backward(
+            *self._at, self.known, self.back, self.moved, *_two(parts)
         )
+        return ([dz_],)
 
     @property
     def _at(self) -> tuple[Tensor, bool, int]:
