@@ -9,7 +9,7 @@ from torch import nn
 from condensery.analytic.plan import plan
 from condensery.analytic.stem import Stem
 from condensery.analytic.steps import Piece
-from condensery.analytic.sweep import Swept, Weights, sweep
+from condensery.analytic.sweep import Swept, Weights, rise, sweep
 from condensery.rng import global_stream, stream
 
 FIRST = {
@@ -20,6 +20,7 @@ FIRST = {
     "without scale, shift and ReLU": (
         nn.Conv2d(3, 40, 3), nn.InstanceNorm2d(40), nn.AvgPool2d(3)
     ),
+    "with patches that fill a tile": (nn.Conv2d(32, 40, 1), nn.GroupNorm(40, 40), nn.ReLU()),
     "with many patches": (nn.Conv2d(2, 60, 5, padding=2), nn.GroupNorm(60, 60), nn.ReLU()),
 }  # fmt: skip
 
@@ -62,6 +63,20 @@ def test_gradients_of_every_piece_are_those_of_the_two_steps(first: str):
         assert one.keys() == other.keys()
         for name, gradient in other.items():
             torch.testing.assert_close(one[name], gradient, rtol=1e-9, atol=1e-12, msg=name)
+
+
+def test_an_image_of_one_colour_has_no_variance_that_rounding_makes_negative():
+    conv = nn.Conv2d(3, 32, 1)  # no border, so that each of its maps is one number
+    net = network((conv, nn.GroupNorm(32, 32), nn.ReLU())).float()
+    images = torch.linspace(10, 300, 8)[:, None, None, None].expand(-1, 3, 8, 8)
+    with torch.no_grad():
+        weights = Weights.of(net, plan(net), like=images)
+        last, (stem, *_) = rise(weights, images, still=True)
+
+    assert isinstance(stem, Stem)
+    var = (stem.w * stem.mw).sum(dim=1) - stem.mean * stem.mean
+    assert (var < -stem.norm.eps).any()  # it does
+    assert last.isfinite().all()
 
 
 def test_only_what_is_asked_for_is_weighed():

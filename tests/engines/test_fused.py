@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shutil
+import weakref
 
 import pytest
 import torch
@@ -217,12 +218,39 @@ def test_a_budget_of_memory_decides_what_is_kept_and_never_the_result():
     with pytest.raises(ConfigError, match=r"memory = 10 bytes, but a single image leaves") as error:
         Fused().within(10, net, one, label)
     least = int(re.findall(r"at least ([\d,]+)", str(error.value))[0].replace(",", ""))
+    with pytest.raises(ConfigError, match="a single image leaves"):
+        Fused().within(least - 1, net, one, label)
     small = Fused().within(least, net, one, label)
     assert (small.batch, small.kept) == (1, 0)
     large = Fused().within(100 * least, net, one, label)
     assert (large.batch, large.kept) == (32, 2 * (100 - 32))
     member, names = full_and_prefix(labels), kernels(net)
     assert max(compare(small, net, images, labels, member, names, squared)) < 1e-10
+
+
+def test_a_budget_is_told_without_compiling(monkeypatch):
+    def refused():
+        raise AssertionError
+
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", refused)
+    net, images, labels = world()
+    assert Fused(compile=True).within(10**7, net, images[:1], labels[:1]).compile
+
+
+def test_maps_of_a_sweep_are_let_go_of_before_the_next_goes_down(threads, monkeypatch):
+    threads(1)
+    net, images, labels = world()
+    down = fused.image_gradient
+    alive, before = [], []
+
+    def watched(trace, along):
+        alive.append(sum(other() is not None for other in before))
+        before.append(weakref.ref(trace.probabilities))
+        return down(trace, along)
+
+    monkeypatch.setattr(fused, "image_gradient", watched)
+    compare(Fused(batch=3), net, images, labels, full_and_prefix(labels), kernels(net), squared)
+    assert alive == [0] * 4
 
 
 @pytest.mark.parametrize("examples_per_class", [2, 5])

@@ -263,8 +263,7 @@ class _Gradients(torch.autograd.Function):
         ctx: Any,  # noqa: ANN401
         *upstream: Tensor,
     ) -> tuple[Tensor, None]:
-        found: Tensor = ctx.job.image_gradient(upstream, ctx.images, ctx.traces)
-        return found.to(ctx.images.dtype), None
+        return ctx.job.image_gradient(upstream, ctx.images, ctx.traces), None
 
 
 class _Features(torch.autograd.Function):
@@ -272,7 +271,7 @@ class _Features(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, images: Tensor, weights: Weights, batch: int) -> Tensor:  # noqa: ANN401
-        ctx.dtype, keep = images.dtype, ctx.needs_input_grad[0]
+        keep = ctx.needs_input_grad[0]
 
         def one(part: Tensor) -> tuple[Tensor, tuple[list[Step], torch.Size, torch.dtype] | None]:
             last, steps = rise(weights, part, still=not keep)
@@ -295,4 +294,4 @@ class _Features(torch.autograd.Function):
             return fall(steps, d)
 
         parts = upstream.split([shape[0] for _, shape, _ in ctx.ups])
-        return torch.cat(list(side_by_side(one, ctx.ups, parts))).to(ctx.dtype), None, None
+        return torch.cat(list(side_by_side(one, ctx.ups, parts))), None, None
