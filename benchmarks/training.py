@@ -32,6 +32,7 @@ its gradient took 349 ms instead of 466, ours 63 instead of 86 (prototype of our
 
     python benchmarks/training.py                             # network update, CIFAR-10 shape
     python benchmarks/training.py --what evaluation           # train on IPC 10, test on 10,000
+    python benchmarks/training.py --what experts --variants "reference,sweep bf16" --threads 2
     python benchmarks/training.py --shape fashion --threads 2 --steps 4
 """
 
@@ -43,7 +44,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
-from itertools import islice
+from itertools import count, islice
 from typing import Any
 
 import torch
@@ -51,6 +52,7 @@ from torch import nn
 
 from condensery.augment import PerExample
 from condensery.data import ImageData
+from condensery.experts import Buffer, Schooling
 from condensery.machine import as_completed
 from condensery.networks import build
 from condensery.networks.convnet import ConvNet
@@ -101,8 +103,8 @@ class Setting:
             forward += layer
             backward += layer if inputs == self.channels else 2 * layer
             inputs, side = width, side // 2
-        images = STEPS * 64 if what == "update" else LENGTH * POOL / 7
-        tested = 0 if what == "update" else TEST
+        images = {"update": STEPS * 64, "evaluation": LENGTH * POOL / 7, "experts": 4 * 256}[what]
+        tested = TEST if what == "evaluation" else 0
         return (images * (forward + backward) + tested * forward) / (PEAK * threads)
 
     def fresh(self) -> nn.Module:
@@ -180,6 +182,23 @@ class Trial:
         accuracy(self._trainer.network, self._test, **VARIANTS[self._name])
 
 
+def experts(setting: Setting, name: str, *, steps: int = 4) -> Callable[[], float]:
+    """An epoch of ``steps`` steps of one expert more a call and thread; gives the seconds of one.
+
+    Where experts have a thread each, as many are trained as there are threads.
+    """
+    schooling = Schooling(network=setting.network, steps=steps, **VARIANTS[name])
+    buffer, epochs = Buffer(schooling, setting.data, None), count(1)
+    together = range(buffer.at_once() or 1)
+
+    def run() -> float:
+        started = clock()
+        list(buffer.make(together, next(epochs)))
+        return (clock() - started) / len(together)
+
+    return run
+
+
 def clock() -> float:
     """CPU seconds of the process on one thread, wall seconds on several."""
     return time.process_time() if torch.get_num_threads() == 1 else time.perf_counter()
@@ -227,10 +246,13 @@ def evaluation(rounds: int) -> dict[str, Any]:
     return _record("evaluation", interleaved(trial, Setting("cifar"), names, rounds))
 
 
+WHAT = {"update": update, "evaluation": trial, "experts": experts}
+
+
 def main() -> None:
     """Read the command line and run."""
     parser = argparse.ArgumentParser(description="Time network training with every twin.")
-    parser.add_argument("--what", choices=("update", "evaluation"), default="update")
+    parser.add_argument("--what", choices=WHAT, default="update")
     parser.add_argument("--shape", choices=SHAPES, default="cifar")
     parser.add_argument("--steps", type=int, default=STEPS, help="of an update that are run")
     parser.add_argument("--rounds", type=int, default=5)
@@ -240,7 +262,9 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     setting = Setting(options.shape)
     names = options.variants.split(",")
-    what = partial(update, steps=options.steps) if options.what == "update" else trial
+    what = WHAT[options.what]
+    if what is update:
+        what = partial(update, steps=options.steps)
     seconds = interleaved(what, setting, names, options.rounds)
     limit = setting.limit(options.what, options.threads)
     print(f"{'variant':24} {'s':>8} {'(min':>8}-{'max)':>8} {'ratio':>6} {'of the limit':>12}")

@@ -229,6 +229,28 @@ def test_what_the_user_says_about_the_machine_stands(larger):
     assert (recipe.compiled, recipe.precision, recipe.engine) == (False, "fp32", "one-pass")
 
 
+def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(larger, monkeypatch):
+    def chosen(network=None, **said):
+        settings = {"trajectories": "3", "steps": "20", **said}
+        settings = {f"schedule.{key}": value for key, value in settings.items()}
+        choices = {"ipc": 2, "preset": "quick", "sizes": None, "network": network}
+        found = resolve(larger, method="mtt", settings=settings, **choices)
+        assert (found.compiled, found.precision) == (False, "fp32")
+        return found.schedule.compiled, found.schedule.precision
+
+    choosing = sys.modules["condensery.engines.choose"]
+    monkeypatch.setattr(choosing, "compiler", lambda: "g++")
+    monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
+    assert chosen() == (True, "bf16")  # 3 experts of 5 epochs
+    assert chosen(steps="19") == (False, "fp32")
+    assert chosen(precision="fp32") == (True, "fp32")
+    assert chosen(network="resnetap10") == (False, "fp32")
+    monkeypatch.setattr("condensery.api.native_bf16", lambda _: False)
+    assert chosen() == (True, "fp32")
+    monkeypatch.setattr(choosing, "compiler", lambda: None)
+    assert chosen() == (False, "fp32")
+
+
 def test_an_accelerator_takes_all_classes_at_once(larger):
     choices = {"method": "mdc", "ipc": 2, "preset": "smoke", "sizes": None, "network": None}
     on_gpu = resolve(larger, **choices, settings={}, device="cuda")

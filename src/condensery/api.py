@@ -5,6 +5,7 @@ Knows nothing about files or terminals: whoever iterates decides about these.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -24,6 +25,7 @@ from condensery.methods import recipe_for
 from condensery.progress import Progress, State
 from condensery.recipe import PARTS, Recipe, changed, to_json
 from condensery.schedules import Experts
+from condensery.training import SWEEP_AFTER, is_analytic
 
 __all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
 
@@ -202,7 +204,8 @@ def resolve(
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
     for key, value in _suited(recipe, data, device).items():
-        recipe = recipe if key in settings else replace(recipe, **{key: value})
+        if key not in settings:
+            recipe = changed(recipe, key, value if isinstance(value, str) else json.dumps(value))
     return settled(recipe, data)
 
 
@@ -210,19 +213,28 @@ def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
     """What the machine decides where the user does not; the recipe records it.
 
     A run long enough to earn compiling back is compiled, and then in bfloat16 where the processor
-    multiplies it (docs/performance.md has sets made in both). A CPU matches class by class, which
-    its caches like; an accelerator all classes at once.
+    multiplies it (docs/performance.md has sets made in both). So is the training of experts. A CPU
+    matches class by class, which its caches like; an accelerator all classes at once.
     """
     updates = recipe.iterations * recipe.schedule.inner
     compiled = recipe.objective.uses_engine and pays_to_compile(
         _network(recipe, data), side=data.side, updates=updates
     )
     alone = torch.device(device).type == "cpu"
-    return {
+    suited = {
         "compiled": compiled,
         "precision": "bf16" if compiled and native_bf16(device) else "fp32",
         "classes_per_pass": 1 if alone else data.classes,
     }
+    if isinstance(recipe.schedule, Experts):
+        network, steps = _network(recipe, data), recipe.schedule.network_steps(len(data))
+        swept = alone and is_analytic(network) and steps >= SWEEP_AFTER
+        swept = swept and pays_to_compile(network, side=data.side, updates=steps)
+        suited |= {
+            "schedule.compiled": swept,
+            "schedule.precision": "bf16" if swept and native_bf16(device) else "fp32",
+        }
+    return suited
 
 
 def settled(recipe: Recipe, data: ImageData) -> Recipe:

@@ -66,6 +66,23 @@ def test_a_clustering_sampler_is_counted_too(digits, tiny):
     assert found.training == 8 + 2 * 2 * (7 - 1)
 
 
+@pytest.mark.parametrize(("compiled", "at_once"), [("false", 1), ("true", 2)])
+def test_steps_of_experts_are_counted_by_how_many_are_trained_at_once(
+    digits, tiny, threads, monkeypatch, compiled, at_once
+):
+    threads(2)
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    settings = {"trajectories": "4", "latest": "2", "span": "1", "steps": "3", "compiled": compiled}
+    asked = tuple((f"schedule.{key}", value) for key, value in settings.items())
+    asked = (("iterations", "1"), *asked)
+    parts = parts_of(
+        contender("mtt", base="idc"), digits, replace(tiny, settings=asked), sizes=(3,)
+    )
+    (group,) = groups(run for part in parts for run in part.runs)
+    found = group_cost(group, digits, seed=0, clock=ticking())
+    assert found.training == 4 * 2 * 3 / at_once
+
+
 @pytest.mark.parametrize(("precision", "at_once"), [("fp32", 1), ("bf16", 2)])
 def test_networks_that_test_are_counted_by_the_images_of_their_batches(
     digits, tiny, threads, monkeypatch, precision, at_once

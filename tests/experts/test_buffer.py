@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from threading import Barrier, get_ident
 
 import pytest
 import torch
 from safetensors import safe_open
 
+from condensery.analytic.blocks import EAGER
 from condensery.augment import Identity
 from condensery.data import ImageData
 from condensery.data.whitening import whitened
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
 from condensery.experts import Buffer, Schooling, buffer, files, loaded, opened
+from condensery.machine import as_completed
+from condensery.machine import threads as threads_to_cut
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, real_batches
@@ -50,7 +54,7 @@ def same(found, expected):
 
 
 def made(experts, number=2, epochs=3):
-    return list(experts.make(number, epochs))
+    return list(experts.make(range(number), epochs))
 
 
 @pytest.fixture
@@ -105,7 +109,7 @@ def test_experts_differ_and_another_seed_gives_others(data, whole):
 
 def test_a_stopped_training_goes_on_with_what_is_missing(data, whole, tmp_path):
     folder = tmp_path / "stopped"
-    training = Buffer(SCHOOLING, data, folder).make(2, 3)
+    training = Buffer(SCHOOLING, data, folder).make(range(2), 3)
     for _ in range(4):
         next(training)
     training.close()  # in the first epoch of the second expert
@@ -138,7 +142,7 @@ def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path,
 def test_a_kill_costs_no_more_than_the_time_between_two_writings(data, tmp_path, monkeypatch):
     monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
     experts = Buffer(SCHOOLING, data, tmp_path)
-    training = experts.make(1, 3)
+    training = experts.make([0], 3)
     for epoch in (1, 2):
         next(training)
         assert experts.epochs(0) == epoch  # while the generator still hangs
@@ -165,6 +169,7 @@ def test_a_file_says_what_it_is_of(whole):
         ({"network": "convnet2-w5"}, "network is 'convnet2-w4' there and 'convnet2-w5' here"),
         ({"seed": 4}, "seed is 3 there and 4 here"),
         ({"steps": 7}, "steps is 0 there and 7 here"),
+        ({"compiled": True}, "compiled is False there and True here"),
         ({"precision": "bf16"}, "precision is 'fp32' there and 'bf16' here"),
         ({"training": replace(TRAINING, lr=0.01)}, r"training\.lr is 0\.05 there and 0\.01 here"),
     ],
@@ -245,6 +250,96 @@ def test_too_much_for_the_memory_asks_for_a_folder(data, tmp_path):
     with pytest.raises(ConfigError, match=r"GB, too much.*schedule\.buffer=FOLDER"):
         Buffer(SCHOOLING, data, None).missing(10**6, 100)
     assert Buffer(SCHOOLING, data, tmp_path).missing(100, 100) == 10**4
+
+
+@pytest.fixture
+def swept(data, monkeypatch):
+    """Buffers of experts that compiled sweeps train, here by their eager twin."""
+    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    schooling = replace(SCHOOLING, compiled=True, precision="bf16")
+    return lambda folder=None: Buffer(schooling, data, folder)
+
+
+def test_compiled_experts_have_a_thread_each_and_the_same_bits_on_any_number(
+    swept, threads, monkeypatch
+):
+    after, seen = Schooling.after, set()
+
+    def watched(self, *given, **named):
+        seen.add((get_ident(), threads_to_cut()))
+        return after(self, *given, **named)
+
+    monkeypatch.setattr(Schooling, "after", watched)
+    found = []
+    for number in (1, 2):
+        threads(number)
+        experts = swept()
+        log = made(experts, 3, 2)
+        assert sorted((m.index, m.epoch) for m in log) == [(i, e) for i in range(3) for e in (1, 2)]
+        found.append([everything(experts, index, 2) for index in range(3)])
+    threads(2)
+    drawn = swept()
+    list(drawn.make([1], 2))
+    same(everything(drawn, 1, 2), found[0][1])
+    for one, other in zip(*found, strict=True):
+        same(one, other)
+    assert {cut for _, cut in seen} == {1}
+
+
+def test_two_compiled_experts_are_trained_at_the_same_time(swept, threads, monkeypatch):
+    threads(2)
+    after, together = Schooling.after, Barrier(2)
+
+    def meeting(self, *given, **named):
+        together.wait(timeout=10)
+        return after(self, *given, **named)
+
+    monkeypatch.setattr(Schooling, "after", meeting)
+    assert len(made(swept(), 2, 2)) == 4
+
+
+def test_compiled_experts_that_are_stopped_keep_their_epochs_and_go_on(swept, threads, tmp_path):
+    threads(2)
+    whole, stopped = swept(tmp_path / "whole"), swept(tmp_path / "stopped")
+    made(whole, 3, 3)
+    training = stopped.make(range(3), 3)
+    told = [next(training) for _ in range(3)]
+    training.close()
+    for index in range(3):
+        of_it = [m.epoch for m in told if m.index == index]
+        assert stopped.epochs(index) >= max(of_it, default=-1)
+    made(stopped, 3, 3)
+    for path in whole.folder.iterdir():
+        assert (stopped.folder / path.name).read_bytes() == path.read_bytes()
+
+
+def test_an_epoch_that_nobody_waits_for_is_given_up(data, threads):
+    threads(2)
+    schooling, over = replace(SCHOOLING, steps=3000), []
+
+    def task(long):
+        if long:
+            schooling.after(data, schooling.first(data, 0), index=0, epoch=1)
+            over.append(long)
+
+    results = as_completed(task, [False, True])
+    next(results)
+    results.close()
+    assert not over
+
+
+def test_other_experts_have_all_threads(data, threads, monkeypatch):
+    threads(2)
+    seen = set()
+    after = Schooling.after
+
+    def watched(self, *given, **named):
+        seen.add((get_ident(), threads_to_cut()))
+        return after(self, *given, **named)
+
+    monkeypatch.setattr(Schooling, "after", watched)
+    made(Buffer(SCHOOLING, data, None), 2, 1)
+    assert seen == {(get_ident(), 2)}
 
 
 def test_a_diverging_expert_is_named(data):

@@ -7,13 +7,14 @@ import subprocess
 import sys
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 
 import pytest
 import torch
 
 from condensery.machine import (
     as_completed,
+    as_they_come,
     aside,
     go_on,
     side_by_side,
@@ -356,6 +357,56 @@ def test_where_no_hand_is_free_long_tasks_are_done_by_whoever_asks(count: int):
         return sorted(found for _, found in as_completed(abs, range(number)))
 
     assert list(side_by_side(task, range(4))) == [[], [0], [0, 1], [0, 1, 2]]
+
+
+class Staged:
+    """Tasks of three stages each: which were begun, which are over, who was at it together."""
+
+    def __init__(self) -> None:
+        self.begun: set[int] = set()
+        self.over: list[int] = []
+        self.most = 0
+
+    def __call__(self, number: int) -> Generator[tuple[int, int, int]]:
+        self.begun.add(number)
+        try:
+            for stage in range(3):
+                self.most = max(self.most, len(self.begun) - len(self.over))
+                yield number, stage, hands()
+        finally:
+            self.over.append(number)
+
+
+def test_stages_of_a_task_come_in_order_and_few_tasks_are_open(count: int):
+    staged = Staged()
+    found = list(as_they_come(staged(number) for number in range(5)))
+    for number in range(5):
+        assert [own for own in found if own[0] == number] == [(number, n, 1) for n in range(3)]
+    assert sorted(staged.over) == list(range(5))
+    assert staged.most == count
+
+
+def test_tasks_are_closed_when_nobody_asks_for_more(count: int):
+    staged = Staged()
+    found = as_they_come(staged(number) for number in range(5))
+    next(found)
+    assert staged.over == []
+    found.close()
+    assert sorted(staged.over) == sorted(staged.begun)
+    assert len(staged.begun) <= count
+
+
+def test_a_task_is_closed_when_another_fails(count: int):
+    staged = Staged()
+
+    def failing() -> Generator[tuple[int, int, int]]:
+        yield 9, 0, 0
+        raise ValueError("second stage")
+
+    with pytest.raises(ValueError, match="second stage"):
+        list(as_they_come([failing(), *(staged(number) for number in range(5))]))
+    assert sorted(staged.over) == sorted(staged.begun)
+    assert len(staged.begun) <= count
 
 
 FORKED = """

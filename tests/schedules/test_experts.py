@@ -46,7 +46,7 @@ def the_moment(schedule, outer, world):
 def test_every_moment_is_a_start_of_an_expert_and_its_target_a_span_later(data, world):
     schooling = Schooling(network="convnet2-w4", training=TRAINING, steps=2, seed=5)
     known = Buffer(schooling, data, None)
-    list(known.make(2, 4))
+    list(known.make(range(2), 4))
     found = set()
     for outer in range(30):
         moment = the_moment(SHORT, outer, world)

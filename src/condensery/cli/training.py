@@ -33,7 +33,8 @@ def train(order: Order, *, left: float | None = None) -> float:
     if not missing:
         return 0.0
     total = order.experts * order.epochs
-    with live("experts", total=total, done=total - missing, unit="epoch") as show:
+    done, at_once = total - missing, order.at_once
+    with live("experts", total=total, done=done, unit="epoch", at_once=at_once) as show:
         for made in order:
             spent = time.monotonic() - begin
             rest = None if left is None else left - spent

@@ -22,6 +22,7 @@ from condensery.comparison.pace import (
     clusterings,
     examples_of,
     matching,
+    on_a_thread,
     schooling,
     some,
     step_seconds,
@@ -32,7 +33,7 @@ from condensery.data import Data, ImageData
 from condensery.engines import compiler
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.trial import fresh
-from condensery.machine import as_completed, threads
+from condensery.machine import threads
 from condensery.training import SWEEP_AFTER, Trainer, accuracy, is_analytic
 
 __all__ = ["EvaluationCost", "GroupCost", "evaluation_cost", "group_cost"]
@@ -115,7 +116,7 @@ def group_cost(
     need, training, once = schooling(smallest, data), 0.0, max(0.0, least.first - least.each)
     if need is not None and need.steps:
         step = step_seconds(smallest, need, data, seed=seed, device=device, clock=clock)
-        training = need.steps * step.each
+        training = need.steps * step.each / (need.at_once or 1)
         once += max(0.0, step.first - step.each)
     if again := clusterings(smallest.recipe):
         found = clustering(smallest, data, seed=seed, device=device, clock=clock)
@@ -172,7 +173,7 @@ def evaluation_cost(
         at_once = 1
         if compiled and is_analytic(network):  # then every network has a thread
             at_once = threads()
-            ((_, step),) = as_completed(lambda do: do(), [timed])
+            step = on_a_thread(timed)
         else:
             step = timed()
         before = clock()

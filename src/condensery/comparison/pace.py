@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import repeat
 
 import torch
@@ -17,6 +18,7 @@ from condensery.comparison.lockstep import begin
 from condensery.comparison.runs import Run
 from condensery.data import ImageData
 from condensery.loop import networks_of, run_together
+from condensery.machine import as_completed
 from condensery.parameterizations import MultiFormation
 from condensery.recipe import Recipe
 from condensery.rng import stream
@@ -32,6 +34,7 @@ __all__ = [
     "clusterings",
     "examples_of",
     "matching",
+    "on_a_thread",
     "schooling",
     "some",
     "step_seconds",
@@ -73,6 +76,7 @@ class Schooling:
         batch: Images of a step.
         precision: Of it.
         compiled: Whether it is compiled.
+        at_once: Networks in training at the same time, a thread each; None: one, with all threads.
     """
 
     training: SGDTraining
@@ -80,6 +84,7 @@ class Schooling:
     batch: int
     precision: str
     compiled: bool
+    at_once: int | None = None
 
 
 def examples_of(run: Run, data: ImageData) -> int:
@@ -121,7 +126,7 @@ def clusterings(recipe: Recipe) -> int:
 def schooling(run: Run, data: ImageData) -> Schooling | None:
     """The network training of a run; ``None`` where there is none that can be told apart."""
     recipe, schedule = run.recipe, run.recipe.schedule
-    precision, compiled = recipe.precision, recipe.compiled
+    precision, compiled, at_once = recipe.precision, recipe.compiled, None
     if isinstance(schedule, Redraw):
         steps = recipe.iterations * (schedule.pretrain + (schedule.inner - 1) * schedule.steps)
         batch = schedule.training.batch
@@ -132,9 +137,9 @@ def schooling(run: Run, data: ImageData) -> Schooling | None:
         steps = recipe.iterations * (schedule.inner - 1) * schedule.epochs * an_epoch
     elif isinstance(schedule, Experts):
         batch = schedule.training.batch
-        an_epoch = schedule.steps or -(-len(data) // batch)
-        steps = schedule.trajectories * schedule.epochs * an_epoch
-        precision, compiled = schedule.precision, False
+        steps = schedule.network_steps(len(data))
+        precision, compiled = schedule.precision, schedule.compiled
+        at_once = schedule.order(data, network=recipe.network).buffer.at_once()
     else:
         return None
     return Schooling(
@@ -143,17 +148,19 @@ def schooling(run: Run, data: ImageData) -> Schooling | None:
         batch=batch,
         precision=precision,
         compiled=compiled,
+        at_once=at_once,
     )
 
 
 def step_seconds(
     run: Run, need: Schooling, data: ImageData, *, seed: int, device: str, clock: Clock
 ) -> Timed:
-    """A network step of a run, on real images."""
+    """A network step of a run, on real images; of a thread, where every network has one."""
     network = networks_of(run.recipe, data)(seed=seed, path=("pace",)).to(device)
     trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
     images, labels = some(data, need.batch, seed=seed)
-    return steps_timed(
+    timed = partial(
+        steps_timed,
         trainer,
         images.to(device),
         labels.to(device),
@@ -161,6 +168,13 @@ def step_seconds(
         seed=seed,
         clock=clock,
     )
+    return timed() if need.at_once is None else on_a_thread(timed)
+
+
+def on_a_thread(timed: Callable[[], Timed]) -> Timed:
+    """As long as it takes a network that is trained beside others."""
+    ((_, found),) = as_completed(lambda do: do(), [timed])
+    return found
 
 
 def some(data: ImageData, many: int, *, seed: int) -> tuple[Tensor, Tensor]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.experts import files
 from condensery.experts.schooling import Parameters, Schooling
+from condensery.machine import as_they_come, threads
 
 __all__ = ["Buffer", "Made", "Order", "opened"]
 
@@ -85,6 +86,10 @@ class Buffer:
                 "schedule.buffer=FOLDER), or take fewer (schedule.trajectories)."
             )
 
+    def at_once(self, device: str = "cpu") -> int | None:
+        """Experts in training at the same time, a thread each; None: one, which has all threads."""
+        return threads() if self._schooling.swept(self._data, device=device) else None
+
     def missing(self, experts: int, epochs: int) -> int:
         """Epochs that are still to be trained until ``make`` has done its work.
 
@@ -95,19 +100,25 @@ class Buffer:
         self.check_memory(experts, epochs)
         return sum(max(0, epochs - max(0, self.epochs(index))) for index in range(experts))
 
-    def make(self, experts: int, epochs: int, *, device: str = "cpu") -> Iterator[Made]:
-        """Train what is missing of experts 0 to ``experts - 1``.
+    def make(self, experts: Iterable[int], epochs: int, *, device: str = "cpu") -> Iterator[Made]:
+        """Train what is missing of some experts, to ``epochs`` epochs at least.
 
-        Whoever stops iterating, or is interrupted, keeps all epochs that are complete.
+        Those that compiled sweeps train have a thread each, so that their bits do not depend on the
+        number of threads. Whoever stops iterating, or is interrupted, keeps all epochs that are
+        complete.
         """
-        for index in range(experts):
-            yield from self.grow(index, epochs, device=device)
-
-    def grow(self, index: int, epochs: int, *, device: str = "cpu") -> Iterator[Made]:
-        """Train what is missing of one expert, to ``epochs`` epochs at least."""
-        known = self.epochs(index)
-        if known >= epochs:
+        wanting = [index for index in experts if self.epochs(index) < epochs]
+        if not wanting:
             return
+        ways = (self._grow(index, epochs, device=device) for index in wanting)
+        if self.at_once(device) is not None:
+            yield from as_they_come(ways)
+        else:
+            for way in ways:
+                yield from way
+
+    def _grow(self, index: int, epochs: int, *, device: str) -> Generator[Made]:
+        known = self.epochs(index)
         first = known < 0
         snapshots, losses = (
             ([self._schooling.first(self._data, index)], []) if first else self._read(index)
@@ -134,7 +145,7 @@ class Buffer:
                 self._keep(index, snapshots, losses)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
-        """Parameters of an expert after so many epochs; ``grow`` has made them.
+        """Parameters of an expert after so many epochs; ``make`` has made them.
 
         Raises:
             ArtifactError: If the file of the expert is damaged; it is verified once.
@@ -187,13 +198,18 @@ class Order:
 
     def __iter__(self) -> Iterator[Made]:
         """One ``Made`` an epoch that is trained."""
-        return self.buffer.make(self.experts, self.epochs, device=self.device)
+        return self.buffer.make(range(self.experts), self.epochs, device=self.device)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
         """Parameters of expert ``index`` after so many epochs; trains it if it is missing."""
-        for _ in self.buffer.grow(index, self.epochs, device=self.device):
+        for _ in self.buffer.make([index], self.epochs, device=self.device):
             pass
         return self.buffer.snapshots(index, *numbers)
+
+    @property
+    def at_once(self) -> int:
+        """How many are in training at the same time."""
+        return min(self.buffer.at_once(self.device) or 1, self.experts)
 
     def check(self) -> None:
         """Refuse a buffer that cannot serve, and train nothing; see ``Buffer.missing``."""

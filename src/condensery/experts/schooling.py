@@ -18,8 +18,9 @@ from condensery import networks
 from condensery.augment import PerExample
 from condensery.data import ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
+from condensery.machine import go_on
 from condensery.rng import stream
-from condensery.training import SGDTraining, Trainer, real_batches
+from condensery.training import SGDTraining, Trainer, is_analytic, real_batches
 
 __all__ = ["EXPERT_TRAINING", "Parameters", "Schooling", "loaded"]
 
@@ -47,6 +48,7 @@ class Schooling:
         steps: Network steps of an epoch; 0 is one pass over the data.
         seed: Of the experts, apart from that of whoever uses them.
         precision: ``"fp32"`` or ``"bf16"``.
+        compiled: Whether training is compiled; see ``Trainer``.
 
     Source:
         Cazenavette et al. 2022 (MTT), expert trajectories, as the released code trains them.
@@ -58,6 +60,7 @@ class Schooling:
     steps: int = 0
     seed: int = 0
     precision: str = "fp32"
+    compiled: bool = False
 
     def __post_init__(self) -> None:
         for name in ("steps", "seed"):
@@ -80,8 +83,13 @@ class Schooling:
             "steps": self.steps,
             "seed": self.seed,
             "precision": self.precision,
+            "compiled": self.compiled,
         }
         return json.loads(json.dumps(facts))
+
+    def swept(self, data: ImageData, *, device: str = "cpu") -> bool:
+        """Whether experts may be trained side by side: steps then call no module."""
+        return self.compiled and is_analytic(self._network(data, 0).to(device))
 
     def first(self, data: ImageData, index: int) -> Parameters:
         """The untrained expert ``index``."""
@@ -112,11 +120,12 @@ class Schooling:
             NonFiniteLoss: If the training diverges.
         """
         network = loaded(self._network(data, index), before).to(device)
-        trainer = Trainer(network, self.training, precision=self.precision)
+        trainer = Trainer(network, self.training, precision=self.precision, compiled=self.compiled)
         steps = self.steps or -(-len(data) // self.training.batch)
         rng = stream(self.seed, "expert", index, "epoch", epoch)
         total = torch.zeros((), device=device)
         for batch in real_batches(data, self.training, steps=steps, rng=rng):
+            go_on()
             total += trainer.step(batch.images.to(device), batch.labels.to(device), rng=rng)
         loss = float(total) / steps
         if not math.isfinite(loss):

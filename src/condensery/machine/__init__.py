@@ -3,6 +3,7 @@
 from condensery.machine.floor import beside_others, undisturbed
 from condensery.machine.hands import (
     as_completed,
+    as_they_come,
     aside,
     go_on,
     side_by_side,
@@ -13,6 +14,7 @@ from condensery.machine.memory import keep_freed
 
 __all__ = [
     "as_completed",
+    "as_they_come",
     "aside",
     "beside_others",
     "go_on",

@@ -12,12 +12,13 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from functools import cache, partial
+from itertools import islice
 from threading import Barrier, Event, Lock, local
 from typing import Any, TypeVar
 
 import torch
 
-__all__ = ["as_completed", "aside", "go_on", "side_by_side", "threads", "undivided"]
+__all__ = ["as_completed", "as_they_come", "aside", "go_on", "side_by_side", "threads", "undivided"]
 
 _G = TypeVar("_G")
 _T = TypeVar("_T")
@@ -91,49 +92,72 @@ def side_by_side(do: Callable[..., _T], *given: Iterable[Any], cut: int = 1) -> 
 
 
 def as_completed(do: Callable[[_G], _T], given: Iterable[_G]) -> Iterator[tuple[_G, _T]]:
+    """``as_they_come`` of tasks of one stage.
+
+    Args:
+        do: As in ``side_by_side``; it calls ``go_on`` now and then.
+        given: What it is given.
+
+    Yields:
+        What was given and what it became, in the order in which they end.
+    """
+
+    def only(each: _G) -> Generator[tuple[_G, _T]]:
+        yield each, do(each)
+
+    yield from as_they_come(only(each) for each in given)
+
+
+def as_they_come(tasks: Iterable[Generator[_T]]) -> Generator[_T]:
     """Long tasks side by side; whoever waits for them does none, so he hears of each at once.
 
     Each computes with one thread, and is not cut. With one thread, one after the other.
 
     Args:
-        do: As in ``side_by_side``; it calls ``go_on`` now and then.
-        given: What it is given. As many as there are hands are begun before the first is over, and
-            others only when the next result is asked for.
+        tasks: Each comes stage by stage; what it calls is as in ``side_by_side``, and calls
+            ``go_on`` now and then. As many as there are hands are begun, others when one is over.
+            A stage is begun only when its predecessor was told of and more is asked for.
 
     Yields:
-        What was given and what it became, in the order in which they end. After a failure, or
-        where nobody asks for more, tasks that have begun are given up.
+        What every stage yields, in the order in which they end. After a failure, or where nobody
+        asks for more, stages that have begun are given up, and all tasks are closed.
     """
     hands, graphs, given_up = _hands(), torch.is_grad_enabled(), Event()
-    left = deque(given)
+    left = deque(tasks)
+    everyone = tuple(left)
 
-    def one(each: _G) -> tuple[_G, _T]:
+    def stage(task: Generator[_T]) -> tuple[Generator[_T], list[_T]]:
         _here.given_up = given_up
         try:
             with torch.set_grad_enabled(graphs), _alone(hands=1, cut=1):
-                return each, do(each)
+                return task, [*islice(task, 1)]
         finally:
             _here.given_up = None
 
-    running: set[Future[tuple[_G, _T]]] = set()
+    running: set[Future[tuple[Generator[_T], list[_T]]]] = set()
     try:
         while left or running:
             with _HANDS.lent():  # his who waits
-                while left and (begun := _help(partial(one, left[0]), most=1, hands=hands)):
+                while left and (begun := _help(partial(stage, left[0]), most=1, hands=hands)):
                     left.popleft()
                     running.update(begun)
                 done, running = wait(running, return_when=FIRST_COMPLETED)
+            ended = [each.result() for each in done]
             if not done:  # no hand is free, and nobody will give one back to us
-                yield one(left.popleft())
-            for each in done:
-                yield each.result()
+                ended = [stage(left.popleft())]
+            for task, found in ended:
+                if found:
+                    left.appendleft(task)
+                    yield found[0]
     finally:
         given_up.set()
         wait(running)
+        for task in everyone:
+            task.close()
 
 
 def go_on() -> None:
-    """End a long task, by an exception, that nobody waits for any more; see ``as_completed``."""
+    """End a long task, by an exception, that nobody waits for any more; see ``as_they_come``."""
     if _here.given_up is not None and _here.given_up.is_set():
         raise _GivenUpError
 

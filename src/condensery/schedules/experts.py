@@ -33,8 +33,9 @@ class Experts:
         latest: Starts are after 0 to ``latest - 1`` epochs, at least 1 (paper: 2 to 40).
         steps: Network steps of an epoch; 0 is a pass over the data (paper).
         training: Of the experts, on real images.
-        precision: Of their training, ``"fp32"`` or ``"bf16"``. Not that of the run, and never
-            compiled: experts do not depend on who uses them.
+        precision: Of their training, ``"fp32"`` or ``"bf16"``, whatever that of the run: experts
+            do not depend on who uses them.
+        compiled: Whether their training is.
         seed: Of the experts, so that runs with other seeds share them.
         buffer: Folder that keeps the trajectories and may be shared; empty: whoever runs decides,
             the command line for the folder of its run, the library for the memory. Never changes
@@ -53,6 +54,7 @@ class Experts:
     steps: int = 0
     training: SGDTraining = field(default_factory=lambda: EXPERT_TRAINING)
     precision: Literal["fp32", "bf16"] = "fp32"
+    compiled: bool = False
     seed: int = 0
     buffer: str = ""
 
@@ -75,6 +77,11 @@ class Experts:
         """Epochs that every expert is trained: no target is later."""
         return self.latest - 1 + self.span
 
+    def network_steps(self, images: int) -> int:
+        """Of all experts together, on so many real images."""
+        an_epoch = self.steps or -(-images // self.training.batch)
+        return self.trajectories * self.epochs * an_epoch
+
     def order(self, data: ImageData, *, network: str, device: str = "cpu") -> Order:
         """The experts that a run on ``data`` draws from.
 
@@ -92,6 +99,7 @@ class Experts:
             steps=self.steps,
             seed=self.seed,
             precision=self.precision,
+            compiled=self.compiled,
         )
         folder = Path(self.buffer).expanduser() if self.buffer else None
         buffer = opened(schooling, data, folder)
