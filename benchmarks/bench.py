@@ -2,21 +2,23 @@ r"""Every figure of docs/performance.md in one command: ``./run bench [--json FI
 
 An inner step of MDC takes 3.3 s instead of 21.0 s on one thread (6.5 times less, n = 3), 2.0 s
 instead of 13.4 s on two (6.4 times, n = 9). 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu,
-2026-11-22, nothing else running; medians. The limit is that of convolutions measured beside it.
+2026-11-22, nothing else running; medians. With a star: 2026-11-23, a busy neighbour (n = 5 and 7).
+The limit is that of convolutions measured beside it.
 
                       one thread                         two threads
     figure            reference     ours          ratio  reference     ours          ratio
     inner_step            21.0      3.28  s        6.54      13.4      1.95  s        6.44
     matching              12.1      1.61  s        7.72       7.5      1.36  s        6.15
     network_update         8.9      1.64  s        5.46       6.0      1.14  s        5.63
-    matching_memory        499       134  MB       3.74       507       114  MB       4.38
+    matching_memory        499       134  MB       3.74       535       117  MB       4.41 *
     all_over_idc                                              3.23     0.145 share    3.69
-    lockstep_units                                            18.3       3.9 IDC runs 4.28
-    dc_step                                                   10.2      1.99 s        5.18
-    dm_iteration                                               4.0      0.71 s        6.06
+    lockstep_units                                            21.2       3.3 IDC runs 6.36 *
+    dc_step                                                   11.6      1.61 s        7.28 *
+    dm_iteration                                               5.1      0.83 s        5.65 *
+    evaluation                                                1706       283 s        6.15 *
 
-mdc_over_idc needs more pairs than a bench has: subset.py. Of one thread, the figures left out here
-and evaluation (4.9 times) are in docs/performance.md.
+mdc_over_idc needs more pairs than a bench has: subset.py. The figures left out here and what a busy
+neighbour does to the others are in docs/performance.md.
 
 One record a figure: ``name``, ``reference`` and ``ours`` in ``unit`` (medians of ``n`` interleaved
 rounds), ``ratio`` = the median of the rounds' ratios, ``ratio_of_least`` = that of the shortest of

@@ -21,12 +21,22 @@ convolutions' multiplications alone, at the rate of a large bfloat16 matrix prod
     eager bf16                 4.26   3.82- 5.36    1.39      3%
     sweep bf16 (ours)          1.62   1.17- 1.94    3.69      8%
 
-Two threads were not measured: with ten processes on two cores they wait for each other, and the
-same step took 0.4 to 1.2 s. That needs a quiet machine.
+Two threads, wall seconds, a busy neighbour, 2026-11-23:
+
+    network update (n = 7)     9.47                 1.00
+    sweep bf16 (ours)          2.26                 4.14     of the shortest 5.25; before, quiet 5.6
+    evaluation (n = 5)         1706                 1.00
+    sweep bf16 (ours)           283                 6.15
+    experts (n = 5)            5.21   4.30- 5.37    1.00
+    sweep fp32                 2.06   1.65- 2.18    2.55
+    sweep bf16 (ours)          0.91   0.87- 0.97    5.76
+    experts, Fashion-MNIST     2.13   1.76- 2.21    1.00
+    sweep bf16 (ours)          0.43   0.36- 0.45    4.83
 
 An update is 32 steps of batch 64 with augmentation per image and CutMix; images are random. An
 evaluation is the protocol "idc" at IPC 10, factor 2 (7000 steps on 400 images), and a test on
-10,000 images, extrapolated from 14 steps and 640 images. Fresh pages are a part of the reference's
+10,000 images, extrapolated from 14 steps and 640 images. Experts take epochs of 4 steps of 256 images; seconds are
+of one, and where sweeps train them, every thread has one. Fresh pages are a part of the reference's
 time that an environment can save: with MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ set to 4e9
 its gradient took 349 ms instead of 466, ours 63 instead of 86 (prototype of ours, load 4, n = 9).
 
