@@ -35,10 +35,11 @@ Two threads, wall seconds, a busy neighbour, 2026-11-23:
 
 An update is 32 steps of batch 64 with augmentation per image and CutMix; images are random. An
 evaluation is the protocol "idc" at IPC 10, factor 2 (7000 steps on 400 images), and a test on
-10,000 images, extrapolated from 14 steps and 640 images. Experts take epochs of 4 steps of 256 images; seconds are
-of one, and where sweeps train them, every thread has one. Fresh pages are a part of the reference's
-time that an environment can save: with MALLOC_MMAP_THRESHOLD_ and MALLOC_TRIM_THRESHOLD_ set to 4e9
-its gradient took 349 ms instead of 466, ours 63 instead of 86 (prototype of ours, load 4, n = 9).
+10,000 images, extrapolated from 14 steps and 640 images. Experts take epochs of 4 steps of 256
+images; seconds are of one, and where sweeps train them, every thread has one. Fresh pages are a
+part of the reference's time that an environment can save: with MALLOC_MMAP_THRESHOLD_ and
+MALLOC_TRIM_THRESHOLD_ set to 4e9 its gradient took 349 ms instead of 466, ours 63 instead of 86
+(prototype of ours, load 4, n = 9).
 
     python benchmarks/training.py                             # network update, CIFAR-10 shape
     python benchmarks/training.py --what evaluation           # train on IPC 10, test on 10,000
