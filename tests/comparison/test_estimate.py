@@ -72,6 +72,7 @@ def test_steps_of_experts_are_counted_by_how_many_are_trained_at_once(
 ):
     threads(2)
     monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.experts.buffer.MOST_IN_MEMORY", 20_000)  # they have a folder
     settings = {"trajectories": "4", "latest": "2", "span": "1", "steps": "3", "compiled": compiled}
     asked = tuple((f"schedule.{key}", value) for key, value in settings.items())
     asked = (("iterations", "1"), *asked)

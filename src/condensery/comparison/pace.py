@@ -18,7 +18,7 @@ from condensery.comparison.lockstep import begin
 from condensery.comparison.runs import Run
 from condensery.data import ImageData
 from condensery.loop import networks_of, run_together
-from condensery.machine import as_completed
+from condensery.machine import as_completed, threads
 from condensery.parameterizations import MultiFormation
 from condensery.recipe import Recipe
 from condensery.rng import stream
@@ -123,7 +123,7 @@ def clusterings(recipe: Recipe) -> int:
     return recipe.iterations * -(-recipe.schedule.inner // sampler.every)
 
 
-def schooling(run: Run, data: ImageData) -> Schooling | None:
+def schooling(run: Run, data: ImageData, *, device: str) -> Schooling | None:
     """The network training of a run; ``None`` where there is none that can be told apart."""
     recipe, schedule = run.recipe, run.recipe.schedule
     precision, compiled, at_once = recipe.precision, recipe.compiled, None
@@ -139,7 +139,8 @@ def schooling(run: Run, data: ImageData) -> Schooling | None:
         batch = schedule.training.batch
         steps = schedule.network_steps(len(data))
         precision, compiled = schedule.precision, schedule.compiled
-        at_once = schedule.order(data, network=recipe.network).buffer.at_once()
+        if schedule.schooling(recipe.network).swept(data, device=device):
+            at_once = min(threads(), schedule.trajectories)
     else:
         return None
     return Schooling(

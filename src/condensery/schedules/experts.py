@@ -77,6 +77,17 @@ class Experts:
         """Epochs that every expert is trained: no target is later."""
         return self.latest - 1 + self.span
 
+    def schooling(self, network: str) -> Schooling:
+        """All that decides an expert of this architecture but the images."""
+        return Schooling(
+            network=network,
+            training=self.training,
+            steps=self.steps,
+            seed=self.seed,
+            precision=self.precision,
+            compiled=self.compiled,
+        )
+
     def network_steps(self, images: int) -> int:
         """Of all experts together, on so many real images."""
         an_epoch = self.steps or -(-images // self.training.batch)
@@ -93,16 +104,8 @@ class Experts:
         Raises:
             ConfigError: If they are too large for the memory, and there is no folder.
         """
-        schooling = Schooling(
-            network=network,
-            training=self.training,
-            steps=self.steps,
-            seed=self.seed,
-            precision=self.precision,
-            compiled=self.compiled,
-        )
         folder = Path(self.buffer).expanduser() if self.buffer else None
-        buffer = opened(schooling, data, folder)
+        buffer = opened(self.schooling(network), data, folder)
         buffer.check_memory(self.trajectories, self.epochs)
         return Order(buffer=buffer, experts=self.trajectories, epochs=self.epochs, device=device)
 
