@@ -435,6 +435,14 @@ def test_threads_give_the_same_bits_every_time(threads):
     assert all(all(map(torch.equal, seen[0], again)) for again in seen)
 
 
+@pytest.mark.parametrize("colour", [0.0, float("nan")])
+def test_whether_a_network_is_known_does_not_depend_on_the_images(colour):
+    net = build("convnet3", channels=3, classes=CLASSES, side=(32, 32), seed=0, path=())
+    images, groups = torch.full((2, 3, 32, 32), colour), groups_of(torch.ones(1, 2).bool())
+    found = Fused().gradients(net, images, torch.arange(2), groups, names=kernels(net))
+    assert found.keys() == set(kernels(net))
+
+
 def test_a_layer_exchanged_after_the_first_call_is_seen():
     net, images, labels = world()
     for _ in range(2):

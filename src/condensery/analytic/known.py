@@ -1,4 +1,4 @@
-"""What networks were found to do, each traced once and held to what it says for an image.
+"""What networks were found to do, each traced once and held to what it says of noise.
 
 Knows nothing about gradients or groups.
 """
@@ -16,6 +16,7 @@ from condensery.analytic.maps import rows
 from condensery.analytic.plan import Linear, Node, plan, refuse
 from condensery.analytic.sweep import Weights, rise
 from condensery.machine import undisturbed
+from condensery.rng import stream
 
 __all__ = ["Known", "known"]
 
@@ -38,7 +39,8 @@ def known(network: nn.Module, images: Tensor) -> Known:
 
     Args:
         network: Any.
-        images: As it sees them; the first is what it is asked about.
+        images: As it sees them: their shape, dtype and device. Their pixels do not matter, as a
+            map of one colour has no variance, and a norm makes rounding as large as anything else.
 
     Raises:
         UnsupportedNetwork: If it does what ``plan`` does not know.
@@ -58,7 +60,7 @@ def known(network: nn.Module, images: Tensor) -> Known:
         logits=logits,
         features=plan(network, "features") if as_method else logits[:-1],
     )
-    image = images[:1].detach()
+    image = torch.randn(images[:1].shape, generator=stream(0, "known")).to(images)
     with torch.no_grad():
         laid = [Weights.of(network, nodes, like=image) for nodes in (found.logits, found.features)]
         wide = laid[0].wide
