@@ -1,11 +1,13 @@
-r"""MDC's subset adds 1 % to IDC's matching on two threads (n = 50), 4 % on one (n = 12).
+r"""MDC's subset adds 1 % to IDC's matching on two threads (n = 50), 4 to 10 % on one (n = 12, 8).
 
 Medians of the ratios of interleaved pairs; the setting of bench.py, without the reference, so that
-there are enough pairs. 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu, 2026-11-22:
+there are enough pairs. 2-core x86 with AVX512 and AMX, torch 2.13.0+cpu, 2026-11-22, the last line
+a day later:
 
     threads   IDC            MDC            of pairs   of minima
     2         1.51 (1.10) s  1.60 (1.14) s  +0.7 %     +3.2 %
     1         1.95 (1.78) s  2.00 (1.91) s  +3.6 %     +6.9 %
+    1         1.69 (1.64) s  1.89 (1.78) s  +9.7 %     +8.6 %
 
 Seconds are medians and, in parentheses, minima. On two threads IDC's 40 images of a class are cut
 in two anyway, and MDC's subset is one of the halves.
