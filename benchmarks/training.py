@@ -24,7 +24,7 @@ convolutions' multiplications alone, at the rate of a large bfloat16 matrix prod
 Two threads, wall seconds, a busy neighbour, 2026-11-23:
 
     network update (n = 7)     9.47                 1.00
-    sweep bf16 (ours)          2.26                 4.14     of the shortest 5.25; n = 15: 4.42, 5.82
+    sweep bf16 (ours)          2.26                 4.14   of the shortest 5.25; n = 15: 4.42, 5.82
     evaluation (n = 5)         1706                 1.00
     sweep bf16 (ours)           283                 6.15
     experts (n = 5)            5.21   4.30- 5.37    1.00
