@@ -273,6 +273,8 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     setting = Setting(options.shape)
     names = options.variants.split(",")
+    if options.what == "experts" and any(name.startswith("compiled autograd") for name in names):
+        parser.error("experts of a known network are swept when compiled: choose other --variants")
     what = WHAT[options.what]
     if what is update:
         what = partial(update, steps=options.steps)

@@ -409,6 +409,31 @@ def test_a_task_is_closed_when_another_fails(count: int):
     assert len(staged.begun) <= count
 
 
+def test_what_has_ended_is_told_of_before_a_failure(threads: Callable[[int], None]):
+    threads(3)
+    rest = [threading.Event(), threading.Event()]
+
+    def first() -> Generator[str]:
+        yield "first"
+
+    def fails() -> Generator[str]:
+        rest[0].set()
+        raise ValueError("one")
+        yield
+
+    def second() -> Generator[str]:
+        rest[1].set()
+        yield "second"
+
+    found = as_they_come([first(), fails(), second()])
+    told = [next(found)]
+    assert all(other.wait(timeout=10) for other in rest)
+    threading.Event().wait(0.05)  # both are over, and nobody has asked
+    with pytest.raises(ValueError, match="one"):
+        told.extend(found)
+    assert sorted(told) == ["first", "second"]
+
+
 FORKED = """
 import os, torch
 from condensery.machine import side_by_side

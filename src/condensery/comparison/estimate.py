@@ -113,11 +113,8 @@ def group_cost(
     if taken < len(runs):  # what sets share costs the same for all of them
         slope = (more.each - least.each) / (many - few) if many > few else least.each / few
         each += max(0.0, slope) * (whole - many)
-    need, training, once = (
-        schooling(smallest, data, device=device),
-        0.0,
-        max(0.0, least.first - least.each),
-    )
+    need = schooling(smallest, data, device=device)
+    training, once = 0.0, max(0.0, least.first - least.each)
     if need is not None and need.steps:
         step = step_seconds(smallest, need, data, seed=seed, device=device, clock=clock)
         training = need.steps * step.each / (need.at_once or 1)

@@ -1,4 +1,4 @@
-"""What is asked of the machine: threads, and freed memory."""
+"""What is asked of the machine: threads, to be alone among them, and freed memory."""
 
 from condensery.machine.floor import beside_others, undisturbed
 from condensery.machine.hands import (

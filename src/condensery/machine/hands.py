@@ -119,8 +119,9 @@ def as_they_come(tasks: Iterable[Generator[_T]]) -> Generator[_T]:
             A stage is begun only when its predecessor was told of and more is asked for.
 
     Yields:
-        What every stage yields, in the order in which they end. After a failure, or where nobody
-        asks for more, stages that have begun are given up, and all tasks are closed.
+        What every stage yields, in the order in which they end, before a failure is raised. After
+        that, or where nobody asks for more, stages that have begun are given up, and all tasks are
+        closed.
     """
     hands, graphs, given_up = _hands(), torch.is_grad_enabled(), Event()
     left = deque(tasks)
@@ -142,9 +143,10 @@ def as_they_come(tasks: Iterable[Generator[_T]]) -> Generator[_T]:
                     left.popleft()
                     running.update(begun)
                 done, running = wait(running, return_when=FIRST_COMPLETED)
-            ended = [each.result() for each in done]
+            failures_last = sorted(done, key=lambda each: each.exception() is not None)
+            ended = (each.result() for each in failures_last)
             if not done:  # no hand is free, and nobody will give one back to us
-                ended = [stage(left.popleft())]
+                ended = (stage(left.popleft()),)
             for task, found in ended:
                 if found:
                     left.appendleft(task)
