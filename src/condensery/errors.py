@@ -13,6 +13,7 @@ __all__ = [
     "CondenseryError",
     "ConfigError",
     "DataError",
+    "DataWarning",
     "NonFiniteLoss",
     "UnsupportedNetwork",
     "nearest",
@@ -29,6 +30,10 @@ class ConfigError(CondenseryError):
 
 class DataError(CondenseryError):
     """Images or labels that cannot be read or condensed."""
+
+
+class DataWarning(UserWarning):
+    """Input that was read, but is doubtful: the text says why, and which option settles it."""
 
 
 class UnsupportedNetwork(CondenseryError):

@@ -194,7 +194,7 @@ def test_corrupt_images_are_named_and_left_out_when_asked(condensery, tmp_path: 
     assert not run.exists()
     said = condensery(*words, "--skip-corrupt")
     assert said.code == 0
-    assert "Left out 1 corrupt images: b/torn.png" in said.err
+    assert "Left out 1 images or files: b/torn.png: " in said.err
 
 
 def picture(path: Path, value: int) -> None:

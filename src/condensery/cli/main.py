@@ -8,8 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
 from types import ModuleType
+from typing import Any
 
 from condensery import __version__
 from condensery.cli import (
@@ -29,7 +32,7 @@ from condensery.cli import (
     take,
 )
 from condensery.cli.parser import Parser, say_error
-from condensery.errors import CondenseryError, nearest
+from condensery.errors import CondenseryError, DataWarning, nearest
 
 __all__ = ["COMMANDS", "main"]
 
@@ -66,7 +69,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(given)
+        with _notices_as_lines():
+            return _run(given)
     except SystemExit as stop:  # argparse, after --help or an error it has said
         return stop.code if isinstance(stop.code, int) else 0
     except KeyboardInterrupt as interrupt:
@@ -85,6 +89,23 @@ def main(argv: Sequence[str] | None = None) -> int:
             "or written, and that the disk has space."
         )
         return 2
+
+
+@contextmanager
+def _notices_as_lines() -> Generator[None]:
+    """Print each ``DataWarning`` as one line on standard error."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
+            if issubclass(category, DataWarning):
+                print(f"condensery: notice: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *where)
+
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = show
+        yield
 
 
 def _run(given: list[str]) -> int:

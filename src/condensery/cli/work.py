@@ -60,9 +60,9 @@ def introduce(data: Data) -> None:
     if data.mapped is not None:
         print(f"decoded images are kept in {data.mapped}", file=sys.stderr)
     if data.skipped:
-        shown = ", ".join(data.skipped[:5])
-        more = f" and {len(data.skipped) - 5} more" if len(data.skipped) > 5 else ""
-        print(f"Left out {len(data.skipped)} corrupt images: {shown}{more}", file=sys.stderr)
+        shown = "; ".join(str(entry) for entry in data.skipped[:5])
+        more = f"; and {len(data.skipped) - 5} more" if len(data.skipped) > 5 else ""
+        print(f"Left out {len(data.skipped)} images or files: {shown}{more}", file=sys.stderr)
 
 
 def work(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | None = None) -> int:

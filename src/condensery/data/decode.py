@@ -26,6 +26,7 @@ from torch import Tensor
 
 from condensery.data.fit import fit
 from condensery.data.modes import eight_bit, is_grey, upright, upright_size
+from condensery.data.skipped import Skipped
 from condensery.data.store import Kept, Shelf
 from condensery.errors import DataError
 
@@ -63,13 +64,13 @@ class Decoded:
     Attributes:
         images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
         kept: Positions of these images among the encoded ones, ascending.
-        skipped: Names of the corrupt ones.
+        skipped: The corrupt ones, each with the reason.
         shelf: Where the images are kept, if not in memory.
     """
 
     images: UInt8[Tensor, "image channel height width"]
     kept: Int[Tensor, "image"]
-    skipped: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
     shelf: Shelf | None = None
 
 
@@ -173,8 +174,10 @@ def _is_read(entry: _Header | _Corrupt) -> bool:
     return isinstance(entry, _Header)
 
 
-def _skipped(found: Sequence[_Header | _Corrupt]) -> tuple[str, ...]:
-    return tuple(entry.name for entry in found if isinstance(entry, _Corrupt))
+def _skipped(found: Sequence[_Header | _Corrupt]) -> tuple[Skipped, ...]:
+    return tuple(
+        Skipped(entry.name, entry.reason) for entry in found if isinstance(entry, _Corrupt)
+    )
 
 
 def _spread(

@@ -13,6 +13,7 @@ import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
+from condensery.data.skipped import Skipped
 from condensery.data.whitening import Whitening
 from condensery.errors import DataError
 
@@ -140,14 +141,16 @@ class Data:
         name: Name of the data set.
         train: The images to condense.
         test: Images that condensation never sees. Same classes, channels, side and statistics.
-        skipped: Names of the corrupt images that were left out because the user said so.
+        skipped: Images and files that were left out, each with the reason.
+        notices: Whole sentences about doubtful input; ``load_data`` also warns with each of them.
         mapped: File that the decoded images are mapped from; ``None`` where memory holds them.
     """
 
     name: str
     train: ImageData
     test: ImageData
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notices: tuple[str, ...] = ()
     mapped: str | None = None
 
 

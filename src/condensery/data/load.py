@@ -7,6 +7,7 @@ agree in classes, channels and side. Knows nothing about file formats.
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,7 +24,7 @@ from condensery.data.named import NamedSet, find, named
 from condensery.data.source import Part, Source
 from condensery.data.statistics import known_by_name, known_by_path, measure
 from condensery.data.store import IMAGE_MEMORY, Store
-from condensery.errors import DataError
+from condensery.errors import DataError, DataWarning
 
 __all__ = ["load_data"]
 
@@ -106,7 +107,7 @@ def load_data(
         ),
     )
     read = _read(source, reading)
-    skipped = read.skipped
+    skipped, notices = read.skipped, read.notices
     names = read.class_names
     count = check_classes(read.train.labels, names=names, part="train", title=read.title)
     names = names or default_names(count)
@@ -115,6 +116,7 @@ def load_data(
         second = _read(test, reading)
         held = second.test or second.train
         skipped += second.skipped
+        notices += second.notices
         _check_names(read, second)
     if held is None:
         keep, away = hold_out(train.labels, title=read.title)
@@ -148,11 +150,14 @@ def load_data(
             std=statistics.std,
         )
 
+    for notice in notices:
+        warnings.warn(notice, DataWarning, stacklevel=2)
     return Data(
         name=called,
         train=split(train),
         test=split(held),
         skipped=skipped,
+        notices=notices,
         mapped=None if read.shelf is None else str(read.shelf.path),
     )
 

@@ -11,9 +11,10 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from condensery.data.skipped import Skipped
 from condensery.data.store import Shelf
 
-__all__ = ["Part", "Source"]
+__all__ = ["Part", "Skipped", "Source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -38,7 +39,9 @@ class Source:
         train: The only split, where a source does not tell its splits apart.
         test: ``None`` where the source has no such split.
         class_names: ``None`` where the source does not know them.
-        skipped: Names of corrupt images that were left out.
+        skipped: Images and files that were left out, each with the reason.
+        notices: Whole sentences about doubtful input: what was seen, why it is doubtful, and
+            which option settles it.
         shelf: Where the images are kept, if not in memory.
     """
 
@@ -46,7 +49,8 @@ class Source:
     train: Part
     test: Part | None = None
     class_names: tuple[str, ...] | None = None
-    skipped: tuple[str, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
+    notices: tuple[str, ...] = ()
     shelf: Shelf | None = None
 
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Source:

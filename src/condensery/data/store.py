@@ -24,6 +24,7 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
 __all__ = ["IMAGE_MEMORY", "Kept", "Shelf", "Store"]
@@ -74,12 +75,12 @@ class Kept:
     Attributes:
         images: ``[image, channel, height, width]``, mapped.
         dropped: Positions of the corrupt ones among the encoded, ascending.
-        skipped: Their names.
+        skipped: The same images, each with the reason.
     """
 
     images: UInt8[Tensor, "image channel height width"]
     dropped: tuple[int, ...]
-    skipped: tuple[str, ...]
+    skipped: tuple[Skipped, ...]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -107,7 +108,7 @@ class Shelf:
             if self.path.stat().st_size != math.prod(shape) or len(shape) != 4:
                 return None
             dropped = tuple(int(position) for position in facts["dropped"])
-            skipped = tuple(str(name) for name in facts["skipped"])
+            skipped = tuple(Skipped(str(name), str(reason)) for name, reason in facts["skipped"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
         return Kept(images=_mapped(self.path, shape), dropped=dropped, skipped=skipped)
@@ -143,10 +144,11 @@ class Shelf:
                 partial.unlink()
 
     def seal(
-        self, shape: tuple[int, ...], *, dropped: tuple[int, ...], skipped: tuple[str, ...]
+        self, shape: tuple[int, ...], *, dropped: tuple[int, ...], skipped: tuple[Skipped, ...]
     ) -> Kept:
         """Note what was written, and map it."""
-        facts = {"shape": list(shape), "dropped": list(dropped), "skipped": list(skipped)}
+        named = [[entry.name, entry.reason] for entry in skipped]
+        facts = {"shape": list(shape), "dropped": list(dropped), "skipped": named}
         partial = self._facts.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(facts), encoding="utf-8")
         partial.replace(self._facts)

@@ -17,6 +17,7 @@ from condensery.data.fit import fit, fit_all
 from condensery.data.labels import as_labels
 from condensery.data.modes import eight_bit, is_grey, upright
 from condensery.data.pixels import as_bytes, channels_first
+from condensery.data.skipped import Skipped
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
@@ -47,14 +48,14 @@ def read(dataset: MapStyle, *, size: int | None, skip_corrupt: bool) -> Source:
     title = type(dataset).__name__
     images: list[Tensor] = []
     labels: list[object] = []
-    skipped: list[str] = []
+    skipped: list[Skipped] = []
     for index in range(len(dataset)):
         item = _item(dataset, index, size=size, title=title)
         if not isinstance(item, Exception):
             images.append(item[0])
             labels.append(item[1])
         elif skip_corrupt:
-            skipped.append(f"item {index}")
+            skipped.append(Skipped(f"item {index}", str(item) or type(item).__name__))
         else:
             raise DataError(
                 f"{title}: item {index} cannot be read ({item}). Replace or remove it, or go on "
