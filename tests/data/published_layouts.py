@@ -1,0 +1,493 @@
+"""Layouts in which data sets are published, and what ``load_data`` makes of each.
+
+Every entry of ``LAYOUTS`` writes a small data set of the true layout: the names, headers, types and
+label conventions of its publisher. ``test_published_layouts.py`` reads each, and checks that the
+table in ``docs/data.md`` is the table that this list gives. After a change of the list:
+
+    python tests/data/published_layouts.py
+
+writes the table anew. Add a row by appending a ``Layout`` to one of the groups.
+
+Pictures are drawn so that a test sees which class an image belongs to, whatever its labels say:
+see ``picture``.
+"""
+
+from __future__ import annotations
+
+import gzip
+import io
+import json
+import re
+import string
+import struct
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+__all__ = ["LAYOUTS", "Layout", "Read", "Refused", "class_shown", "picture", "table"]
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
+BEGIN = "<!-- layouts: written by tests/data/published_layouts.py -->"
+END = "<!-- layouts: end -->"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Read:
+    """The layout is read.
+
+    Attributes:
+        class_names: The class names, in the order of the labels. Class ``i`` must be what
+            ``picture(i)`` draws.
+        train: Number of train images.
+        test: Number of test images.
+        name: Name of the data set, if the test shall check it.
+        notices: Words of each notice, in order; no other notice is given.
+        skipped: Words of each entry of ``Data.skipped``, in order.
+        remark: What the table says after "read".
+    """
+
+    class_names: Sequence[str]
+    train: int
+    test: int
+    name: str | None = None
+    notices: tuple[str, ...] = ()
+    skipped: tuple[str, ...] = ()
+    remark: str = ""
+
+    @property
+    def in_words(self) -> str:
+        return f"read; {self.remark}" if self.remark else "read"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refused:
+    """The layout is refused.
+
+    Attributes:
+        fault: Words of the message that name the fault.
+        way_out: Words of the message that name the way out; the table repeats them.
+    """
+
+    fault: str
+    way_out: str
+
+    @property
+    def in_words(self) -> str:
+        return f"refused: {self.way_out}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Layout:
+    """One layout.
+
+    Attributes:
+        name: The data set, or the program that writes the layout.
+        files: What lies in the folder, as the table shows it (Markdown).
+        make: Writes the files into a folder that exists and is empty.
+        outcome: What ``load_data`` makes of it.
+        given: What is given to ``load_data``, relative to the folder; the folder itself.
+        options: Options of ``load_data``; a text ``"{root}"`` in a value stands for the folder.
+        needs: Packages without which the layout cannot be written.
+    """
+
+    name: str
+    files: str
+    make: Callable[[Path], None]
+    outcome: Read | Refused
+    given: str = ""
+    options: Mapping[str, object] = field(default_factory=dict)
+    needs: tuple[str, ...] = ()
+
+
+def picture(class_: int, *, side: int = 32, colour: bool = True) -> np.ndarray:
+    """An image of a class: a white first row, all other pixels of a grey that tells the class.
+
+    Args:
+        class_: From 0 to 126.
+        side: Height and width, at least 4. At least 32 where the file is a JPEG.
+        colour: Whether the shape is ``[side, side, 3]`` instead of ``[side, side]``.
+    """
+    image = np.full((side, side), 2 * class_, dtype=np.uint8)
+    image[0] = 255
+    return np.repeat(image[:, :, None], 3, axis=2) if colour else image
+
+
+def class_shown(pixels: np.ndarray) -> int:
+    """The class that a picture belongs to, from the pixels in its middle.
+
+    Args:
+        pixels: ``[channel, height, width]``.
+    """
+    height, width = pixels.shape[1:]
+    return round(float(pixels[:, height // 2, width // 2].mean()) / 2)
+
+
+def table(layouts: Sequence[Layout]) -> str:
+    """The table of ``docs/data.md``."""
+    rows = ["| layout | files | what happens |", "|---|---|---|"]
+    rows += [f"| {each.name} | {each.files} | {each.outcome.in_words} |" for each in layouts]
+    return "\n".join(rows)
+
+
+def cycle(classes: int, count: int) -> list[int]:
+    """Labels 0, 1, ..., classes - 1, 0, 1, ..."""
+    return [i % classes for i in range(count)]
+
+
+def stack(classes: Sequence[int], *, side: int = 28, colour: bool = False) -> np.ndarray:
+    return np.stack([picture(class_, side=side, colour=colour) for class_ in classes])
+
+
+# --- IDX: MNIST and its relatives --------------------------------------------------------------
+
+DIGITS = tuple(string.digits)
+IDX_TYPES = {"u1": 0x08, "i4": 0x0C}
+
+
+def idx(values: np.ndarray) -> bytes:
+    """An IDX file: two zero bytes, type, number of axes, big-endian extents and values."""
+    kind = f"{values.dtype.kind}{values.dtype.itemsize}"
+    header = struct.pack(f">4B{values.ndim}I", 0, 0, IDX_TYPES[kind], values.ndim, *values.shape)
+    return header + values.astype(values.dtype.newbyteorder(">")).tobytes()
+
+
+def idx_files(
+    folder: Path,
+    names: str = "{split}-{what}-idx{axes}-ubyte",
+    *,
+    splits: tuple[str, str] = ("train", "t10k"),
+    classes: int = 10,
+    first: int = 0,
+    zipped: bool = False,
+) -> None:
+    """The four files of MNIST, under the names of a relative."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for split, count in zip(splits, (2 * classes, classes), strict=True):
+        shown = cycle(classes, count)
+        labels = np.array(shown, dtype=np.uint8) + np.uint8(first)
+        for what, values in (("images", stack(shown)), ("labels", labels)):
+            path = folder / names.format(split=split, what=what, axes=values.ndim)
+            if zipped:
+                path.with_name(f"{path.name}.gz").write_bytes(gzip.compress(idx(values), mtime=0))
+            else:
+                path.write_bytes(idx(values))
+
+
+FASHION = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+
+IDX = (
+    Layout(
+        name="MNIST, as LeCun publishes it",
+        files="`train-images-idx3-ubyte.gz` and the three others, also unpacked",
+        make=lambda root: idx_files(root, zipped=True),
+        outcome=Read(class_names=DIGITS, train=20, test=10),
+    ),
+    Layout(
+        name="MNIST of torchvision",
+        files="`MNIST/raw/train-images-idx3-ubyte` ...",
+        make=lambda root: idx_files(root / "MNIST" / "raw"),
+        outcome=Read(class_names=DIGITS, train=20, test=10, name="mnist"),
+    ),
+    Layout(
+        name="Fashion-MNIST of torchvision",
+        files="`FashionMNIST/raw/train-images-idx3-ubyte` ...",
+        make=lambda root: idx_files(root / "FashionMNIST" / "raw"),
+        outcome=Read(class_names=FASHION, train=20, test=10, name="fashion-mnist"),
+    ),
+    Layout(
+        name="KMNIST of torchvision",
+        files="`KMNIST/raw/train-images-idx3-ubyte` ...",
+        make=lambda root: idx_files(root / "KMNIST" / "raw"),
+        outcome=Read(class_names=DIGITS, train=20, test=10),
+    ),
+)
+
+
+# --- CIFAR and SVHN ----------------------------------------------------------------------------
+
+CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
+CIFAR100 = tuple(f"fine{i:02}" for i in range(100))
+CIFAR_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
+
+
+def of_python_2(value: object) -> bytes:
+    """A pickle as Python 2 and its NumPy wrote it: protocol 2, text as plain bytes."""
+    if isinstance(value, dict):
+        return (
+            b"}(" + b"".join(map(of_python_2, (x for pair in value.items() for x in pair))) + b"u"
+        )
+    if isinstance(value, list):
+        return b"](" + b"".join(map(of_python_2, value)) + b"e"
+    if isinstance(value, bytes):
+        return b"T" + struct.pack("<I", len(value)) + value
+    if isinstance(value, int):
+        return b"J" + struct.pack("<i", value)
+    assert isinstance(value, np.ndarray)
+    shape = b"".join(of_python_2(extent) for extent in value.shape)
+    made = b"cnumpy.core.multiarray\n_reconstruct\n(cnumpy\nndarray\n(K\x00tU\x01btR"
+    minus_one = b"J\xff\xff\xff\xff"
+    dtype = b"cnumpy\ndtype\n(U\x02u1K\x00K\x01tR(K\x03U\x01|NNN" + minus_one * 2 + b"K\x00tb"
+    return made + b"(K\x01(" + shape + b"t" + dtype + b"\x89" + of_python_2(value.tobytes()) + b"tb"
+
+
+def pickled(path: Path, value: object) -> None:
+    path.write_bytes(b"\x80\x02" + of_python_2(value) + b".")
+
+
+def planes(classes: Sequence[int]) -> np.ndarray:
+    """Rows of 3,072 bytes: the colour planes of 32 x 32 pixels."""
+    return stack(classes, side=32, colour=True).transpose(0, 3, 1, 2).reshape(len(classes), -1)
+
+
+def cifar10_python(root: Path) -> None:
+    folder = root / "cifar-10-batches-py"
+    folder.mkdir()
+    labels = list(range(10))
+    for name in CIFAR_BATCHES:
+        files = [f"{i}.png".encode() for i in labels]
+        batch = {b"batch_label": name.encode(), b"labels": labels, b"data": planes(labels)}
+        pickled(folder / name, {**batch, b"filenames": files})
+    names = [name.encode() for name in CIFAR10]
+    pickled(folder / "batches.meta", {b"num_cases_per_batch": 10000, b"label_names": names})
+    (folder / "readme.html").write_text("<html></html>")
+
+
+def cifar10_binary(root: Path) -> None:
+    folder = root / "cifar-10-batches-bin"
+    folder.mkdir()
+    labels = np.arange(10, dtype=np.uint8)
+    for name in CIFAR_BATCHES:
+        records = np.concatenate([labels[:, None], planes(list(range(10)))], axis=1)
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+    (folder / "batches.meta.txt").write_text("\n".join(CIFAR10) + "\n\n")
+    (folder / "readme.html").write_text("<html></html>")
+
+
+def cifar100_python(root: Path) -> None:
+    folder = root / "cifar-100-python"
+    folder.mkdir()
+    for name, count in (("train", 200), ("test", 100)):
+        fine = cycle(100, count)
+        coarse = [label // 5 for label in fine]
+        held = {b"filenames": [b"x.png"] * count, b"fine_labels": fine, b"coarse_labels": coarse}
+        pickled(folder / name, {**held, b"data": planes(fine)})
+    names = [name.encode() for name in CIFAR100]
+    pickled(folder / "meta", {b"fine_label_names": names, b"coarse_label_names": [b"x"] * 20})
+    (folder / "file.txt~").write_text("")
+
+
+def cifar100_binary(root: Path) -> None:
+    folder = root / "cifar-100-binary"
+    folder.mkdir()
+    for name, count in (("train", 200), ("test", 100)):
+        fine = np.array(cycle(100, count), dtype=np.uint8)[:, None]
+        records = np.concatenate([fine // 5, fine, planes(cycle(100, count))], axis=1)
+        (folder / f"{name}.bin").write_bytes(records.tobytes())
+    (folder / "fine_label_names.txt").write_text("\n".join(CIFAR100) + "\n")
+    (folder / "coarse_label_names.txt").write_text("\n".join(["x"] * 20) + "\n")
+
+
+def svhn(root: Path) -> None:
+    """``X`` is [height, width, channel, image]; ``y`` is [image, 1], and 10 is the digit 0."""
+    from scipy.io import savemat
+
+    for split, count in (("train", 20), ("test", 10), ("extra", 10)):
+        digits = cycle(10, count)
+        images = stack(digits, side=32, colour=True).transpose(1, 2, 3, 0)
+        labels = np.array([digit or 10 for digit in digits], dtype=np.uint8)[:, None]
+        savemat(root / f"{split}_32x32.mat", {"X": images, "y": labels}, do_compression=True)
+
+
+BINARY = (
+    Layout(
+        name="CIFAR-10, Python version",
+        files="`cifar-10-batches-py/data_batch_1` ..., `batches.meta`",
+        make=cifar10_python,
+        outcome=Read(class_names=CIFAR10, train=50, test=10, name="cifar10"),
+    ),
+    Layout(
+        name="CIFAR-10, binary version",
+        files="`cifar-10-batches-bin/data_batch_1.bin` ..., `batches.meta.txt`",
+        make=cifar10_binary,
+        outcome=Read(class_names=CIFAR10, train=50, test=10, name="cifar10"),
+    ),
+    Layout(
+        name="CIFAR-100, Python version",
+        files="`cifar-100-python/train`, `test`, `meta`",
+        make=cifar100_python,
+        outcome=Read(
+            class_names=CIFAR100, train=200, test=100, name="cifar100", remark="fine labels"
+        ),
+    ),
+    Layout(
+        name="CIFAR-100, binary version",
+        files="`cifar-100-binary/train.bin`, `test.bin`, `fine_label_names.txt`",
+        make=cifar100_binary,
+        outcome=Read(
+            class_names=CIFAR100, train=200, test=100, name="cifar100", remark="fine labels"
+        ),
+    ),
+    Layout(
+        name="SVHN, cropped digits",
+        files="`train_32x32.mat`, `test_32x32.mat`",
+        make=svhn,
+        outcome=Read(
+            class_names=DIGITS,
+            train=20,
+            test=10,
+            remark="the label 10 is the digit 0; `extra_32x32.mat` is left alone",
+        ),
+        needs=("scipy",),
+    ),
+)
+
+
+# --- Parquet of the Hugging Face hub -----------------------------------------------------------
+
+ANIMALS = ("ant", "bee", "cat")
+
+
+def png(image: np.ndarray) -> bytes:
+    buffer = io.BytesIO()
+    Image.fromarray(image).save(buffer, "PNG")
+    return buffer.getvalue()
+
+
+def features(**kinds: object) -> dict[bytes, bytes]:
+    """The metadata of a schema that the package ``datasets`` writes."""
+    return {b"huggingface": json.dumps({"info": {"features": kinds}}).encode()}
+
+
+USUAL = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": ANIMALS}}
+
+
+def parquet(path: Path, columns: Mapping[str, object], **kinds: object) -> None:
+    """A Parquet file; ``kinds`` are the features that the package ``datasets`` declares."""
+    import pyarrow
+    from pyarrow.parquet import write_table
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_table(pyarrow.table(columns).replace_schema_metadata(features(**kinds)), path)
+
+
+def image_rows(classes: Sequence[int]) -> list[dict[str, object]]:
+    return [{"bytes": png(picture(class_)), "path": f"{i}.png"} for i, class_ in enumerate(classes)]
+
+
+def hub(root: Path, **splits: Sequence[int]) -> None:
+    """A data set of the hub: ``data/<split>-00000-of-00001.parquet``, here three classes."""
+    for split, labels in splits.items():
+        columns = {"image": image_rows([max(x, 0) for x in labels]), "label": list(labels)}
+        parquet(root / "data" / f"{split}-00000-of-00001.parquet", columns, **USUAL)
+
+
+PARQUET = (
+    Layout(
+        name="Hugging Face hub, train and test",
+        files="`data/train-00000-of-00001.parquet`, `data/test-...parquet`",
+        make=lambda root: hub(root, train=cycle(3, 12), test=cycle(3, 6)),
+        outcome=Read(class_names=ANIMALS, train=12, test=6),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Hugging Face hub, train and validation",
+        files="`data/train-...parquet`, `data/validation-...parquet`",
+        make=lambda root: hub(root, train=cycle(3, 12), validation=cycle(3, 6)),
+        outcome=Read(class_names=ANIMALS, train=12, test=6, remark="validation is the test split"),
+        needs=("pyarrow",),
+    ),
+)
+
+
+# --- NumPy -------------------------------------------------------------------------------------
+
+
+def medmnist(root: Path) -> None:
+    """``[image, 28, 28]`` and labels ``[image, 1]``, with a validation split."""
+    arrays: dict[str, np.ndarray] = {}
+    for split, count in (("train", 18), ("val", 9), ("test", 9)):
+        arrays[f"{split}_images"] = stack(cycle(9, count))
+        arrays[f"{split}_labels"] = np.array(cycle(9, count), dtype=np.uint8)[:, None]
+    np.savez(root / "tissuemnist.npz", **arrays)
+
+
+def keras(root: Path) -> None:
+    """``mnist.npz`` of Keras."""
+    arrays = {"x_train": stack(cycle(10, 20)), "y_train": np.array(cycle(10, 20), np.uint8)}
+    arrays |= {"x_test": stack(cycle(10, 10)), "y_test": np.array(cycle(10, 10), np.uint8)}
+    np.savez_compressed(root / "mnist.npz", **arrays)
+
+
+NUMPY = (
+    Layout(
+        name="MedMNIST",
+        files="`tissuemnist.npz`: `train_images`, `train_labels`, `val_...`, `test_...`",
+        make=medmnist,
+        given="tissuemnist.npz",
+        outcome=Read(
+            class_names=DIGITS[:9], train=18, test=9, remark="the validation split is left alone"
+        ),
+    ),
+    Layout(
+        name="Keras",
+        files="`mnist.npz`: `x_train`, `y_train`, `x_test`, `y_test`",
+        make=keras,
+        given="mnist.npz",
+        outcome=Read(class_names=DIGITS, train=20, test=10, name="mnist"),
+    ),
+)
+
+
+# --- Folders of images -------------------------------------------------------------------------
+
+
+def class_folders(root: Path, *names: str, count: int = 4, ending: str = "png") -> None:
+    """``<name>/<i>.png``; class ``i`` is the i-th name."""
+    for class_, name in enumerate(names):
+        for i in range(count):
+            path = root / name / f"{i}.{ending}"
+            path.parent.mkdir(parents=True, exist_ok=True)
+            Image.fromarray(picture(class_)).save(path)
+
+
+def class_folder_splits(root: Path, *splits: str) -> None:
+    for split in splits:
+        class_folders(root / split, *ANIMALS)
+
+
+FOLDERS = (
+    Layout(
+        name="class folders",
+        files="`ant/0.png` ..., `bee/0.png` ...",
+        make=lambda root: class_folders(root, *ANIMALS, count=5),
+        outcome=Read(
+            class_names=ANIMALS, train=12, test=3, remark="a fifth of every class is the test split"
+        ),
+    ),
+    Layout(
+        name="class folders, train and test",
+        files="`train/ant/0.png` ..., `test/ant/0.png` ...",
+        make=lambda root: class_folder_splits(root, "train", "test"),
+        outcome=Read(class_names=ANIMALS, train=12, test=12),
+    ),
+)
+
+
+LAYOUTS: tuple[Layout, ...] = (*FOLDERS, *IDX, *BINARY, *PARQUET, *NUMPY)
+
+
+def page_with_table(text: str) -> str:
+    """A page, with the table between the two marks replaced by that of ``LAYOUTS``."""
+    pattern = re.escape(BEGIN) + ".*?" + re.escape(END)
+    inside = f"{BEGIN}\n{table(LAYOUTS)}\n{END}"
+    return re.sub(pattern, lambda _: inside, text, count=1, flags=re.DOTALL)
+
+
+if __name__ == "__main__":
+    PAGE.write_text(page_with_table(PAGE.read_text(encoding="utf-8")), encoding="utf-8")

@@ -1,0 +1,73 @@
+"""Every layout of ``published_layouts.LAYOUTS`` is read, or refused with the stated way out."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+import warnings
+from pathlib import Path
+
+import pytest
+
+from condensery.data import load_data
+from condensery.errors import DataError
+
+
+def _published_layouts():
+    path = Path(__file__).with_name("published_layouts.py")
+    spec = importlib.util.spec_from_file_location("published_layouts", path)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    sys.modules[spec.name] = module  # dataclasses look their module up
+    spec.loader.exec_module(module)
+    return module
+
+
+published = _published_layouts()
+
+
+@pytest.mark.parametrize("layout", published.LAYOUTS, ids=lambda layout: layout.name)
+def test_a_published_layout_is_read_or_refused_as_the_documentation_says(layout, tmp_path):
+    for package in layout.needs:
+        pytest.importorskip(package)
+    root = tmp_path / "downloaded"
+    root.mkdir()
+    layout.make(root)
+    source = root / layout.given
+    options = {
+        key: value.format(root=root) if isinstance(value, str) else value
+        for key, value in layout.options.items()
+    }
+    if isinstance(layout.outcome, published.Refused):
+        with pytest.raises(DataError) as refusal:
+            load_data(source, **options)
+        assert layout.outcome.fault in str(refusal.value)
+        assert layout.outcome.way_out.replace("`", "") in str(refusal.value)
+        return
+    with warnings.catch_warnings(record=True) as warned:
+        warnings.simplefilter("always")
+        data = load_data(source, **options)
+    expected = layout.outcome
+    assert list(data.train.class_names) == list(expected.class_names)
+    assert (len(data.train), len(data.test)) == (expected.train, expected.test)
+    if expected.name is not None:
+        assert data.name == expected.name
+    for split in (data.train, data.test):
+        shown = [published.class_shown(image.numpy()) for image in split.images]
+        assert split.labels.tolist() == shown
+    for words, given in zip(expected.notices, warned, strict=True):
+        assert words in str(given.message)
+    for words, given in zip(expected.skipped, data.skipped, strict=True):
+        assert words in str(given)
+
+
+def test_every_layout_has_a_name_of_its_own():
+    names = [layout.name for layout in published.LAYOUTS]
+    assert len(set(names)) == len(names)
+
+
+def test_the_table_of_the_documentation_is_that_of_the_list():
+    page = published.PAGE.read_text(encoding="utf-8")
+    assert published.BEGIN in page
+    assert page == published.page_with_table(page), "run python tests/data/published_layouts.py"
