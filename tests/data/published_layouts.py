@@ -176,6 +176,57 @@ def idx_files(
                 path.write_bytes(idx(values))
 
 
+def kaggle_mnist(root: Path) -> None:
+    """The four files with a dot, and each again in a folder with a hyphen in its name."""
+    idx_files(root, "{split}-{what}.idx{axes}-ubyte")
+    for path in list(root.iterdir()):
+        name = path.name.replace(".", "-")
+        (root / name).mkdir()
+        (root / name / name).write_bytes(path.read_bytes())
+
+
+def seven_zip(root: Path) -> None:
+    """Each file in a folder that is called like it, as 7-zip unpacks several archives."""
+    idx_files(root)
+    for path in list(root.iterdir()):
+        content = path.read_bytes()
+        path.unlink()
+        path.mkdir()
+        (path / path.name.replace("-idx", ".idx")).write_bytes(content)
+
+
+def qmnist(root: Path) -> None:
+    """Labels of eight integers: class, series, writer, digit, class code, number, and two more."""
+    raw = root / "QMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for split, count in (("train", 20), ("test", 10)):
+        shown = cycle(10, count)
+        labels = np.zeros((count, 8), dtype=np.int32)
+        labels[:, 0] = shown
+        labels[:, 1:7] = np.arange(count * 6).reshape(count, 6)
+        (raw / f"qmnist-{split}-images-idx3-ubyte").write_bytes(idx(stack(shown)))
+        (raw / f"qmnist-{split}-labels-idx2-int").write_bytes(idx(labels))
+
+
+EMNIST = {"byclass": 62, "bymerge": 47, "balanced": 47, "letters": 26, "digits": 10, "mnist": 10}
+MERGED = (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")
+
+
+def emnist(folder: Path, *splits: str, zipped: bool = False) -> None:
+    """Labels of ``letters`` count from 1, all others from 0."""
+    for split in splits:
+        names = f"emnist-{split}-{{split}}-{{what}}-idx{{axes}}-ubyte"
+        first = 1 if split == "letters" else 0
+        classes = EMNIST[split]
+        idx_files(
+            folder, names, splits=("train", "test"), classes=classes, first=first, zipped=zipped
+        )
+        codes = [
+            f"{label} {label + 64 if first else label + 48}" for label in range(first, classes)
+        ]
+        (folder / f"emnist-{split}-mapping.txt").write_text("\n".join(codes))
+
+
 FASHION = (
     *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
     *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
@@ -205,6 +256,70 @@ IDX = (
         files="`KMNIST/raw/train-images-idx3-ubyte` ...",
         make=lambda root: idx_files(root / "KMNIST" / "raw"),
         outcome=Read(class_names=DIGITS, train=20, test=10),
+    ),
+    Layout(
+        name="MNIST of Kaggle",
+        files="`train-images.idx3-ubyte` ..., and `train-images-idx3-ubyte/` with the file again",
+        make=kaggle_mnist,
+        outcome=Read(class_names=DIGITS, train=20, test=10),
+    ),
+    Layout(
+        name="MNIST, each file unpacked into a folder",
+        files="`train-images-idx3-ubyte/train-images.idx3-ubyte` ...",
+        make=seven_zip,
+        outcome=Read(class_names=DIGITS, train=20, test=10),
+    ),
+    Layout(
+        name="QMNIST of torchvision",
+        files="`QMNIST/raw/qmnist-train-images-idx3-ubyte`, `qmnist-train-labels-idx2-int` ...",
+        make=qmnist,
+        outcome=Read(
+            class_names=DIGITS,
+            train=20,
+            test=10,
+            remark="the class is the first of the eight numbers of each label",
+        ),
+    ),
+    Layout(
+        name="EMNIST, one split",
+        files="`emnist-letters-train-images-idx3-ubyte.gz` ...",
+        make=lambda root: emnist(root, "letters", zipped=True),
+        outcome=Read(
+            class_names=tuple(string.ascii_lowercase),
+            train=52,
+            test=26,
+            remark="labels count from 1, and the classes are `a` to `z`; images lie transposed, "
+            "as in the files",
+        ),
+    ),
+    Layout(
+        name="EMNIST of torchvision",
+        files="`EMNIST/raw/emnist-balanced-train-images-idx3-ubyte`, `emnist-byclass-...` ...",
+        make=lambda root: emnist(root / "EMNIST" / "raw", *EMNIST),
+        outcome=Refused(
+            fault="holds IDX files of several data sets (emnist-balanced, emnist-byclass, "
+            "emnist-bymerge, emnist-digits, emnist-letters, emnist-mnist)",
+            way_out="Give the folder and the beginning of the names of one of them as the path",
+        ),
+    ),
+    *(
+        Layout(
+            name=f"EMNIST of torchvision, {split}",
+            files=f"`EMNIST/raw/emnist-{split}`, the beginning of the names of the four files",
+            make=lambda root: emnist(root / "EMNIST" / "raw", *EMNIST),
+            given=f"EMNIST/raw/emnist-{split}",
+            outcome=Read(
+                class_names=names, train=2 * len(names), test=len(names), name=f"emnist-{split}"
+            ),
+        )
+        for split, names in (
+            ("byclass", (*string.digits, *string.ascii_uppercase, *string.ascii_lowercase)),
+            ("bymerge", MERGED),
+            ("balanced", MERGED),
+            ("letters", tuple(string.ascii_lowercase)),
+            ("digits", DIGITS),
+            ("mnist", DIGITS),
+        )
     ),
 )
 

@@ -116,11 +116,58 @@ def test_a_missing_half_is_named(tmp_path: Path, gone: str, left: str):
         load_data(tmp_path)
 
 
-def test_two_sets_in_one_folder_are_told_apart_from_one(tmp_path: Path):
+def test_of_two_sets_in_one_folder_one_is_chosen_by_the_beginning_of_its_names(tmp_path: Path):
     written(tmp_path)
-    written(tmp_path, names="emnist-{}-{}-idx{}-ubyte")
-    with pytest.raises(DataError, match="several data sets"):
+    written(tmp_path, names="other-{}-{}-idx{}-ubyte", test=False)
+    with pytest.raises(DataError, match=r"several data sets \(other and one whose .* no prefix\)"):
         load_data(tmp_path)
+    for source in (tmp_path / "other", tmp_path / "other-*", sorted(tmp_path.glob("other-*"))):
+        assert len(load_data(source).train) == 16  # a fifth is held out
+    without = [path for path in tmp_path.iterdir() if not path.name.startswith("other")]
+    assert len(load_data(without).train) == 20
+    with pytest.raises(DataError, match="there is no such file or folder"):
+        load_data(tmp_path / "oth")
+
+
+def wide(array: np.ndarray, kind: int) -> bytes:
+    header = bytes((0, 0, kind, array.ndim)) + struct.pack(f">{array.ndim}I", *array.shape)
+    return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
+
+
+@pytest.mark.parametrize(("dtype", "kind"), [("i1", 9), ("i2", 11), ("i4", 12)])
+def test_labels_of_every_integer_type_are_read(tmp_path: Path, dtype: str, kind: int):
+    content = wide(LABELS.astype(dtype), kind)
+    (written(tmp_path) / "train-labels-idx1-ubyte").write_bytes(content)
+    assert load_data(tmp_path).train.labels.tolist() == LABELS.tolist()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (wide(np.zeros((20, 3), np.int32), 12), "holds 3 numbers for each image, but labels are"),
+        (wide(np.zeros((20, 8), np.int32), 12)[:-1], "announces 640 bytes .* holds 639"),
+        (
+            wide(np.zeros((20, 8), np.float32), 13),
+            "begins with 00 00 0d 02, but an IDX file of int",
+        ),
+        (wide(np.full((20, 8), -1, np.int32), 12), r"20 label\(s\) are negative"),
+    ],
+)
+def test_label_tables_that_are_not_those_of_qmnist_are_refused(
+    tmp_path: Path, content: bytes, message: str
+):
+    written(tmp_path, names="qmnist-{}-{}-idx{}-ubyte", test=False)
+    (tmp_path / "qmnist-train-labels-idx1-ubyte").unlink()
+    with pytest.raises(DataError, match=r"missing. Put 'qmnist-train-labels-idx2-int'"):
+        load_data(tmp_path)
+    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(content)
+    with pytest.raises(DataError, match=message):
+        load_data(tmp_path)
+
+
+def test_labels_of_emnist_letters_that_count_from_zero_are_only_numbers(tmp_path: Path):
+    folder = written(tmp_path, names="emnist-letters-{}-{}-idx{}-ubyte")
+    assert load_data(folder).train.class_names == ("0", "1", "2", "3")
 
 
 def test_debians_fashion_mnist_is_complete():

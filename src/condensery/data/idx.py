@@ -1,11 +1,20 @@
-"""IDX files, the format of MNIST, Fashion-MNIST and their relatives.
+"""IDX files, the format of MNIST, Fashion-MNIST, KMNIST, QMNIST and EMNIST.
 
 A folder with ``train-images-idx3-ubyte``, ``train-labels-idx1-ubyte`` and, for the test split,
 ``t10k-images-idx3-ubyte``, ``t10k-labels-idx1-ubyte``, each plain or gzipped (``.gz``), also
-with a dot for the second hyphen and with a prefix such as ``emnist-letters-``.
+with a dot for the second hyphen and with a prefix such as ``emnist-letters-``. Some programs
+unpack each file into a folder of the same name, which is looked into. QMNIST's labels are
+``idx2-int``: eight integers an image, of which the first is the class.
+
+A folder may hold the files of several data sets, as ``EMNIST/raw`` of torchvision does. The path
+of one is then the folder and the prefix: ``EMNIST/raw/emnist-letters``. The splits of EMNIST have
+the class names of their publisher; the labels of ``emnist-letters`` count from 1.
 
 An IDX file is: two zero bytes, a byte for the type (8: unsigned bytes), a byte for the number
 of axes, every extent as a big-endian 32-bit integer, then the values.
+
+Source: http://yann.lecun.com/exdb/mnist/ (format), https://github.com/facebookresearch/qmnist
+(columns of the labels), https://www.nist.gov/itl/products-and-services/emnist-dataset (classes).
 """
 
 from __future__ import annotations
@@ -13,8 +22,11 @@ from __future__ import annotations
 import gzip
 import math
 import re
+import string
 import struct
 import zlib
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -24,40 +36,156 @@ from condensery.data.labels import as_labels
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
-__all__ = ["holds_idx", "read"]
+__all__ = ["are_idx", "holds_idx", "names_one", "read", "read_files", "read_one"]
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<split>train|t10k|test)[-.](?P<what>images|labels)"
-    r"[-.]idx[13][-.]ubyte(\.gz)?"
+    r"[-.](?P<kind>idx3[-.]ubyte|idx1[-.]ubyte|idx2[-.]int)(?P<zipped>\.gz)?"
 )
+_TYPES = {8: "u1", 9: "i1", 11: "i2", 12: "i4"}
+"""How integers are written, by the third byte of a file."""
+
+_QMNIST_COLUMNS = 8
+
+_MERGED = "abdefghnqrt"
+"""Small letters that EMNIST's merged splits tell from the capital ones."""
+
+_EMNIST: Mapping[str, tuple[str, ...]] = {
+    "emnist-byclass": tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase),
+    "emnist-bymerge": tuple(string.digits + string.ascii_uppercase + _MERGED),
+    "emnist-balanced": tuple(string.digits + string.ascii_uppercase + _MERGED),
+    "emnist-letters": tuple(string.ascii_lowercase),
+}
+"""Class names of the splits of EMNIST whose classes are not the ten digits."""
+
+_FROM_ONE = "emnist-letters"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _File:
+    """A file that is named like an IDX file.
+
+    Attributes:
+        path: Where it lies.
+        prefix: What its name begins with, such as ``emnist-letters``; often empty.
+        split: ``"train"`` or ``"test"``.
+        what: ``"images"`` or ``"labels"``.
+        order: Files of lower order are preferred: a plain one, one in a folder of its name, a
+            zipped one.
+    """
+
+    path: Path
+    prefix: str
+    split: str
+    what: str
+    order: int
 
 
 def holds_idx(folder: Path) -> bool:
-    """Whether a folder has a file that is named like an IDX file."""
-    return any(_NAME.fullmatch(path.name) for path in folder.iterdir())
+    """Whether a folder has a file that is named like an IDX file, or a folder with one."""
+    return next(_files(folder.iterdir()), None) is not None
+
+
+def are_idx(paths: Iterable[Path]) -> bool:
+    """Whether all of some paths are named like IDX files."""
+    return all(_NAME.fullmatch(path.name) for path in paths)
+
+
+def names_one(path: Path) -> bool:
+    """Whether a path that does not exist is a folder and the prefix of IDX files in it."""
+    return path.parent.is_dir() and any(
+        file.prefix == path.name for file in _files(path.parent.iterdir())
+    )
 
 
 def read(folder: Path) -> Source:
-    """Read a folder of IDX files.
+    """Read a folder with the IDX files of one data set.
 
     Raises:
-        DataError: If a file is missing, of another format, or not as long as it says; or if
-            images and labels disagree in number.
+        DataError: If the folder holds several data sets; or if a file is missing, of another
+            format, or not as long as it says; or if images and labels disagree in number.
     """
+    return _read(_files(folder.iterdir()), title=str(folder), folder=folder)
+
+
+def read_one(path: Path) -> Source:
+    """Read one of several data sets in a folder; see ``names_one``.
+
+    Args:
+        path: The folder and the prefix of the files, such as ``EMNIST/raw/emnist-letters``.
+
+    Raises:
+        DataError: As ``read``.
+    """
+    files = (file for file in _files(path.parent.iterdir()) if file.prefix == path.name)
+    return _read(files, title=str(path), folder=path.parent)
+
+
+def read_files(paths: Iterable[Path], *, title: str) -> Source:
+    """Read the IDX files of one data set, for which ``are_idx`` holds.
+
+    Args:
+        paths: The files, in any order.
+        title: How errors call them together.
+
+    Raises:
+        DataError: As ``read``.
+    """
+    files = list(_files(paths))
+    if not files:
+        raise DataError(f"{title}: holds no IDX file. Give a folder with the four files of MNIST.")
+    return _read(files, title=title, folder=files[0].path.parent)
+
+
+def _files(entries: Iterable[Path]) -> Iterator[_File]:
+    for entry in entries:
+        match = _NAME.fullmatch(entry.name)
+        if match is None:
+            continue
+        split, what = "train" if match["split"] == "train" else "test", match["what"]
+        prefix, zipped = match["prefix"].rstrip("-_."), match["zipped"] is not None
+        if entry.is_dir():
+            for file in _files(path for path in entry.iterdir() if path.is_file()):
+                if (file.split, file.what) == (split, what):
+                    order = 3 if file.order == 2 else 1
+                    yield _File(path=file.path, prefix=prefix, split=split, what=what, order=order)
+        else:
+            order = 2 if zipped else 0
+            yield _File(path=entry, prefix=prefix, split=split, what=what, order=order)
+
+
+def _read(files: Iterable[_File], *, title: str, folder: Path) -> Source:
     found: dict[tuple[str, str], Path] = {}
     prefixes: set[str] = set()
-    for path in sorted(folder.iterdir(), reverse=True):  # plain files come last and win over .gz
-        if match := _NAME.fullmatch(path.name):
-            split = "train" if match["split"] == "train" else "test"
-            found[split, match["what"]] = path
-            prefixes.add(match["prefix"])
+    for file in sorted(files, key=lambda file: (-file.order, file.path.name)):
+        found[file.split, file.what] = file.path  # the last one has the lowest order
+        prefixes.add(file.prefix)
     if len(prefixes) > 1:
+        named = [prefix for prefix in sorted(prefixes) if prefix]
+        plain = " and one whose files have no prefix" if "" in prefixes else ""
         raise DataError(
-            f"{folder}: holds IDX files of several data sets ({', '.join(sorted(prefixes))}). "
-            "Put each into a folder of its own."
+            f"{folder}: holds IDX files of several data sets ({', '.join(named)}{plain}). Give "
+            f"the folder and the beginning of the names of one of them as the path, such as "
+            f"{str(folder / named[0])!r}."
         )
-    parts = [_part(folder, found, split) for split in ("train", "test") if _any(found, split)]
-    return Source(title=str(folder), train=parts[0], test=parts[1] if len(parts) > 1 else None)
+    parts = {
+        split: _part(folder, found, split) for split in ("train", "test") if _any(found, split)
+    }
+    names = _EMNIST.get(next(iter(prefixes)))
+    if names is not None:
+        first = 1 if _FROM_ONE in prefixes else 0
+        labels = torch.cat([part.labels for part in parts.values()])
+        if labels.unique().tolist() == list(range(first, first + len(names))):
+            parts = {
+                split: Part(images=part.images, labels=part.labels - first)
+                for split, part in parts.items()
+            }
+        else:  # not the labels that EMNIST publishes: the numbers are all that is known
+            names = None
+    train = parts.get("train", parts.get("test"))
+    assert train is not None  # one of the two has a file
+    test = parts.get("test") if "train" in parts else None
+    return Source(title=title, train=train, test=test, class_names=names)
 
 
 def _any(found: dict[tuple[str, str], Path], split: str) -> bool:
@@ -65,17 +193,21 @@ def _any(found: dict[tuple[str, str], Path], split: str) -> bool:
 
 
 def _part(folder: Path, found: dict[tuple[str, str], Path], split: str) -> Part:
-    for what, axes, other in (("images", "idx3", "labels"), ("labels", "idx1", "images")):
+    for what, other in (("images", "labels"), ("labels", "images")):
         if (split, what) not in found:
             beside = found[split, other].name
-            wanted = re.sub("idx[13]", axes, beside.replace(other, what))
+            kind = "idx3-ubyte" if what == "images" else "idx1-ubyte"
+            if beside.startswith("qmnist") and what == "labels":
+                kind = "idx2-int"
+            dot = "." if re.search(r"\.idx", beside) else "-"
+            wanted = re.sub(rf"{other}[-.]idx\d[-.](ubyte|int)", f"{what}{dot}{kind}", beside)
             raise DataError(
                 f"{folder}: there is {beside!r}, but the {split} {what} are missing. "
                 f"Put {wanted!r} beside it."
             )
     path = found[split, "images"]
-    images = _array(path, axes=3)
-    labels = _array(found[split, "labels"], axes=1)
+    images = _array(path, axes=(3,), types=(8,))
+    labels = _labels(found[split, "labels"])
     if 0 in images.shape:
         raise DataError(f"{path}: holds no pixels, its shape is {images.shape}. Fetch it again.")
     return Part(
@@ -84,7 +216,21 @@ def _part(folder: Path, found: dict[tuple[str, str], Path], split: str) -> Part:
     )
 
 
-def _array(path: Path, *, axes: int) -> np.ndarray:
+def _labels(path: Path) -> np.ndarray:
+    """One integer an image; of QMNIST's eight the first."""
+    labels = _array(path, axes=(1, 2), types=tuple(_TYPES))
+    if labels.ndim == 1:
+        return labels
+    if labels.shape[1] != _QMNIST_COLUMNS:
+        raise DataError(
+            f"{path}: holds {labels.shape[1]} numbers for each image, but labels are one class "
+            f"index an image, or the {_QMNIST_COLUMNS} numbers of QMNIST, of which the first is "
+            "the class. Keep the column of the class."
+        )
+    return labels[:, 0]
+
+
+def _array(path: Path, *, axes: tuple[int, ...], types: tuple[int, ...]) -> np.ndarray:
     try:
         content = path.read_bytes()
         if content[:2] == b"\x1f\x8b":
@@ -93,18 +239,22 @@ def _array(path: Path, *, axes: int) -> np.ndarray:
         raise DataError(
             f"{path}: cannot be read ({error}). It is truncated or damaged; fetch it again."
         ) from error
-    magic = bytes((0, 0, 8, axes))
-    header = 4 + 4 * axes
-    if content[:4] != magic or len(content) < header:
+    known = [bytes((0, 0, kind, count)) for kind in types for count in axes]
+    header = 4 + 4 * (content[3] if len(content) > 3 else 0)
+    if content[:4] not in known or len(content) < header:
+        counts = " or ".join(str(count) for count in axes)
         raise DataError(
-            f"{path}: begins with {content[:4].hex(' ') or 'nothing'}, but an IDX file of bytes "
-            f"with {axes} axes begins with {magic.hex(' ')}. It is another format; fetch it again."
+            f"{path}: begins with {content[:4].hex(' ') or 'nothing'}, but an IDX file of "
+            f"{'bytes' if types == (8,) else 'integers'} with {counts} axes begins with "
+            f"{known[0].hex(' ')}. It is another format; fetch it again."
         )
-    shape = struct.unpack(f">{axes}I", content[4:header])
-    expected, held = math.prod(shape), len(content) - header
+    shape = struct.unpack(f">{content[3]}I", content[4:header])
+    type_ = np.dtype(f">{_TYPES[content[2]]}")
+    expected, held = math.prod(shape) * type_.itemsize, len(content) - header
     if expected != held:
         raise DataError(
             f"{path}: announces {expected} bytes (shape {shape}) but holds {held}. "
             "It is truncated or damaged; fetch it again."
         )
-    return np.frombuffer(content, dtype=np.uint8, offset=header).reshape(shape).copy()
+    array = np.frombuffer(content, dtype=type_, offset=header).reshape(shape)
+    return array.astype(type_.newbyteorder("="))

@@ -23,7 +23,7 @@ _READERS = (
 )
 
 _PLACES = (
-    *("raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw", "QMNIST/raw"),
+    *("raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw", "QMNIST/raw", "EMNIST/raw"),
     *("cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"),
 )
 """Where a download may lie inside a folder."""

@@ -9,7 +9,7 @@ import glob
 from collections.abc import Sequence
 from pathlib import Path
 
-from condensery.data import folder, layouts, npz, parquet
+from condensery.data import folder, idx, layouts, npz, parquet
 from condensery.data.named import NAMED
 from condensery.data.source import Source
 from condensery.data.store import Store
@@ -47,6 +47,8 @@ def read(
             )
         return folder.read(path, size=size, skip_corrupt=skip_corrupt, classes=classes, store=store)
     if not path.exists():
+        if idx.names_one(path):
+            return idx.read_one(path)
         matches = sorted(Path(match) for match in glob.glob(str(path)))
         if not matches:
             raise _missing(path)
@@ -76,18 +78,21 @@ def read_list(
     skip_corrupt: bool,
     store: Store | None = None,
 ) -> Source:
-    """Read several Parquet files of one data set.
+    """Read several Parquet files, or several IDX files, of one data set.
 
     Raises:
-        DataError: If one is missing, or is no Parquet file.
+        DataError: If one is missing, or is no such file.
     """
     for path in paths:
         if not path.exists():
             raise _missing(path)
+    if idx.are_idx(paths):
+        return idx.read_files(paths, title=title)
+    for path in paths:
         if path.suffix != ".parquet":
             raise DataError(
-                f"{path}: several files together must be Parquet files (.parquet), which this is "
-                "not. Give a single folder or file instead."
+                f"{path}: several files together must be Parquet files (.parquet) or IDX files, "
+                "which this is not. Give a single folder or file instead."
             )
     return parquet.read(paths, title=title, size=size, skip_corrupt=skip_corrupt, store=store)
 

@@ -60,7 +60,7 @@ _KNOWN = (
     ),
     KnownSet(
         name="mnist",
-        pattern=r"(?<![a-z])mnist(?![a-z0-9])",
+        pattern=r"(?<![a-z])(?<!emnist[-_ ])mnist(?![a-z0-9])",
         classes=10,
         statistics=Statistics(mean=(0.1307,), std=(0.3081,)),
     ),
