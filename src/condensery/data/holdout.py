@@ -32,8 +32,8 @@ def hold_out(
     """
     rng = stream(0, "holdout")
     test = torch.zeros(len(labels), dtype=torch.bool)
-    for class_ in labels.unique():
-        own = (labels == class_).nonzero()[:, 0]
+    counts: list[int] = labels.unique(return_counts=True)[1].tolist()
+    for own in labels.argsort(stable=True).split(counts):  # positions of one class, ascending
         if len(own) >= 2:
             test[own[torch.randperm(len(own), generator=rng)[: max(1, len(own) // 5)]]] = True
     if not test.any():

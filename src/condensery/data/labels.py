@@ -1,20 +1,28 @@
 """Labels as people keep them become ``int64`` class indices without gaps.
 
-Knows nothing about images.
+Nothing here needs memory in proportion to the largest label: labels that are ids or hashes are
+refused by counting how many different ones there are.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from condensery.data.source import Source
 from condensery.errors import DataError
 
-__all__ = ["as_labels", "check_classes", "default_names"]
+__all__ = ["as_labels", "check_classes", "count_from_zero", "default_names"]
+
+_MOST_CLASSES = 65_536
+"""Higher labels are indices only if there are as many images; ImageNet-21k has 21,841 classes."""
+
+_RENUMBER = "classes, labels = numpy.unique(labels, return_inverse=True)"
 
 
 def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"]:
@@ -26,7 +34,8 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
         title: How the error calls them.
 
     Raises:
-        DataError: If they are not integers, negative, or not as many as the images.
+        DataError: If they are not integers, negative, not as many as the images, or so high
+            that they cannot be class indices.
     """
     if isinstance(labels, Tensor):
         floating = labels.is_floating_point()  # bfloat16 has no NumPy type
@@ -47,6 +56,11 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
         raise DataError(
             f"{title}: {images} images but {len(array)} labels. Give one label for every image."
         )
+    if array.dtype.kind in "US":
+        raise DataError(
+            f"{title}: labels are text, such as {str(array[0])!r}, but class indices are integers "
+            f"0, 1, 2, ... Number the names: {_RENUMBER}."
+        )
     if array.dtype.kind not in "iu":
         raise DataError(
             f"{title}: labels are of type {array.dtype}, but class indices are integers "
@@ -57,7 +71,81 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
             f"{title}: {int((array < 0).sum())} label(s) are negative (lowest {array.min()}), "
             "which often marks unlabelled images. Leave those out; classes count from 0."
         )
+    if len(array) and array.max() >= max(_MOST_CLASSES, len(array) + 1):
+        raise _ids(array, title=title)
     return torch.from_numpy(array.astype(np.int64))
+
+
+def _ids(array: np.ndarray, *, title: str) -> DataError:
+    """Labels that are higher than any class index can be."""
+    different = len(np.unique(array))
+    seen = (
+        f"{title}: the {len(array)} labels are {different} different numbers from {array.min()} to "
+        f"{array.max()}, but class indices are 0, 1, 2, ... without gaps."
+    )
+    if 2 * different > len(array):
+        return DataError(
+            f"{seen} Most of these numbers occur once, as ids or hashes of images do. Give the "
+            "numbers of the classes."
+        )
+    return DataError(
+        f"{seen} They look like ids or hashes. If each is a class, renumber them: {_RENUMBER}."
+    )
+
+
+def count_from_zero(source: Source) -> Source:
+    """Make class indices from 0 of labels that count from 1; leave all other labels as they are.
+
+    Labels count from 1 if the train labels are 1, 2, ..., K and no label of either split is 0 or
+    above K. Without class names, the classes are then named after their numbers, ``"1"`` to
+    ``"K"``. With K + 1 names, the first name belongs to no image and is dropped. A notice says
+    either. Class names thus never change their meaning.
+
+    Raises:
+        DataError: If labels count from 1 and there are K class names, so that the last label has
+            no name.
+    """
+    labels = source.train.labels
+    if not len(labels) or int(labels.min()) != 1:
+        return source
+    classes = int(labels.max())
+    if classes < 2 or len(labels.unique()) != classes:
+        return source
+    test, names = source.test, source.class_names
+    if test is not None and len(test.labels):
+        low, high = int(test.labels.min()), int(test.labels.max())
+        if low < 1 or high > classes:
+            return source
+    seen = f"{source.title}: the labels run from 1 to {classes}, and no image has the label 0."
+    if names is None:
+        names = tuple(str(number) for number in range(1, classes + 1))
+        notice = (
+            f"{seen} They are read as {classes} classes that are counted from 1: the class names "
+            f"are '1' to '{classes}', and the class index is the label minus 1. Give other names "
+            "in this order with --classes NAME,NAME,... (classes=[...])."
+        )
+    elif len(names) == classes + 1:
+        notice = (
+            f"{seen} The class {names[0]!r}, which is the name of label 0, is left out: there are "
+            f"{classes} classes, and the class index is the label minus 1. If images of "
+            f"{names[0]!r} are missing, add them."
+        )
+        names = names[1:]
+    elif len(names) == classes:
+        raise DataError(
+            f"{seen} There are {classes} class names, and names belong to the labels 0 to "
+            f"{classes - 1}, so label {classes} has no name. If the first name belongs to label 1, "
+            "subtract 1 from all labels."
+        )
+    else:
+        return source
+    return replace(
+        source,
+        train=replace(source.train, labels=labels - 1),
+        test=None if test is None else replace(test, labels=test.labels - 1),
+        class_names=names,
+        notices=(*source.notices, notice),
+    )
 
 
 def check_classes(
@@ -76,7 +164,8 @@ def check_classes(
     """
     if not len(labels):
         raise DataError(f"{title}: there is no {part} image left. Every class needs one.")
-    highest = int(labels.max())
+    present: list[int] = labels.unique().tolist()  # ascending
+    highest = present[-1]
     classes = highest + 1 if names is None else len(names)
     if highest >= classes:
         raise DataError(
@@ -88,20 +177,39 @@ def check_classes(
             f"{title}: all {part} images are of one class. Condensation learns to tell classes "
             "apart: give at least two."
         )
-    present = torch.zeros(classes, dtype=torch.bool)
-    present[labels.unique()] = True
-    missing: list[int] = (~present).nonzero()[:, 0].tolist()
-    if missing:
-        called = names or default_names(classes)
-        shown = ", ".join(
-            str(c) if called[c] == str(c) else f"{c} ({called[c]})" for c in missing[:5]
-        )
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise DataError(
-            f"{title}: no {part} image of class {shown}{more}, though labels go up to "
-            f"{classes - 1}. Every class needs an image: add some, or renumber the labels."
-        )
+    if len(present) < classes:
+        raise _gaps(present, classes=classes, names=names, part=part, title=title)
     return classes
+
+
+def _gaps(
+    present: Sequence[int],
+    *,
+    classes: int,
+    names: Sequence[str] | None,
+    part: str,
+    title: str,
+) -> DataError:
+    """Some classes have no image; how many there are does not matter for the memory needed."""
+    held = set(present)
+    missing: list[int] = []
+    for label in range(classes):
+        if len(missing) == 5:
+            break
+        if label not in held:
+            missing.append(label)
+    shown = ", ".join(
+        str(label) if names is None or names[label] == str(label) else f"{label} ({names[label]})"
+        for label in missing
+    )
+    absent = classes - len(present)
+    more = f" and {absent - len(missing)} more" if absent > len(missing) else ""
+    way_out = "Every class needs an image: add some, or renumber the labels"
+    return DataError(
+        f"{title}: no {part} image of class {shown}{more}, though labels go up to {classes - 1}: "
+        f"there are {len(present)} different labels. {way_out}"
+        + ("." if names is not None else f": {_RENUMBER}.")
+    )
 
 
 def default_names(classes: int) -> tuple[str, ...]:

@@ -19,7 +19,7 @@ from condensery.data import arrays, digits, hub, path, torch_dataset
 from condensery.data.fit import check_size, fit_all
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
-from condensery.data.labels import check_classes, default_names
+from condensery.data.labels import check_classes, count_from_zero, default_names
 from condensery.data.named import NamedSet, find, named
 from condensery.data.source import Part, Source
 from condensery.data.statistics import known_by_name, known_by_path, measure
@@ -175,6 +175,10 @@ class _Reading:
 
 
 def _read(source: object, how: _Reading) -> Source:
+    return count_from_zero(_as_given(source, how))
+
+
+def _as_given(source: object, how: _Reading) -> Source:
     size, skip = how.size, how.skip_corrupt
     if isinstance(source, str) and source == "digits":
         return _sized(digits.read(), size)
