@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 import struct
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -267,6 +268,41 @@ def test_other_matlab_files_of_that_name_are_refused(tmp_path, held):
     io = pytest.importorskip("scipy.io")
     io.savemat(tmp_path / "train_32x32.mat", held)
     with pytest.raises(DataError, match="train_32x32"):
+        layouts.read(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "cannot be read as a MATLAB file"),
+        (b"PK" + bytes(200), "cannot be read as a MATLAB file .* another format"),
+        (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(400), r"save\(\.\.\., '-v7'\)"),
+    ],
+)
+def test_a_file_of_another_format_is_named(tmp_path, content, message):
+    pytest.importorskip("scipy.io")
+    (tmp_path / "train_32x32.mat").write_bytes(content)
+    with pytest.raises(DataError, match=rf"train_32x32\.mat: .*{message}"):
+        layouts.read(tmp_path)
+
+
+@pytest.mark.parametrize("compressed", [False, True])
+def test_a_cut_matlab_file_is_refused(tmp_path, compressed):
+    io = pytest.importorskip("scipy.io")
+    path = tmp_path / "train_32x32.mat"
+    held = {"X": np.zeros((8, 8, 3, 4), np.uint8), "y": np.array([[1], [2], [3], [4]])}
+    io.savemat(path, held, do_compression=compressed)
+    whole = path.read_bytes()
+    for length in range(0, len(whole) - 1, 37):
+        path.write_bytes(whole[:length])
+        with pytest.raises(DataError, match=r"train_32x32\.mat"):
+            layouts.read(tmp_path)
+
+
+def test_without_scipy_the_remedy_is_named(tmp_path, monkeypatch):
+    (tmp_path / "test_32x32.mat").touch()
+    monkeypatch.setitem(sys.modules, "scipy.io", None)
+    with pytest.raises(DataError, match=r"pip install 'condensery\[mat\]'"):
         layouts.read(tmp_path)
 
 

@@ -2,17 +2,23 @@
 
 ``X`` is ``[height, width, channel, image]``, ``y`` counts 1 to 10, where 10 is the digit 0. The
 easier ``extra_32x32.mat`` is left alone, as published results do.
+
+Needs SciPy (the extra ``mat``), which is imported only when such a file is read.
+
+Source: http://ufldl.stanford.edu/housenumbers/
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 
 from condensery.data.labels import as_labels
-from condensery.data.mat5 import read_mat5
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
@@ -30,18 +36,18 @@ def read(folder: Path) -> Source:
     """Read both splits, or the one that is there.
 
     Raises:
-        DataError: If a file cannot be read, or is another MATLAB file.
+        DataError: If SciPy is absent, or a file cannot be read or is another MATLAB file.
     """
     parts = [_part(folder / name) for name in _FILES.values() if (folder / name).exists()]
     return Source(title=str(folder), train=parts[0], test=parts[1] if len(parts) > 1 else None)
 
 
 def _part(path: Path) -> Part:
-    arrays = read_mat5(path)
-    images, labels = arrays.get("X"), arrays.get("y")
+    content = _arrays(path)
+    images, labels = content.get("X"), content.get("y")
     if images is None or labels is None or images.ndim != 4 or images.dtype != np.uint8:
         held = ", ".join(
-            f"{name} {array.dtype}{list(array.shape)}" for name, array in arrays.items()
+            f"{name} {array.dtype}{list(array.shape)}" for name, array in content.items()
         )
         raise DataError(
             f"{path}: holds {held or 'no arrays'}, but SVHN's cropped digits are X of uint8 "
@@ -53,3 +59,37 @@ def _part(path: Path) -> Part:
     pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(3, 2, 0, 1)))
     digits = digits.astype(np.int64) % 10
     return Part(images=pixels, labels=as_labels(digits, images=len(pixels), title=str(path)))
+
+
+def _arrays(path: Path) -> Mapping[str, np.ndarray]:
+    """The arrays of numbers of a MATLAB file, by name."""
+    loadmat = _scipy_io(path).loadmat
+    try:
+        content = loadmat(path)
+    except MemoryError:
+        raise
+    except NotImplementedError as error:  # how SciPy refuses version 7.3
+        raise DataError(
+            f"{path}: is a MATLAB file of version 7.3 (HDF5), which is not read. Save it again "
+            "with save(..., '-v7')."
+        ) from error
+    except Exception as error:  # a damaged file makes the reader stumble on anything
+        raise DataError(
+            f"{path}: cannot be read as a MATLAB file ({error}). It is truncated, damaged or "
+            "another format; fetch it again."
+        ) from error
+    return {
+        name: array
+        for name, array in content.items()
+        if isinstance(array, np.ndarray) and array.dtype.kind in "iuf"
+    }
+
+
+def _scipy_io(path: Path) -> Any:  # noqa: ANN401 - an optional dependency has no types here
+    try:
+        return import_module("scipy.io")
+    except ImportError as error:
+        raise DataError(
+            f"{path}: reading MATLAB files needs SciPy, which is not installed. "
+            "Install it with: pip install 'condensery[mat]'"
+        ) from error
