@@ -7,7 +7,7 @@ import argparse
 from condensery.cli import names
 from condensery.cli.condense import add_data
 from condensery.cli.evaluation import EVALUATIONS
-from condensery.data.named import NAMED
+from condensery.data.known import KNOWN
 from condensery.data.store import IMAGE_MEMORY
 from condensery.evaluation import LABELS, PROTOCOLS
 from condensery.methods import METHODS
@@ -17,7 +17,7 @@ from condensery.training import PRECISIONS
 
 
 def test_the_data_sets_are_those_that_are_looked_for_by_name():
-    assert ("digits", *NAMED) == names.DATA_SETS
+    assert ("digits", *KNOWN) == names.DATA_SETS
 
 
 def test_the_methods_are_those_of_the_library():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from condensery.comparison import TABLES, contender, paper_table, printed_in
-from condensery.data.named import NAMED
+from condensery.data.known import KNOWN
 from condensery.errors import ConfigError
 
 
@@ -13,7 +13,7 @@ from condensery.errors import ConfigError
 def test_every_row_can_be_made_on_every_data_set(name: str):
     table = TABLES[name]
     assert all(contender(word, base=table.base).name == word for word in table.rows)
-    assert set(table.data) <= NAMED.keys()
+    assert set(table.data) <= KNOWN.keys()
     assert table.sizes[-1] == table.ipc
     assert list(table.sizes) == sorted(set(table.sizes))
 

@@ -27,6 +27,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from condensery.data.known import KNOWN
+
 __all__ = ["LAYOUTS", "Layout", "Read", "Refused", "class_shown", "picture", "table"]
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "data.md"
@@ -327,7 +329,7 @@ IDX = (
 # --- CIFAR and SVHN ----------------------------------------------------------------------------
 
 CIFAR10 = ("airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck")
-CIFAR100 = tuple(f"fine{i:02}" for i in range(100))
+CIFAR100 = KNOWN["cifar100"].class_names
 CIFAR_BATCHES = (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch")
 
 

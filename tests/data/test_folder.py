@@ -227,5 +227,5 @@ def test_a_second_folder_can_be_the_test_split(tmp_path: Path):
 def test_a_second_folder_must_have_the_same_classes(tmp_path: Path):
     written(tmp_path / "one", classes=("cat", "dog"))
     written(tmp_path / "two", classes=("cat", "fox"))
-    with pytest.raises(DataError, match="class 1 is 'dog' and 'fox'"):
+    with pytest.raises(DataError, match=r"cat, dog.*cat, fox.*'dog' is in one"):
         load_data(tmp_path / "one", test=tmp_path / "two")

@@ -65,7 +65,7 @@ def test_labels_can_be_tensors_or_numpy_integers(label):
 
 def test_classes_name_the_classes_and_a_second_set_is_the_test_split():
     pairs = list(zip(IMAGES, LABELS, strict=True))
-    data = load_data(Listed(pairs, ["a", "b", "c"]), test=Listed(pairs[:6]))
+    data = load_data(Listed(pairs, ["a", "b", "c"]), test=Listed(pairs[:6], ["a", "b", "c"]))
     assert data.train.class_names == data.test.class_names == ("a", "b", "c")
     assert (len(data.train), len(data.test)) == (12, 6)
 

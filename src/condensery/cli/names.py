@@ -20,7 +20,8 @@ __all__ = [
 
 DATA_SETS = (
     *("digits", "mnist", "fashion-mnist", "cifar10", "cifar100", "svhn"),
-    *("imagenet-10", "imagenet-100", "imagenette"),
+    *("imagenet-10", "imagenet-100", "imagenette", "imagewoof"),
+    *("imagemeow", "imagesquawk", "imagefruit", "imageyellow"),
 )
 METHODS = ("mdc", "idc", "kip", "dc", "dsa", "dm", "dream", "mtt", "frepo", "nested")
 PRESETS = ("smoke", "quick", "standard", "paper")

@@ -31,8 +31,7 @@ from condensery.comparison import (
     reproduction_page,
 )
 from condensery.data import Data, find, load_data
-from condensery.data.named import NAMED
-from condensery.data.statistics import known_by_name
+from condensery.data.known import KNOWN, known_by_name
 from condensery.errors import ConfigError, DataError
 
 __all__ = ["Job", "found", "job", "told", "work"]
@@ -93,7 +92,7 @@ def found(
         if data_dir is None:
             missing[name] = f"Give --data {name}=PATH, or --data-dir DIR with data sets."
             continue
-        fetched = download and NAMED[name].hub is not None
+        fetched = download and KNOWN[name].hub is not None
         try:
             find(name, data_dir)
         except DataError as error:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from condensery.data.image_data import Data, ImageData
 from condensery.data.load import load_data
-from condensery.data.named import find
+from condensery.data.locate import find
 from condensery.data.whitening import WHITENINGS, Whitening, whitened
 
 __all__ = ["WHITENINGS", "Data", "ImageData", "Whitening", "find", "load_data", "whitened"]

@@ -12,7 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from condensery.data.named import NamedSet
+from condensery.data.known import KnownSet
 from condensery.errors import DataError
 
 __all__ = ["fetch"]
@@ -20,7 +20,7 @@ __all__ = ["fetch"]
 _SPLITS = ("train", "test")
 
 
-def fetch(known: NamedSet, data_dir: Path) -> None:
+def fetch(known: KnownSet, data_dir: Path) -> None:
     """Download a data set and write it under a folder, whole or not at all.
 
     Args:
@@ -60,7 +60,7 @@ def fetch(known: NamedSet, data_dir: Path) -> None:
         shutil.rmtree(partial, ignore_errors=True)
 
 
-def _datasets(known: NamedSet) -> Any:  # noqa: ANN401 - an optional dependency has no types here
+def _datasets(known: KnownSet) -> Any:  # noqa: ANN401 - an optional dependency has no types here
     try:
         return import_module("datasets")
     except ImportError as error:

@@ -1,11 +1,16 @@
-"""Which classes of ImageNet the subsets of the literature are made of, by WordNet number.
+"""ImageNet's classes by WordNet number, and which of them the subsets of the literature are.
 
-In the order of the papers' class lists, which is the order of their labels.
+``imagenet_classes.tsv`` lists the 1,000 classes of ILSVRC 2012 in the order of their index: the
+WordNet number, a tab, the names separated by commas (WordNet 3.0, Princeton University).
 """
 
 from __future__ import annotations
 
-__all__ = ["IMAGENET_10", "IMAGENET_100"]
+from collections.abc import Mapping
+from functools import cache
+from importlib.resources import files
+
+__all__ = ["IMAGENET_10", "IMAGENET_100", "MTT_SUBSETS", "wordnet_names"]
 
 _NUMBERS = """
 n02869837 n01749939 n02488291 n02107142 n13037406 n02091831 n04517823 n04589890 n03062245
@@ -23,7 +28,35 @@ n02090622
 """
 
 IMAGENET_100 = tuple(_NUMBERS.split())
-"""The hundred classes drawn by Tian, Krishnan, Isola 2019 (CMC), which IDC and MDC use."""
+"""The hundred classes drawn by Tian, Krishnan, Isola 2019 (CMC), which IDC and MDC use, in the
+order of their class list, which is the order of the labels."""
 
 IMAGENET_10 = IMAGENET_100[:10]
 """The first ten of them: ImageNet-10 of IDC, DREAM and MDC."""
+
+_MTT_INDICES = {
+    "imagenette": (0, 217, 482, 491, 497, 566, 569, 571, 574, 701),
+    "imagewoof": (193, 182, 258, 162, 155, 167, 159, 273, 207, 229),
+    "imagemeow": (281, 282, 283, 284, 285, 291, 292, 290, 289, 287),
+    "imagesquawk": (84, 130, 88, 144, 145, 22, 96, 9, 100, 89),
+    "imagefruit": (953, 954, 949, 950, 951, 957, 952, 945, 943, 948),
+    "imageyellow": (309, 986, 954, 951, 987, 779, 599, 291, 72, 11),
+}
+"""Indices in ILSVRC 2012, in the order of the labels of Cazenavette et al. 2022 (MTT)."""
+
+
+@cache
+def wordnet_names() -> Mapping[str, tuple[str, ...]]:
+    """All names of every class of ImageNet-1k, by WordNet number, in the order of its index."""
+    text = (files("condensery.data") / "imagenet_classes.tsv").read_text(encoding="utf-8")
+    rows = (line.split("\t") for line in text.splitlines())
+    return {number: tuple(names.split(", ")) for number, names in rows}
+
+
+def _numbers(indices: tuple[int, ...]) -> tuple[str, ...]:
+    by_index = list(wordnet_names())
+    return tuple(by_index[index] for index in indices)
+
+
+MTT_SUBSETS = {name: _numbers(indices) for name, indices in _MTT_INDICES.items()}
+"""WordNet numbers of the ten-class subsets of ImageNet that MTT introduced, in its order."""

@@ -13,16 +13,19 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from condensery.data import arrays, digits, hub, path, torch_dataset
+from condensery.data.classes import ClassList, choose, match
 from condensery.data.fit import check_size, fit_all
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
+from condensery.data.known import KNOWN, KnownSet, known_by_name, known_by_path
 from condensery.data.labels import check_classes, count_from_zero, default_names
-from condensery.data.named import NamedSet, find, named
+from condensery.data.locate import find
 from condensery.data.source import Part, Source
-from condensery.data.statistics import known_by_name, known_by_path, measure
+from condensery.data.statistics import measure
 from condensery.data.store import IMAGE_MEMORY, Store
 from condensery.errors import DataError, DataWarning
 
@@ -47,7 +50,7 @@ def load_data(
     A source is one of:
 
     * ``"digits"``: 1,797 handwritten digits, 8 x 8, which travel with the package;
-    * a name in ``NAMED``, such as ``"cifar10"``: looked for under ``data_dir`` in the layouts in
+    * a name in ``KNOWN``, such as ``"cifar10"``: looked for under ``data_dir`` in the layouts in
       which people have it. A name is a name, whatever folder is called like it: ``"./cifar10"``
       is the path. Images of ImageNet-10 and ImageNet-100 are brought to a side of 224 and those
       of Imagenette to 128, if ``size`` does not say otherwise;
@@ -82,8 +85,9 @@ def load_data(
         data_dir: Where data sets that are asked for by name lie.
         download: Whether one that is not there is fetched from the Hugging Face hub into
             ``data_dir``, once; needs the extra ``hub``.
-        classes: Class folders to read of a folder of images, in the order of their labels;
-            ``None`` is all of them, by name.
+        classes: Names of the classes in the order of the labels; ``None`` takes what the source
+            says. Of a source that names its classes, only these are read, in this order. A source
+            that only has numbers gets these names: label 0 is ``classes[0]``.
         image_memory: Bytes of decoded images up to which image files and Parquet files are held
             in memory. Larger sets are decoded once into a file, which is mapped: memory then
             holds a block of 1,024 images while decoding, and afterwards what the system sees fit.
@@ -108,16 +112,24 @@ def load_data(
     )
     read = _read(source, reading)
     skipped, notices = read.skipped, read.notices
-    names = read.class_names
-    count = check_classes(read.train.labels, names=names, part="train", title=read.title)
-    names = names or default_names(count)
+    asked = KNOWN.get(source) if isinstance(source, str) else None
+    name = asked.name if asked and name is None else name
+    count = check_classes(read.train.labels, names=read.class_names, part="train", title=read.title)
+    known = _recognised(read, name=name, classes=count)
+    if asked and name == asked.name and known is None and classes is None:
+        raise DataError(
+            f"{read.title} was found for {name}, but it holds {count} classes of "
+            f"{read.train.images.shape[1]}-channel images, or classes of other names. It is "
+            "another data set: give it by its path."
+        )
+    listed = _class_list(read, known, classes=count, split="train")
+    names = listed.known_names or listed.names
     train, held = read.train, read.test
     if test is not None:
         second = _read(test, reading)
-        held = second.test or second.train
+        held = _counted_as(listed, second, name=name)
         skipped += second.skipped
         notices += second.notices
-        _check_names(read, second)
     if held is None:
         keep, away = hold_out(train.labels, title=read.title)
         held = read.part("test", away)
@@ -126,19 +138,10 @@ def load_data(
         check_classes(held.labels, names=names, part="test", title=read.title)
     _check_sides(train, held, title=read.title)
 
-    channels = train.images.shape[1]
-    asked = named(source)
-    name = asked.name if asked and name is None else name
-    recognise = known_by_path if name is None else known_by_name
-    known = recognise(name or read.title, classes=count, channels=channels)
-    if asked and name == asked.name and known is None:
-        raise DataError(
-            f"{read.title} was found for {name}, but it holds {count} classes of "
-            f"{channels}-channel images. It is another data set: give it by its path."
-        )
     statistics = known.statistics if known else measure(train.images)
     called = known.name if known else name or _plain(read.title)
-    names = read.class_names or (known.class_names if known else None) or names
+    if asked and known is None:  # some of its classes, which the user chose
+        called = f"{asked.name}-{count}-classes"
 
     def split(part: Part) -> ImageData:
         return ImageData(
@@ -175,15 +178,15 @@ class _Reading:
 
 
 def _read(source: object, how: _Reading) -> Source:
-    return count_from_zero(_as_given(source, how))
+    return _chosen(count_from_zero(_as_given(source, how)), how.classes)
 
 
 def _as_given(source: object, how: _Reading) -> Source:
     size, skip = how.size, how.skip_corrupt
     if isinstance(source, str) and source == "digits":
         return _sized(digits.read(), size)
-    if known := named(source):
-        size, classes = size or known.side, how.classes or known.classes
+    if isinstance(source, str) and (known := KNOWN.get(source)) is not None:
+        size, classes = size or known.side, how.classes or known.folders
         return _from_path(_located(known, how), replace(how, size=size, classes=classes))
     if isinstance(source, (str, Path)):
         return _from_path(str(source), how)
@@ -206,7 +209,7 @@ def _as_given(source: object, how: _Reading) -> Source:
     )
 
 
-def _located(known: NamedSet, how: _Reading) -> str:
+def _located(known: KnownSet, how: _Reading) -> str:
     """Where a named set lies; downloaded before, if it is not there and shall be."""
     try:
         return find(known.name, how.data_dir)
@@ -241,18 +244,64 @@ def _plain(title: str) -> str:
     return re.sub(r"\.(parquet|npz)$|[*?\[\]]", "", last).strip("-_. ") or "data"
 
 
-def _check_names(train: Source, test: Source) -> None:
-    ours, theirs = train.class_names, test.class_names
-    if ours is None or theirs is None or ours == theirs:
-        return
-    odd = f"{len(ours)} and {len(theirs)} classes"
-    if len(ours) == len(theirs):
-        first = next(i for i in range(len(ours)) if ours[i] != theirs[i])
-        odd = f"class {first} is {ours[first]!r} and {theirs[first]!r}"
-    raise DataError(
-        f"{train.title} and {test.title}: the class names of train and test differ ({odd}). "
-        "Give a test source with the same classes in the same order."
+def _recognised(read: Source, *, name: str | None, classes: int) -> KnownSet | None:
+    """The known data set that a source is, by the name that the user gives, or by its path."""
+    recognise = known_by_path if name is None else known_by_name
+    return recognise(
+        name or read.title,
+        classes=classes,
+        channels=read.train.images.shape[1],
+        names=read.class_names,
     )
+
+
+def _class_list(read: Source, known: KnownSet | None, *, classes: int, split: str) -> ClassList:
+    return ClassList(
+        title=f"{read.title} ({split} split)",
+        names=read.class_names or default_names(classes),
+        numbering=known.numbering() if known else None,
+    )
+
+
+def _counted_as(train: ClassList, second: Source, *, name: str | None) -> Part:
+    """The test split of another source, with its labels counted as those of the train split."""
+    part = second.test or second.train
+    highest = max(int(split.labels.max()) if len(split.labels) else -1 for split in second.parts)
+    numbers = highest + 1
+    if second.class_names is None and train.only_numbers:
+        if highest >= len(train.names):
+            return part  # ``check_classes`` refuses the label
+        numbers = len(train.names)  # a test split may lack the last classes
+    theirs = len(second.class_names) if second.class_names else numbers
+    known = _recognised(second, name=name, classes=theirs)
+    order = match(train, _class_list(second, known, classes=theirs, split="test"))
+    if order == tuple(range(len(order))):
+        return part
+    return replace(part, labels=torch.tensor(order)[part.labels])
+
+
+def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:
+    """A source with the classes that the user names, in this order."""
+    if classes is None or source.class_names == classes:
+        return source
+    if len(set(classes)) < len(classes) or len(classes) < 2:
+        raise DataError(
+            f"classes = {', '.join(classes) or 'none'}: name two classes or more, each once, with "
+            "--classes NAME,NAME,... (classes=[...])."
+        )
+    if source.class_names is None:
+        highest = max(int(part.labels.max()) for part in source.parts if len(part.labels))
+        if highest + 1 != len(classes):
+            raise DataError(
+                f"{source.title}: labels go up to {highest}, so there are {highest + 1} classes, "
+                f"but {len(classes)} were named. Name every class, in the order of the numbers, "
+                "with --classes NAME,NAME,... (classes=[...])."
+            )
+        return replace(source, class_names=classes)
+    listed = ClassList(title=source.title, names=source.class_names)
+    new = torch.full((len(source.class_names),), -1, dtype=torch.int64)
+    new[list(choose(listed, classes))] = torch.arange(len(classes))
+    return replace(source.relabelled(new), class_names=classes)
 
 
 def _check_sides(train: Part, test: Part, *, title: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from condensery.data import folder, idx, layouts, npz, parquet
-from condensery.data.named import NAMED
+from condensery.data.known import KNOWN
 from condensery.data.source import Source
 from condensery.data.store import Store
 from condensery.errors import DataError, nearest
@@ -32,20 +32,14 @@ def read(
         text: The path; ``~`` is the home folder.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
-        classes: Class folders to read of a folder of images, in this order; ``None`` is all.
+        classes: Class folders to read of a folder of images, in this order; ``None`` is all. Of
+            other sources all classes are read.
         store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
     """
     path = Path(text).expanduser()
-    if classes is not None:
-        if not path.is_dir() or layouts.place(path) is not None or _parquet_in(path):
-            raise DataError(
-                f"{text}: classes can be chosen from a folder of images, one subfolder a class, "
-                "which this is not. Leave out --classes (classes=)."
-            )
-        return folder.read(path, size=size, skip_corrupt=skip_corrupt, classes=classes, store=store)
     if not path.exists():
         if idx.names_one(path):
             return idx.read_one(path)
@@ -57,7 +51,9 @@ def read(
         if (found := layouts.read(path)) is not None:
             return found
         if not (files := _parquet_in(path)):
-            return folder.read(path, size=size, skip_corrupt=skip_corrupt, store=store)
+            return folder.read(
+                path, size=size, skip_corrupt=skip_corrupt, classes=classes, store=store
+            )
         return parquet.read(files, title=text, size=size, skip_corrupt=skip_corrupt, store=store)
     if path.suffix == ".parquet":
         return parquet.read([path], title=text, size=size, skip_corrupt=skip_corrupt, store=store)
@@ -107,10 +103,10 @@ def _missing(path: Path) -> DataError:
     while not absent.parent.exists():
         absent = absent.parent
     beside = [entry.name for entry in absent.parent.iterdir()] if absent.parent.is_dir() else []
-    hint = nearest(absent.name, [*beside, "digits", *NAMED])
+    hint = nearest(absent.name, [*beside, "digits", *KNOWN])
     where = "" if absent == path else f" (there is no {str(absent)!r})"
     return DataError(
         f"{path}: there is no such file or folder{where}.{hint} Give the path of a folder of "
         "images, IDX or Parquet files, or of a .npz file, or a name with --data-dir: "
-        f"{', '.join(NAMED)}; 'digits' is built in. Nothing is downloaded unasked."
+        f"{', '.join(KNOWN)}; 'digits' is built in. Nothing is downloaded unasked."
     )

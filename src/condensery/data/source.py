@@ -5,6 +5,7 @@ Knows nothing about normalisation, hold-out or class counts.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
@@ -53,6 +54,33 @@ class Source:
     notices: tuple[str, ...] = ()
     shelf: Shelf | None = None
 
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The splits that there are."""
+        return (self.train,) if self.test is None else (self.train, self.test)
+
+    def relabelled(self, new: Int[Tensor, "class_"]) -> Source:
+        """The same source with other labels; images of a class whose new label is -1 are left out.
+
+        Args:
+            new: The new label of every old one.
+        """
+
+        def change(name: str, part: Part) -> Part:
+            labels = new[part.labels]
+            kept = (labels >= 0).nonzero()[:, 0]
+            if len(kept) == len(labels):
+                return replace(part, labels=labels)
+            images = (
+                part.images[kept]
+                if self.shelf is None
+                else self.shelf.rows(part.images, kept, part=f"{name}-{_digest(new)}")
+            )
+            return Part(images=images, labels=labels[kept])
+
+        test = None if self.test is None else change("chosen-test", self.test)
+        return replace(self, train=change("chosen-train", self.train), test=test)
+
     def mapped(self, change: Callable[[Tensor], Tensor]) -> Source:
         """The same source with other pixels in both splits."""
         train = replace(self.train, images=change(self.train.images))
@@ -65,3 +93,7 @@ class Source:
         if self.shelf is None:
             return Part(images=images[index], labels=labels)
         return Part(images=self.shelf.rows(images, index, part=name), labels=labels)
+
+
+def _digest(values: Tensor) -> str:
+    return hashlib.blake2b(values.numpy().tobytes(), digest_size=6).hexdigest()

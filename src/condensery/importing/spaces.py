@@ -13,7 +13,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from condensery.data import ImageData
-from condensery.data.statistics import Statistics, known_by_name, measure
+from condensery.data.known import known_by_name
+from condensery.data.statistics import Statistics, measure
 from condensery.errors import ConfigError, DataError
 from condensery.importing.formats import Format
 from condensery.importing.whitening import Unwhitening, unwhitening

@@ -16,9 +16,11 @@ from PIL import Image
 
 from condensery.data import load_data
 from condensery.data.imagenet import IMAGENET_10
+from condensery.data.known import KNOWN
 from condensery.errors import DataError
 
 DRAW = np.random.default_rng(0)
+CIFAR10 = KNOWN["cifar10"].class_names
 LABELS = np.arange(20, dtype=np.uint8) % 10
 
 
@@ -32,7 +34,7 @@ def cifar(folder: Path) -> np.ndarray:
     records = np.concatenate([LABELS[:, None], images], axis=1)
     for name in (*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"):
         (folder / f"{name}.bin").write_bytes(records.tobytes())
-    (folder / "batches.meta.txt").write_text("\n".join("abcdefghij"))
+    (folder / "batches.meta.txt").write_text("\n".join(CIFAR10))
     return images.reshape(20, 3, 32, 32)
 
 
@@ -104,9 +106,9 @@ def parquet(path: Path, *, names: list[str], image: str = "img", label: str = "l
 
 def test_parquet_of_the_hub_by_name(tmp_path):
     for split in ("train", "test"):
-        parquet(tmp_path / f"cifar10/plain_text/{split}-0-of-1.parquet", names=[*"abcdefghij"])
+        parquet(tmp_path / f"cifar10/plain_text/{split}-0-of-1.parquet", names=[*CIFAR10])
     data = load_data("cifar10", data_dir=tmp_path)
-    assert (data.name, data.train.class_names[0], len(data.test)) == ("cifar10", "a", 10)
+    assert (data.name, data.train.class_names[0], len(data.test)) == ("cifar10", "airplane", 10)
 
 
 def test_the_easier_images_of_svhn_are_left_alone(tmp_path):
@@ -129,7 +131,7 @@ def test_imagenet_10_is_cut_out_of_a_whole_imagenet_in_its_own_order(tmp_path):
 
 
 def test_a_named_set_of_photos_has_the_side_of_its_papers(tmp_path):
-    pictures(tmp_path / "imagenette2-160", tuple(f"n0{i}" for i in range(10)))
+    pictures(tmp_path / "imagenette2-160", KNOWN["imagenette"].class_names)
     assert load_data("imagenette", data_dir=tmp_path).train.side == (128, 128)
     assert load_data("imagenette", data_dir=tmp_path, size=20).train.side == (20, 20)
 
@@ -147,11 +149,11 @@ def test_a_name_is_a_name_and_a_path_is_a_path(tmp_path, monkeypatch):
 def test_a_test_split_may_be_asked_for_by_name_too(tmp_path):
     images = cifar(tmp_path / "cifar-10-batches-bin")
     train = (pixels(10, 32, 32, 3), np.arange(10))
-    data = load_data(train, test="cifar10", data_dir=tmp_path)
+    data = load_data(train, test="cifar10", data_dir=tmp_path, name="cifar10")
     np.testing.assert_array_equal(data.test.images.numpy(), images)
 
 
-def test_classes_are_chosen_from_folders_only(tmp_path):
+def test_classes_are_chosen_by_name_of_any_source_that_has_names(tmp_path):
     pictures(tmp_path / "set", ("a", "b", "c"), side=(8, 8))
     data = load_data(tmp_path / "set", classes=["c", "a"])
     assert data.train.class_names == ("c", "a")
@@ -159,16 +161,21 @@ def test_classes_are_chosen_from_folders_only(tmp_path):
         load_data(tmp_path / "set", classes=["a", "d"])
     with pytest.raises(DataError, match="two classes or more, each once"):
         load_data(tmp_path / "set", classes=["a", "a"])
-    cifar(tmp_path / "cifar-10-batches-bin")
-    with pytest.raises(DataError, match="which this is not"):
-        load_data(tmp_path, classes=["a", "b"])
+    whole = torch.from_numpy(cifar(tmp_path / "cifar-10-batches-bin"))
+    data = load_data("cifar10", data_dir=tmp_path, classes=["Dog", "plane"])
+    assert data.name == "cifar10-2-classes"
+    assert data.train.class_names == ("Dog", "plane")
+    assert torch.equal(data.train.images[data.train.of_class(1)[0]], whole[0])
+    assert (len(data.train), len(data.test)) == (20, 4)
+    with pytest.raises(DataError, match=r"airplane.*'kite', which was asked for, is none"):
+        load_data("cifar10", data_dir=tmp_path, classes=["dog", "kite"])
 
 
 class Split:
     """Enough of a split of the package ``datasets``."""
 
     def to_parquet(self, path: str) -> None:
-        parquet(Path(path), names=[*"abcdefghij"])
+        parquet(Path(path), names=[*CIFAR10])
 
 
 def test_nothing_is_downloaded_unasked_and_once_if_asked(tmp_path, monkeypatch):
@@ -213,7 +220,7 @@ def test_what_is_not_on_the_hub_is_fetched_by_hand(tmp_path):
 def test_what_the_package_datasets_writes_is_read(tmp_path, monkeypatch):
     datasets = pytest.importorskip("datasets")
     features = datasets.Features(
-        {"img": datasets.Image(), "label": datasets.ClassLabel(names=[*"abcdefghij"])}
+        {"img": datasets.Image(), "label": datasets.ClassLabel(names=[*CIFAR10])}
     )
     images = pixels(10, 32, 32, 3)
     split = datasets.Dataset.from_dict(
@@ -222,5 +229,5 @@ def test_what_the_package_datasets_writes_is_read(tmp_path, monkeypatch):
     )
     monkeypatch.setattr(datasets, "load_dataset", lambda *_: {"train": split, "test": split})
     data = load_data("cifar10", data_dir=tmp_path, download=True)
-    assert data.train.class_names == tuple("abcdefghij")
+    assert data.train.class_names == CIFAR10
     np.testing.assert_array_equal(data.train.images.numpy(), images.transpose(0, 3, 1, 2))

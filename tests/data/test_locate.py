@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from condensery.data import named
+from condensery.data import locate
 from condensery.data.imagenet import IMAGENET_10, IMAGENET_100
+from condensery.data.known import KNOWN
 from condensery.errors import DataError
 
-SETS = tuple(named.NAMED)
+SETS = tuple(KNOWN)
 
 
 def touch(path: Path) -> Path:
@@ -76,7 +77,7 @@ LAYOUTS = {
 def test_a_set_is_found_by_its_name_in_each_of_its_layouts(tmp_path, case):
     name, place = case
     LAYOUTS[case](tmp_path / "data")
-    assert named.find(name, tmp_path / "data") == str(tmp_path / "data" / place)
+    assert locate.find(name, tmp_path / "data") == str(tmp_path / "data" / place)
 
 
 @pytest.mark.parametrize("name", [name for name in SETS if not name.startswith("imagenet-")])
@@ -85,77 +86,77 @@ def test_a_set_is_not_mistaken_for_another(tmp_path, name):
         if other != name:
             make(tmp_path / "data")
     with pytest.raises(DataError, match=f"^{name} was not found under "):
-        named.find(name, tmp_path / "data")
+        locate.find(name, tmp_path / "data")
 
 
 def test_the_folder_of_a_set_can_be_the_data_folder_itself(tmp_path):
     idx(tmp_path / "fashion-mnist")
-    assert named.find("fashion-mnist", tmp_path / "fashion-mnist") == str(
+    assert locate.find("fashion-mnist", tmp_path / "fashion-mnist") == str(
         tmp_path / "fashion-mnist"
     )
     with pytest.raises(DataError, match="mnist was not found"):
-        named.find("mnist", tmp_path / "fashion-mnist")
+        locate.find("mnist", tmp_path / "fashion-mnist")
     idx(tmp_path / "MNIST/raw")
-    assert named.find("mnist", tmp_path / "MNIST/raw") == str(tmp_path / "MNIST/raw")
+    assert locate.find("mnist", tmp_path / "MNIST/raw") == str(tmp_path / "MNIST/raw")
 
 
 def test_a_folder_that_says_nothing_is_no_set(tmp_path):
     idx(tmp_path / "raw")
     with pytest.raises(DataError, match="mnist was not found"):
-        named.find("mnist", tmp_path)
+        locate.find("mnist", tmp_path)
 
 
 def test_what_its_download_makes_comes_before_other_layouts(tmp_path):
     for case in (("cifar10", "cifar10.npz"), ("cifar10", "cifar-10-batches-bin")):
         LAYOUTS[case](tmp_path)
-    assert named.find("cifar10", tmp_path) == str(tmp_path / "cifar-10-batches-bin")
+    assert locate.find("cifar10", tmp_path) == str(tmp_path / "cifar-10-batches-bin")
     LAYOUTS["cifar10", "cifar-10-batches-py"](tmp_path)
-    assert named.find("cifar10", tmp_path) == str(tmp_path / "cifar-10-batches-py")
+    assert locate.find("cifar10", tmp_path) == str(tmp_path / "cifar-10-batches-py")
 
 
 def test_two_editions_of_a_set_are_told_apart_by_the_user(tmp_path):
     touch(tmp_path / "imagenette128-train.parquet")
     touch(tmp_path / "imagenette160-train.parquet")
     with pytest.raises(DataError, match=r"several editions.*imagenette128\*.parquet and imagenett"):
-        named.find("imagenette", tmp_path)
+        locate.find("imagenette", tmp_path)
 
 
 @pytest.mark.parametrize("name", SETS)
 def test_the_error_says_what_was_looked_for_and_where_it_can_be_had(tmp_path, name):
     with pytest.raises(DataError) as raised:
-        named.find(name, tmp_path)
+        locate.find(name, tmp_path)
     text = str(raised.value)
     assert text.startswith(f"{name} was not found under {tmp_path}. Looked for ")
     assert "https://" in text or "http://" in text
     assert "Nothing is downloaded unasked" in text
-    hub = named.NAMED[name].hub
+    hub = KNOWN[name].hub
     assert ("pip install 'condensery[hub]'" in text) == (hub is not None)
 
 
 def test_a_folder_without_all_of_the_set_is_named(tmp_path):
     touch(tmp_path / "cifar-10-batches-py" / "data_batch_1")
     with pytest.raises(DataError, match=r"There is cifar-10-batches-py/, but it does not hold it"):
-        named.find("cifar10", tmp_path)
+        locate.find("cifar10", tmp_path)
     imagenet(tmp_path / "imagenet", IMAGENET_10[:9])
     with pytest.raises(DataError, match=r"There is imagenet/, but .*not all of it"):
-        named.find("imagenet-10", tmp_path)
+        locate.find("imagenet-10", tmp_path)
 
 
 def test_a_data_folder_that_is_none_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"absent, which does not exist\. Give .*--data-dir"):
-        named.find("cifar10", tmp_path / "absent")
+        locate.find("cifar10", tmp_path / "absent")
     with pytest.raises(DataError, match="which is no folder"):
-        named.find("cifar10", touch(tmp_path / "file"))
+        locate.find("cifar10", touch(tmp_path / "file"))
 
 
 def test_a_name_that_nobody_knows_is_answered_with_the_nearest():
     with pytest.raises(DataError, match=r"'cifar-10'.*Did you mean 'cifar10'\?.*digits, mnist"):
-        named.find("cifar-10", ".")
+        locate.find("cifar-10", ".")
 
 
 def test_a_folder_with_odd_characters_is_no_pattern(tmp_path):
     touch(tmp_path / "[ab]" / "cifar10-train.parquet")
-    (found,) = Path("/").glob(named.find("cifar10", tmp_path / "[ab]")[1:])
+    (found,) = Path("/").glob(locate.find("cifar10", tmp_path / "[ab]")[1:])
     assert found == tmp_path / "[ab]" / "cifar10-train.parquet"
 
 

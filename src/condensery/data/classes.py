@@ -1,0 +1,220 @@
+"""The one place where class names of two sources are compared, and where class folders are sorted.
+
+Classes are matched by name, never by position, because two sources of one data set often list
+their classes in different orders. What cannot be matched for certain is refused.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass
+
+from condensery.data.known import CLASS_TABLES
+from condensery.errors import DataError
+
+__all__ = ["ClassList", "choose", "match", "natural_order", "spelling"]
+
+_SHOWN = 12
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClassList:
+    """The classes of one source.
+
+    Attributes:
+        title: How errors call the source, such as a path.
+        names: One name a class, in the order of its labels; ``"0", "1", ...`` where the source
+            only has numbers.
+        numbering: The names that numbers stand for in this source, where that is certain, such
+            as the published order of a known data set.
+        own_order: Whether other sources of the same data set may number the classes otherwise.
+    """
+
+    title: str
+    names: tuple[str, ...]
+    numbering: tuple[str, ...] | None = None
+    own_order: bool = False
+
+    @property
+    def only_numbers(self) -> bool:
+        """Whether the names are the labels themselves and say nothing about the classes."""
+        return [spelling(name) for name in self.names] == list(range(len(self.names)))
+
+    @property
+    def known_names(self) -> tuple[str, ...] | None:
+        """The names, or what the numbers stand for; ``None`` if that is not certain."""
+        if not self.only_numbers:
+            return self.names
+        if self.numbering is not None and len(self.numbering) == len(self.names):
+            return self.numbering
+        return None
+
+
+def natural_order(names: Sequence[str]) -> list[str]:
+    """Sort class names: by number if all are numbers (0, 1, 2, 10), else as text (0, 1, 10, 2)."""
+    if all(_is_number(name) for name in names):
+        return sorted(names, key=lambda name: (int(name), name))
+    return sorted(names)
+
+
+def spelling(name: str) -> Hashable:
+    """What two spellings of one name share.
+
+    Case, the Unicode form, leading zeros of a number, and which of ``_``, ``-``, ``/`` and space
+    separates the words make no difference.
+    """
+    if _is_number(name):
+        return int(name)
+    composed = unicodedata.normalize("NFC", name).casefold()
+    return re.sub(r"[_\-/\s]+", " ", unicodedata.normalize("NFC", composed)).strip()
+
+
+def match(ours: ClassList, theirs: ClassList) -> tuple[int, ...]:
+    """Find the class of ``ours`` that each class of ``theirs`` is.
+
+    Numbers match numbers, if both count in the same way. Names match names: first exactly, then
+    by ``spelling``, then by a table of known classes in which both names stand for one class
+    (such as ``n02086240`` and ``Shih-Tzu``). Numbers match names where it is known what they
+    stand for.
+
+    Args:
+        ours: The classes that labels shall be counted by.
+        theirs: The classes of the other source.
+
+    Returns:
+        For every label of ``theirs``, the label of ``ours``: a permutation.
+
+    Raises:
+        DataError: If the two do not have the same classes, or it is not certain which is which.
+    """
+    same = tuple(range(len(ours.names)))
+    if ours.only_numbers and theirs.only_numbers:
+        if len(ours.names) != len(theirs.names):
+            raise _different(ours, theirs, ours.names, theirs.names)
+        if _count_alike(ours, theirs):
+            return same
+    elif ours.names == theirs.names:
+        return same
+    mine, other = ours.known_names, theirs.known_names
+    if mine is None or other is None:
+        raise _uncertain(ours, theirs)
+    found = _matched(mine, other)
+    if found is None:
+        raise _different(ours, theirs, mine, other)
+    return found
+
+
+def choose(source: ClassList, chosen: Sequence[str]) -> tuple[int, ...]:
+    """Find the classes of a source that a user names.
+
+    Args:
+        source: The classes that there are.
+        chosen: Names of some or all of them, each once.
+
+    Returns:
+        For every chosen name, its label in the source.
+
+    Raises:
+        DataError: If a name is none of the classes, or several.
+    """
+    labels: list[int] = []
+    for name in chosen:
+        exact = [i for i, own in enumerate(source.names) if own == name]
+        similar = [i for i, own in enumerate(source.names) if spelling(own) == spelling(name)]
+        tables = [(table, table.find(name)) for table in CLASS_TABLES]
+        alike = {
+            i
+            for table, wanted in tables
+            if wanted is not None
+            for i, own in enumerate(source.names)
+            if table.find(own) == wanted
+        }
+        found = exact or similar or sorted(alike)
+        if len(found) != 1:
+            what = "is none of them" if not found else f"could be any of {len(found)} of them"
+            raise DataError(
+                f"{source.title}: the classes are {_listed(source.names)}, and {name!r}, which "
+                f"was asked for, {what}. Give names of these classes with --classes (classes=)."
+            )
+        labels.append(found[0])
+    if len(set(labels)) < len(labels):
+        raise DataError(
+            f"{source.title}: two of the chosen classes ({', '.join(chosen)}) are the same class. "
+            "Name each class once with --classes (classes=)."
+        )
+    return tuple(labels)
+
+
+def _count_alike(ours: ClassList, theirs: ClassList) -> bool:
+    """Whether equal numbers stand for the same class."""
+    if ours.numbering is None or theirs.numbering is None:
+        unsaid = ours.numbering is theirs.numbering
+        return unsaid or not (ours.own_order or theirs.own_order)
+    return ours.numbering == theirs.numbering
+
+
+def _matched(ours: Sequence[str], theirs: Sequence[str]) -> tuple[int, ...] | None:
+    """A permutation that the names decide, or ``None``."""
+    if found := _by_key(list(ours), list(theirs)):
+        return found
+    if found := _by_key([spelling(name) for name in ours], [spelling(name) for name in theirs]):
+        return found
+    candidates = {
+        found
+        for table in CLASS_TABLES
+        if (
+            found := _by_key(
+                [table.find(name) for name in ours], [table.find(name) for name in theirs]
+            )
+        )
+    }
+    return candidates.pop() if len(candidates) == 1 else None
+
+
+def _by_key(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> tuple[int, ...] | None:
+    """Match equal keys; ``None`` unless every key is there once on both sides."""
+    index = {key: label for label, key in enumerate(ours)}
+    complete = None not in index and len(index) == len(ours) == len(theirs)
+    if not complete or set(theirs) != index.keys():
+        return None
+    return tuple(index[key] for key in theirs)
+
+
+def _is_number(name: str) -> bool:
+    return name.isascii() and name.isdigit()
+
+
+def _uncertain(ours: ClassList, theirs: ClassList) -> DataError:
+    """Numbers against names, or two ways of counting."""
+    return DataError(
+        f"{ours.title} has the classes {_listed(ours.names)}; {theirs.title} has "
+        f"{_listed(theirs.names)}. Numbers do not say for certain which class is which. Name the "
+        "classes in the order of the numbers with --classes NAME,NAME,... (classes=[...]), or "
+        "say which known data set it is with --name (name=)."
+    )
+
+
+def _different(
+    ours: ClassList, theirs: ClassList, mine: Sequence[str], other: Sequence[str]
+) -> DataError:
+    """Names that are not the same classes, or not certainly."""
+    here, there = {spelling(name) for name in mine}, {spelling(name) for name in other}
+    odd = [name for name in mine if spelling(name) not in there]
+    odd += [name for name in other if spelling(name) not in here]
+    why = (
+        f"{odd[0]!r} is in one of them only"
+        if odd
+        else "some names are alike up to case and separators"
+    )
+    return DataError(
+        f"{ours.title} has {len(mine)} classes, {_listed(mine)}; {theirs.title} has {len(other)}, "
+        f"{_listed(other)}. They cannot be matched by name: {why}. Both need the same classes: "
+        "rename them, or choose those that both have with --classes NAME,NAME,... (classes=[...])."
+    )
+
+
+def _listed(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:_SHOWN])
+    return shown + (f", ... ({len(names)} in all)" if len(names) > _SHOWN else "")

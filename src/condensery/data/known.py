@@ -1,0 +1,340 @@
+"""The one table of the data sets that the library knows by name.
+
+Each entry says how people spell the name of the set, where its download lies, its published
+statistics, and its classes with all their usual names, in the order of their labels. Adding a
+data set is adding an entry here.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from condensery.data.imagenet import IMAGENET_10, IMAGENET_100, MTT_SUBSETS, wordnet_names
+from condensery.data.labels import default_names
+from condensery.data.statistics import Statistics
+
+__all__ = [
+    "CLASS_TABLES",
+    "KNOWN",
+    "ClassTable",
+    "KnownSet",
+    "known_by_name",
+    "known_by_path",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class ClassTable:
+    """Classes, each with all the names that people use for it.
+
+    Attributes:
+        names: One tuple a class, the usual name first.
+    """
+
+    names: tuple[tuple[str, ...], ...]
+
+    @cached_property
+    def _index(self) -> Mapping[str, int]:
+        found: dict[str, int] = {}
+        ambiguous: set[str] = set()
+        for index, names in enumerate(self.names):
+            for spelling in {_letters(name) for name in names}:
+                if found.setdefault(spelling, index) != index:
+                    ambiguous.add(spelling)
+        return {name: index for name, index in found.items() if name not in ambiguous}
+
+    def find(self, name: str) -> int | None:
+        """The class that a name stands for, whatever its case, spaces and punctuation.
+
+        Returns:
+            Its index in the table; ``None`` if no class is called so, or several are.
+        """
+        return self._index.get(_letters(name))
+
+
+def _letters(name: str) -> str:
+    return re.sub(r"[\W_]+", "", name.casefold())
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class KnownSet:
+    """A data set of the literature.
+
+    Attributes:
+        name: Its canonical name: what it is asked for by, and what presets go by.
+        stem: Pattern of what people call its folder or the beginning of its files, lower case.
+        archive: Where it is published, in words for an error message.
+        statistics: The constants that published results normalise with.
+        class_names: One name a class, in the order of the labels.
+        aliases: Other names of single classes, by their name in ``class_names``.
+        numbered_by: Which files number the classes in this order. ``None``: all of them, since
+            the publisher does. Otherwise the formats of ``import_set`` that do; a file of
+            another origin that holds numbers does not say which class is which.
+        places: Folders that its own download makes, in the order of preference.
+        files: Parquet files of a folder of it that are read.
+        within: Pattern of what people call the folder of a larger set that holds its class
+            folders; empty where it is never a part of a larger one.
+        side: Pixels that images of many sizes are brought to if the user does not say.
+        hub: Data set and configuration on the Hugging Face hub, where it is freely there.
+    """
+
+    name: str
+    stem: str
+    archive: str
+    statistics: Statistics
+    class_names: tuple[str, ...]
+    aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    numbered_by: tuple[str, ...] | None = None
+    places: tuple[str, ...] = ()
+    files: str = "*.parquet"
+    within: str = ""
+    side: int | None = None
+    hub: tuple[str, str] | None = None
+
+    @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return len(self.statistics.mean)
+
+    @property
+    def folders(self) -> tuple[str, ...] | None:
+        """Class folders to read of a larger set; ``None`` reads all of a set's own folder."""
+        return self.class_names if self.within else None
+
+    @cached_property
+    def table(self) -> ClassTable:
+        """The names of its classes."""
+        return ClassTable(
+            tuple(
+                (name, *_of_wordnet(name), *self.aliases.get(name, ())) for name in self.class_names
+            )
+        )
+
+    def numbering(self, origin: str | None = None) -> tuple[str, ...] | None:
+        """The classes that the numbers 0, 1, 2, ... stand for in a file.
+
+        Args:
+            origin: The format of ``import_set`` that the file has; ``None`` for a data set.
+
+        Returns:
+            Names of classes, or ``None`` if that is not certain.
+        """
+        if self.numbered_by is None or origin in self.numbered_by:
+            return self.class_names
+        return None
+
+
+def _of_wordnet(number: str) -> tuple[str, ...]:
+    """The names of a class of ImageNet, one by one and as the hub lists them in one text."""
+    names = wordnet_names().get(number, ())
+    return (*names, ", ".join(names)) if names else ()
+
+
+_CIFAR10 = Statistics(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
+_IMAGENET = Statistics(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
+_IMAGENET_FOLDERS = r"imagenet([-_ ]?(1k|2012))?|ilsvrc([-_ ]?2012)?"
+_BY_HAND = (
+    "https://image-net.org/download.php (registration), with train and val images in one folder "
+    "a class, such as train/n02869837 and val/n02869837"
+)
+_DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
+_DIGIT_NAMES = {str(i): (word, f"{i} - {word}") for i, word in enumerate(_DIGITS)}
+_CIFAR100_NAMES = """
+apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
+camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
+dinosaur dolphin elephant flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower
+leopard lion lizard lobster man maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid
+otter palm_tree pear pickup_truck pine_tree plain plate poppy porcupine possum rabbit raccoon ray
+road rocket rose sea seal shark shrew skunk skyscraper snail snake spider squirrel streetcar
+sunflower sweet_pepper table tank telephone television tiger tractor train trout tulip turtle
+wardrobe whale willow_tree wolf woman worm
+"""
+_MTT_NAMES = {  # what MTT's code calls classes, where ImageNet has another name
+    "n02123159": ("bengal cat",),
+    "n01819313": ("cockatoo",),
+    "n07742313": ("green apple",),
+    "n12057211": ("ladys slipper",),
+    "n01773157": ("garden spider",),
+}
+
+
+def _of_mtt(name: str, *, places: tuple[str, ...] = (), archive: str = _BY_HAND) -> KnownSet:
+    """One of the ten-class subsets of ImageNet that MTT introduced, or took from fast.ai."""
+    classes = MTT_SUBSETS[name]
+    ascending = classes == tuple(sorted(classes))
+    return KnownSet(
+        name=name,
+        stem=rf"{name}2?([-_ ]?\d+)?",
+        archive=archive,
+        statistics=_IMAGENET,
+        class_names=classes,
+        aliases=_MTT_NAMES,
+        numbered_by=None if ascending else ("mtt",),
+        places=places or ("ILSVRC/Data/CLS-LOC",),
+        within="" if places else _IMAGENET_FOLDERS,
+        side=128,
+    )
+
+
+_ALL = (
+    KnownSet(
+        name="mnist",
+        stem=r"(?<!emnist[-_ ])mnist",  # EMNIST has a split called mnist
+        archive="https://ossci-datasets.s3.amazonaws.com/mnist/ (the four .gz files)",
+        statistics=Statistics(mean=(0.1307,), std=(0.3081,)),
+        class_names=default_names(10),
+        aliases=_DIGIT_NAMES,
+        places=("MNIST/raw",),
+        hub=("ylecun/mnist", "mnist"),
+    ),
+    KnownSet(
+        name="fashion-mnist",
+        stem=r"fashion[-_ ]?mnist",
+        archive="https://github.com/zalandoresearch/fashion-mnist (the four .gz files)",
+        statistics=Statistics(mean=(0.2861,), std=(0.3530,)),
+        class_names=(
+            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+        ),
+        aliases={"T-shirt/top": ("T-shirt",), "Trouser": ("Trousers",)},
+        places=("FashionMNIST/raw",),
+        hub=("zalando-datasets/fashion_mnist", "fashion_mnist"),
+    ),
+    KnownSet(
+        name="cifar10",
+        stem=r"cifar[-_ ]?10",
+        archive="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
+        statistics=_CIFAR10,
+        class_names=(
+            *("airplane", "automobile", "bird", "cat", "deer"),
+            *("dog", "frog", "horse", "ship", "truck"),
+        ),
+        aliases={"airplane": ("plane", "aeroplane"), "automobile": ("car",)},
+        places=("cifar-10-batches-py", "cifar-10-batches-bin"),
+        hub=("uoft-cs/cifar10", "plain_text"),
+    ),
+    # CIFAR-100 follows the rule of IDC (and of MDC and MTT after it): CIFAR-10's constants are
+    # used again. DC and DC-BENCH use .5071 .4866 .4409 / .2673 .2564 .2762 instead.
+    KnownSet(
+        name="cifar100",
+        stem=r"cifar[-_ ]?100",
+        archive="https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz",
+        statistics=_CIFAR10,
+        class_names=tuple(_CIFAR100_NAMES.split()),
+        aliases={"crab": ("cra",)},  # as the hub has it
+        places=("cifar-100-python", "cifar-100-binary"),
+        hub=("uoft-cs/cifar100", "cifar100"),
+    ),
+    KnownSet(
+        name="svhn",
+        stem=r"svhn",
+        archive="http://ufldl.stanford.edu/housenumbers/train_32x32.mat and test_32x32.mat",
+        statistics=Statistics(mean=(0.4377, 0.4438, 0.4728), std=(0.1980, 0.2010, 0.1970)),
+        class_names=default_names(10),
+        aliases=_DIGIT_NAMES,
+        places=("cropped_digits",),
+        files="t*.parquet",  # train and test: the easier "extra" is left alone
+        hub=("ufldl-stanford/svhn", "cropped_digits"),
+    ),
+    KnownSet(
+        name="imagenet-10",
+        stem=r"imagenet[-_ ]?10",
+        archive=_BY_HAND,
+        statistics=_IMAGENET,
+        class_names=IMAGENET_10,
+        numbered_by=("idc", "dream", "mdc"),
+        places=("ILSVRC/Data/CLS-LOC",),
+        within=_IMAGENET_FOLDERS,
+        side=224,
+    ),
+    KnownSet(
+        name="imagenet-100",
+        stem=r"imagenet[-_ ]?100",
+        archive=_BY_HAND,
+        statistics=_IMAGENET,
+        class_names=IMAGENET_100,
+        numbered_by=("idc", "dream", "mdc"),
+        places=("ILSVRC/Data/CLS-LOC",),
+        within=_IMAGENET_FOLDERS,
+        side=224,
+    ),
+    _of_mtt(
+        "imagenette",
+        places=("imagenette2-160", "imagenette2-320", "imagenette2"),
+        archive="https://s3.amazonaws.com/fast-ai-imageclas/imagenette2-160.tgz",
+    ),
+    _of_mtt(
+        "imagewoof",
+        places=("imagewoof2-160", "imagewoof2-320", "imagewoof2"),
+        archive="https://s3.amazonaws.com/fast-ai-imageclas/imagewoof2-160.tgz",
+    ),
+    *(_of_mtt(name) for name in ("imagemeow", "imagesquawk", "imagefruit", "imageyellow")),
+)
+
+KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _ALL}
+"""Every data set that is looked for by name; ``digits`` travels with the package instead."""
+
+
+def _imagenet_table() -> ClassTable:
+    return ClassTable(tuple((number, *_of_wordnet(number)) for number in wordnet_names()))
+
+
+CLASS_TABLES: tuple[ClassTable, ...] = (*(known.table for known in _ALL), _imagenet_table())
+"""Tables in which different spellings of one class stand together."""
+
+
+def known_by_path(
+    path: str, *, classes: int, channels: int, names: Sequence[str] | None = None
+) -> KnownSet | None:
+    """Recognise a data set by where it lies.
+
+    The last component of the path that contains a known name decides, so
+    ``mnist-variants/fashion-mnist`` is Fashion-MNIST. Classes and channels must agree: ten
+    classes of ``cifar100`` are a data set of their own.
+
+    Args:
+        path: A path, or the name of a type.
+        classes: Number of classes found.
+        channels: Number of channels found.
+        names: The classes' names, where the source gives some: at least half of them must be
+            names of the set.
+    """
+    for component in reversed(re.split(r"[/\\]", path.lower())):
+        named = [
+            (match.end() - match.start(), known)
+            for known in _ALL
+            if (match := re.search(rf"(?<![a-z])({known.stem})(?![a-z0-9])", component))
+        ]
+        if named:  # the longest name: fashion-mnist also contains mnist
+            known = max(named, key=lambda found: found[0])[1]
+            return known if _agrees(known, classes, channels, names) else None
+    return None
+
+
+def known_by_name(
+    name: str, *, classes: int, channels: int, names: Sequence[str] | None = None
+) -> KnownSet | None:
+    """Recognise a data set by the name the user gives it, in any usual spelling, such as CIFAR-10.
+
+    Args:
+        name: The whole name; ``"my-cifar10"`` is none of ours.
+        classes: Number of classes found.
+        channels: Number of channels found.
+        names: The classes' names, where the source gives some: at least half of them must be
+            names of the set.
+    """
+    for known in _ALL:
+        if re.fullmatch(known.stem, name.lower()) and _agrees(known, classes, channels, names):
+            return known
+    return None
+
+
+def _agrees(known: KnownSet, classes: int, channels: int, names: Sequence[str] | None) -> bool:
+    if (len(known.class_names), known.channels) != (classes, channels):
+        return False
+    if names is None or tuple(names) == default_names(classes):
+        return True
+    return 2 * sum(known.table.find(name) is not None for name in names) >= classes

@@ -1,0 +1,158 @@
+"""Where the data sets of the literature lie on disk, in the layouts in which people have them.
+
+``known`` has the table of these sets; the readers say what is in a folder. Nothing is downloaded
+here (``hub`` does).
+"""
+
+from __future__ import annotations
+
+import glob
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from condensery.data import layouts
+from condensery.data.folder import holds_images
+from condensery.data.known import KNOWN, KnownSet
+from condensery.errors import DataError, nearest
+
+__all__ = ["find", "named"]
+
+
+def named(source: object) -> KnownSet | None:
+    """The data set that a source names; a path such as ``./cifar10`` names none."""
+    return KNOWN.get(source) if isinstance(source, str) else None
+
+
+def find(name: str, data_dir: str | Path) -> str:
+    """Where a data set of the literature lies under a folder.
+
+    Looked at, in this order: folders that its download makes (such as ``cifar-10-batches-py``,
+    ``MNIST/raw``, ``train_32x32.mat``), the folder itself if its path sounds like the set,
+    folders called like it in any usual spelling, and Parquet and NumPy files called like it.
+
+    Args:
+        name: A key of ``KNOWN``.
+        data_dir: The folder; ``~`` is the home folder.
+
+    Returns:
+        What ``load_data`` reads: a folder, a file, or a pattern of Parquet files. An ImageNet may
+        hold more classes than the set has; ``load_data(name, data_dir=...)`` reads only its own.
+
+    Raises:
+        DataError: If the name is unknown, or nothing of the set is there: with what was looked
+            for, and where it can be had.
+    """
+    known = KNOWN.get(name)
+    if known is None:
+        raise DataError(
+            f"{name!r} is no data set that is known by name.{nearest(name, KNOWN)} Known are "
+            f"digits, {', '.join(KNOWN)}; anything else is read from its path."
+        )
+    root = Path(data_dir).expanduser().absolute()
+    found = next(_found(known, root), None) if root.is_dir() else None
+    if found is None:
+        raise _absent(known, root)
+    return found
+
+
+def _found(known: KnownSet, root: Path) -> Iterator[str]:
+    yield from _within(known, root, itself=_sounds_like(known, root))
+    entries = sorted(root.iterdir())
+    for entry in entries:
+        if entry.is_dir() and _is_called(known, entry.name):
+            yield from _within(known, entry, itself=True)
+    if known.folders is None:
+        yield from _files(known, root, [entry.name for entry in entries])
+
+
+def _files(known: KnownSet, root: Path, names: Sequence[str]) -> Iterator[str]:
+    beginnings: dict[str, None] = {}
+    for name in names:
+        match = re.fullmatch(rf"({known.stem})([-_.].*)?\.(?P<kind>parquet|npz)", name.lower())
+        if match and match["kind"] == "npz":
+            yield str(root / name)
+        elif match:
+            beginnings[name[: match.end(1)]] = None
+    if len(beginnings) > 1:
+        one, two = list(beginnings)[:2]
+        raise DataError(
+            f"{root}: holds several editions of {known.name}: {one}*.parquet and {two}*.parquet. "
+            f"Give the files of one, such as '{root / one}-*.parquet'."
+        )
+    for beginning in beginnings:
+        yield glob.escape(str(root / beginning)) + "[-_.]*parquet"
+
+
+def _within(known: KnownSet, folder: Path, *, itself: bool) -> Iterator[str]:
+    """What a folder holds in the set's own places, then in the folder itself if it is the set's."""
+    for place in (folder / name for name in known.places):
+        yield from _readable(known, place)
+    if known.name == "svhn" and layouts.svhn.holds_svhn(folder):
+        yield str(folder)
+    if itself:
+        yield from _readable(known, folder)
+
+
+def _readable(known: KnownSet, folder: Path) -> Iterator[str]:
+    if not folder.is_dir():
+        return
+    if known.folders is not None:
+        if all((folder / "train" / name).is_dir() for name in known.folders):
+            yield str(folder)
+        return
+    if layouts.place(folder) is not None or holds_images(folder):
+        yield str(folder)
+    for within in ("", "*/"):
+        pattern = glob.escape(f"{folder}/") + within + known.files
+        if glob.glob(pattern):
+            yield pattern
+
+
+def _sounds_like(known: KnownSet, folder: Path) -> bool:
+    """Whether the last part of a path that is called like any set is called like this one."""
+    for part in reversed(folder.absolute().parts):
+        if called := [each.name for each in KNOWN.values() if _is_called(each, part)]:
+            return known.name in called
+    return False
+
+
+def _is_called(known: KnownSet, name: str) -> bool:
+    pattern = f"{known.stem}|{known.within}" if known.within else known.stem
+    return name in known.places or re.fullmatch(pattern, name.lower()) is not None
+
+
+def _absent(known: KnownSet, root: Path) -> DataError:
+    """What was looked for and where, what was found in its place, and what would work."""
+    if not root.is_dir():
+        what = "is no folder" if root.exists() else "does not exist"
+        return DataError(
+            f"{known.name} was to be found under {root}, which {what}. Give the folder that holds "
+            f"data sets with --data-dir (data_dir=). {_how(known)}"
+        )
+    wanted = [f"{place}/" for place in known.places]
+    if known.folders is not None:
+        wanted = [f"train/{known.folders[0]}/ and the other {len(known.folders) - 1} classes"]
+    elif known.name == "svhn":
+        wanted = ["train_32x32.mat"]
+    called = "imagenet" if known.folders is not None else known.name
+    wanted.append(f"a folder called {called} in any usual spelling")
+    if known.folders is None:
+        wanted.append(f"{known.name}*.parquet")
+    there = [folder.name for folder in sorted(root.iterdir()) if folder.is_dir()]
+    empty = [f"{name}/" for name in there if _is_called(known, name)]
+    held = f" There is {empty[0]}, but it does not hold it, or not all of it." if empty else ""
+    return DataError(
+        f"{known.name} was not found under {root}.{held} Looked for {', '.join(wanted)}. "
+        f"{_how(known)} What lies elsewhere is given by its path (./{known.name} is a path)."
+    )
+
+
+def _how(known: KnownSet) -> str:
+    fetched = f"Nothing is downloaded unasked. It is published at {known.archive}"
+    if known.hub is None:
+        return f"{fetched}."
+    return (
+        f"{fetched}; or ask for it with --download (download=True), which needs: "
+        "pip install 'condensery[hub]'."
+    )

@@ -1,0 +1,56 @@
+"""Known data sets are recognised by the spellings people use, and by nothing else."""
+
+from __future__ import annotations
+
+import pytest
+
+from condensery.data.known import known_by_name, known_by_path
+
+
+@pytest.mark.parametrize(
+    ("path", "classes", "channels", "name"),
+    [
+        ("data/mnist", 10, 1, "mnist"),
+        ("/data/MNIST/raw", 10, 1, "mnist"),
+        ("/usr/share/datasets/fashion-mnist", 10, 1, "fashion-mnist"),
+        ("FashionMNIST", 10, 1, "fashion-mnist"),
+        ("mnist-variants/fashion_mnist", 10, 1, "fashion-mnist"),
+        ("cifar10-lossless-*.parquet", 10, 3, "cifar10"),
+        ("CIFAR-10", 10, 3, "cifar10"),
+        ("cifar10/cifar100-part.parquet", 100, 3, "cifar100"),
+        ("svhn_cropped", 10, 3, "svhn"),
+        ("imagenette128-10x200-train.parquet", 10, 3, "imagenette"),
+        ("imagenet-10/train", 10, 3, "imagenet-10"),
+        ("imagenet100", 100, 3, "imagenet-100"),
+        ("cifar100", 10, 3, None),
+        ("cifar10", 10, 1, None),
+        ("kmnist", 10, 1, None),
+        ("emnist", 10, 1, None),
+        ("cifar1000", 10, 3, None),
+        ("photos", 10, 3, None),
+    ],
+)
+def test_a_path_tells_a_known_set(path: str, classes: int, channels: int, name: str | None):
+    known = known_by_path(path, classes=classes, channels=channels)
+    assert (known and known.name) == name
+
+
+def test_a_name_must_be_known_as_a_whole():
+    found = known_by_name("CIFAR-10", classes=10, channels=3)
+    assert found is not None
+    assert found.name == "cifar10"
+    assert known_by_name("my-cifar10", classes=10, channels=3) is None
+    assert known_by_name("cifar10", classes=9, channels=3) is None
+
+
+def test_published_constants_and_the_shared_ones_of_cifar_100():
+    ten = known_by_path("cifar10", classes=10, channels=3)
+    hundred = known_by_path("cifar100", classes=100, channels=3)
+    fashion = known_by_path("fashion-mnist", classes=10, channels=1)
+    assert ten is not None
+    assert hundred is not None
+    assert fashion is not None
+    assert ten.statistics == hundred.statistics
+    assert ten.statistics.mean == (0.4914, 0.4822, 0.4465)
+    assert ten.statistics.std == (0.2023, 0.1994, 0.2010)
+    assert (fashion.statistics.mean, fashion.statistics.std) == ((0.2861,), (0.3530,))
