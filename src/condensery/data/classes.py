@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from condensery.data.known import CLASS_TABLES
 from condensery.errors import DataError
 
-__all__ = ["ClassList", "choose", "match", "natural_order", "spelling"]
+__all__ = ["ClassList", "choose", "counts", "match", "natural_order", "spelling"]
 
 _SHOWN = 12
 
@@ -40,7 +40,7 @@ class ClassList:
     @property
     def only_numbers(self) -> bool:
         """Whether the names are the labels themselves and say nothing about the classes."""
-        return [spelling(name) for name in self.names] == list(range(len(self.names)))
+        return counts(self.names, start=0)
 
     @property
     def known_names(self) -> tuple[str, ...] | None:
@@ -57,6 +57,19 @@ def natural_order(names: Sequence[str]) -> list[str]:
     if all(_is_number(name) for name in names):
         return sorted(names, key=lambda name: (int(name), name))
     return sorted(names)
+
+
+def counts(names: Sequence[str], *, start: int | None = None) -> bool:
+    """Whether names are nothing but consecutive numbers in ascending order.
+
+    Args:
+        names: Class names in the order of the labels.
+        start: The first number; ``None`` is any.
+    """
+    if not names or not all(_is_number(name) for name in names):
+        return False
+    first = int(names[0]) if start is None else start
+    return [int(name) for name in names] == list(range(first, first + len(names)))
 
 
 def spelling(name: str) -> Hashable:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from condensery.data import arrays, digits, hub, path, torch_dataset
-from condensery.data.classes import ClassList, choose, match
+from condensery.data.classes import ClassList, choose, counts, match
 from condensery.data.fit import check_size, fit_all
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
@@ -289,17 +289,18 @@ def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:
             f"classes = {', '.join(classes) or 'none'}: name two classes or more, each once, with "
             "--classes NAME,NAME,... (classes=[...])."
         )
-    if source.class_names is None:
-        highest = max(int(part.labels.max()) for part in source.parts if len(part.labels))
-        if highest + 1 != len(classes):
+    highest = max(int(part.labels.max()) for part in source.parts if len(part.labels))
+    names = source.class_names or default_names(highest + 1)
+    listed = ClassList(title=source.title, names=names)
+    if counts(names) and not counts(classes):
+        if len(names) != len(classes):
             raise DataError(
-                f"{source.title}: labels go up to {highest}, so there are {highest + 1} classes, "
-                f"but {len(classes)} were named. Name every class, in the order of the numbers, "
-                "with --classes NAME,NAME,... (classes=[...])."
+                f"{source.title}: there are {len(names)} classes, numbered {names[0]} to "
+                f"{names[-1]}, but {len(classes)} were named. Name every class, in the order of "
+                "the numbers, with --classes NAME,NAME,... (classes=[...])."
             )
         return replace(source, class_names=classes)
-    listed = ClassList(title=source.title, names=source.class_names)
-    new = torch.full((len(source.class_names),), -1, dtype=torch.int64)
+    new = torch.full((len(names),), -1, dtype=torch.int64)
     new[list(choose(listed, classes))] = torch.arange(len(classes))
     return replace(source.relabelled(new), class_names=classes)
 
