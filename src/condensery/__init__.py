@@ -6,7 +6,6 @@ Public names are listed here and nowhere else; torch is imported when one is fir
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -17,6 +16,8 @@ if TYPE_CHECKING:
     from condensery.importing import import_set
     from condensery.progress import Progress
     from condensery.selection import random_selection, select
+
+    __version__: str
 
 __all__ = [
     "Condensation",
@@ -48,17 +49,23 @@ _ROOMS = {
     "train_experts": "api",
 }
 
-try:
-    __version__ = version("condensery")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0+unknown"
-
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    if name == "__version__":
+        return _version()
     if name in _ROOMS:
         return getattr(import_module(f"condensery.{_ROOMS[name]}"), name)
     raise AttributeError(f"module 'condensery' has no attribute {name!r}")
 
 
+def _version() -> str:
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("condensery")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0+unknown"
+
+
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS])
+    return sorted([*globals(), *_ROOMS, "__version__"])

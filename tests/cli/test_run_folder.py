@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -11,11 +14,28 @@ from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError, ConfigError
 
 
+def begin(folder: RunFolder, seed: int, *, overwrite: bool = False) -> list[str]:
+    """Begin a run and end before its first update; the notices."""
+    notices: list[str] = []
+    folder.check_new(overwrite=overwrite)
+    with folder.begun({"seed": seed}, overwrite=overwrite, notice=notices.append):
+        pass
+    return notices
+
+
 def a_run(path: Path) -> RunFolder:
+    """A run with one image update."""
     folder = RunFolder(path)
-    folder.check_new(overwrite=False)
-    folder.make({"seed": 1})
+    assert begin(folder, 1) == []
+    folder.metrics.write_text("{}\n")
     return folder
+
+
+def refuse_locks(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
+    def flock(descriptor: int, operation: int) -> None:
+        raise OSError(number, os.strerror(number))
+
+    monkeypatch.setattr(fcntl, "flock", flock)
 
 
 def test_checking_a_place_leaves_no_trace(tmp_path: Path):
@@ -42,9 +62,9 @@ def test_replacing_removes_what_a_run_writes_and_nothing_else(tmp_path: Path):
         inside.mkdir()
         (inside / "old").write_text("old")
     (folder.path / "my notes.txt").write_text("mine")
-    folder.make({"seed": 2})
+    assert begin(folder, 2, overwrite=True) == []
     left = sorted(entry.name for entry in folder.path.iterdir())
-    assert left == ["my notes.txt", "recipe.json"]
+    assert left == [".lock", "my notes.txt", "recipe.json"]
     assert folder.facts()["seed"] == 2
 
 
@@ -64,9 +84,111 @@ def test_a_recipe_of_another_program_does_not_make_a_run(tmp_path: Path, content
         RunFolder(tmp_path).facts()
 
 
-def test_a_run_that_was_killed_at_its_birth_is_no_obstacle(tmp_path: Path):
-    (tmp_path / ".recipe.json.123.part").write_text("{")
-    RunFolder(tmp_path).check_new(overwrite=False)
+def test_what_a_killed_start_and_the_system_leave_is_no_obstacle(tmp_path: Path):
+    for name in (".recipe.json.123.part", ".lock", ".DS_Store", ".nfs000000000001"):
+        (tmp_path / name).write_text("{")
+    (tmp_path / ".condensery-x1").mkdir()
+    assert begin(RunFolder(tmp_path), 1) == []
+
+
+def write(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)
+
+
+def test_a_start_without_any_update_begins_anew(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    begin(folder, 1)
+    write(folder.pictures / "iteration-0.png", "")
+    for unfinished in (folder.metrics, folder.observations, folder.proxy):
+        write(unfinished, '{"outer": 0, "in')
+    folder.checkpoints.mkdir()
+    write(folder.checkpoints / ".checkpoint-1.safetensors.7.part", "")
+    (notice,) = begin(folder, 2)
+    assert "before its first update" in notice
+    assert folder.facts()["seed"] == 2
+    assert sorted(entry.name for entry in folder.path.iterdir()) == [".lock", "recipe.json"]
+
+
+@pytest.mark.parametrize(
+    "progress",
+    [
+        "metrics.jsonl",
+        "observations.jsonl",
+        "proxy.jsonl",
+        "outcome.json",
+        "condensed.safetensors",
+        "checkpoints/checkpoint-1.safetensors",
+        "experts/expert-0.safetensors",
+    ],
+)
+def test_any_progress_is_kept_unless_it_shall_be_overwritten(tmp_path: Path, progress: str):
+    folder = RunFolder(tmp_path / "run")
+    begin(folder, 1)
+    write(folder.path / progress, "{}\n")
+    with pytest.raises(ConfigError, match=r"condensery resume .*--overwrite"):
+        begin(folder, 2)
+    assert folder.facts()["seed"] == 1
+    begin(folder, 2, overwrite=True)
+    assert not (folder.path / progress).exists()
+
+
+def test_a_start_that_another_process_works_on_is_not_removed(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    with (
+        folder.begun({"seed": 1}, overwrite=False, notice=print),
+        pytest.raises(ConfigError, match="another process"),
+    ):
+        begin(RunFolder(tmp_path / "run"), 2, overwrite=True)
+    assert folder.facts()["seed"] == 1
+
+
+def test_progress_made_while_the_data_was_read_is_kept(tmp_path: Path):
+    folder = RunFolder(tmp_path / "run")
+    folder.check_new(overwrite=False)
+    a_run(folder.path)  # by another process, meanwhile
+    with (
+        pytest.raises(ConfigError, match="holds a run already"),
+        folder.begun({"seed": 2}, overwrite=False, notice=print),
+    ):
+        pass
+    assert folder.facts()["seed"] == 1
+
+
+@pytest.mark.parametrize(
+    "number", [errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS, errno.EINVAL, errno.EIO]
+)
+def test_a_file_system_without_locks_gives_a_notice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    refuse_locks(monkeypatch, number)
+    (notice,) = begin(RunFolder(tmp_path / "run"), 1)
+    assert os.strerror(number) in notice
+    assert "second process" in notice
+
+
+@pytest.mark.parametrize("number", [errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES])
+def test_a_lock_that_is_held_is_another_process(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, number: int
+):
+    refuse_locks(monkeypatch, number)
+    with pytest.raises(ConfigError, match="another process is working"):
+        begin(RunFolder(tmp_path / "run"), 1)
+
+
+def test_a_folder_that_cannot_be_written_is_not_taken_for_a_busy_one(tmp_path: Path):
+    folder = a_run(tmp_path / "run")
+    (folder.path / ".lock").unlink()
+    (folder.path / ".lock").mkdir()  # cannot be opened, whoever runs the tests
+    with pytest.raises(ConfigError, match=r"cannot be written \(.*copy the folder"):
+        folder.locked(print).__enter__()
+
+
+def test_names_that_are_not_utf_8_come_back_from_the_recipe(tmp_path: Path):
+    folder, facts = RunFolder(tmp_path / "run"), {"data": "cats \udcff\n", "zoë": "±"}
+    with folder.begun(facts, overwrite=False, notice=print):
+        pass
+    assert folder.facts() == {"condensery_run": 1, **facts}
 
 
 def test_a_path_below_a_file_is_refused(tmp_path: Path):
@@ -85,10 +207,10 @@ def test_a_newer_run_is_refused_with_both_numbers(tmp_path: Path):
 def test_two_processes_cannot_work_on_one_run(tmp_path: Path):
     folder = a_run(tmp_path / "run")
     with (
-        folder.locked(),
+        folder.locked(print),
         pytest.raises(ConfigError, match="another process"),
-        RunFolder(tmp_path / "run").locked(),
+        RunFolder(tmp_path / "run").locked(print),
     ):
         pass
-    with folder.locked():  # let go again
+    with folder.locked(print):  # let go again
         pass

@@ -14,7 +14,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from condensery.cli.main import COMMANDS, main
+from condensery.cli.commands import COMMANDS
+from condensery.cli.main import main
 from condensery.cli.parser import Parser
 from condensery.data import ImageData, load_data
 from condensery.methods import METHODS, recipe_for

@@ -301,7 +301,7 @@ def test_a_recipe_that_the_library_now_makes_otherwise_is_refused(
 
 def test_two_processes_never_work_in_one_folder(condensery, tmp_path: Path, whole: Path):
     out = shutil.copytree(whole, tmp_path / "out")
-    with ComparisonFolder(out).locked():
+    with ComparisonFolder(out).locked(print):
         said = condensery(*WORDS, "mdc", "--out", out)
     assert said.code == 2
     assert "another process" in said.err

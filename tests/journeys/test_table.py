@@ -155,7 +155,7 @@ def test_what_is_published_at_full_length_takes_a_processor_days(condensery, tmp
 
 
 def test_two_processes_never_work_on_one_table(condensery, whole: Path, words):
-    with ComparisonFolder(whole).locked():
+    with ComparisonFolder(whole).locked(print):
         said = condensery(*words, "--out", whole)
     assert said.code == 2
     assert "another process" in said.err

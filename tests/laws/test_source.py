@@ -22,7 +22,7 @@ FLOORS = {
     4: ("recipe", "step", "loop", "manifest", "choosing", "artifact"),
     5: ("methods", "selection", "evaluate", "evaluation", "importing"),
     6: ("api", "report", "comparison"),
-    7: ("cli",),
+    7: ("cli", "__main__"),
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 BESIDE = {
@@ -41,6 +41,7 @@ BESIDE = {
     ("evaluation", "selection"),  # random images stand beside every set
     ("comparison", "api"),  # every contender is a recipe resolved
     ("comparison", "report"),  # one way to write percent and durations
+    ("__main__", "cli"),
 }
 """The only imports between rooms of one floor: (who, whom)."""
 

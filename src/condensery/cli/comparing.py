@@ -19,7 +19,7 @@ from condensery.api import Condensation
 from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
 from condensery.cli.compared import content
-from condensery.cli.comparison import Plan
+from condensery.cli.comparison import Plan, joined
 from condensery.cli.comparison_files import FORMAT, MARK
 from condensery.cli.comparison_folder import ComparisonFolder, Pending
 from condensery.cli.progress import live, note
@@ -60,11 +60,15 @@ def work(folder: ComparisonFolder, plan: Plan, data: Data) -> str:
         NonFiniteLoss: With what can be done about it.
         KeyboardInterrupt: With what goes on.
     """
-    for name in ("runs", "sets", "checkpoints"):
-        (folder.path / name).mkdir(parents=True, exist_ok=True)
+    folder.path.mkdir(parents=True, exist_ok=True)
     try:
-        with folder.locked():
+        with folder.locked(note):
+            begun = folder.facts()  # again: since then another process may have worked here
+            if begun is not None:
+                plan = joined(plan, begun, data.train, where=folder.path)
             write_json(folder.plan, {MARK: FORMAT, **plan.to_json()})
+            for name in ("runs", "sets", "checkpoints"):
+                (folder.path / name).mkdir(exist_ok=True)
             for pending in folder.pending(plan):
                 _condense(folder, plan, data, pending)
             _gather(folder, plan, data)

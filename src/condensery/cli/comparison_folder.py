@@ -22,9 +22,10 @@ from condensery.cli.compared import networks_of, outlook
 from condensery.cli.comparison import Plan
 from condensery.cli.comparison_files import FORMAT, MARK, ComparisonFiles
 from condensery.cli.evaluation import EvaluationPlan
-from condensery.cli.files import LOCK, check_room, locked
+from condensery.cli.files import check_room, holds_files, locked
 from condensery.cli.preflight import use_threads
 from condensery.cli.progress import note
+from condensery.cli.run_folder import has_line
 from condensery.comparison import Asked, Group, Measurement, Part, Run, Subject, groups, measurement
 from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError
@@ -78,17 +79,15 @@ class ComparisonFolder(ComparisonFiles):
     def facts(self) -> dict[str, Any] | None:
         """What ``comparison.json`` says, or ``None`` where a comparison can be begun.
 
+        A comparison that ended before it had anything is begun anew, also with other options.
+
         Raises:
             ConfigError: If there is something else, or nothing can be written.
             ArtifactError: If it is of a newer format.
         """
         check_room(self.path)
         if not self.plan.exists():
-            born = (LOCK, f".{self.plan.name}.")
-            strange = self.path.is_dir() and any(
-                not entry.name.startswith(born) for entry in self.path.iterdir()
-            )
-            if strange:
+            if holds_files(self.path, parts_of=self.plan.name):
                 raise ConfigError(
                     f"--out {self.path}: is a folder that holds other things, and no "
                     f"{self.plan.name}. Give another folder."
@@ -106,11 +105,18 @@ class ComparisonFolder(ComparisonFiles):
                 f"{self.plan}: is of comparison format {found!r}, this library reads {FORMAT}. "
                 "Use the version of condensery that wrote it."
             )
-        return facts
+        return facts if self.has_progress() else None
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Let only one process work in the folder."""
-        return locked(self.path)
+    def has_progress(self) -> bool:
+        """Whether there is a set, a state to go on from, an expert or a trained network."""
+        folders = (self.path / name for name in ("runs", "sets", "checkpoints", "experts"))
+        return has_line(self.observations) or any(
+            folder.is_dir() and any(folder.rglob("*.safetensors")) for folder in folders
+        )
+
+    def locked(self, notice: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Let only one process work in the folder; arguments and errors as ``files.locked``."""
+        return locked(self.path, notice)
 
     def pending(self, plan: Plan, notice: Callable[[str], None] = note) -> list[Pending]:
         """What is still to be condensed: groups with a checkpoint, then new groups."""

@@ -136,6 +136,7 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli.evaluating import planned
     from condensery.cli.plan import Plan, facts_of_data
     from condensery.cli.preflight import check_device, check_engine, use_threads
+    from condensery.cli.progress import note
 
     threads = use_threads(arguments.threads)
     check_device(arguments.device)
@@ -176,7 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
         evaluation=evaluation,
         created=work.now(),
     )
-    folder.make(plan.to_json())
-    work.introduce(data)
-    print(f"engine: {recipe.engine} ({recipe.engine_reason})", file=sys.stderr)
-    return work.work(folder, plan, data, run=condensation)
+    with folder.begun(plan.to_json(), overwrite=arguments.overwrite, notice=note):
+        work.introduce(data)
+        print(f"engine: {recipe.engine} ({recipe.engine_reason})", file=sys.stderr)
+        return work.work(folder, plan, data, run=condensation)

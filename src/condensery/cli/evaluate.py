@@ -79,12 +79,13 @@ def run(arguments: argparse.Namespace) -> int:
         text = f"{kept} the networks that were trained; the same command goes on." if out else kept
         raise KeyboardInterrupt(text) from None
     records = summary(seen)
-    print(table(records))
     known = merged(condensed.observations, records)
+    if not arguments.no_save:  # before anything is printed: the output may be closed
+        condensed.with_observations(known).save(arguments.file)
+    print(table(records))
     if arguments.full_accuracy is not None:
         print(f"\n{score_table(known, full=arguments.full_accuracy)}")
     if not arguments.no_save:
-        condensed.with_observations(known).save(arguments.file)
         print(f"\nWritten into {arguments.file}" + (f" and {out}" if out else ""))
         if in_run:
             _redraw(RunFolder(arguments.file.parent))

@@ -9,7 +9,6 @@ from __future__ import annotations
 import io
 import json
 import re
-import shutil
 import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -22,7 +21,7 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 
 from condensery.artifact import CondensedSet
-from condensery.cli.files import check_writable, existing_ancestor
+from condensery.cli.files import check_writable, existing_ancestor, holds_files
 from condensery.errors import ConfigError
 
 __all__ = ["Pictures", "check_out", "collect", "write"]
@@ -59,7 +58,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: is a file, but a folder is made. Give another name.")
-    if out.is_dir() and any(out.iterdir()):
+    if holds_files(out):
         if not (out / _MARK).exists():
             raise ConfigError(
                 f"--out {out}: holds other things, which are never removed. Give another folder."
@@ -128,10 +127,17 @@ def write(pictures: Pictures, *, form: str, out: Path) -> None:
         new = Path(around) / "new"
         new.mkdir()
         _FORMS[form](pictures, new)
-        (new / _MARK).write_text(json.dumps(pictures.facts, indent=1, ensure_ascii=False) + "\n")
+        facts = json.dumps(pictures.facts, indent=1, ensure_ascii=False) + "\n"
+        (new / _MARK).write_text(facts, encoding="utf-8")
+        old = Path(around) / "old"  # goes with the temporary folder
         if out.exists():
-            out.rename(Path(around) / "old")  # goes with the temporary folder
-        shutil.move(new, out)
+            out.rename(old)
+        try:
+            new.rename(out)
+        except BaseException:
+            if old.exists():
+                old.rename(out)
+            raise
 
 
 def _folder(pictures: Pictures, into: Path) -> None:

@@ -5,17 +5,38 @@ Knows nothing about what is written.
 
 from __future__ import annotations
 
+import errno
+import os
+import sys
 import tempfile
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
 
 from condensery.errors import ConfigError
 
-__all__ = ["LOCK", "check_new_file", "check_room", "check_writable", "existing_ancestor", "locked"]
+__all__ = [
+    "LOCK",
+    "check_new_file",
+    "check_room",
+    "check_writable",
+    "existing_ancestor",
+    "holds_files",
+    "locked",
+]
 
 LOCK = ".lock"
-"""File of a folder, held by the process that works in it."""
+"""File of a folder, locked by the process that works in it."""
+
+_PROBE = ".condensery-"
+"""Begin of the names of folders that are made to see whether anything can be written."""
+
+_OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini", ".nfs", "lost+found")
+"""What operating systems put into folders without being asked."""
+
+_CONTENTION = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
+"""Errors of locking that mean that another process holds the lock; any other one means that files
+cannot be locked here, as on some network file systems."""
 
 
 def check_new_file(path: Path, *, overwrite: bool) -> None:
@@ -44,7 +65,7 @@ def check_writable(folder: Path, *, given: Path) -> None:
         ConfigError: With the system's reason.
     """
     try:
-        with tempfile.TemporaryDirectory(prefix=".condensery-", dir=folder):
+        with tempfile.TemporaryDirectory(prefix=_PROBE, dir=folder):
             pass
     except OSError as error:
         raise ConfigError(
@@ -76,23 +97,67 @@ def check_room(path: Path) -> None:
     check_writable(above, given=path)
 
 
+def holds_files(folder: Path, *, parts_of: str = "") -> bool:
+    """Whether a folder holds more than what a failed start or the system leaves in it.
+
+    Args:
+        folder: May be absent.
+        parts_of: Name of the file that a start writes first; its temporary files do not count.
+    """
+    if not folder.is_dir():
+        return False
+    left = (LOCK, _PROBE, *_OF_THE_SYSTEM, *((f".{parts_of}.",) if parts_of else ()))
+    return any(not entry.name.startswith(left) for entry in folder.iterdir())
+
+
 @contextmanager
-def locked(folder: Path) -> Generator[None]:
-    """Let only one process work in a folder; a killed one leaves no lock behind.
+def locked(folder: Path, notice: Callable[[str], None]) -> Generator[None]:
+    """Let only one process work in a folder; a killed process leaves no lock behind.
+
+    Args:
+        folder: Exists.
+        notice: Is given a sentence where the file system has no locks: the work goes on without.
 
     Raises:
-        ConfigError: If another process does.
+        ConfigError: If another process holds the lock, or nothing can be written in the folder.
     """
     try:
-        import fcntl
-    except ImportError:  # Windows
-        yield
-        return
-    with (folder / LOCK).open("w") as file:
+        file = (folder / LOCK).open("ab")
+    except OSError as error:
+        raise ConfigError(
+            f"{folder}: the file {LOCK} in this folder cannot be written ({error.strerror}), but "
+            "the work writes into this folder. Make it writable, or copy the folder to a place "
+            "where you may write and name the copy."
+        ) from error
+    with file:
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(file.fileno())
         except OSError as error:
-            raise ConfigError(
-                f"{folder}: another process is working in this folder. Wait for it, or stop it."
-            ) from error
+            if error.errno in _CONTENTION:
+                raise ConfigError(
+                    f"{folder}: another process is working in this folder. Wait for it, or stop it."
+                ) from error
+            notice(
+                f"{folder}: files cannot be locked here ({error.strerror}), so a second process in "
+                "the same folder would not be noticed. Start only one."
+            )
         yield
+
+
+def _lock(descriptor: int) -> None:
+    """Lock an open file until it is closed, without waiting.
+
+    Raises:
+        OSError: With a number of ``_CONTENTION`` if another process has locked it; with another
+            number where files cannot be locked.
+    """
+    if sys.platform == "win32":
+        import msvcrt
+
+        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        return
+    try:
+        import fcntl
+    except ImportError as error:
+        raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
+    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

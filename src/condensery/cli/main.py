@@ -1,64 +1,26 @@
-"""``condensery``: finds the command, and turns every foreseen error into one message.
+"""``condensery``: the process around a command.
 
-Exit codes: 0; 2 for errors a user can mend; 130 after Ctrl-C. What nobody foresaw keeps its
-traceback.
+Exit codes: 0; 2 for errors that a user can mend; 128 and the number of the signal for a process
+that was asked to end (130 after Ctrl-C, 143 after SIGTERM). An error that was not foreseen keeps
+its traceback.
 """
 
 from __future__ import annotations
 
 import os
 import sys
-import warnings
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
-from types import ModuleType
-from typing import Any
+from collections.abc import Sequence
 
-from condensery import __version__
-from condensery.cli import (
-    compare,
-    condense,
-    doctor,
-    evaluate,
-    experts,
-    export,
-    import_set,
-    inspect,
-    methods,
-    report,
-    resume,
-    select,
-    table,
-    take,
-)
-from condensery.cli.parser import Parser, say_error
-from condensery.errors import CondenseryError, DataWarning, nearest
+from condensery.cli.process import OutputError, Signals, streams
 
-__all__ = ["COMMANDS", "main"]
-
-COMMANDS: Mapping[str, ModuleType] = {
-    "condense": condense,
-    "resume": resume,
-    "evaluate": evaluate,
-    "compare": compare,
-    "table": table,
-    "select": select,
-    "experts": experts,
-    "report": report,
-    "take": take,
-    "inspect": inspect,
-    "export": export,
-    "import": import_set,
-    "methods": methods,
-    "doctor": doctor,
-}
+__all__ = ["main"]
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
     Args:
-        argv: Without the program's name; what the process was given if ``None``.
+        argv: Without the program's name; the arguments of the process if ``None``.
 
     Returns:
         The exit code.
@@ -68,73 +30,33 @@ def main(argv: Sequence[str] | None = None) -> int:
     # 32, 2026-11-22). Read when torch is first imported; what the user has set is kept.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     given = list(sys.argv[1:] if argv is None else argv)
-    try:
-        with _notices_as_lines():
-            return _run(given)
-    except SystemExit as stop:  # argparse, after --help or an error it has said
-        return stop.code if isinstance(stop.code, int) else 0
-    except KeyboardInterrupt as interrupt:
-        say_error(f"interrupted. {interrupt}".strip())
-        return 130
-    except BrokenPipeError:  # `condensery inspect ... | head`
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
-    except CondenseryError as error:
-        say_error(str(error))
-        return 2
-    except OSError as error:
-        where = f"{error.filename}: " if error.filename else ""
-        say_error(
-            f"{where}{error.strerror or error}. Check that the path exists, that it may be read "
-            "or written, and that the disk has space."
-        )
-        return 2
+    with streams(), Signals() as signals:
+        try:
+            from condensery.cli.commands import run  # after the signals: it imports much
+
+            code = run(given)
+            sys.stdout.flush()
+            return signals.code if code and signals.received is not None else code
+        except KeyboardInterrupt as interrupt:
+            _say_error(f"{signals.words}. {interrupt}".strip())
+            return signals.code
+        except OutputError as error:
+            if error.reader_is_gone:  # `condensery inspect FILE | head`
+                return 0
+            _say_error(
+                f"standard output cannot be written ({error}). Files that the command has written "
+                "are whole; only its printed output is lost."
+            )
+            return 2
+        except Exception:
+            if signals.received is None:
+                raise
+            _say_error(f"{signals.words}.")  # what fails then is what the signal has torn down
+            return signals.code
 
 
-@contextmanager
-def _notices_as_lines() -> Generator[None]:
-    """Print each ``DataWarning`` as one line on standard error."""
-    with warnings.catch_warnings():
-        usual = warnings.showwarning
-
-        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
-            if issubclass(category, DataWarning):
-                print(f"condensery: notice: {message}", file=sys.stderr)
-            else:
-                usual(message, category, *where)
-
-        warnings.simplefilter("always", DataWarning)
-        warnings.showwarning = show
-        yield
-
-
-def _run(given: list[str]) -> int:
-    parser = Parser(
-        prog="condensery",
-        description="Condense a labelled image data set once; use it at any size.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"condensery {__version__}")
-    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
-    parsers: dict[str, Parser] = {}
-    for name, command in COMMANDS.items():
-        summary = (command.__doc__ or "").partition("\n")[0]
-        summary = summary.partition(": ")[2]
-        parsers[name] = commands.add_parser(
-            name, help=summary, description=summary[:1].upper() + summary[1:], allow_abbrev=False
-        )
-        command.add_arguments(parsers[name])
-    if not given:
-        parser.print_help()
-        return 2
-    name = given[0]
-    if not name.startswith("-") and name not in COMMANDS:
-        known = ", ".join(COMMANDS)
-        parser.error(f"command {name!r} is unknown; known are {known}.{nearest(name, COMMANDS)}")
-    arguments, unknown = parser.parse_known_args(given)
-    if unknown:
-        parsers.get(name, parser).refuse_unknown(unknown)
-    return COMMANDS[name].run(arguments)
+def _say_error(text: str) -> None:
+    print(f"condensery: error: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import torch
 
+from condensery.cli.process import raise_if_signalled
 from condensery.data import ImageData
 from condensery.engines import choose
 from condensery.errors import ConfigError
@@ -19,6 +20,7 @@ __all__ = ["check_device", "check_engine", "use_threads"]
 
 def use_threads(threads: int | None) -> int:
     """Let torch use this many threads; say how many it uses."""
+    raise_if_signalled()  # a signal while torch is imported can get lost
     if threads is not None and threads != torch.get_num_threads():
         torch.set_num_threads(threads)
     return torch.get_num_threads()

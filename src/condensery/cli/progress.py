@@ -13,6 +13,8 @@ from typing import Protocol
 
 from tqdm import tqdm
 
+from condensery.cli.process import raise_if_signalled
+
 __all__ = ["Show", "clock", "live", "note"]
 
 _PLAIN_EVERY = 10.0
@@ -76,6 +78,7 @@ class _Pace:
         self._begin, self._counted, self._ready = time.monotonic(), 0, False
 
     def step(self, left: float | None) -> str:
+        raise_if_signalled()
         self.done += 1
         self._counted += 1
         now = time.monotonic()

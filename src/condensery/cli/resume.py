@@ -41,12 +41,14 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli import work
     from condensery.cli.plan import Plan
     from condensery.cli.preflight import check_device, check_engine, use_threads
+    from condensery.cli.progress import note
 
     plan = Plan.from_json(facts, where=folder.recipe)
     use_threads(plan.threads)
     check_device(plan.device)
     data = plan.load(None if arguments.data is None else tuple(arguments.data))
-    if arguments.set or arguments.time_budget is not None:
+    changed = arguments.set or arguments.time_budget is not None
+    if changed:
         plan = work.change(
             folder,
             plan,
@@ -55,7 +57,8 @@ def run(arguments: argparse.Namespace) -> int:
             time_budget=arguments.time_budget,
         )
         check_engine(plan.recipe, data.train, seed=plan.seed)
-        with folder.locked():
+    with folder.locked(note):
+        if changed:
             folder.write_facts(plan.to_json())
             folder.outcome.unlink(missing_ok=True)
-    return work.work(folder, plan, data)
+        return work.work(folder, plan, data)

@@ -8,16 +8,16 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Mapping
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Generator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condensery.cli.files import LOCK, check_room, locked
+from condensery.cli.files import check_room, holds_files, locked
 from condensery.errors import ArtifactError, ConfigError
 
-__all__ = ["FORMAT", "RunFolder", "write_json"]
+__all__ = ["FORMAT", "RunFolder", "has_line", "write_json"]
 
 FORMAT = 1
 """Of run folders."""
@@ -82,30 +82,68 @@ class RunFolder:
     def check_new(self, *, overwrite: bool) -> None:
         """Refuse a place where no run can be made; writes nothing.
 
+        A run that ended before its first update is no obstacle: nothing of it can be lost.
+
         Raises:
             ConfigError: If there is something already (with ``overwrite``: something other than
                 a run), or the folder cannot be written.
         """
         if self._is_taken():
-            known = self._is_run()
-            if not known:
+            if not self._is_run():
                 what = "a folder that holds other things" if self.path.is_dir() else "a file"
                 raise ConfigError(
                     f"--out {self.path}: is {what}, which is never removed. Give another folder."
                 )
-            if not overwrite:
+            if not overwrite and self.has_progress():
                 raise ConfigError(
                     f"--out {self.path}: holds a run already. `condensery resume {self.path}` goes "
                     "on with it; --overwrite removes it and starts anew; or give another folder."
                 )
         check_room(self.path)
 
-    def make(self, facts: Mapping[str, Any]) -> None:
-        """Make the folder anew, ``recipe.json`` first; removes the run that was there."""
-        if self._is_taken():
-            self._remove_run()
+    def has_progress(self) -> bool:
+        """Whether the run has done anything that would be lost with its folder.
+
+        An image update, an epoch of an expert and a network of the evaluation count; the recipe,
+        and the picture of the images before the first update, do not.
+        """
+        lines = (self.metrics, self.observations, self.proxy)
+        states = (self.checkpoints, self.experts)
+        return (
+            self.condensed.exists()
+            or self.outcome.exists()
+            or any(has_line(path) for path in lines)
+            or any(path.is_dir() and any(path.rglob("*.safetensors")) for path in states)
+        )
+
+    @contextmanager
+    def begun(
+        self, facts: Mapping[str, Any], *, overwrite: bool, notice: Callable[[str], None]
+    ) -> Generator[None]:
+        """Make the folder anew, ``recipe.json`` first, and hold its lock.
+
+        The run that was there is removed.
+
+        Args:
+            facts: For ``recipe.json``.
+            overwrite: Whether a run with progress is removed, too.
+            notice: Is given a sentence about a start that is removed, or a lock that is missing.
+
+        Raises:
+            ConfigError: As ``check_new``, and if another process works in the folder.
+        """
         self.path.mkdir(parents=True, exist_ok=True)
-        self.write_facts(facts)
+        with self.locked(notice):
+            self.check_new(overwrite=overwrite)  # again: since then another process may have begun
+            if self._is_run():
+                if not self.has_progress():
+                    notice(
+                        f"{self.path}: an earlier start in this folder ended before its first "
+                        "update. The run begins anew."
+                    )
+                self._remove_run()
+            self.write_facts(facts)
+            yield
 
     def write_facts(self, facts: Mapping[str, Any]) -> None:
         """Replace ``recipe.json``."""
@@ -140,16 +178,15 @@ class RunFolder:
             )
         return facts
 
-    def locked(self) -> AbstractContextManager[None]:
-        """Let only one process work in the folder (``files.locked``)."""
-        return locked(self.path)
+    def locked(self, notice: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Let only one process work in the folder; arguments and errors as ``files.locked``."""
+        return locked(self.path, notice)
 
     def _is_taken(self) -> bool:
-        """Whether there is something other than what a run leaves that was killed at its birth."""
+        """Whether there is more than a start leaves that was killed before ``recipe.json``."""
         if not self.path.is_dir():
             return self.path.exists()
-        born = (LOCK, f".{self.recipe.name}.")
-        return any(not entry.name.startswith(born) for entry in self.path.iterdir())
+        return holds_files(self.path, parts_of=self.recipe.name)
 
     def _is_run(self) -> bool:
         if not self.path.is_dir():
@@ -161,22 +198,32 @@ class RunFolder:
 
     def _remove_run(self) -> None:
         """Remove what a run writes, ``recipe.json`` last; other things are left alone."""
-        with self.locked():
-            for folder in (self.checkpoints, self.pictures, self.experts):
-                if folder.is_dir():
-                    shutil.rmtree(folder)
-            results = (self.condensed, self.outcome, self.report)
-            for file in (*results, self.observations, self.metrics, self.proxy):
-                file.unlink(missing_ok=True)
-            for part in self.path.glob(".*.part"):
-                part.unlink(missing_ok=True)
-            self.recipe.unlink(missing_ok=True)
-        (self.path / LOCK).unlink(missing_ok=True)
+        for folder in (self.checkpoints, self.pictures, self.experts):
+            if folder.is_dir():
+                shutil.rmtree(folder)
+        results = (self.condensed, self.outcome, self.report)
+        for file in (*results, self.observations, self.metrics, self.proxy):
+            file.unlink(missing_ok=True)
+        for part in self.path.glob(".*.part"):
+            part.unlink(missing_ok=True)
+        self.recipe.unlink(missing_ok=True)
+
+
+def has_line(path: Path) -> bool:
+    """Whether a file of lines holds a whole one."""
+    if not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return file.readline().endswith(b"\n")
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all."""
+    """Write a JSON file, whole or not at all.
+
+    Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot encode; they are
+    written as JSON escapes, which read back to the same name.
+    """
     from condensery.checkpoint import write_atomically
 
     text = json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False)
-    write_atomically(path, (text + "\n").encode())
+    write_atomically(path, (text + "\n").encode("utf-8", "backslashreplace"))

@@ -20,6 +20,7 @@ from condensery.cli.estimating import Estimate, estimate, long
 from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.files import locked
 from condensery.cli.plan import Source
+from condensery.cli.progress import note
 from condensery.comparison import (
     Content,
     PaperTable,
@@ -165,7 +166,7 @@ def work(
     out.mkdir(parents=True, exist_ok=True)
     written = ""
     names = [*table.data, *(each.name for each in jobs if each.name not in table.data)]
-    with locked(out):
+    with locked(out, note):
         _parts(out, table, names)  # what cannot be read is said before any work
         for each in jobs:
             try:

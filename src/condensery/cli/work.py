@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -17,6 +18,7 @@ from condensery.api import Condensation, settled
 from condensery.cli.condensing import condense
 from condensery.cli.finishing import finish
 from condensery.cli.plan import Plan, Source
+from condensery.cli.process import raise_if_signalled
 from condensery.cli.run_folder import RunFolder
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
@@ -49,6 +51,7 @@ def source_of(arguments: argparse.Namespace, data: Sequence[str]) -> Source:
 
 def introduce(data: Data) -> None:
     """Say what was read, and what was left out."""
+    raise_if_signalled()
     train = data.train
     height, width = train.side
     kind = {1: "grey", 3: "colour"}.get(train.channels, f"{train.channels}-channel")
@@ -66,25 +69,25 @@ def introduce(data: Data) -> None:
 
 
 def work(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | None = None) -> int:
-    """Do what is missing of a run.
+    """Do what is missing of a run, in a folder whose lock is held.
 
     Raises:
         NonFiniteLoss: With what can be done about it.
         KeyboardInterrupt: With the command that goes on.
     """
+    named = shlex.quote(str(folder.path))
     try:
-        with folder.locked():
-            missing = not (folder.condensed.exists() and folder.outcome.exists())
-            if missing:
-                condense(folder, plan, data, run=run)
-            missing = finish(folder, plan, data) or missing
+        missing = not (folder.condensed.exists() and folder.outcome.exists())
+        if missing:
+            condense(folder, plan, data, run=run)
+        missing = finish(folder, plan, data) or missing
     except NonFiniteLoss as error:
         raise NonFiniteLoss(
-            f"{error} The run is in {folder.path}: condensery resume {folder.path} --set KEY=VALUE"
+            f"{error} The run is in {folder.path}: condensery resume {named} --set KEY=VALUE"
         ) from error
     except KeyboardInterrupt:
         raise KeyboardInterrupt(
-            f"Nothing that was finished is lost: condensery resume {folder.path}"
+            f"Nothing that was finished is lost: condensery resume {named}"
         ) from None
     if not missing:
         print("This run was finished already; nothing was missing.", file=sys.stderr)
@@ -104,7 +107,7 @@ def change(
     Raises:
         ConfigError: If condensing is complete: nothing is left that a change could reach.
     """
-    if folder.outcome.exists() and json.loads(folder.outcome.read_text())["reason"] == "complete":
+    if _is_complete(folder):
         raise ConfigError(
             f"{folder.path}: condensing is complete, so --set and --time-budget have nothing to "
             "change. Resume without them, or condense anew into another folder."
@@ -126,3 +129,10 @@ def change(
         time_budget=plan.time_budget if time_budget is None else time_budget,
         changes=(*plan.changes, record),
     )
+
+
+def _is_complete(folder: RunFolder) -> bool:
+    """Whether condensing took all of its iterations."""
+    if not folder.outcome.exists():
+        return False
+    return json.loads(folder.outcome.read_text(encoding="utf-8"))["reason"] == "complete"

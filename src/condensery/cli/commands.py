@@ -1,0 +1,143 @@
+"""The commands of ``condensery`` by name: finds one and runs it."""
+
+from __future__ import annotations
+
+import sys
+import warnings
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from types import ModuleType
+from typing import Any
+
+from condensery import __version__
+from condensery.cli import (
+    compare,
+    condense,
+    doctor,
+    evaluate,
+    experts,
+    export,
+    import_set,
+    inspect,
+    methods,
+    report,
+    resume,
+    select,
+    table,
+    take,
+)
+from condensery.cli.parser import Parser, say_error
+from condensery.cli.process import program
+from condensery.errors import CondenseryError, DataWarning, nearest
+
+__all__ = ["COMMANDS", "run"]
+
+COMMANDS: Mapping[str, ModuleType] = {
+    "condense": condense,
+    "resume": resume,
+    "evaluate": evaluate,
+    "compare": compare,
+    "table": table,
+    "select": select,
+    "experts": experts,
+    "report": report,
+    "take": take,
+    "inspect": inspect,
+    "export": export,
+    "import": import_set,
+    "methods": methods,
+    "doctor": doctor,
+}
+
+
+def run(given: Sequence[str]) -> int:
+    """Run one command, and turn every foreseen error into one message.
+
+    Args:
+        given: The arguments of the process, without the program's name.
+
+    Returns:
+        The exit code: 0, or 2 after an error that a user can mend.
+
+    Raises:
+        KeyboardInterrupt: With how to go on, where something was begun.
+        OutputError: If standard output cannot be written.
+    """
+    try:
+        with _notices_as_lines():
+            return _run(list(given))
+    except SystemExit as stop:  # argparse, after --help or an error it has printed
+        return stop.code if isinstance(stop.code, int) else 0
+    except CondenseryError as error:
+        say_error(str(error))
+        return 2
+    except OSError as error:
+        where = f"{error.filename}: " if error.filename else ""
+        say_error(
+            f"{where}{error.strerror or error}. Check that the path exists, that it may be read "
+            "or written, and that the disk has space."
+        )
+        return 2
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        reason = str(error).strip().partition("\n")[0].rstrip(".")
+        say_error(
+            f"there is not enough memory{f' ({reason})' if reason else ''}. What was finished is "
+            "kept. Close other programs, use smaller images (--size), fewer threads (--threads 1) "
+            "or less memory at a time (--memory 1G, --image-memory 500M, where the command has "
+            "them), or a machine with more memory."
+        )
+        return 2
+
+
+def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
+    """Torch has an error of its own for accelerators, and a ``RuntimeError`` for the processor."""
+    named = type(error).__name__ == "OutOfMemoryError"
+    return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
+
+
+@contextmanager
+def _notices_as_lines() -> Generator[None]:
+    """Print each ``DataWarning`` as one line on standard error."""
+    with warnings.catch_warnings():
+        usual = warnings.showwarning
+
+        def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
+            if issubclass(category, DataWarning):
+                print(f"condensery: notice: {message}", file=sys.stderr)
+            else:
+                usual(message, category, *where)
+
+        warnings.simplefilter("always", DataWarning)
+        warnings.showwarning = show
+        yield
+
+
+def _run(given: list[str]) -> int:
+    parser = Parser(
+        prog=program(sys.argv[0]),
+        description="Condense a labelled image data set once; use it at any size.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"condensery {__version__}")
+    commands = parser.add_subparsers(metavar="COMMAND", title="commands")
+    parsers: dict[str, Parser] = {}
+    for name, command in COMMANDS.items():
+        summary = (command.__doc__ or "").partition("\n")[0]
+        summary = summary.partition(": ")[2]
+        parsers[name] = commands.add_parser(
+            name, help=summary, description=summary[:1].upper() + summary[1:], allow_abbrev=False
+        )
+        command.add_arguments(parsers[name])
+    if not given:
+        parser.print_help()
+        return 2
+    name = given[0]
+    if not name.startswith("-") and name not in COMMANDS:
+        known = ", ".join(COMMANDS)
+        parser.error(f"command {name!r} is unknown; known are {known}.{nearest(name, COMMANDS)}")
+    arguments, unknown = parser.parse_known_args(given)
+    if unknown:
+        parsers.get(name, parser).refuse_unknown(unknown)
+    return COMMANDS[name].run(arguments)
