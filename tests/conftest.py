@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
+from condensery import toolchain
+
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--slow", action="store_true", help="run the tests marked slow, too")
@@ -40,3 +42,12 @@ def threads() -> Iterator[Callable[[int], None]]:
     before = torch.get_num_threads()
     yield torch.set_num_threads
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def nothing_has_failed_to_compile() -> Iterator[None]:
+    """A process compiles nothing more after the first failure; this ends with the test."""
+    yield
+    process = toolchain._process
+    if process.cause is not None or process.warned:
+        process.__init__()

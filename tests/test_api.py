@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from dataclasses import replace
 
 import pytest
@@ -13,6 +12,7 @@ from condensery.api import Condensation, resolve, settled
 from condensery.errors import CondenseryError, ConfigError
 from condensery.recipe import PARTS, to_json
 from condensery.sizes import MostLearnable
+from condensery.toolchain import go_uncompiled
 
 SHORT = {
     "iterations": "2",
@@ -205,15 +205,37 @@ def larger(digits):
 
 def test_a_long_run_is_compiled_and_in_bfloat16_where_the_machine_can(larger, monkeypatch):
     long = {"iterations": "50"}
-    choosing = sys.modules["condensery.engines.choose"]
-    monkeypatch.setattr(choosing, "compiler", lambda: "g++")
+    monkeypatch.setattr("condensery.api.cannot_compile", lambda: None)
     monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
     recipe = condense(larger, settings=long).recipe
     assert (recipe.compiled, recipe.precision, recipe.engine) == (True, "bf16", "fused")
     monkeypatch.setattr("condensery.api.native_bf16", lambda _: False)
     assert condense(larger, settings=long).recipe.precision == "fp32"
-    monkeypatch.setattr(choosing, "compiler", lambda: None)
-    assert condense(larger, settings=long).recipe.engine == "one-pass"
+
+
+@pytest.mark.parametrize("precision", [{}, {"precision": "bf16"}])
+@pytest.mark.parametrize("compiled", [{}, {"compiled": "true"}])
+def test_where_torch_cannot_compile_the_run_is_not_compiled_and_its_recipe_says_why(
+    precision, compiled, larger, monkeypatch, caplog
+):
+    monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
+    monkeypatch.setattr("condensery.api.cannot_compile", lambda: "no g++")
+    recipe = condense(larger, settings={"iterations": "50", **precision, **compiled}).recipe
+    expected = ("bf16", "fused") if precision else ("fp32", "one-pass")
+    assert (recipe.compiled, recipe.precision, recipe.engine) == (False, *expected)
+    assert recipe.engine_reason.endswith("; not compiled, as torch cannot compile here: no g++")
+    assert settled(recipe, larger) == recipe
+    assert caplog.text.count("no g++") == 1
+
+
+def test_a_set_whose_run_fell_back_says_so(larger):
+    settings = {"compiled": "true", "engine": "fused", "iterations": "1"}
+    run = condense(larger, preset="smoke", ipc=1, settings=settings)
+    assert run.ran is run.recipe
+    go_uncompiled("the disk is full", what="Matching")
+    recorded = run.so_far(created="").manifest["recipe"]
+    assert not recorded["compiled"]
+    assert recorded["engine_reason"].endswith("torch cannot compile here: the disk is full")
 
 
 def test_a_run_that_is_short_or_small_or_mixes_examples_is_not_compiled(digits, larger):
@@ -238,8 +260,7 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
         assert (found.compiled, found.precision) == (False, "fp32")
         return found.schedule.compiled, found.schedule.precision
 
-    choosing = sys.modules["condensery.engines.choose"]
-    monkeypatch.setattr(choosing, "compiler", lambda: "g++")
+    monkeypatch.setattr("condensery.api.cannot_compile", lambda: None)
     monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
     assert chosen() == (True, "bf16")  # 3 experts of 5 epochs
     assert chosen(steps="19") == (False, "fp32")
@@ -247,8 +268,10 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
     assert chosen(network="resnetap10") == (False, "fp32")
     monkeypatch.setattr("condensery.api.native_bf16", lambda _: False)
     assert chosen() == (True, "fp32")
-    monkeypatch.setattr(choosing, "compiler", lambda: None)
+    monkeypatch.setattr("condensery.api.cannot_compile", lambda: "no g++")
     assert chosen() == (False, "fp32")
+    assert chosen(compiled="true", precision="bf16") == (False, "bf16")
+    assert chosen(compiled="true", buffer="shared") == (True, "fp32")  # may be trained already
 
 
 def test_an_accelerator_takes_all_classes_at_once(larger):

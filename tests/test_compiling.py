@@ -15,7 +15,7 @@ from condensery.analytic.known import known
 from condensery.analytic.plan import plan
 from condensery.compiling import Compiled
 from condensery.machine import beside_others, undisturbed
-from condensery.training.fast import Fast
+from condensery.toolchain import Fallback
 
 
 class Uncompiled(Compiled):
@@ -63,7 +63,7 @@ def fails() -> None:
         partial(plan, build()),
         build,
         lambda: uncompiled(torch.neg)(torch.zeros(1)),
-        lambda: Fast(fails, int, what="nothing")(),
+        lambda: Fallback(fails, int, what="nothing")(),
     ],
     ids=["trace", "draw", "compile", "go on without compiled code"],
 )

@@ -17,7 +17,7 @@ from torch import nn
 
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData, whitened
-from condensery.engines import Fused, choose, native_bf16, pays_to_compile
+from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
 from condensery.errors import ConfigError, nearest
 from condensery.experts import Order
 from condensery.loop import networks_of, run, start
@@ -25,6 +25,7 @@ from condensery.methods import recipe_for
 from condensery.progress import Progress, State
 from condensery.recipe import PARTS, Recipe, changed, to_json
 from condensery.schedules import Experts
+from condensery.toolchain import cannot_compile, fell_back, go_uncompiled
 from condensery.training import SWEEP_AFTER, is_analytic
 
 __all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
@@ -70,6 +71,12 @@ class Condensation:
             self.state = progress.state
             yield progress
 
+    @property
+    def ran(self) -> Recipe:
+        """The recipe as it ran: uncompiled, with the reason, where compiling failed on the way."""
+        cause = fell_back() if self.recipe.compiled else None
+        return self.recipe if cause is None else _uncompiled(self.recipe, cause)
+
     def experts(self) -> Order | None:
         """The experts that the run draws from; iterating trains those that are missing.
 
@@ -109,7 +116,7 @@ class Condensation:
             mean=self.data.mean,
             std=self.data.std,
             method=self.recipe.method,
-            recipe=to_json(self.recipe),
+            recipe=to_json(self.ran),
             seed=self.seed,
             data={
                 "name": self.data.name,
@@ -206,7 +213,36 @@ def resolve(
     for key, value in _suited(recipe, data, device).items():
         if key not in settings:
             recipe = changed(recipe, key, value if isinstance(value, str) else json.dumps(value))
-    return settled(recipe, data)
+    return _possible(recipe, data, settings)
+
+
+def _possible(recipe: Recipe, data: ImageData, settings: Mapping[str, str]) -> Recipe:
+    """The recipe with its engine, and without compiling where torch cannot compile here."""
+    schedule = recipe.schedule
+    # Experts in a folder that was named may be there already, as compiled code trained them.
+    experts = schedule if isinstance(schedule, Experts) and not schedule.buffer else None
+    compiled = recipe.compiled or (experts is not None and experts.compiled)
+    cause = cannot_compile() if compiled else None
+    if cause is None:
+        recipe = settled(recipe, data)
+        if recipe.engine_reason.endswith(NOT_COMPILED) and "compiled" not in settings:
+            why = "the run is too short to compile, or its images are too small"
+            recipe = replace(recipe, engine_reason=f"{recipe.engine_reason}: {why}")
+        return recipe
+    go_uncompiled(cause, what="The run")
+    precision = recipe.precision if "precision" in settings else "fp32"
+    recipe = replace(recipe, compiled=False, precision=precision)
+    if experts is not None:
+        precision = experts.precision if "schedule.precision" in settings else "fp32"
+        recipe = replace(recipe, schedule=replace(experts, compiled=False, precision=precision))
+    return _uncompiled(settled(recipe, data), cause)
+
+
+def _uncompiled(recipe: Recipe, cause: str) -> Recipe:
+    """The recipe with matching uncompiled, and the cause among the reasons of its engine."""
+    reason = recipe.engine_reason.removesuffix(NOT_COMPILED)
+    reason = f"{reason}{NOT_COMPILED}, as torch cannot compile here: {cause}"
+    return replace(recipe, compiled=False, engine_reason=reason)
 
 
 def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
@@ -248,7 +284,9 @@ def settled(recipe: Recipe, data: ImageData) -> Recipe:
         for name in ("auto", recipe.engine)
     )
     taken = own if own.name == asked.name else asked  # also when the library chose it earlier
-    return replace(recipe, engine=taken.name, engine_reason=taken.reason)
+    same = recipe.engine_reason.startswith(taken.reason)  # and says why nothing is compiled
+    reason = recipe.engine_reason if same else taken.reason
+    return replace(recipe, engine=taken.name, engine_reason=reason)
 
 
 def _within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:

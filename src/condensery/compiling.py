@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from condensery.machine import beside_others, undisturbed
+from condensery.toolchain import cannot_compile
 
 __all__ = ["Compiled"]
 
@@ -51,7 +52,11 @@ class Compiled:
         self._fast: dict[tuple[object, ...], Callable[..., Any]] = {}
 
     def __call__(self, *given: Any) -> Any:  # noqa: ANN401
-        """Call the function, compiled; the first call of a kind takes seconds."""
+        """Call the function, compiled; the first call of a kind takes seconds.
+
+        Raises:
+            RuntimeError: If it cannot be compiled; ``toolchain.Fallback`` goes on uncompiled.
+        """
         kind = (given[0].device, torch.get_num_threads(), *self._kind(*given))
         if kind not in self._fast:
             with undisturbed():
@@ -61,6 +66,8 @@ class Compiled:
             return self._fast[kind](*given)
 
     def _first(self, kind: tuple[object, ...], *given: Any) -> Any:  # noqa: ANN401
+        if given[0].device.type == "cpu" and (cause := cannot_compile()) is not None:
+            raise RuntimeError(cause)
         for x, axis in self._free(*given):
             torch._dynamo.maybe_mark_dynamic(x, axis)
         options = {**_OPTIONS, "cpp_wrapper": given[0].device.type == "cpu"}

@@ -231,7 +231,7 @@ def compiled(
     """Which trials of a choice are compiled, where 100 steps of any network are worth it."""
     monkeypatch.setattr(trials_module, "COMPILE_AFTER", 100)
     monkeypatch.setattr(trials_module, "SWEEP_AFTER", 100)
-    monkeypatch.setattr(trials_module, "compiler", lambda: "/usr/bin/c++")
+    monkeypatch.setattr(trials_module, "cannot_compile", lambda: None)
     asked: list[bool] = []
 
     def run(self: Trial, *, compiled: bool) -> tuple[float, int]:
@@ -269,12 +269,12 @@ def test_without_a_compiler_nothing_is_compiled_and_a_warning_says_so(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ):
-    monkeypatch.setattr(trials_module, "compiler", lambda: None)
+    monkeypatch.setattr(trials_module, "cannot_compile", lambda: "no g++")
 
     assert compiled(64, "convnet2-w4", steps=49, seeds=1, precision="bf16") == {False}
     assert caplog.text == ""
     assert compiled(64, "convnet2-w4", steps=50, seeds=1, precision="bf16") == {False}
-    assert "C++ compiler" in caplog.text
+    assert "torch cannot compile here: no g++." in caplog.text
 
 
 def test_nothing_is_trained_until_a_result_is_asked_for(data: Data, condensed: CondensedSet):

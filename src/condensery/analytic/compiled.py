@@ -13,34 +13,26 @@ from functools import cache
 from typing import Any
 
 from torch import Tensor
-from torch._dynamo.exc import TorchDynamoException
 
 from condensery.analytic.blocks import Blocks
 from condensery.compiling import Compiled
-from condensery.errors import ConfigError
+from condensery.toolchain import Fallback
 
 __all__ = ["compiled"]
 
 
 @cache
 def compiled() -> Blocks:
-    """The same functions as ``blocks.EAGER``; each compiles when it is first called."""
-    return Blocks(_Block)
+    """The same functions as ``blocks.EAGER``; each compiles when it is first called.
+
+    Where one cannot be compiled, a warning says why, and the uncompiled one is called instead.
+    """
+    return Blocks(lambda do: Fallback(_Block(do), do, what="The fused engine", alone=False))
 
 
 class _Block(Compiled):
     def __init__(self, function: Callable[..., Any]) -> None:
         super().__init__(function, kind=_kind, free=_free)
-
-    def _first(self, kind: tuple[object, ...], *given: Any) -> Any:  # noqa: ANN401
-        try:
-            return super()._first(kind, *given)
-        except (TorchDynamoException, RuntimeError) as error:
-            raise ConfigError(
-                f"engine fused with compile=True could not compile on {given[0].device}: "
-                f"{str(error).splitlines()[0]} On a CPU this needs a C++ compiler such as g++. "
-                "compile=False needs none, and gives the same results more slowly."
-            ) from error
 
 
 def _kind(z: Tensor, relu: bool, *rest: Tensor | float | None) -> tuple[object, ...]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timezone
 from typing import Any
 
@@ -129,6 +129,8 @@ def _drive(
         if unsaved is not None:
             metrics.sync()
             unsaved.save(folder)
+        if run.ran is not run.recipe:  # compiling has failed: a resumed run does not try again
+            folder.write_facts(replace(plan, recipe=run.ran).to_json())
     outer = run.state.outer
     complete = outer == recipe.iterations
     watch.end(run, beyond=beyond)

@@ -37,9 +37,10 @@ def run(arguments: argparse.Namespace) -> int:
     _say("processor", f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}")
     cuda = torch.cuda.is_available()
     _say("cuda", f"{torch.cuda.get_device_name()}: --device cuda" if cuda else "none")
-    from condensery.engines import compiler
+    from condensery.toolchain import cannot_compile, compiler
 
-    _say("compiler", compiler() or "none: recipes with compiled=true need a C++ compiler")
+    cause = cannot_compile()
+    _say("compiler", f"nothing is compiled: {cause}" if cause else str(compiler()))
     _say("memory", _memory())
     free = shutil.disk_usage(".").free
     _say("disk", f"{free / 1e9:.1f} GB free in this folder")

@@ -116,6 +116,8 @@ def change(
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
     recipe = settled(recipe, data)
+    if recipe.engine == plan.recipe.engine:  # for the reason for which it was taken
+        recipe = replace(recipe, engine_reason=plan.recipe.engine_reason)
     for name in ("method", "ipc", "parameterization", "sizes"):
         if getattr(recipe, name) != getattr(plan.recipe, name):
             raise ConfigError(

@@ -30,10 +30,10 @@ from condensery.comparison.pace import (
 )
 from condensery.comparison.runs import Part, Run
 from condensery.data import Data, ImageData
-from condensery.engines import compiler
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.trial import fresh
 from condensery.machine import threads
+from condensery.toolchain import cannot_compile
 from condensery.training import SWEEP_AFTER, Trainer, accuracy, is_analytic
 
 __all__ = ["EvaluationCost", "GroupCost", "evaluation_cost", "group_cost"]
@@ -154,7 +154,7 @@ def evaluation_cost(
     networks = left * int(choices["seeds"])
     # In fp32 nothing is compiled, and what is not worth it is not, either.
     compiled = precision != "fp32" and networks * sum(steps) >= SWEEP_AFTER
-    compiled = compiled and compiler() is not None
+    compiled = compiled and cannot_compile() is None
     images, labels = some(data.train, batch, seed=0)
     few = _first(data.test, _TESTED).to(device)
     found: dict[str, float] = {}

@@ -3,9 +3,9 @@
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
 from condensery.engines.choose import (
+    NOT_COMPILED,
     Choice,
     choose,
-    compiler,
     native_bf16,
     pays_to_compile,
 )
@@ -13,6 +13,7 @@ from condensery.engines.fused import Fused
 from condensery.engines.one_pass import OnePass, cells
 
 __all__ = [
+    "NOT_COMPILED",
     "Autograd",
     "Choice",
     "Engine",
@@ -20,7 +21,6 @@ __all__ = [
     "OnePass",
     "cells",
     "choose",
-    "compiler",
     "native_bf16",
     "pays_to_compile",
 ]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import dataclass
 from typing import Literal
 
@@ -16,7 +15,11 @@ from condensery.engines.fused import Fused
 from condensery.engines.one_pass import OnePass
 from condensery.networks import mixes_examples
 
-__all__ = ["Choice", "choose", "compiler", "native_bf16", "pays_to_compile"]
+__all__ = ["NOT_COMPILED", "Choice", "choose", "native_bf16", "pays_to_compile"]
+
+
+NOT_COMPILED = "; not compiled"
+"""The end of a reason: why nothing is compiled may follow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,9 +71,9 @@ def choose(
     if not knows(network):
         reason = f"the fused engine does not know all of its layers{slow}"
     elif compiled or precision == "bf16":
-        return Choice(engine=fused, name="fused", reason="knows its layers; compiled or in bf16")
+        return Choice(engine=fused, name="fused", reason="knows all layers of the network")
     else:
-        reason = "no example sees another; the run is too short to compile"
+        reason = f"no example sees another{NOT_COMPILED}"
     return Choice(engine=OnePass(), name="one-pass", reason=reason)
 
 
@@ -87,7 +90,7 @@ def pays_to_compile(network: nn.Module, *, side: tuple[int, int], updates: int) 
     """
     if next(network.parameters(), None) is None or mixes_examples(network) or not knows(network):
         return False
-    return compiler() is not None and min(side) >= 16 and updates >= 100
+    return min(side) >= 16 and updates >= 100
 
 
 def native_bf16(device: str) -> bool:
@@ -95,8 +98,3 @@ def native_bf16(device: str) -> bool:
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()
-
-
-def compiler() -> str | None:
-    """Path of a C++ compiler, which ``torch.compile`` needs on a CPU, or None."""
-    return next((path for name in ("g++", "clang++", "c++") if (path := shutil.which(name))), None)

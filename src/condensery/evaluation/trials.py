@@ -5,7 +5,6 @@ Knows nothing about where trials come from, nor what becomes of the observations
 
 from __future__ import annotations
 
-import logging
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
@@ -13,15 +12,13 @@ from enum import Enum, auto
 from functools import partial
 from itertools import groupby
 
-from condensery.engines import compiler
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.trial import Trial
 from condensery.machine import as_completed, threads
+from condensery.toolchain import cannot_compile, go_uncompiled
 from condensery.training import COMPILE_AFTER, SWEEP_AFTER
 
 __all__ = ["Trials"]
-
-_log = logging.getLogger(__name__)
 
 
 class Trials(Iterator[Observation]):
@@ -117,10 +114,7 @@ def _ways(trials: Sequence[Trial]) -> dict[str, _Way]:
     for name, count in steps.items():
         if count >= (SWEEP_AFTER if swept[name] else COMPILE_AFTER):
             ways[name] = _Way.SWEPT if swept[name] else _Way.COMPILED
-    if any(way is not _Way.EAGER for way in ways.values()) and compiler() is None:
-        _log.warning(
-            "Networks are tested uncompiled, several times slower than they could be: torch needs "
-            "a C++ compiler such as g++, and there is none."
-        )
+    if any(way is not _Way.EAGER for way in ways.values()) and (cause := cannot_compile()):
+        go_uncompiled(cause, what="Evaluation")
         return dict.fromkeys(ways, _Way.EAGER)
     return ways

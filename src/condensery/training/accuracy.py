@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from condensery.data import ImageData
 from condensery.machine import go_on, undivided
+from condensery.toolchain import Fallback
 from condensery.training.analytic import Analytic, is_analytic
-from condensery.training.fast import Fast
 from condensery.training.precision import autocast, check_precision
 
 __all__ = ["accuracy"]
@@ -54,7 +54,7 @@ def accuracy(
     logits = eager
     if compiled and is_analytic(network):
         analytic = Analytic(network, precision=precision, compiled=True)
-        logits = Fast(analytic.logits, eager, what="testing")
+        logits = Fallback(analytic.logits, eager, what="Testing of networks")
     try:
         network.eval()
         with torch.no_grad(), undivided(logits is not eager):

@@ -19,8 +19,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from condensery.analytic.known import known
+from condensery.toolchain import Fallback, cannot_compile
 from condensery.training.analytic import Analytic, is_analytic
-from condensery.training.fast import Fast
 from condensery.training.precision import Loss, loss_function
 
 __all__ = ["Gradients", "Mix", "gradients_of"]
@@ -67,11 +67,15 @@ def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: i
     eager = _autograd(network, loss_function(precision, compiled=False))
     if not compiled:
         return Gradients(eager)
+    if all(p.device.type == "cpu" for p in network.parameters()):
+        cannot_compile()  # asks once in a process; ``Fallback`` heeds the answer
     if is_analytic(network):
-        analytic = Fast(_analytic(network, precision), eager, what="training")
+        analytic = Fallback(_analytic(network, precision), eager, what="Training of networks")
         return Gradients(analytic, lambda: not analytic.failed)
-    whole = Fast(
-        _autograd(network, loss_function(precision, compiled=True)), eager, what="training"
+    whole = Fallback(
+        _autograd(network, loss_function(precision, compiled=True)),
+        eager,
+        what="Training of networks",
     )
     return Gradients(lambda mix: (whole if len(mix.images) == batch else eager)(mix))
 
