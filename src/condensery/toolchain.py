@@ -196,7 +196,7 @@ def _chain(error: BaseException) -> Iterator[BaseException]:
 def _first_error(output: str) -> str:
     lines = [line.strip() for line in output.splitlines() if line.strip()]
     found = next((line for line in lines if "error" in line.lower()), lines[0] if lines else "")
-    return re.sub(r"^\S+:\d+(:\d+)?: ", "", found) or "the compiler fails and says nothing"
+    return re.sub(r"^.+?:\d+(:\d+)?: ", "", found) or "the compiler fails and says nothing"
 
 
 def _probe() -> str | None:
