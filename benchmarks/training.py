@@ -52,7 +52,7 @@ from __future__ import annotations
 import argparse
 import statistics
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import count, islice
@@ -64,9 +64,9 @@ from torch import nn
 from condensery.augment import PerExample
 from condensery.data import ImageData
 from condensery.experts import Buffer, Schooling
-from condensery.machine import as_completed
 from condensery.networks import build
 from condensery.networks.convnet import ConvNet
+from condensery.parallel import as_completed
 from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, accuracy, batches, real_batches
 
@@ -165,10 +165,15 @@ def trial(
 
     def seconds(do: Callable[[Trial], None]) -> float:
         started = clock()
-        list(as_completed(do, networks) if swept else map(do, networks))
+        tasks = (_task(do, network) for network in networks)
+        list(as_completed(tasks) if swept else map(do, networks))
         return (clock() - started) / len(networks)
 
     return lambda: (seconds(Trial.train) * LENGTH / steps + seconds(Trial.test) * TEST / tested)
+
+
+def _task(do: Callable[[Trial], None], network: Trial) -> Generator[None]:
+    yield do(network)
 
 
 class Trial:

@@ -14,7 +14,7 @@ from condensery import networks
 from condensery.analytic.known import known
 from condensery.analytic.plan import plan
 from condensery.compiling import Compiled
-from condensery.machine import beside_others, undisturbed
+from condensery.parallel import exclusive_lock, shared_lock
 from condensery.toolchain import Fallback
 
 
@@ -40,12 +40,12 @@ def waits(do: Callable[[], object]) -> bool:
 
 
 def compute() -> None:
-    with beside_others:
+    with shared_lock:
         pass
 
 
 def replace() -> None:
-    with undisturbed():
+    with exclusive_lock():
         pass
 
 
@@ -68,9 +68,9 @@ def fails() -> None:
     ids=["trace", "draw", "compile", "go on without compiled code"],
 )
 def test_what_replaces_something_waits_for_compiled_code(do: Callable[[], object]):
-    with beside_others:
+    with shared_lock:
         assert waits(do)
-    with undisturbed():
+    with exclusive_lock():
         do()
         assert waits(do)
 
@@ -94,7 +94,7 @@ def test_compiled_code_runs_beside_compiled_code_alone():
 
     compiled = uncompiled(slow)
     compiled(torch.zeros(()))
-    with undisturbed():
+    with exclusive_lock():
         assert waits(lambda: compiled(torch.zeros(())))
     other = threading.Thread(target=compiled, args=[torch.zeros(1)])
     other.start()

@@ -16,8 +16,8 @@ from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.errors import ConfigError, DataError, NonFiniteLoss
 from condensery.loop import run, start
-from condensery.machine import aside
 from condensery.objectives import DistributionMatching, GradientMatching
+from condensery.parallel import overlap
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.progress import State
 from condensery.recipe import Recipe
@@ -116,26 +116,26 @@ def test_one_update_is_what_the_parts_say_written_out(digits):
     assert (update.state.stored.images - expected).abs().max() < 1e-4 * moved
 
 
-def test_what_is_done_meanwhile_changes_no_bit(digits, threads, monkeypatch):
-    """A fused run on two threads: training aside against training between the updates."""
+def test_training_in_the_background_changes_no_bit(digits, threads, monkeypatch):
+    """A fused run on two threads: training in the background against training between updates."""
     monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
     threads(2)
     choice = recipe(
         engine="fused", compiled=True, schedule=Redraw(inner=3, steps=3, training=SGDTraining())
     )
-    aside_too = [p.state.stored.images for p in run(choice, digits, seed=0)]
+    overlapped = [p.state.stored.images for p in run(choice, digits, seed=0)]
 
     @contextmanager
     def afterwards(do):
-        with aside(lambda: None):  # computes with one thread alike
+        with overlap(lambda: None):  # computes with one thread alike
             yield
         if do is not None:
-            with aside(do):  # while nothing else runs
+            with overlap(do):  # while nothing else runs
                 pass
 
-    monkeypatch.setattr("condensery.loop.aside", afterwards)
+    monkeypatch.setattr("condensery.loop.overlap", afterwards)
     one_by_one = [p.state.stored.images for p in run(choice, digits, seed=0)]
-    assert all(torch.equal(a, b) for a, b in zip(aside_too, one_by_one, strict=True))
+    assert all(torch.equal(a, b) for a, b in zip(overlapped, one_by_one, strict=True))
 
 
 @pytest.mark.parametrize(("engine", "expected"), [("fused", True), ("one-pass", False)])
@@ -150,7 +150,7 @@ def test_only_engines_that_cut_their_work_leave_a_thread_to_others(
         found.append(do is not None)
         yield
 
-    monkeypatch.setattr("condensery.loop.aside", seen)
+    monkeypatch.setattr("condensery.loop.overlap", seen)
     list(run(recipe(engine=engine, compiled=True, iterations=1), digits, seed=0))
     assert found == [expected, False]
 

@@ -12,7 +12,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from condensery.machine import beside_others, undisturbed
+from condensery.parallel import exclusive_lock, shared_lock
 from condensery.toolchain import cannot_compile
 
 __all__ = ["Compiled"]
@@ -59,10 +59,10 @@ class Compiled:
         """
         kind = (given[0].device, torch.get_num_threads(), *self._kind(*given))
         if kind not in self._fast:
-            with undisturbed():
+            with exclusive_lock():
                 if kind not in self._fast:
                     return self._first(kind, *given)
-        with beside_others:
+        with shared_lock:
             return self._fast[kind](*given)
 
     def _first(self, kind: tuple[object, ...], *given: Any) -> Any:  # noqa: ANN401

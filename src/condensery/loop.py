@@ -17,8 +17,8 @@ from condensery import networks
 from condensery.data import ImageData, whitened
 from condensery.engines import Engine, choose
 from condensery.errors import ConfigError, DataError
-from condensery.machine import aside, side_by_side, threads, undivided
 from condensery.objectives import Match, Objective
+from condensery.parallel import map_threads, overlap, single_threaded, workers
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
@@ -151,8 +151,9 @@ def run_together(
         for moment in shared.schedule.moments(outer, world):
             engine = _engine(shared, moment)
             real = draw(moment, rng=stream(seed, "real", *moment.at)).to(device)
-            meanwhile = moment.meanwhile if engine.cuts else None  # others need all threads
-            with aside(meanwhile), undivided(engine.cuts):
+            # The other engines need all threads.
+            background = moment.background if engine.cuts else None
+            with overlap(background), single_threaded(engine.cuts):
                 at_once = engine.at_once(real.images)
                 own = partial(
                     step,
@@ -265,7 +266,7 @@ def _stepped(
     pairs = list(zip(recipes, states, strict=True))
     small = [place for place, recipe in enumerate(recipes) if beside(recipe)]
     found = dict(
-        zip(small, side_by_side(lambda at: one(*pairs[at]), small, cut=threads()), strict=True)
+        zip(small, map_threads(lambda at: one(*pairs[at]), small, chunks=workers()), strict=True)
     )
     return tuple(found[at] if at in found else one(*pair) for at, pair in enumerate(pairs))
 

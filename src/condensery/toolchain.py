@@ -28,7 +28,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Generic, ParamSpec, TypeVar
 
-from condensery.machine import undisturbed
+from condensery.parallel import exclusive_lock
 
 __all__ = ["Fallback", "cannot_compile", "cause_of", "compiler", "fell_back", "go_uncompiled"]
 
@@ -133,7 +133,7 @@ class Fallback(Generic[_Arguments, _Result]):
         alone: bool = True,
     ) -> None:
         self._fast, self._slow, self._what = fast, slow, what
-        self._alone = undisturbed if alone else nullcontext
+        self._alone = exclusive_lock if alone else nullcontext
 
     @property
     def failed(self) -> bool:

@@ -134,16 +134,16 @@ class Moment:
         seed: Of the run; ``stream`` draws from it.
         target: Parameters by name that training on real data made of ``network``, for objectives
             that compare trajectories; None where the schedule knows none.
-        meanwhile: What may be done while the images are updated (``machine.aside``), such as the
-            next steps of a network that ``network`` is a copy of. The schedule does it where
-            nobody has.
+        background: A function that may run while the images are updated (``parallel.overlap``),
+            such as the next training steps of a network of which ``network`` is a copy. Where it
+            was not called until then, the schedule calls it before the next moment.
     """
 
     at: tuple[int, int]
     network: nn.Module
     seed: int = 0
     target: Mapping[str, Tensor] | None = None
-    meanwhile: Callable[[], object] | None = None
+    background: Callable[[], object] | None = None
 
     def stream(self, *path: str | int) -> torch.Generator:
         """A stream of random numbers of this moment alone, for an objective's own draws."""

@@ -15,9 +15,8 @@ from condensery.data import ImageData
 from condensery.data.whitening import whitened
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
 from condensery.experts import Buffer, Schooling, buffer, files, loaded, opened
-from condensery.machine import as_completed
-from condensery.machine import threads as threads_to_cut
 from condensery.networks import build
+from condensery.parallel import as_completed, workers
 from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, real_batches
 
@@ -266,7 +265,7 @@ def test_compiled_experts_have_a_thread_each_and_the_same_bits_on_any_number(
     after, seen = Schooling.after, set()
 
     def watched(self, *given, **named):
-        seen.add((get_ident(), threads_to_cut()))
+        seen.add((get_ident(), workers()))
         return after(self, *given, **named)
 
     monkeypatch.setattr(Schooling, "after", watched)
@@ -313,7 +312,7 @@ def test_compiled_experts_that_are_stopped_keep_their_epochs_and_go_on(swept, th
         assert (stopped.folder / path.name).read_bytes() == path.read_bytes()
 
 
-def test_an_epoch_that_nobody_waits_for_is_given_up(data, threads):
+def test_an_epoch_that_is_no_longer_wanted_is_cancelled(data, threads):
     threads(2)
     schooling, over = replace(SCHOOLING, steps=3000), []
 
@@ -321,8 +320,9 @@ def test_an_epoch_that_nobody_waits_for_is_given_up(data, threads):
         if long:
             schooling.after(data, schooling.first(data, 0), index=0, epoch=1)
             over.append(long)
+        yield
 
-    results = as_completed(task, [False, True])
+    results = as_completed(task(long) for long in (False, True))
     next(results)
     results.close()
     assert not over
@@ -334,7 +334,7 @@ def test_other_experts_have_all_threads(data, threads, monkeypatch):
     after = Schooling.after
 
     def watched(self, *given, **named):
-        seen.add((get_ident(), threads_to_cut()))
+        seen.add((get_ident(), workers()))
         return after(self, *given, **named)
 
     monkeypatch.setattr(Schooling, "after", watched)

@@ -15,7 +15,7 @@ PACKAGE = Path(condensery.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
 
 FLOORS = {
-    0: ("errors", "rng", "machine", "toolchain", "compiling"),
+    0: ("errors", "rng", "parallel", "toolchain", "compiling"),
     1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint", "analytic"),
     2: ("engines", "parameterizations", "training", "progress", "experts"),
     3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
@@ -26,8 +26,8 @@ FLOORS = {
 }
 FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
 BESIDE = {
-    ("toolchain", "machine"),  # waits until nobody is disturbed
-    ("compiling", "machine"),
+    ("toolchain", "parallel"),  # waits for the exclusive lock
+    ("compiling", "parallel"),
     ("compiling", "toolchain"),
     ("data", "types"),
     ("networks", "types"),

@@ -11,8 +11,8 @@ import torch
 import condensery
 from condensery.analytic.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
-from condensery.machine import aside
 from condensery.networks import build
+from condensery.parallel import overlap
 from condensery.schedules import Redraw, World
 from condensery.training import SGDTraining
 
@@ -94,45 +94,45 @@ def compiled(world, monkeypatch):
 SCHEDULE = Redraw(inner=3, steps=2, pretrain=1, training=TRAINING)
 
 
-def test_a_network_whose_layers_are_known_may_be_trained_further_meanwhile(compiled):
+def test_a_network_of_known_layers_may_be_trained_in_the_background(compiled):
     expected = seen(SCHEDULE, 0, compiled)
     found = []
     for moment in SCHEDULE.moments(0, compiled):
-        if moment.meanwhile is not None:
-            moment.meanwhile()
+        if moment.background is not None:
+            moment.background()
         found.append((moment.at, weights(moment.network)))
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
 
 
-def test_aside_on_one_of_two_threads_the_bits_are_those_of_one_thread(compiled, threads):
-    schedule = replace(SCHEDULE, pretrain=0)  # that is not aside
+def test_in_the_background_on_two_threads_the_bits_are_those_of_one_thread(compiled, threads):
+    schedule = replace(SCHEDULE, pretrain=0)  # that is not in the background
     threads(1)
     expected = seen(schedule, 0, compiled)
     threads(2)
     found = []
     for moment in schedule.moments(0, compiled):
-        with aside(moment.meanwhile):
+        with overlap(moment.background):
             found.append((moment.at, weights(moment.network)))
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
 
 
 def test_there_is_nothing_to_do_after_the_last_moment_or_without_steps(compiled):
     def has(schedule):
-        return [moment.meanwhile is not None for moment in schedule.moments(0, compiled)]
+        return [moment.background is not None for moment in schedule.moments(0, compiled)]
 
     assert has(SCHEDULE) == [True, True, False]
     assert has(replace(SCHEDULE, steps=0)) == [False, False, False]
 
 
-def test_a_network_that_is_called_while_it_is_trained_is_not_trained_meanwhile(
+def test_a_network_that_is_called_while_it_is_trained_is_not_trained_in_the_background(
     world, compiled, monkeypatch
 ):
     def broken(*_):
         raise RuntimeError("no compiler here")
 
-    assert all(moment.meanwhile is None for moment in SCHEDULE.moments(0, world))
+    assert all(moment.background is None for moment in SCHEDULE.moments(0, world))
     monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
-    later = [moment.meanwhile is not None for moment in SCHEDULE.moments(0, compiled)]
+    later = [moment.background is not None for moment in SCHEDULE.moments(0, compiled)]
     assert later == [False, False, False]  # pretraining has failed already
 
 

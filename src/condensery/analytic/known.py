@@ -15,7 +15,7 @@ from condensery import networks
 from condensery.analytic.maps import rows
 from condensery.analytic.plan import Linear, Node, plan, refuse
 from condensery.analytic.sweep import Weights, rise
-from condensery.machine import undisturbed
+from condensery.parallel import exclusive_lock
 from condensery.rng import stream
 
 __all__ = ["Known", "known"]
@@ -64,7 +64,7 @@ def known(network: nn.Module, images: Tensor) -> Known:
     with torch.no_grad():
         laid = [Weights.of(network, nodes, like=image) for nodes in (found.logits, found.features)]
         wide = laid[0].wide
-        with undisturbed():
+        with exclusive_lock():
             said = (network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1))
         for theirs, weights in zip(said, laid, strict=True):
             last, _ = rise(weights, image, still=False)

@@ -16,7 +16,7 @@ from typing import Any, NoReturn, TypeAlias
 from torch import fx, nn
 
 from condensery.errors import UnsupportedNetwork
-from condensery.machine import undisturbed
+from condensery.parallel import exclusive_lock
 
 __all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "knows", "plan", "refuse"]
 
@@ -92,7 +92,7 @@ def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
     tracer = fx.Tracer()
     tracer.traced_func_name = method
     try:
-        with undisturbed():
+        with exclusive_lock():
             graph = tracer.trace(network)
     except Exception as error:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__

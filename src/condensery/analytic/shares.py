@@ -11,7 +11,7 @@ from itertools import accumulate
 from torch import Tensor
 
 from condensery.analytic.steps import Piece
-from condensery.machine import threads
+from condensery.parallel import workers
 
 __all__ = ["shares", "usual_batch"]
 
@@ -22,7 +22,7 @@ def usual_batch(precision: str, images: Tensor) -> int:
     Fewer if they are larger than 32x32 pixels, as the largest map of a ConvNet of width 128 is then
     half of what ``keep_freed`` allows. More if they are less than 16 a thread, or 2 of large ones.
     """
-    usual, hands = (64 if precision == "bf16" else 32), threads()
+    usual, hands = (64 if precision == "bf16" else 32), workers()
     share = 32 * 32 / (images.shape[2] * images.shape[3])
     if share >= 1:
         return max(usual, 16 * hands)
@@ -40,7 +40,7 @@ def shares(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[Piec
     Returns:
         The pieces of every sweep.
     """
-    hands = threads() if like.device.type == "cpu" else 1
+    hands = workers() if like.device.type == "cpu" else 1
     total = sum(counts)
     number = min(total, -(-total // batch) * hands)
     ends = [total * (sweep + 1) // number for sweep in range(number)]

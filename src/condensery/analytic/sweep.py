@@ -24,6 +24,7 @@ from condensery.analytic import plan
 from condensery.analytic.blocks import EAGER, Blocks
 from condensery.analytic.compiled import compiled
 from condensery.analytic.maps import Kernel, Matrix, rows
+from condensery.analytic.memory import keep_freed
 from condensery.analytic.stem import stemmed
 from condensery.analytic.steps import (
     Along,
@@ -37,7 +38,6 @@ from condensery.analytic.steps import (
     Sum,
     total,
 )
-from condensery.machine import keep_freed
 
 __all__ = ["Swept", "Trace", "Weights", "fall", "image_gradient", "rise", "sweep"]
 

@@ -32,7 +32,7 @@ from condensery.comparison.runs import Part, Run
 from condensery.data import Data, ImageData
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.trial import fresh
-from condensery.machine import threads
+from condensery.parallel import workers
 from condensery.toolchain import cannot_compile
 from condensery.training import SWEEP_AFTER, Trainer, accuracy, is_analytic
 
@@ -173,7 +173,7 @@ def evaluation_cost(
         )
         at_once = 1
         if compiled and is_analytic(network):  # then every network has a thread
-            at_once = threads()
+            at_once = workers()
             step = on_a_thread(timed)
         else:
             step = timed()

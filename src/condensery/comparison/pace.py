@@ -6,7 +6,7 @@ Knows nothing about what is still to be done.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import repeat
@@ -18,7 +18,7 @@ from condensery.comparison.lockstep import begin
 from condensery.comparison.runs import Run
 from condensery.data import ImageData
 from condensery.loop import networks_of, run_together
-from condensery.machine import as_completed, threads
+from condensery.parallel import as_completed, workers
 from condensery.parameterizations import MultiFormation
 from condensery.recipe import Recipe
 from condensery.rng import stream
@@ -140,7 +140,7 @@ def schooling(run: Run, data: ImageData, *, device: str) -> Schooling | None:
         steps = schedule.network_steps(len(data))
         precision, compiled = schedule.precision, schedule.compiled
         if schedule.schooling(recipe.network).swept(data, device=device):
-            at_once = min(threads(), schedule.trajectories)
+            at_once = min(workers(), schedule.trajectories)
     else:
         return None
     return Schooling(
@@ -174,7 +174,11 @@ def step_seconds(
 
 def on_a_thread(timed: Callable[[], Timed]) -> Timed:
     """As long as it takes a network that is trained beside others."""
-    ((_, found),) = as_completed(lambda do: do(), [timed])
+
+    def task() -> Generator[Timed]:
+        yield timed()
+
+    (found,) = as_completed([task()])
     return found
 
 

@@ -30,7 +30,7 @@ from condensery.analytic.steps import Along, Piece, Step
 from condensery.analytic.sweep import Swept, Trace, Weights, fall, image_gradient, rise, sweep
 from condensery.engines.one_pass import cells
 from condensery.errors import ConfigError, nearest
-from condensery.machine import side_by_side
+from condensery.parallel import map_threads
 from condensery.types import Groups
 
 __all__ = ["Fused"]
@@ -200,7 +200,7 @@ class _Job:
         parts = self._parts()
         stays = [keep and stop <= kept for stop in accumulate(len(part) for part in parts)]
         traces: list[Trace | None] = []
-        swept = side_by_side(partial(self._sweep, images, self.shapes), parts, self.sweeps, stays)
+        swept = map_threads(partial(self._sweep, images, self.shapes), parts, self.sweeps, stays)
         for pieces, found in zip(self.sweeps, swept, strict=True):
             traces.append(found.trace)
             for piece, own in zip(pieces, found.gradients, strict=True):
@@ -242,7 +242,7 @@ class _Job:
             assert trace is not None
             return image_gradient(trace, Along(direction=direction, pieces=pieces))
 
-        found = side_by_side(one, range(len(traces)), self._parts(), self.sweeps)
+        found = map_threads(one, range(len(traces)), self._parts(), self.sweeps)
         whole = torch.cat(list(found))
         full = whole.new_zeros(len(self.targets), *whole.shape[1:], dtype=self.share.dtype)
         return full.index_copy(0, self.order, whole.to(full.dtype))
@@ -279,7 +279,7 @@ class _Features(torch.autograd.Function):
 
         sweeps = shares([len(images)], batch, like=images)
         parts = images.split([piece.stop for (piece,) in sweeps])
-        found, ctx.ups = zip(*side_by_side(one, parts), strict=True)
+        found, ctx.ups = zip(*map_threads(one, parts), strict=True)
         return torch.cat(found)
 
     @staticmethod
@@ -294,4 +294,4 @@ class _Features(torch.autograd.Function):
             return fall(steps, d)
 
         parts = upstream.split([shape[0] for _, shape, _ in ctx.ups])
-        return torch.cat(list(side_by_side(one, ctx.ups, parts))), None, None
+        return torch.cat(list(map_threads(one, ctx.ups, parts))), None, None

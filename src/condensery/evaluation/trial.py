@@ -20,8 +20,8 @@ from condensery.data import ImageData
 from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
-from condensery.machine import go_on
 from condensery.networks import build
+from condensery.parallel import check_cancelled
 from condensery.rng import stream
 from condensery.training import Trainer, accuracy, batches, is_analytic
 
@@ -84,7 +84,7 @@ def train(
     order = batches(count, protocol.training.batch, rng=stream(seed, "evaluate", "order"))
     rng = stream(seed, "evaluate", "view")
     for step, index in enumerate(islice(order, protocol.total_steps(count))):
-        go_on()
+        check_cancelled()
         if protocol.restarts(step, images=count):
             trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
         trainer.set_lr(protocol.lr(step, images=count))

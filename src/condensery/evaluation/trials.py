@@ -7,14 +7,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
 from enum import Enum, auto
 from functools import partial
 from itertools import groupby
 
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.trial import Trial
-from condensery.machine import as_completed, threads
+from condensery.parallel import as_completed, workers
 from condensery.toolchain import cannot_compile, go_uncompiled
 from condensery.training import COMPILE_AFTER, SWEEP_AFTER
 
@@ -24,7 +24,7 @@ __all__ = ["Trials"]
 class Trials(Iterator[Observation]):
     """An iterator of observations; each ``next`` gives one network, trained and tested.
 
-    Networks that compiled sweeps train have a thread each (``machine.as_completed``): the next
+    Networks that compiled sweeps train have a thread each (``parallel.as_completed``): the next
     ones are in training while one is looked at, and shorter trainings may overtake longer ones.
     Others have all threads, one after the other.
 
@@ -45,7 +45,7 @@ class Trials(Iterator[Observation]):
     @property
     def at_once(self) -> int:
         """How many are in training at the same time."""
-        return threads() if _Way.SWEPT in self._ways.values() else 1
+        return workers() if _Way.SWEPT in self._ways.values() else 1
 
     def __next__(self) -> Observation:
         if self._running is None:  # also after a failure
@@ -65,9 +65,15 @@ def _observations(
     for way, alike in groupby(trials, key=lambda trial: ways[trial.name]):
         observe = partial(_observation, compiled=way is not _Way.EAGER)
         if way is _Way.SWEPT:
-            yield from as_completed(observe, alike)
+            yield from as_completed(_task(observe, trial) for trial in alike)
         else:
             yield from ((trial, observe(trial)) for trial in alike)
+
+
+def _task(
+    observe: Callable[[Trial], Observation], trial: Trial
+) -> Generator[tuple[Trial, Observation]]:
+    yield trial, observe(trial)
 
 
 def _observation(trial: Trial, *, compiled: bool) -> Observation:

@@ -16,7 +16,7 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.experts import files
 from condensery.experts.schooling import Parameters, Schooling
-from condensery.machine import as_they_come, threads
+from condensery.parallel import as_completed, workers
 
 __all__ = ["Buffer", "Made", "Order", "opened"]
 
@@ -88,7 +88,7 @@ class Buffer:
 
     def at_once(self, device: str = "cpu") -> int | None:
         """Experts in training at the same time, a thread each; None: one, which has all threads."""
-        return threads() if self._schooling.swept(self._data, device=device) else None
+        return workers() if self._schooling.swept(self._data, device=device) else None
 
     def missing(self, experts: int, epochs: int) -> int:
         """Epochs that are still to be trained until ``make`` has done its work.
@@ -112,7 +112,7 @@ class Buffer:
             return
         ways = (self._grow(index, epochs, device=device) for index in wanting)
         if self.at_once(device) is not None:
-            yield from as_they_come(ways)
+            yield from as_completed(ways)
         else:
             for way in ways:
                 yield from way

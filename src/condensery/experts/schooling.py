@@ -18,7 +18,7 @@ from condensery import networks
 from condensery.augment import PerExample
 from condensery.data import ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
-from condensery.machine import go_on
+from condensery.parallel import check_cancelled
 from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, is_analytic, real_batches
 
@@ -125,7 +125,7 @@ class Schooling:
         rng = stream(self.seed, "expert", index, "epoch", epoch)
         total = torch.zeros((), device=device)
         for batch in real_batches(data, self.training, steps=steps, rng=rng):
-            go_on()
+            check_cancelled()
             total += trainer.step(batch.images.to(device), batch.labels.to(device), rng=rng)
         loss = float(total) / steps
         if not math.isfinite(loss):

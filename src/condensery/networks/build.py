@@ -17,7 +17,6 @@ import torch
 from torch import nn
 
 from condensery.errors import ConfigError, nearest
-from condensery.machine import undisturbed
 from condensery.networks.alexnet import AlexNet
 from condensery.networks.convnet import ConvNet
 from condensery.networks.densenet import DenseNet
@@ -27,6 +26,7 @@ from condensery.networks.norms import Norm, batch_norm, instance_norm
 from condensery.networks.nothing import Nothing
 from condensery.networks.resnet import resnet10, resnet18, resnet_ap10
 from condensery.networks.vgg import VGG11
+from condensery.parallel import exclusive_lock
 from condensery.rng import global_stream
 
 __all__ = ["Factory", "build", "known_networks"]
@@ -185,7 +185,7 @@ def build(
     name, factory, ours = _factory(network)
     if not ours:
         _check_factory(name, factory)
-    with undisturbed(), global_stream(seed, *path):
+    with exclusive_lock(), global_stream(seed, *path):
         built = factory(channels=channels, classes=classes, side=side)
         if not ours:
             _check_network(name, built, channels=channels, classes=classes, side=side)

@@ -56,7 +56,7 @@ class Redraw:
         trainer = Trainer(
             network, self.training, precision=world.precision, compiled=world.compiled
         )
-        ahead = self.steps > 0 and trainer.may_step_aside(_an_image(world))
+        ahead = self.steps > 0 and trainer.can_overlap(_an_image(world))
         shown = deepcopy(network) if ahead else network
         _train(trainer, world, self.pretrain, at=(outer, 0))
         for inner in range(self.inner):
@@ -64,12 +64,12 @@ class Redraw:
                 shown.load_state_dict(network.state_dict())
             steps = self.steps if inner + 1 < self.inner else 0
             train = cache(partial(_train, trainer, world, steps, at=(outer, inner + 1)))  # once
-            aside = ahead and steps > 0 and trainer.may_step_aside(_an_image(world))
+            overlaps = ahead and steps > 0 and trainer.can_overlap(_an_image(world))
             yield Moment(
                 at=(outer, inner),
                 network=shown,
                 seed=world.seed,
-                meanwhile=train if aside else None,
+                background=train if overlaps else None,
             )
             train()
 

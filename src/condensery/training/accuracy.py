@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from condensery.data import ImageData
-from condensery.machine import go_on, undivided
+from condensery.parallel import check_cancelled, single_threaded
 from condensery.toolchain import Fallback
 from condensery.training.analytic import Analytic, is_analytic
 from condensery.training.precision import autocast, check_precision
@@ -57,9 +57,9 @@ def accuracy(
         logits = Fallback(analytic.logits, eager, what="Testing of networks")
     try:
         network.eval()
-        with torch.no_grad(), undivided(logits is not eager):
+        with torch.no_grad(), single_threaded(logits is not eager):
             for index in torch.arange(len(data)).split(batch):
-                go_on()
+                check_cancelled()
                 images = data.normalise(data.pixels(index)).to(device)
                 predicted = logits(images).argmax(dim=1)
                 right += int((predicted == data.labels[index].to(device)).sum())

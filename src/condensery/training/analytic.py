@@ -18,7 +18,7 @@ from condensery.analytic.plan import Conv, Linear, knows, plan
 from condensery.analytic.shares import shares, usual_batch
 from condensery.analytic.steps import Piece
 from condensery.analytic.sweep import Swept, Weights, rise, sweep
-from condensery.machine import side_by_side
+from condensery.parallel import map_threads
 
 __all__ = ["Analytic", "is_analytic"]
 
@@ -61,7 +61,7 @@ class Analytic:
         def one(part: Tensor) -> Tensor:
             return rows(rise(weights, part, still=True)[0], weights.wide)
 
-        return torch.cat(list(side_by_side(one, images.split(self._counts(images)))))
+        return torch.cat(list(map_threads(one, images.split(self._counts(images)))))
 
     @torch.no_grad()
     def gradients(
@@ -83,9 +83,7 @@ class Analytic:
             return sweep(weights, part, own, whole, names=self._shapes, keep=False)
 
         counts = self._counts(images)
-        (loss, (found,), _), *others = side_by_side(
-            one, images.split(counts), targets.split(counts)
-        )
+        (loss, (found,), _), *others = map_threads(one, images.split(counts), targets.split(counts))
         for more, (own,), _ in others:
             loss = loss + more
             for name, gradient in own.items():

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from condensery.analytic.known import known
 from condensery.augment import cutmix
-from condensery.machine import undivided
+from condensery.parallel import single_threaded
 from condensery.training.choices import SGDTraining
 from condensery.training.gradients import Mix, gradients_of
 
@@ -61,8 +61,8 @@ class Trainer:
         """Use the step size ``lr`` from the next step on; momentum is kept."""
         self._lr = lr
 
-    def may_step_aside(self, images: Float[Tensor, "example channel height width"]) -> bool:
-        """Whether steps may be taken by ``machine.aside``: they call no module.
+    def can_overlap(self, images: Float[Tensor, "example channel height width"]) -> bool:
+        """Whether ``parallel.overlap`` may take steps in the background: they call no module.
 
         Args:
             images: One at least, as ``step`` takes them; asking traces the network.
@@ -93,7 +93,7 @@ class Trainer:
             Parameterization* (IDC), network update: augmentation per image, then CutMix.
             Differs: nothing; the loss weights are the true share of the box, as released.
         """
-        with undivided(self._gradients.analytic()):
+        with single_threaded(self._gradients.analytic()):
             with torch.no_grad():
                 images = self.choices.augment.draw(rng=rng)(images)
                 mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
