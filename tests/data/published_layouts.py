@@ -504,6 +504,47 @@ def hub(root: Path, **splits: Sequence[int]) -> None:
         parquet(root / "data" / f"{split}-00000-of-00001.parquet", columns, **USUAL)
 
 
+def table_of_paths(root: Path, *, with_images: bool = True) -> None:
+    """A table of pandas: paths of image files and class names as text."""
+    labels = cycle(3, 15)
+    paths = [f"images/{i:03}.png" for i in range(len(labels))]
+    parquet(root / "train.parquet", {"image": paths, "label": [ANIMALS[x] for x in labels]})
+    for path, label in zip(paths, labels, strict=True):
+        if with_images:
+            (root / "images").mkdir(exist_ok=True)
+            Image.fromarray(picture(label)).save(root / path)
+
+
+def nested_lists(root: Path, *, flat: bool = False) -> None:
+    """Pixels as lists of numbers, which Python's integers make lists of int64."""
+    for split, count in (("train", 20), ("test", 10)):
+        images = stack(cycle(10, count))
+        lists = images.reshape(count, -1).tolist() if flat else images.tolist()
+        parquet(root / f"{split}.parquet", {"image": lists, "label": cycle(10, count)})
+
+
+def without_labels(root: Path) -> None:
+    """A leaderboard whose test split has no column of labels."""
+    parquet(root / "train.parquet", {"image": image_rows(cycle(3, 15)), "label": cycle(3, 15)})
+    parquet(root / "test.parquet", {"image": image_rows(cycle(3, 6))})
+
+
+def two_kinds_of_images(root: Path) -> None:
+    columns = {"left": image_rows(cycle(3, 12)), "right": image_rows(cycle(3, 12))}
+    kinds = {"left": {"_type": "Image"}, "right": {"_type": "Image"}, "label": USUAL["label"]}
+    parquet(root / "train.parquet", {**columns, "label": cycle(3, 12)}, **kinds)
+
+
+def lists_of_images(root: Path) -> None:
+    images = [[row, row] for row in image_rows(cycle(3, 12))]
+    parquet(root / "train.parquet", {"images": images, "label": cycle(3, 12)})
+
+
+def several_labels(root: Path) -> None:
+    labels = [[label, 2] for label in cycle(3, 12)]
+    parquet(root / "train.parquet", {"image": image_rows(cycle(3, 12)), "labels": labels})
+
+
 PARQUET = (
     Layout(
         name="Hugging Face hub, train and test",
@@ -517,6 +558,115 @@ PARQUET = (
         files="`data/train-...parquet`, `data/validation-...parquet`",
         make=lambda root: hub(root, train=cycle(3, 12), validation=cycle(3, 6)),
         outcome=Read(class_names=ANIMALS, train=12, test=6, remark="validation is the test split"),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Hugging Face hub, test split without labels (ImageNet-1k)",
+        files="`data/train-...parquet`, `data/validation-...parquet`, `data/test-...parquet` whose "
+        "labels are all -1",
+        make=lambda root: hub(root, train=cycle(3, 12), validation=cycle(3, 6), test=[-1] * 6),
+        outcome=Read(
+            class_names=ANIMALS,
+            train=12,
+            test=6,
+            notices=("The validation split is used as the test split",),
+            remark="validation is the test split, and a notice says so",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet of a leaderboard",
+        files="`train.parquet`, and `test.parquet` without a column of labels",
+        make=without_labels,
+        outcome=Read(
+            class_names=DIGITS[:3],
+            train=12,
+            test=3,
+            notices=("A fifth of every class of the train split is held out",),
+            remark="a fifth of every class is the test split, and a notice says so",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Hugging Face hub, test split with labels in part",
+        files="`data/test-...parquet`, of which some labels are -1",
+        make=lambda root: hub(root, train=cycle(3, 12), test=[0, 1, 2, -1, -1, -1]),
+        outcome=Refused(
+            fault="3 of the 6 images of the test split have no label",
+            way_out="Leave these rows out, or give the train files and other test files as a list",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet of pandas, paths and class names",
+        files="`train.parquet` with `image` = `images/000.png` and `label` = `ant`; `images/`",
+        make=table_of_paths,
+        given="train.parquet",
+        outcome=Read(
+            class_names=ANIMALS, train=12, test=3, remark="paths are relative to the Parquet file"
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet of pandas, paths without the files",
+        files="`train.parquet` with `image` = `images/000.png`",
+        make=lambda root: table_of_paths(root, with_images=False),
+        outcome=Refused(
+            fault="holds paths of image files, not the images, and 15 of 15 files are missing",
+            way_out="Put the files there, or save the images into the table",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet, images as nested lists",
+        files="`train.parquet`, `test.parquet` with `image` = `[[0, 255, ...], ...]`",
+        make=nested_lists,
+        outcome=Read(
+            class_names=DIGITS,
+            train=20,
+            test=10,
+            remark="rows of grey pixels, or of colours first or last",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet, images as flat lists",
+        files="`train.parquet` with `image` = `[0, 255, ...]`",
+        make=lambda root: nested_lists(root, flat=True),
+        outcome=Refused(
+            fault="holds a flat list of numbers for each image",
+            way_out="Save lists of rows, [height, width], or encoded images",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet, several images a row",
+        files="`train.parquet` with `images` = `[image, image]`",
+        make=lists_of_images,
+        outcome=Refused(
+            fault="holds a list of images in each row, and row 0 holds 2",
+            way_out="keep one of each list, or give every image a row of its own",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet, several columns of images",
+        files="`train.parquet` with `left`, `right`, `label`",
+        make=two_kinds_of_images,
+        outcome=Refused(
+            fault="the columns 'left', 'right' may all hold the images",
+            way_out="Write a file in which only one does, called 'image'",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="Parquet, several labels an image",
+        files="`train.parquet` with `labels` = `[0, 2]`",
+        make=several_labels,
+        outcome=Refused(
+            fault="each image has a list of labels",
+            way_out="Keep the images with one label, or turn one-hot lists into indices",
+        ),
         needs=("pyarrow",),
     ),
 )
@@ -541,6 +691,13 @@ def keras(root: Path) -> None:
     np.savez_compressed(root / "mnist.npz", **arrays)
 
 
+def numbered(root: Path, labels: Callable[[np.ndarray], np.ndarray]) -> None:
+    """An archive whose labels are a function of the class index."""
+    classes = np.array(cycle(3, 15))
+    images = stack(classes.tolist(), colour=True)
+    np.savez(root / "mine.npz", images=images, labels=labels(classes))
+
+
 NUMPY = (
     Layout(
         name="MedMNIST",
@@ -557,6 +714,40 @@ NUMPY = (
         make=keras,
         given="mnist.npz",
         outcome=Read(class_names=DIGITS, train=20, test=10, name="mnist"),
+    ),
+    Layout(
+        name="labels that count from 1",
+        files="`mine.npz`: `images`, `labels` = 1, 2, 3; also arrays, Parquet, torch data sets",
+        make=lambda root: numbered(root, lambda classes: classes + 1),
+        given="mine.npz",
+        outcome=Read(
+            class_names=("1", "2", "3"),
+            train=12,
+            test=3,
+            notices=("the labels run from 1 to 3, and no image has the label 0",),
+            remark="the class names are the numbers, and a notice says so; `--classes` names them",
+        ),
+    ),
+    Layout(
+        name="labels with gaps",
+        files="`mine.npz`: `images`, `labels` = 0, 10, 20",
+        make=lambda root: numbered(root, lambda classes: classes * 10),
+        given="mine.npz",
+        outcome=Refused(
+            fault="no train image of class 1, 2, 3, 4, 5 and 13 more",
+            way_out="add some, or renumber the labels: classes, labels = numpy.unique(labels, "
+            "return_inverse=True)",
+        ),
+    ),
+    Layout(
+        name="labels that are ids or hashes",
+        files="`mine.npz`: `images`, `labels` = 7, 2305843009213693958, ...",
+        make=lambda root: numbered(root, lambda classes: classes * 2**61 + 7),
+        given="mine.npz",
+        outcome=Refused(
+            fault="the 15 labels are 3 different numbers from 7 to 4611686018427387911",
+            way_out="If each is a class, renumber them",
+        ),
     ),
 )
 

@@ -5,14 +5,16 @@ from __future__ import annotations
 import io
 import json
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from condensery.data import load_data
-from condensery.errors import DataError
+from condensery.data import Data, load_data
+from condensery.data.parquet import hold_images
+from condensery.errors import DataError, DataWarning
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")
@@ -148,6 +150,230 @@ def test_plain_bytes_and_paths_beside_the_file_are_images_too(tmp_path: Path):
     assert load_data(write(tmp_path / "b.parquet", columns)).train.fingerprint == expected
 
 
+def no_notice(source: object) -> Data:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return load_data(source)
+
+
+def test_a_table_of_paths_is_read_and_missing_files_are_counted(tmp_path: Path):
+    (tmp_path / "pictures").mkdir()
+    for i, image in enumerate(IMAGES):
+        (tmp_path / "pictures" / f"{i}.png").write_bytes(png(image))
+    columns = {"image": [f"pictures/{i}.png" for i in range(12)], "label": LABELS}
+    path = write(tmp_path / "a.parquet", columns, None)
+    expected = load_data((IMAGES, LABELS)).train.fingerprint
+    assert load_data(path).train.fingerprint == expected
+    (tmp_path / "pictures" / "4.png").unlink()
+    with pytest.raises(
+        DataError,
+        match=r"holds paths of image files, not the images, and 1 of 12 files are missing, such as "
+        r"'.*pictures/4\.png'.*relative to the folder of the Parquet file",
+    ):
+        load_data(path)
+    data = load_data(path, skip_corrupt=True)
+    assert [skipped.name for skipped in data.skipped] == ["a.parquet, row 4 (pictures/4.png)"]
+    absent = write(tmp_path / "sub" / "a.parquet", columns, None)
+    with pytest.raises(DataError, match="12 of 12 files are missing"):
+        load_data(absent, skip_corrupt=True)
+
+
+def test_a_changed_file_that_a_table_names_is_decoded_again(tmp_path: Path):
+    for i, image in enumerate(IMAGES):
+        (tmp_path / f"{i}.png").write_bytes(png(image))
+    columns = {"image": [f"{i}.png" for i in range(12)], "label": LABELS}
+    path = write(tmp_path / "a.parquet", columns, None)
+    before = load_data(path, image_memory=0).train.fingerprint
+    for i, image in enumerate(IMAGES):
+        (tmp_path / f"{i}.png").write_bytes(png(255 - image))
+    after = load_data(path, image_memory=0).train.fingerprint
+    assert after == load_data((255 - IMAGES, LABELS)).train.fingerprint != before
+
+
+def test_addresses_are_not_downloaded(tmp_path: Path):
+    columns = {"image": ["https://example.org/0.png"] * 12, "label": LABELS}
+    with pytest.raises(
+        DataError, match=r"holds the address 'https://.*Nothing is downloaded unask"
+    ):
+        load_data(write(tmp_path / "a.parquet", columns, None))
+
+
+def tensors(images: np.ndarray) -> pa.Array:
+    return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(images))
+
+
+@pytest.mark.parametrize(
+    "column",
+    [
+        IMAGES.tolist(),
+        IMAGES.transpose(0, 3, 1, 2).tolist(),
+        (IMAGES / 255).tolist(),
+        pa.array(IMAGES.tolist(), pa.list_(pa.list_(pa.list_(pa.uint8(), 3), 5), 5)),
+        tensors(IMAGES),
+    ],
+    ids=["integers", "channels first", "floats", "fixed lists", "tensors"],
+)
+def test_nested_lists_are_pixels(tmp_path: Path, column: object):
+    write(tmp_path / "train.parquet", {"image": column, "label": LABELS}, None)
+    write(tmp_path / "test.parquet", {"image": column[:6], "label": LABELS[:6]}, None)  # type: ignore[index]
+    data = no_notice(tmp_path)
+    assert data.train.fingerprint == as_arrays()
+    assert len(data.test) == 6
+    assert load_data(tmp_path, size=3).train.side == (3, 3)
+
+
+def test_nested_lists_of_two_axes_are_grey(tmp_path: Path):
+    columns = {"image": IMAGES[..., 0].tolist(), "label": LABELS}
+    data = load_data(write(tmp_path / "a.parquet", columns, None))
+    assert data.train.fingerprint == load_data((IMAGES[..., 0], LABELS)).train.fingerprint
+
+
+@pytest.mark.parametrize(
+    ("column", "message"),
+    [
+        (IMAGES[..., 0].reshape(12, -1).tolist(), "flat list of numbers .* height and width"),
+        ([[[1, 2], [3, 4]]] * 11 + [[[1, 2]]], "another size than the first .*encoded images"),
+        ([[[1, 2], [3, 4]]] * 11 + [[[1, 2], [3]]], "another size than the first"),
+        ([[[1, 2], [3, 4]]] * 11 + [None], "has no image"),
+        ([[[1, 2], [3, None]]] * 12, "lacks a pixel"),
+        ([[[1, 2], [3, 999]]] * 12, "type int64"),
+        ([[[0.5, 2.5], [3.0, 4.0]]] * 12, "float"),
+    ],
+)
+def test_lists_that_are_no_images_are_refused(tmp_path: Path, column: list, message: str):
+    with pytest.raises(DataError, match=message):
+        load_data(write(tmp_path / "a.parquet", {"image": column, "label": LABELS}, None))
+
+
+def test_lists_of_one_image_are_read_and_longer_ones_are_refused(tmp_path: Path):
+    single = {"images": [[row] for row in rows(IMAGES)], "label": LABELS}
+    data = load_data(write(tmp_path / "a.parquet", single, None))
+    assert data.train.fingerprint == load_data((IMAGES, LABELS)).train.fingerprint
+    double = {"images": [[row, row] for row in rows(IMAGES)], "label": LABELS}
+    with pytest.raises(DataError, match=r"row 0 holds 2\. One image a row is needed"):
+        load_data(write(tmp_path / "b.parquet", double, None))
+
+
+@pytest.mark.parametrize("encoded", [False, True], ids=["text", "dictionary"])
+def test_labels_as_text_are_class_names_in_natural_order(tmp_path: Path, encoded: bool):
+    names = ["cat", "ant", "bee"]
+    column = pa.array([names[label] for label in LABELS])
+    column = column.dictionary_encode() if encoded else column
+    write(tmp_path / "train.parquet", {"image": rows(IMAGES), "label": column}, None)
+    held = pa.array(["bee", "cat", "ant"])
+    held = held.dictionary_encode() if encoded else held
+    write(tmp_path / "test.parquet", {"image": rows(IMAGES[:3]), "label": held}, None)
+    data = no_notice(tmp_path)
+    assert data.train.class_names == ("ant", "bee", "cat")
+    assert [data.train.class_names[x] for x in data.train.labels] == [names[x] for x in LABELS]
+    assert [data.test.class_names[x] for x in data.test.labels] == ["bee", "cat", "ant"]
+
+
+def test_numbers_as_text_are_ordered_as_numbers(tmp_path: Path):
+    text = [str(number) for number in (10, 2, 1)]
+    columns = {"image": rows(IMAGES), "label": [text[label] for label in LABELS]}
+    data = load_data(write(tmp_path / "a.parquet", columns, None))
+    assert data.train.class_names == ("1", "2", "10")
+
+
+def test_yes_and_no_are_two_classes(tmp_path: Path):
+    columns = {"image": rows(IMAGES), "label": [i % 2 == 0 for i in range(12)]}
+    data = load_data(write(tmp_path / "a.parquet", columns, None))
+    assert data.train.class_names == ("False", "True")
+    assert data.train.counts().tolist() == [5, 5]
+
+
+def test_a_class_of_the_test_split_that_no_train_image_has_is_named(tmp_path: Path):
+    text = [NAMES[label] for label in LABELS]
+    write(tmp_path / "train.parquet", {"image": rows(IMAGES), "label": text}, None)
+    write(tmp_path / "test.parquet", {"image": rows(IMAGES[:1]), "label": ["dog"]}, None)
+    with pytest.raises(DataError, match=r"'test\.parquet' has the class 'dog', which is none of"):
+        load_data(tmp_path)
+    write(tmp_path / "test.parquet", {"image": rows(IMAGES[:3]), "label": [0, 1, 2]}, None)
+    with pytest.raises(
+        DataError, match=r"names in 'train\.parquet' and numbers in 'test\.parquet'"
+    ):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        ({"left": rows(IMAGES), "right": rows(IMAGES), "label": LABELS}, "'left', 'right' may all"),
+        ({"image": rows(IMAGES), "class": LABELS, "target": LABELS}, "'class', 'target' may all"),
+    ],
+)
+def test_of_several_columns_none_is_guessed(tmp_path: Path, columns: dict, message: str):
+    with pytest.raises(DataError, match=rf"columns {message} hold .*rename_columns"):
+        load_data(write(tmp_path / "a.parquet", columns, None))
+
+
+def test_the_usual_names_go_before_other_columns(tmp_path: Path):
+    others = {"mask": rows(255 - IMAGES), "embedding": [[0.5, 0.5]] * 12, "caption": ["x"] * 12}
+    columns = {**others, "img": rows(IMAGES), "target": LABELS}
+    data = no_notice(write(tmp_path / "a.parquet", columns, None))
+    assert data.train.fingerprint == load_data((IMAGES, LABELS)).train.fingerprint
+
+
+MISSING = {"minus one": [-1] * 6, "null": [None] * 6, "no column": None}
+
+
+@pytest.mark.parametrize("labels", MISSING.values(), ids=MISSING)
+@pytest.mark.parametrize("validation", [True, False])
+def test_an_unlabelled_test_split_is_passed_over_with_a_notice(
+    tmp_path: Path, labels: list | None, validation: bool
+):
+    write(tmp_path / "train-0.parquet")
+    columns = {"image": rows(IMAGES[:6])} | ({"label": labels} if labels else {})
+    write(tmp_path / "test-0.parquet", columns)
+    if validation:
+        write(tmp_path / "validation-0.parquet", {"image": rows(IMAGES[:3]), "label": [0, 1, 2]})
+    used = "The validation split is used" if validation else "A fifth of every class of the train"
+    with pytest.warns(
+        DataWarning, match=rf"no image of the test split has a label.* {used}.*--test"
+    ):
+        data = load_data(tmp_path)
+    assert (len(data.train), len(data.test)) == ((12, 3) if validation else (9, 3))
+    assert len(data.notices) == 1
+
+
+def test_a_test_split_with_some_labels_is_refused(tmp_path: Path):
+    write(tmp_path / "train-0.parquet")
+    write(tmp_path / "validation-0.parquet")
+    write(tmp_path / "test-0.parquet", {"image": rows(IMAGES[:6]), "label": [0, 1, 2, -1, -1, -1]})
+    with pytest.raises(
+        DataError, match=r"3 of the 6 images of the test split .*as a list or a pattern"
+    ):
+        load_data(tmp_path)
+    data = load_data(tmp_path / "train-0.parquet", test=tmp_path / "validation-0.parquet")
+    assert len(data.test) == 12
+
+
+def test_an_unlabelled_split_that_is_named_as_test_is_refused(tmp_path: Path):
+    train = write(tmp_path / "a.parquet")
+    test = write(tmp_path / "b.parquet", {"image": rows(IMAGES), "label": [-1] * 12})
+    with pytest.raises(DataError, match=r"none of the 12 images of 'b\.parquet' has a label"):
+        load_data(train, test=test)
+
+
+def test_test_and_validation_without_train_are_refused(tmp_path: Path):
+    write(tmp_path / "test.parquet")
+    write(tmp_path / "validation.parquet")
+    with pytest.raises(DataError, match=r"a test split \('test.parquet'\) and a validation split"):
+        load_data(tmp_path)
+
+
+def test_which_tables_hold_images_is_told_from_their_columns(tmp_path: Path):
+    images = write(tmp_path / "a.parquet")
+    names = {"file_name": ["a/0.png"], "label": [0], "box": [[[1, 2], [3, 4]]]}
+    table = write(tmp_path / "b.parquet", names, None)
+    damaged = tmp_path / "c.parquet"
+    damaged.write_bytes(b"PAR1")
+    assert hold_images([images, table])
+    assert not hold_images([table])
+    assert not hold_images([damaged])
+
+
 def test_a_corrupt_image_is_named_by_row_or_skipped(tmp_path: Path):
     images = rows(IMAGES)
     images[4]["bytes"] = b"no image"
@@ -180,13 +406,28 @@ def test_mixed_sizes_need_a_size(tmp_path: Path):
     [
         ({"image": rows(IMAGES)}, "columns are image, and none is known to hold the labels"),
         ({"label": LABELS}, "columns are label, and none is known to hold the images"),
-        ({"image": rows(IMAGES), "label": [*LABELS[:-1], None]}, r"1 image\(s\) have no label"),
-        ({"image": rows(IMAGES), "label": [*LABELS[:-1], -1]}, "negative"),
-        ({"image": rows(IMAGES), "label": ["a"] * 12}, "integers"),
+        (
+            {"image": rows(IMAGES), "label": [*LABELS[:-1], None]},
+            r"1 of 12 image\(s\) have no label .*Leave these rows out",
+        ),
+        ({"image": rows(IMAGES), "label": [*LABELS[:-1], -1]}, r"1 of 12 image\(s\) have no label"),
+        ({"image": rows(IMAGES), "label": [-1] * 12}, "none of the 12 images of .* has a label"),
+        ({"image": rows(IMAGES), "label": [None] * 12}, "none of the 12 images of .* has a label"),
+        ({"image": rows(IMAGES), "label": [*LABELS[:-1], -2]}, "negative"),
+        ({"image": rows(IMAGES), "label": ["a"] * 12}, "the class 'a', which is none of the 3"),
+        ({"image": rows(IMAGES), "label": [[1, 0]] * 12}, r"list of labels .* one class an image"),
         ({"image": rows(IMAGES), "label": [0.0] * 12}, "type float64"),
         ({"image": rows(IMAGES), "label": [0, 1] * 6}, r"no train image of class 2 \(cat\)"),
         ({"image": rows(IMAGES), "label": [0, 1, 2, 3] * 3}, "label 3, but there are 3 classes"),
-        ({"image": LABELS, "label": LABELS}, "row 0.* there are no bytes"),
+        (
+            {"image": LABELS, "label": LABELS},
+            "column 'image' is of type int64, which holds no images",
+        ),
+        ({"image": [None] * 12, "label": LABELS}, "column 'image' is of type null"),
+        (
+            {"image": pa.array([None] * 12, pa.binary()), "label": LABELS},
+            "row 0.* there are no bytes",
+        ),
         (
             {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
             "no image at all",

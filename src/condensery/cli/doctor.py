@@ -15,6 +15,7 @@ __all__ = ["add_arguments", "run"]
 
 _EXTRAS = {
     "pyarrow": "reads and writes Parquet: pip install 'condensery[parquet]'",
+    "scipy": "reads the MATLAB files of SVHN: pip install 'condensery[mat]'",
 }
 
 

@@ -193,9 +193,10 @@ def _as_given(source: object, how: _Reading) -> Source:
     if isinstance(source, (list, tuple)):
         if source and all(isinstance(entry, (str, Path)) for entry in source):
             files = [Path(entry) for entry in source]
-            return path.read_list(
+            read = path.read_list(
                 files, title=str(files[0]), size=size, skip_corrupt=skip, store=how.store
             )
+            return _sized(read, size)
         if len(source) == 2:
             return _sized(arrays.read(source[0], source[1]), size)
     elif isinstance(source, torch_dataset.MapStyle) and not isinstance(

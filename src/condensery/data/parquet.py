@@ -1,54 +1,53 @@
-"""Parquet files in the image layout of Hugging Face.
+"""Parquet files in the image layout of Hugging Face, and the tables that other programs write.
 
-A column of images, each a struct of ``bytes`` and ``path`` (or just bytes), and a column of
-class indices. Class names come from the schema's metadata (key ``huggingface``). Splits are told
-apart by the names of files and their folders: ``train``, ``test``, ``val``, ``valid``,
-``validation``; where there is a ``test`` split, a validation split is left alone.
+``parquet_columns`` says which column holds the images: encoded images, paths of image files
+relative to the Parquet file, or nested lists of numbers. Labels are class indices or class names.
+Names of indices come from the schema's metadata (key ``huggingface``); names as text are sorted.
+
+Splits are told apart by the names of files and their folders: ``train``, ``test``, ``val``,
+``valid``, ``validation``; where there is a ``test`` split, a validation split is left alone, unless
+the images of the test split have no labels (-1, null, or no column), as on many leaderboards.
 
 Needs pyarrow, which is imported only when such a file is read.
 """
 
 from __future__ import annotations
 
-import json
 import os
 import re
-from collections.abc import Generator, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib import import_module
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
+from condensery.data.classes import natural_order
 from condensery.data.decode import Encoded, decode
 from condensery.data.labels import as_labels
+from condensery.data.parquet_columns import PIXELS
+from condensery.data.parquet_images import encoded_blocks, files_outside, pixels
+from condensery.data.parquet_table import Table, opened, pyarrow_for, read_table
 from condensery.data.source import Part, Source
 from condensery.data.store import Store
 from condensery.errors import DataError
 
-__all__ = ["read"]
+__all__ = ["hold_images", "read"]
 
 _SPLITS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
-_BLOCK = 1024
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _File:
-    """An open file (``pyarrow.parquet.ParquetFile``) and which of its columns matter."""
+def hold_images(files: Sequence[Path]) -> bool:
+    """Whether a column of one of some Parquet files holds images, and not just their paths.
 
-    path: Path
-    content: Any
-    image: str
-    label: str
-    features: dict[str, dict[str, Any]]
-
-    @property
-    def class_names(self) -> tuple[str, ...] | None:
-        names = self.features.get(self.label, {}).get("names")
-        return tuple(str(name) for name in names) if names else None
+    ``False`` where pyarrow is not installed or a file cannot be read.
+    """
+    try:
+        pyarrow = pyarrow_for("")
+        return any(opened(path, pyarrow)[1].has_images for path in files)
+    except DataError:
+        return False
 
 
 def read(
@@ -64,34 +63,59 @@ def read(
     Args:
         files: The files; shards of a split are joined in this order.
         title: How errors call them together.
-        size: Side of the square to bring images to, or ``None`` if all have one size.
+        size: Side of the square to bring images to, or ``None`` if all have one size. Nested
+            lists of numbers keep their size.
         skip_corrupt: Whether to go on without images that cannot be read.
         store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If pyarrow is absent, a file is no such Parquet, files belong to different
-            data sets, or an image cannot be read.
+            data sets, labels are missing, or an image cannot be read.
     """
-    pyarrow = _pyarrow(title)
-    train, test = _splits(files, title=title)
-    opened = [_file(path, pyarrow) for path in (*train, *test)]
-    first = opened[0]
-    for file in opened:
-        if (file.label, file.class_names) != (first.label, first.class_names):
+    pyarrow = pyarrow_for(title)
+    train_paths, held_out = _splits(files, title=title)
+    train = [read_table(path, pyarrow, label=None) for path in train_paths]
+    _check_labelled(train, title=title)
+    test, notices = _test_split(held_out, train[0], pyarrow, title=title)
+    tables = [*train, *test]
+    first = tables[0]
+    for file in tables:
+        if (file.label, file.names) != (first.label, first.names):
             raise DataError(
                 f"{title}: {first.path.name!r} and {file.path.name!r} have different label "
                 "columns or class names, so they belong to different data sets. Give the files "
                 "of one as a list, or a pattern such as 'folder/cifar10-*.parquet'."
             )
-    labels = [_labels(file, pyarrow) for file in opened]
+        if file.image != first.image:
+            raise DataError(
+                f"{title}: the images are in column {first.image.name!r} of {first.path.name!r} "
+                f"and in column {file.image.name!r} of {file.path.name!r}, or of another type "
+                "there. Give files of one form."
+            )
+    labels, names = _numbered(train, test, title=title)
+    if first.image.kind == PIXELS:
+        parts = [
+            None if not files else pixels(files, pyarrow, title=title) for files in (train, test)
+        ]
+        assert parts[0] is not None  # there is a train file
+        count = len(parts[0])
+        return Source(
+            title=title,
+            train=Part(images=parts[0], labels=labels[:count]),
+            test=None if parts[1] is None else Part(images=parts[1], labels=labels[count:]),
+            class_names=names,
+            notices=notices,
+        )
+
+    outside = files_outside(tables, pyarrow, title=title, skip_corrupt=skip_corrupt)
 
     def blocks() -> Iterator[list[Encoded]]:
-        for file in opened:
-            yield from _blocks(file, pyarrow)
+        for file in tables:
+            yield from encoded_blocks(file, pyarrow)
 
-    paths = [file.path.absolute() for file in opened]
+    paths = [file.path.absolute() for file in tables]
     root = Path(os.path.commonpath([path.parent for path in paths]))
-    how = f"{size} {skip_corrupt} {first.image}"
+    how = f"{size} {skip_corrupt} {first.image.name}{outside}"
     decoded = decode(
         blocks,
         size=size,
@@ -99,33 +123,26 @@ def read(
         title=title,
         shelf=None if store is None else store.shelf(paths, root=root, how=how),
     )
-    images, joined = decoded.images, torch.cat(labels)[decoded.kept]
-    cut = int((decoded.kept < sum(len(part) for part in labels[: len(train)])).sum())
+    images, joined = decoded.images, labels[decoded.kept]
+    cut = int((decoded.kept < sum(file.rows for file in train)).sum())
     return Source(
         title=title,
         train=Part(images=images[:cut], labels=joined[:cut]),
         test=Part(images=images[cut:], labels=joined[cut:]) if test else None,
-        class_names=first.class_names,
+        class_names=names,
         skipped=decoded.skipped,
+        notices=notices,
         shelf=decoded.shelf,
     )
 
 
-def _pyarrow(title: str) -> Any:  # noqa: ANN401 - an optional dependency has no types here
-    try:
-        import_module("pyarrow.parquet")
-        return import_module("pyarrow")
-    except ImportError as error:
-        raise DataError(
-            f"{title}: reading Parquet needs pyarrow, which is not installed. "
-            "Install it with: pip install 'condensery[parquet]'"
-        ) from error
+def _splits(
+    files: Sequence[Path], *, title: str
+) -> tuple[list[Path], list[tuple[str, list[Path]]]]:
+    """Train files, and the files of each split that may be the test split, preferred first.
 
-
-def _splits(files: Sequence[Path], *, title: str) -> tuple[list[Path], list[Path]]:
-    """Train and test files; files that name no split, or one split only, are all train.
-
-    Only what tells the files apart counts: the names of folders that hold all of them do not.
+    Files that name no split, or one split only, are all train. Only what tells the files apart
+    counts: the names of folders that hold all of them do not.
     """
     root = os.path.commonpath([path.absolute().parent for path in files])
     of_split: dict[str, list[Path]] = {"train": [], "test": [], "val": [], "": []}
@@ -134,100 +151,118 @@ def _splits(files: Sequence[Path], *, title: str) -> tuple[list[Path], list[Path
         words = re.split(r"[^a-z]+", within.lower())
         named = [_SPLITS[word] for word in reversed(words) if word in _SPLITS]
         of_split[named[0] if named else ""].append(path)
-    unnamed, train, test = of_split[""], of_split["train"], of_split["test"] or of_split["val"]
+    unnamed, train = of_split[""], of_split["train"]
+    held_out = [
+        (name, of_split[key])
+        for key, name in (("test", "test"), ("val", "validation"))
+        if of_split[key]
+    ]
     if unnamed and train:
         raise DataError(
             f"{title}: {train[0].name!r} is named as a train split, {unnamed[0].name!r} as none. "
             "Give the files to use as a list, or rename them."
         )
-    return (train or unnamed or test), (test if train or unnamed else [])
-
-
-def _file(path: Path, pyarrow: Any) -> _File:  # noqa: ANN401
-    with _damage(path, pyarrow):
-        file = pyarrow.parquet.ParquetFile(path)
-    schema = file.schema_arrow
-    types = {field.name: str(field.type) for field in schema}
-    features = _features(schema.metadata or {})
-    return _File(
-        path=path,
-        content=file,
-        image=_choose("image", types, features, kind="Image", names=("image", "img"), path=path),
-        label=_choose(
-            "label", types, features, kind="ClassLabel", names=("label", "fine_label"), path=path
-        ),
-        features=features,
-    )
-
-
-def _features(metadata: dict[bytes, bytes]) -> dict[str, dict[str, Any]]:
-    try:
-        features = json.loads(metadata[b"huggingface"])["info"]["features"]
-    except (KeyError, TypeError, ValueError):  # another writer's file: only column names are known
-        return {}
-    return {name: kind for name, kind in features.items() if isinstance(kind, dict)}
-
-
-def _choose(
-    what: str,
-    types: dict[str, str],
-    features: dict[str, dict[str, Any]],
-    *,
-    kind: str,
-    names: tuple[str, str],
-    path: Path,
-) -> str:
-    """The column that goes by its usual name, else the only one declared to be of this kind."""
-    declared = [name for name in types if features.get(name, {}).get("_type") == kind]
-    if names[0] in types:
-        return names[0]
-    if len(declared) == 1:
-        return declared[0]
-    if names[1] in types:
-        return names[1]
-    raise DataError(
-        f"{path}: its columns are {', '.join(types) or 'none'}, and none is known to hold the "
-        f"{what}s. Name it {what!r}, as the image layout of Hugging Face does."
-    )
-
-
-def _labels(file: _File, pyarrow: Any) -> Tensor:  # noqa: ANN401
-    with _damage(file.path, pyarrow):
-        column = file.content.read(columns=[file.label]).column(0)
-    title = f"{file.path}, column {file.label!r}"
-    if column.null_count:
+    if not (train or unnamed) and len(held_out) > 1:
         raise DataError(
-            f"{title}: {column.null_count} image(s) have no label. Leave them out, or label them."
+            f"{title}: there is a test split ({held_out[0][1][0].name!r}) and a validation split "
+            f"({held_out[1][1][0].name!r}), but no train split. Add it, or give the one to train "
+            "on by its path, and the other with --test (test=)."
         )
-    return as_labels(column.to_numpy(), images=file.content.metadata.num_rows, title=title)
+    if not (train or unnamed):
+        return held_out[0][1], []
+    return train or unnamed, held_out
 
 
-def _blocks(file: _File, pyarrow: Any) -> Iterator[list[Encoded]]:  # noqa: ANN401
-    row = 0
-    with _damage(file.path, pyarrow):
-        for batch in file.content.iter_batches(batch_size=_BLOCK, columns=[file.image]):
-            values = batch.column(0).to_pylist()
-            yield [_encoded(value, row=row + i, file=file) for i, value in enumerate(values)]
-            row += len(values)
-
-
-def _encoded(value: object, *, row: int, file: _File) -> Encoded:
-    """An image: a struct of bytes and path, or bytes; a path alone is relative to the file."""
-    content, path = value, None
-    if isinstance(value, dict):
-        content, path = value.get("bytes"), value.get("path")
-    name = f"{file.path.name}, row {row}" + (f" ({path})" if path else "")
-    if isinstance(content, bytes):
-        return Encoded(name=name, content=content)
-    return Encoded(name=name, content=file.path.parent / path if isinstance(path, str) else None)
-
-
-@contextmanager
-def _damage(path: Path, pyarrow: Any) -> Generator[None]:  # noqa: ANN401
-    try:
-        yield
-    except (OSError, pyarrow.ArrowException) as error:
+def _check_labelled(files: Sequence[Table], *, title: str) -> None:
+    """Refuse images without a label; what is trained on needs all of them."""
+    without = [file for file in files if file.unlabelled]
+    if not without:
+        return
+    count, rows = sum(file.unlabelled for file in files), sum(file.rows for file in files)
+    name = without[0].path.name
+    if count == rows:
         raise DataError(
-            f"{path}: cannot be read as Parquet ({error}). It is truncated, or another format; "
-            "fetch or save it again."
-        ) from error
+            f"{title}: none of the {rows} images of {name!r} has a label: all are -1 or null, "
+            "which marks unlabelled images. Give a split with labels, such as the validation split."
+        )
+    raise DataError(
+        f"{title}: {count} of {rows} image(s) have no label (-1 or null), the first of them in "
+        f"{name!r}. Leave these rows out, or label them."
+    )
+
+
+def _test_split(
+    held_out: Sequence[tuple[str, list[Path]]],
+    train: Table,
+    pyarrow: Any,  # noqa: ANN401
+    *,
+    title: str,
+) -> tuple[list[Table], tuple[str, ...]]:
+    """The files of the first split that has labels, and a notice if another one was passed over."""
+    passed: list[str] = []
+    for name, paths in held_out:
+        files = [read_table(path, pyarrow, label=train.label) for path in paths]
+        without, rows = sum(file.unlabelled for file in files), sum(file.rows for file in files)
+        if without and without < rows:
+            raise DataError(
+                f"{title}: {without} of the {rows} images of the {name} split have no label (-1 or "
+                "null). It cannot be told whether the others are the test split. Leave these rows "
+                "out, or give the train files and other test files as a list or a pattern."
+            )
+        if not without:
+            return files, _notice(passed, name, title=title)
+        passed.append(name)
+    return [], _notice(passed, None, title=title)
+
+
+def _notice(passed: Sequence[str], used: str | None, *, title: str) -> tuple[str, ...]:
+    if not passed:
+        return ()
+    instead = (
+        f"The {used} split is used as the test split"
+        if used
+        else "A fifth of every class of the train split is held out as the test split"
+    )
+    return (
+        f"{title}: no image of the {' and the '.join(passed)} split has a label (-1, null or no "
+        f"label column), so nothing can be tested on it. {instead}. Give another one with --test "
+        "(test=).",
+    )
+
+
+def _numbered(
+    train: Sequence[Table], test: Sequence[Table], *, title: str
+) -> tuple[Tensor, tuple[str, ...] | None]:
+    """Class indices of all rows, and the class names.
+
+    Names as text are numbered in natural order of the names of the train split.
+    """
+    files = [*train, *test]
+    named = [file for file in files if file.are_names]
+    if not named:
+        return torch.cat([_indices(file) for file in files]), files[0].names
+    if len(named) < len([file for file in files if file.rows]):
+        other = next(file for file in files if file.rows and not file.are_names)
+        raise DataError(
+            f"{title}: labels are names in {named[0].path.name!r} and numbers in "
+            f"{other.path.name!r}. Give files of one form."
+        )
+    declared = files[0].names
+    names = declared or natural_order(sorted({str(x) for file in train for x in file.values}))
+    index = {name: label for label, name in enumerate(names)}
+    for file in files:
+        strange = next((str(value) for value in file.values if str(value) not in index), None)
+        if strange is not None:
+            where = "declared in the metadata" if declared else "of the train split"
+            raise DataError(
+                f"{title}: {file.path.name!r} has the class {strange!r}, which is none of the "
+                f"{len(names)} classes {where}, such as {names[0]!r}. Rename the class, or leave "
+                "its images out."
+            )
+    labels = [index[str(value)] for file in files for value in file.values]
+    return torch.tensor(labels, dtype=torch.int64), tuple(names)
+
+
+def _indices(file: Table) -> Tensor:
+    title = f"{file.path}, column {file.label!r}"
+    return as_labels(np.asarray(file.values), images=file.content.metadata.num_rows, title=title)

@@ -1,0 +1,257 @@
+"""Which column of a Parquet table holds the images and which the labels, and how.
+
+Decided from the schema alone: the names of the columns, their types, and the features that the
+package ``datasets`` notes in the metadata. Knows nothing about values.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+from condensery.errors import DataError
+
+__all__ = ["ENCODED", "LIST", "PATH", "PIXELS", "ImageColumn", "Schema", "describe"]
+
+ENCODED = "encoded"
+"""Encoded images: bytes, or structs of ``bytes`` and ``path``."""
+
+PATH = "path"
+"""Paths of image files, as text."""
+
+PIXELS = "pixels"
+"""Nested lists of numbers, or tensors: ``[height, width]``, with channels first or last."""
+
+LIST = "list"
+"""Lists of encoded images."""
+
+_USUAL_IMAGES = (
+    *("image", "img", "images", "pixel_values", "pixels", "photo", "picture", "jpg", "png"),
+    *("file_name", "image_path"),
+)
+_USUAL_LABELS = (
+    "label",
+    "fine_label",
+    "labels",
+    "class",
+    "class_name",
+    "category",
+    "target",
+    "cls",
+)
+
+_RENAME = (
+    "pyarrow.parquet.write_table(pyarrow.parquet.read_table(OLD, columns=[IMAGE, LABEL])"
+    ".rename_columns(['image', 'label']), NEW)"
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ImageColumn:
+    """The column of the images.
+
+    Attributes:
+        name: Of the column.
+        kind: ``ENCODED``, ``PATH``, ``PIXELS`` or ``LIST``.
+    """
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Schema:
+    """The columns of one file.
+
+    Attributes:
+        path: The file.
+        types: The Arrow type of every column (``pyarrow.DataType``).
+        features: What the package ``datasets`` declares of columns, by name.
+    """
+
+    path: Path
+    types: Mapping[str, Any]
+    features: Mapping[str, Mapping[str, Any]]
+
+    def image_column(self) -> ImageColumn:
+        """Find the column that holds the images.
+
+        A column of the usual name comes first (``image``), then the only column that is declared
+        as images, then other usual names (``img``, ``images``, ...), then the only column of
+        encoded images.
+
+        Raises:
+            DataError: If there is none, several are equally likely, or each row holds a flat
+                list of numbers, whose height and width are unknown.
+        """
+        kinds = {name: _image_kind(type_) for name, type_ in self.types.items()}
+        fitting = {name: kind for name, kind in kinds.items() if kind is not None}
+        likely = [name for name, kind in fitting.items() if kind in (ENCODED, LIST)]
+        found = self._choose(
+            "image", kind="Image", usual=_USUAL_IMAGES, fitting=tuple(fitting), likely=likely
+        )
+        if found is not None:
+            return ImageColumn(name=found, kind=fitting[found])
+        named = next((name for name in _USUAL_IMAGES if name in self.types), None)
+        if named is not None and _depth(self.types[named]) == 1:
+            raise DataError(
+                f"{self.path}: column {named!r} holds a flat list of numbers for each image "
+                f"({self.types[named]}), and the file does not say their height and width. Save "
+                "lists of rows, [height, width], or encoded images, or reshape them and give "
+                "arrays (images, labels) in Python."
+            )
+        if named is not None:
+            raise DataError(
+                f"{self.path}: column {named!r} is of type {self.types[named]}, which holds no "
+                "images. Images are bytes, structs of bytes and path, paths of image files, or "
+                "lists of rows of numbers."
+            )
+        raise self._unknown("image")
+
+    def label_column(self) -> str:
+        """Find the column that holds the labels, as ``image_column`` does.
+
+        Raises:
+            DataError: If there is none, or several are equally likely.
+        """
+        found = self._choose(
+            "label", kind="ClassLabel", usual=_USUAL_LABELS, fitting=tuple(self.types), likely=()
+        )
+        if found is None:
+            raise self._unknown("label")
+        return found
+
+    @property
+    def has_images(self) -> bool:
+        """Whether a column holds images, not just paths of images."""
+        return any(
+            (kind := _image_kind(type_)) in (ENCODED, LIST)
+            or (kind == PIXELS and name in _USUAL_IMAGES)
+            for name, type_ in self.types.items()
+        )
+
+    def class_names(self, label: str) -> tuple[str, ...] | None:
+        """The class names that are declared for a column."""
+        names = self.features.get(label, {}).get("names")
+        return tuple(str(name) for name in names) if names else None
+
+    def _choose(
+        self,
+        what: str,
+        *,
+        kind: str,
+        usual: Sequence[str],
+        fitting: Sequence[str],
+        likely: Sequence[str],
+    ) -> str | None:
+        declared = [name for name in fitting if self.features.get(name, {}).get("_type") == kind]
+        if usual[0] in fitting:
+            return usual[0]
+        if len(declared) == 1:
+            return declared[0]
+        if usual[1] in fitting:
+            return usual[1]
+        candidates = declared or [name for name in usual if name in fitting] or list(likely)
+        if len(candidates) > 1:
+            listed = ", ".join(repr(name) for name in candidates)
+            raise DataError(
+                f"{self.path}: the columns {listed} may all hold the {what}s. Write a file in "
+                f"which only one does, called {what!r}: {_RENAME}"
+            )
+        return candidates[0] if candidates else None
+
+    def _unknown(self, what: str) -> DataError:
+        return DataError(
+            f"{self.path}: its columns are {', '.join(self.types) or 'none'}, and none is known to "
+            f"hold the {what}s. Name it {what!r}, as the image layout of Hugging Face does."
+        )
+
+
+def describe(path: Path, schema: Any) -> Schema:  # noqa: ANN401 - pyarrow has no types here
+    """Read the columns and the declared features of an Arrow schema."""
+    try:
+        features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
+    except (KeyError, TypeError, ValueError):  # another writer's file: only column names are known
+        features = {}
+    if not isinstance(features, dict):
+        features = {}
+    return Schema(
+        path=path,
+        types={field.name: field.type for field in schema},
+        features={name: kind for name, kind in features.items() if isinstance(kind, dict)},
+    )
+
+
+def _image_kind(type_: Any) -> str | None:  # noqa: ANN401
+    inner = _value_type(type_)
+    if _is_bytes(type_):
+        return ENCODED
+    if _is_struct_of_bytes(type_):
+        return ENCODED
+    if _is_text(type_):
+        return PATH
+    if inner is not None and (_is_bytes(inner) or _is_struct_of_bytes(inner)):
+        return LIST
+    return PIXELS if _depth(type_) in (2, 3) else None
+
+
+def _depth(type_: Any) -> int | None:  # noqa: ANN401
+    """How many lists are around numbers; the axes of a tensor; ``None`` for other types."""
+    if str(type_).startswith("extension<arrow.fixed_shape_tensor"):
+        return len(type_.shape)
+    depth = 0
+    while (inner := _value_type(type_)) is not None:
+        type_, depth = inner, depth + 1
+    return depth if _is_number(type_) else None
+
+
+def _value_type(type_: Any) -> Any:  # noqa: ANN401
+    """What a list is a list of; ``None`` if it is no list."""
+    types = _types()
+    type_ = getattr(type_, "storage_type", type_)  # of an extension, such as Array2D
+    tests: tuple[Callable[[Any], bool], ...] = (
+        types.is_list,
+        types.is_large_list,
+        types.is_fixed_size_list,
+    )
+    return type_.value_type if any(test(type_) for test in tests) else None
+
+
+def _is_bytes(type_: Any) -> bool:  # noqa: ANN401
+    types = _types()
+    return (
+        types.is_binary(type_)
+        or types.is_large_binary(type_)
+        or types.is_fixed_size_binary(type_)
+        or str(type_) == "binary_view"
+    )
+
+
+def _is_struct_of_bytes(type_: Any) -> bool:  # noqa: ANN401
+    if not _types().is_struct(type_):
+        return False
+    fields = {type_.field(i).name: type_.field(i).type for i in range(type_.num_fields)}
+    content, path = fields.get("bytes"), fields.get("path")
+    return (content is not None and (_is_bytes(content) or str(content) == "null")) or (
+        path is not None and _is_text(path)
+    )
+
+
+def _is_text(type_: Any) -> bool:  # noqa: ANN401
+    types = _types()
+    if types.is_dictionary(type_):
+        return _is_text(type_.value_type)
+    return types.is_string(type_) or types.is_large_string(type_) or str(type_) == "string_view"
+
+
+def _is_number(type_: Any) -> bool:  # noqa: ANN401
+    types = _types()
+    return types.is_integer(type_) or types.is_floating(type_)
+
+
+def _types() -> Any:  # noqa: ANN401
+    return import_module("pyarrow.types")  # only when a Parquet file is read

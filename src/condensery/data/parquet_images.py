@@ -1,0 +1,176 @@
+"""The images of Parquet tables: encoded, in files that the table names, or as lists of numbers.
+
+Knows nothing about labels and splits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Iterator, Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from condensery.data.decode import Encoded
+from condensery.data.parquet_columns import LIST, PATH
+from condensery.data.parquet_table import Table, damage_named
+from condensery.data.pixels import as_bytes, channels_first
+from condensery.errors import DataError
+
+__all__ = ["encoded_blocks", "files_outside", "pixels"]
+
+_BLOCK = 1024
+_EMBED = (
+    "datasets.load_dataset('parquet', data_files=...).cast_column('image', datasets.Image()), then "
+    "to_parquet(...)"
+)
+
+
+def files_outside(
+    files: Sequence[Table],
+    pyarrow: Any,  # noqa: ANN401
+    *,
+    title: str,
+    skip_corrupt: bool,
+) -> str:
+    """Check the image files that tables only name; what identifies them, empty if there are none.
+
+    Raises:
+        DataError: If files are missing (unless skipped and some exist), or are addresses.
+    """
+    facts = hashlib.blake2b(digest_size=8)
+    missing: list[Path] = []
+    count = rows = 0
+    for file in files:
+        if not _names_files(file, pyarrow):
+            continue
+        for block in encoded_blocks(file, pyarrow):
+            rows += len(block)
+            for image in block:
+                if not isinstance(image.content, Path):
+                    continue
+                count += 1
+                try:
+                    stat = image.content.stat()
+                    facts.update(f"{image.content}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+                except (OSError, ValueError):
+                    missing.append(image.content)
+    if not count:
+        return ""
+    if missing and not (skip_corrupt and len(missing) < rows):
+        raise DataError(
+            f"{title}: the table holds paths of image files, not the images, and {len(missing)} of "
+            f"{count} files are missing, such as {str(missing[0])!r}. Paths are relative to the "
+            f"folder of the Parquet file. Put the files there, or save the images into the table: "
+            f"{_EMBED}."
+        )
+    return f" {facts.hexdigest()}"
+
+
+def _names_files(file: Table, pyarrow: Any) -> bool:  # noqa: ANN401
+    """Whether the first image of a table is a path without bytes."""
+    if file.image.kind == PATH:
+        return True
+    with damage_named(file.path, pyarrow):
+        for batch in file.content.iter_batches(batch_size=1, columns=[file.image.name]):
+            value = batch.column(0)[0].as_py()
+            value = value[0] if isinstance(value, list) and value else value
+            return isinstance(value, dict) and not isinstance(value.get("bytes"), bytes)
+    return False
+
+
+def encoded_blocks(file: Table, pyarrow: Any) -> Iterator[list[Encoded]]:  # noqa: ANN401
+    """The encoded images of a table, some rows at a time.
+
+    Raises:
+        DataError: If a row holds an address, or a list of several images.
+    """
+    row = 0
+    with damage_named(file.path, pyarrow):
+        for batch in file.content.iter_batches(batch_size=_BLOCK, columns=[file.image.name]):
+            values = batch.column(0).to_pylist()
+            yield [_encoded(value, row=row + i, file=file) for i, value in enumerate(values)]
+            row += len(values)
+
+
+def _encoded(value: object, *, row: int, file: Table) -> Encoded:
+    """An image: a struct of bytes and path, or bytes; a path alone is relative to the file."""
+    if file.image.kind == LIST and isinstance(value, list):
+        if len(value) != 1:
+            raise DataError(
+                f"{file.path}: column {file.image.name!r} holds a list of images in each row, and "
+                f"row {row} holds {len(value)}. One image a row is needed: keep one of each list, "
+                "or give every image a row of its own."
+            )
+        value = value[0]
+    content, path = value, None
+    if isinstance(value, dict):
+        content, path = value.get("bytes"), value.get("path")
+    elif isinstance(value, str):
+        path = value
+    name = f"{file.path.name}, row {row}" + (f" ({path})" if path else "")
+    if isinstance(content, bytes):
+        return Encoded(name=name, content=content)
+    if not isinstance(path, str):
+        return Encoded(name=name, content=None)
+    if re.match(r"[a-z0-9+]+://|data:", path):
+        raise DataError(
+            f"{file.path}: row {row} holds the address {path[:80]!r} in place of an image. Nothing "
+            f"is downloaded unasked. Save the images into the table: {_EMBED}."
+        )
+    return Encoded(name=name, content=file.path.parent / path)
+
+
+def pixels(files: Sequence[Table], pyarrow: Any, *, title: str) -> Tensor:  # noqa: ANN401
+    """Images that are nested lists of numbers, ``uint8`` ``[image, channel, height, width]``."""
+    blocks: list[np.ndarray] = []
+    for file in files:
+        row = 0
+        with damage_named(file.path, pyarrow):
+            for batch in file.content.iter_batches(batch_size=_BLOCK, columns=[file.image.name]):
+                blocks.append(_stacked(batch.column(0), file=file, row=row))
+                row += len(batch)
+                if blocks[-1].shape[1:] != blocks[0].shape[1:]:
+                    raise _sizes(file, blocks[0].shape[1:], row=row - len(batch))
+    if not blocks:
+        raise DataError(f"{title}: holds no image at all. Every class needs at least one.")
+    bytes_ = all(block.dtype.kind in "iu" for block in blocks) and all(
+        block.min() >= 0 and block.max() <= 255 for block in blocks
+    )
+    if bytes_:  # programs write lists of bytes as 64-bit integers
+        blocks = [block.astype(np.uint8) for block in blocks]
+    name = f"{title}, column {files[0].image.name!r}"
+    return channels_first(as_bytes(np.concatenate(blocks), title=name), title=name).contiguous()
+
+
+def _stacked(column: Any, *, file: Table, row: int) -> np.ndarray:  # noqa: ANN401
+    """Nested lists as one array."""
+    if hasattr(column, "to_numpy_ndarray"):  # a column of tensors of one shape
+        return column.to_numpy_ndarray()
+    if hasattr(column, "storage"):  # another extension type: its storage says it all
+        column = column.storage
+    measure = import_module("pyarrow.compute").list_value_length
+    shape = [len(column)]
+    while hasattr(column.type, "value_type"):
+        if column.null_count:
+            raise DataError(f"{file.path}: a row between {row} and {row + shape[0]} has no image.")
+        lengths = measure(column).to_numpy(zero_copy_only=False)
+        if len(lengths) and (lengths != lengths[0]).any():
+            raise _sizes(file, (*shape[1:], int(lengths[0])), row=row)
+        shape.append(int(lengths[0]) if len(lengths) else 0)
+        column = column.flatten()
+    if column.null_count:
+        raise DataError(f"{file.path}: an image of rows {row} to {row + shape[0]} lacks a pixel.")
+    return column.to_numpy(zero_copy_only=False).reshape(shape)
+
+
+def _sizes(file: Table, shape: Sequence[int], *, row: int) -> DataError:
+    return DataError(
+        f"{file.path}: column {file.image.name!r} holds images as lists of numbers, and after row "
+        f"{row} one has another size than the first ({' x '.join(map(str, shape))}). Bring them to "
+        "one size, or save them as encoded images, which --size (size=) resizes."
+    )
