@@ -159,3 +159,15 @@ def test_a_network_without_features_is_said_once_and_the_run_goes_on(digits, tmp
         assert not watch.exhausted
     assert capsys.readouterr().err.count("not measured") == 1
     assert lines(path) == []
+
+
+def test_images_that_are_all_alike_are_said_once_and_the_run_goes_on(digits, tmp_path, capsys):
+    path = tmp_path / "proxy.jsonl"
+    alike = replace(digits, images=torch.full_like(digits.images, 90))
+    with Watch(path, begun(alike), patience=1) as watch:
+        drive(begun(alike), watch)
+        watch.end(begun(alike), beyond=0)
+        assert not watch.exhausted
+    assert "not measured on the way: the real images of each class" in capsys.readouterr().err
+    assert lines(path) == []
+    assert proxy_line(path) is None

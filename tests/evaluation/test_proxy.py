@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import condensery
-from condensery.errors import ConfigError
+from condensery.errors import ConfigError, DataError
 from condensery.evaluation import Measure, Proxy
 from condensery.networks import build, features
 from condensery.parameterizations import MultiFormation, Pixels
@@ -127,3 +127,21 @@ def test_nothing_of_what_is_measured_is_changed(digits, proxy):
 def test_a_number_that_cannot_work_is_refused(digits, name):
     with pytest.raises(ConfigError, match=f"{name} = 0"):
         Proxy(digits, "convnet2-w4", **{name: 0})
+
+
+@pytest.mark.parametrize("kind", ["identical images", "one image a class"])
+def test_real_images_without_a_spread_give_no_distance_to_compare_with(digits, kind):
+    index = torch.cat([digits.of_class(c)[:1].repeat(5) for c in range(3)])
+    index = index.unique() if kind == "one image a class" else index
+    alike = replace(digits, images=digits.images[index], labels=digits.labels[index])
+    with pytest.raises(DataError, match="have the same features"):
+        Proxy(alike, "convnet2-w4", judges=1)
+
+
+def test_the_smallest_difference_of_real_images_is_enough_to_compare_with(digits):
+    index = torch.cat([digits.of_class(c)[:1].repeat(5) for c in range(3)])
+    images = digits.images[index].clone()
+    images[0, 0, 4, 4] ^= 1  # one pixel of one image, by one level
+    nearly = replace(digits, images=images, labels=digits.labels[index])
+    found = Proxy(nearly, "convnet2-w4", judges=1)(random_set(nearly, seed=1, counts=(1, 1, 1)))
+    assert 0 <= found.mean < 100

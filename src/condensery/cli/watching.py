@@ -15,7 +15,7 @@ from typing import Any
 from condensery.api import Condensation
 from condensery.cli.metrics import Metrics, read_metrics
 from condensery.cli.progress import note
-from condensery.errors import UnsupportedNetwork
+from condensery.errors import DataError, UnsupportedNetwork
 from condensery.evaluation import Proxy
 
 __all__ = ["Watch", "proxy_line"]
@@ -108,7 +108,7 @@ class Watch:
                 self._proxy = Proxy(run.data, name, sample=sample, device=run.device)
                 ready = time.monotonic()
             found = self._proxy(recipe.parameterization.decode(state.stored))
-        except UnsupportedNetwork as error:
+        except (UnsupportedNetwork, DataError) as error:
             self._off = True
             note(f"The sizes are not measured on the way: {error}")
             return

@@ -20,12 +20,14 @@ from torch import Tensor
 
 from condensery import networks
 from condensery.data import ImageData
-from condensery.errors import ConfigError
+from condensery.errors import ConfigError, DataError
 from condensery.networks import still_features
 from condensery.rng import stream
 from condensery.types import Examples
 
 __all__ = ["Measure", "Proxy"]
+
+_ROUNDING = 1e-12  # a variance below this share of the squares is that of float32 alone
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,7 @@ class Measure:
     Attributes:
         loss: Squared distance of mean features, summed over features and classes, mean over
             networks.
-        random: What random real images of that size are expected to have.
+        random: What random real images of that size are expected to have, above 0.
     """
 
     loss: tuple[float, ...]
@@ -44,7 +46,7 @@ class Measure:
     @property
     def relative(self) -> tuple[float, ...]:
         """``loss`` over ``random``: 1 is as good as random images, smaller is better."""
-        return tuple(a / max(b, 1e-30) for a, b in zip(self.loss, self.random, strict=True))
+        return tuple(a / b for a, b in zip(self.loss, self.random, strict=True))
 
     @property
     def mean(self) -> float:
@@ -82,6 +84,8 @@ class Proxy:
 
         Raises:
             ConfigError: If a number is below 1.
+            DataError: If the real images of every class have the same features, so that no
+                distance is there to compare with.
             UnsupportedNetwork: If the network has no features.
         """
         for name, value in (("judges", judges), ("sample", sample)):
@@ -106,11 +110,19 @@ class Proxy:
         ]
         self._means: list[Tensor] = []  # a judge: [class_, feature]
         self._spread = 0.0  # variance summed over features and classes, mean over judges
+        power = 0.0  # squares, summed and averaged likewise
         for judge in self._judges:
             seen = [still_features(judge, _batches(data, data.pixels(i))) for i in drawn]
             self._means.append(torch.stack([f.mean(dim=0) for f in seen]))
             spread = sum(float(f.var(dim=0).sum()) for f in seen if len(f) > 1)
             self._spread += spread / judges
+            power += sum(float(f.square().mean(dim=0).sum()) for f in seen) / judges
+        if self._spread <= _ROUNDING * power:
+            raise DataError(
+                f"the real images of each class of {data.name} have the same features, so random "
+                "images have the distance 0, which nothing can be compared with. This is so where "
+                "the images of a class are identical, or where each class has one image."
+            )
 
     def __call__(self, examples: Examples) -> Measure:
         """Measure every prefix.
