@@ -13,7 +13,7 @@ from PIL import Image
 
 from condensery.artifact import CondensedSet
 from condensery.data import whitened
-from condensery.errors import ConfigError, DataError
+from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.importing import FORMATS, import_set
 
 MEAN = torch.tensor((0.4914, 0.4822, 0.4465))[:, None, None]
@@ -80,6 +80,11 @@ def test_a_file_of_dc_gives_its_pixels_back(of_dc, cifar10, drawn, method, exper
         "clamped": 0.0,
         "largest_excess": 0.0,
         "labels": "hard",
+        "classes": {
+            "by": f"the order in which {method} numbers the classes of cifar10",
+            "labels": [*range(10)],
+            "names": list(cifar10.train.class_names),
+        },
         "rows": 20,
     }
 
@@ -391,16 +396,32 @@ def test_choices_that_cannot_work_are_refused_before_reading(cifar10, choices, m
         import_set("no such file", data=cifar10, **choices)
 
 
+X, Y = torch.zeros(2, 3, 4, 6), torch.zeros(2)
+WEIGHTS = {"features.0.weight": torch.zeros(2, 3), "features.0.bias": torch.zeros(2)}
+
+
 @pytest.mark.parametrize(
     ("content", "format", "message"),
     [
-        ([torch.zeros(2), torch.zeros(2)], "dc", "a list of 2, .*format idc"),
-        ({"data": [[torch.zeros(2), torch.zeros(2)]]}, "idc", "keys 'data', .*format dc"),
-        (torch.zeros(2, 3, 4, 6), "idc", r"shape \(2, 3, 4, 6\), .*format mtt"),
-        ({"model": torch.zeros(2)}, "dc", "the keys 'model'"),
+        ([X, Y], "dc", r"a pair of images and labels.*--format idc, dream or mdc"),
+        ([X, Y], "mtt", r"a pair of images and labels.*--format idc, dream or mdc"),
+        ({"data": [[X, Y], [X, Y]]}, "idc", r"lists 2 experiments.*--format dc, dsa or dm"),
+        ({"data": [[X, Y]]}, "mtt", r"lists 1 experiment of.*--format dc, dsa or dm"),
+        ({"images": X, "labels": Y}, "dm", "a dictionary of images and labels.*--format idc"),
+        (X, "idc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
+        (X, "dc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
+        (Y, "mtt", r"may be labels.*give the file of the images"),
+        (torch.tensor(0.02), "mtt", "one number, 0.02.*learned step size"),
+        (WEIGHTS, "dc", "the weights of a network: 2 tensors such as 'features.0.weight'"),
+        ({f"module.{k}": v for k, v in WEIGHTS.items()}, "idc", r"saved from DataParallel"),
+        ({"state_dict": WEIGHTS, "epoch": 3}, "mtt", "checkpoint of a network.*'state_dict'"),
+        ([[[Y, Y], [Y, Y]], [[Y, Y]]], "mtt", "training trajectories"),
+        ([(X, Y, 0.02), (X, Y, 0.02)], "idc", "Dataset Distillation.*not read"),
+        ([[X, Y], [X, Y], [X, Y]], "idc", "a list of 3 pairs.*save the pair that you need"),
+        ({"model": Y}, "dc", "the keys 'model'.*load it yourself"),
         ({"data": []}, "dc", "'data' lists experiments"),
-        ({"data": [[torch.zeros(2)]]}, "dc", "a pair of tensors"),
-        ([torch.zeros(2), "labels"], "idc", "a pair of tensors"),
+        ({"data": [[Y]]}, "dc", "'data' lists experiments"),
+        ([Y, "labels"], "idc", "a list of 2, .*a pair of arrays"),
         ([1, 2, 3], "idc", "a list of 3"),
         ("text", "mtt", "holds a str"),
     ],
@@ -430,11 +451,49 @@ def test_only_plain_numbers_that_are_in_the_file_are_read(tmp_path, cifar10, ima
         import_set(path, format="idc", data=cifar10, factor=1)
 
 
-def test_bytes_are_no_released_images(tmp_path, cifar10):
-    images = torch.zeros(20, 3, 4, 6, dtype=torch.uint8)
-    path = pair(tmp_path / "data.pt", images, torch.arange(10).repeat_interleave(2))
-    with pytest.raises(DataError, match="holds bytes"):
+@pytest.mark.parametrize("format", ["dc", "mtt", "idc", "kip"])
+def test_bytes_are_pixels_in_any_format_and_a_notice_says_so(tmp_path, cifar10, drawn, format):
+    images, labels = drawn(cifar10, ipc=2)
+    pixels = (images * 255).round().byte()
+    path = tmp_path / "images_best.pt"
+    if format == "kip":
+        path = tmp_path / "x.npz"
+        np.savez(path, images=pixels.permute(0, 2, 3, 1).numpy(), labels=labels.numpy())
+    elif format == "mtt":
+        torch.save(pixels, path)
+        torch.save(labels, tmp_path / "labels_best.pt")
+    else:
+        torch.save([pixels, labels] if format == "idc" else {"data": [[pixels, labels]]}, path)
+    choices = {"factor": 1} if format == "idc" else {}
+    with pytest.warns(DataWarning, match=f"holds bytes where files of format {format} hold floats"):
+        condensed = import_set(path, format=format, data=cifar10, **choices)
+    check_pixels(condensed, images, ipc=2)
+    assert imported(condensed)["normalisation"] == {"kind": "none"}
+    assert "holds bytes" in imported(condensed)["notices"][0]
+    with pytest.raises(ConfigError, match="Leave --mean and --std"):
+        import_set(path, format=format, data=cifar10, mean=[0.5], std=[0.2], **choices)
+
+
+def test_bytes_of_0_and_1_are_pixels_that_were_cut(tmp_path, cifar10, drawn):
+    images, labels = drawn(cifar10, ipc=2)
+    path = pair(tmp_path / "data.pt", images.byte(), labels)
+    with pytest.raises(DataError, match=r"all of them 0 or 1.*cut to whole numbers"):
         import_set(path, format="idc", data=cifar10, factor=1)
+
+
+@pytest.mark.parametrize("format", ["dc", "idc"])
+def test_floats_of_0_to_255_are_refused_with_what_reads_them(tmp_path, cifar10, drawn, format):
+    images, labels = drawn(cifar10, ipc=2)
+    held = [images * 255, labels]
+    path = tmp_path / "data.pt"
+    torch.save(held if format == "idc" else {"data": [held]}, path)
+    choices = {"factor": 1} if format == "idc" else {}
+    with pytest.raises(DataError, match=r"look like pixels of 0 to 255.*--std 0.00392156862745098"):
+        import_set(path, format=format, data=cifar10, **choices)
+    condensed = import_set(
+        path, format=format, data=cifar10, mean=[0], std=[0.00392156862745098], **choices
+    )
+    check_pixels(condensed, images, ipc=2)
 
 
 def test_classes_that_are_not_balanced_are_refused_unless_cut(tmp_path, cifar10, drawn):
@@ -450,7 +509,7 @@ def test_the_set_of_another_data_set_is_refused(tmp_path, cifar10, dataset, draw
     for other, message in (
         (dataset(channels=1), "1 x 4 x 6"),
         (dataset(classes=5), r"0 to 9, but .* has 5 classes"),
-        (dataset(classes=11), "class '10' has 0 images"),
+        (dataset(classes=11), "10 of the 11 classes of .*none of '10'"),
     ):
         with pytest.raises(DataError, match=message):
             import_set(path, format="idc", data=other, factor=1)

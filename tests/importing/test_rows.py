@@ -7,12 +7,23 @@ import torch
 from torch.nn.functional import one_hot
 
 from condensery.errors import DataError
-from condensery.importing.rows import class_indices, fitting_images, ranked, relabelled
+from condensery.importing.rows import fitting_images, labels_of, ranked
+
+
+def read(labels, data, **choices):
+    choices = {
+        "images": 3 if labels.ndim == 0 else len(labels),
+        "classes": data.train.classes,
+        "centred": False,
+        "by_class": False,
+        **choices,
+    }
+    return labels_of(labels, name=data.name, title="f", **choices)
 
 
 def classes_of(labels, data, **choices):
-    choices = {"images": 3 if labels.ndim == 0 else len(labels), "centred": False, **choices}
-    return class_indices(labels, data.train, title="f", **choices)
+    found = read(labels, data, **choices)
+    return found.class_, found.soft
 
 
 def test_images_of_the_data_are_taken_as_they_are(cifar10):
@@ -42,7 +53,25 @@ def test_half_and_double_precision_become_single(cifar10):
     "shape", [(5, 1, 4, 6), (5, 3, 6, 4), (5, 3, 8, 8), (5, 4, 6), (3, 4, 6), (0, 3, 4, 6), (72,)]
 )
 def test_another_shape_is_refused_with_both(cifar10, shape):
-    with pytest.raises(DataError, match=r"shape \[.*3 x 4 x 6.*--size"):
+    with pytest.raises(DataError, match=r"shape \[.*3 x 4 x 6"):
+        fitting_images(torch.zeros(shape), cifar10.train, title="f")
+
+
+@pytest.mark.parametrize(
+    ("shape", "way"),
+    [
+        ((5, 3, 8, 8), "--size 8 "),
+        ((5, 8, 8, 3), "--size 8 "),
+        ((5, 1, 4, 6), "grey images and cifar10 colour ones"),
+        ((5, 4, 6), "grey images and cifar10 colour ones"),
+        ((5, 72), r"save the images as \[image, 3, 4, 6\]"),
+        ((10, 2, 3, 4, 6), "one axis too many"),
+        ((0, 3, 4, 6), "holds no image"),
+        ((5, 3, 6, 4), "images of the size of the file"),
+    ],
+)
+def test_the_way_out_fits_the_shape(cifar10, shape, way):
+    with pytest.raises(DataError, match=way):
         fitting_images(torch.zeros(shape), cifar10.train, title="f")
 
 
@@ -55,8 +84,11 @@ def test_values_that_are_not_finite_are_counted_and_refused(cifar10, value):
 
 
 def test_whole_numbers_are_no_pixels(cifar10):
-    with pytest.raises(DataError, match="int64"):
-        fitting_images(torch.zeros(5, 3, 4, 6, dtype=torch.int64), cifar10.train, title="f")
+    images = torch.zeros(5, 3, 4, 6, dtype=torch.int64)
+    with pytest.raises(DataError, match=r"int64 from 0 to 0.*save them as uint8"):
+        fitting_images(images, cifar10.train, title="f")
+    with pytest.raises(DataError, match=r"from -7 to -7.*save them as floats"):
+        fitting_images(images - 7, cifar10.train, title="f")
 
 
 @pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.float32])
@@ -74,6 +106,8 @@ def test_classes_may_be_of_any_type_of_number(mine, dtype):
     [
         (torch.tensor([0, 1, 3]), r"0 to 3, but mine has 3 classes \(0\.\.2\)"),
         (torch.tensor([-1, 1, 2]), "-1 to 2"),
+        (torch.tensor([1, 2, 3]), "the file counts from 1.*subtract 1"),
+        (torch.full((3, 3), 0.5), "all entries of the labels are the same"),
         (torch.tensor([0.5, 1, 2]), "no whole class numbers"),
         (torch.tensor([True, False, True]), "no whole class numbers"),
         (torch.zeros(3, 4), "for 4 classes, but mine has 3"),
@@ -117,28 +151,6 @@ def test_centred_learned_labels_get_their_centre_back(mine):
     torch.testing.assert_close(soft, labels)
 
 
-def test_folders_are_matched_with_classes_by_their_letters(dataset):
-    data = dataset(classes=10, channels=1, name="fashion-mnist")
-    names = sorted(name.replace("/", "_").lower() for name in data.train.class_names)
-    class_ = relabelled(torch.arange(10), names, data.train, title="f")
-    found = [data.train.class_names[i] for i in class_]
-    assert [name.replace("/", "_").lower() for name in found] == names
-    assert found != list(data.train.class_names)
-
-
-@pytest.mark.parametrize(
-    ("names", "message"),
-    [
-        (("0", "1", "cat"), "'cat' is none of them"),
-        (("0", "1"), "there are 2 folders"),
-        (("0", "1", "1"), "there are 3 folders"),
-    ],
-)
-def test_folders_of_other_classes_are_refused(mine, names, message):
-    with pytest.raises(DataError, match=rf"classes of mine are 0, 1, 2 \(3\), but {message}"):
-        relabelled(torch.zeros(1, dtype=torch.int64), names, mine.train, title="f")
-
-
 def test_the_rank_is_the_place_among_the_images_of_the_class(mine):
     kept, rank = ranked(torch.tensor([2, 0, 0, 1, 2, 1]), mine.train, ipc=None, title="f")
     assert kept.tolist() == [0, 1, 2, 3, 4, 5]
@@ -155,13 +167,81 @@ def test_classes_of_different_numbers_are_refused_with_what_can_be_kept(mine):
     class_ = torch.tensor([0, 0, 0, 1, 1, 2, 2, 2])
     with pytest.raises(DataError, match=r"'1' has 2 images and class '0' has 3.*--ipc 2"):
         ranked(class_, mine.train, ipc=None, title="f")
-    with pytest.raises(DataError, match=r"class '1' has 2 images\. Give at most 2"):
+    with pytest.raises(DataError, match=r"class '1' has 2 images\. Give at most --ipc 2"):
         ranked(class_, mine.train, ipc=3, title="f")
 
 
-def test_a_class_without_images_is_named(mine):
-    class_ = torch.tensor([0, 2])
-    with pytest.raises(DataError, match="class '1' has no image"):
-        ranked(class_, mine.train, ipc=1, title="f")
-    with pytest.raises(DataError, match="class '1' has 0 images"):
-        ranked(class_, mine.train, ipc=None, title="f")
+@pytest.mark.parametrize("ipc", [None, 1])
+def test_classes_without_images_are_named_and_parts_of_a_set_thought_of(mine, ipc):
+    with pytest.raises(DataError, match=r"2 of the 3 classes of mine, and none of '1'.*join all"):
+        ranked(torch.tensor([0, 2]), mine.train, ipc=ipc, title="f")
+    with pytest.raises(DataError, match=r"one part of a set: if it is, put them here\."):
+        ranked(torch.tensor([0, 2]), mine.train, ipc=ipc, title="f", parts="put them here")
+
+
+def learned(highest: list[int], classes: int) -> torch.Tensor:
+    """Learned labels with their highest entry where it is said, and all entries different."""
+    rows = torch.rand(len(highest), classes, generator=torch.Generator().manual_seed(0))
+    rows[torch.arange(len(highest)), highest] = 2.0
+    return rows / rows.sum(dim=1, keepdim=True)
+
+
+@pytest.mark.parametrize("by_class", [True, False])
+def test_a_learned_label_that_moved_keeps_its_image_in_its_class(dataset, by_class):
+    data = dataset(classes=10)
+    place = torch.arange(10).repeat_interleave(2)
+    highest = place.clone()
+    highest[4] = 7
+    soft = learned(highest.tolist(), 10)
+    found = read(soft, data, by_class=by_class)
+    assert torch.equal(found.class_, place)
+    assert torch.equal(found.soft, soft)
+    (notice,) = found.notices
+    assert "1 of 20 rows" in notice
+    assert "row 4: made for class 2, highest in 7" in notice
+
+
+def test_two_labels_that_changed_places_are_told_though_the_classes_are_balanced(dataset):
+    data = dataset(classes=10)
+    place = torch.arange(10).repeat_interleave(2)
+    highest = place.clone()
+    highest[0], highest[19] = 9, 0
+    found = read(learned(highest.tolist(), 10), data, by_class=True)
+    assert torch.equal(found.class_, place)
+    assert "2 of 20 rows" in found.notices[0]
+
+
+@pytest.mark.parametrize(
+    ("highest", "by_class"),
+    [
+        ([0, 1, 2, 0, 1, 1], False),  # rank by rank, one has moved: no place says its class
+        ([0, 0, 1, 1, 2, 0], False),  # class by class it seems, but six rows may be so by chance
+        ([0, 1, 2, 0, 1, 1], True),  # not the order of the code
+        ([0, 0, 1, 1, 2], True),  # no equal numbers
+    ],
+)
+def test_rows_whose_class_is_not_certain_are_refused(mine, highest, by_class):
+    with pytest.raises(DataError, match=r"not certain.*order its rows class by class"):
+        read(learned(highest, 3), mine, by_class=by_class)
+
+
+def test_learned_labels_in_no_order_are_of_their_highest_class_if_that_is_balanced(mine):
+    found = read(learned([2, 0, 1, 1, 0, 2], 3), mine)
+    assert found.class_.tolist() == [2, 0, 1, 1, 0, 2]
+    assert found.notices == ()
+
+
+def test_the_class_that_a_file_says_beside_learned_labels_holds(mine):
+    found = read(learned([0, 1, 2], 3), mine, class_=torch.tensor([2, 1, 0]))
+    assert found.class_.tolist() == [2, 1, 0]
+    assert found.soft is not None
+
+
+def test_smoothed_labels_of_an_unbalanced_file_are_learned_ones_that_moved(dataset):
+    data = dataset(classes=10)
+    smooth = one_hot(torch.arange(10).repeat_interleave(2), 10) * 0.4 + 0.06
+    smooth[0] = smooth[2]
+    found = read(smooth, data, by_class=True)
+    assert found.class_.tolist() == torch.arange(10).repeat_interleave(2).tolist()
+    assert found.soft is not None
+    assert len(found.notices) == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import os
 import pickle
 import sys
@@ -11,10 +12,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import safetensors.torch
 import torch
 
 from condensery.errors import DataError
-from condensery.importing.safely import hash_of_folder, open_numpy, open_torch
+from condensery.importing.safely import as_tensor, hash_of_folder, open_numpy, open_torch
 
 
 class Touch:
@@ -216,3 +218,188 @@ def test_a_file_is_read_once(tmp_path, monkeypatch):
     monkeypatch.setattr(Path, "read_bytes", counting)
     assert torch.equal(open_torch(path).content, torch.arange(4))
     assert reads == [path]
+
+
+def saved(path: Path, content: object, **choices: object) -> object:
+    torch.save(content, path, **choices)
+    return open_torch(path).content
+
+
+@pytest.mark.parametrize("old", [False, True], ids=["zip", "old layout"])
+@pytest.mark.parametrize(
+    "array",
+    [
+        np.arange(24, dtype=np.float32).reshape(2, 3, 4),
+        np.arange(24, dtype=np.float64).reshape(2, 3, 4).T,
+        np.arange(24, dtype=">f4").reshape(2, 12),
+        np.arange(24, dtype=np.float16),
+        np.arange(24, dtype=np.uint8),
+        np.arange(24, dtype=np.uint16),
+        np.arange(24)[::2],
+        np.array([True, False]),
+        np.float32(0.25),
+        np.int64(7),
+    ],
+    ids=lambda array: f"{array.dtype.str}{array.shape}",
+)
+def test_arrays_of_numpy_inside_a_file_are_rebuilt_from_their_bytes(tmp_path, array, old):
+    content = saved(tmp_path / "data.pt", [array], _use_new_zipfile_serialization=not old)
+    found = as_tensor(content[0], path=tmp_path, what="images")
+    assert found.numpy().tolist() == array.tolist()
+    assert found.dtype.is_floating_point == (array.dtype.kind == "f")
+
+
+@pytest.mark.parametrize(
+    "array", [np.array(["a"]), np.array([None]), np.array([1j]), np.array(["2026"], "M8[Y]")]
+)
+def test_arrays_of_anything_but_numbers_are_none(tmp_path, array):
+    content = saved(tmp_path / "data.pt", [array])
+    assert as_tensor(content[0], path=tmp_path, what="images") is None
+
+
+def test_an_array_that_claims_more_numbers_than_it_has_is_refused(tmp_path):
+    path = tmp_path / "data.pt"
+    torch.save([np.zeros(7, np.uint8)], path)
+    renamed(path, b"K\x07\x85", b"K\x63\x85")  # its shape (7,) becomes (99,)
+    content = open_torch(path).content
+    with pytest.raises(DataError, match=r"claim the shape \(99,\) of uint8, but .* 7 bytes"):
+        as_tensor(content[0], path=path, what="images")
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        [torch.zeros(3, 2), torch.ones(3, 2)],
+        (np.zeros((3, 2)), np.ones((3, 2))),
+        [[[0.0, 0.0]] * 3, [[1.0, 1.0]] * 3],
+        [torch.zeros(3, 2), np.ones((3, 2), np.float32)],
+        torch.nn.Parameter(torch.stack([torch.zeros(3, 2), torch.ones(3, 2)])),
+    ],
+    ids=["tensors", "arrays", "numbers", "both", "parameter"],
+)
+def test_lists_become_one_tensor(tmp_path, value):
+    content = saved(tmp_path / "data.pt", value)
+    found = as_tensor(content, path=tmp_path, what="images")
+    assert found.shape == (2, 3, 2)
+    assert found.flatten(1).double().mean(dim=1).tolist() == [0, 1]
+    assert not found.requires_grad
+
+
+def test_images_of_several_sizes_are_refused_with_two_of_them(tmp_path):
+    with pytest.raises(
+        DataError, match=r"2 arrays of different shapes, such as \[3, 2\] and \[3, 4\]"
+    ):
+        as_tensor([torch.zeros(3, 2), torch.zeros(3, 4)], path=tmp_path, what="images")
+
+
+def test_a_file_that_was_saved_on_another_device_is_read(tmp_path):
+    path = tmp_path / "data.pt"
+    torch.save([torch.arange(4)], path)
+    renamed(path, b"X\x03\x00\x00\x00cpu", b"X\x06\x00\x00\x00cuda:1")
+    assert torch.equal(open_torch(path).content[0], torch.arange(4))
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (torch.nn.Linear(2, 3), "holds a whole network"),
+        (torch.nn.DataParallel(torch.nn.Linear(2, 3)), "holds a whole network"),
+        (torch.utils.data.TensorDataset(torch.zeros(2)), r"save \[images, labels\]"),
+        (Path("x"), r"save \[images, labels\]"),
+    ],
+)
+def test_objects_are_refused_with_what_they_are(tmp_path, content, message):
+    with pytest.raises(DataError, match=f"to be run.*{message}"):
+        saved(tmp_path / "data.pt", content)
+
+
+@pytest.mark.parametrize("protocol", [4, 5])
+def test_a_newer_pickle_protocol_is_named(tmp_path, protocol):
+    with pytest.raises(DataError, match="newer pickle protocol"):
+        saved(tmp_path / "data.pt", [torch.zeros(2)], pickle_protocol=protocol)
+
+
+def test_no_message_of_the_reader_says_how_to_switch_it_off(tmp_path):
+    path = tmp_path / "data.pt"
+    for old in (False, True):
+        torch.save([torch.arange(64), np.arange(3)], path, _use_new_zipfile_serialization=not old)
+        whole = path.read_bytes()
+        for length in range(0, len(whole), 41):
+            path.write_bytes(whole[:length])
+            with pytest.raises(
+                DataError, match=r"truncated|empty|neither like|plain pickle"
+            ) as found:
+                open_torch(path)
+            assert "weights_only" not in str(found.value)
+
+
+def zipped(files: dict[str, bytes]) -> bytes:
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return buffer.getvalue()
+
+
+def of_safetensors(metadata: dict[str, str]) -> bytes:
+    return safetensors.torch.save({"images": torch.zeros(2)}, metadata)
+
+
+FOREIGN = {
+    "empty": (b"", "is empty"),
+    "git lfs": (
+        b"version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12345678\n",
+        "pointer of Git LFS.*12,345,678 bytes, was not fetched. Run 'git lfs pull'",
+    ),
+    "git-annex": (b"/annex/objects/MD5E-s1--x.pt\n", "git annex get"),
+    "web page": (b"\n<!DOCTYPE html><html><title>Sign in", "a web page"),
+    "server error": (b"<?xml version='1.0'?><Error><Code>AccessDenied", "a web page"),
+    "png": (b"\x89PNG\r\n\x1a\n" + bytes(40), "a single picture .PNG.*--format folder"),
+    "jpeg": (b"\xff\xd8\xff\xe0" + bytes(40), "a single picture .JPEG"),
+    "gzip": (b"\x1f\x8b\x08" + bytes(40), "a gzip archive. Unpack it"),
+    "tar": (bytes(257) + b"ustar\x0000" + bytes(200), "a tar archive. Unpack it"),
+    "zip": (zipped({"cat/0.png": b"x"}), "a zip archive of 1 files, such as 'cat/0.png'. Unpack"),
+    "empty zip": (zipped({}), "an empty zip"),
+    "hdf5": (b"\x89HDF\r\n\x1a\n" + bytes(40), "an HDF5 file"),
+    "parquet": (b"PAR1" + bytes(40), "a Parquet file"),
+    "pickle": (pickle.dumps([1, 2]), "a plain pickle"),
+    "text": (b"epoch,loss\n1,2\n", "a text file that begins with 'epoch,loss'"),
+    "condensed": (of_safetensors({"condensery": "{}"}), "It needs no import"),
+    "safetensors": (of_safetensors({}), "a safetensors file"),
+    "noise": (bytes(range(128, 256)), "begins neither like"),
+}
+
+
+@pytest.mark.parametrize("reader", [open_torch, open_numpy])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_what_a_foreign_file_is_and_what_to_do_is_said(tmp_path, kind, reader):
+    content, message = FOREIGN[kind]
+    path = tmp_path / "data.pt"
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=rf"data\.pt: .*{message}"):
+        reader(path)
+
+
+def test_a_torchscript_network_is_named(tmp_path):
+    path = tmp_path / "data.pt"
+    path.write_bytes(zipped({"data/data.pkl": b"", "data/constants.pkl": b""}))
+    with pytest.raises(DataError, match="a network saved by TorchScript"):
+        open_torch(path)
+
+
+def test_a_file_of_numpy_and_one_of_torch_are_told_apart(tmp_path):
+    np.savez(tmp_path / "x.npz", images=np.zeros(2))
+    with pytest.raises(DataError, match="--format kip"):
+        open_torch(tmp_path / "x.npz")
+    torch.save(torch.zeros(2), tmp_path / "x.pt")
+    with pytest.raises(DataError, match=r"a file of torch.save.*--format mtt"):
+        open_numpy(tmp_path / "x.pt")
+
+
+def test_a_folder_in_place_of_a_file_is_answered_with_its_files(tmp_path):
+    for name in ("images_best.pt", "labels_best.pt"):
+        (tmp_path / name).touch()
+    with pytest.raises(
+        DataError, match=r"is a folder. Give a file of it: it holds images_best\.pt\."
+    ):
+        open_torch(tmp_path)

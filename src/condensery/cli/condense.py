@@ -87,8 +87,10 @@ def add_source(parser: argparse.ArgumentParser) -> None:
     add_data(parser)
 
 
-def add_data(parser: argparse.ArgumentParser) -> None:
-    """How to read the data."""
+def add_data(
+    parser: argparse.ArgumentParser, *, classes: str = "class folders to read, of a folder"
+) -> None:
+    """How to read the data; ``classes`` is the help of ``--classes``."""
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data-dir",
@@ -103,9 +105,7 @@ def add_data(parser: argparse.ArgumentParser) -> None:
         help="fetch a data set given by name into --data-dir if it is not there",
     )
     data.add_argument("--test", metavar="DATA", help="where the test split is, if elsewhere")
-    data.add_argument(
-        "--classes", metavar="A,B", type=several, help="class folders to read, of a folder"
-    )
+    data.add_argument("--classes", metavar="A,B", type=several, help=classes)
     data.add_argument(
         "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
     )

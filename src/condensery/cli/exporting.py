@@ -1,7 +1,8 @@
 """Images of a condensed set in the layouts of other tools.
 
-``export.json`` beside them says where they come from and how to normalise them; it also marks a
-folder as an export, which alone ``--overwrite`` replaces. Values are rounded to bytes.
+``export.json`` beside them says where they come from, how to normalise them, and which folder is
+which label, so that ``condensery import --format folder`` reads an export of any form back. It also
+marks a folder as an export, which alone ``--overwrite`` replaces. Values are rounded to bytes.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import io
 import json
 import re
 import tempfile
+import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib import import_module
@@ -27,6 +29,15 @@ from condensery.errors import ConfigError
 __all__ = ["Pictures", "check_out", "collect", "write"]
 
 _MARK = "export.json"
+_LONGEST = 100  # bytes of a folder name; file systems hold 143 (encrypted) to 255
+_RESERVED = frozenset(
+    [
+        *("con", "prn", "aux", "nul"),  # names of devices on Windows, with any ending
+        *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
+        *("train", "training", "test", "testing", "val", "valid", "validation"),  # splits
+        *("export", "metadata", "labels"),  # what stands beside the folders
+    ]
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -104,6 +115,7 @@ def collect(file: Path, *, ipc: int | None, stored: bool) -> Pictures:
             "name": condensed.name,
             "images_per_class": condensed.sizes if ipc is None else ipc,
             "stored": stored,
+            "decode": dict(condensed.manifest["decode"]) if stored else {"kind": "pixels"},
             "class_names": list(condensed.class_names),
             "mean": list(condensed.mean),
             "std": list(condensed.std),
@@ -126,9 +138,8 @@ def write(pictures: Pictures, *, form: str, out: Path) -> None:
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.absolute().parent) as around:
         new = Path(around) / "new"
         new.mkdir()
-        _FORMS[form](pictures, new)
-        facts = json.dumps(pictures.facts, indent=1, ensure_ascii=False) + "\n"
-        (new / _MARK).write_text(facts, encoding="utf-8")
+        facts = {**pictures.facts, "form": form, **_FORMS[form](pictures, new)}
+        (new / _MARK).write_text(_as_json(facts), encoding="utf-8")
         old = Path(around) / "old"  # goes with the temporary folder
         if out.exists():
             out.rename(old)
@@ -140,15 +151,25 @@ def write(pictures: Pictures, *, form: str, out: Path) -> None:
             raise
 
 
-def _folder(pictures: Pictures, into: Path) -> None:
+def _as_json(facts: Mapping[str, Any]) -> str:
+    text = json.dumps(facts, indent=1, ensure_ascii=False) + "\n"
+    try:
+        text.encode()
+    except UnicodeEncodeError:  # class names of folders whose names are not UTF-8
+        text = json.dumps(facts, indent=1) + "\n"
+    return text
+
+
+def _folder(pictures: Pictures, into: Path) -> Mapping[str, Any]:
     names = _folder_names(pictures.class_names)
     for name in names:
         (into / name).mkdir()
     for png, label, file in zip(_png(pictures), pictures.labels, _files(pictures), strict=True):
         (into / names[label] / file).write_bytes(png)
+    return {"folders": names}
 
 
-def _npz(pictures: Pictures, into: Path) -> None:
+def _npz(pictures: Pictures, into: Path) -> Mapping[str, Any]:
     arrays: dict[str, Any] = {
         "images": pictures.images,
         "labels": pictures.labels,
@@ -158,9 +179,10 @@ def _npz(pictures: Pictures, into: Path) -> None:
     if pictures.soft_labels is not None:
         arrays["soft_labels"] = pictures.soft_labels
     np.savez_compressed(into / "condensed.npz", **arrays)
+    return {}
 
 
-def _parquet(pictures: Pictures, into: Path) -> None:
+def _parquet(pictures: Pictures, into: Path) -> Mapping[str, Any]:
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
@@ -174,7 +196,7 @@ def _parquet(pictures: Pictures, into: Path) -> None:
     ]
     features = {
         "image": {"_type": "Image"},
-        "label": {"names": list(pictures.class_names), "_type": "ClassLabel"},
+        "label": {"names": _distinct(pictures.class_names), "_type": "ClassLabel"},
     }
     image = arrow.struct([("bytes", arrow.binary()), ("path", arrow.string())])
     schema = arrow.schema(
@@ -183,9 +205,10 @@ def _parquet(pictures: Pictures, into: Path) -> None:
     )
     table = arrow.table({"image": cells, "label": pictures.labels}, schema=schema)
     parquet.write_table(table, into / "train.parquet")
+    return {}
 
 
-_FORMS: Mapping[str, Callable[[Pictures, Path], None]] = {
+_FORMS: Mapping[str, Callable[[Pictures, Path], Mapping[str, Any]]] = {
     "folder": _folder,
     "npz": _npz,
     "parquet": _parquet,
@@ -218,11 +241,43 @@ def _files(pictures: Pictures) -> list[str]:
     return names
 
 
-def _folder_names(class_names: tuple[str, ...]) -> list[str]:
-    """Class names as folder names: no separators, nothing hidden, no two alike."""
+def _distinct(class_names: tuple[str, ...]) -> list[str]:
+    """Class names without two alike: the Hub takes no ``ClassLabel`` that lists a name twice."""
     names: list[str] = []
     for label, name in enumerate(class_names):
-        plain = re.sub(r"[^\w\- .()]+", "_", name).strip(" .").lstrip("_") or str(label)
-        alike = plain.lower() in (taken.lower() for taken in names)
-        names.append(f"{plain} ({label})" if alike else plain)
+        names.append(f"{name} ({label})" if class_names.count(name) > 1 else name)
+    while len(set(names)) < len(names):  # a class is called like another with its number
+        names = [f"{name} ({label})" for label, name in enumerate(names)]
     return names
+
+
+def _folder_names(class_names: tuple[str, ...]) -> list[str]:
+    """Class names as names of folders that every file system holds, no two of them alike.
+
+    Without separators and control characters, not hidden, not too long, not reserved, and
+    different also where a file system takes case and Unicode forms for equal.
+    """
+    names: list[str] = []
+    taken: set[str] = set()
+    for label, name in enumerate(class_names):
+        composed = unicodedata.normalize("NFC", name)
+        plain = re.sub(r"[^\w\- .()]+", "_", composed).strip(" .").lstrip("_")
+        plain = _shortened(plain, _LONGEST).rstrip(" .") or str(label)
+        if plain.partition(".")[0].strip().lower() in _RESERVED:
+            plain = f"{label}-{plain}"
+        candidate = f"{plain} ({label})" if _folded(plain) in taken else plain
+        while _folded(candidate) in taken:  # a class is called like another with its number
+            candidate = f"{candidate} ({label})"
+        taken.add(_folded(candidate))
+        names.append(candidate)
+    return names
+
+
+def _folded(name: str) -> str:
+    """What names share that a file system may take for one."""
+    return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
+
+
+def _shortened(name: str, limit: int) -> str:
+    """The beginning of a name, of at most ``limit`` bytes of UTF-8."""
+    return name.encode("utf-8", "replace")[:limit].decode("utf-8", "ignore")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,9 @@ from condensery.cli.files import check_new_file
 from condensery.cli.names import IMAGE_DTYPES, IMPORTS
 from condensery.cli.parser import at_least, one_of
 
-__all__ = ["add_arguments", "run"]
+__all__ = ["add_arguments", "classes_line", "run"]
+
+_SHOWN = 10
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -23,7 +26,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--data", metavar="DATA", nargs="+", required=True, help="the data it was made of"
     )
-    add_data(parser)
+    add_data(
+        parser,
+        classes="names of the file's labels, in the order of its numbers, where it has no names; "
+        "of the data, these classes are read",
+    )
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
     parser.add_argument(
@@ -81,6 +88,7 @@ def run(arguments: argparse.Namespace) -> int:
         std=arguments.std,
         zca=arguments.zca,
         step_size=arguments.step_size,
+        classes=arguments.classes,
         ipc=arguments.ipc,
         dtype=arguments.dtype,
     )
@@ -89,6 +97,7 @@ def run(arguments: argparse.Namespace) -> int:
     print(f"{arguments.out}: {held}, {arguments.out.stat().st_size:,} bytes")
     record = condensed.manifest["recipe"]["imported"]
     print(f"from {record['file']} (sha256 {record['sha256'][:12]}...){_experiment(record)}")
+    print(classes_line(record["classes"], data.train.class_names))
     print(_undone(record["normalisation"], data.name))
     if record["clamped"]:
         print(
@@ -97,6 +106,28 @@ def run(arguments: argparse.Namespace) -> int:
         )
     print("Smaller sizes are cuts of this set; none was condensed for its own size.")
     return 0
+
+
+def classes_line(record: dict[str, Any], class_names: Sequence[str]) -> str:
+    """Which class of the data each label of the file became; only those that have moved.
+
+    Args:
+        record: ``recipe.imported.classes`` of the set.
+        class_names: Of the data, in the order of its labels.
+    """
+    order: list[int] = record["labels"]
+    moved = [(theirs, ours) for theirs, ours in enumerate(order) if theirs != ours]
+    by = f"classes, matched by {record['by']}"
+    if not moved:
+        return f"{by}: each of the {len(order)} labels of the file is the same label of the data"
+    shown = ", ".join(
+        f"{theirs} -> {ours} ({class_names[ours]})" for theirs, ours in moved[:_SHOWN]
+    )
+    more = f", and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
+    return (
+        f"{by}: {len(moved)} of the {len(order)} labels of the file are other labels of the data: "
+        f"{shown}{more}"
+    )
 
 
 def _experiment(record: dict[str, Any]) -> str:

@@ -6,7 +6,10 @@ recipe under ``imported``.
 
 from __future__ import annotations
 
+import re
+import warnings
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,14 @@ import torch
 from torch import Tensor
 
 from condensery.artifact import CondensedSet
-from condensery.data import Data, ImageData
-from condensery.errors import ConfigError, DataError, nearest
+from condensery.data import Data
+from condensery.data.classes import ClassList, match
+from condensery.data.known import known_by_name
+from condensery.data.labels import default_names
+from condensery.errors import ConfigError, DataWarning, nearest
 from condensery.importing.choices import check_choices, decoder_for, layout_of
-from condensery.importing.formats import Format, Found, Where
-from condensery.importing.rows import class_indices, fitting_images, ranked, relabelled
+from condensery.importing.formats import Found, Where
+from condensery.importing.rows import Labels, fitting_images, labels_of, ranked
 from condensery.importing.spaces import space_of, strayed
 from condensery.types import Examples
 
@@ -42,6 +48,7 @@ def import_set(
     std: Sequence[float] | None = None,
     zca: bool | None = None,
     step_size: float | None = None,
+    classes: Sequence[str] | None = None,
     ipc: int | None = None,
     dtype: str = "uint8",
     name: str | None = None,
@@ -52,6 +59,13 @@ def import_set(
     The rank of an image is its place among those of its class in the file, so the set of size
     ``k`` is the first ``k`` of every class: a *cut* of a set that was made for its full size
     (the baseline C of Multisize Dataset Condensation).
+
+    Classes are matched by name, never by position. A file that only has numbers means by them the
+    classes of a known data set in the order that its code uses; if the data has numbers too,
+    numbers match. What cannot be matched for certain is refused. ``recipe.imported.classes`` of
+    the set says which class each label of the file became.
+
+    Input that was read but is doubtful gives a ``DataWarning``.
 
     Args:
         path: The file, or the folder of images.
@@ -69,6 +83,8 @@ def import_set(
         std: As ``mean``.
         zca: mtt, kip: whether the images are ZCA-whitened. MTT files do not say it.
         step_size: mtt: the learned step size, where no ``lr_*.pt`` lies beside the file.
+        classes: Names of the file's labels, in the order of the numbers, if the file has none
+            or they are not those of ``data``.
         ipc: Keep the first images of every class only, so many.
         dtype: Of the stored images: ``"uint8"``, ``"float16"`` or ``"float32"``. Values outside
             [0, 1] are clamped; the record says how many there were.
@@ -104,17 +120,37 @@ def import_set(
         )
     found = layout.read(
         Where(
+            format=format,
             file=path,
             labels=None if labels is None else Path(labels).expanduser(),
             experiment=experiment or 0,
         )
     )
     title, train = str(path), data.train
+    if factor is None and found.decode is not None and "factor" in found.decode:
+        decoder = decoder_for(
+            format,
+            layout,
+            factor=int(str(found.decode["factor"])),
+            order=str(found.decode.get("order", "image")) if order is None else order,
+            ipc=ipc,
+            data=train,
+        )
     images = fitting_images(found.images, train, title=title)
-    if (images.dtype == torch.uint8) != (layout.stores == "bytes"):
-        raise DataError(f"{title}: holds bytes, but files of format {format} hold floats.")
-    class_, soft = _classes(found, train, images=len(images), layout=layout, title=title)
-    kept, rank = ranked(class_, train, ipc=ipc, title=title)
+    names = found.class_names if classes is None else tuple(classes)
+    read = labels_of(
+        found.labels,
+        classes=train.classes if names is None else len(names),
+        images=len(images),
+        centred=layout.learned == "centred",
+        by_class=layout.by_class,
+        name=data.name if found.class_names is None else title,
+        title=title,
+        class_=found.class_,
+    )
+    matched = _matched(read, found, data, names=names, format=format, title=title)
+    class_, soft = matched.class_, matched.soft
+    kept, rank = ranked(class_, train, ipc=ipc, title=title, parts=_other_parts(format, path))
     space = space_of(
         images,
         method=format,
@@ -142,8 +178,14 @@ def import_set(
         "clamped": share,
         "largest_excess": excess,
         "labels": "hard" if soft is None else "learned",
+        "classes": matched.record,
         "rows": len(images),
     }
+    notices = (*found.notices, *read.notices, *space.notices)
+    if notices:
+        record["notices"] = list(notices)
+    for notice in notices:
+        warnings.warn(notice, DataWarning, stacklevel=2)
     learned = found.step_size if step_size is None else float(step_size)
     return CondensedSet.from_stored(
         stored,
@@ -168,13 +210,70 @@ def import_set(
     )
 
 
-def _classes(
-    found: Found, data: ImageData, *, images: int, layout: Format, title: str
-) -> tuple[Tensor, Tensor | None]:
-    if found.class_names is not None:
-        return relabelled(found.labels, found.class_names, data, title=title), None
-    centred = layout.learned == "centred"
-    return class_indices(found.labels, data, images=images, centred=centred, title=title)
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Matched:
+    """Labels that are counted as the data counts its classes.
+
+    Attributes:
+        class_: ``int64 [row]``.
+        soft: Learned labels ``[row, class_]``, or ``None``.
+        record: For the file: what decided, and the class that each label of the file became.
+    """
+
+    class_: Tensor
+    soft: Tensor | None
+    record: dict[str, object]
+
+
+def _matched(
+    read: Labels,
+    found: Found,
+    data: Data,
+    *,
+    names: tuple[str, ...] | None,
+    format: str,
+    title: str,
+) -> _Matched:
+    ours = data.train.class_names
+    known = known_by_name(
+        data.name, classes=data.train.classes, channels=data.train.channels, names=ours
+    )
+    theirs = ClassList(
+        title=title,
+        names=default_names(len(ours)) if names is None else names,
+        numbering=None if known is None else known.numbering(format),
+    )
+    numbering = None if known is None else known.numbering()
+    order = match(ClassList(title=data.name, names=ours, numbering=numbering), theirs)
+    if names is None:
+        by = "number"
+        if theirs.numbering is not None and known is not None:
+            by = f"the order in which {format} numbers the classes of {known.name}"
+    else:
+        by = "the names of the file" if names is found.class_names else "the names given"
+    to = torch.tensor(order)
+    soft = None
+    if read.soft is not None:
+        soft = torch.empty_like(read.soft)
+        soft[:, to] = read.soft
+    return _Matched(
+        class_=to[read.class_],
+        soft=soft,
+        record={"by": by, "labels": list(order), "names": [ours[label] for label in order]},
+    )
+
+
+def _other_parts(format: str, file: Path) -> str:
+    """What to do if a file is one part of a set; empty where nothing better is known."""
+    number = re.search(r"_(\d+)$", file.stem)
+    if format != "mtt" or number is None or "images" not in file.name:
+        return ""
+    stem = file.stem[: number.start()]
+    other = f"{stem}_{0 if int(number[1]) else 1}{file.suffix}"
+    labels = other.replace("images", "labels", 1)
+    return (
+        f"put the other parts beside it, such as {other} and {labels}, and they are read together"
+    )
 
 
 def _now() -> str:

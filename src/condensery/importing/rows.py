@@ -6,8 +6,7 @@ formats or normalisation.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,9 +14,26 @@ from torch import Tensor
 from condensery.data import ImageData
 from condensery.errors import DataError
 
-__all__ = ["class_indices", "fitting_images", "ranked", "relabelled"]
+__all__ = ["Labels", "fitting_images", "labels_of", "ranked"]
 
 _SAME = 1e-4  # labels that differ by less are those of all, not learned ones
+_SHOWN = 8
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class Labels:
+    """What a file says about the classes of its rows, counted as the file counts them.
+
+    Attributes:
+        class_: ``int64 [row]``.
+        soft: Learned labels, ``float32 [row, class_]``, probabilities; ``None`` where every row
+            says its class and no more.
+        notices: Whole sentences about rows whose class was doubtful.
+    """
+
+    class_: Tensor
+    soft: Tensor | None = None
+    notices: tuple[str, ...] = ()
 
 
 def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
@@ -42,13 +58,22 @@ def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
     if not len(images) or images.ndim != 4 or tuple(images.shape[1:]) != (channels, height, width):
         raise DataError(
             f"{title}: holds images of shape {list(images.shape)}, but those of {data.name} are "
-            f"{channels} x {height} x {width} (channel, height, width). Give the data that the "
-            "set was made of, or bring it to that size with size= (--size)."
+            f"{channels} x {height} x {width} (channel, height, width). "
+            f"{_other_shape(images, data)}"
         )
     if images.dtype == torch.uint8:
         return images.contiguous()
     if not images.is_floating_point():
-        raise DataError(f"{title}: holds images of {images.dtype}, but released sets hold floats.")
+        low, high = (int(end) for end in images.aminmax())
+        way = (
+            "If they are pixels of 0 to 255, load the file yourself and save them as uint8."
+            if low >= 0 and high <= 255
+            else "Load the file yourself and save them as floats, as the code made them."
+        )
+        raise DataError(
+            f"{title}: holds images of {str(images.dtype).removeprefix('torch.')} from {low} to "
+            f"{high}, but released sets hold floats or bytes. {way}"
+        )
     images = images.to(torch.float32).contiguous()
     bad = int((~torch.isfinite(images)).sum())
     if bad:
@@ -59,91 +84,191 @@ def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
     return images
 
 
-def class_indices(
-    labels: Tensor, data: ImageData, *, images: int, centred: bool, title: str
-) -> tuple[Tensor, Tensor | None]:
+def _other_shape(images: Tensor, data: ImageData) -> str:
+    """What can be done about images of another shape than the data."""
+    channels, side = data.channels, data.side
+    if not len(images):
+        return "It holds no image: fetch or make the file again."
+    if images.ndim == 2 and images.shape[1] == channels * side[0] * side[1]:
+        return (
+            "Each row has the right number of values, but the file does not say in which order. "
+            f"Load it yourself and save the images as [image, {channels}, {side[0]}, {side[1]}]."
+        )
+    if images.ndim == 5:
+        return (
+            "There is one axis too many, such as one axis for classes and one for the images of a "
+            "class. Load it yourself, bring the images to [image, channel, height, width] and "
+            "give one label for every image."
+        )
+    own = images.shape[1:]
+    if images.ndim == 3:
+        own = (1, *own)
+    elif images.ndim == 4 and own[0] not in (1, 3) and own[2] in (1, 3):
+        own = (own[2], own[0], own[1])
+    if len(own) != 3:
+        return "Give the file of the images, and the data that the set was made of."
+    if own[0] != channels:
+        kinds = {1: "grey", 3: "colour"}
+        return (
+            f"The file holds {kinds.get(own[0], f'{own[0]}-channel')} images and {data.name} "
+            f"{kinds.get(channels, f'{channels}-channel')} ones. Give the data that the set was "
+            "made of."
+        )
+    if own[1] == own[2]:
+        return (
+            "Give the data that the set was made of; if that is this data at another size, bring "
+            f"it to the size of the file with --size {own[1]} (size={own[1]} of load_data)."
+        )
+    return "Give the data that the set was made of, with images of the size of the file."
+
+
+def labels_of(
+    labels: Tensor,
+    *,
+    classes: int,
+    images: int,
+    centred: bool,
+    by_class: bool,
+    name: str,
+    title: str,
+    class_: Tensor | None = None,
+) -> Labels:
     """The class of every image, and its learned labels if it has ones.
+
+    A learned label may have moved: its highest class is then no longer that which the image was
+    made for. Where the rows are ordered class by class, as many of each, the place of a row says
+    the class that it was made for.
 
     Args:
         labels: Whole numbers ``[row]``, or ``[row, class_]``.
-        data: The data set.
-        images: How many there are.
+        classes: How many classes there are.
+        images: How many images there are.
         centred: Whether ``1 / classes`` was taken from every entry of ``[row, class_]``.
+        by_class: Whether the code that wrote the file orders the rows class by class.
+        name: Of the data set, for errors.
         title: How errors call the file.
-
-    Returns:
-        ``int64 [row]``; and ``float32 [row, class_]`` with the ``1 / classes`` put back, or
-        ``None`` where every row says its class and no more.
+        class_: The class of every row, where the file says it beside learned labels.
 
     Raises:
-        DataError: If they do not fit the images or the classes of the data set.
+        DataError: If they do not fit the images or the classes of the data set, or it is not
+            certain of which class a row is.
     """
-    classes = data.classes
     if labels.ndim not in (1, 2) or len(labels) != images:
         raise DataError(
             f"{title}: {images} images, but labels of shape {list(labels.shape)}. There must be "
-            "one label for every image."
+            "one label for every image. If the labels are those of another file, give the right "
+            "file with --labels FILE (labels=), where the format has one."
         )
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 1:
-        whole = labels.to(torch.int64)
-        if labels.dtype == torch.bool or bool((whole != labels).any()):
-            raise DataError(f"{title}: labels of {labels.dtype} are no whole class numbers.")
-        low, high = int(whole.min()), int(whole.max())
-        if low < 0 or high >= classes:
-            raise DataError(
-                f"{title}: labels run from {low} to {high}, but {data.name} has {classes} classes "
-                f"(0..{classes - 1}). Give the data that the set was made of."
-            )
-        return whole, None
+        return Labels(class_=_numbers(labels, classes=classes, name=name, title=title))
     if labels.shape[1] != classes:
         raise DataError(
-            f"{title}: learned labels are for {labels.shape[1]} classes, but {data.name} has "
+            f"{title}: learned labels are for {labels.shape[1]} classes, but {name} has "
             f"{classes}. Give the data that the set was made of."
         )
     soft = labels.to(torch.float32)
     if not bool(torch.isfinite(soft).all()):
-        raise DataError(f"{title}: some learned labels are NaN or infinite.")
-    class_ = soft.argmax(dim=1)
-    one_hot = torch.nn.functional.one_hot(class_, classes).bool()
-    if all(float(x.max() - x.min()) < _SAME for x in (soft[one_hot], soft[~one_hot])):
-        return class_, None
+        raise DataError(
+            f"{title}: some learned labels are NaN or infinite. The run that wrote it diverged; "
+            "take an earlier file of it."
+        )
+    highest = soft.argmax(dim=1)
+    if float(soft.max() - soft.min()) < _SAME:
+        raise DataError(
+            f"{title}: all entries of the labels are the same, so no row says its class. Give the "
+            "file of the right labels, or save class numbers in place of them."
+        )
+    one_hot = torch.nn.functional.one_hot(highest, classes).bool()
+    plain = all(float(x.max() - x.min()) < _SAME for x in (soft[one_hot], soft[~one_hot]))
+    if plain and _balanced(highest, classes):
+        return Labels(class_=highest)
     soft = soft + 1 / classes if centred else soft
     sums = soft.sum(dim=1)
     if not centred and (float(soft.min()) < -_SAME or float((sums - 1).abs().max()) > 1e-3):
+        if plain:
+            return Labels(class_=highest)
         raise DataError(
             f"{title}: learned labels are no probabilities: rows sum to {float(sums.min()):.3g}.."
-            f"{float(sums.max()):.3g}, the least entry is {float(soft.min()):.3g}. Save their "
-            "softmax, or their argmax for plain classes."
+            f"{float(sums.max()):.3g}, the least entry is {float(soft.min()):.3g}. If they are "
+            "logits, load the file yourself and save their softmax, softmax(labels, 1); or save "
+            "labels.argmax(1) for plain classes."
         )
-    return class_, soft.contiguous()
+    soft = soft.contiguous()
+    if class_ is not None:
+        return Labels(class_=_numbers(class_, classes=classes, name=name, title=title), soft=soft)
+    return _made_for(highest, soft, classes=classes, by_class=by_class, title=title)
 
 
-def relabelled(class_: Tensor, names: Sequence[str], data: ImageData, *, title: str) -> Tensor:
-    """Classes that are numbered in the order of ``names``, as the data set numbers them.
-
-    Names agree if they have the same letters and digits, whatever their case: a folder cannot
-    be called ``T-shirt/top``.
-
-    Raises:
-        DataError: If the names are not those of the data set.
-    """
-    ours = [_plain(name) for name in data.class_names]
-    theirs = [_plain(name) for name in names]
-    odd = [name for name, plain in zip(names, theirs, strict=True) if plain not in ours]
-    if odd or sorted(ours) != sorted(theirs) or len(set(ours)) != len(ours):
-        first = f"{odd[0]!r} is none of them" if odd else f"there are {len(names)} folders"
-        listed = ", ".join(data.class_names[:5]) + (", ..." if data.classes > 5 else "")
+def _numbers(labels: Tensor, *, classes: int, name: str, title: str) -> Tensor:
+    whole = labels.to(torch.int64)
+    if labels.dtype == torch.bool or bool((whole != labels).any()):
+        kind = str(labels.dtype).removeprefix("torch.")
         raise DataError(
-            f"{title}: the classes of {data.name} are {listed} ({data.classes}), but {first}. Name "
-            "the folders like the classes of the data."
+            f"{title}: labels of {kind} are no whole class numbers. Save class numbers 0, 1, 2, "
+            "..., or one row of probabilities per image."
         )
-    return torch.tensor([ours.index(name) for name in theirs])[class_]
+    low, high = int(whole.min()), int(whole.max())
+    if low == 1 and high == classes:
+        raise DataError(
+            f"{title}: labels run from 1 to {high}, but the {classes} classes of {name} are 0.."
+            f"{classes - 1}: the file counts from 1. Load it yourself, subtract 1 from the labels "
+            "and save it again."
+        )
+    if low < 0 or high >= classes:
+        raise DataError(
+            f"{title}: labels run from {low} to {high}, but {name} has {classes} classes "
+            f"(0..{classes - 1}). Give the data that the set was made of."
+        )
+    return whole
+
+
+def _made_for(highest: Tensor, soft: Tensor, *, classes: int, by_class: bool, title: str) -> Labels:
+    """The class that each row with a learned label was made for: by its place if that is certain.
+
+    Certain is: each class has as many rows, and most rows have their highest entry in the class
+    of their place. Where the code is not known to write its rows so, nearly all rows must show
+    it, and enough of them that another order could not look like this by chance.
+    """
+    rows = len(highest)
+    place = torch.arange(classes).repeat_interleave(rows // classes)
+    moved = int((place != highest).sum()) if len(place) == rows else rows
+    if not moved:
+        return Labels(class_=highest, soft=soft)
+    kept = rows - moved
+    if kept > rows / 2 if by_class else (kept >= 10 and kept >= 0.9 * rows):
+        first = int((place != highest).nonzero()[0, 0])
+        return Labels(
+            class_=place,
+            soft=soft,
+            notices=(
+                f"{title}: the learned labels of {moved} of {rows} rows have their highest entry "
+                f"in another class than the row was made for (the first is row {first}: made for "
+                f"class {int(place[first])}, highest in {int(highest[first])}). The rows are "
+                f"ordered class by class, {rows // classes} of each, so the class of a row was "
+                "taken from its place, and the learned labels were left as they are.",
+            ),
+        )
+    if _balanced(highest, classes):
+        return Labels(class_=highest, soft=soft)
+    counts = torch.bincount(highest, minlength=classes)
+    raise DataError(
+        f"{title}: the classes of the rows are not certain. The highest entries of the learned "
+        f"labels fall {int(counts.min())} times into class {int(counts.argmin())} and "
+        f"{int(counts.max())} times into class {int(counts.argmax())}, so some have moved to "
+        "another class, and the rows are not ordered class by class. Load the file yourself and "
+        "order its rows class by class; or save class numbers in place of the learned labels."
+    )
+
+
+def _balanced(class_: Tensor, classes: int) -> bool:
+    counts = torch.bincount(class_, minlength=classes)
+    return int(counts.min()) == int(counts.max())
 
 
 def ranked(
-    class_: Tensor, data: ImageData, *, ipc: int | None, title: str
+    class_: Tensor, data: ImageData, *, ipc: int | None, title: str, parts: str = ""
 ) -> tuple[Tensor, Tensor]:
     """Which images are kept, and their rank.
 
@@ -152,6 +277,7 @@ def ranked(
         data: The data set.
         ipc: Keep the first of every class, so many; ``None`` keeps all.
         title: How errors call the file.
+        parts: What to do if the file is one part of a set, to stand after "if it is,".
 
     Returns:
         Positions ``[row]``, ascending, and the rank of each, ``[row]``.
@@ -162,19 +288,18 @@ def ranked(
     counts = torch.bincount(class_, minlength=data.classes)
     low, high = int(counts.min()), int(counts.max())
     few, many = (data.class_names[int(i)] for i in (counts.argmin(), counts.argmax()))
+    if not low:
+        raise _incomplete(counts, data, title=title, parts=parts)
     if ipc is not None and low < ipc:
         raise DataError(
-            f"{title}: ipc = {ipc}, but class {few!r} has {low} images. Give at most {low}."
-            if low
-            else f"{title}: class {few!r} has no image. Every class needs one."
+            f"{title}: ipc = {ipc}, but class {few!r} has {low} images. Give at most --ipc {low} "
+            f"(ipc={low})."
         )
     if ipc is None and low != high:
-        cut = (
-            f" Give ipc={low} (--ipc {low}) to keep the first {low} of every class." if low else ""
-        )
         raise DataError(
             f"{title}: class {few!r} has {low} images and class {many!r} has {high}, but a "
-            f"condensed set has as many of every class.{cut}"
+            f"condensed set has as many of every class. Give --ipc {low} (ipc={low}) to keep the "
+            f"first {low} of every class."
         )
     rank = torch.empty_like(class_)
     for label in range(data.classes):
@@ -184,5 +309,15 @@ def ranked(
     return kept, rank[kept]
 
 
-def _plain(name: str) -> str:
-    return re.sub(r"[\W_]+", "", name.lower())
+def _incomplete(counts: Tensor, data: ImageData, *, title: str, parts: str) -> DataError:
+    """The refusal of a file that lacks classes."""
+    missing = [data.class_names[i] for i in (counts == 0).nonzero()[:, 0].tolist()]
+    held = data.classes - len(missing)
+    shown = ", ".join(map(repr, missing[:_SHOWN]))
+    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+    return DataError(
+        f"{title}: holds images of {held} of the {data.classes} classes of {data.name}, and none "
+        f"of {shown}{more}. It may be one part of a set: if it is, "
+        f"{parts or 'join all parts into one file'}. If it is a set of fewer classes, give the "
+        "data that it was made of."
+    )

@@ -10,6 +10,7 @@ import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
 from condensery.data import ImageData
@@ -34,6 +35,11 @@ _RELEASED = {
 # our readers do.
 _CIFAR100_OF_DC = Statistics(mean=(0.5071, 0.4866, 0.4409), std=(0.2673, 0.2564, 0.2762))
 
+_AS_BYTES = (
+    "They look like pixels of 0 to 255: if they are, give --mean 0 --std 0.00392156862745098 "
+    "(mean=[0], std=[1 / 255])."
+)
+
 _SLACK = 1e-6  # of float32, in going to a normalised space and back
 _STRAY = 1.0  # further than this outside [0, 1] no image of IDC's kind strays between two clamps
 _SHARE = 0.25  # more pixels than this outside [0, 1]: surely another space
@@ -47,11 +53,13 @@ class Space:
         undo: Images in this space -> images whose data set is in [0, 1].
         record: The same in words and numbers, for the file.
         whitening: That was undone, and is to be done again by whoever trains on the images.
+        notices: Whole sentences about how the values were read.
     """
 
     undo: Callable[[Tensor], Tensor]
     record: Mapping[str, object]
     whitening: Unwhitening | None = None
+    notices: tuple[str, ...] = ()
 
 
 def space_of(
@@ -68,7 +76,7 @@ def space_of(
     """Decide in which space ``images`` are.
 
     Args:
-        images: As stored, float, ``[row, channel, height, width]``.
+        images: As stored, float or bytes, ``[row, channel, height, width]``.
         method: Whose code wrote them.
         layout: Of ``method``.
         file: Its name (KIP says there whether it is whitened).
@@ -81,6 +89,8 @@ def space_of(
         ConfigError: If what is given contradicts itself.
         DataError: If what is given leaves it open; the message says what to pass.
     """
+    if images.dtype == torch.uint8:
+        return _bytes(images, method, layout, file, mean=mean, std=std, zca=zca)
     if mean is not None or std is not None:
         if zca:
             raise ConfigError(
@@ -88,8 +98,6 @@ def space_of(
                 "them. Give either."
             )
         return _normalised(_given(mean, std, channels=data.channels), "given")
-    if layout.stores == "bytes":
-        return Space(undo=lambda bytes_: bytes_.float() / 255, record={"kind": "none"})
     if layout.stores == "pixels":
         return _pixels(images, method, file)
     low, high = (float(end) for end in images.aminmax())
@@ -98,6 +106,11 @@ def space_of(
             f"{file}: its values run from {low:g} to {high:g}, within [0, 1] already, but format "
             f"{method} stores normalised images. If these are pixels, say so with mean 0 and std 1 "
             "(--mean 0 --std 1); else give the mean and std that they were normalised with."
+        )
+    if _like_bytes(low, high):
+        raise DataError(
+            f"{file}: its values run from {low:.3g} to {high:.3g}, but format {method} stores "
+            f"normalised images. {_AS_BYTES}"
         )
     if layout.whitened and _is_whitened(method, file, zca):
         kind = "zca" if method == "mtt" else "zca-regularised"
@@ -148,10 +161,55 @@ def _pixels(images: Tensor, method: str, file: str) -> Space:
         raise DataError(
             f"{file}: its values run from {low:.3g} to {high:.3g}, {100 * outside:.0f} % of them "
             f"outside [0, 1], but format {method} stores pixels in [0, 1] that stray little. "
-            "If they are normalised, give mean and std (--mean ... --std ...); if they are to be "
-            "clamped nevertheless, give mean 0 and std 1."
+            + (
+                _AS_BYTES
+                if _like_bytes(low, high)
+                else "If they are normalised, give mean and std (--mean ... --std ...); if they "
+                "are to be clamped nevertheless, give mean 0 and std 1 (--mean 0 --std 1)."
+            )
         )
     return Space(undo=lambda pixels: pixels, record={"kind": "none"})
+
+
+def _like_bytes(low: float, high: float) -> bool:
+    """Whether floats are pixels of 0 to 255 rather than normalised ones."""
+    return low >= 0 and 50 < high <= 255
+
+
+def _bytes(
+    images: Tensor,
+    method: str,
+    layout: Format,
+    file: str,
+    *,
+    mean: Sequence[float] | None,
+    std: Sequence[float] | None,
+    zca: bool | None,
+) -> Space:
+    """Bytes are pixels: 255 is 1. No code normalises or whitens into bytes."""
+    pixels = (mean is None or set(mean) == {0}) and (std is None or set(std) == {1})
+    if not pixels or zca:
+        given = "zca" if zca else "mean and std"
+        raise ConfigError(
+            f"{file}: holds bytes of 0 to 255, which are pixels: nothing is there to be undone by "
+            f"{given}. Leave {'--zca (zca=)' if zca else '--mean and --std (mean=, std=)'} out."
+        )
+    if layout.stores == "bytes":
+        return Space(undo=lambda bytes_: bytes_.float() / 255, record={"kind": "none"})
+    if int(images.max()) <= 1:
+        raise DataError(
+            f"{file}: holds bytes, all of them 0 or 1, so floats in [0, 1] were probably cut to "
+            "whole numbers, which lost the pictures. Save the floats, or (images * 255).round() "
+            "as bytes."
+        )
+    return Space(
+        undo=lambda bytes_: bytes_.float() / 255,
+        record={"kind": "none"},
+        notices=(
+            f"{file}: holds bytes where files of format {method} hold floats. Bytes are pixels of "
+            "0 to 255, so they were read as such, and no normalisation was undone.",
+        ),
+    )
 
 
 def _normalised(statistics: Statistics, source: str) -> Space:
