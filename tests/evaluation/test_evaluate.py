@@ -11,7 +11,7 @@ from torch import nn
 from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
-from condensery.errors import ConfigError, DataError
+from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation import Observation, Protocol, evaluate
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
@@ -209,19 +209,48 @@ def test_a_set_of_an_unknown_whitening_is_refused(data: Data, condensed: Condens
         evaluate(whitened, data)
 
 
-def test_the_same_classes_in_another_order_are_refused(data: Data, condensed: CondensedSet):
-    swapped = replace(data.test, class_names=("c1", "c0", "c2"))
+def reordered(data: Data, order: list[int], names: tuple[str, ...]) -> Data:
+    """The data with label ``order[i]`` instead of ``i``, and these names."""
+    train, test = (
+        replace(split, labels=torch.tensor(order)[split.labels], class_names=names)
+        for split in (data.train, data.test)
+    )
+    return replace(data, train=train, test=test)
 
-    with pytest.raises(DataError, match="Label 0 is 'c0' in the condensed set and 'c1'"):
-        evaluate(condensed, replace(data, test=swapped))
 
-
-def test_classes_that_another_reader_calls_differently_are_taken_by_label(
+def test_test_images_are_counted_as_in_the_set_whatever_the_order_of_their_classes(
     data: Data, condensed: CondensedSet
 ):
-    renamed = replace(data.test, class_names=("zero", "one", "two"))
+    other = reordered(data, [2, 0, 1], ("C1", "c2", "c0"))
 
-    assert len(evaluate(condensed, replace(data, test=renamed), sizes=[1], seeds=1)) == 2
+    with pytest.warns(DataWarning, match=r"another order.*3 have another label there: c1 \(0 -> 1"):
+        evaluation = evaluate(condensed, other, sizes=[1], seeds=1)
+    trial = evaluation.planned[0]
+    assert trial.set == "condensed"
+    assert torch.equal(trial.test.labels, data.test.labels)
+    random = evaluation.planned[1]
+    assert torch.equal(random.test.labels, other.test.labels)
+    assert random.images.class_names == other.train.class_names
+
+
+def test_classes_of_other_names_are_refused_unless_the_training_images_are_those_of_the_set(
+    data: Data, condensed: CondensedSet
+):
+    names = ("zero", "one", "two")
+    with pytest.raises(DataError, match=r"c0, c1, c2.*zero, one, two.*--classes"):
+        evaluate(condensed, reordered(data, [0, 2, 1], names))
+    assert len(evaluate(condensed, reordered(data, [0, 1, 2], names), sizes=[1], seeds=1)) == 2
+
+
+def test_the_numbers_of_a_set_are_named_by_the_option(data: Data, condensed: CondensedSet):
+    manifest = {**condensed.manifest, "class_names": ["0", "1", "2"]}
+    numbered = replace(condensed, manifest=manifest)
+    other = reordered(data, [1, 0, 2], ("b", "a", "c"))
+    with pytest.raises(DataError, match="Numbers do not say for certain"):
+        evaluate(numbered, other)
+    with pytest.warns(DataWarning, match="another order"):
+        evaluation = evaluate(numbered, other, sizes=[1], seeds=1, classes=["a", "b", "c"])
+    assert torch.equal(evaluation.planned[0].test.labels, data.test.labels)
 
 
 @pytest.fixture

@@ -62,7 +62,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_device(arguments.device)
     condensed = CondensedSet.load(arguments.file)
     data = work.source_of(arguments, arguments.data).load()
-    evaluation = evaluation_for(arguments, EvaluationPlan())
+    evaluation = evaluation_for(arguments, EvaluationPlan(classes=arguments.classes))
     if evaluation.sizes is None:
         evaluation = replace(evaluation, sizes=chosen_sizes(condensed.sizes, preset="standard"))
     recipe = planned(condensed, data, evaluation, device=arguments.device).protocol

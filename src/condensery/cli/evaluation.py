@@ -29,6 +29,7 @@ class EvaluationPlan:
         steps: Optimiser steps instead of epochs, or ``None``.
         precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
         beside: What else is trained on: names of selection rules, or condensed files.
+        classes: Names of the set's classes in the order of its labels, where it only has numbers.
     """
 
     sizes: tuple[int, ...] | None = None
@@ -40,6 +41,7 @@ class EvaluationPlan:
     steps: int | None = None
     precision: str = "fp32"
     beside: tuple[str, ...] = ("random",)
+    classes: tuple[str, ...] | None = None
 
 
 EVALUATIONS: Mapping[str, EvaluationPlan] = {
@@ -141,4 +143,5 @@ def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> Ev
         steps=length[1],
         precision=arguments.test_precision or default.precision,
         beside=arguments.test_beside or default.beside,
+        classes=default.classes,
     )

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from condensery.data.known import CLASS_TABLES
 from condensery.errors import DataError
 
-__all__ = ["ClassList", "choose", "counts", "match", "natural_order", "spelling"]
+__all__ = ["ClassList", "choose", "counts", "match", "moved", "natural_order", "spelling"]
 
 _SHOWN = 12
 
@@ -117,6 +117,32 @@ def match(ours: ClassList, theirs: ClassList) -> tuple[int, ...]:
     if found is None:
         raise _different(ours, theirs, mine, other)
     return found
+
+
+def moved(ours: ClassList, theirs: ClassList, order: Sequence[int]) -> str | None:
+    """Say which classes ``match`` found under another label.
+
+    Args:
+        ours: As given to ``match``.
+        theirs: As given to ``match``.
+        order: What it returned.
+
+    Returns:
+        One sentence; ``None`` if every class has the same label in both.
+    """
+    changed = [
+        f"{theirs.names[label]} -> {ours.names[mine]}"
+        if theirs.only_numbers
+        else f"{ours.names[mine]} ({label} -> {mine})"
+        for label, mine in enumerate(order)
+        if label != mine
+    ]
+    if not changed:
+        return None
+    return (
+        f"{theirs.title} lists its classes in another order than {ours.title}. They were matched "
+        f"by name; {len(changed)} have another label there: {_listed(changed)}."
+    )
 
 
 def choose(source: ClassList, chosen: Sequence[str]) -> tuple[int, ...]:

@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from condensery.data import arrays, digits, hub, path, torch_dataset
-from condensery.data.classes import ClassList, choose, counts, match
+from condensery.data.classes import ClassList, choose, counts, match, moved
 from condensery.data.fit import check_size, fit_all
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
@@ -127,9 +127,9 @@ def load_data(
     train, held = read.train, read.test
     if test is not None:
         second = _read(test, reading)
-        held = _counted_as(listed, second, name=name)
+        held, changed = _counted_as(listed, second, name=name)
         skipped += second.skipped
-        notices += second.notices
+        notices += (*second.notices, *changed)
     if held is None:
         keep, away = hold_out(train.labels, title=read.title)
         held = read.part("test", away)
@@ -264,21 +264,28 @@ def _class_list(read: Source, known: KnownSet | None, *, classes: int, split: st
     )
 
 
-def _counted_as(train: ClassList, second: Source, *, name: str | None) -> Part:
-    """The test split of another source, with its labels counted as those of the train split."""
+def _counted_as(
+    train: ClassList, second: Source, *, name: str | None
+) -> tuple[Part, tuple[str, ...]]:
+    """The test split of another source, with its labels counted as those of the train split.
+
+    Returns:
+        The split, and a notice if its labels had to be changed.
+    """
     part = second.test or second.train
     highest = max(int(split.labels.max()) if len(split.labels) else -1 for split in second.parts)
     numbers = highest + 1
     if second.class_names is None and train.only_numbers:
         if highest >= len(train.names):
-            return part  # ``check_classes`` refuses the label
+            return part, ()  # ``check_classes`` refuses the label
         numbers = len(train.names)  # a test split may lack the last classes
     theirs = len(second.class_names) if second.class_names else numbers
     known = _recognised(second, name=name, classes=theirs)
-    order = match(train, _class_list(second, known, classes=theirs, split="test"))
-    if order == tuple(range(len(order))):
-        return part
-    return replace(part, labels=torch.tensor(order)[part.labels])
+    listed = _class_list(second, known, classes=theirs, split="test")
+    order = match(train, listed)
+    if (notice := moved(train, listed, order)) is None:
+        return part, ()
+    return replace(part, labels=torch.tensor(order)[part.labels]), (notice,)
 
 
 def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:

@@ -9,13 +9,18 @@ Knows nothing about how the set was condensed.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+import torch
+
 from condensery.artifact import CondensedSet
-from condensery.data import Data
-from condensery.errors import ConfigError, DataError
+from condensery.data import Data, ImageData
+from condensery.data.classes import ClassList, match, moved
+from condensery.data.known import KNOWN
+from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation.kernel import regression_of
 from condensery.evaluation.normalisation import check_whitening, normalised_as, train_as
 from condensery.evaluation.observation import Observation
@@ -94,6 +99,7 @@ def evaluate(
     precision: str = "fp32",
     beside: Sequence[str | CondensedSet] = ("random",),
     known: Iterable[Observation] = (),
+    classes: Sequence[str] | None = None,
 ) -> Evaluation:
     """Train and test networks on a condensed set, and on random real images beside it.
 
@@ -121,11 +127,15 @@ def evaluate(
             of one's own. ``"random"`` is chosen anew with every seed; other rules choose once,
             with ``seed``, and those that compare features train a network for it now.
         known: Observations that need not be made again; those of other sets are ignored.
+        classes: Names of the set's classes in the order of its labels, for a set that only has
+            numbers. Otherwise unused: classes of the set and of the data are matched by name,
+            whatever their order.
 
     Raises:
         ConfigError: If sizes, seeds, network, protocol, labels, lengths or what stands beside
             cannot work.
-        DataError: If the test images differ from the set's in shape, classes or whitening.
+        DataError: If the test images differ from the set's in shape, classes or whitening, or it
+            is not certain which class of the data is which class of the set.
     """
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
@@ -135,7 +145,7 @@ def evaluate(
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
     check_precision(precision)
-    _check_data(condensed, data)
+    counted = {"condensed": _counted_as(condensed, data, classes=classes)}
     recipe = protocol_for(
         protocol, subject_of(condensed, data=data.name), epochs=epochs, steps=steps, labels=labels
     )
@@ -146,9 +156,12 @@ def evaluate(
     for network in networks if recipe.regression is None else ():
         # a name that does not exist, or a factory that fails, shows now
         fresh(network, data.test, size=sizes[0], seed=seed)
+    for each in beside:
+        if not isinstance(each, str):
+            counted[_name_of(each)] = _counted_as(each, data, classes=classes)
     data = replace(data, train=train_as(condensed, data))  # what is beside is whitened, too
     others = _beside(beside, data, largest=max(sizes), seed=seed)
-    tests = {"condensed": normalised_as(condensed, data)}
+    tests: dict[str, ImageData] = {}
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
         sets = {"condensed": condensed, **others}
@@ -156,7 +169,7 @@ def evaluate(
             sets["random"] = random_selection(data.train, ipc=max(sizes), seed=own)
         for name, images in sets.items():
             if name not in tests:
-                tests[name] = normalised_as(images, data)
+                tests[name] = normalised_as(images, counted.get(name, data))
         planned.extend(
             Trial(
                 set=name,
@@ -211,8 +224,6 @@ def _beside(
                 f"size {largest} is to be tested. Test sizes 1..{each.sizes}, or put a larger set "
                 "beside."
             )
-        else:
-            _check_data(each, data)
     trained: Trained = {}
     return {
         name: select(data.train, by=each, ipc=largest, seed=seed, trained=trained)
@@ -257,7 +268,12 @@ def _checked_sizes(sizes: Sequence[int] | None, condensed: CondensedSet) -> list
     return sorted(set(sizes))
 
 
-def _check_data(condensed: CondensedSet, data: Data) -> None:
+def _counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] | None) -> Data:
+    """The data, with the labels of the test images counted as those of the set.
+
+    Raises:
+        DataError: If images or classes of the two differ.
+    """
     test = data.test
     ours = tuple(condensed.images.shape[1:])
     theirs = (test.channels, *test.side)
@@ -271,17 +287,26 @@ def _check_data(condensed: CondensedSet, data: Data) -> None:
             f"The condensed set has {condensed.classes} classes, {test.name} has {test.classes}. "
             "Evaluate on the data that the set was condensed from."
         )
-    # Two readers may call the classes differently; the same names in another order are a mistake.
-    if condensed.class_names != test.class_names and set(condensed.class_names) == set(
-        test.class_names
-    ):
-        pairs = zip(condensed.class_names, test.class_names, strict=True)
-        label, (mine, other) = next((i, p) for i, p in enumerate(pairs) if p[0] != p[1])
-        raise DataError(
-            f"Label {label} is {mine!r} in the condensed set and {other!r} in {test.name}: "
-            "the classes come in another order. Evaluate on data with the order of the set."
-        )
     check_whitening(condensed, data)
+    origin = condensed.manifest["data"]
+    if origin["fingerprint"] == data.train.fingerprint:
+        return data  # the very labels that the set was made with
+    names = condensed.class_names
+    listed = ClassList(title=f"the condensed set {condensed.name!r}", names=names)
+    if classes is not None and listed.only_numbers:
+        listed = replace(listed, names=tuple(classes))
+    ours = replace(listed, numbering=_numbering(origin["name"]))
+    theirs = ClassList(title=data.name, names=test.class_names, numbering=_numbering(data.name))
+    order = match(ours, theirs)
+    if (notice := moved(ours, theirs, order)) is not None:
+        warnings.warn(notice, DataWarning, stacklevel=3)
+    labels = torch.tensor(order, device=test.labels.device)[test.labels]
+    return replace(data, test=replace(test, labels=labels, class_names=names))
+
+
+def _numbering(name: str) -> tuple[str, ...] | None:
+    """The classes that numbers stand for in a data set of this name, where that is certain."""
+    return KNOWN[name].numbering() if name in KNOWN else None
 
 
 def _words(shape: tuple[int, ...]) -> str:
