@@ -18,8 +18,11 @@ import gzip
 import io
 import json
 import re
+import shutil
 import string
 import struct
+import tarfile
+import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -769,6 +772,246 @@ def class_folder_splits(root: Path, *splits: str) -> None:
         class_folders(root / split, *ANIMALS)
 
 
+def save(path: Path, class_: int) -> None:
+    """An image file of a class, in the format of its ending."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    kind = "JPEG" if path.suffix.lower() in (".jpg", ".jpeg") else None
+    Image.fromarray(picture(class_)).save(path, kind)
+
+
+def write(path: Path, *lines: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+
+
+def flat(folder: Path, labels: Sequence[int], *, ending: str = "png", first: int = 0) -> list[str]:
+    """``<i>.png``, image ``i`` of the class of label ``i``; returns the names."""
+    names = [f"{i}.{ending}" for i in range(first, first + len(labels))]
+    for name, label in zip(names, labels, strict=True):
+        save(folder / name, label)
+    return names
+
+
+def unlabelled_test(root: Path, *splits: str) -> None:
+    class_folder_splits(root, *splits)
+    flat(root / "test", cycle(3, 6))
+
+
+def doubled(root: Path) -> None:
+    """Intel Image Classification on Kaggle."""
+    class_folder_splits(root, "seg_train/seg_train", "seg_test/seg_test")
+    flat(root / "seg_pred" / "seg_pred", cycle(3, 6))
+
+
+def split_in_class(root: Path) -> None:
+    for class_, name in enumerate(ANIMALS):
+        for split, count in (("train", 4), ("test", 2)):
+            flat(root / name / split, [class_] * count)
+
+
+def hugging_face_folder(root: Path) -> None:
+    for split in ("train", "test"):
+        names = flat(root / split, cycle(3, 6))
+        rows = [f"{name},{ANIMALS[label]}" for name, label in zip(names, cycle(3, 6), strict=True)]
+        write(root / split / "metadata.csv", "file_name,label", *rows)
+
+
+def hugging_face_lines(root: Path) -> None:
+    names = flat(root / "train", cycle(3, 15))
+    rows = [
+        json.dumps({"file_name": f"train/{name}", "label": label})
+        for name, label in zip(names, cycle(3, 15), strict=True)
+    ]
+    write(root / "metadata.jsonl", *rows)
+
+
+def kaggle_competition(root: Path) -> None:
+    """CIFAR-10 on Kaggle: labels of the train images only, and a sample of a submission."""
+    names = flat(root / "train", cycle(3, 15), first=1)
+    flat(root / "test", cycle(3, 6), first=1)
+    ids = [Path(name).stem for name in names]
+    rows = [f"{name},{ANIMALS[label]}" for name, label in zip(ids, cycle(3, 15), strict=True)]
+    write(root / "trainLabels.csv", "id,label", *rows)
+    write(root / "sampleSubmission.csv", "id,label", *(f"{i},ant" for i in range(1, 7)))
+
+
+def bare_labels(root: Path) -> None:
+    names = flat(root / "train", cycle(3, 6))
+    flat(root / "test", cycle(3, 6))
+    rows = [f"{name},{ANIMALS[label]}" for name, label in zip(names, cycle(3, 6), strict=True)]
+    write(root / "labels.csv", "file,label", *rows)
+
+
+def unknown_columns(root: Path) -> None:
+    names = flat(root / "images", cycle(3, 6))
+    write(
+        root / "facts.csv",
+        "file,colour,weight",
+        *(f"{name},red,{i}" for i, name in enumerate(names)),
+    )
+
+
+def tiny_imagenet(root: Path) -> None:
+    home = root / "tiny-imagenet-200"
+    for class_, name in enumerate(WORDNET):
+        for i in range(4):
+            save(home / "train" / name / "images" / f"{name}_{i}.JPEG", class_)
+        boxes = (f"{name}_{i}.JPEG\t0\t0\t31\t31" for i in range(4))
+        write(home / "train" / name / f"{name}_boxes.txt", *boxes)
+    labels = [2, 0, 1, 0, 2, 1]
+    for i, label in enumerate(labels):
+        save(home / "val" / "images" / f"val_{i}.JPEG", label)
+    rows = (f"val_{i}.JPEG\t{WORDNET[label]}\t0\t0\t31\t31" for i, label in enumerate(labels))
+    write(home / "val" / "val_annotations.txt", *rows)
+    for i in range(3):
+        save(home / "test" / "images" / f"test_{i}.JPEG", 0)
+    write(home / "wnids.txt", *reversed(WORDNET))
+    write(home / "words.txt", *(f"{name}\tsomething" for name in WORDNET))
+
+
+def gtsrb(root: Path) -> None:
+    home = root / "GTSRB"
+    for class_ in range(11):
+        folder = home / "Final_Training" / "Images" / f"{class_:05d}"
+        for i in range(2):
+            save(folder / f"00000_{i:05d}.ppm", class_)
+        write(
+            folder / f"GT-{class_:05d}.csv",
+            "Filename;Width;ClassId",
+            f"00000_00000.ppm;29;{class_}",
+        )
+    labels = list(reversed(range(11)))
+    head = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
+    rows = []
+    for i, label in enumerate(labels):
+        save(home / "Final_Test" / "Images" / f"{i:05d}.ppm", label)
+        rows.append(f"{i:05d}.ppm;53;54;6;5;48;49;{label}")
+    write(root / "GT-final_test.csv", head, *rows)
+    write(home / "Readme.txt", "German Traffic Sign Recognition Benchmark")
+
+
+def gtsrb_of_kaggle(root: Path) -> None:
+    head = "Width,Height,Roi.X1,Roi.Y1,Roi.X2,Roi.Y2,ClassId,Path"
+    rows: dict[str, list[str]] = {"Train": [], "Test": []}
+    for class_ in range(11):
+        for i in range(2):
+            name = f"Train/{class_}/{class_:05d}_{i}.png"
+            save(root / name, class_)
+            rows["Train"].append(f"27,26,5,5,22,20,{class_},{name}")
+        save(root / "Meta" / f"{class_}.png", class_)
+        save(root / "Test" / f"{class_:05d}.png", 10 - class_)
+        rows["Test"].append(f"53,54,6,5,48,49,{10 - class_},Test/{class_:05d}.png")
+    for split, lines in rows.items():
+        write(root / f"{split}.csv", head, *lines)
+    write(root / "Meta.csv", "Path,ClassId", *(f"Meta/{i}.png,{i}" for i in range(11)))
+
+
+def food101(root: Path) -> None:
+    home = root / "food-101"
+    class_folders(home / "images", *ANIMALS, ending="jpg")
+    for split, part in (("train", range(3)), ("test", range(3, 4))):
+        write(home / "meta" / f"{split}.txt", *(f"{name}/{i}" for name in ANIMALS for i in part))
+    write(home / "meta" / "classes.txt", *ANIMALS)
+
+
+PETS = ("Abyssinian", "american_bulldog", "Bengal")
+
+
+def pets(root: Path) -> None:
+    lists: dict[str, list[str]] = {"trainval": [], "test": []}
+    for class_, name in enumerate(PETS):
+        for i in range(1, 4):
+            save(root / "images" / f"{name}_{i}.jpg", class_)
+            split = "test" if i == 3 else "trainval"
+            lists[split].append(f"{name}_{i} {class_ + 1} 1 {class_ + 1}")
+            save(root / "annotations" / "trimaps" / f"{name}_{i}.png", 1)
+    for split, lines in lists.items():
+        write(root / "annotations" / f"{split}.txt", *lines)
+    write(root / "annotations" / "list.txt", "#Image CLASS-ID SPECIES BREED ID")
+
+
+def flowers(root: Path) -> None:
+    from scipy.io import savemat
+
+    labels = cycle(3, 12)
+    for i, label in enumerate(labels):
+        save(root / "flowers-102" / "jpg" / f"image_{i + 1:05d}.jpg", label)
+    numbers = np.array(labels, dtype=np.uint8)[None] + np.uint8(1)
+    savemat(root / "flowers-102" / "imagelabels.mat", {"labels": numbers})
+    ids = {"trnid": [[1, 2, 3]], "valid": [[4, 5, 6]], "tstid": [[7, 8, 9, 10, 11, 12]]}
+    arrays = {name: np.array(value, dtype=np.uint16) for name, value in ids.items()}
+    savemat(root / "flowers-102" / "setid.mat", arrays)
+
+
+def cub(root: Path) -> None:
+    home = root / "CUB_200_2011"
+    names = [f"{i + 1:03d}.{name}" for i, name in enumerate(ANIMALS)]
+    files = [
+        (class_, f"{name}/{name}_{i}.jpg") for class_, name in enumerate(names) for i in range(3)
+    ]
+    for class_, file in files:
+        save(home / "images" / file, class_)
+    write(home / "classes.txt", *(f"{i + 1} {name}" for i, name in enumerate(names)))
+    write(home / "images.txt", *(f"{i + 1} {file}" for i, (_, file) in enumerate(files)))
+    rows = (f"{i + 1} {class_ + 1}" for i, (class_, _) in enumerate(files))
+    write(home / "image_class_labels.txt", *rows)
+    write(home / "train_test_split.txt", *(f"{i + 1} {int(i % 3 > 0)}" for i in range(len(files))))
+    write(root / "attributes.txt", "1 has_bill_shape::curved")
+
+
+def aircraft(root: Path) -> None:
+    home = root / "fgvc-aircraft-2013b" / "data"
+    names = ("707-320", "Boeing 717", "DHC-1")
+    lists: dict[str, list[str]] = {"trainval": [], "test": []}
+    for i, class_ in enumerate(cycle(3, 12)):
+        save(home / "images" / f"{1000000 + i}.jpg", class_)
+        lists["test" if i > 8 else "trainval"].append(f"{1000000 + i} {names[class_]}")
+    for split, lines in lists.items():
+        write(home / f"images_variant_{split}.txt", *lines)
+        write(home / f"images_family_{split}.txt", *(line.split()[0] + " Boeing" for line in lines))
+
+
+def stl10(root: Path) -> None:
+    home = root / "stl10_binary"
+    home.mkdir()
+    for split, count in (("train", 20), ("test", 10)):
+        images = stack(cycle(10, count), side=96, colour=True)
+        planes = images.transpose(0, 3, 2, 1)  # column by column, one colour after the other
+        (home / f"{split}_X.bin").write_bytes(np.ascontiguousarray(planes).tobytes())
+        labels = np.array(cycle(10, count), dtype=np.uint8) + np.uint8(1)
+        (home / f"{split}_y.bin").write_bytes(labels.tobytes())
+    (home / "unlabeled_X.bin").write_bytes(bytes(3 * 96 * 96))
+    write(home / "class_names.txt", *STL10)
+    write(home / "fold_indices.txt", "0 1 2")
+
+
+def saved_to_disk(root: Path) -> None:
+    write(root / "dataset_dict.json", '{"splits": ["train", "test"]}')
+    for split in ("train", "test"):
+        write(root / split / "data-00000-of-00001.arrow", "")
+        write(root / split / "state.json", "{}")
+        write(root / split / "dataset_info.json", "{}")
+
+
+def packed(root: Path) -> None:
+    """One archive of the folder of class folders."""
+    with tempfile.TemporaryDirectory() as place:
+        class_folder_splits(Path(place), "flowers/train", "flowers/test")
+        with tarfile.open(root / "flowers.tgz", "w:gz") as archive:
+            archive.add(Path(place) / "flowers", "flowers")
+
+
+def packed_splits(root: Path) -> None:
+    """An archive for each split, with its class folders."""
+    with tempfile.TemporaryDirectory() as place:
+        class_folder_splits(Path(place), "train", "test")
+        for split in ("train", "test"):
+            shutil.make_archive(str(root / split), "zip", Path(place) / split)
+
+
+WORDNET = ("n01443537", "n01629819", "n01641577")
+STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
+
 FOLDERS = (
     Layout(
         name="class folders",
@@ -779,10 +1022,240 @@ FOLDERS = (
         ),
     ),
     Layout(
+        name="class folders with numbers",
+        files="`0/0.png` ..., `10/0.png` ..., `2/0.png` ...",
+        make=lambda root: class_folders(root, *map(str, range(12))),
+        outcome=Read(
+            class_names=[str(i) for i in range(12)], train=36, test=12, remark="in numeric order"
+        ),
+    ),
+    Layout(
         name="class folders, train and test",
         files="`train/ant/0.png` ..., `test/ant/0.png` ...",
         make=lambda root: class_folder_splits(root, "train", "test"),
         outcome=Read(class_names=ANIMALS, train=12, test=12),
+    ),
+    Layout(
+        name="class folders, training and testing",
+        files="`training/ant/0.png` ..., `testing/ant/0.png` ...",
+        make=lambda root: class_folder_splits(root, "training", "testing"),
+        outcome=Read(class_names=ANIMALS, train=12, test=12),
+    ),
+    Layout(
+        name="class folders, train, val and test",
+        files="`train/ant/0.png` ..., `val/ant/0.png` ..., `test/ant/0.png` ...",
+        make=lambda root: class_folder_splits(root, "train", "val", "test"),
+        outcome=Read(
+            class_names=ANIMALS,
+            train=12,
+            test=12,
+            skipped=("val: 12 images of a validation split",),
+            remark="the validation split is left out",
+        ),
+    ),
+    Layout(
+        name="class folders, test without labels",
+        files="`train/ant/0.png` ..., `test/0.png` ...",
+        make=lambda root: unlabelled_test(root, "train"),
+        outcome=Read(
+            class_names=ANIMALS,
+            train=9,
+            test=3,
+            skipped=("test: 6 images without",),
+            notices=("A fifth of the train images is held out",),
+            remark="a fifth of every class is the test split; a notice says so",
+        ),
+    ),
+    Layout(
+        name="class folders with val, test without labels",
+        files="`train/ant/0.png` ..., `val/ant/0.png` ..., `test/0.png` ...",
+        make=lambda root: unlabelled_test(root, "train", "val"),
+        outcome=Read(
+            class_names=ANIMALS,
+            train=12,
+            test=12,
+            skipped=("test: 6 images without",),
+            notices=("'val' is the test split",),
+            remark="the validation split is the test split; a notice says so",
+        ),
+    ),
+    Layout(
+        name="class folders, val and test only",
+        files="`val/ant/0.png` ..., `test/ant/0.png` ...",
+        make=lambda root: class_folder_splits(root, "val", "test"),
+        outcome=Refused(fault="no train split", way_out="Rename one of them to 'train'"),
+    ),
+    Layout(
+        name="doubled folders",
+        files="`seg_train/seg_train/ant/0.png` ..., `seg_test/seg_test/ant/0.png` ...",
+        make=doubled,
+        outcome=Read(
+            class_names=ANIMALS, train=12, test=12, skipped=("seg_pred: 6 images in a folder",)
+        ),
+    ),
+    Layout(
+        name="splits inside class folders",
+        files="`ant/train/0.png` ..., `ant/test/0.png` ...",
+        make=split_in_class,
+        outcome=Read(class_names=ANIMALS, train=12, test=6),
+    ),
+    Layout(
+        name="Hugging Face imagefolder",
+        files="`train/0.png` ..., `train/metadata.csv` with `file_name`, `label`, and `test/`",
+        make=hugging_face_folder,
+        outcome=Read(class_names=ANIMALS, train=6, test=6),
+    ),
+    Layout(
+        name="Hugging Face imagefolder, JSON lines",
+        files="`metadata.jsonl` with `file_name` and `label`, `train/0.png` ...",
+        make=hugging_face_lines,
+        outcome=Read(class_names=DIGITS[:3], train=12, test=3),
+    ),
+    Layout(
+        name="Kaggle competition",
+        files="`train/1.png` ..., `trainLabels.csv` with `id`, `label`, `test/1.png` ...",
+        make=kaggle_competition,
+        outcome=Read(
+            class_names=ANIMALS,
+            train=12,
+            test=3,
+            skipped=("test: 6 images without",),
+            notices=("A fifth of the train images is held out",),
+            remark="a fifth of every class is the test split; a notice says so",
+        ),
+    ),
+    Layout(
+        name="images with a table that may mean two splits",
+        files="`train/0.png` ..., `test/0.png` ..., `labels.csv` with `0.png`",
+        make=bare_labels,
+        outcome=Refused(
+            fault="which may be 'train/0.png' or 'test/0.png'",
+            way_out="Write the folder before the name, such as 'train/0.png'",
+        ),
+    ),
+    Layout(
+        name="images with a table of other columns",
+        files="`images/0.png` ..., `facts.csv` with `file`, `colour`, `weight`",
+        make=unknown_columns,
+        outcome=Refused(
+            fault="the columns 'file', 'colour', 'weight'",
+            way_out="Call that column 'label', and the column of the files 'file_name'",
+        ),
+    ),
+    Layout(
+        name="images without class folders",
+        files="`train/0.png` ..., `test/0.png` ...",
+        make=lambda root: [flat(root / split, cycle(3, 6)) for split in ("train", "test")],
+        outcome=Refused(
+            fault="nothing says which class an image is of",
+            way_out="Put the images of each class into a folder of its own",
+        ),
+    ),
+    Layout(
+        name="TinyImageNet",
+        files="`tiny-imagenet-200/train/n01443537/images/*.JPEG`, `val/val_annotations.txt`",
+        make=tiny_imagenet,
+        outcome=Read(
+            class_names=WORDNET,
+            train=12,
+            test=6,
+            skipped=(*("boxes.txt: not an image",) * 3, "test: 3 images, whose labels"),
+            remark="`val` is the test split",
+        ),
+    ),
+    Layout(
+        name="GTSRB",
+        files="`GTSRB/Final_Training/Images/00000/*.ppm`, `Final_Test/Images`, `GT-final_test.csv`",
+        make=gtsrb,
+        outcome=Read(
+            class_names=[f"{i:05d}" for i in range(11)],
+            train=22,
+            test=11,
+            skipped=("not an image",) * 11,
+        ),
+    ),
+    Layout(
+        name="GTSRB of Kaggle",
+        files="`Train/0/*.png` ..., `Test/*.png`, `Test.csv`",
+        make=gtsrb_of_kaggle,
+        outcome=Read(
+            class_names=[str(i) for i in range(11)],
+            train=22,
+            test=11,
+            skipped=("Meta: 11 images in a folder",),
+        ),
+    ),
+    Layout(
+        name="Food-101",
+        files="`food-101/images/ant/0.jpg` ..., `meta/train.txt`, `meta/test.txt`",
+        make=food101,
+        outcome=Read(class_names=ANIMALS, train=9, test=3),
+    ),
+    Layout(
+        name="Oxford-IIIT Pet",
+        files="`images/Abyssinian_1.jpg` ..., `annotations/trainval.txt`, `test.txt`",
+        make=pets,
+        outcome=Read(class_names=PETS, train=6, test=3),
+    ),
+    Layout(
+        name="Oxford Flowers 102",
+        files="`flowers-102/jpg/image_00001.jpg` ..., `imagelabels.mat`, `setid.mat`",
+        make=flowers,
+        needs=("scipy",),
+        outcome=Read(
+            class_names=("1", "2", "3"), train=3, test=6, skipped=("of a validation split",)
+        ),
+    ),
+    Layout(
+        name="CUB-200-2011",
+        files="`CUB_200_2011/images.txt`, `image_class_labels.txt`, `train_test_split.txt`",
+        make=cub,
+        outcome=Read(class_names=("001.ant", "002.bee", "003.cat"), train=6, test=3),
+    ),
+    Layout(
+        name="FGVC-Aircraft",
+        files="`fgvc-aircraft-2013b/data/images/*.jpg`, `images_variant_trainval.txt`",
+        make=aircraft,
+        outcome=Read(class_names=("707-320", "Boeing 717", "DHC-1"), train=9, test=3),
+    ),
+    Layout(
+        name="STL-10",
+        files="`stl10_binary/train_X.bin`, `train_y.bin`, `test_X.bin`, `test_y.bin`",
+        make=stl10,
+        outcome=Read(
+            class_names=STL10, train=20, test=10, skipped=("unlabeled_X.bin: its images",)
+        ),
+    ),
+    Layout(
+        name="an archive",
+        files="`flowers.tgz` with class folders, a layout of this table, or its splits",
+        make=packed,
+        given="flowers.tgz",
+        outcome=Read(
+            class_names=ANIMALS,
+            train=12,
+            test=12,
+            name="flowers",
+            remark="unpacked once into `.condensery/` beside it, or `--cache-dir`",
+        ),
+    ),
+    Layout(
+        name="a folder with an archive",
+        files="`flowers.tgz`",
+        make=packed,
+        outcome=Read(class_names=ANIMALS, train=12, test=12),
+    ),
+    Layout(
+        name="a folder with an archive for each split",
+        files="`train.zip`, `test.zip` with class folders",
+        make=packed_splits,
+        outcome=Read(class_names=ANIMALS, train=12, test=12),
+    ),
+    Layout(
+        name="`save_to_disk` of datasets",
+        files="`dataset_dict.json`, `train/data-00000-of-00001.arrow`, `train/state.json`",
+        make=saved_to_disk,
+        outcome=Refused(fault="save_to_disk", way_out="Write Parquet files instead"),
     ),
 )
 

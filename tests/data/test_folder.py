@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +11,7 @@ import pytest
 from PIL import Image
 
 from condensery.data import load_data
-from condensery.errors import DataError
+from condensery.errors import DataError, DataWarning
 
 RNG = np.random.default_rng(3)
 
@@ -190,7 +192,7 @@ def test_an_empty_folder_is_refused(tmp_path: Path):
 
 def test_images_without_class_folders_are_refused(tmp_path: Path):
     save(tmp_path / "0.png", noise(4, 4))
-    with pytest.raises(DataError, match=r"no class folders, only '0.png'"):
+    with pytest.raises(DataError, match=r"1 image without class folders, such as '0.png'"):
         load_data(tmp_path)
 
 
@@ -210,7 +212,7 @@ def test_one_class_only_is_refused(tmp_path: Path):
 def test_splits_must_have_the_same_classes(tmp_path: Path):
     written(tmp_path / "train", classes=("cat", "dog", "emu"))
     written(tmp_path / "test")
-    with pytest.raises(DataError, match=r"3 class folders and test has 2.*'emu'"):
+    with pytest.raises(DataError, match=r"train has 3 classes.*test has 2.*'emu' is in one"):
         load_data(tmp_path)
 
 
@@ -229,3 +231,237 @@ def test_a_second_folder_must_have_the_same_classes(tmp_path: Path):
     written(tmp_path / "two", classes=("cat", "fox"))
     with pytest.raises(DataError, match=r"cat, dog.*cat, fox.*'dog' is in one"):
         load_data(tmp_path / "one", test=tmp_path / "two")
+
+
+def listed(root: Path) -> list[str]:
+    return [str(entry) for entry in load_data(root).skipped]
+
+
+def test_classes_that_are_numbers_are_in_numeric_order(tmp_path: Path):
+    names = tuple(str(i) for i in range(12))
+    for name in names:
+        save(tmp_path / name / "0.png", np.full((4, 4), int(name), np.uint8))
+        save(tmp_path / name / "1.png", np.full((4, 4), int(name), np.uint8))
+    data = load_data(tmp_path)
+    assert data.train.class_names == names
+    assert data.train.images[:, 0, 0, 0].tolist() == data.train.labels.tolist()
+
+
+def test_images_below_class_folders_count_at_any_depth(tmp_path: Path):
+    for class_, name in enumerate(("cat", "dog")):
+        for place in ("", "web", "web/more/still"):
+            for i in range(2):
+                save(tmp_path / name / place / f"{i}.png", np.full((4, 4), class_, np.uint8))
+    data = load_data(tmp_path)
+    assert len(data.train) + len(data.test) == 12
+    assert data.train.class_names == ("cat", "dog")
+    assert data.train.images[:, 0, 0, 0].tolist() == data.train.labels.tolist()
+    assert data.skipped == ()
+
+
+@pytest.mark.parametrize(
+    ("ending", "kind"),
+    [
+        *((".jfif", "JPEG"), (".jpe", "JPEG"), (".JPEG", "JPEG"), (".jp2", "JPEG2000")),
+        *((".avif", "AVIF"), (".tga", "TGA"), (".qoi", "QOI"), (".pbm", "PPM"), (".dib", "DIB")),
+        *(("", "PNG"), ("", "JPEG"), (".txt", "PNG"), (".image", "WEBP"), (".png", "JPEG")),
+    ],
+)
+def test_every_ending_of_an_image_is_read_beside_others(tmp_path: Path, ending: str, kind: str):
+    Image.init()
+    if kind not in Image.SAVE:
+        pytest.skip(f"this Pillow cannot write {kind}")
+    written(tmp_path, each=2)
+    for name in ("cat", "dog"):
+        with (tmp_path / name / f"other{ending}").open("wb") as file:
+            Image.fromarray(noise(6, 6, 3)).save(file, kind)
+    data = load_data(tmp_path)
+    assert len(data.train) + len(data.test) == 6
+    assert data.skipped == ()
+
+
+def test_files_that_are_no_image_are_counted_each_with_the_reason(tmp_path: Path):
+    written(tmp_path)
+    (tmp_path / "cat" / "notes.txt").write_text("P5 is a fine camera, and BMW a car")
+    (tmp_path / "cat" / "sub").mkdir()
+    (tmp_path / "cat" / "sub" / "a.HEIC").write_bytes(b"\0\0\0\x18ftypheic")
+    (tmp_path / "dog" / "gone").symlink_to(tmp_path / "nowhere")
+    save(tmp_path / "beside.png", noise(6, 6, 3))
+    assert listed(tmp_path) == [
+        "beside.png: beside the class folders, so it has no class",
+        "cat/notes.txt: not an image that Pillow can read",
+        "cat/sub/a.HEIC: a HEIC picture, which Pillow does not read: convert it",
+        "dog/gone: a link to a file that does not exist",
+    ]
+
+
+def test_what_systems_leave_in_folders_is_left_out_without_a_word(tmp_path: Path):
+    images = written(tmp_path)
+    for name in ("Thumbs.db", "desktop.ini", ".DS_Store", "._0.png"):
+        (tmp_path / "cat" / name).write_bytes(b"\0\5\x16\7")
+    for name in ("__MACOSX/cat", ".git", "cat/@eaDir", "cat/__MACOSX"):
+        save(tmp_path / name / "0.png", noise(6, 6, 3))
+    data = load_data(tmp_path)
+    assert data.skipped == ()
+    assert data.train.fingerprint == load_data((images, [0, 0, 0, 1, 1, 1])).train.fingerprint
+
+
+def test_a_hidden_image_is_named(tmp_path: Path):
+    written(tmp_path)
+    save(tmp_path / "cat" / ".best.png", noise(6, 6, 3))
+    assert listed(tmp_path) == ["cat/.best.png: a hidden image: its name begins with a dot"]
+
+
+def test_a_class_may_be_called_like_background(tmp_path: Path):
+    written(tmp_path, classes=("__background__", "cat"))
+    assert load_data(tmp_path).train.class_names == ("__background__", "cat")
+
+
+def test_links_are_followed_and_loops_are_not(tmp_path: Path):
+    written(tmp_path / "store")
+    root = tmp_path / "set"
+    root.mkdir()
+    for name in ("cat", "dog"):
+        (root / name).symlink_to(tmp_path / "store" / name)
+    (tmp_path / "store" / "cat" / "loop").symlink_to(tmp_path / "store" / "cat")
+    data = load_data(root)
+    assert len(data.train) + len(data.test) == 6
+    assert [str(entry) for entry in data.skipped] == ["cat/loop: a link to a folder above it"]
+
+
+@pytest.mark.parametrize("place", ["masks/{}.png", "{}_mask.png", "segmentation/{}_mask.png"])
+def test_masks_of_images_are_no_images_of_the_class(tmp_path: Path, place: str):
+    images = written(tmp_path)
+    for name in ("cat", "dog"):
+        for i in range(3):
+            save(tmp_path / name / place.format(i), noise(6, 6, 3))
+    data = load_data(tmp_path)
+    assert len(data.skipped) == 6
+    assert all("mask" in entry.reason for entry in data.skipped)
+    assert data.train.fingerprint == load_data((images, [0, 0, 0, 1, 1, 1])).train.fingerprint
+
+
+def test_folders_that_only_sound_like_masks_are_read(tmp_path: Path):
+    for name in ("with", "without"):
+        for i in range(2):
+            save(tmp_path / name / "masks" / f"{name}{i}.png", noise(6, 6, 3))
+    assert load_data(tmp_path).skipped == ()
+
+
+def test_a_folder_of_masks_beside_the_classes_is_no_class(tmp_path: Path):
+    written(tmp_path)
+    for i in range(3):
+        save(tmp_path / "masks" / f"{i}.png", noise(6, 6, 3))
+    data = load_data(tmp_path)
+    assert data.train.class_names == ("cat", "dog")
+    assert [str(entry) for entry in data.skipped] == [
+        "masks: a folder with 3 masks of other images, by their names"
+    ]
+
+
+@pytest.mark.parametrize("names", [("train", "test"), ("training", "testing"), ("train", "val")])
+def test_splits_without_class_folders_are_no_classes(tmp_path: Path, names: tuple[str, str]):
+    for name in names:
+        save(tmp_path / name / "0.png", noise(4, 4))
+    with pytest.raises(DataError, match=rf"'{names[0]}' holds 1 image without.*which class"):
+        load_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    "names", [("images", "data"), ("part1", "part2"), ("images_01", "images_02")]
+)
+def test_folders_called_like_containers_or_parts_are_no_classes(tmp_path: Path, names):
+    written(tmp_path, classes=names)
+    with pytest.raises(DataError, match=f"{names[0]}.*not like classes"):
+        load_data(tmp_path)
+
+
+def test_several_pairs_of_splits_are_refused(tmp_path: Path):
+    for name in ("cats_train", "cats_test", "dogs_train", "dogs_test"):
+        written(tmp_path / name)
+    with pytest.raises(DataError, match="several folders are called like train splits"):
+        load_data(tmp_path)
+
+
+def test_two_train_folders_are_refused(tmp_path: Path):
+    for name in ("train", "training", "test"):
+        written(tmp_path / name)
+    with pytest.raises(DataError, match="both 'train' and 'training'"):
+        load_data(tmp_path)
+
+
+def test_a_train_folder_of_folders_beside_other_folders_is_refused(tmp_path: Path):
+    written(tmp_path / "train")
+    written(tmp_path, classes=("car", "plane"))
+    with pytest.raises(DataError, match="'train' may be the train split or a class"):
+        load_data(tmp_path)
+
+
+def test_a_single_folder_with_folders_in_it_is_not_guessed(tmp_path: Path):
+    written(tmp_path / "set" / "cats", classes=("day", "night"))
+    with pytest.raises(DataError, match=r"one folder only, 'cats'.*'day' and 'night'.*give"):
+        load_data(tmp_path / "set")
+
+
+@pytest.mark.parametrize("above", ["images", "set", "set/images", "data"])
+def test_a_folder_that_says_nothing_about_classes_is_gone_through(tmp_path: Path, above: str):
+    written(tmp_path / "set" / above)
+    assert load_data(tmp_path / "set").train.class_names == ("cat", "dog")
+
+
+def test_folders_inside_all_class_folders_give_a_notice(tmp_path: Path):
+    for name in ("part_a", "part_b"):
+        written(tmp_path / name)
+    with pytest.warns(DataWarning, match="outer folders, such as 'part_a'.*'cat' and 'dog'"):
+        data = load_data(tmp_path)
+    assert data.train.class_names == ("part_a", "part_b")
+
+
+def test_one_name_in_two_unicode_forms_is_one_class(tmp_path: Path):
+    train = written(tmp_path / "train", classes=("a", "Caf\u00e9"))
+    test = written(tmp_path / "test", classes=("Cafe\u0301", "a"))
+    data = load_data(tmp_path)
+    assert data.train.class_names == ("Caf\u00e9", "a")
+    ours = data.train.images[data.train.labels == 0]
+    theirs = data.test.images[data.test.labels == 0]
+    assert (ours.permute(0, 2, 3, 1).numpy() == train[3:]).all()
+    assert (theirs.permute(0, 2, 3, 1).numpy() == test[:3]).all()
+
+
+def test_names_that_are_not_utf8_are_read_and_printable(tmp_path: Path):
+    root = os.fsencode(tmp_path / "set")
+    for name in (b"gr\xfcn", b"rot"):
+        os.makedirs(os.path.join(root, name))
+        for i in range(2):
+            with open(os.path.join(root, name, b"bl\xe4tt%d.png" % i), "wb") as file:
+                Image.fromarray(noise(4, 4)).save(file, "PNG")
+        with open(os.path.join(root, name, b"n\xf6.txt"), "wb") as file:
+            file.write(b"no image")
+    for _ in range(2):
+        with pytest.warns(DataWarning, match=r"1 class name is not UTF-8.*'gr\\\\xfcn'"):
+            data = load_data(tmp_path / "set", image_memory=0)
+        assert data.train.class_names == ("gr\\xfcn", "rot")
+        assert [entry.name for entry in data.skipped] == ["gr\\xfcn/n\\xf6.txt", "rot/n\\xf6.txt"]
+        json.dumps([data.name, *data.train.class_names, *map(str, data.skipped)]).encode()
+        str(data.notices).encode()
+
+
+def test_a_parquet_file_beside_class_folders_does_not_hide_them(tmp_path: Path):
+    written(tmp_path)
+    (tmp_path / "metadata.parquet").write_bytes(b"PAR1")
+    data = load_data(tmp_path)
+    assert data.train.class_names == ("cat", "dog")
+    assert [str(entry) for entry in data.skipped] == [
+        "metadata.parquet: a table beside class folders"
+    ]
+    (tmp_path / "train-00000-of-00001.parquet").write_bytes(b"PAR1")
+    with pytest.raises(DataError, match=r"Parquet files.*and folders of images"):
+        load_data(tmp_path)
+
+
+def test_a_folder_of_unreadable_pictures_names_them(tmp_path: Path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "0.heic").write_bytes(b"\0\0\0\x18ftypheic")
+    with pytest.raises(DataError, match=r"no image that can be read: 2 file.*HEIC"):
+        load_data(tmp_path)

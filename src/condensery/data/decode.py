@@ -28,13 +28,13 @@ from condensery.data.fit import fit
 from condensery.data.modes import eight_bit, is_grey, upright, upright_size
 from condensery.data.skipped import Skipped
 from condensery.data.store import Kept, Shelf
+from condensery.data.walk import formats
 from condensery.errors import DataError
 
 __all__ = ["Blocks", "Decoded", "Encoded", "blocks_of", "decode"]
 
 _BLOCK = 1024
 _RUN = 64
-_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
 _THREADS = min(8, os.cpu_count() or 1)
 _T = TypeVar("_T")
 _R = TypeVar("_R")
@@ -193,7 +193,7 @@ def _open(encoded: Encoded) -> Image.Image:
         raise ValueError("there are no bytes")
     content = encoded.content
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    return Image.open(file, formats=_FORMATS)
+    return Image.open(file, formats=formats())
 
 
 # Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,

@@ -1,43 +1,35 @@
-"""Folders with one subfolder a class.
+"""Folders of images: by class, in splits, or with a table of labels beside them.
 
-Either ``root/class/*.png``, or ``root/train/class/*.png`` with one of ``root/test``,
-``root/val``, ``root/valid``, ``root/validation`` beside it (the first of these that exists; the
-others are left alone). Classes are sorted by name, like images within a class. Files that do
-not end like an image, and names that begin with a dot or two underscores, are left alone.
+Either ``root/class/*.png``, or ``root/train/class/*.png`` with ``root/test/class/*.png``; a
+validation split takes the place of a test split that is not there or has no labels. Images
+without class folders need a table (``label_table``). What cannot be decided for certain is refused.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
-from condensery.data.decode import Encoded, blocks_of, decode
-from condensery.data.source import Part, Source
+from condensery.data.class_folders import class_folders, loose_images
+from condensery.data.classes import natural_order
+from condensery.data.hints import hint
+from condensery.data.label_table import HOW_TO_LABEL, read_labels, tables_in
+from condensery.data.listing import Decoding, Listing, Split, load, together
+from condensery.data.skipped import Skipped
+from condensery.data.source import Source
+from condensery.data.split_folders import beginning, is_flat, splits_of, within_split
+from condensery.data.split_names import Kind
 from condensery.data.store import Store
-from condensery.errors import DataError, nearest
+from condensery.data.walk import files, folders, has_images, images_below, name_of, readable
+from condensery.errors import DataError
 
-__all__ = ["holds_images", "read"]
-
-_ENDINGS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm")
-_TEST = ("test", "val", "valid", "validation")
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Listing:
-    """The images of one split, and their classes."""
-
-    class_names: tuple[str, ...]
-    paths: list[Path]
-    labels: list[int]
+__all__ = ["holds_images", "listing", "read"]
 
 
 def holds_images(root: Path) -> bool:
-    """Whether a folder, or its ``train``, has a subfolder with an image in it."""
-    folders = {folder.name.lower(): folder for folder in _folders(root)}
-    inside = _folders(folders["train"]) if "train" in folders else folders.values()
-    return any(_is_image(path) for folder in inside for path in folder.iterdir())
+    """Whether a folder has a subfolder with an image in it, at any depth."""
+    return any(has_images(folder) for folder in folders(root))
 
 
 def read(
@@ -45,114 +37,250 @@ def read(
     *,
     size: int | None,
     skip_corrupt: bool,
-    classes: tuple[str, ...] | None = None,
+    classes: Sequence[str] | None = None,
     store: Store | None = None,
 ) -> Source:
-    """Read an image folder.
-
-    All images of both splits are decoded together: they are grey only if all are.
+    """Read a folder of images.
 
     Args:
         root: The folder.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
-        classes: Class folders to read, in the order of their labels; ``None`` is all, by name.
+        classes: Classes to read, in the order of their labels; ``None`` is all, by name.
         store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
-        DataError: If there are no class folders, one of ``classes`` is missing, splits have
-            different ones, a class has no image, an image cannot be read, or sizes differ.
+        DataError: If it is not certain which image is of which class, a class has no image, splits
+            have different classes, an image cannot be read, or sizes differ.
     """
-    title = str(root)
-    folders = {folder.name.lower(): folder for folder in _folders(root)}
-    splits = "train" in folders and bool(_folders(folders["train"]))
-    train = _list(folders["train"] if splits else root, classes)
-    test = None
-    if splits:
-        found = next((folders[name] for name in _TEST if name in folders), None)
-        test = _list(found, classes) if found else None
-    if test is not None and test.class_names != train.class_names:
-        odd = sorted(set(test.class_names) ^ set(train.class_names))
-        raise DataError(
-            f"{title}: train has {len(train.class_names)} class folders and test has "
-            f"{len(test.class_names)}; only one of them has {odd[0]!r}. Both must have the same."
+    how = Decoding(size=size, skip_corrupt=skip_corrupt, store=store)
+    return load(listing(root, classes=classes), how)
+
+
+def listing(root: Path, *, classes: Sequence[str] | None = None) -> Listing:
+    """List the images of a folder and their classes, without decoding them.
+
+    Args:
+        root: The folder.
+        classes: Classes to list, in the order of their labels; ``None`` is all, by name.
+
+    Raises:
+        DataError: If it is not certain which image is of which class.
+    """
+    if not has_images(root):
+        raise _without_images(root)
+    base, skipped = beginning(root)
+    splits = splits_of(base)
+    listed = _divided(root, base, splits, classes) if splits else _whole(root, base, classes)
+    return replace(listed, skipped=(*skipped, *listed.skipped))
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """A split as it was read, or the reason why it has no labels."""
+
+    split: Split | None
+    reason: str = ""
+    test: Split | None = None
+    skipped: tuple[Skipped, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def _whole(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
+    """A folder without splits: of class folders, or of images that a table labels."""
+    if not is_flat(base):
+        _refuse_one_class(base)
+        found = class_folders(base, root=root, chosen=classes)
+        return Listing(
+            root=root,
+            train=found.whole,
+            test=found.test,
+            skipped=found.skipped,
+            notices=found.notices,
         )
-    listings = [train] if test is None else [train, test]
-    paths = [path for listing in listings for path in listing.paths]
-    encoded = [Encoded(name=path.relative_to(root).as_posix(), content=path) for path in paths]
-    how = f"{size} {skip_corrupt}"
-    decoded = decode(
-        blocks_of(encoded),
-        size=size,
-        skip_corrupt=skip_corrupt,
-        title=title,
-        shelf=None if store is None else store.shelf(paths, root=root, how=how),
-    )
-    labels = torch.tensor([label for listing in listings for label in listing.labels])
-    images, labels = decoded.images, labels[decoded.kept]
-    cut = int((decoded.kept < len(train.paths)).sum())
-    return Source(
-        title=title,
-        train=Part(images=images[:cut], labels=labels[:cut]),
-        test=None if test is None else Part(images=images[cut:], labels=labels[cut:]),
-        class_names=train.class_names,
-        skipped=decoded.skipped,
-        shelf=decoded.shelf,
-    )
-
-
-def _folders(root: Path) -> list[Path]:
-    return sorted(path for path in root.iterdir() if path.is_dir() and _is_named(path))
-
-
-def _images(folder: Path) -> list[Path]:
-    return sorted(path for path in folder.iterdir() if _is_image(path))
-
-
-def _is_image(path: Path) -> bool:
-    return path.suffix.lower() in _ENDINGS and _is_named(path)
-
-
-def _is_named(path: Path) -> bool:
-    return not path.name.startswith((".", "__"))
-
-
-def _list(root: Path, chosen: tuple[str, ...] | None) -> _Listing:
-    classes = _folders(root)
-    if classes and chosen is not None:
-        classes = _chosen(root, classes, chosen)
-    if not classes:
-        inside = sorted(path.name for path in root.iterdir())
-        held = f"holds no class folders, only {inside[0]!r}" if inside else "is empty"
-        more = f" and {len(inside) - 1} more" if len(inside) > 1 else ""
+    read = _flat(base, root, kind=None, others=())
+    if read.split is None:
         raise DataError(
-            f"{root}: this folder {held}{more}. Give a folder with one subfolder of images a "
-            "class, the four IDX files of MNIST, or Parquet files."
+            f"{readable(str(root))}: {_unlabelled(base, root)}, so nothing says which class an "
+            f"image is of. {_then(read.reason)}{HOW_TO_LABEL}."
         )
-    of_class = [_images(folder) for folder in classes]
-    for folder, images in zip(classes, of_class, strict=True):
-        if not images:
-            raise DataError(
-                f"{folder}: this class folder holds no image ({', '.join(_ENDINGS)}). "
-                "Every class needs one: add images, or remove the folder."
-            )
-    return _Listing(
-        class_names=tuple(folder.name for folder in classes),
-        paths=[path for images in of_class for path in images],
-        labels=[label for label, images in enumerate(of_class) for _ in images],
+    whole = Listing(root=root, train=read.split, test=read.test, skipped=read.skipped)
+    return whole.chosen(classes)
+
+
+def _divided(
+    root: Path, base: Path, splits: Mapping[Kind, list[Path]], classes: Sequence[str] | None
+) -> Listing:
+    """A folder with a train split, and perhaps others."""
+    notices: list[str] = []
+    title = readable(str(root))
+    if "train" not in splits:
+        splits = _without_train(base, splits, notices)
+    places: dict[Kind, Path] = {kind: within_split(paths[0]) for kind, paths in splits.items()}
+    train = _read_split(places, "train", root, classes)
+    if train.split is None:
+        flat = [places["train"], *(p for k, p in places.items() if k != "train" and is_flat(p))]
+        held = ", and ".join(_unlabelled(place, root) for place in flat)
+        raise DataError(
+            f"{title}: {held}, so nothing says which class an image is of. "
+            f"{_then(train.reason)}{HOW_TO_LABEL}."
+        )
+    skipped = [*train.skipped, *_beside(base, splits, root)]
+    notices += train.notices
+    test: Split | None = None
+    unlabelled: list[str] = []
+    for kind in ("test", "val"):
+        if kind not in places:
+            continue
+        if test is not None:
+            reason = "of a validation split, which is not used beside a test split"
+            skipped.append(_left_out(splits[kind][0], root, reason))
+            continue
+        read = _read_split(places, kind, root, classes)
+        if read.split is None:
+            skipped.append(_left_out(splits[kind][0], root, "without class folders or labels"))
+            unlabelled.append(f"{_unlabelled(places[kind], root)}. {_then(read.reason)}")
+        else:
+            test = read.split if classes else together(train.split, read.split)
+            skipped += read.skipped
+            notices += read.notices
+    if unlabelled:
+        instead = (
+            f"{name_of(splits['val'][0], root)!r} is the test split."
+            if test is not None
+            else "A fifth of the train images is held out for testing, unless other images are "
+            "given with --test (test=)."
+        )
+        held = "".join(unlabelled)
+        notices.append(f"{title}: {held}These images have no labels and are left out. {instead}")
+    return Listing(
+        root=root,
+        train=train.split,
+        test=test,
+        skipped=tuple(skipped),
+        notices=tuple(notices),
     )
 
 
-def _chosen(root: Path, folders: list[Path], chosen: tuple[str, ...]) -> list[Path]:
-    named = {folder.name: folder for folder in folders}
-    if len(set(chosen)) < len(chosen) or len(chosen) < 2:
+def _read_split(
+    places: Mapping[Kind, Path], kind: Kind, root: Path, classes: Sequence[str] | None
+) -> _Read:
+    folder = places[kind]
+    if is_flat(folder):
+        others = [
+            image
+            for other, place in places.items()
+            if other != kind
+            for image in images_below(place, root=root).images
+        ]
+        read = _flat(folder, root, kind=kind, others=others)
+        if read.split is None or classes is None:
+            return read
+        chosen = Listing(root=root, train=read.split).chosen(classes)
+        return replace(read, split=chosen.train)
+    found = class_folders(folder, root=root, chosen=classes, divided=True)
+    return _Read(found.whole, skipped=found.skipped, notices=found.notices)
+
+
+def _flat(folder: Path, root: Path, *, kind: Kind | None, others: Sequence[Path]) -> _Read:
+    """Images without class folders, if a table gives their labels."""
+    found = images_below(folder, root=root)
+    labels, reason = read_labels(found.images, folder=folder, root=root, others=others, kind=kind)
+    if labels is None:
+        return _Read(None, " ".join(filter(None, (reason, hint(root)))))
+    tables = {name_of(path, root) for path in tables_in(folder)}
+    skipped = [entry for entry in found.skipped if entry.name not in tables]
+    skipped += labels.skipped
+    order = labels.order or natural_order(sorted(set(labels.of.values())))
+    rows = [(path, labels.of[path]) for path in found.images if path in labels.of]
+    where = f"{readable(str(folder))} ({name_of(labels.path, root)})"
+    if kind is not None or labels.split is None:
+        return _Read(Split.of_names(where, rows, order), skipped=tuple(skipped))
+    held: Kind = "test" if "test" in labels.split.values() else "val"
+    train, test = (
+        Split.of_names(where, [row for row in rows if labels.split.get(row[0]) == part], order)
+        for part in ("train", held)
+    )
+    if rest := len(rows) - len(train.images) - len(test.images):
+        reason = f"{rest} images that the table puts into another split, which is not used"
+        skipped.append(Skipped(name_of(labels.path, root), reason))
+    return _Read(train, test=test, skipped=tuple(skipped))
+
+
+def _without_train(
+    base: Path, splits: Mapping[Kind, list[Path]], notices: list[str]
+) -> Mapping[Kind, list[Path]]:
+    where = readable(str(base))
+    found = [path for paths in splits.values() for path in paths]
+    if len(found) > 1:
+        one, two = (readable(path.name) for path in found[:2])
         raise DataError(
-            f"classes = {', '.join(chosen) or 'none'}: name two classes or more, each once."
+            f"{where}: holds {one!r} and {two!r}, but no train split. Rename one of them to "
+            f"'train', or give one as the data and the other for testing: {where}/{two} --test "
+            f"{where}/{one} (test=)."
         )
-    for name in chosen:
-        if name not in named:
-            raise DataError(
-                f"{root}: has no class folder {name!r}, which was asked for.{nearest(name, named)} "
-                f"It has {len(named)}, such as {', '.join(list(named)[:3])}."
-            )
-    return [named[name] for name in chosen]
+    notices.append(
+        f"{where}: {readable(found[0].name)!r} is the only split, so the train images are taken "
+        "from it, and a fifth of them is held out for testing. Give the train split to use it."
+    )
+    return {"train": found}
+
+
+def _beside(base: Path, splits: Mapping[Kind, list[Path]], root: Path) -> list[Skipped]:
+    """What lies beside the splits: other folders with images, and images."""
+    used = {path for paths in splits.values() for path in paths[:1]}
+    skipped = [
+        _left_out(path, root, "in a folder that is not used as a split")
+        for path in folders(base)
+        if path not in used and has_images(path)
+    ]
+    return [
+        *loose_images(base, root=root, reason="beside the splits, so in none of them"),
+        *skipped,
+    ]
+
+
+def _left_out(folder: Path, root: Path, reason: str) -> Skipped:
+    count = len(images_below(folder, root=root).images)
+    return Skipped(name_of(folder, root), f"{count} image{'s' if count != 1 else ''} {reason}")
+
+
+def _unlabelled(folder: Path, root: Path) -> str:
+    images = images_below(folder, root=root).images
+    where = "" if folder == root else f"{name_of(folder, root)!r} "
+    count = f"{len(images)} images" if len(images) != 1 else "1 image"
+    return f"{where}holds {count} without class folders, such as {name_of(images[0], root)!r}"
+
+
+def _then(reason: str) -> str:
+    return f"{reason} " if reason else ""
+
+
+def _refuse_one_class(base: Path) -> None:
+    """Refuse a single folder with folders in it, which may be the classes."""
+    inside = [path for path in folders(base) if has_images(path)]
+    if len(inside) != 1 or has_images(inside[0], deep=False):
+        return
+    classes = [readable(path.name) for path in folders(inside[0]) if has_images(path)]
+    if len(classes) > 1:
+        raise DataError(
+            f"{readable(str(base))}: holds one folder only, {readable(inside[0].name)!r}, and in "
+            f"it {len(classes)} folders of images, such as {classes[0]!r} and {classes[1]!r}. If "
+            f"these are the classes, give {readable(str(inside[0]))} instead."
+        )
+
+
+def _without_images(root: Path) -> DataError:
+    title = readable(str(root))
+    inside = [path.name for path in (*folders(root), *files(root))]
+    if not inside:
+        return DataError(
+            f"{title}: this folder is empty. Give a folder with one subfolder of images a class, "
+            "the four IDX files of MNIST, or Parquet files."
+        )
+    skipped = images_below(root, root=root).skipped
+    held = f"{len(skipped)} file(s), such as {skipped[0]}" if skipped else "empty folders only"
+    return DataError(
+        f"{title}: holds no image that can be read: {held}. Give a folder with one subfolder of "
+        "images a class, the four IDX files of MNIST, or Parquet files."
+    )

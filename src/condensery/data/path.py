@@ -6,16 +6,24 @@ Knows nothing about what is in the files.
 from __future__ import annotations
 
 import glob
+import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
-from condensery.data import folder, idx, layouts, npz, parquet
+from condensery.data import archives, class_folders, folder, idx, layouts, npz, parquet
 from condensery.data.known import KNOWN
+from condensery.data.listing import Decoding
+from condensery.data.skipped import Skipped
 from condensery.data.source import Source
+from condensery.data.split_names import is_container, kind_of
 from condensery.data.store import Store
+from condensery.data.walk import folders, has_images, name_of, readable
 from condensery.errors import DataError, nearest
 
 __all__ = ["read", "read_list"]
+
+_DEPTH = 3  # archives inside archives
 
 
 def read(
@@ -26,20 +34,22 @@ def read(
     classes: tuple[str, ...] | None = None,
     store: Store | None = None,
 ) -> Source:
-    """Read a folder, a file, or the files that a pattern with ``*`` matches.
+    """Read a folder, a file, an archive, or the files that a pattern with ``*`` matches.
 
     Args:
         text: The path; ``~`` is the home folder.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
-        classes: Class folders to read of a folder of images, in this order; ``None`` is all. Of
-            other sources all classes are read.
-        store: What to do with large sets; ``None`` holds all in memory.
+        classes: Classes to read of image files, in this order; ``None`` is all. Of other sources
+            all classes are read.
+        store: What to do with large sets, and where archives are unpacked; ``None`` holds all in
+            memory.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
     """
     path = Path(text).expanduser()
+    how = Decoding(size=size, skip_corrupt=skip_corrupt, store=store)
     if not path.exists():
         if idx.names_one(path):
             return idx.read_one(path)
@@ -48,22 +58,88 @@ def read(
             raise _missing(path)
         return read_list(matches, title=text, size=size, skip_corrupt=skip_corrupt, store=store)
     if path.is_dir():
-        if (found := layouts.read(path)) is not None:
-            return found
-        if not (files := _parquet_in(path)):
-            return folder.read(
-                path, size=size, skip_corrupt=skip_corrupt, classes=classes, store=store
-            )
-        return parquet.read(files, title=text, size=size, skip_corrupt=skip_corrupt, store=store)
+        return _read_folder(path, text, how, classes, depth=0)
     if path.suffix == ".parquet":
         return parquet.read([path], title=text, size=size, skip_corrupt=skip_corrupt, store=store)
     if path.suffix == ".npz":
         return npz.read(path)
+    if archives.is_archive(path):
+        return _read_archives([path], path.with_name(archives.stem_of(path)), how, classes, depth=0)
     raise DataError(
-        f"{text}: a file that ends in {path.suffix or 'nothing'!r} is not read. Give a .npz or "
-        ".parquet file, or a folder of images, of IDX or Parquet files, or of CIFAR or SVHN as "
-        "they are downloaded."
+        f"{readable(text)}: a file that ends in {path.suffix or 'nothing'!r} is not read. Give a "
+        ".npz or .parquet file, an archive (.zip, .tar, .tar.gz), or a folder of images, of IDX or "
+        "Parquet files, or of CIFAR or SVHN as they are downloaded."
     )
+
+
+def _read_folder(
+    path: Path, text: str, how: Decoding, classes: Sequence[str] | None, *, depth: int
+) -> Source:
+    if (found := layouts.read(path, how=how, classes=classes)) is not None:
+        return found
+    tables = _parquet_in(path)
+    if tables and not _are_beside_images(path, tables):
+        return parquet.read(
+            tables, title=text, size=how.size, skip_corrupt=how.skip_corrupt, store=how.store
+        )
+    if not has_images(path) and (packed := archives.archives_in(path)):
+        return _read_archives(packed, path, how, classes, depth=depth)
+    source = folder.read(
+        path, size=how.size, skip_corrupt=how.skip_corrupt, classes=classes, store=how.store
+    )
+    left = tuple(Skipped(name_of(table, path), "a table beside class folders") for table in tables)
+    return replace(source, skipped=(*source.skipped, *left))
+
+
+def _read_archives(
+    packed: Sequence[Path],
+    title: Path,
+    how: Decoding,
+    classes: Sequence[str] | None,
+    *,
+    depth: int,
+) -> Source:
+    """Unpack the archives of one data set, and read the folder that comes out."""
+    names = [archives.stem_of(path) for path in packed]
+    belong = all(
+        kind_of(name) or is_container(name) or class_folders.is_companion(name) for name in names
+    )
+    if len(packed) > 1 and not belong:
+        raise DataError(
+            f"{readable(str(title))}: holds {len(packed)} archives, such as {names[0]!r} and "
+            f"{names[1]!r}. Give one of them, or unpack those that belong together into one folder."
+        )
+    if depth >= _DEPTH:
+        raise DataError(
+            f"{readable(str(packed[0]))}: is an archive inside archives inside archives. Unpack it "
+            "yourself, and give the folder that comes out."
+        )
+    cache = None if how.store is None else how.store.folder
+    home = archives.unpacked(packed, cache=cache)
+    source = _read_folder(home, str(home), how, classes, depth=depth + 1)
+    return replace(source, title=readable(str(title)))
+
+
+def _are_beside_images(path: Path, tables: Sequence[Path]) -> bool:
+    """Whether Parquet files only accompany class folders.
+
+    Raises:
+        DataError: If both look like the data set.
+    """
+    holding = {table.parent for table in tables}
+    images = [inside for inside in folders(path) if inside not in holding and has_images(inside)]
+    nested = any(has_images(sub) for inside in images for sub in folders(inside))
+    if len(images) < 2 and not nested:
+        return False
+    data = [table for table in tables if kind_of(table.stem) or re.search(r"\d", table.stem)]
+    if data:
+        raise DataError(
+            f"{readable(str(path))}: holds Parquet files, such as {name_of(data[0], path)!r}, and "
+            f"folders of images, such as {name_of(images[0], path)!r}. Give the Parquet files by a "
+            f"pattern, such as '{readable(str(data[0].parent))}/*.parquet', or put the images into "
+            "a folder of their own and give that."
+        )
+    return True
 
 
 def read_list(

@@ -63,7 +63,8 @@ class Store:
             with contextlib.suppress(OSError):  # a missing file fails where it is read
                 facts = path.stat()
                 name = path.relative_to(root).as_posix()
-                content.update(f"{name}\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+                content.update(os.fsencode(name))  # its bytes, which need not be UTF-8
+                content.update(f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
         folder = self.folder or root / _FOLDER
         return Shelf(memory=self.memory, path=folder / f"{content.hexdigest()}.pixels")
 

@@ -10,15 +10,13 @@ Source: http://ufldl.stanford.edu/housenumbers/
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 
 from condensery.data.labels import as_labels
+from condensery.data.mat import mat_arrays
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
@@ -43,7 +41,7 @@ def read(folder: Path) -> Source:
 
 
 def _part(path: Path) -> Part:
-    content = _arrays(path)
+    content = mat_arrays(path)
     images, labels = content.get("X"), content.get("y")
     if images is None or labels is None or images.ndim != 4 or images.dtype != np.uint8:
         held = ", ".join(
@@ -59,37 +57,3 @@ def _part(path: Path) -> Part:
     pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(3, 2, 0, 1)))
     digits = digits.astype(np.int64) % 10
     return Part(images=pixels, labels=as_labels(digits, images=len(pixels), title=str(path)))
-
-
-def _arrays(path: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of numbers of a MATLAB file, by name."""
-    loadmat = _scipy_io(path).loadmat
-    try:
-        content = loadmat(path)
-    except MemoryError:
-        raise
-    except NotImplementedError as error:  # how SciPy refuses version 7.3
-        raise DataError(
-            f"{path}: is a MATLAB file of version 7.3 (HDF5), which is not read. Save it again "
-            "with save(..., '-v7')."
-        ) from error
-    except Exception as error:  # a damaged file makes the reader stumble on anything
-        raise DataError(
-            f"{path}: cannot be read as a MATLAB file ({error}). It is truncated, damaged or "
-            "another format; fetch it again."
-        ) from error
-    return {
-        name: array
-        for name, array in content.items()
-        if isinstance(array, np.ndarray) and array.dtype.kind in "iuf"
-    }
-
-
-def _scipy_io(path: Path) -> Any:  # noqa: ANN401 - an optional dependency has no types here
-    try:
-        return import_module("scipy.io")
-    except ImportError as error:
-        raise DataError(
-            f"{path}: reading MATLAB files needs SciPy, which is not installed. "
-            "Install it with: pip install 'condensery[mat]'"
-        ) from error

@@ -1,0 +1,211 @@
+"""Archives (``.zip``, ``.tar``, also compressed) are unpacked once into the cache folder.
+
+An archive is unpacked whole or not at all, and found again by its name, size and time. Nothing is
+written outside its own folder: absolute paths, ``..``, links and devices are refused.
+
+Knows nothing about what is in the files.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import lzma
+import os
+import re
+import shutil
+import stat
+import tarfile
+import zipfile
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from condensery.data.walk import readable
+from condensery.errors import DataError
+
+__all__ = ["archives_in", "is_archive", "stem_of", "unpacked"]
+
+_ENDINGS = (*(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),)
+_UNREAD = (".7z", ".rar", ".tar.zst", ".tar.lz4")
+_FOLDER = ".condensery"
+_DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
+_JUNK = ("__MACOSX", ".DS_Store")
+
+
+def is_archive(path: Path) -> bool:
+    """Whether a file is called like an archive that is unpacked here."""
+    return path.name.lower().endswith(_ENDINGS) and path.is_file()
+
+
+def archives_in(folder: Path) -> list[Path]:
+    """Archives that lie directly in a folder, by name.
+
+    Raises:
+        DataError: If there are none but those of a format that is not unpacked here.
+    """
+    entries = sorted(folder.iterdir())
+    found = [path for path in entries if is_archive(path) and not path.name.startswith(".")]
+    other = [path for path in entries if path.name.lower().endswith(_UNREAD)]
+    if other and not found:
+        raise DataError(
+            f"{readable(str(folder))}: holds the archive {readable(other[0].name)!r}, whose format "
+            "is not unpacked here. Unpack it, and give the folder that comes out."
+        )
+    return found
+
+
+def stem_of(path: Path) -> str:
+    """The name of an archive without its ending."""
+    ending = next(
+        e for e in sorted(_ENDINGS, key=len, reverse=True) if path.name.lower().endswith(e)
+    )
+    return path.name[: -len(ending)]
+
+
+def unpacked(archives: Sequence[Path], *, cache: Path | None) -> Path:
+    """Unpack archives into one folder, or find them unpacked.
+
+    Args:
+        archives: One, or several of one data set; each of several gets a folder of its own name.
+        cache: The folder to unpack into; ``None`` is ``.condensery`` beside the archives.
+
+    Returns:
+        The folder. Where an archive holds a single folder, what is in that folder.
+
+    Raises:
+        DataError: If an archive is damaged, encrypted or not safe to unpack, or does not fit.
+    """
+    first = archives[0]
+    place = cache or first.parent / _FOLDER
+    home = place / f"{stem_of(first)}-{_identity(archives)}"
+    if home.is_dir():
+        return home
+    partial = place / f".{home.name}.{os.getpid()}"
+    try:
+        partial.mkdir(parents=True, exist_ok=True)
+        for path in archives:
+            into = partial / stem_of(path) if len(archives) > 1 else partial
+            _unpack(path, into)
+        try:
+            partial.rename(home)
+        except OSError:
+            if not home.is_dir():  # else another process has just unpacked the same
+                raise
+    except OSError as error:
+        raise DataError(
+            f"{readable(str(first))}: cannot be unpacked into {readable(str(place))}: "
+            f"{error.strerror or error}. Give another folder with --cache-dir (cache_dir=), or "
+            "unpack the archive yourself and give the folder that comes out."
+        ) from error
+    finally:
+        shutil.rmtree(partial, ignore_errors=True)
+        with contextlib.suppress(OSError):  # it holds something else
+            place.rmdir()
+    return home
+
+
+def _identity(archives: Sequence[Path]) -> str:
+    content = hashlib.blake2b(digest_size=6)
+    for path in archives:
+        facts = path.stat()
+        content.update(os.fsencode(path.name))
+        content.update(f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return content.hexdigest()
+
+
+def _unpack(path: Path, into: Path) -> None:
+    into.mkdir(exist_ok=True)
+    try:
+        if zipfile.is_zipfile(path):
+            _unpack_zip(path, into)
+        else:
+            _unpack_tar(path, into)
+    except _DAMAGE as error:
+        if isinstance(error, OSError) and error.errno is not None:
+            raise  # of the disk, not of the archive
+        raise DataError(
+            f"{readable(str(path))}: cannot be unpacked ({_first_line(error)}). It is truncated or "
+            "damaged, or another kind of file: fetch it again."
+        ) from error
+    _without_wrapping(into)
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).split("\n", 1)[0].rstrip(":") or type(error).__name__
+
+
+def _without_wrapping(folder: Path) -> None:
+    """Take what is in the only folder of an archive up by one."""
+    inside = list(folder.iterdir())
+    if len(inside) == 1 and inside[0].is_dir():
+        aside = folder.with_name(f"{folder.name}.inside")
+        inside[0].rename(aside)
+        folder.rmdir()
+        aside.rename(folder)
+
+
+def _unpack_zip(path: Path, into: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        entries = [entry for entry in archive.infolist() if not _is_junk(entry.filename)]
+        for entry in entries:
+            mode = entry.external_attr >> 16
+            _check_name(path, entry.filename)
+            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
+                raise _unsafe(path, entry.filename, "is a link or a device")
+            if entry.flag_bits & 1:
+                raise DataError(
+                    f"{readable(str(path))}: is encrypted. Unpack it yourself, and give the folder "
+                    "that comes out."
+                )
+        needed = sum(entry.file_size for entry in entries)
+        free = shutil.disk_usage(into).free
+        if needed > free:
+            raise OSError(
+                errno.ENOSPC, f"it needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} are free"
+            )
+        try:
+            for entry in entries:
+                archive.extract(entry, into)
+        except (NotImplementedError, RuntimeError) as error:  # a method of compression, a password
+            raise zipfile.BadZipFile(str(error)) from error
+
+
+def _unpack_tar(path: Path, into: Path) -> None:
+    if not hasattr(tarfile, "data_filter"):
+        raise DataError(
+            f"{readable(str(path))}: this version of Python cannot unpack archives safely. Update "
+            "it within its series, or unpack the archive yourself and give the folder."
+        )
+    with tarfile.open(path) as archive:
+        for member in _members(archive, path):
+            archive.extract(member, into, filter="data")
+
+
+def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
+    for member in archive:
+        if _is_junk(member.name):
+            continue
+        _check_name(path, member.name)
+        if not (member.isfile() or member.isdir()):
+            raise _unsafe(path, member.name, "is a link or a device")
+        yield member
+
+
+def _check_name(path: Path, name: str) -> None:
+    parts = re.split(r"[/\\]", name)
+    if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name):
+        raise _unsafe(path, name, "leads out of the archive")
+
+
+def _unsafe(path: Path, name: str, what: str) -> DataError:
+    return DataError(
+        f"{readable(str(path))}: its entry {readable(name)!r} {what}, so it is not unpacked here. "
+        "If you trust it, unpack it yourself and give the folder that comes out."
+    )
+
+
+def _is_junk(name: str) -> bool:
+    parts = name.split("/")
+    return any(part in _JUNK or part.startswith("._") for part in parts)

@@ -1,0 +1,50 @@
+"""Which names of files and folders say that they are a train, a validation or a test split.
+
+Knows nothing about what is in them.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+__all__ = ["Kind", "is_container", "kind_of", "rest_of", "words_of"]
+
+Kind = Literal["train", "val", "test"]
+
+_WORDS: dict[Kind, tuple[str, ...]] = {
+    "train": ("train", "training", "trainset", "trn"),
+    "val": ("val", "valid", "validation", "validate", "valset", "dev"),
+    "test": ("test", "testing", "testset", "tst"),
+}
+_KINDS: dict[str, Kind] = {word: kind for kind, words in _WORDS.items() for word in words}
+_CONTAINERS = frozenset(
+    {
+        *("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpegimages"),
+        *("data", "dataset", "datasets", "set", "jpg", "jpeg", "png", "raw", "all", "classes"),
+        *("objectcategories", "categories", "cls", "loc"),
+    }
+)
+
+
+def words_of(name: str) -> tuple[str, ...]:
+    """The words of a name in lower case: ``("train", "labels")`` of ``trainLabels``."""
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name)
+    return tuple(word for word in re.split(r"[^a-z]+", apart.lower()) if word)
+
+
+def kind_of(name: str) -> Kind | None:
+    """The split that a name says: ``"train"`` of ``seg_train``; ``None`` if none, or several."""
+    kinds: set[Kind] = {_KINDS[word] for word in words_of(name) if word in _KINDS}
+    return kinds.pop() if len(kinds) == 1 else None
+
+
+def rest_of(name: str) -> tuple[str, ...]:
+    """The words of a name that do not say a split: ``("seg",)`` of ``seg_train``."""
+    return tuple(word for word in words_of(name) if word not in _KINDS)
+
+
+def is_container(name: str) -> bool:
+    """Whether a name says that a folder holds images, and nothing about their class."""
+    words = words_of(name)
+    return bool(words) and all(word in _CONTAINERS or word in _KINDS for word in words)
