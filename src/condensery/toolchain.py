@@ -254,7 +254,9 @@ def _compile_in(folder: Path, compiler: str) -> str | None:
         dir=folder, prefix="probe-", ignore_cleanup_errors=True
     ) as inside:
         source, library = Path(inside, "probe.cpp"), Path(inside, "probe.so")
-        source.write_text('#include <Python.h>\nextern "C" int probe() { return 0; }\n')
+        source.write_text(
+            '#include <Python.h>\nextern "C" int probe() { return 0; }\n', encoding="utf-8"
+        )
         command = [
             *(compiler, "-shared", "-fPIC", "-I", sysconfig.get_path("include")),
             *(["-undefined", "dynamic_lookup"] if sys.platform == "darwin" else []),
