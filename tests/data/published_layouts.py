@@ -687,6 +687,14 @@ def medmnist(root: Path) -> None:
     np.savez(root / "tissuemnist.npz", **arrays)
 
 
+def chestmnist(root: Path) -> None:
+    """The part of MedMNIST whose images may have several classes: labels ``[image, 14]``."""
+    labels = (np.arange(15 * 14).reshape(15, 14) % 5 == 0).astype(np.uint8)
+    images = stack(cycle(3, 15))
+    arrays = {f"{split}_images": images for split in ("train", "val", "test")}
+    np.savez(root / "chestmnist.npz", **arrays, train_labels=labels, test_labels=labels)
+
+
 def keras(root: Path) -> None:
     """``mnist.npz`` of Keras."""
     arrays = {"x_train": stack(cycle(10, 20)), "y_train": np.array(cycle(10, 20), np.uint8)}
@@ -709,6 +717,17 @@ NUMPY = (
         given="tissuemnist.npz",
         outcome=Read(
             class_names=DIGITS[:9], train=18, test=9, remark="the validation split is left alone"
+        ),
+    ),
+    Layout(
+        name="MedMNIST, several classes an image",
+        files="`chestmnist.npz`: `train_labels` of shape `[image, 14]`",
+        make=chestmnist,
+        given="chestmnist.npz",
+        outcome=Refused(
+            fault="rows have several classes or none, which is not supported",
+            way_out="Keep the images of one class, and turn their rows into indices with "
+            "labels.argmax(1)",
         ),
     ),
     Layout(

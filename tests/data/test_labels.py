@@ -125,3 +125,35 @@ def test_labels_from_zero_give_no_notice():
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert load_data((IMAGES, FROM_ONE - 1)).notices == ()
+
+
+@pytest.mark.parametrize(
+    ("row", "message"),
+    [
+        ([0, 1, 0], r"labels\.argmax\(1\)\.$"),
+        ([1, 1, 0], "12 rows have several classes or none, which is not supported"),
+        ([0, 0, 0], "12 rows have several classes or none"),
+        ([0.2, 0.5, 0.3], r"Turn one-hot rows into indices"),
+    ],
+)
+def test_rows_of_labels_are_told_from_several_classes_an_image(row: list, message: str):
+    with pytest.raises(DataError, match=rf"labels have shape \(12, 3\), .*{message}"):
+        load_data((IMAGES, np.array([row] * 12)))
+
+
+def test_a_torch_data_set_that_counts_from_one_keeps_its_names():
+    items = [(image, int(label)) for image, label in zip(IMAGES, FROM_ONE, strict=True)]
+
+    class Dataset:
+        classes = ("N/A", "a", "b", "c")
+
+        def __len__(self) -> int:
+            return len(items)
+
+        def __getitem__(self, index: int) -> tuple:
+            return items[index]
+
+    with pytest.warns(DataWarning, match="'N/A', which is the name of label 0, is left out"):
+        data = load_data(Dataset())
+    for image, label in zip(data.train.images, data.train.labels, strict=True):
+        assert data.train.class_names[int(label)] == "abc"[int(image[0, 0, 0]) % 3]

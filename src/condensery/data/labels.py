@@ -50,7 +50,7 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
     if array.ndim != 1:
         raise DataError(
             f"{title}: labels have shape {array.shape}, but one class index an image is needed, "
-            f"[{images}]. Turn one-hot rows into indices with labels.argmax(1)."
+            f"[{images}]. {_from_rows(array)}"
         )
     if len(array) != images:
         raise DataError(
@@ -74,6 +74,19 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
     if len(array) and array.max() >= max(_MOST_CLASSES, len(array) + 1):
         raise _ids(array, title=title)
     return torch.from_numpy(array.astype(np.int64))
+
+
+def _from_rows(array: np.ndarray) -> str:
+    """How rows of numbers become one label each, if they can."""
+    if array.ndim == 2 and array.dtype.kind in "iufb":
+        filled = np.count_nonzero(array, axis=1)
+        if (filled != 1).any() and np.isin(array, (0, 1)).all():
+            return (
+                f"{int((filled != 1).sum())} rows have several classes or none, which is not "
+                "supported. Keep the images of one class, and turn their rows into indices with "
+                "labels.argmax(1)."
+            )
+    return "Turn one-hot rows into indices with labels.argmax(1)."
 
 
 def _ids(array: np.ndarray, *, title: str) -> DataError:
