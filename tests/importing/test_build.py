@@ -347,6 +347,14 @@ def test_a_folder_of_images_is_ranked_by_name(tmp_path, mine, drawn):
     assert len(grids.decode()) == 24
 
 
+def test_files_of_a_folder_that_are_no_images_are_told(tmp_path, mine, drawn):
+    images, labels = drawn(mine, ipc=2)
+    path = folder_of(tmp_path / "set", images, labels, ["0", "1", "2"])
+    (path / "1" / "000.txt").write_text("notes", encoding="utf-8")
+    with pytest.warns(DataWarning, match=r"left out 1/000\.txt"):
+        check_pixels(import_set(path, format="folder", data=mine), images, ipc=2)
+
+
 def test_a_folder_with_splits_is_no_condensed_set(tmp_path, mine, drawn):
     images, labels = drawn(mine, ipc=1)
     for split in ("train", "test"):
@@ -421,7 +429,10 @@ WEIGHTS = {"features.0.weight": torch.zeros(2, 3), "features.0.bias": torch.zero
         ({"model": Y}, "dc", "the keys 'model'.*load it yourself"),
         ({"data": []}, "dc", "'data' lists experiments"),
         ({"data": [[Y]]}, "dc", "'data' lists experiments"),
-        ([Y, "labels"], "idc", "a list of 2, .*a pair of arrays"),
+        ([Y, "labels"], "idc", "a list of 2, an array of shape .2. and a str, but .* a pair of"),
+        ([X, ["cat", "dog"]], "idc", "a list of 2, an array of shape .* and a list of str"),
+        ([Y, X], "idc", r"in the order \[labels, images\].*save \[images, labels\]"),
+        ([X, Y, torch.tensor(0.1)], "idc", "a list of 3 that begins with images and labels"),
         ([1, 2, 3], "idc", "a list of 3"),
         ("text", "mtt", "holds a str"),
     ],

@@ -21,7 +21,7 @@ from condensery.cli.import_set import classes_line
 from condensery.cli.main import main
 from condensery.data import Data, ImageData
 from condensery.data.known import KNOWN
-from condensery.errors import DataError
+from condensery.errors import ConfigError, DataError
 from condensery.importing import import_set
 
 SIDE = 2
@@ -154,12 +154,20 @@ def test_fashion_mnist_in_folders_takes_a_file_in_the_order_of_its_labels(tmp_pa
     assert wrong_in(read(path, "dc", data), data) == []
 
 
-@pytest.mark.parametrize("classes", [["hen", "crane"], ["hen", "crane", "owl", "tit"]])
+def test_two_ways_of_counting_a_data_set_are_not_taken_for_one(tmp_path):
+    numbers = [str(label) for label in range(10)]
+    data = data_of(sorted(WOOF), sorted(WOOF), name="imagewoof", shown=numbers)
+    path = write(tmp_path, "mtt", list(WOOF), sorted(WOOF), channels=3)
+    with pytest.raises(DataError, match=r"Numbers do not say for certain.*--classes"):
+        read(path, "mtt", data)
+
+
+@pytest.mark.parametrize("classes", [["hen", "crane"], ["hen", "crane", "owl", "tit"], "a,b"])
 def test_as_many_names_are_given_as_there_are_classes(tmp_path, classes):
     names = ["crane", "hen", "owl"]
     data = data_of(names, names, name="birds")
     path = write(tmp_path, "dc", names, names, channels=3)
-    with pytest.raises(DataError):
+    with pytest.raises(ConfigError, match=r"has 3, crane, hen, owl.*--classes|is one text"):
         read(path, "dc", data, classes=classes)
 
 

@@ -66,6 +66,8 @@ def test_another_shape_is_refused_with_both(cifar10, shape):
         ((5, 4, 6), "grey images and cifar10 colour ones"),
         ((5, 72), r"save the images as \[image, 3, 4, 6\]"),
         ((10, 2, 3, 4, 6), "one axis too many"),
+        ((3, 4, 6), "one image without an axis for images"),
+        ((4, 6, 3), "one image without an axis for images"),
         ((0, 3, 4, 6), "holds no image"),
         ((5, 3, 6, 4), "images of the size of the file"),
     ],

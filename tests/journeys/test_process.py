@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
 import subprocess
 import sys
-import tempfile
 import time
 from pathlib import Path
 
@@ -147,22 +145,3 @@ def test_the_package_can_be_run_as_a_module(module: str):
 def test_usage_names_the_module_that_was_run():
     done = run(["condense", "--help"], stdout=subprocess.PIPE)
     assert done.stdout.startswith(b"usage: python -m condensery condense ")
-
-
-@pytest.mark.parametrize("command", ["evaluate", "report"])
-def test_a_folder_that_cannot_be_written_is_found_before_any_work(
-    condensery, monkeypatch: pytest.MonkeyPatch, finished: Path, command: str
-):
-    def refuse(**given: object) -> None:  # whoever runs the tests may write everywhere
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
-
-    monkeypatch.setattr(tempfile, "TemporaryDirectory", refuse)
-    words = {
-        "evaluate": ("evaluate", finished / "condensed.safetensors", "--data", "digits"),
-        "report": ("report", finished),
-    }
-    said = condensery(*words[command])
-    assert said.code == 2
-    assert "(Read-only file system)" in said.err
-    assert "--out FILE" in said.err
-    assert "network" not in said.err

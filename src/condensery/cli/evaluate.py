@@ -9,10 +9,9 @@ from pathlib import Path
 
 from condensery.cli.condense import add_data
 from condensery.cli.evaluation import EvaluationPlan, add_lengths, chosen_sizes, evaluation_for
-from condensery.cli.files import check_new_file, why_not_writable
+from condensery.cli.files import check_new_file
 from condensery.cli.parser import at_least, fraction
 from condensery.cli.run_folder import RunFolder
-from condensery.errors import ConfigError
 
 __all__ = ["add_arguments", "run"]
 
@@ -52,13 +51,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Train, print the table, and write the summary into the file."""
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=True)
-    folder: Path = arguments.file.parent
-    if not arguments.no_save and folder.is_dir() and (reason := why_not_writable(folder)):
-        raise ConfigError(
-            f"{arguments.file}: what is measured is written into this file, but nothing can be "
-            f"written in its folder ({reason}). Give --no-save, with --out FILE to keep the "
-            "measurements elsewhere, or copy the file to a folder that you may write to."
-        )
 
     from condensery.artifact import CondensedSet
     from condensery.cli import work

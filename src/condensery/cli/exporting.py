@@ -34,8 +34,7 @@ _RESERVED = frozenset(
     [
         *("con", "prn", "aux", "nul"),  # names of devices on Windows, with any ending
         *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
-        *("train", "training", "test", "testing", "val", "valid", "validation"),  # splits
-        *("export", "metadata", "labels"),  # what stands beside the folders
+        "export",  # export.json stands beside the folders
     ]
 )
 

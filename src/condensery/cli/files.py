@@ -23,7 +23,6 @@ __all__ = [
     "existing_ancestor",
     "holds_files",
     "locked",
-    "why_not_writable",
 ]
 
 LOCK = ".lock"
@@ -65,21 +64,14 @@ def check_writable(folder: Path, *, given: Path) -> None:
     Raises:
         ConfigError: With the system's reason.
     """
-    reason = why_not_writable(folder)
-    if reason is not None:
-        raise ConfigError(
-            f"--out {given}: nothing can be written in {str(folder)!r} ({reason}). Give a path in "
-            "a folder that you may write to."
-        )
-
-
-def why_not_writable(folder: Path) -> str | None:
-    """The system's reason why nothing can be made in a folder; ``None`` where it can."""
     try:
         with tempfile.TemporaryDirectory(prefix=_PROBE, dir=folder):
-            return None
+            pass
     except OSError as error:
-        return error.strerror or str(error)
+        raise ConfigError(
+            f"--out {given}: nothing can be written in {str(folder)!r} ({error.strerror}). Give a "
+            "path in a folder that you may write to."
+        ) from error
 
 
 def existing_ancestor(path: Path) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.files import check_new_file, why_not_writable
+from condensery.cli.files import check_new_file
 from condensery.errors import ConfigError
 
 __all__ = ["add_arguments", "run"]
@@ -38,8 +38,6 @@ def run(arguments: argparse.Namespace) -> int:
     """Read everything, then write the page, whole or not at all."""
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)
-    elif len(arguments.runs) == 1:
-        _check_own_folder(arguments.runs[0])
     from condensery.cli.gathering import is_comparison
 
     if len(arguments.runs) == 1 and not is_comparison(arguments.runs[0]):
@@ -49,16 +47,6 @@ def run(arguments: argparse.Namespace) -> int:
             )
         return _one(arguments.runs[0], arguments.out, overwrite=arguments.overwrite)
     return _several(arguments.runs, arguments.against, arguments.out)
-
-
-def _check_own_folder(path: Path) -> None:
-    """Refuse a folder in which the page of a run cannot be written."""
-    folder = path if path.is_dir() else path.parent
-    if folder.is_dir() and (reason := why_not_writable(folder)):
-        raise ConfigError(
-            f"{path}: its page is written beside it, but nothing can be written there ({reason}). "
-            "Give --out FILE in a folder that you may write to."
-        )
 
 
 def _one(path: Path, out: Path | None, *, overwrite: bool) -> int:

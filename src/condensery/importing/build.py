@@ -23,7 +23,7 @@ from condensery.data.classes import ClassList, match
 from condensery.data.known import known_by_name
 from condensery.data.labels import default_names
 from condensery.errors import ConfigError, DataWarning, nearest
-from condensery.importing.choices import check_choices, decoder_for, layout_of
+from condensery.importing.choices import check_choices, check_names, decoder_for, layout_of
 from condensery.importing.formats import Found, Where
 from condensery.importing.rows import Labels, fitting_images, labels_of, ranked
 from condensery.importing.spaces import space_of, strayed
@@ -118,6 +118,8 @@ def import_set(
         raise ConfigError(
             f"dtype = {dtype!r} is unknown; known are {', '.join(DTYPES)}.{nearest(dtype, DTYPES)}"
         )
+    if classes is not None:
+        check_names(classes, data)
     found = layout.read(
         Where(
             format=format,
@@ -238,13 +240,17 @@ def _matched(
     known = known_by_name(
         data.name, classes=data.train.classes, channels=data.train.channels, names=ours
     )
+    numbering = None if known is None else known.numbering()
+    own_order = known is not None and numbering is None
     theirs = ClassList(
         title=title,
         names=default_names(len(ours)) if names is None else names,
         numbering=None if known is None else known.numbering(format),
+        own_order=own_order,
     )
-    numbering = None if known is None else known.numbering()
-    order = match(ClassList(title=data.name, names=ours, numbering=numbering), theirs)
+    order = match(
+        ClassList(title=data.name, names=ours, numbering=numbering, own_order=own_order), theirs
+    )
     if names is None:
         by = "number"
         if theirs.numbering is not None and known is not None:

@@ -6,14 +6,14 @@ Knows nothing about files.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
-from condensery.data import ImageData
+from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.importing.formats import FORMATS, Format
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
 
-__all__ = ["check_choices", "decoder_for", "layout_of"]
+__all__ = ["check_choices", "check_names", "decoder_for", "layout_of"]
 
 
 def layout_of(name: str) -> Format:
@@ -45,6 +45,27 @@ def check_choices(choices: Mapping[str, object], name: str, layout: Format) -> N
     step_size = choices["step_size"]
     if isinstance(step_size, (int, float)) and not math.isfinite(step_size):
         raise ConfigError(f"step_size = {step_size}, but a learned step size is a finite number.")
+
+
+def check_names(classes: Sequence[str], data: Data) -> None:
+    """Refuse names of the file's labels that cannot be those of the data's classes.
+
+    Raises:
+        ConfigError: If they are one text, or not as many as the data has classes.
+    """
+    if isinstance(classes, str):
+        raise ConfigError(
+            f"classes = {classes!r} is one text, but names are given as a list, such as "
+            f"classes={list(data.train.class_names[:2])!r} with one name per label."
+        )
+    if len(classes) != data.train.classes:
+        ours = ", ".join(data.train.class_names[:12])
+        more = ", ..." if data.train.classes > 12 else ""
+        raise ConfigError(
+            f"classes names {len(classes)} classes, {', '.join(classes[:12])}, but {data.name} has "
+            f"{data.train.classes}, {ours}{more}. Name every label of the file once, in the order "
+            "of its numbers, with --classes NAME,NAME,... (classes=[...])."
+        )
 
 
 def decoder_for(

@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 
 from condensery.data import folder, parquet
+from condensery.data.class_folders import class_folders
+from condensery.data.listing import Decoding, Listing, load
 from condensery.errors import ConfigError, DataError
 from condensery.importing.recognise import other, pair_of
 from condensery.importing.safely import as_tensor, hash_of_folder, open_numpy, open_torch
@@ -312,12 +314,17 @@ def _folder(where: Where) -> Found:
             f"{where.file}: holds a train and a test split, but a condensed set has one. Give the "
             f"folder of the classes themselves, such as {where.file / 'train'}."
         )
+    notices = source.notices
+    skipped = list(source.skipped)
+    if skipped:
+        more = f", and {len(skipped) - 1} more" if len(skipped) > 1 else ""
+        notices += (f"{where.file}: left out {skipped[0]}{more}.",)
     return Found(
         images=source.train.images,
         labels=source.train.labels,
         facts={"sha256": hash_of_folder(where.file)},
         class_names=source.class_names,
-        notices=source.notices,
+        notices=notices,
     )
 
 
@@ -365,13 +372,12 @@ def _exported(path: Path, export: Mapping[str, object]) -> Found:
             )
         else:
             folders = export.get("folders")
-            source = folder.read(
-                root,
-                size=None,
-                skip_corrupt=False,
-                classes=tuple(cast(list[str], folders)) if isinstance(folders, list) else None,
-            )
-            if not isinstance(folders, list):  # written before exports said which is which
+            if isinstance(folders, list):  # which are labels, whatever they are called
+                chosen = cast(list[str], folders)
+                inside = class_folders(root, root=root, chosen=chosen, divided=True)
+                source = load(Listing(root=root, train=inside.whole), Decoding())
+            else:  # written before exports said which folder is which label
+                source = folder.read(root, size=None, skip_corrupt=False)
                 names = source.class_names or names
         images, labels = source.train.images, source.train.labels
     return Found(

@@ -131,10 +131,34 @@ def _sequence(path: Path, parts: Sequence[object], kind: str) -> tuple[str, str]
                 "Load it yourself and save the pair that you need as [images, labels] with "
                 "torch.save."
             )
-    return f"a {kind} of {len(parts)}", (
+    if len(parts) > 2 and _is_pair(path, parts[:2]):
+        return f"a {kind} of {len(parts)} that begins with images and labels", (
+            "Load it yourself, save the first two parts as [images, labels] with torch.save, and "
+            "give --format idc --factor 1 (format='idc', factor=1)."
+        )
+    if len(parts) == 2 and _is_pair(path, [parts[1], parts[0]]):
+        return "a pair in the order [labels, images]", (
+            "Load it yourself, save [images, labels] with torch.save, and give --format idc "
+            "--factor 1 (format='idc', factor=1)."
+        )
+    shown = f", {' and '.join(_part(path, part) for part in parts)}" if len(parts) == 2 else ""
+    return f"a {kind} of {len(parts)}{shown}", (
         "If it holds a set of images, load it yourself and save [images, labels] as plain tensors "
         "with torch.save; then give --format idc --factor 1 (format='idc', factor=1)."
     )
+
+
+def _part(path: Path, value: object) -> str:
+    """One part of a sequence in words."""
+    try:
+        tensor = as_tensor(value, path=path, what="a part")
+    except DataError:
+        tensor = None
+    if tensor is not None:
+        return f"an array of shape {list(tensor.shape)}"
+    if isinstance(value, (list, tuple)) and value:
+        return f"a {type(value).__name__} of {type(cast(Sequence[object], value)[0]).__name__}"
+    return f"a {type(value).__name__}"
 
 
 def _is_pair(path: Path, value: object) -> bool:

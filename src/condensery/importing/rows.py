@@ -100,6 +100,11 @@ def _other_shape(images: Tensor, data: ImageData) -> str:
             "class. Load it yourself, bring the images to [image, channel, height, width] and "
             "give one label for every image."
         )
+    if tuple(images.shape) in ((channels, *side), (*side, channels)):
+        return (
+            "It is one image without an axis for images. Load it yourself and save it as "
+            f"[image, {channels}, {side[0]}, {side[1]}], with images of every class."
+        )
     own = images.shape[1:]
     if images.ndim == 3:
         own = (1, *own)
@@ -192,7 +197,7 @@ def labels_of(
         raise DataError(
             f"{title}: learned labels are no probabilities: rows sum to {float(sums.min()):.3g}.."
             f"{float(sums.max()):.3g}, the least entry is {float(soft.min()):.3g}. If they are "
-            "logits, load the file yourself and save their softmax, softmax(labels, 1); or save "
+            "logits, load the file yourself and save torch.softmax(labels, 1); or save "
             "labels.argmax(1) for plain classes."
         )
     soft = soft.contiguous()

@@ -275,8 +275,8 @@ def _inside(path: Path) -> str:
     files = [entry.name for entry in entries if entry.suffix in (".pt", ".pth", ".npz", ".npy")]
     images = [name for name in files if "label" not in name and "lr_" not in name]
     if images:
-        shown = ", ".join(images[:3]) + (", ..." if len(images) > 3 else "")
-        return f": it holds {shown}."
+        more = f" and {len(images) - 3} more" if len(images) > 3 else ""
+        return f": it holds {', '.join(images[:3])}{more}."
     if any(entry.is_dir() for entry in entries):
         return (
             ". If it has one subfolder of pictures per class, give --format folder "
