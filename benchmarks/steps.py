@@ -18,7 +18,7 @@ from torch import Tensor
 
 from condensery.augment import Identity
 from condensery.data import ImageData
-from condensery.loop import networks_of, run_together, start
+from condensery.loop import initial_state, networks_of, run_together
 from condensery.methods import recipe_for
 from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parameterizations import Pixels
@@ -26,7 +26,7 @@ from condensery.progress import State
 from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.samplers import RandomPerClass
-from condensery.schedules import Redraw, World
+from condensery.schedules import Redraw, RunContext
 from condensery.sizes import OneSize
 
 __all__ = [
@@ -103,7 +103,7 @@ class Run(Timed):
         self, *recipes: Recipe, data: ImageData, starts: Sequence[State] | None = None
     ) -> None:
         if starts is None:
-            starts = [start(recipe, data, seed=seed) for seed, recipe in enumerate(recipes)]
+            starts = [initial_state(recipe, data, seed=seed) for seed, recipe in enumerate(recipes)]
         self._steps = run_together(recipes, data, seed=0, states=starts)
         self.step()
 
@@ -117,15 +117,15 @@ class Update(Timed):
 
     def __init__(self, recipe: Recipe, data: ImageData) -> None:
         build = networks_of(recipe, data)
-        world = World(
+        world = RunContext(
             data=data,
             network=lambda *path: build(seed=0, path=path),
-            synthetic=lambda: start(recipe, data, seed=0).stored,
+            synthetic=lambda: initial_state(recipe, data, seed=0).stored,
             seed=0,
             precision=recipe.precision,
             compiled=recipe.compiled,
         )
-        self._moments = recipe.schedule.moments(0, world)
+        self._moments = recipe.schedule.contexts(0, world)
         self.step()
 
     def step(self) -> object:

@@ -63,7 +63,7 @@ from torch import nn
 
 from condensery.augment import PerExample
 from condensery.data import ImageData
-from condensery.experts import Buffer, Schooling
+from condensery.experts import Buffer, ExpertTraining
 from condensery.networks import build
 from condensery.networks.convnet import ConvNet
 from condensery.parallel import as_completed
@@ -203,7 +203,7 @@ def experts(setting: Setting, name: str, *, steps: int = 4) -> Callable[[], floa
 
     Where experts have a thread each, as many are trained as there are threads.
     """
-    schooling = Schooling(network=setting.network, steps=steps, **VARIANTS[name])
+    schooling = ExpertTraining(network=setting.network, steps=steps, **VARIANTS[name])
     buffer, epochs = Buffer(schooling, setting.data, None), count(1)
     together = range(buffer.at_once() or 1)
 

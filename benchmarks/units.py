@@ -19,7 +19,7 @@ import torch
 import condensery
 from condensery.api import resolve
 from condensery.data import ImageData
-from condensery.loop import run_together, start
+from condensery.loop import initial_state, run_together
 from condensery.recipe import Recipe
 
 UPDATES, WARM = 7, 3  # the first ones compile
@@ -41,7 +41,7 @@ def recipe(data: ImageData, method: str, ipc: int) -> Recipe:
 
 def seconds(data: ImageData, recipes: Sequence[Recipe]) -> float:
     """Median CPU seconds of an image update of all of them in lockstep."""
-    states = [start(each, data, seed=0) for each in recipes]
+    states = [initial_state(each, data, seed=0) for each in recipes]
     steps, took = run_together(recipes, data, seed=0, states=states), list[float]()
     for _ in range(WARM + UPDATES):
         begin = time.process_time()

@@ -10,7 +10,8 @@ import torch
 import condensery
 from condensery.api import Condensation, resolve, settled
 from condensery.errors import CondenseryError, ConfigError
-from condensery.recipe import PARTS, to_json
+from condensery.recipe import to_json
+from condensery.registry import names, parts
 from condensery.sizes import MostLearnable
 from condensery.toolchain import go_uncompiled
 
@@ -45,11 +46,11 @@ def condense(data, **choices):
     )
 
 
-@pytest.mark.parametrize("sizes", PARTS["sizes"])
+@pytest.mark.parametrize("sizes", names("sizes"))
 @pytest.mark.parametrize("method", ["mdc", "idc"])
 def test_every_policy_works_with_every_method(digits, method, sizes):
     run = condense(digits, method=method, sizes=sizes)
-    assert type(run.recipe.sizes) is PARTS["sizes"][sizes]
+    assert type(run.recipe.sizes) is parts("sizes")[sizes]
     result = run.result(created="now")
     assert result.sizes == 2
     assert result.method == method
@@ -153,7 +154,7 @@ def test_settings_come_last(digits):
         network="convnet2-w8",
         settings={"sizes": "one", "network": "convnet2-w4", "ipc": "2"},
     )
-    assert type(recipe.sizes) is PARTS["sizes"]["one"]
+    assert type(recipe.sizes) is parts("sizes")["one"]
     assert (recipe.network, recipe.ipc) == ("convnet2-w4", 2)
 
 
@@ -261,12 +262,12 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
         return found.schedule.compiled, found.schedule.precision
 
     monkeypatch.setattr("condensery.api.cannot_compile", lambda: None)
-    monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
+    monkeypatch.setattr("condensery.schedules.experts.native_bf16", lambda _: True)
     assert chosen() == (True, "bf16")  # 3 experts of 5 epochs
     assert chosen(steps="19") == (False, "fp32")
     assert chosen(precision="fp32") == (True, "fp32")
     assert chosen(network="resnetap10") == (False, "fp32")
-    monkeypatch.setattr("condensery.api.native_bf16", lambda _: False)
+    monkeypatch.setattr("condensery.schedules.experts.native_bf16", lambda _: False)
     assert chosen() == (True, "fp32")
     monkeypatch.setattr("condensery.api.cannot_compile", lambda: "no g++")
     assert chosen() == (False, "fp32")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import pytest
 import torch
@@ -15,7 +15,7 @@ from condensery.augment import Identity, Siamese
 from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.errors import ConfigError, DataError, NonFiniteLoss
-from condensery.loop import run, start
+from condensery.loop import initial_state, run
 from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parallel import overlap
 from condensery.parameterizations import MultiFormation, Pixels
@@ -26,7 +26,7 @@ from condensery.samplers import RandomPerClass
 from condensery.schedules import Redraw
 from condensery.sizes import AllSizes, MostLearnable, OneSize
 from condensery.training import SGDTraining
-from condensery.types import Moment, nested
+from condensery.types import StepContext, nested
 from condensery.updates import SGD, Adam
 
 
@@ -91,14 +91,14 @@ def test_one_update_is_what_the_parts_say_written_out(digits):
         update=SGD(lr=0.1),
     )
     (update, _) = run(choice, digits, seed=5)
-    state = start(choice, digits, seed=5)
+    state = initial_state(choice, digits, seed=5)
     network = networks.build(
         "convnet2-w4", channels=1, classes=3, side=(8, 8), seed=5, path=("network", 0)
     )
     real = RandomPerClass(batch=4).draw(digits, rng=stream(5, "real", 0, 0))
     draw = Siamese().draw(rng=stream(5, "augment", 0, 0))
     match = GradientMatching().bind(
-        Moment(at=(0, 0), network=network),
+        StepContext(at=(0, 0), network=network),
         real,
         lambda given: draw((given.images - digits.mean[0]) / digits.std[0]),
         engine=Autograd(),
@@ -200,7 +200,7 @@ def test_a_measure_is_the_probes_loss_of_every_size(digits):
         "convnet2-w4", channels=1, classes=3, side=(8, 8), seed=0, path=("network", 0)
     )
     real = RandomPerClass(batch=4).draw(digits, rng=stream(0, "real", 0, 0))
-    stored = start(choice, digits, seed=0).stored
+    stored = initial_state(choice, digits, seed=0).stored
     with torch.no_grad():
         theirs, ours = (
             network.features(digits.normalise(x.images)).flatten(1) for x in (real, stored)
@@ -223,14 +223,14 @@ def test_classes_smaller_than_the_set_give_all_they_have(digits, sizes, part):
     stored = progress[-1].state.stored
     assert torch.bincount(stored.class_).tolist() == [4, 1, 2]
     assert stored.images.isfinite().all()
-    start_ = start(choice, data, seed=0).stored
+    start_ = initial_state(choice, data, seed=0).stored
     assert (stored.images != start_.images).flatten(1).any(dim=1).all()
 
 
 def test_sizes_that_differ_by_class_are_named_by_their_span(digits):
-    state = start(recipe(ipc=4), digits, seed=0)
+    state = initial_state(recipe(ipc=4), digits, seed=0)
     policy = MostLearnable(period=9, classwise=True)
-    chosen = {**policy.start(torch.tensor([4, 4, 4])), "chosen": torch.tensor([1, 3, 2])}
+    chosen = {**policy.init(torch.tensor([4, 4, 4])), "chosen": torch.tensor([1, 3, 2])}
     update = next(
         run(recipe(ipc=4, sizes=policy), digits, seed=0, state=replace(state, sizes=chosen))
     )
@@ -256,14 +256,14 @@ def test_a_finished_run_has_nothing_more_to_do(digits):
 
 def test_more_images_than_any_class_has_are_refused(digits):
     with pytest.raises(ConfigError, match=r"ipc = 11, but the largest class .* has 10"):
-        start(recipe(ipc=11), digits, seed=0)
-    assert len(start(recipe(ipc=10), digits, seed=0).stored) == 30
+        initial_state(recipe(ipc=11), digits, seed=0)
+    assert len(initial_state(recipe(ipc=10), digits, seed=0).stored) == 30
 
 
 def test_a_class_without_images_is_refused(digits):
     data = replace(digits, class_names=("0", "1", "2", "nobody"))
     with pytest.raises(DataError, match="'nobody'"):
-        start(recipe(), data, seed=0)
+        initial_state(recipe(), data, seed=0)
 
 
 def test_a_loss_that_is_not_finite_names_iteration_class_and_size(digits):
@@ -272,7 +272,7 @@ def test_a_loss_that_is_not_finite_names_iteration_class_and_size(digits):
     choice = recipe(iterations=3, update=SGD(lr=1e30), augment=Identity(), classes_per_pass=1)
     with pytest.raises(NonFiniteLoss, match=r"outer iteration 0, inner 1, class 'a', size 2"):
         list(run(choice, data, seed=0))
-    state = start(choice, data, seed=0)
+    state = initial_state(choice, data, seed=0)
     images = state.stored.images.clone()
     images[(state.stored.class_ == 1) & (state.stored.rank == 1)] = torch.nan
     broken = replace(state, stored=state.stored.with_images(images), outer=1)
@@ -284,7 +284,7 @@ def test_the_smallest_set_that_is_not_finite_is_named_with_its_size(digits):
     """Rank 0 is in every size, and the full set comes first."""
     assert isinstance(digits, ImageData)
     choice = recipe(sizes=AllSizes(), augment=Identity(), classes_per_pass=1)
-    state = start(choice, digits, seed=0)
+    state = initial_state(choice, digits, seed=0)
     images = state.stored.images.clone()
     images[(state.stored.class_ == 2) & (state.stored.rank == 0)] = torch.nan
     broken = replace(state, stored=state.stored.with_images(images))
@@ -295,11 +295,12 @@ def test_the_smallest_set_that_is_not_finite_is_named_with_its_size(digits):
 def test_an_update_is_told_what_share_of_the_run_is_left(digits):
     told = []
 
+    @dataclass(frozen=True)
     class Told:
-        def start(self, images):
+        def init(self, images):
             return {}
 
-        def step(self, images, gradient, state, *, held, remaining):
+        def step(self, images, gradient, state, *, frozen, remaining):
             told.append(remaining)
             return images, state
 
@@ -308,7 +309,7 @@ def test_an_update_is_told_what_share_of_the_run_is_left(digits):
 
 
 def test_a_settling_run_is_the_run_whose_step_size_is_cut_by_hand(digits):
-    settling = recipe(iterations=3, update=Adam(lr=0.02, settle=3))
+    settling = recipe(iterations=3, update=Adam(lr=0.02, final_drop=3))
     by_itself = list(run(settling, digits, seed=0))[-1].state
     constant = replace(settling, update=Adam(lr=0.02))
     half = [p for p in run(constant, digits, seed=0) if p.boundary][1].state

@@ -5,7 +5,6 @@ Knows nothing about files or terminals: whoever iterates decides about these.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
@@ -16,17 +15,24 @@ import torch
 from torch import nn
 
 from condensery.artifact import CondensedSet
+from condensery.augment import Augment
 from condensery.data import Data, ImageData, whitened
 from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
-from condensery.errors import ConfigError, nearest
-from condensery.experts import Order
-from condensery.loop import networks_of, run, start
+from condensery.errors import ConfigError
+from condensery.experts import ExpertSet
+from condensery.init import Init
+from condensery.loop import initial_state, networks_of, run
 from condensery.methods import recipe_for
+from condensery.objectives import Objective
+from condensery.parameterizations import Parameterization
 from condensery.progress import Progress, State
-from condensery.recipe import PARTS, Recipe, changed, to_json
-from condensery.schedules import Experts
+from condensery.recipe import Recipe, changed, to_json
+from condensery.registry import find
+from condensery.samplers import Sampler
+from condensery.schedules import Schedule
+from condensery.sizes import SizePolicy
 from condensery.toolchain import cannot_compile, fell_back, go_uncompiled
-from condensery.training import SWEEP_AFTER, is_analytic
+from condensery.updates import ImageUpdate, Learned
 
 __all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
 
@@ -58,7 +64,7 @@ class Condensation:
         self.data = data = whitened(data, recipe.whiten)
         self.seed = seed
         self.device = device
-        self.state = start(recipe, data, seed=seed) if state is None else state
+        self.state = initial_state(recipe, data, seed=seed) if state is None else state
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Progress]:
@@ -77,22 +83,19 @@ class Condensation:
         cause = fell_back() if self.recipe.compiled else None
         return self.recipe if cause is None else _uncompiled(self.recipe, cause)
 
-    def experts(self) -> Order | None:
+    def experts(self) -> ExpertSet | None:
         """The experts that the run draws from; iterating trains those that are missing.
 
         None where it needs none. The run trains an expert itself when it is first drawn.
         """
         recipe = self._kept()
-        if not isinstance(recipe.schedule, Experts):
-            return None
-        return recipe.schedule.order(self.data, network=recipe.network, device=self.device)
+        return recipe.schedule.experts(self.data, network=recipe.network, device=self.device)
 
     def _kept(self) -> Recipe:
         """The recipe with a place for the experts; not the one that goes into files."""
-        schedule = self.recipe.schedule
-        if self.buffer is None or not isinstance(schedule, Experts) or schedule.buffer:
+        if self.buffer is None:
             return self.recipe
-        return replace(self.recipe, schedule=replace(schedule, buffer=str(self.buffer)))
+        return replace(self.recipe, schedule=self.recipe.schedule.with_buffer(self.buffer))
 
     def result(self, *, created: str | None = None) -> CondensedSet:
         """Finish the run and return its condensed set.
@@ -107,7 +110,7 @@ class Condensation:
     def so_far(self, *, created: str | None = None) -> CondensedSet:
         """The condensed set of the steps taken so far: an anytime result."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        step, whitening = self.state.stored.step, self.data.whitening
+        lr, whitening = self.state.stored.learned_lr, self.data.whitening
         return CondensedSet.from_stored(
             self.state.stored.to("cpu"),
             name=f"{self.data.name}-{self.recipe.method}-ipc{self.recipe.ipc}",
@@ -126,7 +129,7 @@ class Condensation:
             },
             created=now if created is None else created,
             zca=None if whitening is None else whitening.to_json(),
-            learned_step_size=None if step is None else float(step),
+            learned_step_size=None if lr is None else float(lr),
         )
 
 
@@ -136,9 +139,19 @@ def condense(
     method: str = "mdc",
     ipc: int = 10,
     preset: str = "quick",
-    sizes: str | None = None,
+    recipe: Recipe | None = None,
+    sizes: str | SizePolicy | None = None,
     network: str | None = None,
-    settings: Mapping[str, str] | None = None,
+    objective: str | Objective | None = None,
+    parameterization: str | Parameterization | None = None,
+    schedule: str | Schedule | None = None,
+    sampler: str | Sampler | None = None,
+    augment: str | Augment | None = None,
+    update: str | ImageUpdate | None = None,
+    init: str | Init | None = None,
+    labels: str | Learned | None = None,
+    learned_lr: str | Learned | None = None,
+    settings: Mapping[str, object] | None = None,
     seed: int = 0,
     device: str = "cpu",
     memory: int | None = None,
@@ -150,14 +163,25 @@ def condense(
 
     Args:
         data: What ``load_data`` returned (its training part is used), or training images.
-        method: A name of ``condensery methods``.
+        method: A name of ``condensery methods``, or ``"package.module:function"``.
         ipc: Images per class, 1 to the size of the largest class. A class that has fewer images
             stores all it has.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
-        sizes: Another size policy than the method's: ``"one"``, ``"most-learnable"``, ``"all"``,
-            ``"random"``; works with every method.
+        recipe: A complete recipe in place of what ``method``, ``ipc`` and ``preset`` choose.
+        sizes: Another size policy than the recipe's: an object, or a name (``condensery parts
+            sizes`` lists them). Works with every method.
         network: Another matching network, by name or ``"package.module:factory"``.
-        settings: Single keys of the recipe, ``{"update.lr": "0.01"}``, as ``--set``.
+        objective: Another objective: an object, or a name. So are the parts that follow.
+        parameterization: What is stored, and how it becomes training images.
+        schedule: Which networks are matched, and when images are updated.
+        sampler: Which real images an image update sees.
+        augment: What images go through before a network sees them.
+        update: How a gradient changes what is stored.
+        init: What the stored images are before the first update.
+        labels: How labels are learned; ``"none"``: not at all.
+        learned_lr: How a learning rate for training on the set is learned; ``"none"``: not at all.
+        settings: Single keys of the recipe, ``{"update.lr": 0.01}``, applied after the parts.
+            Text is read as the command line reads ``--set``.
         seed: Of every draw.
         device: Such as ``"cpu"`` or ``"cuda"``.
         memory: Bytes that a matching pass may take for feature maps, beside images and weights;
@@ -165,23 +189,37 @@ def condense(
 
     Raises:
         ConfigError: For anything unknown or out of range, before any work.
+
+    Example:
+        ``condense(data, method="mdc", objective=GradientMatching(metric="cosine"))``
     """
     train = data.train if isinstance(data, Data) else data
-    recipe = resolve(
+    parts: dict[str, object] = {
+        "parameterization": parameterization,
+        "augment": augment,
+        "sampler": sampler,
+        "schedule": schedule,
+        "objective": objective,
+        "sizes": sizes,
+        "update": update,
+        "init": init,
+        "labels": labels,
+        "learned_lr": learned_lr,
+    }
+    resolved = resolve(
         train,
         method=method,
         ipc=ipc,
         preset=preset,
-        sizes=sizes,
+        recipe=recipe,
         network=network,
+        parts={slot: part for slot, part in parts.items() if part is not None},
         settings=settings or {},
         device=device,
     )
-    recipe = recipe if memory is None else _within(memory, recipe, train)
-    condensation = Condensation(recipe, train, seed=seed, device=device)
-    named = isinstance(recipe.schedule, Experts) and recipe.schedule.buffer
-    if named and (order := condensation.experts()) is not None:
-        order.check()
+    resolved = resolved if memory is None else _within(memory, resolved, train)
+    condensation = Condensation(resolved, train, seed=seed, device=device)
+    resolved.schedule.check(condensation.data, network=resolved.network, device=device)
     return condensation
 
 
@@ -191,38 +229,32 @@ def resolve(
     method: str,
     ipc: int,
     preset: str,
-    sizes: str | None,
-    network: str | None,
-    settings: Mapping[str, str],
+    recipe: Recipe | None = None,
+    sizes: str | SizePolicy | None = None,
+    network: str | None = None,
+    parts: Mapping[str, object] | None = None,
+    settings: Mapping[str, object],
     device: str = "cpu",
 ) -> Recipe:
-    """The complete recipe; arguments as ``condense``."""
-    recipe = recipe_for(method, data, ipc=ipc, preset=preset)
-    if sizes is not None:
-        if sizes not in PARTS["sizes"]:
-            raise ConfigError(
-                f"sizes = {sizes!r} is unknown; known are {', '.join(PARTS['sizes'])}."
-                f"{nearest(sizes, PARTS['sizes'])}"
-            )
-        same = type(recipe.sizes) is PARTS["sizes"][sizes]
-        recipe = recipe if same else changed(recipe, "sizes", sizes)
+    """The complete recipe; arguments as ``condense``, other parts by slot in ``parts``."""
+    recipe = recipe_for(method, data, ipc=ipc, preset=preset) if recipe is None else recipe
     if network is not None:
         recipe = replace(recipe, network=network)
+    given = {**(parts or {}), **({} if sizes is None else {"sizes": sizes})}
+    for slot, part in given.items():
+        same = isinstance(part, str) and type(getattr(recipe, slot)) is find(slot, part)
+        recipe = recipe if same else changed(recipe, slot, part)  # its own choices stay
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
     for key, value in _suited(recipe, data, device).items():
         if key not in settings:
-            recipe = changed(recipe, key, value if isinstance(value, str) else json.dumps(value))
+            recipe = changed(recipe, key, value)
     return _possible(recipe, data, settings)
 
 
-def _possible(recipe: Recipe, data: ImageData, settings: Mapping[str, str]) -> Recipe:
+def _possible(recipe: Recipe, data: ImageData, settings: Mapping[str, object]) -> Recipe:
     """The recipe with its engine, and without compiling where torch cannot compile here."""
-    schedule = recipe.schedule
-    # Experts in a folder that was named may be there already, as compiled code trained them.
-    experts = schedule if isinstance(schedule, Experts) and not schedule.buffer else None
-    compiled = recipe.compiled or (experts is not None and experts.compiled)
-    cause = cannot_compile() if compiled else None
+    cause = cannot_compile() if recipe.compiled or recipe.schedule.compiles else None
     if cause is None:
         recipe = settled(recipe, data)
         if recipe.engine_reason.endswith(NOT_COMPILED) and "compiled" not in settings:
@@ -231,10 +263,8 @@ def _possible(recipe: Recipe, data: ImageData, settings: Mapping[str, str]) -> R
         return recipe
     go_uncompiled(cause, what="The run")
     precision = recipe.precision if "precision" in settings else "fp32"
-    recipe = replace(recipe, compiled=False, precision=precision)
-    if experts is not None:
-        precision = experts.precision if "schedule.precision" in settings else "fp32"
-        recipe = replace(recipe, schedule=replace(experts, compiled=False, precision=precision))
+    schedule = recipe.schedule.uncompiled(keep_precision="schedule.precision" in settings)
+    recipe = replace(recipe, compiled=False, precision=precision, schedule=schedule)
     return _uncompiled(settled(recipe, data), cause)
 
 
@@ -252,7 +282,7 @@ def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
     multiplies it (docs/performance.md has sets made in both). So is the training of experts. A CPU
     matches class by class, which its caches like; an accelerator all classes at once.
     """
-    updates = recipe.iterations * recipe.schedule.inner
+    updates = recipe.iterations * recipe.schedule.updates
     compiled = recipe.objective.uses_engine and pays_to_compile(
         _network(recipe, data), side=data.side, updates=updates
     )
@@ -262,15 +292,8 @@ def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
         "precision": "bf16" if compiled and native_bf16(device) else "fp32",
         "classes_per_pass": 1 if alone else data.classes,
     }
-    if isinstance(recipe.schedule, Experts):
-        network, steps = _network(recipe, data), recipe.schedule.network_steps(len(data))
-        swept = alone and is_analytic(network) and steps >= SWEEP_AFTER
-        swept = swept and pays_to_compile(network, side=data.side, updates=steps)
-        suited |= {
-            "schedule.compiled": swept,
-            "schedule.precision": "bf16" if swept and native_bf16(device) else "fp32",
-        }
-    return suited
+    own = recipe.schedule.suited(lambda: _network(recipe, data), data, device=device)
+    return suited | {f"schedule.{key}": value for key, value in own.items()}
 
 
 def settled(recipe: Recipe, data: ImageData) -> Recipe:
@@ -320,7 +343,7 @@ def train_experts(
     experts: int | None = None,
     epochs: int | None = None,
     device: str = "cpu",
-) -> Order:
+) -> ExpertSet:
     """Train experts into a folder that several runs share, by their ``schedule.buffer``.
 
     Nothing is trained yet: ``for made in train_experts(...)`` trains what is missing, epoch after
@@ -328,7 +351,7 @@ def train_experts(
 
     Args:
         data: As in ``condense``.
-        folder: Made if absent; one that holds other experts is refused.
+        folder: EpochResult if absent; one that holds other experts is refused.
         method: One whose schedule is experts.
         ipc: With ``preset`` decides how many epochs are needed, and in ``paper`` the whitening.
         preset: As in ``condense``; decides network and training.
@@ -353,12 +376,11 @@ def train_experts(
         settings=settings or {},
         device=device,
     )
-    schedule = recipe.schedule
-    if not isinstance(schedule, Experts):
-        raise ConfigError(f"method = {method!r} matches no experts. Use mtt.")
-    order = replace(schedule, buffer=str(folder)).order(
+    order = recipe.schedule.with_buffer(Path(folder), instead=True).experts(
         whitened(train, recipe.whiten), network=recipe.network, device=device
     )
+    if order is None:
+        raise ConfigError(f"method = {method!r} matches no experts. Use mtt.")
     order = replace(
         order,
         experts=order.experts if experts is None else experts,

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 from condensery import networks
@@ -22,14 +23,14 @@ from condensery.parallel import map_threads, overlap, single_threaded, workers
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.schedules import World
+from condensery.schedules import RunContext
 from condensery.step import learned, matched, step
-from condensery.types import Examples, Moment
+from condensery.types import Examples, StepContext, View
 
-__all__ = ["SHARED", "networks_of", "run", "run_together", "start"]
+__all__ = ["SHARED", "begun", "initial_state", "networks_of", "run", "run_together"]
 
 
-def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
+def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
     """The state before the first iteration.
 
     A class with fewer images than ``recipe.ipc`` stores as many as it has: it ends at a lower
@@ -52,20 +53,35 @@ def start(recipe: Recipe, data: ImageData, *, seed: int) -> State:
         )
     data, held = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
     network = networks_of(recipe, data)
-    stored = recipe.start.stored(
+    stored = recipe.init.make(
         recipe.parameterization,
         data,
         counts=held,
         rng=stream(seed, "init"),
         network=lambda *path: network(seed=seed, path=path),
     )
-    for also in (recipe.labels, recipe.step):
-        stored = stored if also is None else also.start(stored, classes=data.classes)
+    for also in (recipe.labels, recipe.learned_lr):
+        stored = stored if also is None else also.init(stored, classes=data.classes)
+    return begun(recipe, stored, seed=seed)
+
+
+def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
+    """The state before the first iteration of a run that begins with these stored images."""
+    examples = recipe.parameterization.decode(stored)
+    objective = recipe.objective.init(examples, rng=stream(seed, "objective"))
+    measure = recipe.sizes.measure
+    if measure not in (None, recipe.objective) and measure.init(examples, rng=stream(seed)):
+        raise ConfigError(
+            f"sizes measures with {measure}, which has a state of its own, but only the objective "
+            "of a run keeps a state. Measure with the objective of the run, or with one without a "
+            "state."
+        )
     return State(
         outer=0,
         stored=stored,
-        update={name: part.start(getattr(stored, name)) for name, part in learned(recipe).items()},
-        sizes=recipe.sizes.start(held),
+        update={name: part.init(getattr(stored, name)) for name, part in learned(recipe).items()},
+        sizes=recipe.sizes.init(torch.bincount(stored.class_)),
+        objective=objective,
     )
 
 
@@ -90,7 +106,7 @@ def run(
         NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
         ConfigError, UnsupportedNetwork: If the parts do not fit the data or each other.
     """
-    state = start(recipe, data, seed=seed) if state is None else state
+    state = initial_state(recipe, data, seed=seed) if state is None else state
     for (progress,) in run_together([recipe], data, seed=seed, states=[state], device=device):
         yield progress
 
@@ -131,7 +147,7 @@ def run_together(
     shared, now = recipes[0], [_on(state, device) for state in states]
     data = whitened(data, shared.whiten)
     build = networks_of(shared, data)
-    world = World(
+    run_context = RunContext(
         data=data,
         network=lambda *path: build(seed=seed, path=path),
         synthetic=lambda: recipes[0].parameterization.decode(now[0].stored),
@@ -148,23 +164,27 @@ def run_together(
         ]
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
-        for moment in shared.schedule.moments(outer, world):
-            engine = _engine(shared, moment)
-            real = draw(moment, rng=stream(seed, "real", *moment.at)).to(device)
+        for context in shared.schedule.contexts(outer, run_context):
+            engine = _engine(shared, context)
+            real = draw(context, rng=stream(seed, "real", *context.at)).to(device)
+            view = _view(shared, run_context, context)
             # The other engines need all threads.
-            background = moment.background if engine.cuts else None
+            background = context.background if engine.cuts else None
             with overlap(background), single_threaded(engine.cuts):
                 at_once = engine.at_once(real.images)
+                matches = _bound(recipes, now, context, real, view, engine=engine)
                 own = partial(
-                    step,
-                    moment=moment,
-                    matches=_bound(recipes, world, moment, real, engine),
+                    _advanced,
+                    context=context,
+                    real=real,
+                    view=view,
+                    engine=engine,
                     at_once=at_once,
                     data=data,
                     seed=seed,
                 )
                 small = partial(_small, classes=data.classes, engine=engine, at_once=at_once)
-                together = _stepped(own, recipes, now, beside=small)
+                together = _stepped(own, recipes, now, matches, beside=small)
             now[:] = [progress.state for progress in together]
             yield together
         together = tuple(
@@ -211,12 +231,13 @@ def networks_of(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
 
 
 def _on(state: State, device: str) -> State:
-    """All that is learned on the device; the size policy counts on the CPU."""
+    """All that is learned, and the objective's state, on the device; sizes stay on the CPU."""
     update = {
         what: {name: tensor.to(device) for name, tensor in named.items()}
         for what, named in state.update.items()
     }
-    return replace(state, stored=state.stored.to(device), update=update)
+    objective = {name: tensor.to(device) for name, tensor in state.objective.items()}
+    return replace(state, stored=state.stored.to(device), update=update, objective=objective)
 
 
 def _closed(recipe: Recipe, progress: Progress) -> Progress:
@@ -226,10 +247,10 @@ def _closed(recipe: Recipe, progress: Progress) -> Progress:
     return replace(progress, boundary=True, state=replace(state, outer=outer + 1, sizes=sizes))
 
 
-def _engine(recipe: Recipe, moment: Moment) -> Engine:
+def _engine(recipe: Recipe, context: StepContext) -> Engine:
     return choose(
         recipe.engine,
-        moment.network,
+        context.network,
         recipe.precision,
         compiled=recipe.compiled,
         batch=recipe.batch,
@@ -237,38 +258,90 @@ def _engine(recipe: Recipe, moment: Moment) -> Engine:
     ).engine
 
 
-def _bound(
-    recipes: Sequence[Recipe], world: World, moment: Moment, real: Examples, engine: Engine
-) -> Mapping[Objective, Match]:
-    """Every objective bound once: same network, same real batch, same draw."""
-    shared = recipes[0]
-    augmentation = shared.augment.draw(rng=stream(world.seed, "augment", *moment.at))
+def _view(shared: Recipe, run_context: RunContext, context: StepContext) -> View:
+    """What the network is shown: normalised images under one draw of the augmentation."""
+    augmentation = shared.augment.draw(rng=stream(run_context.seed, "augment", *context.at))
 
     def view(examples: Examples) -> Tensor:
-        return augmentation(world.data.normalise(examples.images))
+        return augmentation(run_context.data.normalise(examples.images))
 
-    return {
-        objective: objective.bind(
-            moment, real, view, engine=engine, classes_per_pass=shared.classes_per_pass
-        )
-        for objective in dict.fromkeys(o for recipe in recipes for o in matched(recipe, moment))
-    }
+    return view
+
+
+def _bound(
+    recipes: Sequence[Recipe],
+    states: Sequence[State],
+    context: StepContext,
+    real: Examples,
+    view: View,
+    *,
+    engine: Engine,
+) -> list[Mapping[Objective, Match]]:
+    """The objectives of every set, bound: same network, same real batch, same draw.
+
+    Without a state, an objective is bound once for all sets that have it.
+    """
+    together: dict[Objective, Match] = {}
+    found: list[Mapping[Objective, Match]] = []
+    for recipe, state in zip(recipes, states, strict=True):
+        own: dict[Objective, Match] = {}
+        for objective in matched(recipe, context):
+            stateful = bool(state.objective) and objective == recipe.objective
+            known = own if stateful else together
+            if objective not in known:
+                here = replace(context, state=state.objective) if stateful else context
+                known[objective] = objective.bind(
+                    here, real, view, engine=engine, classes_per_pass=recipe.classes_per_pass
+                )
+            own[objective] = known[objective]
+        found.append(own)
+    return found
+
+
+def _advanced(
+    recipe: Recipe,
+    state: State,
+    matches: Mapping[Objective, Match],
+    *,
+    context: StepContext,
+    real: Examples,
+    view: View,
+    engine: Engine,
+    at_once: int,
+    data: ImageData,
+    seed: int,
+) -> Progress:
+    """One set after a step of its images, and of its objective's state."""
+    progress = step(
+        recipe, state, context=context, matches=matches, at_once=at_once, data=data, seed=seed
+    )
+    if not state.objective:
+        return progress
+    objective = recipe.objective.advance(
+        replace(context, state=state.objective),
+        real,
+        recipe.parameterization.decode(progress.state.stored),
+        view,
+        engine=engine,
+    )
+    return replace(progress, state=replace(progress.state, objective=objective))
 
 
 def _stepped(
-    one: Callable[[Recipe, State], Progress],
+    one: Callable[[Recipe, State, Mapping[Objective, Match]], Progress],
     recipes: Sequence[Recipe],
     states: Sequence[State],
+    matches: Sequence[Mapping[Objective, Match]],
     *,
     beside: Callable[[Recipe], bool],
 ) -> tuple[Progress, ...]:
     """``map``, first of those that go ``beside`` each other: each is cut as it is alone."""
-    pairs = list(zip(recipes, states, strict=True))
+    sets = list(zip(recipes, states, matches, strict=True))
     small = [place for place, recipe in enumerate(recipes) if beside(recipe)]
     found = dict(
-        zip(small, map_threads(lambda at: one(*pairs[at]), small, chunks=workers()), strict=True)
+        zip(small, map_threads(lambda at: one(*sets[at]), small, chunks=workers()), strict=True)
     )
-    return tuple(found[at] if at in found else one(*pair) for at, pair in enumerate(pairs))
+    return tuple(found[at] if at in found else one(*each) for at, each in enumerate(sets))
 
 
 def _small(recipe: Recipe, *, classes: int, engine: Engine, at_once: int) -> bool:
@@ -278,14 +351,14 @@ def _small(recipe: Recipe, *, classes: int, engine: Engine, at_once: int) -> boo
     sweeps are many and long anyway.
     """
     together = classes if recipe.objective.joint else 1
-    examples = together * recipe.ipc * recipe.parameterization.images_each
+    examples = together * recipe.ipc * recipe.parameterization.examples_each
     engine_only = engine.cuts and recipe.objective.uses_engine
     return engine_only and recipe.kept is None and examples <= at_once
 
 
 def _projected(recipe: Recipe, stored: Examples) -> Examples:
-    """Images in [0, 1], and whatever else is learned where it may be."""
-    stored = stored.with_images(stored.images.clamp(0, 1))
-    for also in (recipe.labels, recipe.step):
+    """What is stored, and whatever else is learned, where it may be."""
+    stored = recipe.parameterization.project(stored)
+    for also in (recipe.labels, recipe.learned_lr):
         stored = stored if also is None else also.project(stored)
     return stored

@@ -6,7 +6,7 @@ Values: whoever holds them decides about logging, checkpoints and stopping.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 
 from torch import Tensor
 
@@ -23,20 +23,22 @@ class State:
         outer: Finished outer iterations.
         stored: Stored images in [0, 1] (a step may leave the range a little until the next
             outer iteration), rows sorted by rank, then class.
-        update: For everything that is learned (``"images"``, perhaps ``"labels"``, ``"step"``)
-            the state of its update.
+        update: For everything that is learned (``"images"``, perhaps ``"labels"`` and
+            ``"learned_lr"``) the state of its update.
         sizes: The size policy's state.
+        objective: The objective's state; empty where it has none.
     """
 
     outer: int
     stored: Examples
     update: Mapping[str, Mapping[str, Tensor]]
     sizes: Mapping[str, Tensor]
+    objective: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def tensors(self) -> dict[str, Tensor]:
         """The state as named tensors, for a checkpoint."""
         stored = {f.name: getattr(self.stored, f.name) for f in fields(self.stored)}
-        parts = {"stored": stored, "sizes": self.sizes}
+        parts = {"stored": stored, "sizes": self.sizes, "objective": self.objective}
         parts |= {f"update.{what}": tensors for what, tensors in self.update.items()}
         return {
             f"{part}.{name}": tensor
@@ -48,13 +50,14 @@ class State:
     @staticmethod
     def from_tensors(outer: int, tensors: Mapping[str, Tensor]) -> State:
         """Read what ``tensors`` wrote."""
-        parts: dict[str, dict[str, Tensor]] = {"stored": {}, "sizes": {}}
+        parts: dict[str, dict[str, Tensor]] = {"stored": {}, "sizes": {}, "objective": {}}
         for path, tensor in tensors.items():
             part, _, name = path.rpartition(".")
             parts.setdefault(part, {})[name] = tensor
         stored, sizes = Examples(**parts.pop("stored")), parts.pop("sizes")
+        objective = parts.pop("objective")
         update = {part.removeprefix("update."): named for part, named in parts.items()}
-        return State(outer=outer, stored=stored, update=update, sizes=sizes)
+        return State(outer=outer, stored=stored, update=update, sizes=sizes, objective=objective)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

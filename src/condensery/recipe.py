@@ -1,38 +1,31 @@
 """A recipe: the complete choice of parts that makes one run.
 
 Parts are frozen dataclasses, so a recipe is a value: it is written as JSON into every run folder
-and condensed file, and read back to the same parts. Knows the names of parts, not what they do.
+and condensed file, and read back to the same parts. Parts are named by the registry, values are
+read as the types of their fields. Knows nothing about what parts do.
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, cast
 
-from condensery.augment import Identity, PerExample, Siamese
+from condensery.augment import Augment
 from condensery.data import WHITENINGS
 from condensery.errors import ConfigError, nearest
-from condensery.kernels import RBF, FullyConnected
-from condensery.objectives import (
-    DistributionMatching,
-    FeatureRegression,
-    GradientMatching,
-    Objective,
-    RidgeRegression,
-    TrajectoryMatching,
-)
-from condensery.parameterizations import MultiFormation, Parameterization, Pixels
-from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
-from condensery.schedules import Experts, NoNetwork, Pool, Redraw, Schedule, TrainOnSynthetic
-from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize, SizePolicy, period_of
-from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages, Start
-from condensery.training import SGDTraining
-from condensery.updates import SGD, Adam, ImageUpdate, LearnedLabels, LearnedStep, OnSimplex
+from condensery.init import Init, RandomImages
+from condensery.objectives import Objective
+from condensery.parameterizations import Parameterization
+from condensery.parts import build, choices, converted, read_part, required, written
+from condensery.registry import SLOTS, check_part, find, name_of
+from condensery.samplers import Sampler
+from condensery.schedules import Schedule
+from condensery.sizes import SizePolicy
+from condensery.updates import ImageUpdate, Learned
 
-__all__ = ["PARTS", "Recipe", "changed", "from_json", "read_part", "to_json"]
+__all__ = ["Recipe", "changed", "from_json", "to_json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,7 +33,7 @@ class Recipe:
     """Everything that decides the result of a run, except data and seed.
 
     Attributes:
-        method: Name of the method that the parts stand for.
+        method: Name of the method that the parts stand for; a name of your own for your own row.
         preset: Name of the row of that method's presets.
         ipc: Images per class N of the full set, at least 1.
         iterations: Outer iterations, at least 1.
@@ -53,9 +46,9 @@ class Recipe:
         objective: What "look alike" means.
         sizes: Which sizes are matched.
         update: How a gradient changes the images.
-        start: What the stored images are before the first update.
+        init: What the stored images are before the first update.
         labels: How labels are learned; None keeps the class of each image.
-        step: How a step size for whoever trains on the set is learned; None learns none.
+        learned_lr: How a learning rate for training on the set is learned; None learns none.
         engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
             ``condense`` settles it, so that a recipe that ran names the engine that ran.
         engine_reason: Why, where the library chose.
@@ -72,21 +65,21 @@ class Recipe:
             images stay as they are.
     """
 
-    method: str
-    preset: str
+    method: str = "custom"
+    preset: str = "custom"
     ipc: int
     iterations: int
     network: str
     parameterization: Parameterization
-    augment: Identity | Siamese | PerExample
+    augment: Augment
     sampler: Sampler
     schedule: Schedule
     objective: Objective
     sizes: SizePolicy
     update: ImageUpdate
-    start: Start = field(default_factory=RandomImages)
-    labels: LearnedLabels | None = None
-    step: LearnedStep | None = None
+    init: Init = field(default_factory=RandomImages)
+    labels: Learned | None = None
+    learned_lr: Learned | None = None
     engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
     engine_reason: str = ""
     precision: Literal["fp32", "bf16"] = "fp32"
@@ -106,12 +99,17 @@ class Recipe:
                 raise ConfigError(
                     f"{name} = {value!r}, but it is a number of images, at least {least}."
                 )
-        if isinstance(self.augment, PerExample):
+        for slot in _PART_SLOTS:
+            part = getattr(self, slot)
+            if part is not None or SLOTS[slot].needed:
+                check_part(slot, part)
+        if not self.augment.shared:
             raise ConfigError(
-                "augment = per-example would show every image another draw, but real and synthetic "
-                "images are compared under the same one. Use siamese or none."
+                f"augment = {name_of('augment', type(self.augment))} would show every image "
+                "another draw, but real and synthetic images are compared under the same one. Use "
+                "siamese or none."
             )
-        if (self.network == "none") != isinstance(self.schedule, NoNetwork):
+        if (self.network == "none") == self.schedule.needs_network:
             raise ConfigError(
                 f"network = {self.network!r} does not go with schedule = {self.schedule}: network "
                 "none and schedule no-network belong together, and there is no network to choose."
@@ -131,74 +129,16 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
     "whiten": WHITENINGS,
 }
 
-_AUGMENTS: Mapping[str, type] = {"none": Identity, "siamese": Siamese, "per-example": PerExample}
 
-_OBJECTIVES: Mapping[str, type] = {
-    "gradient": GradientMatching,
-    "distribution": DistributionMatching,
-    "feature-regression": FeatureRegression,
-    "ridge-regression": RidgeRegression,
-    "trajectory": TrajectoryMatching,
-}
-
-PARTS: Mapping[str, Mapping[str, type]] = {
-    "parameterization": {"pixels": Pixels, "multi-formation": MultiFormation},
-    "augment": _AUGMENTS,
-    "sampler": {"random-per-class": RandomPerClass, "kmeans-per-class": KMeansPerClass},
-    "schedule": {
-        "experts": Experts,
-        "no-network": NoNetwork,
-        "pool": Pool,
-        "redraw": Redraw,
-        "train-on-synthetic": TrainOnSynthetic,
-    },
-    "objective": _OBJECTIVES,
-    "sizes": {
-        "one": OneSize,
-        "most-learnable": MostLearnable,
-        "all": AllSizes,
-        "random": RandomSize,
-    },
-    "update": {"sgd": SGD, "adam": Adam, "on-simplex": OnSimplex},
-    "start": {
-        "random": RandomImages,
-        "first": FirstImages,
-        "noise": Noise,
-        "kmeans": KMeansImages,
-        "herded": HerdedImages,
-    },
-    "labels": {"learned": LearnedLabels},
-    "step": {"learned": LearnedStep},
-    # inside other parts
-    "training": {"sgd": SGDTraining},
-    "probe": _OBJECTIVES,
-    "kernel": {"fully-connected": FullyConnected, "rbf": RBF},
-}
-"""``{slot: {kind: part}}``: every part that a recipe can name."""
-
-_OPTIONAL = ("labels", "step")
+_PART_SLOTS = tuple(
+    f.name for f in dataclasses.fields(Recipe) if f.name in SLOTS and SLOTS[f.name].protocol
+)
+"""Fields of a recipe that hold parts; each is named as its slot."""
 
 
 def to_json(recipe: Recipe) -> dict[str, Any]:
     """The recipe as plain JSON values; each part says its ``kind``."""
-    return _fields(recipe)
-
-
-def _fields(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    return {f.name: _value(f.name, getattr(part, f.name)) for f in dataclasses.fields(part)}
-
-
-def _value(slot: str, value: Any) -> Any:  # noqa: ANN401
-    if dataclasses.is_dataclass(value):
-        kinds = {part: kind for kind, part in PARTS[slot].items()}
-        kind = kinds.get(type(value))  # pyright: ignore[reportArgumentType]
-        if kind is None:
-            raise ConfigError(
-                f"{slot} = {value!r} has no name that a file could say. Put its class into "
-                f"condensery.recipe.PARTS[{slot!r}], before the run."
-            )
-        return {"kind": kind, **_fields(value)}
-    return list(value) if isinstance(value, tuple) else value
+    return written(recipe)
 
 
 def from_json(values: Mapping[str, Any]) -> Recipe:
@@ -207,126 +147,70 @@ def from_json(values: Mapping[str, Any]) -> Recipe:
     Raises:
         ConfigError: For an unknown key, kind or value, with the nearest known name.
     """
-    return _build("recipe", Recipe, values)
+    return build("recipe", "", Recipe, values)
 
 
-def _build(where: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    fields = {f.name: f for f in dataclasses.fields(part)}
-    known = [name for name, f in fields.items() if f.init]
-    for name in values:
-        if name not in known:
-            raise ConfigError(
-                f"{where} has no key {name!r}; it has {', '.join(known) or 'none'}."
-                f"{nearest(name, known)}"
-            )
-    parts = {name: read_part(name, value) for name, value in values.items()}
-    try:
-        return part(**parts)
-    except TypeError as error:
-        raise ConfigError(f"{where} cannot be built from {dict(values)}: {error}.") from error
-
-
-def read_part(slot: str, value: Any) -> Any:  # noqa: ANN401
-    """One part of a recipe, from what ``to_json`` wrote in a slot; other values as they are.
-
-    Raises:
-        ConfigError: As ``from_json``.
-    """
-    if slot in _OPTIONAL and value is None:
-        return None
-    if slot in PARTS:
-        if not isinstance(value, Mapping):
-            raise ConfigError(
-                f"{slot} = {value!r} is no part; a part is an object with its kind, such as "
-                f"{{'kind': {next(iter(PARTS[slot]))!r}}}."
-            )
-        rest = dict(value)
-        kind = rest.pop("kind", None)
-        return _build(f"{slot} {kind!r}", _kind(slot, kind), rest)
-    return tuple(value) if isinstance(value, list) else value
-
-
-def _kind(slot: str, kind: object) -> type:
-    if kind not in PARTS[slot]:
-        raise ConfigError(
-            f"{slot} = {kind!r} is unknown; known are {', '.join(PARTS[slot])}."
-            f"{nearest(str(kind), PARTS[slot])}"
-        )
-    return PARTS[slot][str(kind)]
-
-
-def changed(recipe: Recipe, key: str, value: str) -> Recipe:
+def changed(recipe: Recipe, key: str, value: object) -> Recipe:
     """The recipe with one key set, as ``--set key=value`` does.
 
     Args:
         recipe: Left as it is.
         key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
-            whole part for another one with its defaults, ``sizes``; what has no default (a step
-            size) stays.
-        value: JSON, or a bare word.
+            whole part, ``sizes``.
+        value: Of the type that the key has; text is read as that type. For a part: its object,
+            or its name, ``package.module:Class`` or ``none`` where there need not be one. A part
+            that is named takes what has no default (a learning rate) from the part before it.
 
     Raises:
         ConfigError: For an unknown key, or a value of the wrong type.
     """
-    values = to_json(recipe)
-    *path, last = key.split(".")
-    inside = values
-    for depth, step in enumerate(path):
-        inside = inside.get(step) if isinstance(inside.get(step), dict) else None
-        if inside is None:
+    return _set(recipe, key, key.split("."), value, recipe)
+
+
+def _set(part: Any, key: str, path: Sequence[str], value: object, recipe: Recipe) -> Any:  # noqa: ANN401
+    """``part`` with the value at the end of ``path``, of ``key`` in ``recipe``."""
+    name, *rest = path
+    place = ".".join(key.split(".")[: -len(path)])
+    known = choices(type(part))
+    if rest:
+        inside = getattr(part, name) if name in known else None
+        if not dataclasses.is_dataclass(inside):
+            here = f"{place}.{name}" if place else name
             raise ConfigError(
-                f"The recipe has no part {'.'.join(path[: depth + 1])!r} to set {key!r} in."
-                f"{nearest(step, values)}"
+                f"The recipe has no part {here!r} to set {key!r} in.{nearest(name, known)}"
             )
-    known = [name for name in inside if name != "kind"]
-    if last not in known:
+        return replace(part, **{name: _set(inside, key, rest, value, recipe)})
+    if name not in known:
         raise ConfigError(
-            f"The recipe has no key {key!r}; {'.'.join(path) or 'it'} has {', '.join(known)}."
-            f"{nearest(last, known)}"
+            f"The recipe has no key {key!r}; {place or 'it'} has {', '.join(known)}."
+            f"{nearest(name, known)}"
         )
-    if last in PARTS:
-        if last in _OPTIONAL and value == "none":
-            inside[last] = None
-        else:
-            kept = _required(last, value, inside[last] or {})
-            inside[last] = {"kind": value, **kept, **_fitting(last, value, values)}
+    slot, hint = known[name]
+    current = getattr(part, name)
+    if slot is None:
+        new = converted(key, value, hint, current=current)
     else:
-        inside[last] = _parsed(key, value, inside[last])
-    return from_json(values)
+        new = _exchanged(slot, key, value, current, recipe)
+    return replace(part, **{name: new})
 
 
-def _required(slot: str, kind: str, current: Mapping[str, Any]) -> dict[str, Any]:
-    """What a part must be told and has no default for, as the part that it replaces has it."""
-    missing = dataclasses.MISSING
-    needed = [
-        f.name
-        for f in dataclasses.fields(_kind(slot, kind))
-        if f.default is missing and f.default_factory is missing
-    ]
-    return {name: current[name] for name in needed if name in current}
-
-
-def _fitting(slot: str, kind: str, values: Mapping[str, Any]) -> dict[str, Any]:
-    """What a part that is put into a run takes from it, in place of its defaults."""
-    if (slot, kind) != ("sizes", "most-learnable"):
-        return {}
-    period = period_of(values["iterations"])
-    if values["network"] == "none":  # no features to compare
-        return {"period": period, "probe": values["objective"]}
-    return {"period": period}
-
-
-def _parsed(key: str, value: str, current: object) -> object:
-    try:
-        parsed: object = json.loads(value)
-    except json.JSONDecodeError:
-        parsed = value
-    if isinstance(current, float) and type(parsed) is int:
-        parsed = float(parsed)
-    if isinstance(current, str):
-        parsed = value
-    if current is not None and type(parsed) is not type(current):
+def _exchanged(slot: str, key: str, value: object, current: object, recipe: Recipe) -> Any:  # noqa: ANN401
+    """What stands in a slot after it was set to a name, a description or an object."""
+    if not SLOTS[slot].needed and value in (None, "none"):
+        return None
+    if isinstance(value, Mapping):
+        return read_part(slot, cast("Mapping[str, Any]", value), where=key)
+    if not isinstance(value, str):
+        check_part(slot, value)
+        return value
+    kind = find(slot, value)
+    given = {name: getattr(current, name) for name in required(kind) if hasattr(current, name)}
+    fitting = getattr(kind, "fitting", None)  # what it takes from a run in place of its defaults
+    given |= {} if fitting is None else fitting(recipe)
+    lacking = [name for name in required(kind) if name not in given]
+    if lacking:
         raise ConfigError(
-            f"{key} = {value!r} is no {type(current).__name__}; it is {current!r} now."
+            f"{key} = {value!r} cannot be built from a name alone: it needs {', '.join(lacking)}. "
+            "Give the part as an object in Python, or with all its keys in a recipe file."
         )
-    return parsed
+    return kind(**given)

@@ -19,7 +19,7 @@ from condensery.parameterizations import Parameterization
 from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.types import JOINT, Examples, Groups, Moment, nested
+from condensery.types import JOINT, Examples, Groups, StepContext, nested
 from condensery.updates import ImageUpdate
 
 __all__ = ["learned", "step"]
@@ -27,21 +27,21 @@ __all__ = ["learned", "step"]
 
 def learned(recipe: Recipe) -> dict[str, ImageUpdate]:
     """What a run learns, fields of ``Examples``, and how each is moved."""
-    parts = {"images": recipe, "labels": recipe.labels, "step": recipe.step}
+    parts = {"images": recipe, "labels": recipe.labels, "learned_lr": recipe.learned_lr}
     return {name: part.update for name, part in parts.items() if part is not None}
 
 
-def matched(recipe: Recipe, moment: Moment) -> list[Objective]:
+def matched(recipe: Recipe, context: StepContext) -> list[Objective]:
     """The objectives that ``step`` takes matches of."""
-    probe = recipe.sizes.probe if recipe.sizes.probes(moment.at[0]) else None
-    return [recipe.objective, *([] if probe is None else [probe])]
+    measure = recipe.sizes.measure if recipe.sizes.measures(context.at[0]) else None
+    return [recipe.objective, *([] if measure is None else [measure])]
 
 
 def step(
     recipe: Recipe,
     state: State,
     *,
-    moment: Moment,
+    context: StepContext,
     matches: Mapping[Objective, Match],
     at_once: int,
     data: ImageData,
@@ -52,8 +52,8 @@ def step(
     Args:
         recipe: Of the set.
         state: Before the step.
-        moment: Where we are.
-        matches: Of all objectives that are ``matched``, bound to this moment.
+        context: Where we are.
+        matches: Of all objectives that are ``matched``, bound to this context.
         at_once: Examples that are matched in one pass, where classes have so few.
         data: For the names of its classes.
         seed: Of the run.
@@ -62,24 +62,26 @@ def step(
         NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
         ConfigError: If something is learned that the objective does not depend on.
     """
-    outer, inner = moment.at
+    outer, inner = context.at
     stored, device = state.stored, state.stored.images.device
     frozen = recipe.sizes.frozen(state.sizes, outer=outer)  # [class_]
     examples = recipe.parameterization.decode(stored)
-    rng = stream(seed, "sizes", *moment.at)
-    profiles = recipe.sizes.profiles(state.sizes, outer=outer, rng=rng)
-    groups = nested(examples, profiles.to(device), joint=recipe.objective.joint)
+    rng = stream(seed, "sizes", *context.at)
+    sets = recipe.sizes.sets(state.sizes, outer=outer, rng=rng)
+    groups = nested(examples, sets.images.to(device), joint=recipe.objective.joint)
+    weights = sets.weights.repeat_interleave(len(groups) // len(sets.weights)).to(examples.images)
     losses, gradients = _gradients(
         matches[recipe.objective],
         examples,
         groups,
+        weights=weights,
         names=list(learned(recipe)),
         passes=groups.passes(recipe.classes_per_pass, examples=at_once),
     )
-    _check_finite(losses, groups, moment.at, data)
+    _check_finite(losses, groups, context.at, data)
     sizes = state.sizes
-    if recipe.sizes.probes(outer):
-        sizes = recipe.sizes.observe(sizes, _probed(recipe, matches, examples))
+    if recipe.sizes.measures(outer):
+        sizes = recipe.sizes.observe(sizes, _measured(recipe, matches, examples))
     left_alone = examples.rank < _of(frozen, examples)
     gradients = {name: _masked(g, left_alone) for name, g in gradients.items()}
     moved, update = _moved(
@@ -87,14 +89,14 @@ def step(
         state,
         _pulled_back(recipe.parameterization, stored, gradients),
         frozen,
-        remaining=_remaining(recipe, moment.at),
+        remaining=_remaining(recipe, context.at),
     )
     return Progress(
         outer=outer,
         inner=inner,
         iterations=recipe.iterations,
-        inner_steps=recipe.schedule.inner,
-        losses=_by_size(losses, profiles),
+        inner_steps=recipe.schedule.updates,
+        losses=_by_size(losses, sets.images),
         frozen=(int(frozen.min()), int(frozen.max())),
         boundary=False,
         state=replace(state, stored=moved, update=update, sizes=sizes),
@@ -106,17 +108,20 @@ def _gradients(
     examples: Examples,
     groups: Groups,
     *,
+    weights: Tensor,
     names: Sequence[str],
     passes: Iterable[tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Losses ``[group]``, and the gradient of their sum with respect to fields of the examples."""
+    """Losses ``[group]``, and the gradient of their weighted sum for fields of the examples."""
     losses = examples.images.new_zeros(len(groups))
     gradients = {name: torch.zeros_like(getattr(examples, name)) for name in names}
     for rows, members in passes:
         part = examples.rows(members)
         leaves = {name: getattr(part, name).detach().requires_grad_() for name in names}
         found = match(replace(part, **leaves), groups.rows(rows).only(members))
-        own = torch.autograd.grad(found.sum(), list(leaves.values()), allow_unused=True)
+        own = torch.autograd.grad(
+            (weights[rows] * found).sum(), list(leaves.values()), allow_unused=True
+        )
         losses[rows] = found.detach()
         for name, gradient in zip(names, cast("tuple[Tensor | None, ...]", own), strict=True):
             if gradient is None:
@@ -132,11 +137,14 @@ def _gradients(
 
 
 @torch.no_grad()
-def _probed(recipe: Recipe, matches: Mapping[Objective, Match], examples: Examples) -> Tensor:
-    """The probe's loss of every size of every class, ``[class_, size]``; of a joint one, theirs."""
-    probe = recipe.sizes.probe
+def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Examples) -> Tensor:
+    """The measured loss of every size of every class, ``[class_, size]``.
+
+    A joint objective has one loss for all classes.
+    """
+    probe = recipe.sizes.measure
     if probe is None:
-        raise ConfigError(f"sizes = {recipe.sizes} measures sizes, but it has no probe to do so.")
+        raise ConfigError(f"sizes = {recipe.sizes} measures sizes, but names no objective for it.")
     classes = int(examples.class_.max()) + 1
     every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
     groups = nested(examples, every.expand(-1, classes), joint=probe.joint)
@@ -167,10 +175,10 @@ def _moved(
     """What is stored, and the updates' states, after one step of everything that is learned."""
     stored = state.stored
     pixel = recipe.parameterization.pixel_rank(stored) < _expanded(_of(frozen, stored), like=4)
-    held = {
+    masks = {
         "images": pixel,
         "labels": (stored.rank < _of(frozen, stored))[:, None],
-        "step": torch.zeros((), dtype=torch.bool, device=stored.images.device),
+        "learned_lr": torch.zeros((), dtype=torch.bool, device=stored.images.device),
     }
     moved: dict[str, Tensor] = {}
     update: dict[str, Mapping[str, Tensor]] = {}
@@ -179,7 +187,7 @@ def _moved(
             getattr(stored, name),
             gradients[name],
             state.update[name],
-            held=held[name] & recipe.sizes.held_exactly,
+            frozen=masks[name] & recipe.sizes.freezes_exactly,
             remaining=remaining,
         )
     return replace(stored, **moved), update
@@ -203,14 +211,14 @@ def _masked(gradient: Tensor, rows: Tensor) -> Tensor:
 
 
 def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:
-    """Share of the run's image updates that is left at a moment, this one included."""
-    total = recipe.iterations * recipe.schedule.inner
-    return (total - at[0] * recipe.schedule.inner - at[1]) / total
+    """Share of the run's image updates that is left at a context, this one included."""
+    total = recipe.iterations * recipe.schedule.updates
+    return (total - at[0] * recipe.schedule.updates - at[1]) / total
 
 
-def _by_size(losses: Tensor, profiles: Tensor) -> dict[str, float]:
-    sums = losses.unflatten(0, (len(profiles), -1)).sum(dim=1).tolist()
-    spans = [(int(p.min()), int(p.max())) for p in profiles]
+def _by_size(losses: Tensor, images: Tensor) -> dict[str, float]:
+    sums = losses.unflatten(0, (len(images), -1)).sum(dim=1).tolist()
+    spans = [(int(p.min()), int(p.max())) for p in images]
     names = [str(high) if low == high else f"{low}-{high}" for low, high in spans]
     return dict(zip(names, sums, strict=True))
 

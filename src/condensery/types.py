@@ -11,7 +11,7 @@ Knows nothing about networks, losses or methods.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from condensery.rng import stream
 
-__all__ = ["JOINT", "Examples", "Groups", "Moment", "View", "by_class", "nested"]
+__all__ = ["JOINT", "Examples", "Groups", "StepContext", "View", "by_class", "nested"]
 
 JOINT = -1
 """The ``class_`` of a group that holds all classes at once (kernel and trajectory methods)."""
@@ -34,14 +34,14 @@ class Examples:
         labels: Class index ``[example]``, or class probabilities ``[example, class_]``.
         class_: The class that each example was taken or made for, ``[example]``.
         rank: ``[example]``; 0 for real examples, which have no order.
-        step: Learned step size of whoever trains on the examples, a scalar above 0; or None.
+        learned_lr: Learned learning rate for training on the examples, a scalar above 0; or None.
     """
 
     images: Float[Tensor, "example channel height width"]
     labels: Tensor
     class_: Int[Tensor, "example"]
     rank: Int[Tensor, "example"]
-    step: Float[Tensor, ""] | None = None
+    learned_lr: Float[Tensor, ""] | None = None
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -57,7 +57,7 @@ class Examples:
             labels=self.labels.to(device),
             class_=self.class_.to(device),
             rank=self.rank.to(device),
-            step=None if self.step is None else self.step.to(device),
+            learned_lr=None if self.learned_lr is None else self.learned_lr.to(device),
         )
 
     def rows(self, index: Tensor) -> Examples:
@@ -67,7 +67,7 @@ class Examples:
             labels=self.labels[index],
             class_=self.class_[index],
             rank=self.rank[index],
-            step=self.step,
+            learned_lr=self.learned_lr,
         )
 
 
@@ -125,28 +125,31 @@ class Groups:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Moment:
+class StepContext:
     """A point of a run at which the images are updated once.
 
     Attributes:
         at: ``(outer, inner)`` iteration, both from 0; the path of every draw made here.
-        network: The network of this moment; whoever is given it must not change it.
+        network: The network of this context; whoever is given it must not change it.
         seed: Of the run; ``stream`` draws from it.
         target: Parameters by name that training on real data made of ``network``, for objectives
             that compare trajectories; None where the schedule knows none.
+        state: The state of the objective that is bound, of the set that is matched; empty where it
+            has none. Must not be changed in place.
         background: A function that may run while the images are updated (``parallel.overlap``),
             such as the next training steps of a network of which ``network`` is a copy. Where it
-            was not called until then, the schedule calls it before the next moment.
+            was not called until then, the schedule calls it before the next context.
     """
 
     at: tuple[int, int]
     network: nn.Module
     seed: int = 0
     target: Mapping[str, Tensor] | None = None
+    state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     background: Callable[[], object] | None = None
 
     def stream(self, *path: str | int) -> torch.Generator:
-        """A stream of random numbers of this moment alone, for an objective's own draws."""
+        """A stream of random numbers of this context alone, for an objective's own draws."""
         return stream(self.seed, *path, *self.at)
 
 
@@ -157,20 +160,20 @@ def by_class(examples: Examples) -> Groups:
     return Groups(member=member, class_=classes, size=member.sum(dim=1))
 
 
-def nested(examples: Examples, sizes: Int[Tensor, "profile class_"], *, joint: bool) -> Groups:
-    """The groups of size profiles: profile ``p`` takes ``rank < sizes[p, c]`` of class ``c``.
+def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, joint: bool) -> Groups:
+    """The groups of sets of sizes: set ``s`` takes ``rank < sizes[s, c]`` of class ``c``.
 
     Args:
         examples: Synthetic examples.
-        sizes: Images per class of each profile, ``[profile, class_]``, at least 1. A class
+        sizes: Images per class of each set, ``[set, class_]``, at least 1. A class
             that holds fewer images than asked gives all it has.
-        joint: Whether a group holds all classes of its profile (``class_`` is then ``JOINT``),
+        joint: Whether a group holds all classes of its set (``class_`` is then ``JOINT``),
             or one group is made per class.
 
     Returns:
-        Groups ordered by profile, then class.
+        Groups ordered by set, then class.
     """
-    inside = examples.rank[None, :] < sizes[:, examples.class_]  # [profile, example]
+    inside = examples.rank[None, :] < sizes[:, examples.class_]  # [set, example]
     if joint:
         class_ = torch.full((len(sizes),), JOINT, device=sizes.device)
         return Groups(member=inside, class_=class_, size=sizes.amax(dim=1))

@@ -9,20 +9,13 @@ import pytest
 import torch
 
 from condensery.artifact import CondensedSet
-from condensery.cli import names
 from condensery.cli.main import main
 from condensery.data import load_data
-from condensery.importing import FORMATS
 from condensery.importing.build import DTYPES
 from condensery.manifest import IMAGE_DTYPES
 
 
-def test_the_formats_are_those_of_the_library():
-    assert tuple(FORMATS) == names.IMPORTS
-
-
 def test_the_types_of_images_are_those_of_the_file():
-    assert tuple(DTYPES) == names.IMAGE_DTYPES
     assert tuple(DTYPES.values()) == IMAGE_DTYPES
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from condensery.comparison import begin, contender, groups, parts_of
-from condensery.loop import run_together, start
+from condensery.loop import initial_state, run_together
 
 
 def runs(words, data, asked):
@@ -41,7 +41,7 @@ def test_runs_whose_networks_see_the_set_are_never_together(digits, tiny):
 def test_run_k_of_b_begins_with_rank_k_of_the_full_start(digits, tiny):
     (part,) = parts_of(contender("b", base="idc"), digits, tiny, sizes=(1, 3))
     states = begin(part.runs, digits, seed=5)
-    whole = start(part.runs[1].source, digits, seed=5).stored
+    whole = initial_state(part.runs[1].source, digits, seed=5).stored
     for rank, state in enumerate(states):
         assert torch.equal(state.stored.images, whole.images[whole.rank == rank])
         assert state.stored.rank.tolist() == [0] * 10

@@ -17,7 +17,7 @@ from condensery.engines import Autograd, OnePass
 from condensery.methods import recipe_for
 from condensery.networks import build
 from condensery.recipe import PARTS, changed, from_json, to_json
-from condensery.types import Examples, Groups, Moment
+from condensery.types import Examples, Groups, StepContext
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 
@@ -50,7 +50,7 @@ def examples(count: int, *, seed: int) -> Examples:
 def bound(objective: object, *, engine: object):
     network = build("convnet1", channels=1, classes=2, side=(8, 8), seed=0, path=("test",))
     return objective.bind(
-        Moment(at=(0, 0), network=network),
+        StepContext(at=(0, 0), network=network),
         examples(12, seed=0),
         lambda shown: shown.images,
         engine=engine,

@@ -18,8 +18,9 @@ from condensery.cli.commands import COMMANDS
 from condensery.cli.main import main
 from condensery.cli.parser import Parser
 from condensery.data import ImageData, load_data
-from condensery.methods import METHODS, recipe_for
+from condensery.methods import recipe_for
 from condensery.recipe import changed
+from condensery.registry import names
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -203,7 +204,7 @@ def _called(node: ast.expr, found: dict[str, object], page: str) -> Callable[...
     return known if callable(known) else None
 
 
-@pytest.mark.parametrize("name", METHODS)
+@pytest.mark.parametrize("name", names("method"))
 def test_every_method_has_a_card_that_says_what_it_is_made_of(name: str):
     text = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
     for part in ("Idea", "Parts", "Presets"):
@@ -221,5 +222,5 @@ def test_every_page_is_in_the_menu():
 
 def test_the_overview_of_methods_names_each_of_them():
     text = (ROOT / "docs" / "methods" / "index.md").read_text(encoding="utf-8")
-    for name in METHODS:
+    for name in names("method"):
         assert f"[{name}]({name}.md)" in text, name

@@ -7,7 +7,8 @@ import pytest
 
 from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError
-from condensery.evaluation import DEFAULTS, PROTOCOLS, Protocol, Subject, protocol_for
+from condensery.evaluation import Protocol, Subject, protocol_for
+from condensery.registry import parts
 from condensery.training import SGDTraining
 
 
@@ -86,7 +87,7 @@ def test_a_protocol_of_ones_own_is_taken_as_it_is_or_at_another_length():
 
 
 def test_an_unknown_protocol_names_the_nearest_one():
-    with pytest.raises(ConfigError, match=r"'idcc' is not known. Did you mean 'idc'"):
+    with pytest.raises(ConfigError, match=r"'idcc' is unknown.* Did you mean 'idc'"):
         protocol_for("idcc", Subject(data="cifar10"))
 
 
@@ -193,7 +194,8 @@ def test_frepo_is_dsa_on_the_labels_that_were_learned():
 
 
 def test_every_default_is_a_protocol():
-    assert set(DEFAULTS.values()) <= PROTOCOLS.keys()
+    published = {method.protocol for method in parts("method").values()} - {""}
+    assert published <= parts("protocol").keys()
 
 
 @pytest.mark.parametrize("step_size", [None, 0.0, -0.1])

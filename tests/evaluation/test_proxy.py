@@ -10,10 +10,10 @@ import torch
 import condensery
 from condensery.errors import ConfigError, DataError
 from condensery.evaluation import Measure, Proxy
+from condensery.init import RandomImages
 from condensery.networks import build, features
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.rng import stream
-from condensery.starts import RandomImages
 from condensery.types import Examples
 
 
@@ -34,7 +34,7 @@ def proxy(digits):
 
 def random_set(digits, seed, counts=(4, 4, 4), part=None):
     part = Pixels() if part is None else part
-    stored = RandomImages().stored(
+    stored = RandomImages().make(
         part, digits, counts=torch.tensor(counts), rng=stream(seed), network=pytest.fail
     )
     return part.decode(stored)

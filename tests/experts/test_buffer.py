@@ -14,7 +14,7 @@ from condensery.augment import Identity
 from condensery.data import ImageData
 from condensery.data.whitening import whitened
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
-from condensery.experts import Buffer, Schooling, buffer, files, loaded, opened
+from condensery.experts import Buffer, ExpertTraining, buffer, files, get_buffer, loaded
 from condensery.networks import build
 from condensery.parallel import as_completed, workers
 from condensery.rng import stream
@@ -23,7 +23,7 @@ from condensery.training import SGDTraining, Trainer, real_batches
 TRAINING = SGDTraining(
     batch=8, lr=0.05, momentum=0.5, weight_decay=0.0, augment=Identity(), cutmix=0.0
 )
-SCHOOLING = Schooling(network="convnet2-w4", training=TRAINING, seed=3)
+SCHOOLING = ExpertTraining(network="convnet2-w4", training=TRAINING, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -123,14 +123,14 @@ def test_a_stopped_training_goes_on_with_what_is_missing(data, whole, tmp_path):
 
 
 def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path, monkeypatch):
-    after, calls = Schooling.after, iter(range(10))
+    after, calls = ExpertTraining.after, iter(range(10))
 
     def stopping(self, *given, **named):
         if next(calls) == 2:
             raise KeyboardInterrupt
         return after(self, *given, **named)
 
-    monkeypatch.setattr(Schooling, "after", stopping)
+    monkeypatch.setattr(ExpertTraining, "after", stopping)
     experts = Buffer(SCHOOLING, data, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         made(experts, 1, 3)
@@ -158,7 +158,7 @@ def test_nothing_is_trained_twice_and_more_epochs_go_on(data, whole):
 def test_a_file_says_what_it_is_of(whole):
     with safe_open(whole.folder / "expert-0000.safetensors", framework="pt") as file:
         said = file.metadata()["condensery-expert"]
-    for word in ("convnet2-w4", "small", "Identity", "made_with", "torch", "losses"):
+    for word in ("convnet2-w4", "small", "augment", "made_with", "torch", "losses"):
         assert word in said
 
 
@@ -236,13 +236,13 @@ def test_a_file_of_another_format_is_refused(data, tmp_path, monkeypatch):
 
 
 def test_runs_in_one_process_share_a_buffer_and_other_choices_do_not(data):
-    one = opened(SCHOOLING, data, None)
-    assert opened(SCHOOLING, replace(data), None) is one
-    assert opened(replace(SCHOOLING, seed=9), data, None) is not one
-    assert opened(SCHOOLING, data, None) is one
+    one = get_buffer(SCHOOLING, data, None)
+    assert get_buffer(SCHOOLING, replace(data), None) is one
+    assert get_buffer(replace(SCHOOLING, seed=9), data, None) is not one
+    assert get_buffer(SCHOOLING, data, None) is one
     for seed in (10, 11):
-        opened(replace(SCHOOLING, seed=seed), data, None)
-    assert opened(SCHOOLING, data, None) is not one  # only the last few are remembered
+        get_buffer(replace(SCHOOLING, seed=seed), data, None)
+    assert get_buffer(SCHOOLING, data, None) is not one  # only the last few are remembered
 
 
 def test_too_much_for_the_memory_asks_for_a_folder(data, tmp_path):
@@ -262,13 +262,13 @@ def swept(data, monkeypatch):
 def test_compiled_experts_have_a_thread_each_and_the_same_bits_on_any_number(
     swept, threads, monkeypatch
 ):
-    after, seen = Schooling.after, set()
+    after, seen = ExpertTraining.after, set()
 
     def watched(self, *given, **named):
         seen.add((get_ident(), workers()))
         return after(self, *given, **named)
 
-    monkeypatch.setattr(Schooling, "after", watched)
+    monkeypatch.setattr(ExpertTraining, "after", watched)
     found = []
     for number in (1, 2):
         threads(number)
@@ -287,13 +287,13 @@ def test_compiled_experts_have_a_thread_each_and_the_same_bits_on_any_number(
 
 def test_two_compiled_experts_are_trained_at_the_same_time(swept, threads, monkeypatch):
     threads(2)
-    after, together = Schooling.after, Barrier(2)
+    after, together = ExpertTraining.after, Barrier(2)
 
     def meeting(self, *given, **named):
         together.wait(timeout=10)
         return after(self, *given, **named)
 
-    monkeypatch.setattr(Schooling, "after", meeting)
+    monkeypatch.setattr(ExpertTraining, "after", meeting)
     assert len(made(swept(), 2, 2)) == 4
 
 
@@ -331,13 +331,13 @@ def test_an_epoch_that_is_no_longer_wanted_is_cancelled(data, threads):
 def test_other_experts_have_all_threads(data, threads, monkeypatch):
     threads(2)
     seen = set()
-    after = Schooling.after
+    after = ExpertTraining.after
 
     def watched(self, *given, **named):
         seen.add((get_ident(), workers()))
         return after(self, *given, **named)
 
-    monkeypatch.setattr(Schooling, "after", watched)
+    monkeypatch.setattr(ExpertTraining, "after", watched)
     made(Buffer(SCHOOLING, data, None), 2, 1)
     assert seen == {(get_ident(), 2)}
 
@@ -351,7 +351,7 @@ def test_a_diverging_expert_is_named(data):
 @pytest.mark.parametrize("name", ["steps", "seed"])
 def test_a_number_that_cannot_work_is_refused(name):
     with pytest.raises(ConfigError, match=f"{name} = -1"):
-        Schooling(network="convnet3", **{name: -1})
+        ExpertTraining(network="convnet3", **{name: -1})
 
 
 def test_parameters_go_back_into_a_network(data, whole):

@@ -11,7 +11,7 @@ from torch import Tensor
 from condensery.engines import Autograd, Engine, OnePass
 from condensery.objectives import DistributionMatching, GradientMatching, Objective
 from condensery.parameterizations import MultiFormation
-from condensery.types import Examples, Groups, Moment, View, nested
+from condensery.types import Examples, Groups, StepContext, View, nested
 
 from .conftest import Golden, convnet
 
@@ -43,7 +43,7 @@ def normalised(golden: Golden, case: str) -> View:
 def bound(
     objective: Objective, golden: Golden, case: str, classes: int, engine: Engine, view: View
 ) -> Callable[[Examples, Groups], Tensor]:
-    moment = Moment(at=(0, 0), network=convnet(golden, case))
+    moment = StepContext(at=(0, 0), network=convnet(golden, case))
     real = real_of(golden, case, classes)
     return objective.bind(moment, real, view, engine=engine, classes_per_pass=classes)
 

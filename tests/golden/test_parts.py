@@ -38,10 +38,10 @@ def test_one_joint_step_follows_the_released_step_per_class(golden):
     update = joint_sgd(
         lr=float(vectors["in.lr"]), momentum=float(vectors["in.momentum"]), classes=classes
     )
-    state = update.start(images)
-    held = torch.zeros(1, dtype=torch.bool)
+    state = update.init(images)
+    frozen = torch.zeros(1, dtype=torch.bool)
     for sweep, gradient in enumerate(gradients[:-1]):
-        images, state = update.step(images, gradient, state, held=held)
+        images, state = update.step(images, gradient, state, frozen=frozen)
         for c in range(classes):
             # A class is visited again in step c of the next sweep; until the step before it has
             # moved as often as there are classes. That is where its next gradient is taken.
@@ -67,16 +67,16 @@ def test_sizes_are_chosen_and_frozen_as_released(golden, case):
         period=facts["period"], classwise=facts["class_wise"], freeze="released", decimals=2
     )
     counts = torch.full((raw.shape[1],), facts["N"])
-    state = policy.start(counts)
+    state = policy.init(counts)
     selection = 0
     generator = torch.Generator()
     for outer, active in enumerate(vectors[f"out.{case}.active_n"]):
-        profiles = policy.profiles(state, outer=outer, rng=generator)
+        profiles = policy.sets(state, outer=outer, rng=generator).images
         chosen = profiles[1] if len(profiles) > 1 else torch.zeros_like(counts)
         assert chosen.tolist() == active.expand_as(counts).tolist(), outer
         frozen = vectors[f"out.{case}.frozen_n"][outer].clamp(min=0).expand_as(counts)
         assert policy.frozen(state, outer=outer).tolist() == frozen.tolist(), outer
-        if policy.probes(outer):
+        if policy.measures(outer):
             if selection == last:
                 break
             assert outer == int(vectors[f"out.{case}.after_iteration"][selection])

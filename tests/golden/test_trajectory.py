@@ -10,7 +10,7 @@ from condensery import networks
 from condensery.augment import Identity
 from condensery.engines import Autograd
 from condensery.objectives import TrajectoryMatching, trajectory
-from condensery.types import Examples, Moment, nested
+from condensery.types import Examples, StepContext, nested
 
 from .conftest import Golden
 
@@ -61,11 +61,11 @@ def test_grand_loss_and_gradients_are_the_released_ones(golden, monkeypatch, run
         labels=labels,
         class_=labels,
         rank=torch.zeros_like(labels),
-        step=vectors["in.alpha"].clone().requires_grad_(),
+        learned_lr=vectors["in.alpha"].clone().requires_grad_(),
     )
     objective = TrajectoryMatching(steps=len(chosen), batch=RUNS[run], augment=Identity())
     match = objective.bind(
-        Moment(at=(0, 0), network=student, target=target),
+        StepContext(at=(0, 0), network=student, target=target),
         examples,
         lambda shown: shown.images,  # normalised already
         engine=Autograd(),
@@ -74,6 +74,6 @@ def test_grand_loss_and_gradients_are_the_released_ones(golden, monkeypatch, run
     profile = torch.ones(1, vectors.meta["n_classes"], dtype=torch.int64)
     losses = match(examples, nested(examples, profile, joint=True))
     close(losses[0], vectors[f"out.{run}grand_loss"])
-    images, step = torch.autograd.grad(losses.sum(), [examples.images, examples.step])
+    images, step = torch.autograd.grad(losses.sum(), [examples.images, examples.learned_lr])
     close(images, vectors[f"out.{run}grad_syn"])
     close(step, vectors[f"out.{run}grad_alpha"])

@@ -9,7 +9,7 @@ import pytest
 
 from condensery.artifact import CondensedSet
 from condensery.cli import work
-from condensery.experts import Schooling
+from condensery.experts import ExpertTraining
 
 SMALL = ("--preset", "smoke", "--ipc", "2", "--network", "convnet2-w4")
 RUN = ("condense", "digits", "--method", "mtt", "--no-evaluate", *SMALL)
@@ -23,7 +23,7 @@ def same_time(monkeypatch: pytest.MonkeyPatch):
 @pytest.fixture
 def stop(monkeypatch: pytest.MonkeyPatch):
     """Press Ctrl-C in the second epoch that is trained."""
-    after, calls = Schooling.after, iter(range(1, 100))
+    after, calls = ExpertTraining.after, iter(range(1, 100))
 
     def stopping(self, *given, **named):
         if next(calls) == 2:
@@ -31,7 +31,7 @@ def stop(monkeypatch: pytest.MonkeyPatch):
         return after(self, *given, **named)
 
     with monkeypatch.context() as patch:
-        patch.setattr(Schooling, "after", stopping)
+        patch.setattr(ExpertTraining, "after", stopping)
         yield patch
 
 
@@ -66,7 +66,7 @@ def test_experts_made_ahead_serve_runs_of_several_sizes_and_other_words_are_refu
     assert f"2 experts of 2 epochs: {folder}" in said.out
     assert names(folder) == ["expert-0000.safetensors", "expert-0001.safetensors"]
     with monkeypatch.context() as patch:
-        patch.setattr(Schooling, "after", lambda *_, **__: pytest.fail("trained again"))
+        patch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained again"))
         assert condensery(*words).code == 0
         for ipc in (1, 2):
             out = tmp_path / f"run{ipc}"

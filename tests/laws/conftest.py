@@ -19,6 +19,7 @@ from condensery.augment import Siamese
 from condensery.data import ImageData
 from condensery.engines import Autograd, OnePass
 from condensery.engines.fused import Fused
+from condensery.init import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.loop import run
 from condensery.objectives import (
     DistributionMatching,
@@ -32,9 +33,8 @@ from condensery.rng import stream
 from condensery.samplers import KMeansPerClass, RandomPerClass
 from condensery.schedules import Pool, Redraw, TrainOnSynthetic
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
-from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.training import SGDTraining
-from condensery.types import Moment, nested
+from condensery.types import StepContext, nested
 from condensery.updates import SGD, Adam
 
 PARTS = {
@@ -171,7 +171,7 @@ class Small:
     def examples(self, parameterization, data=None, *, counts=(3, 3)):
         """Decoded synthetic examples in float64; none equals a real one, where l1 has its kink."""
         data = self.data() if data is None else data
-        stored = RandomImages().stored(
+        stored = RandomImages().make(
             parameterization,
             data,
             counts=torch.tensor(counts),
@@ -190,7 +190,7 @@ class Small:
 
     def bind(self, objective, engine, *, classes_per_pass=1, network=None, real=None, view=None):
         """A match in float64, and what it is matched to."""
-        moment = Moment(at=(0, 0), network=self.network() if network is None else network)
+        moment = StepContext(at=(0, 0), network=self.network() if network is None else network)
         real = self.real() if real is None else real
         view = self.view() if view is None else view
         return objective.bind(moment, real, view, engine=engine, classes_per_pass=classes_per_pass)
@@ -201,20 +201,20 @@ class Small:
         real = RandomPerClass(batch=4).draw(data, rng=stream(self.seed, "real"))
         return real.with_images(real.images.double())
 
-    def profiles(self, sizes, *, counts=(3, 3)):
+    def sets(self, sizes, *, counts=(3, 3)):
         """Profiles of a policy that has had the time to choose; sizes as they come."""
         counts, rng = torch.tensor(counts), stream(self.seed, "probe")
-        state = sizes.start(counts)
+        state = sizes.init(counts)
         for outer in range(4):
-            if sizes.probes(outer):
+            if sizes.measures(outer):
                 drawn = torch.rand(len(counts), int(counts.max()), generator=rng)
                 state = sizes.observe(state, drawn)
             state = sizes.close(state, outer=outer)
-        return sizes.profiles(state, outer=4, rng=rng)
+        return sizes.sets(state, outer=4, rng=rng).images
 
     def groups(self, sizes, examples, *, joint=False):
         """The groups that a size policy asks for."""
-        return nested(examples, self.profiles(sizes), joint=joint)
+        return nested(examples, self.sets(sizes), joint=joint)
 
     @cache  # noqa: B019 - one object a session
     def evaluated(self, objective, engine, parameterization, sizes):

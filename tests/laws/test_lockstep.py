@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from condensery.errors import ConfigError
-from condensery.loop import SHARED, run_together, start
+from condensery.loop import SHARED, initial_state, run_together
 from condensery.objectives import DistributionMatching
 from condensery.parameterizations import MultiFormation
 from condensery.progress import State
@@ -42,7 +42,7 @@ def several(small):
 def together(small, recipes, states=None, **more):
     data = small.data()
     if states is None:
-        states = [start(recipe, data, seed=small.seed) for recipe in recipes]
+        states = [initial_state(recipe, data, seed=small.seed) for recipe in recipes]
     return list(run_together(recipes, data, seed=small.seed, states=states, **more))
 
 
@@ -66,7 +66,7 @@ def test_every_set_gets_the_bits_that_it_gets_alone(small, several, taken, count
 
 def test_a_start_from_another_seed_stays_its_own(small):
     recipe, data = small.recipe(), small.data()
-    states = [start(recipe, data, seed=seed) for seed in (small.seed, 99)]
+    states = [initial_state(recipe, data, seed=seed) for seed in (small.seed, 99)]
     first, second = together(small, [recipe, recipe], states)[-1]
     same(first.state, small.run(recipe)[-1].state)
     same(second.state, small.run(recipe, state=states[1])[-1].state)

@@ -61,7 +61,14 @@ def test_the_classes_of_a_pass_change_nothing(small, objective, engine, paramete
         objective, engine, parameterization, asked
     )
     match = small.bind(objective, engine, classes_per_pass=1)
-    found = _gradients(match, examples, groups, names=["images"], passes=groups.passes(1))
+    found = _gradients(
+        match,
+        examples,
+        groups,
+        weights=torch.ones(len(groups)),
+        names=["images"],
+        passes=groups.passes(1),
+    )
     assert small.near(found[0], losses)
     assert small.near(found[1]["images"], gradient)
 
@@ -78,6 +85,7 @@ def test_passes_of_unequal_length_change_nothing(small, objective, classes_per_p
             small.bind(objective, engine, network=network, real=real, classes_per_pass=number),
             examples,
             groups,
+            weights=torch.ones(len(groups)),
             names=["images"],
             passes=groups.passes(number),
         )

@@ -12,7 +12,7 @@ import torch
 
 from condensery import condense, load_data
 from condensery.api import Condensation
-from condensery.loop import start
+from condensery.loop import initial_state
 from condensery.types import Examples
 
 FACTOR, IPC = 2, 3
@@ -51,7 +51,7 @@ def test_image_order_and_crop_order_are_the_same_run_relabelled():
     )
     parts = replace(nested.recipe.parameterization, order="crop")
     recipe = replace(nested.recipe, parameterization=parts)
-    begin = start(recipe, data.train, seed=0)
+    begin = initial_state(recipe, data.train, seed=0)
     begin = replace(begin, stored=moved(nested.state.stored))
     crops = Condensation(recipe, data.train, seed=0, state=begin)
     assert not torch.allclose(nested.state.stored.images, crops.state.stored.images)

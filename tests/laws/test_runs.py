@@ -5,20 +5,20 @@ from __future__ import annotations
 import random  # noqa: TID251 - to see that nobody else does
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
 import torch
 
-from condensery.augment import Siamese
+from condensery.augment import Augment, Siamese
 from condensery.checkpoint import load_latest, save_checkpoint
-from condensery.loop import start
+from condensery.loop import initial_state
 from condensery.parameterizations import Pixels
 from condensery.progress import State
 from condensery.rng import stream
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Redraw
+from condensery.samplers import RandomPerClass, Sampler
+from condensery.schedules import Redraw, Schedule
 from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 
 
@@ -85,11 +85,12 @@ def test_going_on_gives_the_same_bits_for_every_sampler_and_schedule(small, samp
 
 
 def test_a_start_depends_on_seed_and_data_alone(small, begun, parameterization):
-    recipe = small.recipe(start=begun, parameterization=parameterization)
+    recipe = small.recipe(init=begun, parameterization=parameterization)
     changes = {"engine": "autograd", "sizes": AllSizes(), "iterations": 9, "classes_per_pass": 1}
     before = torch.random.get_rng_state()
     one, other = (
-        start(own, small.data(), seed=small.seed) for own in (recipe, replace(recipe, **changes))
+        initial_state(own, small.data(), seed=small.seed)
+        for own in (recipe, replace(recipe, **changes))
     )
     assert torch.equal(one.stored.images, other.stored.images)
     assert torch.equal(torch.random.get_rng_state(), before)
@@ -122,7 +123,7 @@ class Recorded:
 
 
 @dataclass(frozen=True)
-class _Sampler:
+class _Sampler(Sampler):
     part: Any
     note: Callable[[Any], None]
 
@@ -138,7 +139,9 @@ class _Sampler:
 
 
 @dataclass(frozen=True)
-class _Augment:
+class _Augment(Augment):
+    shared: ClassVar[bool] = True
+
     part: Any
     note: Callable[[Any], None]
 
@@ -150,20 +153,20 @@ class _Augment:
 
 
 @dataclass(frozen=True)
-class _Schedule:
+class _Schedule(Schedule):
     part: Any
     note: Callable[[Any], None]
 
     @property
-    def inner(self):
-        return self.part.inner
+    def updates(self):
+        return self.part.updates
 
     @property
     def reads_synthetic(self):
         return self.part.reads_synthetic
 
-    def moments(self, outer, world):
-        for moment in self.part.moments(outer, world):
+    def contexts(self, outer, world):
+        for moment in self.part.contexts(outer, world):
             weights = torch.cat([p.detach().flatten() for p in moment.network.parameters()])
             self.note(("network", weights))
             yield moment
@@ -217,7 +220,7 @@ def test_every_moment_has_draws_of_its_own(small):
 
 def test_another_seed_gives_other_draws(small):
     recipe = small.recipe(iterations=1)
-    one, other = (start(recipe, small.data(), seed=seed) for seed in (0, 1))
+    one, other = (initial_state(recipe, small.data(), seed=seed) for seed in (0, 1))
     assert not torch.equal(one.stored.images, other.stored.images)
 
 

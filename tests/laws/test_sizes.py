@@ -73,7 +73,7 @@ def test_the_gradient_of_several_sizes_is_the_sum_over_the_sizes(
     match, examples, _, losses, gradient = small.evaluated(
         objective, engine, parameterization, AllSizes()
     )
-    sizes = small.profiles(AllSizes())
+    sizes = small.sets(AllSizes())
     parts = [
         small.losses_and_gradient(
             match, examples, nested(examples, size[None], joint=objective.joint)
@@ -112,7 +112,7 @@ def test_every_set_is_inside_the_next_larger_one(small, parameterization, counts
 
 
 def test_every_profile_holds_the_full_set_first_and_sizes_that_exist(small, sizes):
-    profiles = small.profiles(sizes)
+    profiles = small.sets(sizes)
     assert (profiles[0] == 3).all()
     assert profiles.min() >= 1
     assert profiles.max() == 3
@@ -161,7 +161,7 @@ class Freezes(AllSizes):
     """Matches all sizes, and leaves ``counts`` alone after the first outer iteration."""
 
     counts: tuple[int, ...] = (2, 1)
-    held_exactly: bool = True
+    freezes_exactly: bool = True
 
     def frozen(self, state, *, outer):
         return torch.tensor(self.counts) * (outer > 0)
@@ -206,7 +206,7 @@ def test_frozen_pixels_keep_their_bits_whatever_the_momentum(
 
 def test_the_released_freeze_stops_the_gradient_but_not_the_momentum(small):
     parts = {"update": SGD(lr=0.05, momentum=0.9), "iterations": 2}
-    progress = small.run(small.recipe(sizes=Freezes(held_exactly=False), **parts))
+    progress = small.run(small.recipe(sizes=Freezes(freezes_exactly=False), **parts))
     before = next(p.state for p in progress if p.boundary)
     after = next(p.state for p in progress if p.outer == 1)
     held = Pixels().pixel_rank(before.stored).squeeze() < torch.tensor((2, 1))[
@@ -222,7 +222,8 @@ def test_the_released_freeze_stops_the_gradient_but_not_the_momentum(small):
 def test_without_momentum_the_released_freeze_is_the_exact_one(small):
     parts = {"update": SGD(lr=0.05), "iterations": 2}
     exact, released = (
-        small.run(small.recipe(sizes=Freezes(held_exactly=held), **parts)) for held in (True, False)
+        small.run(small.recipe(sizes=Freezes(freezes_exactly=held), **parts))
+        for held in (True, False)
     )
     assert torch.equal(last_images(exact), last_images(released))
 

@@ -13,18 +13,19 @@ from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.errors import ConfigError
 from condensery.evaluation import evaluate
-from condensery.loop import networks_of, run, run_together, start
+from condensery.init import RandomImages
+from condensery.loop import initial_state, networks_of, run, run_together
 from condensery.methods import recipe_for
 from condensery.objectives import FeatureRegression
 from condensery.parameterizations import Pixels
 from condensery.progress import State
-from condensery.recipe import PARTS, changed, from_json, to_json
+from condensery.recipe import changed, from_json, to_json
+from condensery.registry import names
 from condensery.rng import stream
 from condensery.samplers import RandomPerClass
 from condensery.schedules import Pool
 from condensery.sizes import AllSizes, OneSize
-from condensery.starts import RandomImages
-from condensery.types import Moment, nested
+from condensery.types import StepContext, nested
 from condensery.updates import Adam
 
 
@@ -47,7 +48,7 @@ def small(digits, **changes):
 def test_frepo_is_the_published_algorithm():
     recipe = recipe_for("frepo", data(), ipc=10, preset="paper")
     assert recipe.parameterization == Pixels()
-    assert recipe.start == RandomImages()
+    assert recipe.init == RandomImages()
     assert recipe.augment == Identity()
     assert recipe.sampler == RandomPerClass(batch=102)
     assert isinstance(recipe.schedule, Pool)
@@ -76,10 +77,10 @@ def test_a_recipe_survives_json(preset):
     assert from_json(to_json(recipe)) == recipe
 
 
-@pytest.mark.parametrize("sizes", PARTS["sizes"])
+@pytest.mark.parametrize("sizes", names("sizes"))
 def test_every_size_policy_moves_images_and_labels(digits, sizes):
     recipe = changed(small(digits), "sizes", sizes)
-    begun = start(recipe, digits.train, seed=0).stored
+    begun = initial_state(recipe, digits.train, seed=0).stored
     last = list(run(recipe, digits.train, seed=0))[-1].state.stored
     assert not torch.equal(begun.images, last.images)
     assert (begun.labels != last.labels).any(dim=1).sum() > len(last.labels) / 2
@@ -98,16 +99,16 @@ def test_a_run_that_was_killed_ends_in_the_same_bytes(digits):
 
 
 def test_all_sizes_predict_better_under_a_network_that_the_run_never_saw(digits):
-    recipe = small(digits, iterations=12, update=Adam(lr=0.03, settle=3), network="convnet2-w8")
+    recipe = small(digits, iterations=12, update=Adam(lr=0.03, final_drop=3), network="convnet2-w8")
     real = RandomPerClass(batch=30).draw(digits.train, rng=stream(0))
     match = recipe.objective.bind(
-        Moment(at=(0, 0), network=networks_of(recipe, digits.train)(seed=9, path=("judge",))),
+        StepContext(at=(0, 0), network=networks_of(recipe, digits.train)(seed=9, path=("judge",))),
         real,
         lambda examples: digits.train.normalise(examples.images),
         engine=Autograd(),
         classes_per_pass=1,
     )
-    begun = start(recipe, digits.train, seed=0).stored
+    begun = initial_state(recipe, digits.train, seed=0).stored
     last = list(run(recipe, digits.train, seed=0))[-1].state.stored
     sizes = torch.tensor([[1] * 3, [2] * 3, [3] * 3])
     before, after = (match(found, nested(found, sizes, joint=True)) for found in (begun, last))
@@ -116,7 +117,7 @@ def test_all_sizes_predict_better_under_a_network_that_the_run_never_saw(digits)
 
 def test_sets_cannot_share_a_pool(digits):
     recipe = small(digits)
-    states = [start(recipe, digits.train, seed=0)] * 2
+    states = [initial_state(recipe, digits.train, seed=0)] * 2
     with pytest.raises(ConfigError, match="trains networks on the set itself"):
         next(run_together([recipe, recipe], digits.train, seed=0, states=states))
 

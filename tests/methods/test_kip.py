@@ -10,15 +10,16 @@ from condensery.augment import Identity
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.evaluation import evaluate
+from condensery.init import RandomImages
 from condensery.kernels import RBF, FullyConnected
 from condensery.methods import recipe_for
 from condensery.objectives import DistributionMatching, RidgeRegression
 from condensery.parameterizations import Pixels
-from condensery.recipe import PARTS, changed
+from condensery.recipe import changed
+from condensery.registry import names, parts
 from condensery.samplers import RandomPerClass
 from condensery.schedules import NoNetwork
 from condensery.sizes import AllSizes, MostLearnable, OneSize
-from condensery.starts import RandomImages
 
 
 def data(channels: int = 3, classes: int = 10) -> ImageData:
@@ -42,7 +43,7 @@ def condense(digits, **choices):
 def test_kip_is_the_published_algorithm():
     recipe = recipe_for("kip", data(), ipc=10, preset="paper")
     assert recipe.parameterization == Pixels()
-    assert recipe.start == RandomImages()
+    assert recipe.init == RandomImages()
     assert recipe.augment == Identity()
     assert recipe.sampler == RandomPerClass(batch=500)
     assert isinstance(recipe.schedule, NoNetwork)
@@ -68,12 +69,12 @@ def test_the_targets_are_shared_among_the_classes():
     assert recipe_for("kip", data(classes=300), ipc=1, preset="smoke").sampler.batch == 1
 
 
-@pytest.mark.parametrize("sizes", PARTS["sizes"])
+@pytest.mark.parametrize("sizes", names("sizes"))
 def test_every_size_policy_works(digits, sizes):
     run = condense(digits, sizes=sizes)
     first = run.so_far(created="now")
     last = run.result(created="now")
-    assert type(run.recipe.sizes) is PARTS["sizes"][sizes]
+    assert type(run.recipe.sizes) is parts("sizes")[sizes]
     assert (last.sizes, last.method, len(last)) == (3, "kip", 9)
     assert not torch.equal(first.images, last.images)
 

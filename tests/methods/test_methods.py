@@ -9,9 +9,10 @@ import torch
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.methods import METHODS, recipe_for
+from condensery.methods import recipe_for
 from condensery.objectives import GradientMatching
 from condensery.parameterizations import MultiFormation
+from condensery.registry import names, parts
 from condensery.sizes import MostLearnable, OneSize
 
 TABLE = {
@@ -110,14 +111,14 @@ def test_mdc_is_idc_with_squared_errors_and_the_most_learnable_subset(name, pres
         assert recipe.sizes.period == (50 if base.network == "resnetap10" else 100)
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("method", names("method"))
 def test_presets_are_listed_shortest_first(method):
-    assert METHODS[method].presets == ("smoke", "quick", "standard", "paper")
+    assert parts("method")[method].presets == ("smoke", "quick", "standard", "paper")
     steps = []
-    for preset in METHODS[method].presets:
+    for preset in parts("method")[method].presets:
         recipe = recipe_for(method, data(), ipc=10, preset=preset)
         between = max(getattr(recipe.schedule, name, 0) for name in ("steps", "epochs"))
-        steps.append(recipe.iterations * recipe.schedule.inner * (1 + between))
+        steps.append(recipe.iterations * recipe.schedule.updates * (1 + between))
     assert steps == sorted(steps)
     assert steps[0] < 100
 

@@ -11,8 +11,8 @@ import condensery
 from condensery.api import Condensation, train_experts
 from condensery.data import ImageData
 from condensery.errors import ArtifactError, ConfigError
-from condensery.experts import Schooling
-from condensery.loop import run, run_together, start
+from condensery.experts import ExpertTraining
+from condensery.loop import initial_state, run, run_together
 from condensery.methods import recipe_for
 from condensery.progress import State
 from condensery.recipe import from_json, to_json
@@ -64,8 +64,8 @@ def test_the_paper_preset_is_the_published_row(name, ipc):
     in_pixels = lr * 0.1 if whitened else lr * 0.3**2
     assert recipe.update.lr == pytest.approx(in_pixels)
     assert recipe.update.momentum == 0.5
-    assert recipe.step.first == first
-    assert recipe.step.update == SGD(lr=step_lr, momentum=0.5)
+    assert recipe.learned_lr.initial == first
+    assert recipe.learned_lr.update == SGD(lr=step_lr, momentum=0.5)
     assert recipe.whiten == ("zca" if whitened else "none")
 
 
@@ -134,8 +134,10 @@ def test_every_size_policy_works_and_going_on_gives_the_same_bits(digits, sizes)
     first, last = whole[0], whole[-1]
     assert next(iter(first.losses)) == "3"
     assert len(last.losses) == (1 if sizes == OneSize() else 3 if sizes == AllSizes() else 2)
-    assert float(last.state.stored.step) != recipe.step.first
-    assert not torch.equal(last.state.stored.images, start(recipe, digits, seed=3).stored.images)
+    assert float(last.state.stored.learned_lr) != recipe.learned_lr.initial
+    assert not torch.equal(
+        last.state.stored.images, initial_state(recipe, digits, seed=3).stored.images
+    )
 
 
 def test_images_that_a_grown_choice_freezes_keep_their_bits(digits, monkeypatch):
@@ -164,7 +166,7 @@ def test_sets_in_lockstep_share_the_experts_and_get_the_bits_they_get_alone(digi
         short(digits, ipc=1, iterations=2),
         short(digits, iterations=2, sizes=AllSizes()),
     ]
-    states = [start(recipe, digits, seed=3) for recipe in recipes]
+    states = [initial_state(recipe, digits, seed=3) for recipe in recipes]
     shared = list(run_together(recipes, digits, seed=3, states=states))[-1]
     for recipe, progress in zip(recipes, shared, strict=True):
         same(progress.state, list(run(recipe, digits, seed=3))[-1].state)
@@ -182,7 +184,7 @@ def test_where_experts_are_kept_changes_nothing_but_the_time(digits, tmp_path, m
     names = [sorted(p.name for p in (tmp_path / f).iterdir()) for f in ("run", "shared")]
     assert names[0] == names[1] != []
     assert kept.so_far().manifest["recipe"]["schedule"]["buffer"] == ""
-    monkeypatch.setattr(Schooling, "after", lambda *_, **__: pytest.fail("trained again"))
+    monkeypatch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained again"))
     assert torch.equal(made(tmp_path / "run").result(created="now").images, images[0])
 
 
@@ -251,5 +253,5 @@ def test_a_whitened_run_matches_whitened_experts(digits):
 def test_the_learned_step_size_is_written(digits):
     made = Condensation(short(digits), digits, seed=3)
     result = made.result(created="now")
-    assert result.manifest["learned_step_size"] == float(made.state.stored.step)
-    assert result.manifest["learned_step_size"] != made.recipe.step.first
+    assert result.manifest["learned_step_size"] == float(made.state.stored.learned_lr)
+    assert result.manifest["learned_step_size"] != made.recipe.learned_lr.initial

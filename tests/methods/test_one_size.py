@@ -10,6 +10,7 @@ import torch
 import condensery
 from condensery.augment import Identity, PerExample, Siamese
 from condensery.data import ImageData
+from condensery.init import HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.loop import run
 from condensery.methods import recipe_for
 from condensery.objectives import DistributionMatching, GradientMatching
@@ -17,7 +18,6 @@ from condensery.parameterizations import MultiFormation, Pixels
 from condensery.samplers import KMeansPerClass, RandomPerClass
 from condensery.schedules import Redraw, TrainOnSynthetic
 from condensery.sizes import AllSizes, OneSize
-from condensery.starts import HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.updates import SGD
 
 METHODS = ("dc", "dsa", "dm", "dream", "nested")
@@ -48,7 +48,7 @@ def test_dc_is_the_published_algorithm():
     assert recipe.schedule == TrainOnSynthetic(inner=10, epochs=50)
     assert recipe.objective == GradientMatching(metric="cosine", parameters="all")
     assert recipe.sizes == OneSize()
-    assert recipe.start == Noise(like="data")
+    assert recipe.init == Noise(like="data")
     assert isinstance(recipe.update, SGD)
     assert recipe.update.lr == pytest.approx(0.1 * 0.25**2)  # of normalised images, std 0.25
     assert recipe.update.momentum == 0.5
@@ -88,7 +88,7 @@ def test_dsa_is_dc_with_one_shared_augmentation_from_real_images(name):
         method="dsa",
         augment=Siamese(strategy=words, mode="dsa"),
         schedule=replace(base.schedule, training=training),
-        start=RandomImages(),
+        init=RandomImages(),
     )
 
 
@@ -99,7 +99,7 @@ def test_dm_is_the_published_algorithm():
     assert recipe.objective == DistributionMatching()
     assert recipe.augment == Siamese(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa")
     assert recipe.sampler == RandomPerClass(batch=256)
-    assert recipe.start == RandomImages()
+    assert recipe.init == RandomImages()
     assert recipe.parameterization == Pixels()
     assert recipe.update == SGD(lr=recipe.update.lr, momentum=0.5)
 
@@ -118,23 +118,23 @@ def test_the_step_of_dm_grows_with_the_set(name, ipc, lr):
 @pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
 def test_dream_is_idc_with_representative_images(preset):
     base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("idc", "dream"))
-    assert isinstance(recipe.start, KMeansImages)
+    assert isinstance(recipe.init, KMeansImages)
     assert isinstance(recipe.sampler, KMeansPerClass)
     assert recipe.sampler.every == 10
     assert recipe == replace(
-        base, method="dream", sampler=recipe.sampler, start=recipe.start, preset=preset
+        base, method="dream", sampler=recipe.sampler, init=recipe.init, preset=preset
     )
     if preset == "paper":
-        assert (recipe.sampler.batch, recipe.sampler.pool, recipe.start.pool) == (128, 0, 0)
+        assert (recipe.sampler.batch, recipe.sampler.pool, recipe.init.pool) == (128, 0, 0)
     else:
         assert recipe.sampler.batch == base.sampler.batch
-        assert recipe.sampler.pool == recipe.start.pool > recipe.sampler.batch
+        assert recipe.sampler.pool == recipe.init.pool > recipe.sampler.batch
 
 
 @pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
 def test_nested_is_mdc_with_all_sizes_from_a_herded_start(preset):
     base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("mdc", "nested"))
-    assert recipe == replace(base, method="nested", sizes=AllSizes(), start=HerdedImages())
+    assert recipe == replace(base, method="nested", sizes=AllSizes(), init=HerdedImages())
     assert isinstance(recipe.parameterization, MultiFormation)
 
 
@@ -154,9 +154,9 @@ def tiny(digits, method, **more):
     settings = dict(TINY)
     settings["schedule.inner"] = "1" if method == "dm" else "2"
     if method == "nested":
-        settings |= {"start.candidates": "6", "start.networks": "2", "start.sample": "10"}
+        settings |= {"init.candidates": "6", "init.networks": "2", "init.sample": "10"}
     if method == "dream":
-        settings |= {"sampler.pool": "16", "start.pool": "16"}
+        settings |= {"sampler.pool": "16", "init.pool": "16"}
     changes = settings | more.pop("settings", {})
     return condensery.condense(
         digits, method=method, ipc=3, preset="smoke", settings=changes, **more
@@ -188,7 +188,7 @@ def test_every_size_policy_works_on_every_method(digits, method, sizes):
         ("dc", {"objective.metric": "whole-cosine"}),
         ("dc", {"network": "convnet2-w4-bn"}),
         ("nested", {"objective": "distribution"}),
-        ("dm", {"start": "herded"}),
+        ("dm", {"init": "herded"}),
         ("dream", {"sampler.normalised": "false"}),
     ],
 )

@@ -9,7 +9,7 @@ from condensery.engines import Autograd, OnePass
 from condensery.networks import build
 from condensery.objectives import DistributionMatching
 from condensery.rng import stream
-from condensery.types import Examples, Moment, nested
+from condensery.types import Examples, StepContext, nested
 
 
 def examples(classes, ranks, seed):
@@ -25,7 +25,7 @@ def test_a_loss_is_the_squared_distance_of_mean_features(engine, classes_per_pas
     real = examples([1, 0, 1, 1], [0] * 4, 0)
     synthetic = examples([0, 1, 0, 1, 0], [0, 0, 1, 1, 2], 1)
     match = DistributionMatching().bind(
-        Moment(at=(0, 0), network=net),
+        StepContext(at=(0, 0), network=net),
         real,
         lambda given: given.images * 3,
         engine=engine,
@@ -48,7 +48,7 @@ def test_the_feature_of_a_set_pulls_all_its_images_alike():
     real = examples([0, 1], [0, 0], 0)
     synthetic = examples([0, 1, 0], [0, 0, 1], 1)
     match = DistributionMatching().bind(
-        Moment(at=(0, 0), network=net),
+        StepContext(at=(0, 0), network=net),
         real,
         lambda given: given.images,
         engine=Autograd(),

@@ -13,7 +13,7 @@ from condensery.errors import ConfigError
 from condensery.networks import build
 from condensery.objectives import FeatureRegression, features
 from condensery.rng import stream
-from condensery.types import Examples, Moment, nested
+from condensery.types import Examples, StepContext, nested
 
 CLASSES = 3
 
@@ -39,7 +39,7 @@ def matched(
 ):
     profiles = torch.tensor([[size] * CLASSES for size in sizes])
     match = objective.bind(
-        Moment(at=(0, 0), network=network() if net is None else net),
+        StepContext(at=(0, 0), network=network() if net is None else net),
         real,
         shown,
         engine=Autograd(),

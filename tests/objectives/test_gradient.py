@@ -11,7 +11,7 @@ from condensery.errors import ConfigError
 from condensery.networks import build
 from condensery.objectives import GradientMatching
 from condensery.rng import stream
-from condensery.types import Examples, Moment, nested
+from condensery.types import Examples, StepContext, nested
 
 CLASSES = 3
 
@@ -54,7 +54,7 @@ def test_every_set_is_matched_to_the_real_images_of_its_class(engine, parameters
     net = network()
     real, synthetic = examples([2, 0, 1, 0, 2, 2, 1], 0), examples([0, 1, 2, 0, 1, 2], 1)
     match = GradientMatching(parameters=parameters).bind(
-        Moment(at=(0, 0), network=net), real, view, engine=engine, classes_per_pass=2
+        StepContext(at=(0, 0), network=net), real, view, engine=engine, classes_per_pass=2
     )
     groups = nested(synthetic, torch.tensor([[2, 2, 2], [1, 2, 1]]), joint=False)
     found = match(synthetic, groups)
@@ -73,7 +73,7 @@ def test_the_view_is_shown_both_real_and_synthetic_examples():
         return view(given)
 
     match = GradientMatching().bind(
-        Moment(at=(0, 0), network=network()),
+        StepContext(at=(0, 0), network=network()),
         examples([0, 1, 2, 0], 0),
         spy,
         engine=Autograd(),
@@ -87,7 +87,7 @@ def test_the_view_is_shown_both_real_and_synthetic_examples():
 def test_synthetic_images_that_equal_the_real_ones_have_no_loss():
     real = examples([0, 0, 1, 1, 2, 2], 0)
     match = GradientMatching(metric="l1", parameters="all").bind(
-        Moment(at=(0, 0), network=network()), real, view, engine=Autograd(), classes_per_pass=3
+        StepContext(at=(0, 0), network=network()), real, view, engine=Autograd(), classes_per_pass=3
     )
     losses = match(real, nested(real, torch.tensor([[2, 2, 2], [1, 1, 1]]), joint=False))
     assert losses[:3].abs().max() < 1e-12
@@ -96,7 +96,7 @@ def test_synthetic_images_that_equal_the_real_ones_have_no_loss():
 
 def test_a_network_without_convolutions_needs_all_parameters():
     net = build("mlp", channels=3, classes=CLASSES, side=(8, 8), seed=0, path=("test",)).double()
-    moment, real = Moment(at=(0, 0), network=net), examples([0, 1, 2], 0)
+    moment, real = StepContext(at=(0, 0), network=net), examples([0, 1, 2], 0)
     with pytest.raises(ConfigError, match="no convolution kernel"):
         GradientMatching().bind(moment, real, view, engine=Autograd(), classes_per_pass=1)
     match = GradientMatching(parameters="all").bind(

@@ -14,7 +14,7 @@ from condensery.kernels import RBF, FullyConnected
 from condensery.networks import Nothing
 from condensery.objectives import RidgeRegression, ridge
 from condensery.rng import stream
-from condensery.types import Examples, Moment, nested
+from condensery.types import Examples, StepContext, nested
 
 CLASSES = 3
 
@@ -29,7 +29,7 @@ def drawn(per_class: int, *, seed: int) -> Examples:
 def matched(objective: RidgeRegression, real: Examples, examples: Examples, sizes: list[int]):
     profiles = torch.tensor([[size] * CLASSES for size in sizes])
     match = objective.bind(
-        Moment(at=(0, 0), network=Nothing()),
+        StepContext(at=(0, 0), network=Nothing()),
         real,
         lambda shown: 2 * shown.images - 1,
         engine=Autograd(),

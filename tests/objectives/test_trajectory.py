@@ -15,7 +15,7 @@ from condensery.errors import ConfigError, NonFiniteLoss, UnsupportedNetwork
 from condensery.networks import build
 from condensery.objectives import TrajectoryMatching
 from condensery.rng import stream
-from condensery.types import JOINT, Examples, Groups, Moment, nested
+from condensery.types import JOINT, Examples, Groups, StepContext, nested
 
 CLASSES, IPC = 3, 2
 EVERYTHING = torch.full((1, CLASSES), IPC)
@@ -34,7 +34,7 @@ def moment(*, target=None, at=(4, 0), name="convnet2-w4"):
             key: p.detach() + 0.1 * torch.randn(p.shape, generator=noise, dtype=p.dtype)
             for key, p in start.named_parameters()
         }
-    return Moment(at=at, network=start, seed=7, target=target)
+    return StepContext(at=at, network=start, seed=7, target=target)
 
 
 def examples(*, lr=0.3, soft=False, ipc=IPC):
@@ -49,7 +49,7 @@ def examples(*, lr=0.3, soft=False, ipc=IPC):
         labels=labels,
         class_=class_,
         rank=torch.arange(ipc).repeat_interleave(CLASSES),
-        step=torch.tensor(lr, dtype=torch.float64).requires_grad_(),
+        learned_lr=torch.tensor(lr, dtype=torch.float64).requires_grad_(),
     )
 
 
@@ -77,7 +77,7 @@ def plainly(objective, where, given):
         logits = functional_call(where.network, dict(zip(names, theta, strict=True)), (shown,))
         loss = torch.nn.functional.cross_entropy(logits, given.labels[index])
         gradients = torch.autograd.grad(loss, theta, create_graph=True)
-        theta = [p - given.step * g for p, g in zip(theta, gradients, strict=True)]
+        theta = [p - given.learned_lr * g for p, g in zip(theta, gradients, strict=True)]
     target = [where.target[name] for name in names]
     to_end = sum((a - b).square().sum() for a, b in zip(theta, target, strict=True))
     way = sum((a - b).square().sum() for a, b in zip(start, target, strict=True))
@@ -85,7 +85,7 @@ def plainly(objective, where, given):
 
 
 def gradients(loss, given):
-    leaves = [given.images, given.step]
+    leaves = [given.images, given.learned_lr]
     if given.labels.requires_grad:
         leaves.append(given.labels)
     return torch.autograd.grad(loss, leaves)
@@ -190,7 +190,7 @@ def test_following_the_expert_exactly_costs_nothing_and_standing_still_costs_one
     (followed,) = bind(objective, moment(target=target))(given, groups)
     assert followed.item() == pytest.approx(0, abs=1e-20)
     (stood,) = bind(objective, moment(target=target))(
-        replace(given, step=torch.zeros((), dtype=torch.float64)), groups
+        replace(given, learned_lr=torch.zeros((), dtype=torch.float64)), groups
     )
     assert stood.item() == pytest.approx(1)
 
@@ -232,14 +232,14 @@ def test_an_expert_that_stands_still_is_refused():
 def test_a_step_size_that_diverges_is_named():
     given = examples(lr=1e200)
     match = bind(TrajectoryMatching(steps=5), moment())
-    with pytest.raises(NonFiniteLoss, match=r"step size 1e\+200.*step\.update\.lr"):
+    with pytest.raises(NonFiniteLoss, match=r"step size 1e\+200.*learned_lr\.update\.lr"):
         match(given, nested(given, EVERYTHING, joint=True))
 
 
 def test_a_recipe_without_a_learned_step_or_without_experts_is_refused():
-    given = replace(examples(), step=None)
+    given = replace(examples(), learned_lr=None)
     groups = nested(given, EVERYTHING, joint=True)
-    with pytest.raises(ConfigError, match="--set step=learned"):
+    with pytest.raises(ConfigError, match="--set learned_lr=learned"):
         bind(TrajectoryMatching(), moment())(given, groups)
     with pytest.raises(ConfigError, match="schedule = experts"):
         bind(TrajectoryMatching(), replace(moment(), target=None))(given, groups)

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
+from condensery.init import FirstImages, RandomImages
 from condensery.parameterizations import (
     MultiFormation,
     Pixels,
@@ -17,7 +18,6 @@ from condensery.parameterizations import (
     stored_rows,
 )
 from condensery.rng import stream
-from condensery.starts import FirstImages, RandomImages
 
 
 def data(counts=(12, 6), *, side=(8, 8), channels=2):
@@ -37,7 +37,7 @@ def data(counts=(12, 6), *, side=(8, 8), channels=2):
 def started(part, *, counts=(3, 2), start=None, classes=(12, 6), **more):
     source = data(classes, **more)
     start = RandomImages() if start is None else start
-    return source, start.stored(
+    return source, start.make(
         part, source, counts=torch.tensor(counts), rng=stream(0), network=pytest.fail
     )
 
@@ -51,7 +51,7 @@ def test_rows_are_sorted_by_rank_then_class_and_small_classes_end_early():
 def test_pixels_are_what_they_store():
     source, stored = started(Pixels())
     images = source.pixels(torch.arange(3))
-    assert Pixels().images_each == 1
+    assert Pixels().examples_each == 1
     assert torch.equal(Pixels().pack(images), images)
     assert Pixels().decode(stored) is stored
     assert Pixels().pixel_rank(stored).shape == (5, 1, 8, 8)
@@ -59,7 +59,7 @@ def test_pixels_are_what_they_store():
 
 def test_the_first_mosaic_packs_the_first_images_in_data_set_order():
     source, stored = started(MultiFormation(), start=FirstImages())
-    assert MultiFormation().images_each == 4
+    assert MultiFormation().examples_each == 4
     for class_, count in ((0, 3), (1, 2)):
         own = source.of_class(class_)
         index = [own[(k * count + i) % len(own)] for k in range(4) for i in range(count)]

@@ -6,9 +6,8 @@ import math
 
 import pytest
 
-from condensery.methods import METHODS
+from condensery.registry import names
 from condensery.report.published import _PREFIXES, published
-from condensery.selection import RULES
 
 PRINTED = {
     ("svhn", 10): {"a": 81.85, "b": 71.38, "c": 70.65, "mdc": 76.75},
@@ -68,7 +67,7 @@ def test_nothing_is_known_of_other_data():
 
 
 def test_every_figure_is_of_something_that_can_be_compared():
-    known = {*METHODS, *RULES, "a", "b", "c", "mtt"}
+    known = {*names("method"), *names("selection"), "a", "b", "c", "mtt"}
     assert {name for rows in _PREFIXES.values() for name in rows} <= known
 
 

@@ -14,7 +14,7 @@ from condensery.errors import ConfigError
 from condensery.networks import build, features
 from condensery.rng import stream
 from condensery.samplers import KMeansPerClass
-from condensery.types import Moment
+from condensery.types import StepContext
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def network(path=0, name="convnet2-w4"):
 def drawn(sampler, data, at, *, net=None):
     draw = sampler.begin(data)
     net = network() if net is None else net
-    return [draw(Moment(at=where, network=net), rng=stream(7, *where)) for where in at]
+    return [draw(StepContext(at=where, network=net), rng=stream(7, *where)) for where in at]
 
 
 def test_the_images_are_the_ones_nearest_to_the_centres_of_their_class(data):

@@ -11,9 +11,9 @@ import condensery
 from condensery import experts
 from condensery.augment import Identity
 from condensery.errors import ConfigError
-from condensery.experts import Buffer, Schooling
+from condensery.experts import Buffer, ExpertTraining
 from condensery.networks import build
-from condensery.schedules import World
+from condensery.schedules import RunContext
 from condensery.schedules.experts import Experts
 from condensery.training import SGDTraining
 
@@ -29,7 +29,7 @@ def data():
 @pytest.fixture
 def world(data):
     make = partial(build, "convnet2-w4", channels=1, classes=10, side=(8, 8), seed=3)
-    return World(
+    return RunContext(
         data=data,
         network=lambda *path: make(path=path),
         synthetic=lambda: pytest.fail("read"),
@@ -39,12 +39,12 @@ def world(data):
 
 
 def the_moment(schedule, outer, world):
-    (moment,) = schedule.moments(outer, world)
+    (moment,) = schedule.contexts(outer, world)
     return moment
 
 
 def test_every_moment_is_a_start_of_an_expert_and_its_target_a_span_later(data, world):
-    schooling = Schooling(network="convnet2-w4", training=TRAINING, steps=2, seed=5)
+    schooling = ExpertTraining(network="convnet2-w4", training=TRAINING, steps=2, seed=5)
     known = Buffer(schooling, data, None)
     list(known.make(range(2), 4))
     found = set()
@@ -97,12 +97,12 @@ def test_the_network_is_free_to_be_differentiated_and_the_target_is_not_part_of_
 def test_no_expert_is_trained_longer_than_its_latest_target():
     assert SHORT.epochs == 4
     assert Experts(latest=20, span=2).epochs == 21
-    assert SHORT.inner == 1
+    assert SHORT.updates == 1
 
 
 def test_too_many_experts_for_the_memory_are_refused_before_any_is_trained(world, monkeypatch):
     monkeypatch.setattr(experts.buffer, "MOST_IN_MEMORY", 1000)
-    monkeypatch.setattr(Schooling, "after", lambda *_, **__: pytest.fail("trained"))
+    monkeypatch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained"))
     with pytest.raises(ConfigError, match=r"schedule\.buffer"):
         the_moment(SHORT, 0, world)
 

@@ -7,7 +7,7 @@ import torch
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.schedules import NoNetwork, World
+from condensery.schedules import NoNetwork, RunContext
 
 
 def test_each_iteration_has_its_moments_and_builds_no_network():
@@ -22,8 +22,8 @@ def test_each_iteration_has_its_moments_and_builds_no_network():
         mean=(0.5,),
         std=(0.5,),
     )
-    world = World(data=data, network=never, synthetic=lambda: never("synthetic"), seed=7)  # type: ignore[arg-type, return-value]
-    moments = list(NoNetwork(inner=3).moments(5, world))
+    world = RunContext(data=data, network=never, synthetic=lambda: never("synthetic"), seed=7)  # type: ignore[arg-type, return-value]
+    moments = list(NoNetwork(inner=3).contexts(5, world))
     assert [moment.at for moment in moments] == [(5, 0), (5, 1), (5, 2)]
     assert all(moment.seed == 7 and moment.target is None for moment in moments)
     assert not list(moments[0].network.parameters())

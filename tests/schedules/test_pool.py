@@ -13,7 +13,7 @@ from condensery.augment import Identity
 from condensery.errors import ConfigError
 from condensery.networks import build, mixes_examples
 from condensery.rng import stream
-from condensery.schedules import Pool, World
+from condensery.schedules import Pool, RunContext
 from condensery.training import SGDTraining, Trainer, batches
 from condensery.types import Examples
 
@@ -36,7 +36,7 @@ class Synthetic:
 
 def world_of(network="convnet2-w4", synthetic=None):
     make = partial(build, network, channels=1, classes=10, side=(8, 8), seed=3)
-    return World(
+    return RunContext(
         data=condensery.load_data("digits").train,
         network=lambda *path: make(path=path),
         synthetic=Synthetic() if synthetic is None else synthetic,
@@ -50,7 +50,7 @@ def weights(network):
 
 def seen(schedule, outer=0, world=None):
     """``(place, network, weights)`` at every moment."""
-    moments = schedule.moments(outer, world_of() if world is None else world)
+    moments = schedule.contexts(outer, world_of() if world is None else world)
     found = [(moment.at, moment.network, weights(moment.network)) for moment in moments]
     assert [at for at, _, _ in found] == [(outer, inner) for inner in range(schedule.inner)]
     rolled = [
@@ -124,7 +124,7 @@ def test_momentum_is_that_of_the_network_and_not_of_its_place():
 
 def test_only_the_network_that_was_looked_at_takes_a_step():
     known, before, previous = {}, {}, None
-    for moment in Pool(networks=3, oldest=50, inner=20, training=PLAIN).moments(0, world_of()):
+    for moment in Pool(networks=3, oldest=50, inner=20, training=PLAIN).contexts(0, world_of()):
         for name, network in known.items():
             assert torch.equal(weights(network), before[name]) == (name != previous)
         known[id(moment.network)] = moment.network
@@ -164,7 +164,7 @@ def test_batch_norm_mixes_nothing_when_looked_at_and_is_trained_as_usual(monkeyp
 
     monkeypatch.setattr(Trainer, "step", noted)
     pool = Pool(networks=1, inner=3, training=PLAIN)
-    for moment in pool.moments(0, world_of("convnet2-w4-bn")):
+    for moment in pool.contexts(0, world_of("convnet2-w4-bn")):
         assert mixes_examples(moment.network) is None
     assert modes == [True, True]
 

@@ -12,8 +12,7 @@ import condensery
 from condensery.analytic.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
 from condensery.networks import build
-from condensery.parallel import overlap
-from condensery.schedules import Redraw, World
+from condensery.schedules import Redraw, RunContext
 from condensery.training import SGDTraining
 
 
@@ -21,7 +20,7 @@ from condensery.training import SGDTraining
 def world():
     data = condensery.load_data("digits").train
     make = partial(build, "convnet2-w4", channels=1, classes=10, side=(8, 8), seed=3)
-    return World(
+    return RunContext(
         data=data,
         network=lambda *path: make(path=path),
         synthetic=lambda: pytest.fail("read"),
@@ -34,7 +33,7 @@ def weights(network):
 
 
 def seen(schedule, outer, world):
-    return [(moment.at, weights(moment.network)) for moment in schedule.moments(outer, world)]
+    return [(moment.at, weights(moment.network)) for moment in schedule.contexts(outer, world)]
 
 
 TRAINING = SGDTraining(batch=16)
@@ -77,7 +76,7 @@ def test_training_lowers_the_loss_of_the_network(world):
     index = torch.arange(200)
     images = world.data.normalise(world.data.pixels(index))
     losses = []
-    for moment in schedule.moments(0, world):
+    for moment in schedule.contexts(0, world):
         with torch.no_grad():
             logits = moment.network(images)
         losses.append(torch.nn.functional.cross_entropy(logits, world.data.labels[index]).item())
@@ -97,7 +96,7 @@ SCHEDULE = Redraw(inner=3, steps=2, pretrain=1, training=TRAINING)
 def test_a_network_of_known_layers_may_be_trained_in_the_background(compiled):
     expected = seen(SCHEDULE, 0, compiled)
     found = []
-    for moment in SCHEDULE.moments(0, compiled):
+    for moment in SCHEDULE.contexts(0, compiled):
         if moment.background is not None:
             moment.background()
         found.append((moment.at, weights(moment.network)))
@@ -110,7 +109,7 @@ def test_in_the_background_on_two_threads_the_bits_are_those_of_one_thread(compi
     expected = seen(schedule, 0, compiled)
     threads(2)
     found = []
-    for moment in schedule.moments(0, compiled):
+    for moment in schedule.contexts(0, compiled):
         with overlap(moment.background):
             found.append((moment.at, weights(moment.network)))
     assert all(torch.equal(a, b) for (_, a), (_, b) in zip(found, expected, strict=True))
@@ -118,7 +117,7 @@ def test_in_the_background_on_two_threads_the_bits_are_those_of_one_thread(compi
 
 def test_there_is_nothing_to_do_after_the_last_moment_or_without_steps(compiled):
     def has(schedule):
-        return [moment.background is not None for moment in schedule.moments(0, compiled)]
+        return [moment.background is not None for moment in schedule.contexts(0, compiled)]
 
     assert has(SCHEDULE) == [True, True, False]
     assert has(replace(SCHEDULE, steps=0)) == [False, False, False]
@@ -130,9 +129,9 @@ def test_a_network_that_is_called_while_it_is_trained_is_not_trained_in_the_back
     def broken(*_):
         raise RuntimeError("no compiler here")
 
-    assert all(moment.background is None for moment in SCHEDULE.moments(0, world))
+    assert all(moment.background is None for moment in SCHEDULE.contexts(0, world))
     monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
-    later = [moment.background is not None for moment in SCHEDULE.moments(0, compiled)]
+    later = [moment.background is not None for moment in SCHEDULE.contexts(0, compiled)]
     assert later == [False, False, False]  # pretraining has failed already
 
 

@@ -13,7 +13,7 @@ from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError
 from condensery.networks import build, mixes_examples
 from condensery.rng import stream
-from condensery.schedules import TrainOnSynthetic, World
+from condensery.schedules import RunContext, TrainOnSynthetic
 from condensery.training import SGDTraining, Trainer, batches
 from condensery.types import Examples
 
@@ -37,7 +37,7 @@ class Synthetic:
 def world_of(network="convnet2-w4", synthetic=None):
     data = condensery.load_data("digits").train
     make = partial(build, network, channels=1, classes=10, side=(8, 8), seed=3)
-    return World(
+    return RunContext(
         data=data,
         network=lambda *path: make(path=path),
         synthetic=Synthetic() if synthetic is None else synthetic,
@@ -50,7 +50,7 @@ def weights(network):
 
 
 def seen(schedule, outer, world):
-    return [(moment.at, weights(moment.network)) for moment in schedule.moments(outer, world)]
+    return [(moment.at, weights(moment.network)) for moment in schedule.contexts(outer, world)]
 
 
 def test_its_defaults_are_the_papers_network_update():
@@ -64,7 +64,7 @@ def test_its_defaults_are_the_papers_network_update():
 def test_the_set_is_read_anew_before_every_update_but_the_first_and_never_after_the_last():
     world = world_of()
     reads = []
-    for moment in TrainOnSynthetic(inner=3, epochs=1).moments(5, world):
+    for moment in TrainOnSynthetic(inner=3, epochs=1).contexts(5, world):
         assert moment.at[0] == 5
         reads.append(world.synthetic.reads)
     assert reads == [0, 1, 2]
@@ -131,7 +131,7 @@ def test_every_outer_iteration_is_the_same_when_asked_again_and_another_one_else
 def test_batch_norm_is_fixed_to_the_statistics_of_real_images_at_every_moment():
     world = world_of("convnet2-w4-bn")
     shown = 0
-    for moment in TrainOnSynthetic(inner=3, epochs=1).moments(0, world):
+    for moment in TrainOnSynthetic(inner=3, epochs=1).contexts(0, world):
         assert mixes_examples(moment.network) is None
         norm = moment.network.blocks[0].norm
         assert norm.momentum == 0.1

@@ -8,10 +8,11 @@ import torch
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError
-from condensery.selection import RULES, as_condensed, random_selection, select, steps_of, training
+from condensery.registry import names
+from condensery.selection import as_condensed, random_selection, select, steps_of, training
 
 FAST = {"network": "convnet1-w4", "train_steps": 3}
-NESTED = [by for by in RULES if by != "k-means"]
+NESTED = [by for by in names("selection") if by != "k-means"]
 
 
 def chosen(data: ImageData, by: str, **changes: object) -> CondensedSet:
@@ -25,7 +26,7 @@ def found_in(images: torch.Tensor, pool: torch.Tensor) -> list[int]:
     return equal.int().argmax(dim=1).tolist()
 
 
-@pytest.mark.parametrize("by", RULES)
+@pytest.mark.parametrize("by", names("selection"))
 def test_every_rule_gives_different_real_images_of_the_right_class(data: ImageData, by: str):
     set_ = chosen(data, by)
 
@@ -38,7 +39,7 @@ def test_every_rule_gives_different_real_images_of_the_right_class(data: ImageDa
     assert set_.manifest["recipe"] == {"method": by, "ipc": 4, **(FAST if trained else {})}
 
 
-@pytest.mark.parametrize("by", RULES)
+@pytest.mark.parametrize("by", names("selection"))
 def test_the_same_arguments_give_the_same_bytes(data: ImageData, by: str):
     assert chosen(data, by).to_bytes() == chosen(data, by).to_bytes()
 
@@ -57,14 +58,14 @@ def test_a_larger_selection_extends_the_smaller_one(data: ImageData, by: str):
     assert torch.equal(large.take(2).images, small.images)
 
 
-@pytest.mark.parametrize("by", RULES)
+@pytest.mark.parametrize("by", names("selection"))
 def test_a_class_smaller_than_asked_gives_all_it_has(split, by: str):
     set_ = chosen(split((3, 6, 0)), by, ipc=5)
 
     assert torch.bincount(set_.labels, minlength=3).tolist() == [3, 5, 0]
 
 
-@pytest.mark.parametrize("by", RULES)
+@pytest.mark.parametrize("by", names("selection"))
 @pytest.mark.parametrize("ipc", [0, 13, -1])
 def test_a_size_that_no_class_can_give_is_refused(data: ImageData, by: str, ipc: int):
     with pytest.raises(ConfigError, match=rf"ipc = {ipc}.*12 images"):
@@ -97,7 +98,7 @@ def test_the_training_part_of_a_data_set_is_selected_from(data: ImageData, split
     assert torch.equal(chosen(both, "k-center").images, chosen(data, "k-center").images)
 
 
-@pytest.mark.parametrize("by", RULES)
+@pytest.mark.parametrize("by", names("selection"))
 def test_every_step_of_the_training_is_told(data: ImageData, by: str):
     told: list[None] = []
     chosen(data, by, on_step=lambda: told.append(None))
@@ -107,7 +108,7 @@ def test_every_step_of_the_training_is_told(data: ImageData, by: str):
 
 
 def test_the_training_is_a_thousand_steps_and_ten_epochs_where_nobody_says(data: ImageData):
-    assert {by: steps_of(by, data) for by in RULES} == {
+    assert {by: steps_of(by, data) for by in names("selection")} == {
         "random": 0,
         "first": 0,
         "herding": 1000,
@@ -182,5 +183,5 @@ def test_an_order_of_ones_own_becomes_a_set(data: ImageData):
 
 
 def test_the_names_are_told_where_one_is_wrong():
-    with pytest.raises(ConfigError, match=", ".join(RULES)):
+    with pytest.raises(ConfigError, match=", ".join(names("selection"))):
         steps_of("best", None)

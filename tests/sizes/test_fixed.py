@@ -10,16 +10,16 @@ from condensery.sizes import AllSizes, OneSize, RandomSize
 
 
 def profiles(policy, counts, *, seed=0, outer=0):
-    state = policy.start(torch.tensor(counts))
-    return policy.profiles(state, outer=outer, rng=stream(seed))
+    state = policy.init(torch.tensor(counts))
+    return policy.sets(state, outer=outer, rng=stream(seed)).images
 
 
 @pytest.mark.parametrize("policy", [OneSize(), AllSizes(), RandomSize()])
-def test_nothing_is_probed_frozen_or_remembered(policy):
-    state = policy.start(torch.tensor([3, 3]))
-    assert not any(policy.probes(outer) for outer in range(200))
+def test_nothing_is_measured_frozen_or_remembered(policy):
+    state = policy.init(torch.tensor([3, 3]))
+    assert not any(policy.measures(outer) for outer in range(200))
     assert policy.frozen(state, outer=100).tolist() == [0, 0]
-    assert policy.probe is None
+    assert policy.measure is None
     after = policy.close(policy.observe(state, torch.rand(2, 3, generator=stream(0))), outer=1)
     assert after == state
 

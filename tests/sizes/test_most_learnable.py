@@ -32,13 +32,13 @@ def distances_for(choices, *, largest=N, classes=2):
 
 def timeline(policy, tables, *, outers, counts=(N, N), inner=1):
     """What is matched and frozen at every outer iteration: ``(chosen, frozen)`` of each class."""
-    state, seen, left = policy.start(torch.tensor(counts)), [], list(tables)
+    state, seen, left = policy.init(torch.tensor(counts)), [], list(tables)
     for outer in range(outers):
-        profiles = policy.profiles(state, outer=outer, rng=stream(0)).tolist()
+        profiles = policy.sets(state, outer=outer, rng=stream(0)).images.tolist()
         assert profiles[0] == [max(counts)] * len(counts)
         chosen = profiles[1] if len(profiles) > 1 else [0] * len(counts)
         seen.append((chosen, policy.frozen(state, outer=outer).tolist()))
-        if policy.probes(outer):
+        if policy.measures(outer):
             table = left.pop(0) if len(left) > 1 else left[0]  # the last one stays
             for _ in range(inner):
                 state = policy.observe(state, table)
@@ -54,7 +54,7 @@ def shared(seen):
 
 def test_choices_are_made_after_the_first_iteration_and_at_the_end_of_every_period():
     policy = MostLearnable(period=3)
-    assert [outer for outer in range(10) if policy.probes(outer)] == [0, 2, 5, 8]
+    assert [outer for outer in range(10) if policy.measures(outer)] == [0, 2, 5, 8]
     chosen, _ = shared(timeline(policy, distances_for(CHOICES), outers=12))
     assert chosen == [0, 1, 1, 5, 5, 5, 3, 3, 3, 8, 8, 8]
 
@@ -68,7 +68,7 @@ def test_the_release_freezes_the_largest_earlier_choice_below_the_new_one():
     policy = MostLearnable(period=3, freeze="released")
     _, frozen = shared(timeline(policy, distances_for(CHOICES), outers=15))
     assert frozen == [0, 0, 0, 0, 1, 1, 1, 1, 1, 5, 5, 5, 1, 1, 1]
-    assert not policy.held_exactly
+    assert not policy.freezes_exactly
 
 
 def test_nothing_is_frozen_if_so_asked():
@@ -78,8 +78,8 @@ def test_nothing_is_frozen_if_so_asked():
 
 
 def test_only_exact_freezing_holds_the_bits():
-    assert MostLearnable().held_exactly
-    assert not MostLearnable(freeze="none").held_exactly
+    assert MostLearnable().freezes_exactly
+    assert not MostLearnable(freeze="none").freezes_exactly
 
 
 def test_the_number_of_inner_steps_that_are_averaged_does_not_matter():
@@ -93,7 +93,7 @@ def test_the_number_of_inner_steps_that_are_averaged_does_not_matter():
 def test_distances_are_averaged_over_the_inner_steps():
     """The mean moves size 2 most; either single step would say another size."""
     policy = MostLearnable(period=1)
-    state = policy.start(torch.tensor([4]))
+    state = policy.init(torch.tensor([4]))
     state = policy.close(policy.observe(state, torch.tensor([[3.0, 3, 3, 0]])), outer=0)
     for table in ([[0.0, 1, 3, 0]], [[6.0, 1, 3, 0]], [[3.0, 1, 5, 0]]):
         state = policy.observe(state, torch.tensor(table))
@@ -141,7 +141,7 @@ def test_two_images_a_class_have_one_candidate():
 
 def test_a_state_given_is_not_changed():
     policy = MostLearnable(period=1)
-    state = policy.start(torch.tensor([4, 4]))
+    state = policy.init(torch.tensor([4, 4]))
     for outer in range(3):
         before = {name: tensor.clone() for name, tensor in state.items()}
         table = torch.rand(2, 4, generator=stream(outer))
@@ -153,7 +153,7 @@ def test_a_state_given_is_not_changed():
 
 def test_a_sum_in_float64_does_not_forget_small_changes():
     policy = MostLearnable(period=1)
-    state = policy.observe(policy.start(torch.tensor([3])), torch.full((1, 3), 0.1))
+    state = policy.observe(policy.init(torch.tensor([3])), torch.full((1, 3), 0.1))
     assert state["sum"].dtype == torch.float64
 
 

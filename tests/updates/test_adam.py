@@ -16,10 +16,10 @@ def numbers(*shape, seed=0):
     return torch.rand(shape, generator=stream(seed), dtype=torch.float64)
 
 
-def stepped(update, images, gradients, held=NOBODY):
-    state = update.start(images)
+def stepped(update, images, gradients, frozen=NOBODY):
+    state = update.init(images)
     for gradient in gradients:
-        images, state = update.step(images, gradient, state, held=held)
+        images, state = update.step(images, gradient, state, frozen=frozen)
     return images, state
 
 
@@ -52,10 +52,10 @@ def test_the_step_does_not_depend_on_the_scale_of_the_loss():
     assert (one - scaled).abs().max() < 1e-6
 
 
-def test_held_pixels_keep_their_bits_and_gather_no_moments():
+def test_frozen_pixels_keep_their_bits_and_gather_no_moments():
     images, gradients = numbers(2, 1, 2, 2).float(), numbers(3, 2, 1, 2, 2, seed=1).float()
-    held = torch.tensor([True, False])[:, None, None, None]
-    moved, state = stepped(Adam(lr=0.1), images, gradients, held)
+    frozen = torch.tensor([True, False])[:, None, None, None]
+    moved, state = stepped(Adam(lr=0.1), images, gradients, frozen)
     free, _ = stepped(Adam(lr=0.1), images, gradients)
     assert torch.equal(moved[0], images[0])
     assert torch.equal(moved[1], free[1])
@@ -66,10 +66,10 @@ def test_held_pixels_keep_their_bits_and_gather_no_moments():
 def test_nothing_given_is_changed():
     images, gradient = numbers(3), numbers(3, seed=1)
     update = Adam(lr=0.1)
-    state = update.start(images)
+    state = update.init(images)
     given = {name: tensor.clone() for name, tensor in state.items()}
     before = images.clone()
-    update.step(images, gradient, state, held=NOBODY)
+    update.step(images, gradient, state, frozen=NOBODY)
     assert torch.equal(images, before)
     assert all(torch.equal(state[name], tensor) for name, tensor in given.items())
 
@@ -92,13 +92,13 @@ def test_choices_that_cannot_work_are_refused(choice, said):
 
 def test_the_last_steps_of_a_run_are_a_fifth_as_long():
     images, gradient = torch.zeros(1, 1, 2, 2), torch.ones(1, 1, 2, 2)
-    held = torch.zeros(1, dtype=torch.bool)
-    update = Adam(lr=0.1, settle=4)
-    state = update.start(images)
+    frozen = torch.zeros(1, dtype=torch.bool)
+    update = Adam(lr=0.1, final_drop=4)
+    state = update.init(images)
     moved = [
-        update.step(images, gradient, state, held=held, remaining=left)[0].flatten()[0].item()
+        update.step(images, gradient, state, frozen=frozen, remaining=left)[0].flatten()[0].item()
         for left in (1.0, 0.26, 0.25, 0.01)
     ]
     assert moved == pytest.approx([-0.1, -0.1, -0.02, -0.02])
     constant = Adam(lr=0.1)
-    assert constant.step(images, gradient, state, held=held, remaining=0.01)[0].min() < -0.09
+    assert constant.step(images, gradient, state, frozen=frozen, remaining=0.01)[0].min() < -0.09

@@ -9,10 +9,11 @@ import pytest
 import torch
 
 from condensery.errors import ConfigError
-from condensery.loop import run, start
+from condensery.loop import initial_state, run
+from condensery.objectives import Objective
 from condensery.recipe import changed, from_json, to_json
 from condensery.types import Examples
-from condensery.updates import SGD, LearnedLabels, LearnedStep
+from condensery.updates import SGD, LearnedLabels, LearnedLR
 
 
 def stored():
@@ -24,33 +25,37 @@ def stored():
 
 
 def test_labels_start_one_hot():
-    labels = LearnedLabels().start(stored(), classes=3).labels
+    labels = LearnedLabels().init(stored(), classes=3).labels
     assert labels.tolist() == [[1, 0, 0], [0, 1, 0], [1, 0, 0], [0, 1, 0]]
     assert labels.dtype == torch.float32
 
 
 def test_a_step_size_is_kept_above_its_least():
-    part = LearnedStep(first=0.5, least=0.1)
-    begun = part.start(stored(), classes=3)
-    assert begun.step == 0.5
-    assert part.project(replace(begun, step=torch.tensor(-3.0))).step == pytest.approx(0.1)
-    assert part.project(begun).step == 0.5
+    part = LearnedLR(initial=0.5, minimum=0.1)
+    begun = part.init(stored(), classes=3)
+    assert begun.learned_lr == 0.5
+    assert part.project(replace(begun, learned_lr=torch.tensor(-3.0))).learned_lr == pytest.approx(
+        0.1
+    )
+    assert part.project(begun).learned_lr == 0.5
 
 
-@pytest.mark.parametrize("given", [{"first": 0.0}, {"least": 0.0}, {"first": 1.0, "least": 2.0}])
+@pytest.mark.parametrize(
+    "given", [{"initial": 0.0}, {"minimum": 0.0}, {"initial": 1.0, "minimum": 2.0}]
+)
 def test_a_step_size_that_cannot_be_is_refused(given):
-    with pytest.raises(ConfigError, match=r"step\.first"):
-        LearnedStep(**given)
+    with pytest.raises(ConfigError, match=r"learned_lr\.initial"):
+        LearnedLR(**given)
 
 
 def test_a_step_size_belongs_to_all_rows():
-    begun = LearnedStep(first=0.5).start(stored(), classes=3)
-    assert begun.rows(torch.tensor([1])).step == 0.5
-    assert begun.to("cpu").step == 0.5
+    begun = LearnedLR(initial=0.5).init(stored(), classes=3)
+    assert begun.rows(torch.tensor([1])).learned_lr == 0.5
+    assert begun.to("cpu").learned_lr == 0.5
 
 
 @dataclass(frozen=True)
-class Quadratic:
+class Quadratic(Objective):
     """sum over members of (labels - 1)^2, + images^2, + (step - 2)^2."""
 
     joint: ClassVar[bool] = True
@@ -60,7 +65,7 @@ class Quadratic:
         def match(examples, groups):
             own = (examples.labels - 1).square().sum(dim=1)
             own = own + examples.images.square().flatten(1).sum(dim=1)
-            return groups.member.float() @ own + (examples.step - 2).square()
+            return groups.member.float() @ own + (examples.learned_lr - 2).square()
 
         return match
 
@@ -71,15 +76,15 @@ def test_everything_that_is_learned_takes_its_own_step(small_recipe, small_data)
         objective=Quadratic(),
         update=SGD(lr=0.25),
         labels=LearnedLabels(update=SGD(lr=0.5)),
-        step=LearnedStep(first=1.0, update=SGD(lr=0.25)),
+        learned_lr=LearnedLR(initial=1.0, update=SGD(lr=0.25)),
         iterations=1,
     )
-    before = start(recipe, small_data, seed=0).stored
+    before = initial_state(recipe, small_data, seed=0).stored
     after = list(run(recipe, small_data, seed=0))[-1].state
     assert torch.allclose(after.stored.images, before.images / 2)
     assert torch.equal(after.stored.labels, torch.ones_like(before.labels))
-    assert after.stored.step == 1.5
-    assert set(after.update) == {"images", "labels", "step"}
+    assert after.stored.learned_lr == 1.5
+    assert set(after.update) == {"images", "labels", "learned_lr"}
 
 
 def test_an_objective_that_ignores_labels_cannot_learn_them(small_recipe, small_data):
@@ -93,5 +98,5 @@ def test_what_is_learned_survives_json_and_can_be_set(small_recipe):
     assert learned.labels == LearnedLabels()
     assert from_json(to_json(learned)) == learned
     assert changed(learned, "labels", "none").labels is None
-    again = changed(changed(small_recipe, "step", "learned"), "step.first", "0.3")
-    assert again.step == LearnedStep(first=0.3)
+    again = changed(changed(small_recipe, "learned_lr", "learned"), "learned_lr.initial", "0.3")
+    assert again.learned_lr == LearnedLR(initial=0.3)

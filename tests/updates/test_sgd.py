@@ -19,9 +19,9 @@ def numbers(*shape, seed=0):
 def test_steps_follow_the_formula():
     images, gradients = numbers(2, 1, 2, 2), numbers(4, 2, 1, 2, 2, seed=1) - 0.5
     update = SGD(lr=0.3, momentum=0.7)
-    found, state = images, update.start(images)
+    found, state = images, update.init(images)
     for gradient in gradients:
-        found, state = update.step(found, gradient, state, held=NOBODY)
+        found, state = update.step(found, gradient, state, frozen=NOBODY)
     for index in range(images.numel()):
         x, v = images.flatten()[index].item(), 0.0
         for gradient in gradients:
@@ -31,12 +31,12 @@ def test_steps_follow_the_formula():
         assert state["velocity"].flatten()[index].item() == pytest.approx(v, abs=1e-14)
 
 
-def test_held_pixels_keep_their_bits_and_lose_their_velocity():
+def test_frozen_pixels_keep_their_bits_and_lose_their_velocity():
     images, gradient = numbers(2, 1, 2, 2).float(), numbers(2, 1, 2, 2, seed=1).float()
-    held = torch.tensor([True, False])[:, None, None, None]
+    frozen = torch.tensor([True, False])[:, None, None, None]
     update = SGD(lr=0.3, momentum=0.9)
     state = {"velocity": torch.ones_like(images)}
-    moved, after = update.step(images, gradient, state, held=held)
+    moved, after = update.step(images, gradient, state, frozen=frozen)
     assert torch.equal(moved[0], images[0])
     assert (moved[1] != images[1]).all()
     assert not after["velocity"][0].any()
@@ -46,9 +46,9 @@ def test_held_pixels_keep_their_bits_and_lose_their_velocity():
 def test_nothing_given_is_changed():
     images, gradient = numbers(1, 1, 2, 2), numbers(1, 1, 2, 2, seed=1)
     update = SGD(lr=0.3, momentum=0.9)
-    state = update.start(images)
+    state = update.init(images)
     given = [tensor.clone() for tensor in (images, gradient, state["velocity"])]
-    update.step(images, gradient, state, held=NOBODY)
+    update.step(images, gradient, state, frozen=NOBODY)
     for before, after in zip(given, (images, gradient, state["velocity"]), strict=True):
         assert torch.equal(before, after)
     assert not state["velocity"].any()
@@ -71,9 +71,9 @@ def test_a_joint_step_is_a_step_per_class_on_one_shared_buffer(momentum, classes
             x = x - 0.2 * v
         seen.append(at_visit)
     update = joint_sgd(lr=0.2, momentum=momentum, classes=classes)
-    found, state = images, update.start(images)
+    found, state = images, update.init(images)
     for sweep in range(2):
-        found, state = update.step(found, gradients[sweep], state, held=NOBODY)
+        found, state = update.step(found, gradients[sweep], state, frozen=NOBODY)
         assert (found - seen[sweep + 1]).abs().max() < 1e-14
 
 

@@ -39,13 +39,13 @@ def test_one_class_is_certain():
 @pytest.mark.parametrize("inside", [SGD(lr=0.3, momentum=0.5), Adam(lr=0.3)], ids=str)
 def test_a_step_is_that_of_the_update_inside_brought_back(inside):
     part, rows = OnSimplex(update=inside), drawn(6, 4).softmax(dim=1)
-    held = torch.tensor([True, False, False, True, False, False])[:, None]
-    state, own = part.start(rows), inside.start(rows)
+    frozen = torch.tensor([True, False, False, True, False, False])[:, None]
+    state, own = part.init(rows), inside.init(rows)
     for seed in (1, 2):
         gradient = drawn(6, 4, seed=seed)
-        expected, own = inside.step(rows, gradient, own, held=held, remaining=0.5)
-        moved, state = part.step(rows, gradient, state, held=held, remaining=0.5)
-        assert torch.equal(moved[held[:, 0]], rows[held[:, 0]])
-        assert torch.equal(moved[~held[:, 0]], nearest_probabilities(expected)[~held[:, 0]])
+        expected, own = inside.step(rows, gradient, own, frozen=frozen, remaining=0.5)
+        moved, state = part.step(rows, gradient, state, frozen=frozen, remaining=0.5)
+        assert torch.equal(moved[frozen[:, 0]], rows[frozen[:, 0]])
+        assert torch.equal(moved[~frozen[:, 0]], nearest_probabilities(expected)[~frozen[:, 0]])
         assert all(torch.equal(state[name], own[name]) for name in own)
         rows = moved

@@ -15,9 +15,11 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from condensery.augment.base import Augment
 from condensery.augment.operations import Images, flip, look_at
 from condensery.augment.views import Augmentation
 from condensery.errors import ConfigError
+from condensery.registry import register
 
 __all__ = ["PhotoPerExample", "boxes", "jitter_weights", "lighting", "resized_crop"]
 
@@ -36,8 +38,9 @@ _VECTORS = (
 _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 
 
+@register("augment", "photo-per-example")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PhotoPerExample:
+class PhotoPerExample(Augment):
     """Crop, flip, jitter and lighting with parameters of its own for every image.
 
     Attributes:

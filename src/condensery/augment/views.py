@@ -9,12 +9,13 @@ shows them the same one.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
+from condensery.augment.base import Augment, Augmentation
 from condensery.augment.composition import (
     UNIFORMS,
     Mode,
@@ -23,20 +24,21 @@ from condensery.augment.composition import (
     parameters,
     words,
 )
+from condensery.registry import register
 
-__all__ = ["Augmentation", "Identity", "PerExample", "Siamese"]
-
-Augmentation = Callable[[Tensor], Tensor]
-"""Normalised images ``[example, channel, height, width]`` -> the same shape."""
+__all__ = ["Identity", "PerExample", "Siamese"]
 
 
 def _unchanged(images: Tensor) -> Tensor:
     return images
 
 
+@register("augment", "none")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Identity:
+class Identity(Augment):
     """No augmentation; draws nothing."""
+
+    shared: ClassVar[bool] = True
 
     def draw(self, *, rng: torch.Generator) -> Augmentation:
         """Return images as they are."""
@@ -44,8 +46,9 @@ class Identity:
         return _unchanged
 
 
+@register("augment", "siamese")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Siamese:
+class Siamese(Augment):
     """One draw for every image of every batch it is shown (real and synthetic alike).
 
     Attributes:
@@ -60,6 +63,8 @@ class Siamese:
         Differs: nothing is read from a global random state, and the draw does not depend on
         the number of images.
     """
+
+    shared: ClassVar[bool] = True
 
     strategy: str = "color_crop_cutout"
     mode: Mode = "idc"
@@ -80,8 +85,9 @@ class Siamese:
         return shown
 
 
+@register("augment", "per-example")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class PerExample:
+class PerExample(Augment):
     """Own parameters for every image; which of the words is chosen is shared by the batch.
 
     Attributes:

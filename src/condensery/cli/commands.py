@@ -129,7 +129,8 @@ def _run(given: list[str]) -> int:
         parsers[name] = commands.add_parser(
             name, help=summary, description=summary[:1].upper() + summary[1:], allow_abbrev=False
         )
-        command.add_arguments(parsers[name])
+        if given[:1] == [name]:  # names of parts are looked up for this command alone
+            command.add_arguments(parsers[name])
     if not given:
         parser.print_help()
         return 2

@@ -14,9 +14,9 @@ from condensery.cli.evaluation import (
     chosen_sizes,
     evaluation_for,
 )
-from condensery.cli.names import METHODS, PROTOCOLS, SELECTIONS, SIZES
-from condensery.cli.parser import at_least, one_of, several, whole_numbers
-from condensery.errors import ConfigError, nearest
+from condensery.cli.parser import at_least, named, several, whole_numbers
+from condensery.errors import ConfigError
+from condensery.registry import names
 
 __all__ = [
     "BASELINES",
@@ -50,12 +50,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         type=contenders,
         default=("mdc", "c", "random"),
-        help=f"{', '.join(METHODS)}; METHOD:SIZES such as idc:all; baselines a (a run for every "
-        f"size), b (runs of one image per class), c (one run, cut); {', '.join(SELECTIONS)} "
-        "(default mdc,c; random is always added)",
+        help=f"{', '.join(names('method'))}; METHOD:SIZES such as idc:all; baselines a (a run for "
+        "every size), b (runs of one image per class), c (one run, cut); "
+        f"{', '.join(names('selection'))} (default mdc,c; random is always added)",
     )
     what.add_argument(
-        "--base", type=one_of(METHODS), default="idc", help="method of a, b and c (default idc)"
+        "--base", type=named("method"), default="idc", help="method of a, b and c (default idc)"
     )
     what.add_argument(
         "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
@@ -99,8 +99,8 @@ def add_testing(parser: argparse.ArgumentParser, *, default: str) -> None:
             action.help = argparse.SUPPRESS
         if action.dest == "test_protocol":
             action.help = (
-                f"training recipe of all rows: {', '.join(PROTOCOLS)} (default idc, and imagenet "
-                "for images of more than 64 pixels a side)"
+                f"training recipe of all rows: {', '.join(names('protocol'))} (default idc, and "
+                "imagenet for images of more than 64 pixels a side)"
             )
 
 
@@ -161,18 +161,12 @@ def check_testing(arguments: argparse.Namespace, evaluation: EvaluationPlan, *, 
 
 def contenders(text: str) -> tuple[str, ...]:
     """Words with commas, each a contender."""
+    from condensery.comparison.contenders import contender
+
     words = several(text)
-    known = (*METHODS, *BASELINES, *SELECTIONS)
-    for word in words:
-        method, colon, policy = word.partition(":")
-        if method not in (METHODS if colon else known):
-            raise argparse.ArgumentTypeError(
-                f"{word!r} cannot be compared; known are {', '.join(known)}, and METHOD:SIZES such "
-                f"as idc:all.{nearest(method, known)}"
-            )
-        if colon and policy not in SIZES:
-            raise argparse.ArgumentTypeError(
-                f"{word!r} cannot be compared; sizes are {', '.join(SIZES)}."
-                f"{nearest(policy, SIZES)}"
-            )
+    try:
+        for word in words:
+            contender(word, base="idc")
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
     return words

@@ -124,7 +124,7 @@ def _conditions(plan: Plan, data: Data, found: Measurement) -> list[tuple[str, s
         length += (
             f" (shortened: the full protocol is {full}; not comparable with published figures)"
         )
-    updates = sorted({(r.recipe.iterations, r.recipe.schedule.inner) for r in plan.runs.values()})
+    updates = sorted({(r.recipe.iterations, r.recipe.schedule.updates) for r in plan.runs.values()})
     networks = sorted({run.recipe.network for run in plan.runs.values()})
     settings = " ".join(f"--set {key}={value}" for key, value in asked.settings)
     threads = f"{plan.threads} thread" + ("" if plan.threads == 1 else "s")

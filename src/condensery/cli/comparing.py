@@ -41,7 +41,6 @@ from condensery.evaluation import append_observation, read_observations
 from condensery.loop import run_together
 from condensery.progress import State
 from condensery.recipe import Recipe
-from condensery.schedules import Experts
 from condensery.selection import Trained
 
 __all__ = ["work", "write_tables"]
@@ -98,9 +97,9 @@ def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending
         states, before = _states(checkpoint), float(checkpoint.facts["elapsed"])
         note(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
     recipe, names = runs[0].recipe, [run.name for run in runs]
-    inner, total = recipe.schedule.inner, recipe.iterations * recipe.schedule.inner
+    inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
     recipes = [_keeping(run.recipe, folder) for run in runs]
-    if isinstance(recipe.schedule, Experts):
+    if recipe.schedule.expert_training(recipe.network) is not None:
         first = Condensation(recipes[0], data.train, seed=seed, state=states[0], device=plan.device)
         before += provide(first, folder.experts(recipe), left=None)
     began = saved_at = time.monotonic()
@@ -133,10 +132,9 @@ def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending
 
 def _keeping(recipe: Recipe, folder: ComparisonFolder) -> Recipe:
     """The recipe with a place for its experts; not the one that goes into files."""
-    schedule = recipe.schedule
-    if not isinstance(schedule, Experts) or schedule.buffer:
+    if recipe.schedule.expert_training(recipe.network) is None:
         return recipe
-    return replace(recipe, schedule=replace(schedule, buffer=str(folder.experts(recipe))))
+    return replace(recipe, schedule=recipe.schedule.with_buffer(folder.experts(recipe)))
 
 
 def _save(place: Path, names: list[str], states: Sequence[State], elapsed: float) -> None:

@@ -18,9 +18,10 @@ from condensery.comparison import Asked, Part, Run, Subject, contender, measurem
 from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import usual_protocol
+from condensery.init import RandomImages
 from condensery.recipe import to_json
-from condensery.selection import RULES, random_selection, steps_of
-from condensery.starts import RandomImages
+from condensery.registry import names
+from condensery.selection import random_selection, steps_of
 
 __all__ = ["Plan", "check", "choices_of", "joined", "plan"]
 
@@ -231,7 +232,7 @@ def check(plan: Plan, data: Data) -> None:
         run = part.runs[0]
         if (run.recipe.method, run.policy) not in beginnings:
             check_engine(run.recipe, train, seed=plan.seed)
-            recipe = replace(run.recipe, start=RandomImages())
+            recipe = replace(run.recipe, init=RandomImages())
             images = Condensation(recipe, train, seed=plan.seed).so_far(created="")
             beginnings[run.recipe.method, run.policy] = _beginning(name, images)
     measurement(
@@ -247,7 +248,7 @@ def _parts(
     data: ImageData, methods: Sequence[str], asked: Asked, *, base: str, sizes: Sequence[int]
 ) -> tuple[Part, ...]:
     # What condenses comes first, as in the tables of the papers.
-    words = sorted(methods, key=lambda word: word in RULES)
+    words = sorted(methods, key=lambda word: word in names("selection"))
     rows = [contender(word, base=base) for word in words]
     return tuple(part for row in rows for part in parts_of(row, data, asked, sizes=sizes))
 

@@ -31,7 +31,6 @@ from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Protocol, read_observations
 from condensery.recipe import Recipe
-from condensery.schedules import Experts
 from condensery.selection import random_selection
 
 __all__ = ["ComparisonFolder", "Pending", "prepared", "quietly"]
@@ -70,9 +69,7 @@ class ComparisonFolder(ComparisonFiles):
 
     def experts(self, recipe: Recipe) -> Path:
         """Trajectories that a recipe draws from; recipes with the same experts share them."""
-        schedule = recipe.schedule
-        assert isinstance(schedule, Experts)
-        own = (recipe.whiten, schedule.training, schedule.steps, schedule.seed, schedule.precision)
+        own = (recipe.whiten, recipe.schedule.expert_training(recipe.network))
         kind = hashlib.blake2b(repr(own).encode(), digest_size=4).hexdigest()
         return self.path / "experts" / f"{recipe.network.replace(':', '-')}-{kind}"
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 from condensery.cli.evaluation import EVALUATIONS, add_lengths, chosen_sizes, evaluation_for
-from condensery.cli.names import DATA_SETS, METHODS, PRESETS, SIZES
-from condensery.cli.parser import amount, at_least, duration, one_of, setting, several
+from condensery.cli.parser import amount, at_least, duration, named, one_of, setting, several
 from condensery.cli.run_folder import RunFolder
+from condensery.registry import names
 
 __all__ = ["add_arguments", "add_changes", "add_data", "add_source", "run"]
 
@@ -25,14 +25,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
-        "--method", type=one_of(METHODS), default="mdc", help=f"{', '.join(METHODS)} (default mdc)"
+        "--method",
+        type=named("method"),
+        default="mdc",
+        help=f"{', '.join(names('method'))} (default mdc)",
     )
     recipe.add_argument(
         "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
     )
     add_changes(recipe, keys="change one key of the recipe, such as update.lr=0.01; repeatable")
     recipe.add_argument(
-        "--sizes", type=one_of(SIZES), help=f"which sizes are matched: {', '.join(SIZES)}"
+        "--sizes",
+        type=named("sizes"),
+        help=f"which sizes are matched: {', '.join(names('sizes'))}",
     )
     recipe.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     recipe.add_argument(
@@ -63,6 +68,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def add_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
     """Which recipe, and what is changed in it; ``keys`` says what ``--set`` reaches."""
+    from condensery.methods import PRESETS
+
     recipe.add_argument(
         "--preset",
         type=one_of(PRESETS),
@@ -77,12 +84,14 @@ def add_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The data, and how to read it."""
+    from condensery.data.known import KNOWN
+
     parser.add_argument(
         "data",
         metavar="DATA",
         nargs="+",
-        help=f"{', '.join(DATA_SETS)}; a folder of images, IDX or Parquet files, a .npz or "
-        ".parquet file",
+        help=f"{', '.join(('digits', *KNOWN))}; a folder of images, IDX or Parquet files, a .npz "
+        "or .parquet file",
     )
     add_data(parser)
 

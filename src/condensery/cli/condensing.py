@@ -97,7 +97,7 @@ def _drive(
     """Take the steps; what ``outcome.json`` shall say."""
     begin = saved_at = time.monotonic()
     budget, recipe = plan.time_budget, plan.recipe
-    inner = recipe.schedule.inner
+    inner = recipe.schedule.updates
     unsaved: _Boundary | None = None
     elapsed, beyond = before, 0
     if run.state.outer == 0:

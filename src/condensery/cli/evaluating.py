@@ -12,7 +12,6 @@ from typing import Any
 
 from condensery.artifact import CondensedSet
 from condensery.cli.evaluation import EvaluationPlan
-from condensery.cli.names import SELECTIONS
 from condensery.cli.progress import live
 from condensery.cli.selecting import selected
 from condensery.data import Data
@@ -24,6 +23,7 @@ from condensery.evaluation import (
     evaluate,
     read_observations,
 )
+from condensery.registry import names
 from condensery.selection import Trained, steps_of
 
 __all__ = ["merged", "planned", "train"]
@@ -115,14 +115,14 @@ def _beside(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
     """
     found: list[str | CondensedSet] = []
     for word in evaluation.beside:
-        if word in SELECTIONS:
+        if word in names("selection"):
             found.append(word)
         elif Path(word).exists():
             found.append(CondensedSet.load(word))
         else:
             raise ConfigError(
                 f"--beside {word}: is no file and no rule of selection; rules are "
-                f"{', '.join(SELECTIONS)}.{nearest(word, SELECTIONS)}"
+                f"{', '.join(names('selection'))}.{nearest(word, names('selection'))}"
             )
     return found
 

@@ -9,8 +9,8 @@ import argparse
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from condensery.cli.names import LABELS, PRECISIONS, PROTOCOLS, SELECTIONS
-from condensery.cli.parser import at_least, one_of, several, whole_numbers
+from condensery.cli.parser import at_least, named, one_of, several, whole_numbers
+from condensery.registry import names
 
 __all__ = ["EVALUATIONS", "EvaluationPlan", "add_lengths", "chosen_sizes", "evaluation_for"]
 
@@ -65,6 +65,9 @@ def chosen_sizes(largest: int, *, preset: str) -> tuple[int, ...]:
 
 def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     """The options that say how to evaluate; ``prefix`` is ``"evaluate-"`` or empty."""
+    from condensery.evaluation import LABELS
+    from condensery.training import PRECISIONS
+
     text = f"--{prefix}"
     parser.add_argument(
         f"{text}sizes", metavar="1,2,5", type=whole_numbers, dest="test_sizes", help="sizes to test"
@@ -85,10 +88,10 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     )
     parser.add_argument(
         f"{text}protocol",
-        type=one_of(PROTOCOLS),
+        type=named("protocol"),
         metavar="NAME",
         dest="test_protocol",
-        help=f"training recipe: {', '.join(PROTOCOLS)} (default: that of the set's method)",
+        help=f"training recipe: {', '.join(names('protocol'))} (default: that of the set's method)",
     )
     parser.add_argument(
         f"{text}labels",
@@ -124,7 +127,8 @@ def add_lengths(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         metavar="A,B",
         type=several,
         dest="test_beside",
-        help=f"what else to train on: {', '.join(SELECTIONS)}, condensed files (default random)",
+        help=f"what else to train on: {', '.join(names('selection'))}, condensed files (default "
+        "random)",
     )
 
 

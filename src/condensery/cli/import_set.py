@@ -9,7 +9,6 @@ from typing import Any
 
 from condensery.cli.condense import add_data
 from condensery.cli.files import check_new_file
-from condensery.cli.names import IMAGE_DTYPES, IMPORTS
 from condensery.cli.parser import at_least, one_of
 
 __all__ = ["add_arguments", "classes_line", "run"]
@@ -19,9 +18,16 @@ _SHOWN = 10
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file and whose it is, the data it was made of, what the file leaves open."""
+    from condensery.importing import FORMATS
+    from condensery.manifest import IMAGE_DTYPES
+
+    dtypes = [str(dtype).removeprefix("torch.") for dtype in IMAGE_DTYPES]
     parser.add_argument("file", metavar="FILE", type=Path, help="a released file, or a folder")
     parser.add_argument(
-        "--format", type=one_of(IMPORTS), required=True, help=f"whose it is: {', '.join(IMPORTS)}"
+        "--format",
+        type=one_of(tuple(FORMATS)),
+        required=True,
+        help=f"whose it is: {', '.join(FORMATS)}",
     )
     parser.add_argument(
         "--data", metavar="DATA", nargs="+", required=True, help="the data it was made of"
@@ -37,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--ipc", metavar="N", type=at_least(1), help="keep the first N images of every class"
     )
     parser.add_argument(
-        "--dtype", type=one_of(IMAGE_DTYPES), default="uint8", help=f"{', '.join(IMAGE_DTYPES)}"
+        "--dtype", type=one_of(dtypes), default="uint8", help=f"{', '.join(dtypes)}"
     )
     layout = parser.add_argument_group("what the file leaves open")
     layout.add_argument(

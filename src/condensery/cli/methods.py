@@ -15,9 +15,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the table."""
     del arguments
-    from condensery.methods import METHODS
+    from condensery.registry import parts
 
-    for name, method in METHODS.items():
+    for name, method in parts("method").items():
         print(f"{name:8}{method.summary}")
         print(f"{'':8}presets: {', '.join(method.presets)}")
         print(f"{'':8}{method.paper}")

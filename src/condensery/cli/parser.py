@@ -20,6 +20,7 @@ __all__ = [
     "at_least",
     "duration",
     "fraction",
+    "named",
     "one_of",
     "say_error",
     "setting",
@@ -100,6 +101,22 @@ def one_of(known: Sequence[str]) -> Callable[[str], str]:
             raise argparse.ArgumentTypeError(
                 f"{text!r} is unknown; known are {', '.join(known)}.{nearest(text, known)}"
             )
+        return text
+
+    return parse
+
+
+def named(slot: str) -> Callable[[str], str]:
+    """A name that the registry knows in a slot, or ``package.module:name``."""
+
+    def parse(text: str) -> str:
+        from condensery.errors import ConfigError
+        from condensery.registry import find
+
+        try:
+            find(slot, text)
+        except ConfigError as error:
+            raise argparse.ArgumentTypeError(str(error)) from error
         return text
 
     return parse

@@ -17,8 +17,8 @@ import torch
 
 from condensery import __version__
 from condensery.cli.evaluation import EvaluationPlan
-from condensery.cli.names import DATA_SETS
 from condensery.data import Data, load_data
+from condensery.data.known import KNOWN
 from condensery.data.store import IMAGE_MEMORY
 from condensery.errors import ArtifactError, CondenseryError
 from condensery.recipe import Recipe, from_json, to_json
@@ -74,7 +74,9 @@ class Source:
 
     def _path(self, text: str) -> str:
         here = Path.cwd() == Path(self.folder).resolve()
-        plain = here or text in DATA_SETS or text.startswith("~") or os.path.isabs(text)
+        plain = (
+            here or text in KNOWN or text == "digits" or text.startswith("~") or os.path.isabs(text)
+        )
         return text if plain else os.path.join(self.folder, text)
 
 

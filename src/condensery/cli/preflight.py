@@ -13,7 +13,7 @@ from condensery.engines import choose
 from condensery.errors import ConfigError
 from condensery.loop import networks_of
 from condensery.recipe import Recipe
-from condensery.types import Examples, Moment
+from condensery.types import Examples, StepContext
 
 __all__ = ["check_device", "check_engine", "use_threads"]
 
@@ -54,7 +54,7 @@ def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
         images=data.pixels(index), labels=labels, class_=labels, rank=torch.zeros_like(labels)
     )
     recipe.objective.bind(
-        Moment(at=(0, 0), network=network),
+        StepContext(at=(0, 0), network=network),
         real,
         lambda examples: data.normalise(examples.images),
         engine=choose(recipe.engine, network, recipe.precision, compiled=False).engine,

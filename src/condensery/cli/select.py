@@ -8,8 +8,8 @@ from pathlib import Path
 
 from condensery.cli.condense import add_source
 from condensery.cli.files import check_new_file
-from condensery.cli.names import SELECTIONS
-from condensery.cli.parser import at_least, one_of
+from condensery.cli.parser import at_least, named
+from condensery.registry import names
 
 __all__ = ["add_arguments", "run"]
 
@@ -18,7 +18,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to choose from, how, and where to."""
     add_source(parser)
     parser.add_argument(
-        "--by", type=one_of(SELECTIONS), required=True, help=f"the rule: {', '.join(SELECTIONS)}"
+        "--by",
+        type=named("selection"),
+        required=True,
+        help=f"the rule: {', '.join(names('selection'))}",
     )
     parser.add_argument(
         "--ipc", metavar="N", type=at_least(1), required=True, help="images per class"

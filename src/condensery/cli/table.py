@@ -17,7 +17,6 @@ from condensery.cli.compare import (
     contenders,
 )
 from condensery.cli.evaluation import EVALUATIONS, EvaluationPlan, evaluation_for
-from condensery.cli.names import PRESETS
 from condensery.cli.parser import one_of, setting, several, whole_numbers
 from condensery.errors import ConfigError, nearest
 
@@ -33,6 +32,8 @@ TABLES = ("mdc-1a", "mdc-1b", "mdc-1c", "mdc-2a", "mdc-2b")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Table, data, budget, what is cut or added, evaluation, machine."""
+    from condensery.methods import PRESETS
+
     parser.add_argument(
         "name",
         metavar="NAME",

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condensery.cli.files import check_new_file
-from condensery.cli.names import PROTOCOLS
-from condensery.cli.parser import amount, at_least, duration, fraction, one_of
+from condensery.cli.parser import amount, at_least, duration, fraction, named
 from condensery.errors import ConfigError
+from condensery.registry import names
 
 if TYPE_CHECKING:
     from condensery.artifact import CondensedSet
@@ -49,8 +49,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     training.add_argument(
         "--protocol",
-        type=one_of(PROTOCOLS),
-        help=f"{', '.join(PROTOCOLS)} (--seconds: default that of the set's method)",
+        type=named("protocol"),
+        help=f"{', '.join(names('protocol'))} (--seconds: default that of the set's method)",
     )
     length = training.add_mutually_exclusive_group()
     length.add_argument("--epochs", metavar="N", type=at_least(1), help="its length")

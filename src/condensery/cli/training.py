@@ -11,12 +11,12 @@ from pathlib import Path
 from condensery.api import Condensation
 from condensery.cli.progress import clock, live
 from condensery.errors import ConfigError
-from condensery.experts import Order
+from condensery.experts import ExpertSet
 
 __all__ = ["provide", "train"]
 
 
-def train(order: Order, *, left: float | None = None) -> float:
+def train(order: ExpertSet, *, left: float | None = None) -> float:
     """Train what is missing.
 
     Args:

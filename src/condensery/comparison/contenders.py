@@ -9,9 +9,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from condensery.errors import ConfigError, nearest
-from condensery.methods import METHODS
-from condensery.recipe import PARTS
-from condensery.selection import RULES
+from condensery.registry import names
 
 __all__ = ["BASELINES", "Contender", "contender"]
 
@@ -51,22 +49,22 @@ def contender(word: str, *, base: str) -> Contender:
     Raises:
         ConfigError: For anything else, with the nearest known word.
     """
-    if word in RULES:
+    if word in names("selection"):
         return Contender(name=word, kind="selection", method=word)
     if word in BASELINES:
         # All three lack a subset loss, whatever their method would match by itself.
         kind = "prefixes" if word == "c" else word
         return Contender(name=word, kind=kind, method=base, sizes="one")
     method, colon, policy = word.partition(":")
-    known = (*METHODS, *BASELINES, *RULES)
-    if method not in METHODS:
+    known = (*names("method"), *BASELINES, *names("selection"))
+    if method not in names("method"):
         raise ConfigError(
             f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:SIZES such as "
             f"idc:all.{nearest(method, known)}"
         )
-    if colon and policy not in PARTS["sizes"]:
+    if colon and policy not in names("sizes"):
         raise ConfigError(
             f"{word!r} cannot be compared: sizes = {policy!r} is unknown; known are "
-            f"{', '.join(PARTS['sizes'])}.{nearest(policy, PARTS['sizes'])}"
+            f"{', '.join(names('sizes'))}.{nearest(policy, names('sizes'))}"
         )
     return Contender(name=word, kind="prefixes", method=method, sizes=policy or None)

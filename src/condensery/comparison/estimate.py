@@ -22,8 +22,8 @@ from condensery.comparison.pace import (
     clusterings,
     examples_of,
     matching,
+    network_training,
     on_a_thread,
-    schooling,
     some,
     step_seconds,
     steps_timed,
@@ -113,7 +113,7 @@ def group_cost(
     if taken < len(runs):  # what sets share costs the same for all of them
         slope = (more.each - least.each) / (many - few) if many > few else least.each / few
         each += max(0.0, slope) * (whole - many)
-    need = schooling(smallest, data, device=device)
+    need = network_training(smallest, data, device=device)
     training, once = 0.0, max(0.0, least.first - least.each)
     if need is not None and need.steps:
         step = step_seconds(smallest, need, data, seed=seed, device=device, clock=clock)

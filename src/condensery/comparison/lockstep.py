@@ -13,10 +13,9 @@ import torch
 
 from condensery.comparison.runs import Run
 from condensery.data import ImageData
-from condensery.loop import SHARED, start
+from condensery.loop import SHARED, begun, initial_state
 from condensery.progress import State
 from condensery.recipe import Recipe
-from condensery.step import learned
 
 __all__ = ["Group", "begin", "groups"]
 
@@ -37,7 +36,7 @@ class Group:
     def updates(self) -> int:
         """Image updates of each of its sets."""
         recipe = self.runs[0].recipe
-        return recipe.iterations * recipe.schedule.inner
+        return recipe.iterations * recipe.schedule.updates
 
 
 def groups(runs: Iterable[Run]) -> tuple[Group, ...]:
@@ -63,24 +62,19 @@ def begin(runs: Sequence[Run], data: ImageData, *, seed: int) -> tuple[State, ..
     found: list[State] = []
     for run in runs:
         if run.rank is None or run.source is None:
-            found.append(start(run.recipe, data, seed=seed))
+            found.append(initial_state(run.recipe, data, seed=seed))
             continue
         key = str(run.source)
         if key not in wholes:
-            wholes[key] = start(run.source, data, seed=seed)
-        found.append(_from_rank(run.recipe, wholes[key], run.rank))
+            wholes[key] = initial_state(run.source, data, seed=seed)
+        found.append(_from_rank(run.recipe, wholes[key], run.rank, seed=seed))
     return tuple(found)
 
 
-def _from_rank(recipe: Recipe, whole: State, rank: int) -> State:
+def _from_rank(recipe: Recipe, whole: State, rank: int, *, seed: int) -> State:
     stored = whole.stored.rows(whole.stored.rank == rank)
     stored = replace(stored, rank=torch.zeros_like(stored.rank))
-    return State(
-        outer=0,
-        stored=stored,
-        update={name: part.start(getattr(stored, name)) for name, part in learned(recipe).items()},
-        sizes=recipe.sizes.start(torch.ones(len(stored), dtype=torch.long)),
-    )
+    return begun(recipe, stored, seed=seed)
 
 
 def _shared(recipe: Recipe) -> tuple[str, ...]:

@@ -18,24 +18,22 @@ from condensery.comparison.lockstep import begin
 from condensery.comparison.runs import Run
 from condensery.data import ImageData
 from condensery.loop import networks_of, run_together
-from condensery.parallel import as_completed, workers
-from condensery.parameterizations import MultiFormation
+from condensery.parallel import as_completed
 from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.samplers import KMeansPerClass
-from condensery.schedules import Experts, Redraw, TrainOnSynthetic
-from condensery.training import SGDTraining, Trainer
+from condensery.schedules import NetworkTraining, RunContext
+from condensery.training import Trainer
+from condensery.types import Examples
 
 __all__ = [
     "Clock",
-    "Schooling",
     "Timed",
     "clustering",
     "clusterings",
     "examples_of",
     "matching",
+    "network_training",
     "on_a_thread",
-    "schooling",
     "some",
     "step_seconds",
     "steps_timed",
@@ -49,8 +47,6 @@ LONG = 10.0
 
 _TIMED = 2
 """Steps that are timed; the first one prepares."""
-
-_NEVER = 10**9
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,32 +62,9 @@ class Timed:
     each: float
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Schooling:
-    """Network training that a run needs beside its image updates.
-
-    Attributes:
-        training: How.
-        steps: In the whole run.
-        batch: Images of a step.
-        precision: Of it.
-        compiled: Whether it is compiled.
-        at_once: Networks in training at the same time, a thread each; None: one, with all threads.
-    """
-
-    training: SGDTraining
-    steps: int
-    batch: int
-    precision: str
-    compiled: bool
-    at_once: int | None = None
-
-
 def examples_of(run: Run, data: ImageData) -> int:
     """Examples that a run matches at every image update, without its subsets."""
-    kind = run.recipe.parameterization
-    crops = kind.factor**2 if isinstance(kind, MultiFormation) else 1
-    return run.recipe.ipc * data.classes * crops
+    return run.recipe.ipc * data.classes * run.recipe.parameterization.examples_each
 
 
 def matching(
@@ -117,44 +90,33 @@ def clustering(run: Run, data: ImageData, *, seed: int, device: str, clock: Cloc
 
 def clusterings(recipe: Recipe) -> int:
     """How often a run clusters."""
-    sampler = recipe.sampler
-    if not isinstance(sampler, KMeansPerClass):
-        return 0
-    return recipe.iterations * -(-recipe.schedule.inner // sampler.every)
+    return recipe.iterations * recipe.sampler.costly_draws(recipe.schedule.updates)
 
 
-def schooling(run: Run, data: ImageData, *, device: str) -> Schooling | None:
+def network_training(run: Run, data: ImageData, *, device: str) -> NetworkTraining | None:
     """The network training of a run; ``None`` where there is none that can be told apart."""
-    recipe, schedule = run.recipe, run.recipe.schedule
-    precision, compiled, at_once = recipe.precision, recipe.compiled, None
-    if isinstance(schedule, Redraw):
-        steps = recipe.iterations * (schedule.pretrain + (schedule.inner - 1) * schedule.steps)
-        batch = schedule.training.batch
-    elif isinstance(schedule, TrainOnSynthetic):
-        examples = examples_of(run, data)
-        batch = min(schedule.training.batch, examples)
-        an_epoch = -(-examples // schedule.training.batch)
-        steps = recipe.iterations * (schedule.inner - 1) * schedule.epochs * an_epoch
-    elif isinstance(schedule, Experts):
-        batch = schedule.training.batch
-        steps = schedule.network_steps(len(data))
-        precision, compiled = schedule.precision, schedule.compiled
-        if schedule.schooling(recipe.network).swept(data, device=device):
-            at_once = min(workers(), schedule.trajectories)
-    else:
-        return None
-    return Schooling(
-        training=schedule.training,
-        steps=steps,
-        batch=batch,
-        precision=precision,
-        compiled=compiled,
-        at_once=at_once,
+    recipe = run.recipe
+    context = RunContext(
+        data=data,
+        network=networks_of(recipe, data),
+        synthetic=_no_set,
+        seed=0,
+        device=device,
+        precision=recipe.precision,
+        compiled=recipe.compiled,
+        architecture=recipe.network,
+    )
+    return recipe.schedule.network_training(
+        context, iterations=recipe.iterations, examples=examples_of(run, data)
     )
 
 
+def _no_set() -> Examples:
+    raise AssertionError("An estimate of time looks at no synthetic set.")
+
+
 def step_seconds(
-    run: Run, need: Schooling, data: ImageData, *, seed: int, device: str, clock: Clock
+    run: Run, need: NetworkTraining, data: ImageData, *, seed: int, device: str, clock: Clock
 ) -> Timed:
     """A network step of a run, on real images; of a thread, where every network has one."""
     network = networks_of(run.recipe, data)(seed=seed, path=("pace",)).to(device)
@@ -216,14 +178,6 @@ def _timed(steps: Iterator[object], clock: Clock, *, compiled: bool) -> Timed:
 
 def _bare(recipe: Recipe) -> Recipe:
     """The recipe without network training and clustering, long enough to take a few updates."""
-    schedule, sampler = recipe.schedule, recipe.sampler
-    if isinstance(schedule, Redraw):
-        schedule = replace(schedule, pretrain=0, steps=0)
-    elif isinstance(schedule, TrainOnSynthetic):
-        schedule = replace(schedule, epochs=0)
-    elif isinstance(schedule, Experts):
-        schedule = replace(schedule, trajectories=1, latest=1, span=1, steps=1, buffer="")
-    if isinstance(sampler, KMeansPerClass):
-        sampler = replace(sampler, every=_NEVER, pool=sampler.batch)
-    iterations = -(-(1 + _TIMED) // schedule.inner)
-    return replace(recipe, iterations=iterations, schedule=schedule, sampler=sampler)
+    schedule = recipe.schedule.untrained()
+    iterations = -(-(1 + _TIMED) // schedule.updates)
+    return replace(recipe, iterations=iterations, schedule=schedule, sampler=recipe.sampler.cheap())

@@ -13,13 +13,10 @@ from condensery.comparison.contenders import Contender
 from condensery.data import ImageData
 from condensery.errors import CondenseryError, ConfigError
 from condensery.methods import recipe_for
-from condensery.recipe import PARTS, Recipe
-from condensery.starts import FirstImages, RandomImages
+from condensery.recipe import Recipe
+from condensery.registry import name_of
 
 __all__ = ["Asked", "Part", "Run", "parts_of"]
-
-_NESTED = (RandomImages, FirstImages)
-"""Starts whose first images do not depend on how many there are."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,8 +56,7 @@ class Run:
     @property
     def policy(self) -> str:
         """Name of the recipe's size policy."""
-        kinds = {part: kind for kind, part in PARTS["sizes"].items()}
-        return kinds[type(self.recipe.sizes)]
+        return name_of("sizes", type(self.recipe.sizes)).replace(":", ".")
 
     @property
     def name(self) -> str:
@@ -131,7 +127,7 @@ def parts_of(
             )
         one, whole = recipe(1), recipe(full)
         runs = [Run(recipe=one, rank=rank, source=whole) for rank in range(full)]
-        if isinstance(one.start, _NESTED):
+        if one.init.nested:
             runs[0] = Run(recipe=one)  # begins where A's smallest run does, so it is that run
         return (part(runs),)
     return (part([Run(recipe=recipe(full))]),)

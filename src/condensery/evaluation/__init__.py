@@ -4,7 +4,7 @@ from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.pace import Pace, Training, by_seconds
 from condensery.evaluation.protocol import LABELS, Protocol, Subject
-from condensery.evaluation.protocols import DEFAULTS, PROTOCOLS, protocol_for, usual_protocol
+from condensery.evaluation.protocols import protocol_for, published_protocol, usual_protocol
 from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.scores import (
     augmentation_robust_score,
@@ -14,9 +14,7 @@ from condensery.evaluation.scores import (
 from condensery.evaluation.summary import summary, table
 
 __all__ = [
-    "DEFAULTS",
     "LABELS",
-    "PROTOCOLS",
     "Evaluation",
     "Measure",
     "Observation",
@@ -31,6 +29,7 @@ __all__ = [
     "evaluate",
     "label_robust_score",
     "protocol_for",
+    "published_protocol",
     "read_observations",
     "score_table",
     "summary",

@@ -29,7 +29,8 @@ from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.trial import Network, Trial, fresh
 from condensery.evaluation.trials import Trials
-from condensery.selection import RULES, Trained, random_selection, select, steps_of
+from condensery.registry import names
+from condensery.selection import Trained, random_selection, select, steps_of
 from condensery.training import check_precision
 
 __all__ = ["Evaluation", "evaluate", "subject_of"]
@@ -114,8 +115,8 @@ def evaluate(
         networks: Names of ``known_networks()``, ``package.module:factory``, or factories.
         seeds: Networks per size and architecture, at least 1: seeds ``seed`` to
             ``seed + seeds - 1``. Asking for more later keeps the first ones.
-        protocol: A name of ``PROTOCOLS`` or a protocol of your own; ``None`` is the one that
-            the set's method was published with.
+        protocol: A name, ``"package.module:function"`` or a ``Protocol`` of your own; ``None`` is
+            the one that the set's method was published with.
         labels: ``"hard"`` or ``"soft"`` (the learned labels of the set) instead of the
             protocol's own.
         epochs: Length of a training, instead of the protocol's.
@@ -237,7 +238,7 @@ def _name_of(each: str | CondensedSet) -> str:
     """A selection is called by its rule, another set by its name."""
     if isinstance(each, str):
         return each
-    return each.method if each.method in RULES else each.name
+    return each.method if each.method in names("selection") else each.name
 
 
 def _check_learned(condensed: CondensedSet) -> None:

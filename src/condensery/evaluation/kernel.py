@@ -13,7 +13,8 @@ from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.objectives import RidgeRegression
-from condensery.recipe import read_part
+from condensery.parts import read_part
+from condensery.registry import name_of
 
 __all__ = ["kernel_accuracy", "regression_of"]
 
@@ -32,8 +33,9 @@ def regression_of(recipe: Mapping[str, Any]) -> RidgeRegression | None:
     objective = recipe.get("objective")
     if not isinstance(objective, Mapping):
         return None
-    built = read_part("objective", objective)
-    return built if isinstance(built, RidgeRegression) else None
+    if objective.get("kind") != name_of("objective", RidgeRegression):
+        return None  # and nothing that a file names is imported
+    return read_part("objective", objective)
 
 
 @torch.no_grad()

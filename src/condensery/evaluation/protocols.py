@@ -5,17 +5,17 @@ Knows nothing about networks, nor about how a training is carried out.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
 from dataclasses import replace
 from fractions import Fraction
 
 from condensery.augment import Identity, PerExample, PhotoPerExample
-from condensery.errors import ConfigError, nearest
+from condensery.errors import ConfigError
 from condensery.evaluation.protocol import Protocol, Subject
 from condensery.objectives import RidgeRegression
+from condensery.registry import find, parts, register
 from condensery.training import SGDTraining
 
-__all__ = ["DEFAULTS", "PROTOCOLS", "protocol_for", "usual_protocol"]
+__all__ = ["protocol_for", "published_protocol", "usual_protocol"]
 
 _LIKE_DIGITS = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
 """Sets whose classes do not survive a mirror."""
@@ -27,7 +27,8 @@ _PHOTO = 64
 """Pixels of a side above which images are photographs to the protocol."""
 
 
-def _idc(subject: Subject) -> Protocol:
+@register("protocol", "idc")
+def idc(subject: Subject) -> Protocol:
     """The evaluation of IDC, DREAM and MDC for images of 28 to 32 pixels.
 
     SGD of batch 64 for 1000 epochs, step size 0.01, times 0.2 after 2/3 and 5/6 of them;
@@ -51,7 +52,8 @@ def _idc(subject: Subject) -> Protocol:
     return Protocol(name="idc", training=SGDTraining(augment=augment, cutmix=cutmix))
 
 
-def _imagenet(subject: Subject) -> Protocol:
+@register("protocol", "imagenet")
+def imagenet(subject: Subject) -> Protocol:
     """The evaluation of IDC, DREAM and MDC for photographs of 128 and 224 pixels.
 
     SGD of batch 64, step size 0.01, times 0.2 after 2/3 and 5/6 of the epochs; a random resized
@@ -75,7 +77,8 @@ def _imagenet(subject: Subject) -> Protocol:
     return Protocol(name="imagenet", training=training, epochs=epochs)
 
 
-def _dc(subject: Subject) -> Protocol:
+@register("protocol", "dc")
+def dc(subject: Subject) -> Protocol:
     """The evaluation of DC: no augmentation, one drop of the step size, momentum begun anew.
 
     SGD of batch 256 for 300 + 1 epochs, step size 0.01, a tenth of it by a new optimiser after
@@ -91,7 +94,8 @@ def _dc(subject: Subject) -> Protocol:
     return _half("dc", Identity(), epochs=300)
 
 
-def _dsa(subject: Subject) -> Protocol:
+@register("protocol", "dsa")
+def dsa(subject: Subject) -> Protocol:
     """The evaluation of DSA and DM: that of DC, with one augmentation a batch, 1000 epochs.
 
     Each batch gets one of colour, crop, cutout, flip, scale and rotate, with parameters of its
@@ -106,7 +110,8 @@ def _dsa(subject: Subject) -> Protocol:
     return _half("dsa", PerExample(strategy=strategy, mode="dsa"), epochs=1000)
 
 
-def _mtt(subject: Subject) -> Protocol:
+@register("protocol", "mtt")
+def mtt(subject: Subject) -> Protocol:
     """The evaluation of MTT: that of DSA, with the step size that the set has learned.
 
     The random images beside the set are trained on with the same step size.
@@ -125,11 +130,12 @@ def _mtt(subject: Subject) -> Protocol:
             f"learned {found}. Use protocol dsa, which is the same with step size 0.01, or a set "
             "that mtt condensed."
         )
-    protocol = _dsa(subject)
+    protocol = dsa(subject)
     return replace(protocol, name="mtt", training=replace(protocol.training, lr=subject.step_size))
 
 
-def _kip(subject: Subject) -> Protocol:
+@register("protocol", "kip")
+def kip(subject: Subject) -> Protocol:
     """The evaluation of KIP: the regression that the set was condensed for, and no network.
 
     Learned labels are used where the set has any. A set that was condensed otherwise is tested
@@ -146,7 +152,8 @@ def _kip(subject: Subject) -> Protocol:
     )
 
 
-def _frepo(subject: Subject) -> Protocol:
+@register("protocol", "frepo")
+def frepo(subject: Subject) -> Protocol:
     """The evaluation of FRePo as far as DSA's goes: that of DSA, on the labels that were learned.
 
     A set that has learned none is trained on with its classes.
@@ -155,7 +162,7 @@ def _frepo(subject: Subject) -> Protocol:
         Zhou, Nezhadarya, Ba 2022 (FRePo). Differs: SGD on the cross-entropy; the release takes
         Adam steps on the squared error and tests a running average of the weights.
     """
-    return replace(_dsa(subject), name="frepo", labels="soft")
+    return replace(dsa(subject), name="frepo", labels="soft")
 
 
 def _half(name: str, augment: Identity | PerExample, *, epochs: int) -> Protocol:
@@ -172,31 +179,24 @@ def _half(name: str, augment: Identity | PerExample, *, epochs: int) -> Protocol
     )
 
 
-PROTOCOLS: dict[str, Callable[[Subject], Protocol]] = {
-    "idc": _idc,
-    "imagenet": _imagenet,
-    "dc": _dc,
-    "dsa": _dsa,
-    "mtt": _mtt,
-    "kip": _kip,
-    "frepo": _frepo,
-}
-"""Every protocol that has a name."""
-
-DEFAULTS: Mapping[str, str] = {
-    "dc": "dc",
-    "dsa": "dsa",
-    "dm": "dsa",
-    "mtt": "mtt",
-    "kip": "kip",
-    "frepo": "frepo",
-}
-"""``{method: protocol}`` of the methods that were not published with ``idc`` (or ``imagenet``)."""
-
-
 def usual_protocol(side: int) -> str:
     """The protocol of IDC and its relatives for images of ``side`` pixels: what compares all."""
     return "imagenet" if side > _PHOTO else "idc"
+
+
+def published_protocol(method: str) -> str:
+    """Name of the protocol that a registered method was published with; empty: the usual one."""
+    return getattr(parts("method").get(method), "protocol", "")
+
+
+def _resolved(name: str, subject: Subject) -> Protocol:
+    protocol = find("protocol", name)(subject)
+    if not isinstance(protocol, Protocol):
+        raise ConfigError(
+            f"protocol = {name!r} gave {protocol!r}. It must be a function from a Subject to a "
+            "condensery.evaluation.Protocol."
+        )
+    return protocol
 
 
 def protocol_for(
@@ -210,9 +210,9 @@ def protocol_for(
     """A protocol resolved for one condensed set, at full length or at another.
 
     Args:
-        protocol: A name in ``PROTOCOLS``, or a protocol of your own; ``None`` is the one that
-            the set's method was published with; where there is none ``idc``, and ``imagenet``
-            for images of more than 64 pixels a side.
+        protocol: A name, ``"package.module:function"``, or a ``Protocol`` of your own; ``None`` is
+            the one that the set's method was published with; where there is none ``idc``, and
+            ``imagenet`` for images of more than 64 pixels a side.
         subject: What is tested.
         epochs: Instead of the protocol's own number.
         steps: A fixed number of optimiser steps instead of epochs (see ``Protocol``).
@@ -229,15 +229,9 @@ def protocol_for(
             "(the papers' way) or steps (the same for every set and size), not both."
         )
     if protocol is None:
-        protocol = DEFAULTS.get(subject.method, usual_protocol(subject.side))
+        protocol = published_protocol(subject.method) or usual_protocol(subject.side)
     if isinstance(protocol, str):
-        if protocol not in PROTOCOLS:
-            raise ConfigError(
-                f"protocol {protocol!r} is not known.{nearest(protocol, PROTOCOLS)} Known are "
-                f"{', '.join(PROTOCOLS)} (idc is that of IDC, DREAM and MDC, imagenet theirs for "
-                "photographs, dsa that of DM, too)."
-            )
-        protocol = PROTOCOLS[protocol](subject)
+        protocol = _resolved(protocol, subject)
     if labels is not None and labels != protocol.labels:
         protocol = replace(protocol, name=f"{protocol.name}-{labels}", labels=labels)
     if epochs is not None:

@@ -1,19 +1,19 @@
 """Experts: networks trained on real data whose ways are kept, epoch after epoch.
 
-``Schooling`` says how they are trained, ``Buffer`` has their trajectories, in memory or in a folder
-of one file each. Knows nothing about what is matched to them.
+``ExpertTraining`` says how they are trained, ``Buffer`` has their trajectories, in memory or in a
+folder of one file each. Knows nothing about what is matched to them.
 """
 
-from condensery.experts.buffer import Buffer, Made, Order, opened
-from condensery.experts.schooling import EXPERT_TRAINING, Parameters, Schooling, loaded
+from condensery.experts.buffer import Buffer, EpochResult, ExpertSet, get_buffer
+from condensery.experts.expert_training import EXPERT_TRAINING, ExpertTraining, Parameters, loaded
 
 __all__ = [
     "EXPERT_TRAINING",
     "Buffer",
-    "Made",
-    "Order",
+    "EpochResult",
+    "ExpertSet",
+    "ExpertTraining",
     "Parameters",
-    "Schooling",
+    "get_buffer",
     "loaded",
-    "opened",
 ]

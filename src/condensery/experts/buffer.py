@@ -15,10 +15,10 @@ from pathlib import Path
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.experts import files
-from condensery.experts.schooling import Parameters, Schooling
+from condensery.experts.expert_training import ExpertTraining, Parameters
 from condensery.parallel import as_completed, workers
 
-__all__ = ["Buffer", "Made", "Order", "opened"]
+__all__ = ["Buffer", "EpochResult", "ExpertSet", "get_buffer"]
 
 SAVE_EVERY = 30.0
 """Seconds between two writings of an unfinished trajectory, at least."""
@@ -31,7 +31,7 @@ _known: dict[tuple[str, str], Buffer] = {}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class EpochResult:
     """One epoch of one expert.
 
     Attributes:
@@ -52,7 +52,7 @@ class Buffer:
         folder: Of one file an expert, shared by whoever wants the same; None keeps them in memory.
     """
 
-    def __init__(self, schooling: Schooling, data: ImageData, folder: Path | None) -> None:
+    def __init__(self, schooling: ExpertTraining, data: ImageData, folder: Path | None) -> None:
         self.folder = folder
         self._schooling, self._data = schooling, data
         self._facts = schooling.facts(data)
@@ -100,7 +100,9 @@ class Buffer:
         self.check_memory(experts, epochs)
         return sum(max(0, epochs - max(0, self.epochs(index))) for index in range(experts))
 
-    def make(self, experts: Iterable[int], epochs: int, *, device: str = "cpu") -> Iterator[Made]:
+    def make(
+        self, experts: Iterable[int], epochs: int, *, device: str = "cpu"
+    ) -> Iterator[EpochResult]:
         """Train what is missing of some experts, to ``epochs`` epochs at least.
 
         Those that compiled sweeps train have a thread each, so that their bits do not depend on the
@@ -117,7 +119,7 @@ class Buffer:
             for way in ways:
                 yield from way
 
-    def _grow(self, index: int, epochs: int, *, device: str) -> Generator[Made]:
+    def _grow(self, index: int, epochs: int, *, device: str) -> Generator[EpochResult]:
         known = self.epochs(index)
         first = known < 0
         snapshots, losses = (
@@ -139,7 +141,7 @@ class Buffer:
                 if time.monotonic() - saved_at >= SAVE_EVERY:
                     self._keep(index, snapshots, losses)
                     unsaved, saved_at = False, time.monotonic()
-                yield Made(index=index, epoch=epoch, loss=loss)
+                yield EpochResult(index=index, epoch=epoch, loss=loss)
         finally:
             if unsaved:
                 self._keep(index, snapshots, losses)
@@ -176,7 +178,7 @@ class Buffer:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Order:
+class ExpertSet:
     """Experts that are wanted; iterating trains those that are missing.
 
     Attributes:
@@ -196,8 +198,8 @@ class Order:
             if getattr(self, name) < 1:
                 raise ConfigError(f"{getattr(self, name)} {name} are too few: at least 1 is kept.")
 
-    def __iter__(self) -> Iterator[Made]:
-        """One ``Made`` an epoch that is trained."""
+    def __iter__(self) -> Iterator[EpochResult]:
+        """One ``EpochResult`` an epoch that is trained."""
         return self.buffer.make(range(self.experts), self.epochs, device=self.device)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
@@ -221,13 +223,13 @@ class Order:
         return self.buffer.missing(self.experts, self.epochs)
 
 
-def opened(schooling: Schooling, data: ImageData, folder: Path | None) -> Buffer:
+def get_buffer(schooling: ExpertTraining, data: ImageData, folder: Path | None) -> Buffer:
     """The buffer of a schooling; the last few are remembered, so runs in one process share them.
 
     Args:
         schooling: How experts are trained.
         data: Real images, as the networks are to see them.
-        folder: Made when something is written into it; None keeps trajectories in memory.
+        folder: EpochResult when something is written into it; None keeps trajectories in memory.
     """
     where = "" if folder is None else str(folder.absolute())
     key = (where, json.dumps(schooling.facts(data), sort_keys=True))

@@ -5,6 +5,7 @@ Knows nothing about labels, losses or which images are real.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 import torch
@@ -18,10 +19,12 @@ class Kernel(Protocol):
     """How alike images are."""
 
     @property
+    @abstractmethod
     def name(self) -> str:
         """What an observation calls it, such as ``"ntk-fc1"``."""
         ...
 
+    @abstractmethod
     def __call__(
         self, left: Float[Tensor, "left ..."], right: Float[Tensor, "right ..."]
     ) -> Float[Tensor, "left right"]:

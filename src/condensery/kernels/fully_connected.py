@@ -16,7 +16,8 @@ from jaxtyping import Float
 from torch import Tensor
 
 from condensery.errors import ConfigError
-from condensery.kernels.base import vectors
+from condensery.kernels.base import Kernel, vectors
+from condensery.registry import register
 
 __all__ = ["FullyConnected"]
 
@@ -24,8 +25,9 @@ _SAME = 1e-13
 """Squared sine of the angle up to which two vectors are one: all of it may be rounding."""
 
 
+@register("kernel", "fully-connected")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FullyConnected:
+class FullyConnected(Kernel):
     """The kernel of ``depth`` hidden layers and a linear one on top.
 
     With the covariance ``S`` of a layer (``S = weight x.x' / d + bias`` of the first), the angle

@@ -9,13 +9,15 @@ from jaxtyping import Float
 from torch import Tensor
 
 from condensery.errors import ConfigError
-from condensery.kernels.base import vectors
+from condensery.kernels.base import Kernel, vectors
+from condensery.registry import register
 
 __all__ = ["RBF"]
 
 
+@register("kernel", "rbf")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RBF:
+class RBF(Kernel):
     """``exp(-|x - x'|^2 / (2 bandwidth^2 d))`` of images with ``d`` entries.
 
     Attributes:

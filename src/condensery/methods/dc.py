@@ -22,16 +22,17 @@ from dataclasses import dataclass, replace
 
 from condensery.augment import Identity
 from condensery.data import ImageData
+from condensery.init import Noise
+from condensery.methods.base import method
 from condensery.objectives import GradientMatching
 from condensery.parameterizations import Pixels
 from condensery.recipe import Recipe
 from condensery.samplers import RandomPerClass
 from condensery.schedules import TrainOnSynthetic
 from condensery.sizes import OneSize
-from condensery.starts import Noise
 from condensery.updates import SGD, Adam
 
-__all__ = ["PRESETS", "pixel_lr", "recipe"]
+__all__ = ["pixel_lr", "recipe"]
 
 _LOOPS: Mapping[int, tuple[int, int]] = {
     1: (1, 1),
@@ -71,16 +72,20 @@ _SHORT: Mapping[str, _Short] = {
     "standard": _Short(iterations=200, inner=10, epochs=20, batch=128, network="convnet3", lr=0.01),
 }
 
-PRESETS = ("smoke", "quick", "standard", "paper")
 
-
+@method(
+    "dc",
+    paper="Zhao, Mopuri, Bilen, ICLR 2021, arXiv 2006.05929",
+    summary="one size: gradient matching under networks trained on the set itself",
+    protocol="dc",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """DC's recipe for ``data``.
 
     Args:
         data: Real training images.
         ipc: Images per class N, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     inner, epochs = _loops(ipc)
     published = Recipe(
@@ -96,7 +101,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         objective=GradientMatching(metric="cosine", parameters="all"),
         sizes=OneSize(),
         update=SGD(lr=pixel_lr(0.1, data), momentum=0.5),
-        start=Noise(like="data"),
+        init=Noise(like="data"),
     )
     return published if preset == "paper" else _shortened(published, _SHORT[preset])
 
@@ -131,5 +136,5 @@ def _shortened(published: Recipe, short: _Short) -> Recipe:
         network=short.network,
         sampler=RandomPerClass(batch=short.batch),
         schedule=replace(schedule, inner=short.inner, epochs=short.epochs),
-        update=Adam(lr=short.lr, settle=7),
+        update=Adam(lr=short.lr, final_drop=7),
     )

@@ -21,6 +21,7 @@ from dataclasses import dataclass, replace
 
 from condensery.augment import Siamese
 from condensery.data import ImageData
+from condensery.methods.base import method
 from condensery.methods.dc import pixel_lr
 from condensery.methods.dsa import strategy
 from condensery.objectives import DistributionMatching
@@ -31,7 +32,7 @@ from condensery.schedules import Redraw
 from condensery.sizes import OneSize
 from condensery.updates import SGD, Adam
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,16 +58,20 @@ _SHORT: Mapping[str, _Short] = {
     "standard": _Short(iterations=4000, batch=128, network="convnet3", lr=0.01),
 }
 
-PRESETS = ("smoke", "quick", "standard", "paper")
 
-
+@method(
+    "dm",
+    paper="Zhao, Bilen, WACV 2023, arXiv 2110.04181",
+    summary="one size: mean features under networks that are never trained; the fastest",
+    protocol="dsa",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """DM's recipe for ``data``.
 
     Args:
         data: Real training images; the name decides the step size and whether they are flipped.
         ipc: Images per class, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     published = Recipe(
         method="dm",
@@ -90,7 +95,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         iterations=short.iterations,
         network=short.network,
         sampler=RandomPerClass(batch=short.batch),
-        update=Adam(lr=short.lr, settle=7),
+        update=Adam(lr=short.lr, final_drop=7),
     )
 
 

@@ -15,33 +15,38 @@ from __future__ import annotations
 from dataclasses import replace
 
 from condensery.data import ImageData
+from condensery.init import KMeansImages
 from condensery.methods import idc
+from condensery.methods.base import method
 from condensery.recipe import Recipe
 from condensery.samplers import KMeansPerClass, RandomPerClass
-from condensery.starts import KMeansImages
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["recipe"]
 
-PRESETS = idc.PRESETS
 
 _POOL = {"smoke": 64, "quick": 256, "standard": 1024}
 """Images of a class that a shorter run clusters."""
 
 
+@method(
+    "dream",
+    paper="Liu et al., ICCV 2023, arXiv 2302.14416",
+    summary="idc matched to real images that stand for the clusters of their class",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """DREAM's recipe for ``data``: IDC's with representative images.
 
     Args:
         data: Real training images.
         ipc: Images per class, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     base = idc.recipe(data, ipc=ipc, preset=preset)
     assert isinstance(base.sampler, RandomPerClass)
     if preset == "paper":
-        sampler, start = KMeansPerClass(batch=128, every=10), KMeansImages()
+        sampler, init = KMeansPerClass(batch=128, every=10), KMeansImages()
     else:
         pool = _POOL[preset]
         sampler = KMeansPerClass(batch=base.sampler.batch, every=10, pool=pool)
-        start = KMeansImages(pool=pool)
-    return replace(base, method="dream", sampler=sampler, start=start)
+        init = KMeansImages(pool=pool)
+    return replace(base, method="dream", sampler=sampler, init=init)

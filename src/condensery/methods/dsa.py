@@ -17,26 +17,32 @@ from dataclasses import replace
 
 from condensery.augment import PerExample, Siamese
 from condensery.data import ImageData
+from condensery.init import RandomImages
 from condensery.methods import dc
+from condensery.methods.base import method
 from condensery.recipe import Recipe
 from condensery.schedules import TrainOnSynthetic
-from condensery.starts import RandomImages
 
-__all__ = ["PRESETS", "recipe", "strategy"]
+__all__ = ["recipe", "strategy"]
 
-PRESETS = dc.PRESETS
 
 _LIKE_DIGITS = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
 """Sets whose classes do not survive a mirror; MNIST and SVHN are the published ones."""
 
 
+@method(
+    "dsa",
+    paper="Zhao, Bilen, ICML 2021, arXiv 2102.08259",
+    summary="dc with one augmentation shared by real and synthetic images",
+    protocol="dsa",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """DSA's recipe for ``data``.
 
     Args:
         data: Real training images; the name decides whether they are flipped.
         ipc: Images per class, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     base = dc.recipe(data, ipc=ipc, preset=preset)
     assert isinstance(base.schedule, TrainOnSynthetic)
@@ -47,7 +53,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         method="dsa",
         augment=Siamese(strategy=strategy(data), mode="dsa"),
         schedule=replace(base.schedule, training=training),
-        start=RandomImages(),
+        init=RandomImages(),
     )
 
 

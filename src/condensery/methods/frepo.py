@@ -23,6 +23,7 @@ from dataclasses import dataclass
 
 from condensery.augment import Identity
 from condensery.data import ImageData
+from condensery.methods.base import method
 from condensery.objectives import FeatureRegression
 from condensery.parameterizations import Pixels
 from condensery.recipe import Recipe
@@ -31,7 +32,7 @@ from condensery.schedules import Pool
 from condensery.sizes import OneSize
 from condensery.updates import Adam, LearnedLabels, OnSimplex
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -78,16 +79,20 @@ _LENGTHS: Mapping[str, _Length] = {
     ),
 }  # fmt: skip
 
-PRESETS = ("smoke", "quick", "standard", "paper")
 
-
+@method(
+    "frepo",
+    paper="Zhou, Nezhadarya, Ba, NeurIPS 2022, arXiv 2206.00719",
+    summary="one size: ridge regression on features of networks grown on the set, and labels",
+    protocol="frepo",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """FRePo's recipe for ``data``.
 
     Args:
         data: Real training images.
         ipc: Images per class, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     length = _LENGTHS[preset]
     return Recipe(
@@ -102,7 +107,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         schedule=Pool(networks=length.networks, oldest=length.oldest, inner=length.inner),
         objective=FeatureRegression(),
         sizes=OneSize(),
-        update=Adam(lr=length.lr, settle=7),
-        labels=LearnedLabels(update=OnSimplex(update=Adam(lr=length.label_lr, settle=7))),
+        update=Adam(lr=length.lr, final_drop=7),
+        labels=LearnedLabels(update=OnSimplex(update=Adam(lr=length.label_lr, final_drop=7))),
         whiten="zca-regularised" if preset == "paper" and data.channels == 3 else "none",
     )

@@ -24,6 +24,7 @@ from typing import Literal
 
 from condensery.augment import Siamese
 from condensery.data import ImageData
+from condensery.methods.base import method
 from condensery.objectives import GradientMatching
 from condensery.parameterizations import MultiFormation
 from condensery.recipe import Recipe
@@ -33,7 +34,7 @@ from condensery.sizes import OneSize
 from condensery.training import SGDTraining
 from condensery.updates import Adam, joint_sgd
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -117,16 +118,19 @@ _SHORT: Mapping[str, _Short] = {
     "standard": _Short(iterations=200, inner=20, steps=16, batch=64, network="convnet3", lr=0.01),
 }
 
-PRESETS = ("smoke", "quick", "standard", "paper")
 
-
+@method(
+    "idc",
+    paper="Kim et al., ICML 2022, arXiv 2205.14959",
+    summary="one size: gradient matching on several small images per stored image",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """IDC's recipe for ``data``.
 
     Args:
         data: Real training images; the name and the side choose the published row.
         ipc: Images per class, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     row = _row(data)
     scale = ipc / 10 * (data.side[0] / row.base) ** 2
@@ -172,5 +176,5 @@ def _shortened(published: Recipe, short: _Short) -> Recipe:
             schedule, inner=short.inner, steps=short.steps, pretrain=min(schedule.pretrain, 40)
         ),
         objective=GradientMatching(metric="mse"),
-        update=Adam(lr=short.lr, settle=7),
+        update=Adam(lr=short.lr, final_drop=7),
     )

@@ -30,6 +30,7 @@ from statistics import fmean
 
 from condensery.augment import Identity
 from condensery.data import ImageData
+from condensery.methods.base import method
 from condensery.objectives import RidgeRegression
 from condensery.parameterizations import Pixels
 from condensery.recipe import Recipe
@@ -38,7 +39,7 @@ from condensery.schedules import NoNetwork
 from condensery.sizes import OneSize
 from condensery.updates import Adam
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,16 +64,20 @@ _LENGTHS: Mapping[str, _Length] = {
     "paper": _Length(iterations=100),
 }
 
-PRESETS = ("smoke", "quick", "standard", "paper")
 
-
+@method(
+    "kip",
+    paper="Nguyen et al., ICLR 2021, arXiv 2011.00050",
+    summary="one size: kernel ridge regression from the set to real images, without a network",
+    protocol="kip",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """KIP's recipe for ``data``.
 
     Args:
         data: Real training images; their deviation sets the step size.
         ipc: Images per class, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     length, std = _LENGTHS[preset], fmean(data.std)
     return Recipe(

@@ -3,7 +3,7 @@
 | Algorithm 1 | part |
 |---|---|
 | base loss D(S, B; theta), network on real batches, augmentation, update | the parts of ``idc`` |
-| subset loss D(S_n*, B; theta), same network, batch, draw | a second profile of its sizes |
+| subset loss D(S_n*, B; theta), same network, batch, draw | a second set of its sizes |
 | feature distance of every size | ``MostLearnable.probe``, a ``DistributionMatching`` |
 | choice of n* every period iterations | ``MostLearnable.close`` |
 | freezing of the previous subset | ``MostLearnable.frozen`` |
@@ -21,22 +21,26 @@ from dataclasses import replace
 
 from condensery.data import ImageData
 from condensery.methods import idc
+from condensery.methods.base import method
 from condensery.objectives import GradientMatching
 from condensery.recipe import Recipe
 from condensery.sizes import MostLearnable, period_of
 
-__all__ = ["PRESETS", "recipe"]
-
-PRESETS = idc.PRESETS
+__all__ = ["recipe"]
 
 
+@method(
+    "mdc",
+    paper="He et al., ICLR 2024, arXiv 2403.06075",
+    summary="multisize: the full set and its most learnable subset, gradient matching",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """MDC's recipe for ``data``: IDC's, squared errors, and the most learnable subset.
 
     Args:
         data: Real training images.
         ipc: Images per class N, at least 1; every size up to N is made.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     base = idc.recipe(data, ipc=ipc, preset=preset)
     published = preset == "paper" and base.network == "resnetap10"

@@ -3,11 +3,11 @@
 | algorithm line | part |
 |---|---|
 | experts trained on real data, parameters after every epoch | ``condensery.experts`` |
-| start theta*_s of a random expert, target theta*_(s+M) | ``Experts.moments`` |
+| start theta*_s of a random expert, target theta*_(s+M) | ``Experts.contexts`` |
 | n student steps on augmented batches of S with step size alpha | ``TrajectoryMatching`` |
 | squared distance to the target, by the expert's own way | ``TrajectoryMatching`` |
 | S from real images, SGD with momentum 0.5 on S | ``RandomImages``, ``SGD`` |
-| step size alpha, SGD with momentum 0.5 | ``LearnedStep`` |
+| step size alpha, SGD with momentum 0.5 | ``LearnedLR`` |
 | ZCA whitening where the table says so | ``Recipe.whiten`` |
 
 Presets: ``paper`` is the released row of data set and size, by name; other sizes take the largest
@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from condensery.augment import Identity, PerExample
 from condensery.data import ImageData
 from condensery.data.whitening import EPS
+from condensery.methods.base import method
 from condensery.methods.dc import pixel_lr
 from condensery.methods.dsa import strategy
 from condensery.objectives import TrajectoryMatching
@@ -40,9 +41,9 @@ from condensery.recipe import Recipe
 from condensery.samplers import RandomPerClass
 from condensery.schedules import Experts
 from condensery.sizes import OneSize
-from condensery.updates import SGD, Adam, LearnedStep
+from condensery.updates import SGD, Adam, LearnedLR
 
-__all__ = ["PRESETS", "recipe"]
+__all__ = ["recipe"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -149,16 +150,20 @@ _SHORT: Mapping[str, _Short] = {
     ),
 }  # fmt: skip
 
-PRESETS = ("smoke", "quick", "standard", "paper")
 
-
+@method(
+    "mtt",
+    paper="Cazenavette et al., CVPR 2022, arXiv 2203.11932",
+    summary="one size: train on the set, arrive where training on real images arrived",
+    protocol="mtt",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """MTT's recipe for ``data``.
 
     Args:
         data: Real training images; name and side choose the published row.
         ipc: Images per class N, at least 1.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     rows = _rows(data)
     row = rows[max((size for size in rows if size <= ipc), default=min(rows))]
@@ -177,7 +182,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         objective=TrajectoryMatching(steps=row.steps, batch=row.batch, augment=augment),
         sizes=OneSize(),
         update=SGD(lr=row.lr * EPS if row.zca else pixel_lr(row.lr, data), momentum=0.5),
-        step=LearnedStep(first=row.first, update=SGD(lr=row.step_lr, momentum=0.5)),
+        learned_lr=LearnedLR(initial=row.first, update=SGD(lr=row.step_lr, momentum=0.5)),
         whiten="zca" if row.zca else "none",
     )
     return published if preset == "paper" else _shortened(published, _SHORT[preset])
@@ -205,7 +210,7 @@ def _shortened(published: Recipe, short: _Short) -> Recipe:
             training=replace(schedule.training, batch=short.real, lr=short.expert_lr),
         ),
         objective=replace(objective, steps=short.steps, batch=short.batch),
-        update=Adam(lr=short.lr, settle=7),
-        step=LearnedStep(first=short.first, update=Adam(lr=short.step_lr)),
+        update=Adam(lr=short.lr, final_drop=7),
+        learned_lr=LearnedLR(initial=short.first, update=Adam(lr=short.step_lr)),
         whiten="none",
     )

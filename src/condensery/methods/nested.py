@@ -14,29 +14,33 @@ from __future__ import annotations
 from dataclasses import replace
 
 from condensery.data import ImageData
+from condensery.init import HerdedImages
 from condensery.methods import idc
+from condensery.methods.base import method
 from condensery.objectives import GradientMatching
 from condensery.recipe import Recipe
 from condensery.sizes import AllSizes
-from condensery.starts import HerdedImages
 
-__all__ = ["PRESETS", "recipe"]
-
-PRESETS = idc.PRESETS
+__all__ = ["recipe"]
 
 
+@method(
+    "nested",
+    paper="ours",
+    summary="multisize: all sizes at once, from a start of which every prefix fits",
+)
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """The recipe for ``data``.
 
     Args:
         data: Real training images.
         ipc: Images per class N, at least 1; every size up to N is made.
-        preset: One of ``PRESETS``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
     return replace(
         idc.recipe(data, ipc=ipc, preset=preset),
         method="nested",
         objective=GradientMatching(metric="mse"),
         sizes=AllSizes(),
-        start=HerdedImages(),
+        init=HerdedImages(),
     )

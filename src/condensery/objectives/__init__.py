@@ -1,6 +1,6 @@
 """What "the synthetic data look like the real ones" means."""
 
-from condensery.objectives.base import Match, Objective
+from condensery.objectives.base import Match, Objective, ObjectiveState
 from condensery.objectives.distribution import DistributionMatching
 from condensery.objectives.features import FeatureRegression
 from condensery.objectives.gradient import GradientMatching
@@ -13,6 +13,7 @@ __all__ = [
     "GradientMatching",
     "Match",
     "Objective",
+    "ObjectiveState",
     "RidgeRegression",
     "TrajectoryMatching",
 ]

@@ -3,49 +3,95 @@
 An objective is cut in two: ``bind`` fixes the network, the real data and the randomness; the
 ``Match`` it returns is a deterministic function from *sets* of synthetic examples to one loss
 per set. MDC then is more sets, not another objective.
+
+An objective may have a state, such as a moving average of real features or the weights of a
+learned discrepancy. The state is a mapping of tensors that goes in and out: ``init`` makes it,
+``bind`` reads it as ``context.state``, ``advance`` gives the next one after every image update.
+It is a part of the run's checkpoints.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from abc import abstractmethod
+from collections.abc import Callable, Mapping
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from condensery.engines import Engine
-from condensery.types import Examples, Groups, Moment, View
+from condensery.types import Examples, Groups, StepContext, View
 
-__all__ = ["Match", "Objective", "target_rows"]
+__all__ = ["Match", "Objective", "ObjectiveState", "target_rows"]
 
 Match = Callable[[Examples, Groups], Tensor]
 """``(examples, groups) -> losses [group]``, un-reduced; differentiable in ``examples.images``.
 Of an objective that ``uses_engine``, it may be called from several threads at once."""
 
+ObjectiveState = Mapping[str, Tensor]
+
 
 class Objective(Protocol):
-    """A distance between synthetic and real data under a network."""
+    """A distance between synthetic and real data under a network. It must have ``bind``."""
 
-    joint: ClassVar[bool]
+    joint: ClassVar[bool] = False
     """Whether a set holds all classes at once, or one class."""
 
-    uses_engine: ClassVar[bool]
+    uses_engine: ClassVar[bool] = False
     """Whether the loss is made of what an engine computes, without calling a module; otherwise a
     fast one gains nothing."""
 
+    @abstractmethod
     def bind(
-        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
     ) -> Match:
         """Fix everything but the synthetic data.
 
         Args:
-            moment: The network and where in the run we are.
+            context: The network and where in the run we are; the objective's state, if it has one.
             real: Real examples in [0, 1].
             view: What the network is shown, the same for real and synthetic examples.
             engine: How gradients and features are computed.
             classes_per_pass: Bounds the memory of a pass; never changes the result.
         """
         ...
+
+    def init(self, examples: Examples, *, rng: torch.Generator) -> ObjectiveState:
+        """The state before the first iteration; empty for an objective without a state.
+
+        Args:
+            examples: The synthetic examples that the run begins with.
+            rng: For what is drawn.
+        """
+        del examples, rng
+        return {}
+
+    def advance(
+        self,
+        context: StepContext,
+        real: Examples,
+        examples: Examples,
+        view: View,
+        *,
+        engine: Engine,
+    ) -> ObjectiveState:
+        """The state after an image update; asked of objectives that have a state.
+
+        Args:
+            context: As in ``bind``; ``context.state`` is the state before, and must not change.
+            real: As in ``bind``.
+            examples: The synthetic examples after the update.
+            view: As in ``bind``.
+            engine: As in ``bind``.
+        """
+        del real, examples, view, engine
+        return context.state
 
 
 def target_rows(classes: Tensor, wanted: Tensor) -> Tensor:

@@ -13,14 +13,16 @@ import torch
 from torch import Tensor
 
 from condensery.engines import Engine
-from condensery.objectives.base import Match, target_rows
-from condensery.types import Examples, Groups, Moment, View, by_class
+from condensery.objectives.base import Match, Objective, target_rows
+from condensery.registry import register
+from condensery.types import Examples, Groups, StepContext, View, by_class
 
 __all__ = ["DistributionMatching"]
 
 
+@register("objective", "distribution")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DistributionMatching:
+class DistributionMatching(Objective):
     """Squared distance of mean features, summed over features, class by class.
 
     Source:
@@ -32,10 +34,16 @@ class DistributionMatching:
     uses_engine: ClassVar[bool] = True
 
     def bind(
-        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
     ) -> Match:
         """See ``Objective.bind``."""
-        network = moment.network
+        network = context.network
         groups = by_class(real)
         with torch.no_grad():
             shown = view(real)

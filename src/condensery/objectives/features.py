@@ -13,9 +13,10 @@ import torch
 from torch import Tensor
 
 from condensery.engines import Engine
-from condensery.objectives.base import Match
+from condensery.objectives.base import Match, Objective
 from condensery.objectives.regression import centred, check_ridge, losses
-from condensery.types import Examples, Groups, Moment, View
+from condensery.registry import register
+from condensery.types import Examples, Groups, StepContext, View
 
 __all__ = ["FeatureRegression"]
 
@@ -23,8 +24,9 @@ _TOGETHER = 256
 """Real images whose features are computed at a time; bounds memory, changes nothing."""
 
 
+@register("objective", "feature-regression")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FeatureRegression:
+class FeatureRegression(Objective):
     """Half the mean squared error of predicting real labels by ridge regression on features.
 
     The kernel of two images is the product of what the network sees in them just before it
@@ -50,13 +52,19 @@ class FeatureRegression:
         check_ridge(self.regularisation)
 
     def bind(
-        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
     ) -> Match:
         """See ``Objective.bind``."""
         del classes_per_pass  # a set is of all classes
 
         def seen(shown: Tensor) -> Tensor:
-            return engine.features(moment.network, shown).to(torch.float64)
+            return engine.features(context.network, shown).to(torch.float64)
 
         with torch.no_grad():
             targets = torch.cat([seen(part) for part in view(real).split(_TOGETHER)])

@@ -13,9 +13,10 @@ from torch import Tensor, nn
 
 from condensery.engines import Engine
 from condensery.errors import ConfigError
-from condensery.objectives.base import Match, target_rows
+from condensery.objectives.base import Match, Objective, target_rows
 from condensery.objectives.distances import metric
-from condensery.types import Examples, Groups, Moment, View, by_class
+from condensery.registry import register
+from condensery.types import Examples, Groups, StepContext, View, by_class
 
 __all__ = ["GradientMatching"]
 
@@ -24,8 +25,9 @@ _REAL_CLASSES = 10
 memory for what each sweep finds."""
 
 
+@register("objective", "gradient")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class GradientMatching:
+class GradientMatching(Objective):
     """Distance between weight gradients of the mean cross-entropy, class by class.
 
     Attributes:
@@ -53,10 +55,16 @@ class GradientMatching:
             )
 
     def bind(
-        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
     ) -> Match:
         """See ``Objective.bind``."""
-        network, distance = moment.network, metric(self.metric)
+        network, distance = context.network, metric(self.metric)
         names = self._names(network)
         groups = by_class(real)
         shown = view(real).detach()  # also of real examples that ask for a gradient

@@ -16,9 +16,10 @@ from torch.utils.checkpoint import checkpoint
 from condensery.engines import Engine
 from condensery.kernels import FullyConnected, Kernel, predict
 from condensery.kernels.base import vectors
-from condensery.objectives.base import Match
+from condensery.objectives.base import Match, Objective
 from condensery.objectives.regression import centred, check_ridge, losses
-from condensery.types import Examples, Groups, Moment, View
+from condensery.registry import register
+from condensery.types import Examples, Groups, StepContext, View
 
 __all__ = ["RidgeRegression"]
 
@@ -26,8 +27,9 @@ _PAIRS = 2**22
 """Kernel values at a time beyond which a pass is cut, and computed again on the way back."""
 
 
+@register("objective", "ridge-regression")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RidgeRegression:
+class RidgeRegression(Objective):
     """Half the mean squared error of predicting real labels from a synthetic set.
 
     Labels are class probabilities minus ``1 / classes``; those of the set may be learned. All is
@@ -52,10 +54,16 @@ class RidgeRegression:
         check_ridge(self.regularisation)
 
     def bind(
-        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
     ) -> Match:
         """See ``Objective.bind``; asks neither network nor engine."""
-        del moment, engine, classes_per_pass
+        del context, engine, classes_per_pass
         with torch.no_grad():
             targets = vectors(view(real))
         classes = int(real.class_.max()) + 1

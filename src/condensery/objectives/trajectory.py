@@ -1,6 +1,6 @@
 """Trajectory matching: training on the synthetic data should lead where training on real data led.
 
-Knows nothing about where the expert's trajectory comes from: the moment brings its start (the
+Knows nothing about where the expert's trajectory comes from: the context brings its start (the
 network) and its target.
 """
 
@@ -14,14 +14,15 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from condensery.augment import Identity, PerExample, Siamese
+from condensery.augment import Augment, PerExample
 from condensery.engines import Engine
 from condensery.errors import ConfigError, NonFiniteLoss, UnsupportedNetwork
 from condensery.networks import mixes_examples
-from condensery.objectives.base import Match
+from condensery.objectives.base import Match, Objective
 from condensery.objectives.unrolled import Parameters, StepLoss, descended
+from condensery.registry import register
 from condensery.training import batches
-from condensery.types import Examples, Groups, Moment, View
+from condensery.types import Examples, Groups, StepContext, View
 
 __all__ = ["TrajectoryMatching"]
 
@@ -29,8 +30,9 @@ _PLATEAU = 1e-10
 """Squared way of an expert, as a share of its squared length, below which rounding is all of it."""
 
 
+@register("objective", "trajectory")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrajectoryMatching:
+class TrajectoryMatching(Objective):
     """Squared distance between a student's and an expert's parameters, by the expert's own way.
 
     The student starts where the expert is and takes ``steps`` plain gradient steps on the set,
@@ -54,7 +56,7 @@ class TrajectoryMatching:
 
     steps: int = 30
     batch: int = 0
-    augment: Identity | Siamese | PerExample = field(
+    augment: Augment = field(
         default_factory=lambda: PerExample(
             strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"
         )
@@ -68,7 +70,13 @@ class TrajectoryMatching:
                 )
 
     def bind(
-        self, moment: Moment, real: Examples, view: View, *, engine: Engine, classes_per_pass: int
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
     ) -> Match:
         """See ``Objective.bind``.
 
@@ -77,12 +85,12 @@ class TrajectoryMatching:
             ConfigError: If the expert has hardly moved between start and target.
         """
         del real, engine, classes_per_pass
-        network = moment.network
+        network = context.network
         _check_stateless(network)
         named = {name: p.detach() for name, p in network.named_parameters()}
         start = tuple(named.values())
-        target = None if moment.target is None else tuple(moment.target[name] for name in named)
-        way = None if target is None else _way(start, target, at=moment.at)
+        target = None if context.target is None else tuple(context.target[name] for name in named)
+        way = None if target is None else _way(start, target, at=context.at)
 
         def match(examples: Examples, groups: Groups) -> Tensor:
             if target is None or way is None:
@@ -90,16 +98,16 @@ class TrajectoryMatching:
                     "objective = trajectory needs the end of an expert's way, which this schedule "
                     "does not know. Use schedule = experts."
                 )
-            if examples.step is None:
+            if examples.learned_lr is None:
                 raise ConfigError(
                     "objective = trajectory trains a student with the step size that the set "
-                    "learns, but the recipe has none. Use --set step=learned."
+                    "learns, but the recipe has none. Use --set learned_lr=learned."
                 )
-            shown, lr, losses = view(examples), examples.step, list[Tensor]()
+            shown, lr, losses = view(examples), examples.learned_lr, list[Tensor]()
             for member in groups.member:
                 images, labels = shown[member], examples.labels[member]
                 end = descended(
-                    self._loss(network, tuple(named), len(images), moment),
+                    self._loss(network, tuple(named), len(images), context),
                     start,
                     images=images,
                     labels=labels,
@@ -107,19 +115,19 @@ class TrajectoryMatching:
                     steps=self.steps,
                 )
                 losses.append(_distance(end, target) / way)
-            _check_finite(losses, lr, moment.at)
+            _check_finite(losses, lr, context.at)
             return torch.stack(losses)
 
         return match
 
     def _loss(
-        self, network: nn.Module, names: tuple[str, ...], count: int, moment: Moment
+        self, network: nn.Module, names: tuple[str, ...], count: int, context: StepContext
     ) -> StepLoss:
         """The loss of every student step on a set of ``count`` images: batches and draws fixed."""
-        order = batches(count, self.batch or count, rng=moment.stream("student", "order"))
+        order = batches(count, self.batch or count, rng=context.stream("student", "order"))
         chosen = list(islice(order, self.steps))
         draws = [
-            self.augment.draw(rng=moment.stream("student", "augment", step))
+            self.augment.draw(rng=context.stream("student", "augment", step))
             for step in range(self.steps)
         ]
 
@@ -170,5 +178,5 @@ def _check_finite(losses: list[Tensor], lr: Tensor, at: tuple[int, int]) -> None
     raise NonFiniteLoss(
         f"The student of outer iteration {at[0]} left all bounds with the learned step size "
         f"{lr.item():.3g}. Resume from the last checkpoint with a smaller step for it (--set "
-        "step.update.lr=...), or begin with a smaller one (--set step.first=...)."
+        "learned_lr.update.lr=...), or begin with a smaller one (--set learned_lr.initial=...)."
     )

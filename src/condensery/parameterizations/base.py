@@ -6,6 +6,7 @@ size ``k`` is a prefix. Knows nothing about objectives, sizes or networks.
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import Protocol
 
 import torch
@@ -20,25 +21,33 @@ class Parameterization(Protocol):
     """Stored images <-> examples."""
 
     @property
-    def images_each(self) -> int:
-        """Real images that are packed into a stored one."""
+    @abstractmethod
+    def examples_each(self) -> int:
+        """Examples that a stored image decodes to; as many real images are packed into one."""
         ...
 
+    @abstractmethod
     def pack(self, images: Tensor) -> Tensor:
         """Stored images made of real ones of one class.
 
         Args:
-            images: ``[count * images_each, channel, height, width]`` in [0, 1].
+            images: ``[count * examples_each, channel, height, width]`` in [0, 1].
 
         Returns:
             ``[count, channel, height, width]``.
         """
         ...
 
+    @abstractmethod
     def decode(self, stored: Examples) -> Examples:
         """The examples that a network sees, differentiable in ``stored.images``."""
         ...
 
+    def project(self, stored: Examples) -> Examples:
+        """What is stored, brought back to where it may be, before every outer iteration."""
+        return stored.with_images(stored.images.clamp(0, 1))
+
+    @abstractmethod
     def pixel_rank(self, stored: Examples) -> Tensor:
         """The smallest rank whose examples read each stored pixel, ``[row, 1, height, width]``.
 
@@ -46,6 +55,7 @@ class Parameterization(Protocol):
         """
         ...
 
+    @abstractmethod
     def decode_json(self) -> dict[str, object]:
         """What the condensed file says about decoding (docs/artifact.md)."""
         ...

@@ -21,13 +21,16 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from condensery.errors import ConfigError
+from condensery.parameterizations.base import Parameterization
+from condensery.registry import register
 from condensery.types import Examples
 
 __all__ = ["MultiFormation", "decode_crops", "encode_mix"]
 
 
+@register("parameterization", "multi-formation")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MultiFormation:
+class MultiFormation(Parameterization):
     """Factor x factor examples per stored image.
 
     Attributes:
@@ -50,8 +53,8 @@ class MultiFormation:
             )
 
     @property
-    def images_each(self) -> int:
-        """See ``Parameterization.images_each``."""
+    def examples_each(self) -> int:
+        """See ``Parameterization.examples_each``."""
         return self.factor**2
 
     def pack(self, images: Tensor) -> Tensor:

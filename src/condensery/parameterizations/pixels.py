@@ -6,18 +6,21 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from condensery.parameterizations.base import Parameterization
+from condensery.registry import register
 from condensery.types import Examples
 
 __all__ = ["Pixels"]
 
 
+@register("parameterization", "pixels")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pixels:
+class Pixels(Parameterization):
     """One stored image, one example."""
 
     @property
-    def images_each(self) -> int:
-        """See ``Parameterization.images_each``."""
+    def examples_each(self) -> int:
+        """See ``Parameterization.examples_each``."""
         return 1
 
     def pack(self, images: Tensor) -> Tensor:

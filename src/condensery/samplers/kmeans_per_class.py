@@ -1,8 +1,8 @@
-"""Real images that stand for the clusters of their class, as the network of the moment sees it."""
+"""Real images that stand for the clusters of their class, as the network of the context sees it."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
@@ -11,14 +11,20 @@ from condensery.clustering import kmeans, representatives
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.networks import still_features
-from condensery.samplers.base import Draw
-from condensery.types import Examples, Moment
+from condensery.registry import register
+from condensery.samplers.base import Draw, Sampler
+from condensery.types import Examples, StepContext
 
 __all__ = ["KMeansPerClass"]
 
 
+_NEVER = 10**9
+"""Image updates that no run has."""
+
+
+@register("sampler", "kmeans-per-class")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KMeansPerClass:
+class KMeansPerClass(Sampler):
     """The image nearest to each of ``batch`` cluster centres of every class.
 
     An image nearest to two centres comes twice, as released; a class with no more images than
@@ -54,16 +60,24 @@ class KMeansPerClass:
                 f"Use a pool of at least {self.batch}, or 0 for all images."
             )
 
+    def costly_draws(self, updates: int) -> int:
+        """See ``Sampler.costly_draws``: clusterings."""
+        return -(-updates // self.every)
+
+    def cheap(self) -> KMeansPerClass:
+        """See ``Sampler.cheap``: one clustering of as few images as can be."""
+        return replace(self, every=_NEVER, pool=self.batch)
+
     def begin(self, data: ImageData) -> Draw:
         """See ``Sampler.begin``; what is remembered is the last clustering."""
         chosen = torch.empty(0, dtype=torch.int64)
 
-        def draw(moment: Moment, *, rng: torch.Generator) -> Examples:
+        def draw(context: StepContext, *, rng: torch.Generator) -> Examples:
             nonlocal chosen
-            if moment.at[1] % self.every == 0:
+            if context.at[1] % self.every == 0:
                 chosen = torch.cat(
                     [
-                        self._of(data.of_class(c), data, moment.network, rng)
+                        self._of(data.of_class(c), data, context.network, rng)
                         for c in range(data.classes)
                     ]
                 )

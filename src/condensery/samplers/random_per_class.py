@@ -8,14 +8,16 @@ import torch
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.samplers.base import Draw
-from condensery.types import Examples, Moment
+from condensery.registry import register
+from condensery.samplers.base import Draw, Sampler
+from condensery.types import Examples, StepContext
 
 __all__ = ["RandomPerClass"]
 
 
+@register("sampler", "random-per-class")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomPerClass:
+class RandomPerClass(Sampler):
     """``batch`` images of every class without replacement, all of a smaller class.
 
     Attributes:
@@ -33,8 +35,8 @@ class RandomPerClass:
     def begin(self, data: ImageData) -> Draw:
         """See ``Sampler.begin``; every draw stands alone."""
 
-        def draw(moment: Moment, *, rng: torch.Generator) -> Examples:
-            del moment
+        def draw(context: StepContext, *, rng: torch.Generator) -> Examples:
+            del context
             return self.draw(data, rng=rng)
 
         return draw

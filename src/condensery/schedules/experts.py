@@ -5,26 +5,31 @@ Knows nothing about how a student is made to follow.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
+from torch import nn
 
 from condensery.data import ImageData
+from condensery.engines import native_bf16, pays_to_compile
 from condensery.errors import ConfigError
-from condensery.experts import EXPERT_TRAINING, Order, Schooling, loaded, opened
+from condensery.experts import EXPERT_TRAINING, ExpertSet, ExpertTraining, get_buffer, loaded
+from condensery.parallel import workers
+from condensery.registry import register
 from condensery.rng import stream
-from condensery.schedules.base import World
-from condensery.training import SGDTraining, check_precision
-from condensery.types import Moment
+from condensery.schedules.base import NetworkTraining, RunContext, Schedule
+from condensery.training import SWEEP_AFTER, SGDTraining, check_precision, is_analytic
+from condensery.types import StepContext
 
 __all__ = ["Experts"]
 
 
+@register("schedule", "experts")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experts:
+class Experts(Schedule):
     """MTT's schedule: one image update for every start drawn from the experts' trajectories.
 
     Attributes:
@@ -46,8 +51,6 @@ class Experts:
         for every update, the release walks through shuffled files of experts.
     """
 
-    reads_synthetic: ClassVar[bool] = False
-
     trajectories: int = 100
     span: int = 2
     latest: int = 20
@@ -68,8 +71,8 @@ class Experts:
                 )
 
     @property
-    def inner(self) -> int:
-        """See ``Schedule.inner``."""
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
         return 1
 
     @property
@@ -77,9 +80,9 @@ class Experts:
         """Epochs that every expert is trained: no target is later."""
         return self.latest - 1 + self.span
 
-    def schooling(self, network: str) -> Schooling:
+    def expert_training(self, network: str) -> ExpertTraining:
         """All that decides an expert of this architecture but the images."""
-        return Schooling(
+        return ExpertTraining(
             network=network,
             training=self.training,
             steps=self.steps,
@@ -93,7 +96,7 @@ class Experts:
         an_epoch = self.steps or -(-images // self.training.batch)
         return self.trajectories * self.epochs * an_epoch
 
-    def order(self, data: ImageData, *, network: str, device: str = "cpu") -> Order:
+    def experts(self, data: ImageData, *, network: str, device: str = "cpu") -> ExpertSet:
         """The experts that a run on ``data`` draws from.
 
         Args:
@@ -105,17 +108,76 @@ class Experts:
             ConfigError: If they are too large for the memory, and there is no folder.
         """
         folder = Path(self.buffer).expanduser() if self.buffer else None
-        buffer = opened(self.schooling(network), data, folder)
+        buffer = get_buffer(self.expert_training(network), data, folder)
         buffer.check_memory(self.trajectories, self.epochs)
-        return Order(buffer=buffer, experts=self.trajectories, epochs=self.epochs, device=device)
+        return ExpertSet(
+            buffer=buffer, experts=self.trajectories, epochs=self.epochs, device=device
+        )
 
-    def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        """See ``Schedule.moments``; trains an expert when it is first drawn."""
-        order = self.order(world.data, network=world.architecture, device=world.device)
-        rng = stream(world.seed, "expert", outer)
+    def with_buffer(self, folder: Path, *, instead: bool = False) -> Experts:
+        """See ``Schedule.with_buffer``."""
+        return self if self.buffer and not instead else replace(self, buffer=str(folder))
+
+    def check(self, data: ImageData, *, network: str, device: str = "cpu") -> None:
+        """See ``Schedule.check``."""
+        if self.buffer:
+            self.experts(data, network=network, device=device).check()
+
+    @property
+    def compiles(self) -> bool:
+        """See ``Schedule.compiles``.
+
+        Experts in a folder that was named may be there already, as compiled code trained them.
+        """
+        return self.compiled and not self.buffer
+
+    def uncompiled(self, *, keep_precision: bool) -> Experts:
+        """See ``Schedule.uncompiled``."""
+        if not self.compiles:
+            return self
+        precision = self.precision if keep_precision else "fp32"
+        return replace(self, compiled=False, precision=precision)
+
+    def suited(
+        self, network: Callable[[], nn.Module], data: ImageData, *, device: str
+    ) -> dict[str, object]:
+        """See ``Schedule.suited``: long training is compiled, in bfloat16 where that is native."""
+        steps = self.network_steps(len(data))
+        swept = False
+        if torch.device(device).type == "cpu" and steps >= SWEEP_AFTER:
+            own = network()
+            swept = is_analytic(own) and pays_to_compile(own, side=data.side, updates=steps)
+        return {
+            "compiled": swept,
+            "precision": "bf16" if swept and native_bf16(device) else "fp32",
+        }
+
+    def network_training(
+        self, run: RunContext, *, iterations: int, examples: int
+    ) -> NetworkTraining:
+        """See ``Schedule.network_training``."""
+        del iterations, examples
+        swept = self.expert_training(run.architecture).swept(run.data, device=run.device)
+        return NetworkTraining(
+            training=self.training,
+            steps=self.network_steps(len(run.data)),
+            batch=self.training.batch,
+            precision=self.precision,
+            compiled=self.compiled,
+            at_once=min(workers(), self.trajectories) if swept else None,
+        )
+
+    def untrained(self) -> Experts:
+        """See ``Schedule.untrained``."""
+        return replace(self, trajectories=1, latest=1, span=1, steps=1, buffer="")
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``; trains an expert when it is first drawn."""
+        order = self.experts(run.data, network=run.architecture, device=run.device)
+        rng = stream(run.seed, "expert", outer)
         index = int(torch.randint(self.trajectories, (), generator=rng))
         start = int(torch.randint(self.latest, (), generator=rng))
         before, after = order.snapshots(index, start, start + self.span)
-        network = loaded(world.network("network", outer), before).to(world.device)
-        target = {name: p.to(world.device) for name, p in after.items()}
-        yield Moment(at=(outer, 0), network=network, seed=world.seed, target=target)
+        network = loaded(run.network("network", outer), before).to(run.device)
+        target = {name: p.to(run.device) for name, p in after.items()}
+        yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=target)

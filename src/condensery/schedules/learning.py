@@ -8,7 +8,7 @@ from __future__ import annotations
 from itertools import islice
 
 from condensery.rng import stream
-from condensery.schedules.base import World
+from condensery.schedules.base import RunContext
 from condensery.training import Trainer, batches
 from condensery.types import Examples
 
@@ -16,13 +16,13 @@ __all__ = ["learn"]
 
 
 def learn(
-    trainer: Trainer, examples: Examples, world: World, *, steps: int, at: tuple[int, int]
+    trainer: Trainer, examples: Examples, run: RunContext, *, steps: int, at: tuple[int, int]
 ) -> None:
-    """Take ``steps`` steps of one batch each on ``examples``, with the draws of moment ``at``."""
-    images = world.data.normalise(examples.images.detach())
+    """Take ``steps`` steps of one batch each on ``examples``, with the draws of context ``at``."""
+    images = run.data.normalise(examples.images.detach())
     labels = examples.labels.detach()
-    order = batches(len(examples), trainer.choices.batch, rng=stream(world.seed, "order", *at))
-    rng = stream(world.seed, "train", *at)
+    order = batches(len(examples), trainer.choices.batch, rng=stream(run.seed, "order", *at))
+    rng = stream(run.seed, "train", *at)
     trainer.network.train()
     for index in islice(order, steps):
         own = index.to(images.device)

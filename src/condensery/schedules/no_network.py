@@ -8,14 +8,16 @@ from typing import ClassVar
 
 from condensery.errors import ConfigError
 from condensery.networks import Nothing
-from condensery.schedules.base import World
-from condensery.types import Moment
+from condensery.registry import register
+from condensery.schedules.base import RunContext, Schedule
+from condensery.types import StepContext
 
 __all__ = ["NoNetwork"]
 
 
+@register("schedule", "no-network")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class NoNetwork:
+class NoNetwork(Schedule):
     """KIP's schedule: each update sees another real batch, and a kernel in closed form.
 
     Attributes:
@@ -23,7 +25,7 @@ class NoNetwork:
             [0, 1] between outer iterations.
     """
 
-    reads_synthetic: ClassVar[bool] = False
+    needs_network: ClassVar[bool] = False
 
     inner: int = 10
 
@@ -31,8 +33,13 @@ class NoNetwork:
         if self.inner < 1:
             raise ConfigError(f"schedule.inner = {self.inner}, but it must be at least 1.")
 
-    def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        """See ``Schedule.moments``."""
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return self.inner
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``."""
         network = Nothing()
         for inner in range(self.inner):
-            yield Moment(at=(outer, inner), network=network, seed=world.seed)
+            yield StepContext(at=(outer, inner), network=network, seed=run.seed)

@@ -13,12 +13,13 @@ import torch
 
 from condensery.augment import Identity
 from condensery.errors import ConfigError
+from condensery.registry import register
 from condensery.rng import stream
-from condensery.schedules.base import World
+from condensery.schedules.base import RunContext, Schedule
 from condensery.schedules.learning import learn
 from condensery.schedules.statistics import fix_statistics
 from condensery.training import SGDTraining, Trainer
-from condensery.types import Moment
+from condensery.types import StepContext
 
 __all__ = ["Pool"]
 
@@ -30,8 +31,9 @@ def _plain() -> SGDTraining:
     )
 
 
+@register("schedule", "pool")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pool:
+class Pool(Schedule):
     """FRePo's schedule: an image update under a random network of the pool, then one step of it.
 
     A network takes its step on the set as the update left it. Once it has taken ``oldest`` steps
@@ -67,30 +69,35 @@ class Pool:
                     f"schedule.{name} = {getattr(self, name)}, but it must be at least {least}."
                 )
 
-    def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        """See ``Schedule.moments``; a network is made when it is first drawn."""
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return self.inner
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``; a network is made when it is first drawn."""
         trainers: dict[int, Trainer] = {}
         ages = [self.oldest * place // self.networks for place in range(self.networks)]
         for inner in range(self.inner):
             at = (outer, inner)
-            drawn = torch.randint(self.networks, (), generator=stream(world.seed, "pool", *at))
+            drawn = torch.randint(self.networks, (), generator=stream(run.seed, "pool", *at))
             place = int(drawn)
             if place not in trainers:
-                trainers[place] = self._born(world, at=at)
+                trainers[place] = self._born(run, at=at)
             network = trainers[place].network
-            fix_statistics(network, world, rng=stream(world.seed, "statistics", *at))
-            yield Moment(at=at, network=network, seed=world.seed)
+            fix_statistics(network, run, rng=stream(run.seed, "statistics", *at))
+            yield StepContext(at=at, network=network, seed=run.seed)
             if ages[place] >= self.oldest:
                 del trainers[place]
                 ages[place] = 0
             elif inner + 1 < self.inner:  # after the last update nobody would see it
-                learn(trainers[place], world.synthetic(), world, steps=1, at=at)
+                learn(trainers[place], run.synthetic(), run, steps=1, at=at)
                 ages[place] += 1
 
-    def _born(self, world: World, *, at: tuple[int, int]) -> Trainer:
+    def _born(self, run: RunContext, *, at: tuple[int, int]) -> Trainer:
         return Trainer(
-            world.network("network", *at).to(world.device),
+            run.network("network", *at).to(run.device),
             self.training,
-            precision=world.precision,
-            compiled=world.compiled,
+            precision=run.precision,
+            compiled=run.compiled,
         )

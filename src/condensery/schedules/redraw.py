@@ -4,24 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from copy import deepcopy
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor
 
 from condensery.errors import ConfigError
+from condensery.registry import register
 from condensery.rng import stream
-from condensery.schedules.base import World
+from condensery.schedules.base import NetworkTraining, RunContext, Schedule
 from condensery.training import SGDTraining, Trainer, real_batches
-from condensery.types import Moment
+from condensery.types import StepContext
 
 __all__ = ["Redraw"]
 
 
+@register("schedule", "redraw")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Redraw:
+class Redraw(Schedule):
     """IDC's and MDC's schedule.
 
     Attributes:
@@ -36,8 +37,6 @@ class Redraw:
         after the last image update, for nobody.
     """
 
-    reads_synthetic: ClassVar[bool] = False
-
     inner: int = 100
     steps: int = 32
     pretrain: int = 0
@@ -50,36 +49,56 @@ class Redraw:
                     f"schedule.{name} = {getattr(self, name)}, but it must be at least {least}."
                 )
 
-    def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        """See ``Schedule.moments``; where it can be, the network is a copy of one that goes on."""
-        network = world.network("network", outer).to(world.device)
-        trainer = Trainer(
-            network, self.training, precision=world.precision, compiled=world.compiled
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return self.inner
+
+    def network_training(
+        self, run: RunContext, *, iterations: int, examples: int
+    ) -> NetworkTraining:
+        """See ``Schedule.network_training``."""
+        del examples
+        return NetworkTraining(
+            training=self.training,
+            steps=iterations * (self.pretrain + (self.inner - 1) * self.steps),
+            batch=self.training.batch,
+            precision=run.precision,
+            compiled=run.compiled,
         )
-        ahead = self.steps > 0 and trainer.can_overlap(_an_image(world))
+
+    def untrained(self) -> Redraw:
+        """See ``Schedule.untrained``."""
+        return replace(self, pretrain=0, steps=0)
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``; where it can be, the network is a copy of one that goes on."""
+        network = run.network("network", outer).to(run.device)
+        trainer = Trainer(network, self.training, precision=run.precision, compiled=run.compiled)
+        ahead = self.steps > 0 and trainer.can_overlap(_an_image(run))
         shown = deepcopy(network) if ahead else network
-        _train(trainer, world, self.pretrain, at=(outer, 0))
+        _train(trainer, run, self.pretrain, at=(outer, 0))
         for inner in range(self.inner):
             if ahead:
                 shown.load_state_dict(network.state_dict())
             steps = self.steps if inner + 1 < self.inner else 0
-            train = cache(partial(_train, trainer, world, steps, at=(outer, inner + 1)))  # once
-            overlaps = ahead and steps > 0 and trainer.can_overlap(_an_image(world))
-            yield Moment(
+            train = cache(partial(_train, trainer, run, steps, at=(outer, inner + 1)))  # once
+            overlaps = ahead and steps > 0 and trainer.can_overlap(_an_image(run))
+            yield StepContext(
                 at=(outer, inner),
                 network=shown,
-                seed=world.seed,
+                seed=run.seed,
                 background=train if overlaps else None,
             )
             train()
 
 
-def _train(trainer: Trainer, world: World, steps: int, *, at: tuple[int, int]) -> None:
-    rng = stream(world.seed, "train", *at)
+def _train(trainer: Trainer, run: RunContext, steps: int, *, at: tuple[int, int]) -> None:
+    rng = stream(run.seed, "train", *at)
     if steps:
-        for batch in real_batches(world.data, trainer.choices, steps=steps, rng=rng):
-            trainer.step(batch.images.to(world.device), batch.labels.to(world.device), rng=rng)
+        for batch in real_batches(run.data, trainer.choices, steps=steps, rng=rng):
+            trainer.step(batch.images.to(run.device), batch.labels.to(run.device), rng=rng)
 
 
-def _an_image(world: World) -> Tensor:
-    return world.data.normalise(world.data.pixels(torch.zeros(1, dtype=torch.long)))
+def _an_image(run: RunContext) -> Tensor:
+    return run.data.normalise(run.data.pixels(torch.zeros(1, dtype=torch.long)))

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from condensery.data import ImageData
-from condensery.schedules.base import World
+from condensery.schedules.base import RunContext
 
 __all__ = ["fix_statistics"]
 
@@ -19,7 +19,7 @@ _FOR_STATISTICS = 16
 
 
 @torch.no_grad()
-def fix_statistics(network: nn.Module, world: World, *, rng: torch.Generator) -> None:
+def fix_statistics(network: nn.Module, run: RunContext, *, rng: torch.Generator) -> None:
     """Let batch norm use the statistics of real images, so that it mixes no examples."""
     norms = [
         m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None
@@ -29,8 +29,8 @@ def fix_statistics(network: nn.Module, world: World, *, rng: torch.Generator) ->
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
         norm.momentum = 1.0  # the statistics of this batch alone
-    images = world.data.normalise(_some_of_each(world.data, rng))
-    network.train()(images.to(world.device))
+    images = run.data.normalise(_some_of_each(run.data, rng))
+    network.train()(images.to(run.device))
     for norm, momentum in zip(norms, momenta, strict=True):
         norm.momentum = momentum
         norm.eval()

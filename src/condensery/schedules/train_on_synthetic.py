@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import ClassVar
 
 from condensery.augment import Identity
 from condensery.errors import ConfigError
+from condensery.registry import register
 from condensery.rng import stream
-from condensery.schedules.base import World
+from condensery.schedules.base import NetworkTraining, RunContext, Schedule
 from condensery.schedules.learning import learn
 from condensery.schedules.statistics import fix_statistics
 from condensery.training import SGDTraining, Trainer
-from condensery.types import Moment
+from condensery.types import StepContext
 
 __all__ = ["TrainOnSynthetic"]
 
@@ -25,8 +26,9 @@ def _plain() -> SGDTraining:
     )
 
 
+@register("schedule", "train-on-synthetic")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class TrainOnSynthetic:
+class TrainOnSynthetic(Schedule):
     """DC's and DSA's schedule.
 
     Attributes:
@@ -54,16 +56,36 @@ class TrainOnSynthetic:
                     f"schedule.{name} = {getattr(self, name)}, but it must be at least {least}."
                 )
 
-    def moments(self, outer: int, world: World) -> Iterator[Moment]:
-        """See ``Schedule.moments``."""
-        network = world.network("network", outer).to(world.device)
-        trainer = Trainer(
-            network, self.training, precision=world.precision, compiled=world.compiled
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return self.inner
+
+    def network_training(
+        self, run: RunContext, *, iterations: int, examples: int
+    ) -> NetworkTraining:
+        """See ``Schedule.network_training``."""
+        an_epoch = -(-examples // self.training.batch)
+        return NetworkTraining(
+            training=self.training,
+            steps=iterations * (self.inner - 1) * self.epochs * an_epoch,
+            batch=min(self.training.batch, examples),
+            precision=run.precision,
+            compiled=run.compiled,
         )
+
+    def untrained(self) -> TrainOnSynthetic:
+        """See ``Schedule.untrained``."""
+        return replace(self, epochs=0)
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``."""
+        network = run.network("network", outer).to(run.device)
+        trainer = Trainer(network, self.training, precision=run.precision, compiled=run.compiled)
         for inner in range(self.inner):
             if inner:
-                examples = world.synthetic()
+                examples = run.synthetic()
                 steps = self.epochs * -(-len(examples) // self.training.batch)
-                learn(trainer, examples, world, steps=steps, at=(outer, inner))
-            fix_statistics(network, world, rng=stream(world.seed, "statistics", outer, inner))
-            yield Moment(at=(outer, inner), network=network, seed=world.seed)
+                learn(trainer, examples, run, steps=steps, at=(outer, inner))
+            fix_statistics(network, run, rng=stream(run.seed, "statistics", outer, inner))
+            yield StepContext(at=(outer, inner), network=network, seed=run.seed)

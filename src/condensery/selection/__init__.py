@@ -1,7 +1,7 @@
 """Real images as a condensed set: what condensation has to beat at the same size.
 
 A selection is an order of the images of every class; the set of size ``k`` is its first ``k``,
-so sizes are nested by construction. One file a rule; ``RULES`` lists them.
+so sizes are nested by construction. One file a rule, registered in ``select``.
 """
 
 from __future__ import annotations
@@ -10,10 +10,10 @@ from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
 from condensery.selection.order import Trained, as_condensed
-from condensery.selection.select import RULES, random_selection, select, steps_of
+from condensery.selection.select import Rule, random_selection, select, steps_of
 
 __all__ = [
-    "RULES",
+    "Rule",
     "Trained",
     "as_condensed",
     "herding",

@@ -5,7 +5,7 @@ Everything that is asked for is checked before a network is trained.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -13,7 +13,8 @@ from torch import Tensor
 
 from condensery.artifact import CondensedSet
 from condensery.data import Data, ImageData
-from condensery.errors import ConfigError, nearest
+from condensery.errors import ConfigError
+from condensery.registry import find, register
 from condensery.rng import stream
 from condensery.selection.first import first_orders
 from condensery.selection.forgetting import check_forgetting, forgetting_orders
@@ -25,7 +26,7 @@ from condensery.selection.random import random_orders
 from condensery.selection.training import TRAINING, class_features, drawn
 from condensery.selection.training import trained as trained_network
 
-__all__ = ["RULES", "Rule", "random_selection", "select", "steps_of"]
+__all__ = ["Rule", "random_selection", "rule_of", "select", "steps_of"]
 
 FEATURE_STEPS = 1000
 """Of the training whose features are compared, if nobody says."""
@@ -34,17 +35,25 @@ FORGETTING_EPOCHS = 10
 """Of the training in which forgetting is counted, if nobody says."""
 
 
+def _check_steps(data: ImageData, steps: int) -> None:
+    del data
+    if steps < 0:
+        raise ConfigError(f"train_steps = {steps}, but a network is trained 0 steps or more.")
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rule:
     """How images are chosen.
 
     Attributes:
         orders: From the training images to an order of every class.
-        steps: Of the training that it takes if nobody says; ``None`` for a rule without one.
+        steps: Of the training that it takes if not given; ``None`` for a rule without training.
+        check: Refuses a number of steps that cannot work, before any training.
     """
 
     orders: Callable[[ImageData, Asked], Orders]
     steps: Callable[[ImageData], int] | None = None
+    check: Callable[[ImageData, int], None] = _check_steps
 
 
 Choose = Callable[[Tensor, int, torch.Generator], Tensor]
@@ -78,24 +87,29 @@ def _forgetting_steps(data: ImageData) -> int:
     return FORGETTING_EPOCHS * -(-len(data) // TRAINING.batch)
 
 
-RULES: Mapping[str, Rule] = {
-    "random": Rule(orders=random_orders),
-    "first": Rule(orders=first_orders),
-    "herding": Rule(
+register("selection", "random")(Rule(orders=random_orders))
+register("selection", "first")(Rule(orders=first_orders))
+register("selection", "herding")(
+    Rule(
         orders=_by_features(lambda seen, count, rng: herding(seen, count=count)),
         steps=_feature_steps,
-    ),
-    "k-center": Rule(
+    )
+)
+register("selection", "k-center")(
+    Rule(
         orders=_by_features(lambda seen, count, rng: k_center(seen, count=count)),
         steps=_feature_steps,
-    ),
-    "k-means": Rule(
+    )
+)
+register("selection", "k-means")(
+    Rule(
         orders=_by_features(lambda seen, count, rng: k_means(seen, count=count, rng=rng)),
         steps=_feature_steps,
-    ),
-    "forgetting": Rule(orders=forgetting_orders, steps=_forgetting_steps),
-}
-"""Every rule by name."""
+    )
+)
+register("selection", "forgetting")(
+    Rule(orders=forgetting_orders, steps=_forgetting_steps, check=check_forgetting)
+)
 
 
 def select(
@@ -117,7 +131,7 @@ def select(
 
     Args:
         data: What ``load_data`` returned (its training part is used), or training images.
-        by: A name of ``RULES``: random, first, herding, k-center, k-means, forgetting.
+        by: A name: random, first, herding, k-center, k-means, forgetting.
         ipc: Images per class, in 1..the largest class. A smaller class gives all it has.
         seed: Of every draw.
         network: Name of the network whose features are compared, or that forgets; by name or
@@ -138,7 +152,7 @@ def select(
         ConfigError: If rule, size, network or number of steps cannot work, before any training.
     """
     train = data.train if isinstance(data, Data) else data
-    steps = steps_of(by, train, train_steps=train_steps)
+    rule, steps = rule_of(by), steps_of(by, train, train_steps=train_steps)
     check_ipc(train, ipc)
     asked = Asked(
         ipc=ipc,
@@ -150,10 +164,10 @@ def select(
         trained={} if trained is None else trained,
     )
     recipe: dict[str, object] = {}
-    if RULES[by].steps is not None:
+    if rule.steps is not None:
         drawn(train, asked)  # a network that cannot work shows now
         recipe = {"network": network, "train_steps": steps}
-    orders = RULES[by].orders(train, asked)
+    orders = rule.orders(train, asked)
     return as_condensed(train, orders, ipc=ipc, method=by, recipe=recipe, seed=seed)
 
 
@@ -163,19 +177,26 @@ def steps_of(by: str, data: ImageData, *, train_steps: int | None = None) -> int
     Raises:
         ConfigError: If there is no such rule, or it cannot work with so many steps.
     """
-    if by not in RULES:
-        raise ConfigError(
-            f"selection {by!r} is unknown; known are {', '.join(RULES)}.{nearest(by, RULES)}"
-        )
-    own = RULES[by].steps
-    if own is None:
+    rule = rule_of(by)
+    if rule.steps is None:
         return 0
-    steps = own(data) if train_steps is None else train_steps
-    if by == "forgetting":
-        check_forgetting(data, steps)
-    elif steps < 0:
-        raise ConfigError(f"train_steps = {steps}, but a network is trained 0 steps or more.")
+    steps = rule.steps(data) if train_steps is None else train_steps
+    rule.check(data, steps)
     return steps
+
+
+def rule_of(name: str) -> Rule:
+    """The rule of a name, or of ``"package.module:name"`` that is one.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    rule = find("selection", name)
+    if not isinstance(rule, Rule):
+        raise ConfigError(
+            f"selection = {name!r} is {rule!r}, but it must be a condensery.selection.Rule."
+        )
+    return rule
 
 
 def random_selection(data: ImageData, *, ipc: int, seed: int) -> CondensedSet:

@@ -1,15 +1,18 @@
 """Which sizes of the set are matched: what makes a run multi-size."""
 
-from condensery.sizes.base import SizePolicy, SizeState
+from condensery.sizes.base import MatchedSets, SizePolicy, SizeState, Weights, weighted
 from condensery.sizes.fixed import AllSizes, OneSize, RandomSize
 from condensery.sizes.most_learnable import MostLearnable, period_of
 
 __all__ = [
     "AllSizes",
+    "MatchedSets",
     "MostLearnable",
     "OneSize",
     "RandomSize",
     "SizePolicy",
     "SizeState",
+    "Weights",
     "period_of",
+    "weighted",
 ]

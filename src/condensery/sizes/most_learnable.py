@@ -16,16 +16,44 @@ Source:
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal, Protocol
 
 import torch
 from torch import Tensor
 
 from condensery.errors import ConfigError
 from condensery.objectives import DistributionMatching, Objective
-from condensery.sizes.base import SizeState, full
+from condensery.registry import register
+from condensery.sizes.base import (
+    MatchedSets,
+    SizePolicy,
+    SizeState,
+    Weights,
+    check_weights,
+    full,
+    weighted,
+)
 
 __all__ = ["MostLearnable", "period_of"]
+
+
+class Run(Protocol):
+    """What a policy may take from the recipe that it is put into."""
+
+    @property
+    def iterations(self) -> int:
+        """Outer iterations."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """Name of the network, or ``"none"``."""
+        ...
+
+    @property
+    def objective(self) -> Objective:
+        """What is matched."""
+        ...
 
 
 def period_of(iterations: int) -> int:
@@ -33,8 +61,9 @@ def period_of(iterations: int) -> int:
     return max(1, iterations // 20)
 
 
+@register("sizes", "most-learnable")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class MostLearnable:
+class MostLearnable(SizePolicy):
     """MDC's policy: the full set and the most learnable subset.
 
     Attributes:
@@ -45,6 +74,7 @@ class MostLearnable:
             ``"released"``: the released rule (see the module). ``"none"``: nothing is frozen.
         classwise: Whether every class chooses for itself (paper, table 12) or all share one
             choice, made on the mean over classes.
+        weights: Of the full set and the subset, as in ``AllSizes`` (paper: ``"uniform"``).
         decimals: Round distances before comparing (released: 2); -1: do not.
     """
 
@@ -53,8 +83,10 @@ class MostLearnable:
     freeze: Literal["exact", "released", "none"] = "exact"
     classwise: bool = False
     decimals: int = -1
+    weights: Weights = "uniform"
 
     def __post_init__(self) -> None:
+        check_weights(self.weights)
         if self.period < 1:
             raise ConfigError(
                 f"sizes.period = {self.period}: choices need at least 1 iteration between."
@@ -64,13 +96,29 @@ class MostLearnable:
                 f"sizes.freeze = {self.freeze!r} is unknown; known are exact, released, none."
             )
 
+    @classmethod
+    def fitting(cls, run: Run) -> dict[str, Any]:
+        """What the policy takes from a run that it is put into, in place of its defaults.
+
+        Args:
+            run: A recipe. A run without a network has no features to compare, so its own
+                objective measures the sizes.
+        """
+        period = {"period": period_of(run.iterations)}
+        return period if run.network != "none" else {**period, "probe": run.objective}
+
     @property
-    def held_exactly(self) -> bool:
-        """See ``SizePolicy.held_exactly``."""
+    def measure(self) -> Objective:
+        """See ``SizePolicy.measure``."""
+        return self.probe
+
+    @property
+    def freezes_exactly(self) -> bool:
+        """See ``SizePolicy.freezes_exactly``."""
         return self.freeze == "exact"
 
-    def start(self, counts: Tensor) -> SizeState:
-        """See ``SizePolicy.start``."""
+    def init(self, counts: Tensor) -> SizeState:
+        """See ``SizePolicy.init``."""
         classes, largest = len(counts), int(counts.max())
         return {
             "counts": counts,
@@ -82,12 +130,12 @@ class MostLearnable:
             "steps": torch.zeros((), dtype=torch.int64),
         }
 
-    def profiles(self, state: SizeState, *, outer: int, rng: torch.Generator) -> Tensor:
-        """See ``SizePolicy.profiles``."""
+    def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
+        """See ``SizePolicy.sets``."""
         del outer, rng
         if not state["chosen"].any():
-            return full(state)[None]
-        return torch.stack([full(state), state["chosen"]])
+            return weighted(full(state)[None], "uniform")
+        return weighted(torch.stack([full(state), state["chosen"]]), self.weights)
 
     def frozen(self, state: SizeState, *, outer: int) -> Tensor:
         """See ``SizePolicy.frozen``."""
@@ -100,8 +148,8 @@ class MostLearnable:
         learned = (state["since"] >= 0) & (outer >= state["since"] + self.period)
         return (sizes * (learned & (sizes < chosen[:, None]))).amax(dim=1)
 
-    def probes(self, outer: int) -> bool:
-        """See ``SizePolicy.probes``: after iterations 0, period - 1, 2 period - 1, ..."""
+    def measures(self, outer: int) -> bool:
+        """See ``SizePolicy.measures``: after iterations 0, period - 1, 2 period - 1, ..."""
         return outer == 0 or (outer + 1) % self.period == 0
 
     def observe(self, state: SizeState, distances: Tensor) -> SizeState:
@@ -111,7 +159,7 @@ class MostLearnable:
 
     def close(self, state: SizeState, *, outer: int) -> SizeState:
         """See ``SizePolicy.close``; chooses after an iteration that was probed."""
-        if not self.probes(outer) or state["sum"].shape[1] == 0:  # N = 1 has no subset
+        if not self.measures(outer) or state["sum"].shape[1] == 0:  # N = 1 has no subset
             return state
         current = state["sum"] / state["steps"]
         if not self.classwise:

@@ -7,6 +7,7 @@ differentiated (``gradients``: autograd, or analytically) nobody outside notices
 
 from condensery.training.accuracy import accuracy
 from condensery.training.analytic import is_analytic
+from condensery.training.base import Training
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import SGDTraining
 from condensery.training.precision import COMPILE_AFTER, PRECISIONS, SWEEP_AFTER, check_precision
@@ -19,6 +20,7 @@ __all__ = [
     "Batch",
     "SGDTraining",
     "Trainer",
+    "Training",
     "accuracy",
     "batches",
     "check_precision",

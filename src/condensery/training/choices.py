@@ -9,14 +9,16 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from condensery.augment import Identity, PerExample, PhotoPerExample, Siamese
+from condensery.augment import Augment, PerExample
 from condensery.errors import ConfigError
+from condensery.registry import register
 
 __all__ = ["SGDTraining"]
 
 _COLOR_CROP = PerExample(strategy="color_crop")
 
 
+@register("training", "sgd")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SGDTraining:
     """SGD with momentum on augmented, CutMixed batches; the defaults are IDC's network update.
@@ -34,7 +36,7 @@ class SGDTraining:
     lr: float = 0.01
     momentum: float = 0.9
     weight_decay: float = 5e-4
-    augment: Identity | Siamese | PerExample | PhotoPerExample = _COLOR_CROP
+    augment: Augment = _COLOR_CROP
     cutmix: float = 0.5
 
     def __post_init__(self) -> None:

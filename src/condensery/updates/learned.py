@@ -1,4 +1,4 @@
-"""What a run may learn besides the images: their labels, and a step size to train with.
+"""What a run may learn besides the images: their labels, and a learning rate to train with.
 
 Knows nothing about objectives: whether a loss depends on them is the objective's matter.
 """
@@ -11,14 +11,16 @@ import torch
 from torch import nn
 
 from condensery.errors import ConfigError
+from condensery.registry import register
 from condensery.types import Examples
 from condensery.updates.adam import Adam
 from condensery.updates.base import ImageUpdate
 from condensery.updates.sgd import SGD
 
-__all__ = ["LearnedLabels", "LearnedStep"]
+__all__ = ["LearnedLR", "LearnedLabels"]
 
 
+@register("labels", "learned")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedLabels:
     """Labels become numbers, one a class, that start one-hot and follow the gradient.
@@ -31,7 +33,7 @@ class LearnedLabels:
 
     update: ImageUpdate = field(default_factory=lambda: Adam(lr=0.01))
 
-    def start(self, stored: Examples, *, classes: int) -> Examples:
+    def init(self, stored: Examples, *, classes: int) -> Examples:
         """The same images with one-hot labels ``[row, class_]``."""
         labels = nn.functional.one_hot(stored.class_, classes).to(stored.images.dtype)
         return replace(stored, labels=labels)
@@ -41,33 +43,35 @@ class LearnedLabels:
         return stored
 
 
+@register("learned_lr", "learned")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LearnedStep:
-    """One step size for the whole set, that whoever trains on it shall use.
+class LearnedLR:
+    """One learning rate for the whole set, which training on it is to use.
 
     Attributes:
-        first: What it starts at, > 0.
-        least: It never falls below this, > 0: a step against the gradient is no training.
+        initial: What it starts at, > 0.
+        minimum: It never falls below this, > 0: a step along the gradient would be no training.
         update: How a gradient changes it.
     """
 
-    first: float = 0.01
-    least: float = 1e-5
+    initial: float = 0.01
+    minimum: float = 1e-5
     update: ImageUpdate = field(default_factory=lambda: SGD(lr=1e-5, momentum=0.5))
 
     def __post_init__(self) -> None:
-        if not 0 < self.least <= self.first < float("inf"):
+        if not 0 < self.minimum <= self.initial < float("inf"):
             raise ConfigError(
-                f"step.first = {self.first} and step.least = {self.least}: a step size starts at "
-                "a finite number that is at least step.least, and step.least is above 0."
+                f"learned_lr.initial = {self.initial} and learned_lr.minimum = {self.minimum}: a "
+                "learning rate starts at a finite number that is at least learned_lr.minimum, and "
+                "learned_lr.minimum is above 0."
             )
 
-    def start(self, stored: Examples, *, classes: int) -> Examples:
-        """The same images with a first step size."""
+    def init(self, stored: Examples, *, classes: int) -> Examples:
+        """The same images with the first learning rate."""
         del classes
-        return replace(stored, step=torch.tensor(self.first, dtype=stored.images.dtype))
+        return replace(stored, learned_lr=torch.tensor(self.initial, dtype=stored.images.dtype))
 
     def project(self, stored: Examples) -> Examples:
-        """Hold the step size above ``least``."""
-        assert stored.step is not None
-        return replace(stored, step=stored.step.clamp(min=self.least))
+        """Hold the learning rate above ``minimum``."""
+        assert stored.learned_lr is not None
+        return replace(stored, learned_lr=stored.learned_lr.clamp(min=self.minimum))

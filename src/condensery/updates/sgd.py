@@ -12,17 +12,20 @@ import torch
 from torch import Tensor
 
 from condensery.errors import ConfigError
+from condensery.registry import register
+from condensery.updates.base import ImageUpdate
 
 __all__ = ["SGD", "joint_sgd"]
 
 
+@register("update", "sgd")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class SGD:
+class SGD(ImageUpdate):
     """``v <- momentum * v + gradient``; ``images <- images - lr * v``.
 
     Attributes:
         lr: Step size in units of the [0, 1] pixel range, > 0.
-        momentum: In [0, 1). Held pixels have no velocity.
+        momentum: In [0, 1). Frozen pixels have no velocity.
     """
 
     lr: float
@@ -34,8 +37,8 @@ class SGD:
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"update.momentum = {self.momentum} is outside [0, 1).")
 
-    def start(self, images: Tensor) -> dict[str, Tensor]:
-        """See ``ImageUpdate.start``."""
+    def init(self, images: Tensor) -> dict[str, Tensor]:
+        """See ``ImageUpdate.init``."""
         return {"velocity": torch.zeros_like(images)}
 
     def step(
@@ -44,13 +47,13 @@ class SGD:
         gradient: Tensor,
         state: Mapping[str, Tensor],
         *,
-        held: Tensor,
+        frozen: Tensor,
         remaining: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``ImageUpdate.step``."""
         del remaining
-        velocity = (self.momentum * state["velocity"] + gradient).masked_fill(held, 0)
-        moved = torch.where(held, images, images - self.lr * velocity)
+        velocity = (self.momentum * state["velocity"] + gradient).masked_fill(frozen, 0)
+        moved = torch.where(frozen, images, images - self.lr * velocity)
         return moved, {"velocity": velocity}
 
 

@@ -12,14 +12,16 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from condensery.registry import register
 from condensery.updates.adam import Adam
 from condensery.updates.base import ImageUpdate
 
 __all__ = ["OnSimplex", "nearest_probabilities"]
 
 
+@register("update", "on-simplex")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class OnSimplex:
+class OnSimplex(ImageUpdate):
     """A step of another update, then every row to the nearest one that is 0 or more and sums to 1.
 
     Cross-entropy with a label below 0 has no least value, so that training on it need not end.
@@ -30,9 +32,9 @@ class OnSimplex:
 
     update: ImageUpdate = field(default_factory=lambda: Adam(lr=0.01))
 
-    def start(self, images: Tensor) -> dict[str, Tensor]:
-        """See ``ImageUpdate.start``."""
-        return self.update.start(images)
+    def init(self, images: Tensor) -> dict[str, Tensor]:
+        """See ``ImageUpdate.init``."""
+        return self.update.init(images)
 
     def step(
         self,
@@ -40,12 +42,12 @@ class OnSimplex:
         gradient: Tensor,
         state: Mapping[str, Tensor],
         *,
-        held: Tensor,
+        frozen: Tensor,
         remaining: float = 1.0,
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``ImageUpdate.step``; here ``images`` are rows ``[row, class_]``."""
-        moved, after = self.update.step(images, gradient, state, held=held, remaining=remaining)
-        return torch.where(held, images, nearest_probabilities(moved)), after
+        moved, after = self.update.step(images, gradient, state, frozen=frozen, remaining=remaining)
+        return torch.where(frozen, images, nearest_probabilities(moved)), after
 
 
 def nearest_probabilities(rows: Float[Tensor, "row class_"]) -> Float[Tensor, "row class_"]:

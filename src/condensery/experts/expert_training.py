@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 import torch
@@ -19,10 +19,11 @@ from condensery.augment import PerExample
 from condensery.data import ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parallel import check_cancelled
+from condensery.parts import part_to_json
 from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, is_analytic, real_batches
 
-__all__ = ["EXPERT_TRAINING", "Parameters", "Schooling", "loaded"]
+__all__ = ["EXPERT_TRAINING", "ExpertTraining", "Parameters", "loaded"]
 
 Parameters: TypeAlias = dict[str, Tensor]
 """Of a network, by name."""
@@ -39,7 +40,7 @@ EXPERT_TRAINING = SGDTraining(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Schooling:
+class ExpertTraining:
     """How experts are trained.
 
     Attributes:
@@ -71,15 +72,13 @@ class Schooling:
 
     def facts(self, data: ImageData) -> dict[str, Any]:
         """All that decides the trajectories on ``data``, as JSON values."""
-        augment = self.training.augment
         facts = {
             "network": self.network,
             "data": {"name": data.name, "fingerprint": data.fingerprint},
             "mean": data.mean,
             "std": data.std,
             "whitening": None if data.whitening is None else data.whitening.to_json(),
-            "training": asdict(self.training)
-            | {"augment": {"kind": type(augment).__name__, **asdict(augment)}},
+            "training": part_to_json("training", self.training),
             "steps": self.steps,
             "seed": self.seed,
             "precision": self.precision,

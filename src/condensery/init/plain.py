@@ -1,27 +1,31 @@
-"""Starts that look at no feature: random real images, the first ones, noise."""
+"""Initialisations that look at no feature: random real images, the first ones, noise."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
+from condensery.init.base import Init, Network, as_stored, repeated
 from condensery.parameterizations import Parameterization
-from condensery.starts.base import Network, as_stored, repeated
+from condensery.registry import register
 from condensery.types import Examples
 
 __all__ = ["FirstImages", "Noise", "RandomImages"]
 
 
+@register("init", "random")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class RandomImages:
+class RandomImages(Init):
     """Random real images of every class, without replacement while there are any."""
 
-    def stored(
+    nested: ClassVar[bool] = True
+
+    def make(
         self,
         parameterization: Parameterization,
         data: ImageData,
@@ -30,18 +34,21 @@ class RandomImages:
         rng: torch.Generator,
         network: Network,
     ) -> Examples:
-        """See ``Start.stored``."""
+        """See ``Init.make``."""
         del network
         own = [data.of_class(c) for c in range(len(counts))]
         orders = [index[torch.randperm(len(index), generator=rng)] for index in own]
         return _packed(parameterization, data, orders, counts)
 
 
+@register("init", "first")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstImages:
+class FirstImages(Init):
     """The first images of every class in data set order, as the released codes of IDC and MDC."""
 
-    def stored(
+    nested: ClassVar[bool] = True
+
+    def make(
         self,
         parameterization: Parameterization,
         data: ImageData,
@@ -50,14 +57,15 @@ class FirstImages:
         rng: torch.Generator,
         network: Network,
     ) -> Examples:
-        """See ``Start.stored``; draws nothing."""
+        """See ``Init.make``; draws nothing."""
         del rng, network
         orders = [data.of_class(c) for c in range(len(counts))]
         return _packed(parameterization, data, orders, counts)
 
 
+@register("init", "noise")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Noise:
+class Noise(Init):
     """Normal noise, clipped to [0, 1].
 
     Attributes:
@@ -71,11 +79,11 @@ class Noise:
         known = ("grey", "data")
         if self.like not in known:
             raise ConfigError(
-                f"start.like = {self.like!r} is unknown; known are {', '.join(known)}."
+                f"init.like = {self.like!r} is unknown; known are {', '.join(known)}."
                 f"{nearest(self.like, known)}"
             )
 
-    def stored(
+    def make(
         self,
         parameterization: Parameterization,
         data: ImageData,
@@ -84,7 +92,7 @@ class Noise:
         rng: torch.Generator,
         network: Network,
     ) -> Examples:
-        """See ``Start.stored``."""
+        """See ``Init.make``."""
         del parameterization, network
         if self.like == "data":
             mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
@@ -101,6 +109,6 @@ def _packed(
     """The first images of each order, as many as fill ``counts`` stored ones."""
     images: list[Tensor] = []
     for order, count in zip(orders, counts.tolist(), strict=True):
-        index = repeated(order, count * parameterization.images_each)
+        index = repeated(order, count * parameterization.examples_each)
         images.append(parameterization.pack(data.pixels(index)))
     return as_stored(images, counts)

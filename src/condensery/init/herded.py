@@ -14,16 +14,18 @@ from torch import Tensor
 from condensery.clustering import following_means
 from condensery.data import ImageData
 from condensery.errors import ConfigError
+from condensery.init.base import Init, Network, as_stored, batches_of, repeated
 from condensery.networks import still_features
 from condensery.parameterizations import Parameterization
-from condensery.starts.base import Network, as_stored, batches_of, repeated
+from condensery.registry import register
 from condensery.types import Examples
 
 __all__ = ["HerdedImages"]
 
 
+@register("init", "herded")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class HerdedImages:
+class HerdedImages(Init):
     """Of many random stored images per class the ones, in order, whose means follow the class's.
 
     A stored image counts as its decoded examples: a mosaic is chosen as a whole.
@@ -46,10 +48,10 @@ class HerdedImages:
         for name in ("candidates", "networks", "sample"):
             if getattr(self, name) < 1:
                 raise ConfigError(
-                    f"start.{name} = {getattr(self, name)}, but it must be at least 1."
+                    f"init.{name} = {getattr(self, name)}, but it must be at least 1."
                 )
 
-    def stored(
+    def make(
         self,
         parameterization: Parameterization,
         data: ImageData,
@@ -58,14 +60,14 @@ class HerdedImages:
         rng: torch.Generator,
         network: Network,
     ) -> Examples:
-        """See ``Start.stored``."""
+        """See ``Init.make``."""
         judges = [network("start", k) for k in range(self.networks)]
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
             own = data.of_class(c)
             order = own[torch.randperm(len(own), generator=rng)]
             real = own[torch.randperm(len(own), generator=rng)[: self.sample]]
-            each = parameterization.images_each
+            each = parameterization.examples_each
             pool = max(count, min(max(self.candidates, 2 * count), len(own) // each))
             packed = parameterization.pack(data.pixels(repeated(order, pool * each)))
             shown = [data.normalise(parameterization.decode(_row(one, c)).images) for one in packed]

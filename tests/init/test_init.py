@@ -12,10 +12,10 @@ import torch
 import condensery
 from condensery.data import ImageData
 from condensery.errors import ConfigError
+from condensery.init import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.networks import build, features
 from condensery.parameterizations import MultiFormation, Pixels, encode_mix
 from condensery.rng import stream
-from condensery.starts import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 
 STARTS = {
     "random": RandomImages(),
@@ -64,7 +64,7 @@ def network_for(source, seed=0):
 
 def begun(start, part, *, counts=(3, 2), seed=0, source=None):
     source = small() if source is None else source
-    return start.stored(
+    return start.make(
         part,
         source,
         counts=torch.tensor(counts),
@@ -216,11 +216,11 @@ def test_the_first_herded_image_is_the_best_single_candidate_and_the_second_the_
 @pytest.mark.parametrize(
     ("make", "said"),
     [
-        (lambda: Noise(like="gray"), "start.like = 'gray'.*Did you mean 'grey'"),
-        (lambda: KMeansImages(pool=-1), r"start\.pool = -1"),
-        (lambda: HerdedImages(networks=0), r"start\.networks = 0"),
-        (lambda: HerdedImages(candidates=0), r"start\.candidates = 0"),
-        (lambda: HerdedImages(sample=0), r"start\.sample = 0"),
+        (lambda: Noise(like="gray"), "init.like = 'gray'.*Did you mean 'grey'"),
+        (lambda: KMeansImages(pool=-1), r"init\.pool = -1"),
+        (lambda: HerdedImages(networks=0), r"init\.networks = 0"),
+        (lambda: HerdedImages(candidates=0), r"init\.candidates = 0"),
+        (lambda: HerdedImages(sample=0), r"init\.sample = 0"),
     ],
 )
 def test_choices_that_cannot_work_are_refused(make, said):

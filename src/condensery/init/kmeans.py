@@ -1,4 +1,4 @@
-"""Start at the real images that stand for clusters: DREAM's."""
+"""Init at the real images that stand for clusters: DREAM's."""
 
 from __future__ import annotations
 
@@ -10,16 +10,18 @@ from torch import Tensor
 from condensery.clustering import kmeans, representatives
 from condensery.data import ImageData
 from condensery.errors import ConfigError
+from condensery.init.base import Init, Network, as_stored, batches_of, repeated
 from condensery.networks import still_features
 from condensery.parameterizations import Parameterization
-from condensery.starts.base import Network, as_stored, batches_of, repeated
+from condensery.registry import register
 from condensery.types import Examples
 
 __all__ = ["KMeansImages"]
 
 
+@register("init", "kmeans")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class KMeansImages:
+class KMeansImages(Init):
     """The images nearest to the centres of as many clusters as real images are packed.
 
     Features are those of one fresh network, of normalised images that are not augmented.
@@ -37,9 +39,9 @@ class KMeansImages:
 
     def __post_init__(self) -> None:
         if self.pool < 0:
-            raise ConfigError(f"start.pool = {self.pool}, but it must be 0 (all images) or more.")
+            raise ConfigError(f"init.pool = {self.pool}, but it must be 0 (all images) or more.")
 
-    def stored(
+    def make(
         self,
         parameterization: Parameterization,
         data: ImageData,
@@ -48,13 +50,13 @@ class KMeansImages:
         rng: torch.Generator,
         network: Network,
     ) -> Examples:
-        """See ``Start.stored``."""
+        """See ``Init.make``."""
         judge = network("start", 0)
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
             own = data.of_class(c)
             order = own[torch.randperm(len(own), generator=rng)]
-            needed = count * parameterization.images_each
+            needed = count * parameterization.examples_each
             pool = order[: max(self.pool, needed)] if self.pool else order
             seen = still_features(judge, batches_of(data, pool))
             centres = kmeans(seen, clusters=min(needed, len(pool)), rng=rng)

@@ -1,13 +1,14 @@
 """What the stored images are before the first update.
 
-A start chooses, class by class; the parameterization packs what was chosen. Knows nothing about
-objectives, sizes or updates.
+An initialisation chooses, class by class; the parameterization packs what was chosen. Knows
+nothing about objectives, sizes or updates.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator, Sequence
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor, nn
@@ -16,16 +17,20 @@ from condensery.data import ImageData
 from condensery.parameterizations import Parameterization, stored_rows
 from condensery.types import Examples
 
-__all__ = ["Network", "Start", "as_stored", "batches_of", "repeated"]
+__all__ = ["Init", "Network", "as_stored", "batches_of", "repeated"]
 
 Network = Callable[..., nn.Module]
 """A fresh network from the path of its random stream: ``network("start", 0)``."""
 
 
-class Start(Protocol):
-    """First stored images."""
+class Init(Protocol):
+    """First stored images. An initialisation must have ``make``."""
 
-    def stored(
+    nested: ClassVar[bool] = False
+    """Whether the first images of a class do not depend on how many there are."""
+
+    @abstractmethod
+    def make(
         self,
         parameterization: Parameterization,
         data: ImageData,

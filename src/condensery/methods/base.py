@@ -1,0 +1,99 @@
+"""What a method is: a function that chooses a row of parts, and what is said about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, TypeVar
+
+from condensery.data import ImageData
+from condensery.errors import ConfigError, nearest
+from condensery.recipe import Recipe
+from condensery.registry import find, register
+
+__all__ = ["PRESETS", "Method", "Recipes", "method", "method_of", "recipe_for"]
+
+PRESETS = ("smoke", "quick", "standard", "paper")
+"""Rows of settings that every built-in method has, shortest run first."""
+
+
+class Recipes(Protocol):
+    """How a method's recipe is made for data, a size and a preset."""
+
+    def __call__(self, data: ImageData, *, ipc: int, preset: str) -> Recipe:
+        """The resolved recipe."""
+        ...
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Method:
+    """A method as the library offers it.
+
+    Attributes:
+        recipe: Makes its recipe.
+        presets: Names it accepts, shortest run first.
+        paper: Authors, venue and arXiv number.
+        summary: One line.
+        protocol: Name of the evaluation protocol that it was published with; empty for the usual
+            one.
+    """
+
+    recipe: Recipes
+    presets: tuple[str, ...] = PRESETS
+    paper: str = ""
+    summary: str = ""
+    protocol: str = ""
+
+
+_Recipes = TypeVar("_Recipes", bound=Recipes)
+
+
+def method(
+    name: str,
+    *,
+    presets: tuple[str, ...] = PRESETS,
+    paper: str = "",
+    summary: str = "",
+    protocol: str = "",
+) -> Callable[[_Recipes], _Recipes]:
+    """Register a function that makes recipes as a method; see ``Method`` for the arguments.
+
+    Example:
+        ``@method("mine", summary="one size: ...")`` above
+        ``def recipe(data, *, ipc, preset) -> Recipe``.
+    """
+
+    def entered(recipe: _Recipes) -> _Recipes:
+        register("method", name)(
+            Method(recipe=recipe, presets=presets, paper=paper, summary=summary, protocol=protocol)
+        )
+        return recipe
+
+    return entered
+
+
+def method_of(name: str) -> Method:
+    """The method of a name, or of ``"package.module:function"`` that makes recipes.
+
+    Raises:
+        ConfigError: If there is none.
+    """
+    found = find("method", name)
+    return found if isinstance(found, Method) else Method(recipe=found)
+
+
+def recipe_for(method: str, data: ImageData, *, ipc: int, preset: str) -> Recipe:
+    """The recipe of ``method`` for ``data``.
+
+    Raises:
+        ConfigError: For an unknown method or preset (with the nearest known), or ``ipc < 1``.
+    """
+    known = method_of(method)
+    if preset not in known.presets:
+        raise ConfigError(
+            f"preset = {preset!r} is unknown for {method}; known are {', '.join(known.presets)}."
+            f"{nearest(preset, known.presets)}"
+        )
+    if ipc < 1:
+        raise ConfigError(f"ipc = {ipc}, but a set needs at least 1 image per class.")
+    return known.recipe(data, ipc=ipc, preset=preset)

@@ -1,0 +1,138 @@
+"""Parts as plain values: written as JSON, read back as the types of their fields.
+
+A part is a frozen dataclass. Its fields hold plain values, or other parts; the type of a field
+says which. Knows nothing about recipes.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from functools import cache
+from typing import Any, get_args, get_type_hints
+
+import msgspec
+
+from condensery.errors import ConfigError, nearest
+from condensery.registry import SLOTS, find, holds, name_of, names
+
+__all__ = ["build", "choices", "converted", "part_to_json", "read_part", "required", "written"]
+
+
+def written(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """The choices of a dataclass as plain JSON values, its parts with their kinds."""
+    return {
+        name: _value(slot, getattr(part, name)) for name, (slot, _) in choices(type(part)).items()
+    }
+
+
+def part_to_json(slot: str, part: Any) -> dict[str, Any]:  # noqa: ANN401
+    """A part with its ``kind``: the name that ``registry.find`` finds its class by."""
+    return {"kind": name_of(slot, type(part)), **written(part)}
+
+
+def _value(slot: str | None, value: Any) -> Any:  # noqa: ANN401
+    if slot is not None and value is not None:
+        return part_to_json(slot, value)
+    return list(value) if isinstance(value, tuple) else value
+
+
+def read_part(slot: str, value: Any, *, where: str = "") -> Any:  # noqa: ANN401
+    """One part of a recipe, from what ``to_json`` wrote in its place.
+
+    Args:
+        slot: A key of ``registry.SLOTS``.
+        value: ``{"kind": name, **choices}``, or None where the slot may be empty.
+        where: Path of the part in the recipe, for errors; the slot if not given.
+
+    Raises:
+        ConfigError: As ``from_json``.
+    """
+    where = where or slot
+    if value is None and not SLOTS[slot].needed:
+        return None
+    if not isinstance(value, Mapping):
+        raise ConfigError(
+            f"{where} = {value!r} is no part; a part is an object with its kind, such as "
+            f"{{'kind': {names(slot)[0]!r}}}."
+        )
+    rest = dict(value)
+    kind = rest.pop("kind", None)
+    return build(f"{where} {kind!r}", where, find(slot, kind), rest)
+
+
+def build(title: str, path: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
+    """An object of ``part`` from plain values; ``path`` is where it is in the recipe."""
+    known = choices(part)
+    for name in values:
+        if name not in known:
+            raise ConfigError(
+                f"{title} has no key {name!r}; it has {', '.join(known) or 'none'}."
+                f"{nearest(name, known)}"
+            )
+    built: dict[str, Any] = {}
+    for name, value in values.items():
+        slot, hint = known[name]
+        where = f"{path}.{name}" if path else name
+        built[name] = (
+            converted(where, value, hint) if slot is None else read_part(slot, value, where=where)
+        )
+    lacking = [name for name in required(part) if name not in built]
+    if lacking:
+        raise ConfigError(
+            f"{title} cannot be built from {dict(values)}: it needs {', '.join(lacking)}."
+        )
+    return part(**built)
+
+
+@cache
+def choices(part: type) -> dict[str, tuple[str | None, Any]]:
+    """``{name: (slot, type)}`` of what an object of the class is made of; no slot: no part."""
+    try:
+        hints = get_type_hints(part)
+    except NameError:  # a class inside a function: its types cannot be looked up
+        hints = {}
+    return {
+        f.name: (_slot(f.name, hints.get(f.name, Any)), hints.get(f.name, Any))
+        for f in dataclasses.fields(part)
+        if f.init
+    }
+
+
+def _slot(name: str, hint: object) -> str | None:
+    """The kind of part that a field of this type holds."""
+    kinds = [kind for kind in get_args(hint) or (hint,) if isinstance(kind, type)]
+    found = [slot for slot in SLOTS if any(holds(slot, kind) for kind in kinds)]
+    return name if name in found else found[0] if found else None
+
+
+def required(part: type) -> list[str]:
+    """Choices of a part that have no default."""
+    missing = dataclasses.MISSING
+    return [
+        f.name
+        for f in dataclasses.fields(part)
+        if f.init and f.default is missing and f.default_factory is missing
+    ]
+
+
+def converted(key: str, value: object, hint: Any, *, current: object = None) -> object:  # noqa: ANN401
+    """A plain value as the type of its field; text is read as that type."""
+    try:
+        return msgspec.convert(value, hint, strict=not isinstance(value, str))
+    except msgspec.ValidationError as error:
+        known = [kind for kind in get_args(hint) if isinstance(kind, str)]
+        if known:
+            raise ConfigError(
+                f"{key} = {value!r} is unknown; known are {', '.join(known)}."
+                f"{nearest(str(value), known)}"
+            ) from None
+        now = "" if current is None else f"; it is {current!r} now"
+        raise ConfigError(f"{key} = {value!r} is no {_words(hint)}{now}.") from error
+
+
+def _words(hint: object) -> str:
+    """A type for people."""
+    words = {int: "whole number", float: "number", bool: "true or false", type(None): "null"}
+    kinds: tuple[Any, ...] = get_args(hint) or (hint,)
+    return " or ".join(words.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)
