@@ -11,12 +11,12 @@ from types import ModuleType
 import pytest
 import torch
 
-from condensery import condense, evaluate
+from condensery import condense, evaluate, registry
 from condensery.data import load_data
 from condensery.engines import Autograd, OnePass
 from condensery.methods import recipe_for
 from condensery.networks import build
-from condensery.recipe import PARTS, changed, from_json, to_json
+from condensery.recipe import changed, from_json, to_json
 from condensery.types import Examples, Groups, StepContext
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
@@ -36,7 +36,7 @@ def moments(monkeypatch: pytest.MonkeyPatch) -> type:
     module = ModuleType("condensery.objectives.moments")
     monkeypatch.setitem(sys.modules, module.__name__, module)  # where dataclass looks
     exec(compile(code("objectives/moments.py"), str(PAGE), "exec"), vars(module))
-    monkeypatch.setitem(PARTS["objective"], "moments", module.MomentMatching)  # pyright: ignore
+    monkeypatch.setitem(registry._parts["objective"], "moments", module.MomentMatching)
     return module.MomentMatching
 
 

@@ -1,10 +1,11 @@
-"""Laws 10 and 11, read from the source: no global random state, imports go down, short files."""
+"""Laws read from the source: no global random state, and no room that imports what imports it."""
 
 from __future__ import annotations
 
 import ast
 import subprocess
 import sys
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -13,39 +14,6 @@ import condensery
 
 PACKAGE = Path(condensery.__file__).parent
 FILES = sorted(PACKAGE.rglob("*.py"))
-
-FLOORS = {
-    0: ("errors", "rng", "parallel", "toolchain", "compiling"),
-    1: ("types", "data", "networks", "augment", "kernels", "clustering", "checkpoint", "analytic"),
-    2: ("engines", "parameterizations", "training", "progress", "experts"),
-    3: ("objectives", "samplers", "schedules", "sizes", "starts", "updates"),
-    4: ("recipe", "step", "loop", "manifest", "choosing", "artifact"),
-    5: ("methods", "selection", "evaluate", "evaluation", "importing"),
-    6: ("api", "report", "comparison"),
-    7: ("cli", "__main__"),
-}
-FLOOR = {room: floor for floor, rooms in FLOORS.items() for room in rooms}
-BESIDE = {
-    ("toolchain", "parallel"),  # waits for the exclusive lock
-    ("compiling", "parallel"),
-    ("compiling", "toolchain"),
-    ("data", "types"),
-    ("networks", "types"),
-    ("augment", "types"),
-    ("analytic", "networks"),  # held to what the network itself says
-    ("experts", "training"),  # how experts are trained
-    ("sizes", "objectives"),  # the probe of the most learnable subset is an objective
-    ("step", "recipe"),
-    ("loop", "recipe"),
-    ("loop", "step"),
-    ("artifact", "manifest"),
-    ("artifact", "choosing"),  # a set is cut by its own measurements
-    ("evaluation", "selection"),  # random images stand beside every set
-    ("comparison", "api"),  # every contender is a recipe resolved
-    ("comparison", "report"),  # one way to write percent and durations
-    ("__main__", "cli"),
-}
-"""The only imports between rooms of one floor: (who, whom)."""
 
 DRAWS = ("rand", "randn", "randint", "randperm", "multinomial", "bernoulli", "normal")
 FORBIDDEN = (
@@ -123,16 +91,23 @@ def global_draws(tree: ast.Module) -> list[str]:
     return found
 
 
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_no_file_touches_a_global_random_state(path):
-    found = global_draws(parsed(path))
-    if where(path) == MAY_FOLLOW_THE_GLOBAL_STATE:
-        names = {text.split(",")[0] for text in found}
-        assert names == {"torch.random", "torch.random.get_rng_state", "torch.random.set_rng_state"}
-        return
-    if where(path).startswith(f"{CONSTRUCTORS}/"):
-        found = [text for text in found if not text.startswith(IN_PLACE)]
-    assert found == []
+def test_no_file_touches_a_global_random_state():
+    wrong: dict[str, list[str]] = {}
+    for path in FILES:
+        found = global_draws(parsed(path))
+        if where(path) == MAY_FOLLOW_THE_GLOBAL_STATE:
+            touched = {text.split(",")[0] for text in found}
+            assert touched == {
+                "torch.random",
+                "torch.random.get_rng_state",
+                "torch.random.set_rng_state",
+            }
+            continue
+        if where(path).startswith(f"{CONSTRUCTORS}/"):
+            found = [text for text in found if not text.startswith(IN_PLACE)]
+        if found:
+            wrong[where(path)] = found
+    assert wrong == {}
 
 
 @pytest.mark.parametrize(
@@ -201,21 +176,21 @@ def imported_rooms(tree: ast.Module, path: Path) -> set[str]:
     return found
 
 
-def climbs(who: str, whom: str) -> bool:
-    """Whether a room may not import another one."""
-    if who == whom or whom in ("errors", "rng"):
-        return who != whom and who in ("errors", "rng")
-    return FLOOR[whom] >= FLOOR[who] and (who, whom) not in BESIDE
+def rooms() -> dict[str, set[str]]:
+    """``{room: rooms that it imports}``, of every import wherever it stands in a file."""
+    found: dict[str, set[str]] = {}
+    for path in FILES:
+        own = room(path)
+        if not own.startswith("__"):
+            found.setdefault(own, set()).update(imported_rooms(parsed(path), path) - {own})
+    return found
 
 
-@pytest.mark.parametrize(
-    "path", [f for f in FILES if f.parent != PACKAGE or f.stem[0] != "_"], ids=where
-)
-def test_imports_go_down_only(path):
-    own = room(path)
-    assert own in FLOOR, f"give the room {own!r} a floor"
-    wrong = [whom for whom in imported_rooms(parsed(path), path) if climbs(own, whom)]
-    assert wrong == []
+def test_no_room_imports_what_imports_it():
+    try:
+        TopologicalSorter(rooms()).prepare()
+    except CycleError as error:
+        pytest.fail(f"rooms import each other in a circle: {' <- '.join(error.args[1])}")
 
 
 @pytest.mark.parametrize(
@@ -232,35 +207,6 @@ def test_imports_go_down_only(path):
 )
 def test_the_search_for_imports_finds(code, file, rooms):
     assert imported_rooms(ast.parse(code), PACKAGE / file) == rooms
-
-
-@pytest.mark.parametrize(
-    ("who", "whom", "wrong"),
-    [
-        ("sizes", "objectives", False),
-        ("objectives", "sizes", True),
-        ("samplers", "schedules", True),
-        ("engines", "objectives", True),
-        ("engines", "parameterizations", True),
-        ("data", "networks", True),
-        ("data", "types", False),
-        ("types", "data", True),
-        ("errors", "rng", True),
-        ("augment", "rng", False),
-        ("api", "methods", False),
-        ("report", "api", True),
-        ("cli", "report", False),
-        ("loop", "methods", True),
-        ("recipe", "loop", True),
-    ],
-)
-def test_the_floors_say(who, whom, wrong):
-    assert climbs(who, whom) == wrong
-
-
-@pytest.mark.parametrize("path", FILES, ids=where)
-def test_no_file_is_longer_than_400_lines(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= 400
 
 
 def loaded_by(code: str) -> set[str]:

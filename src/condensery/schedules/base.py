@@ -148,7 +148,7 @@ class Schedule(Protocol):
         return False
 
     def uncompiled(self, *, keep_precision: bool) -> Schedule:
-        """The schedule for a machine that cannot compile; in fp32, unless it keeps its precision."""
+        """The schedule for a machine that cannot compile, in fp32 unless its precision is kept."""
         del keep_precision
         return self
 
