@@ -106,12 +106,12 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("--ipc 0", ["--ipc", "0", "1 or more"]),
     ("--ipc many", ["--ipc", "'many'"]),
     ("--ipc 500", ["500", "largest class", "--ipc"]),
-    ("--method mdd", ["'mdd'", "mdc, idc", "Did you mean"]),
+    ("--method mdd", ["'mdd'", "mdc, mtt", "Did you mean"]),
     ("--preset qick", ["'qick'", "Did you mean 'quick'"]),
     ("--sizes al", ["'al'", "Did you mean 'all'"]),
     ("--set update.rl=1", ["update.rl", "Did you mean 'lr'"]),
     ("--set updaet.lr=1", ["updaet", "Did you mean 'update'"]),
-    ("--set update.lr=fast", ["update.lr", "'fast'", "float"]),
+    ("--set update.lr=fast", ["update.lr", "'fast'", "number"]),
     ("--set update.lr=-1", ["update.lr", "above 0"]),
     ("--set update", ["key=value"]),
     ("--network convnet33", ["'convnet33'", "Did you mean 'convnet3'"]),
@@ -258,9 +258,9 @@ def test_commands_on_a_set_refuse_what_it_does_not_hold(
 
 @pytest.mark.parametrize(
     ("words", "code"),
-    [(["--help"], 0), (["condense", "--help"], 0), (["condense", "x", "--method", "mcd"], 2)],
+    [(["--help"], 0), (["--version"], 0), (["condens", "x"], 2)],
 )
-def test_help_and_argument_errors_answer_without_torch(words: list[str], code: int):
+def test_version_help_and_an_unknown_command_answer_without_torch(words: list[str], code: int):
     script = (
         "import sys; from condensery.cli.main import main; code = main(sys.argv[1:])\n"
         "heavy = {'torch', 'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)\n"
