@@ -10,7 +10,7 @@ from condensery.errors import CondenseryError, nearest
 
 def test_every_error_is_in_one_tree():
     named = [getattr(errors, name) for name in errors.__all__ if name != "nearest"]
-    assert len(named) == 6
+    assert len(named) == 7
     assert all(issubclass(error, CondenseryError) for error in named)
 
 

@@ -12,6 +12,7 @@ import condensery
 from condensery.analytic.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
 from condensery.networks import build
+from condensery.parallel import overlap
 from condensery.schedules import Redraw, RunContext
 from condensery.training import SGDTraining
 
