@@ -19,7 +19,7 @@ from PIL import Image
 
 from condensery.cli.import_set import classes_line
 from condensery.cli.main import main
-from condensery.data import Data, ImageData
+from condensery.data import Data, ImageData, load_data
 from condensery.data.known import KNOWN
 from condensery.errors import ConfigError, DataError
 from condensery.importing import import_set
@@ -79,6 +79,24 @@ def write(top: Path, format: str, order: list[str], names: list[str], *, channel
         return top / "images_best.pt"
     torch.save({"data": [[x, y]]} if format in ("dc", "dsa", "dm") else [x, y], top / "x.pt")
     return top / "x.pt"
+
+
+def loaded(data: Data, form: str, top: Path) -> Data:
+    """The same data set as it is, or written in one of its forms and read."""
+    train = data.train
+    named = not all(name.isdigit() for name in train.class_names)
+    if form == "npz":
+        held = {"class_names": np.array(train.class_names)} if named else {}
+        np.savez(top / "data.npz", images=train.images, labels=train.labels, **held)
+        return load_data(top / "data.npz", name=data.name)
+    if form == "folder":
+        for number, (image, label) in enumerate(zip(train.images, train.labels, strict=True)):
+            place = top / "data" / train.class_names[int(label)].replace("/", "_")
+            place.mkdir(parents=True, exist_ok=True)
+            picture = image[0] if train.channels == 1 else image.permute(1, 2, 0)
+            Image.fromarray(picture.numpy()).save(place / f"{number:03}.png")
+        return load_data(top / "data", name=data.name)
+    return data
 
 
 def read(path: Path, format: str, data: Data, **more):
@@ -232,6 +250,7 @@ class Situation:
         data: Names in the order of the labels of the data.
         file: Names in the order of the labels of the file.
         numbered: Whether the data shows only numbers.
+        form: Of the data.
         format: Of the file.
         given: The names that the user gives, or None.
         spelling: How the user and the folders spell names.
@@ -242,6 +261,7 @@ class Situation:
     data: tuple[str, ...]
     file: tuple[str, ...]
     numbered: bool
+    form: str
     format: str
     given: bool
     spelling: int
@@ -272,6 +292,7 @@ def situations(draw) -> Situation:
         data=tuple(draw(st.permutations(names))),
         file=tuple(names if published else draw(st.permutations(names))),
         numbered=name == "birds" and draw(st.booleans()),
+        form=draw(st.sampled_from(["made", "npz", "folder"])),
         format=format,
         given=draw(st.booleans()),
         spelling=draw(st.integers(0, 4)),
@@ -288,7 +309,7 @@ def is_certain(it: Situation) -> bool:
     return known is not None and known.numbering(it.format) is not None
 
 
-@settings(max_examples=120, deadline=None, derandomize=True)
+@settings(max_examples=60, deadline=None, derandomize=True)
 @given(situations())
 def test_every_image_ends_under_its_own_name_or_the_call_is_refused(it: Situation):
     names = list(it.names)
@@ -302,6 +323,7 @@ def test_every_image_ends_under_its_own_name_or_the_call_is_refused(it: Situatio
     if file_is_known and it.format != "folder":
         order = list(KNOWN[it.name].class_names)  # what the code of the format writes
     with tempfile.TemporaryDirectory() as top:
+        data = loaded(data, it.form, Path(top))
         folders = [name.replace("/", "_") for name in order]
         if it.format == "folder":
             path = write(Path(top), "folder", folders, folders, channels=data.train.channels)
