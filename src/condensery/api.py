@@ -121,12 +121,7 @@ class Condensation:
             method=self.recipe.method,
             recipe=to_json(self.ran),
             seed=self.seed,
-            data={
-                "name": self.data.name,
-                "fingerprint": self.data.fingerprint,
-                "images": len(self.data),
-                "classes": self.data.classes,
-            },
+            data=self.data.record(),
             created=now if created is None else created,
             zca=None if whitening is None else whitening.to_json(),
             learned_step_size=None if lr is None else float(lr),

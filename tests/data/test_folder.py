@@ -465,3 +465,43 @@ def test_a_folder_of_unreadable_pictures_names_them(tmp_path: Path):
         (tmp_path / name / "0.heic").write_bytes(b"\0\0\0\x18ftypheic")
     with pytest.raises(DataError, match=r"no image that can be read: 2 file.*HEIC"):
         load_data(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "it is empty"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS.*git lfs pull"),
+        (b"<!DOCTYPE html><html>404</html>", "a web page"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
+        (b"some text", "no image that Pillow knows"),
+    ],
+)
+def test_the_message_says_what_a_file_is_instead_of_an_image(
+    tmp_path: Path, content: bytes, reason: str
+):
+    written(tmp_path)
+    (tmp_path / "dog" / "1.png").write_bytes(content)
+    with pytest.raises(
+        DataError, match=f"'dog/1.png' of 6 cannot be read: it is {reason.removeprefix('it is ')}"
+    ):
+        load_data(tmp_path)
+
+
+def test_a_link_to_an_image_that_is_gone_is_corrupt(tmp_path: Path):
+    written(tmp_path)
+    (tmp_path / "dog" / "9.png").symlink_to(tmp_path / "gone.png")
+    with pytest.raises(DataError, match=r"'dog/9.png' of 7.*link to a file that does not exist"):
+        load_data(tmp_path)
+
+
+def test_folders_that_are_chosen_are_classes_whatever_they_are_called(tmp_path: Path):
+    images = written(tmp_path, classes=("test", "train"))
+    with pytest.raises(DataError, match="which class"):
+        load_data(tmp_path)
+    data = load_data(tmp_path, classes=["train", "test"])
+    assert data.train.class_names == ("train", "test")
+    labels = [1, 1, 1, 0, 0, 0]
+    order = np.argsort(labels, kind="stable")
+    expected = load_data((images[order], np.array(labels)[order]))
+    assert data.train.fingerprint == expected.train.fingerprint

@@ -187,6 +187,7 @@ def test_corrupt_images_are_named_and_left_out_when_asked(condensery, tmp_path: 
     picture(data / "b" / "1.png", 200)
     picture(data / "b" / "2.png", 210)
     (data / "b" / "torn.png").write_bytes((data / "b" / "1.png").read_bytes()[:40])
+    (data / "b" / "notes.txt").write_text("no image")
     words = ("condense", data, "--ipc", 1, "--preset", "smoke", "--no-evaluate", "--out", run)
     refused = condensery(*words)
     assert refused.code == 2
@@ -194,7 +195,13 @@ def test_corrupt_images_are_named_and_left_out_when_asked(condensery, tmp_path: 
     assert not run.exists()
     said = condensery(*words, "--skip-corrupt")
     assert said.code == 0
-    assert "Left out 1 images or files: b/torn.png: " in said.err
+    noted = "b/notes.txt: not an image that Pillow can read"
+    assert f"Left out 2 images or files: {noted}; b/torn.png: " in said.err
+    shown = condensery("inspect", run / "condensed.safetensors").out
+    assert f"left out   {noted}\nleft out   b/torn.png: " in shown
+    (first, second) = json.loads((run / "recipe.json").read_text())["data"]["left_out"]
+    assert (first["count"], first["names"]) == (1, ["b/notes.txt"])
+    assert second["names"] == ["b/torn.png"]
 
 
 def picture(path: Path, value: int) -> None:

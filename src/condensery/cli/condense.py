@@ -146,6 +146,7 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli.plan import Plan, facts_of_data
     from condensery.cli.preflight import check_device, check_engine, use_threads
     from condensery.cli.progress import note
+    from condensery.data.skipped import remarks
 
     threads = use_threads(arguments.threads)
     check_device(arguments.device)
@@ -176,7 +177,7 @@ def run(arguments: argparse.Namespace) -> int:
         planned(beginning, data, evaluation, device=arguments.device)
     plan = Plan(
         source=source,
-        data=facts_of_data(data),
+        data={**facts_of_data(data), **remarks(data.skipped, data.notices)},
         recipe=recipe,
         seed=arguments.seed,
         device=arguments.device,

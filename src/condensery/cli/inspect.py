@@ -22,6 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print what the manifest says and what the tensors are."""
     from condensery.artifact import CondensedSet
+    from condensery.data.skipped import in_words
 
     condensed = CondensedSet.load(arguments.file)
     images = condensed.images
@@ -52,6 +53,10 @@ def run(arguments: argparse.Namespace) -> int:
         lines["labels"] = "learned"
     for word, text in lines.items():
         print(f"{word:11}{text}")
+    for line in in_words(data.get("left_out", [])):
+        print(f"left out   {line}")
+    for notice in data.get("notices", []):
+        print(f"notice     {notice}")
     print()
     print(_sizes(condensed))
     if condensed.observations:

@@ -21,6 +21,7 @@ from condensery.cli.plan import Plan, Source
 from condensery.cli.process import raise_if_signalled
 from condensery.cli.run_folder import RunFolder
 from condensery.data import Data, ImageData
+from condensery.data.skipped import by_reason, in_words
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.recipe import changed
 
@@ -63,9 +64,8 @@ def introduce(data: Data) -> None:
     if data.mapped is not None:
         print(f"decoded images are kept in {data.mapped}", file=sys.stderr)
     if data.skipped:
-        shown = "; ".join(str(entry) for entry in data.skipped[:5])
-        more = f"; and {len(data.skipped) - 5} more" if len(data.skipped) > 5 else ""
-        print(f"Left out {len(data.skipped)} images or files: {shown}{more}", file=sys.stderr)
+        lines = "; ".join(in_words(by_reason(data.skipped)))
+        print(f"Left out {len(data.skipped)} images or files: {lines}", file=sys.stderr)
 
 
 def work(folder: RunFolder, plan: Plan, data: Data, *, run: Condensation | None = None) -> int:

@@ -154,6 +154,8 @@ def _chosen(folder: Path, names: Sequence[str], chosen: Sequence[str]) -> list[s
             f"classes = {', '.join(chosen) or 'none'}: name two classes or more, each once, with "
             "--classes NAME,NAME,... (classes=[...])."
         )
+    if set(chosen) <= set(names):
+        return list(chosen)
     listed = ClassList(title=where, names=tuple(map(readable, names)))
     return [names[label] for label in choose(listed, chosen)]
 

@@ -224,8 +224,27 @@ def _pixels(encoded: Encoded, *, grey: bool, size: int | None) -> np.ndarray | _
 
 def _corrupt(encoded: Encoded, error: Exception) -> _Corrupt:
     if isinstance(error, UnidentifiedImageError):
-        return _Corrupt(name=encoded.name, reason="it is no image that Pillow knows")
+        return _Corrupt(name=encoded.name, reason=_instead_of_image(encoded.content))
+    if isinstance(error, FileNotFoundError):
+        return _Corrupt(name=encoded.name, reason="it is a link to a file that does not exist")
     return _Corrupt(name=encoded.name, reason=str(error) or type(error).__name__)
+
+
+def _instead_of_image(content: Path | bytes | None) -> str:
+    """What the bytes of a file are that Pillow does not know, where its beginning says it."""
+    beginning = content[:64] if isinstance(content, bytes) else b""
+    if isinstance(content, Path):
+        with content.open("rb") as file:
+            beginning = file.read(64)
+    if not beginning:
+        return "it is empty"
+    if beginning.startswith(b"version https://git-lfs"):
+        return "it is a pointer of Git LFS: fetch the images themselves with git lfs pull"
+    if beginning.lstrip().lower().startswith((b"<!doctype html", b"<html")):
+        return "it is a web page, perhaps of a download that failed"
+    if beginning[4:8] == b"ftyp":
+        return "it is a HEIC picture or a video, which Pillow does not read: convert it"
+    return "it is no image that Pillow knows"
 
 
 def _readable(

@@ -69,6 +69,8 @@ def listing(root: Path, *, classes: Sequence[str] | None = None) -> Listing:
     """
     if not has_images(root):
         raise _without_images(root)
+    if classes is not None and all((root / name).is_dir() for name in classes):
+        return _by_class(root, root, classes)  # whatever their names say
     base, skipped = beginning(root)
     splits = splits_of(base)
     listed = _divided(root, base, splits, classes) if splits else _whole(root, base, classes)
@@ -90,14 +92,7 @@ def _whole(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
     """A folder without splits: of class folders, or of images that a table labels."""
     if not is_flat(base):
         _refuse_one_class(base)
-        found = class_folders(base, root=root, chosen=classes)
-        return Listing(
-            root=root,
-            train=found.whole,
-            test=found.test,
-            skipped=found.skipped,
-            notices=found.notices,
-        )
+        return _by_class(root, base, classes)
     read = _flat(base, root, kind=None, others=())
     if read.split is None:
         raise DataError(
@@ -106,6 +101,17 @@ def _whole(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
         )
     whole = Listing(root=root, train=read.split, test=read.test, skipped=read.skipped)
     return whole.chosen(classes)
+
+
+def _by_class(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
+    found = class_folders(base, root=root, chosen=classes)
+    return Listing(
+        root=root,
+        train=found.whole,
+        test=found.test,
+        skipped=found.skipped,
+        notices=found.notices,
+    )
 
 
 def _divided(

@@ -8,12 +8,13 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
-from condensery.data.skipped import Skipped
+from condensery.data.skipped import Skipped, remarks
 from condensery.data.whitening import Whitening
 from condensery.errors import DataError
 
@@ -33,6 +34,8 @@ class ImageData:
             published constants of a known data set.
         std: As ``mean``; never 0.
         whitening: What ``normalise`` does after the mean and std; ``whitened`` fits one.
+        skipped: What was left out of the data set, of all splits; see ``Data``.
+        notices: Whole sentences about doubtful input; see ``Data``.
     """
 
     name: str
@@ -42,6 +45,8 @@ class ImageData:
     mean: tuple[float, ...]
     std: tuple[float, ...]
     whitening: Whitening | None = None
+    skipped: tuple[Skipped, ...] = ()
+    notices: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -70,6 +75,16 @@ class ImageData:
 
     def __len__(self) -> int:
         return self.images.shape[0]
+
+    def record(self) -> dict[str, Any]:
+        """What a condensed file says about the images it was made from, as JSON values."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "images": len(self),
+            "classes": self.classes,
+            **remarks(self.skipped, self.notices),
+        }
 
     @property
     def channels(self) -> int:

@@ -151,6 +151,8 @@ def load_data(
             class_names=names,
             mean=statistics.mean,
             std=statistics.std,
+            skipped=skipped,
+            notices=notices,
         )
 
     for notice in notices:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-__all__ = ["Skipped"]
+__all__ = ["Skipped", "by_reason", "in_words", "remarks"]
+
+_NAMED = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,3 +25,43 @@ class Skipped:
 
     def __str__(self) -> str:
         return f"{self.name}: {self.reason}"
+
+
+def by_reason(skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
+    """What was left out, as JSON values: each reason once, with the number and the first names.
+
+    Returns:
+        ``{"reason", "count", "names"}`` in the order in which the reasons were met; at most five
+        names each.
+    """
+    groups: dict[str, list[str]] = {}
+    for entry in skipped:
+        groups.setdefault(entry.reason, []).append(entry.name)
+    return [
+        {"reason": reason, "count": len(names), "names": names[:_NAMED]}
+        for reason, names in groups.items()
+    ]
+
+
+def in_words(groups: Sequence[Mapping[str, Any]]) -> list[str]:
+    """One line for each reason of ``by_reason``."""
+    lines: list[str] = []
+    for group in groups:
+        count, names = group["count"], group["names"]
+        shown = ", ".join(names) + (f" and {count - len(names)} more" if count > len(names) else "")
+        lines.append(f"{shown}: {group['reason']}")
+    return lines
+
+
+def remarks(skipped: Sequence[Skipped], notices: Sequence[str]) -> dict[str, Any]:
+    """What the record of a run or of a condensed file says beside what its data is.
+
+    Returns:
+        ``left_out`` (see ``by_reason``) and ``notices``, each only if there is something to say.
+    """
+    said: dict[str, Any] = {}
+    if skipped:
+        said["left_out"] = by_reason(skipped)
+    if notices:
+        said["notices"] = list(notices)
+    return said

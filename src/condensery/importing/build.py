@@ -200,12 +200,7 @@ def import_set(
         method=format,
         recipe={"method": format, "ipc": size, "imported": record},
         seed=0,
-        data={
-            "name": data.name,
-            "fingerprint": train.fingerprint,
-            "images": len(train),
-            "classes": train.classes,
-        },
+        data=train.record(),
         created=_now() if created is None else created,
         dtype=DTYPES[dtype],
         learned_step_size=learned,

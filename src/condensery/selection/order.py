@@ -105,12 +105,7 @@ def as_condensed(
         method=method,
         recipe={"method": method, "ipc": ipc, **recipe},
         seed=seed,
-        data={
-            "name": data.name,
-            "fingerprint": data.fingerprint,
-            "images": len(data),
-            "classes": data.classes,
-        },
+        data=data.record(),
         created="",
         zca=None if data.whitening is None else data.whitening.to_json(),
     )
