@@ -505,3 +505,17 @@ def test_folders_that_are_chosen_are_classes_whatever_they_are_called(tmp_path: 
     order = np.argsort(labels, kind="stable")
     expected = load_data((images[order], np.array(labels)[order]))
     assert data.train.fingerprint == expected.train.fingerprint
+
+
+def test_a_link_to_a_folder_above_the_classes_brings_in_no_other_class(tmp_path: Path):
+    images = written(tmp_path)
+    (tmp_path / "cat" / "up").symlink_to(tmp_path)
+    data = load_data(tmp_path)
+    assert [str(entry) for entry in data.skipped] == ["cat/up: a link to a folder above it"]
+    assert data.train.fingerprint == load_data((images, [0, 0, 0, 1, 1, 1])).train.fingerprint
+
+
+def test_other_formats_are_named(tmp_path: Path):
+    (tmp_path / "train.tfrecord-00000-of-00001").write_bytes(b"x")
+    with pytest.raises(DataError, match="TFRecord files are not read: save the images as files"):
+        load_data(tmp_path)

@@ -21,7 +21,6 @@ from condensery.data.walk import (
     Found,
     files,
     folders,
-    has_images,
     images_below,
     is_image,
     is_mask_folder,
@@ -87,7 +86,7 @@ def class_folders(
         if not found[name].images:
             raise _without_images(named[name], found[name], root)
     loose = loose_images(folder, root=root, reason="beside the class folders, so it has no class")
-    notices = _nested(folder, [named[name] for name in names], root)
+    notices = _nested(folder, {named[name]: found[name].images for name in names})
     inside = None if divided else _splits_inside({name: named[name] for name in names}, found, root)
     where = readable(str(folder))
     if inside is None:
@@ -196,15 +195,18 @@ def _without_images(folder: Path, found: Found, root: Path) -> DataError:
     )
 
 
-def _nested(folder: Path, classes: Sequence[Path], root: Path) -> tuple[str, ...]:
+def _nested(folder: Path, classes: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
     """A sentence, if the folders inside the class folders might be the classes instead."""
-    if any(has_images(path, deep=False) for path in classes):
+    inside = [
+        {image.relative_to(path).parts[0] for image in images if image.parent != path}
+        for path, images in classes.items()
+    ]
+    if any(image.parent == path for path, images in classes.items() for image in images):
         return ()
-    inside = [[sub.name for sub in folders(path) if has_images(sub)] for path in classes]
-    first = inside[0]
-    if len(first) < 2 or len(classes) < 2 or any(names != first for names in inside):
+    if len(inside) < 2 or len(inside[0]) < 2 or any(names != inside[0] for names in inside):
         return ()
-    outer = " and ".join(repr(readable(path.name)) for path in classes[:2])
+    first = sorted(inside[0])
+    outer = " and ".join(repr(readable(path.name)) for path in list(classes)[:2])
     inner = " and ".join(repr(readable(name)) for name in first[:2])
     return (
         f"{readable(str(folder))}: the classes are the outer folders, such as {outer}; each holds "

@@ -27,6 +27,20 @@ from condensery.errors import DataError
 __all__ = ["holds_images", "listing", "read"]
 
 
+_FORMATS = (
+    (".tfrecord", "TFRecord files"),
+    (".beton", "files of FFCV"),
+    (".mdb", "LMDB databases"),
+    (".arrow", "Arrow files"),
+    (".h5", "HDF5 files"),
+    (".hdf5", "HDF5 files"),
+    (".rec", "RecordIO files"),
+    (".pt", "files of torch.save"),
+    (".pkl", "pickles"),
+    (".npy", "single arrays"),
+)
+
+
 def holds_images(root: Path) -> bool:
     """Whether a folder has a subfolder with an image in it, at any depth."""
     return any(has_images(folder) for folder in folders(root))
@@ -97,7 +111,7 @@ def _whole(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
     if read.split is None:
         raise DataError(
             f"{readable(str(root))}: {_unlabelled(base, root)}, so nothing says which class an "
-            f"image is of. {_then(read.reason)}{HOW_TO_LABEL}."
+            f"image is of. {_then(read.reason)}{_then(hint(root))}{HOW_TO_LABEL}."
         )
     whole = Listing(root=root, train=read.split, test=read.test, skipped=read.skipped)
     return whole.chosen(classes)
@@ -129,7 +143,7 @@ def _divided(
         held = ", and ".join(_unlabelled(place, root) for place in flat)
         raise DataError(
             f"{title}: {held}, so nothing says which class an image is of. "
-            f"{_then(train.reason)}{HOW_TO_LABEL}."
+            f"{_then(train.reason)}{_then(hint(root))}{HOW_TO_LABEL}."
         )
     skipped = [*train.skipped, *_beside(base, splits, root)]
     notices += train.notices
@@ -157,7 +171,7 @@ def _divided(
             else "A fifth of the train images is held out for testing, unless other images are "
             "given with --test (test=)."
         )
-        held = "".join(unlabelled)
+        held = "".join(unlabelled) + _then(hint(root))
         notices.append(f"{title}: {held}These images have no labels and are left out. {instead}")
     return Listing(
         root=root,
@@ -193,7 +207,7 @@ def _flat(folder: Path, root: Path, *, kind: Kind | None, others: Sequence[Path]
     found = images_below(folder, root=root)
     labels, reason = read_labels(found.images, folder=folder, root=root, others=others, kind=kind)
     if labels is None:
-        return _Read(None, " ".join(filter(None, (reason, hint(root)))))
+        return _Read(None, reason)
     tables = {name_of(path, root) for path in tables_in(folder)}
     skipped = [entry for entry in found.skipped if entry.name not in tables]
     skipped += labels.skipped
@@ -286,6 +300,9 @@ def _without_images(root: Path) -> DataError:
         )
     skipped = images_below(root, root=root).skipped
     held = f"{len(skipped)} file(s), such as {skipped[0]}" if skipped else "empty folders only"
+    formats = {what for entry in skipped for mark, what in _FORMATS if mark in entry.name.lower()}
+    if formats:
+        held += f". {', '.join(sorted(formats))} are not read: save the images as files"
     return DataError(
         f"{title}: holds no image that can be read: {held}. Give a folder with one subfolder of "
         "images a class, the four IDX files of MNIST, or Parquet files."

@@ -22,7 +22,7 @@ _CONTAINERS = frozenset(
     {
         *("image", "images", "img", "imgs", "picture", "pictures", "photo", "photos", "jpegimages"),
         *("data", "dataset", "datasets", "set", "jpg", "jpeg", "png", "raw", "all", "classes"),
-        *("objectcategories", "categories", "cls", "loc"),
+        *("object", "objects", "categories", "cls", "loc"),
     }
 )
 

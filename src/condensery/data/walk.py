@@ -41,7 +41,7 @@ __all__ = [
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO", "DIB", "TGA"),
     *("ICO", "CUR", "ICNS", "PCX", "DCX", "PSD", "SGI", "QOI", "DDS", "SUN", "XBM", "XPM", "MSP"),
-    *("IM", "FITS", "FLI", "FTEX", "BLP", "GBR"),
+    *("FITS", "FLI", "FTEX", "BLP", "GBR"),
 )
 """Formats of Pillow that are read, the usual ones first."""
 
@@ -138,7 +138,10 @@ def images_below(folder: Path, *, root: Path) -> Found:
     """
     images: list[Path] = []
     skipped: list[Skipped] = []
-    _collect(folder, root, (), images, skipped)
+    # A link to a folder above the class folder would bring in the images of other classes.
+    above = {os.path.realpath(path) for path in folder.absolute().parents}
+    above |= {str(path) for path in folder.resolve().parents}
+    _collect(folder, root, tuple(above), images, skipped)
     masks = _masks(images, folder)
     skipped += [Skipped(name_of(path, root), reason) for path, reason in masks.items()]
     return Found(tuple(path for path in images if path not in masks), tuple(skipped))
