@@ -183,6 +183,8 @@ def _reason(path: Path) -> str:
 
 def _masks(images: list[Path], folder: Path) -> dict[Path, str]:
     """Images that are masks of others, each with the reason."""
+    if not any(_may_be_mask(path, folder) for path in images):
+        return {}
     stems = {path: path.stem.lower() for path in images}
     suspects = {path: _mask_folder(path, folder) for path in images}
     plain = {stems[path] for path in images if suspects[path] is None}
@@ -202,6 +204,12 @@ def _masks(images: list[Path], folder: Path) -> dict[Path, str]:
             reason = f"in {where.name!r}, a folder of masks of other images, by its name"
             found |= dict.fromkeys(inside, reason)
     return found
+
+
+def _may_be_mask(path: Path, folder: Path) -> bool:
+    """Whether the name of an image, or of a folder that it lies in, looks like that of a mask."""
+    nested = path.parent != folder and _mask_folder(path, folder) is not None
+    return nested or _MASK_OF.fullmatch(path.stem) is not None
 
 
 def is_mask_folder(name: str) -> bool:
