@@ -11,43 +11,160 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from condensery.api import Condensation, condense, train_experts
     from condensery.artifact import CondensedSet
+    from condensery.augment import Augment, Identity, PerExample, PhotoPerExample, Siamese
     from condensery.data import Data, ImageData, load_data
-    from condensery.evaluation import evaluate
+    from condensery.evaluation import Protocol, Subject, evaluate
     from condensery.importing import import_set
-    from condensery.progress import Progress
-    from condensery.selection import random_selection, select
+    from condensery.init import FirstImages, HerdedImages, Init, KMeansImages, Noise, RandomImages
+    from condensery.kernels import RBF, FullyConnected, Kernel
+    from condensery.methods import Method, recipe_for
+    from condensery.objectives import (
+        DistributionMatching,
+        FeatureRegression,
+        GradientMatching,
+        Match,
+        Objective,
+        RidgeRegression,
+        TrajectoryMatching,
+    )
+    from condensery.parameterizations import MultiFormation, Parameterization, Pixels
+    from condensery.progress import Progress, State
+    from condensery.recipe import Recipe, read_recipe
+    from condensery.registry import register
+    from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
+    from condensery.schedules import (
+        Experts,
+        NoNetwork,
+        Pool,
+        Redraw,
+        RunContext,
+        Schedule,
+        TrainOnSynthetic,
+    )
+    from condensery.selection import Rule, random_selection, select
+    from condensery.sizes import (
+        AllSizes,
+        MatchedSets,
+        MostLearnable,
+        OneSize,
+        RandomSize,
+        SizePolicy,
+    )
+    from condensery.training import SGDTraining, Training
+    from condensery.types import Examples, Groups, StepContext
+    from condensery.updates import (
+        SGD,
+        Adam,
+        ImageUpdate,
+        Learned,
+        LearnedLabels,
+        LearnedLR,
+        OnSimplex,
+    )
 
     __version__: str
 
 __all__ = [
+    "RBF",
+    "SGD",
+    "Adam",
+    "AllSizes",
+    "Augment",
     "Condensation",
     "CondensedSet",
     "Data",
+    "DistributionMatching",
+    "Examples",
+    "Experts",
+    "FeatureRegression",
+    "FirstImages",
+    "FullyConnected",
+    "GradientMatching",
+    "Groups",
+    "HerdedImages",
+    "Identity",
     "ImageData",
+    "ImageUpdate",
+    "Init",
+    "KMeansImages",
+    "KMeansPerClass",
+    "Kernel",
+    "Learned",
+    "LearnedLR",
+    "LearnedLabels",
+    "Match",
+    "MatchedSets",
+    "Method",
+    "MostLearnable",
+    "MultiFormation",
+    "NoNetwork",
+    "Noise",
+    "Objective",
+    "OnSimplex",
+    "OneSize",
+    "Parameterization",
+    "PerExample",
+    "PhotoPerExample",
+    "Pixels",
+    "Pool",
     "Progress",
+    "Protocol",
+    "RandomImages",
+    "RandomPerClass",
+    "RandomSize",
+    "Recipe",
+    "Redraw",
+    "RidgeRegression",
+    "Rule",
+    "RunContext",
+    "SGDTraining",
+    "Sampler",
+    "Schedule",
+    "Siamese",
+    "SizePolicy",
+    "State",
+    "StepContext",
+    "Subject",
+    "TrainOnSynthetic",
+    "Training",
+    "TrajectoryMatching",
     "condense",
     "evaluate",
     "import_set",
     "load_data",
     "random_selection",
+    "read_recipe",
+    "recipe_for",
+    "register",
     "select",
     "train_experts",
 ]
 
-_ROOMS = {
-    "CondensedSet": "artifact",
-    "Condensation": "api",
-    "Data": "data",
-    "ImageData": "data",
-    "Progress": "progress",
-    "condense": "api",
-    "evaluate": "evaluation",
-    "import_set": "importing",
-    "load_data": "data",
-    "random_selection": "selection",
-    "select": "selection",
-    "train_experts": "api",
+_NAMES = {
+    "api": "Condensation condense train_experts",
+    "artifact": "CondensedSet",
+    "augment": "Augment Identity PerExample PhotoPerExample Siamese",
+    "data": "Data ImageData load_data",
+    "evaluation": "Protocol Subject evaluate",
+    "importing": "import_set",
+    "init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
+    "kernels": "RBF FullyConnected Kernel",
+    "methods": "Method recipe_for",
+    "objectives": "DistributionMatching FeatureRegression GradientMatching Match Objective "
+    "RidgeRegression TrajectoryMatching",
+    "parameterizations": "MultiFormation Parameterization Pixels",
+    "progress": "Progress State",
+    "recipe": "Recipe read_recipe",
+    "registry": "register",
+    "samplers": "KMeansPerClass RandomPerClass Sampler",
+    "schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
+    "selection": "Rule random_selection select",
+    "sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
+    "training": "SGDTraining Training",
+    "types": "Examples Groups StepContext",
+    "updates": "SGD Adam ImageUpdate Learned LearnedLabels LearnedLR OnSimplex",
 }
+_ROOMS = {name: room for room, text in _NAMES.items() for name in text.split()}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object

@@ -6,7 +6,7 @@ Knows nothing about files or terminals: whoever iterates decides about these.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
+from dataclasses import fields, replace
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -26,7 +26,7 @@ from condensery.methods import recipe_for
 from condensery.objectives import Objective
 from condensery.parameterizations import Parameterization
 from condensery.progress import Progress, State
-from condensery.recipe import Recipe, changed, to_json
+from condensery.recipe import Recipe, changed, read_recipe, to_json
 from condensery.registry import find
 from condensery.samplers import Sampler
 from condensery.schedules import Schedule
@@ -134,7 +134,7 @@ def condense(
     method: str = "mdc",
     ipc: int = 10,
     preset: str = "quick",
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | Path | None = None,
     sizes: str | SizePolicy | None = None,
     network: str | None = None,
     objective: str | Objective | None = None,
@@ -162,7 +162,9 @@ def condense(
         ipc: Images per class, 1 to the size of the largest class. A class that has fewer images
             stores all it has.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
-        recipe: A complete recipe in place of what ``method``, ``ipc`` and ``preset`` choose.
+        recipe: A complete recipe, or a file of one, in place of what ``method``, ``ipc`` and
+            ``preset`` choose. What it leaves at the defaults of ``compiled``, ``precision`` and
+            ``classes_per_pass`` is chosen for the machine; ``settings`` fix it.
         sizes: Another size policy than the recipe's: an object, or a name (``condensery parts
             sizes`` lists them). Works with every method.
         network: Another matching network, by name or ``"package.module:factory"``.
@@ -224,7 +226,7 @@ def resolve(
     method: str,
     ipc: int,
     preset: str,
-    recipe: Recipe | None = None,
+    recipe: Recipe | str | Path | None = None,
     sizes: str | SizePolicy | None = None,
     network: str | None = None,
     parts: Mapping[str, object] | None = None,
@@ -232,19 +234,57 @@ def resolve(
     device: str = "cpu",
 ) -> Recipe:
     """The complete recipe; arguments as ``condense``, other parts by slot in ``parts``."""
-    recipe = recipe_for(method, data, ipc=ipc, preset=preset) if recipe is None else recipe
+    given = recipe is not None
+    recipe = chosen(
+        data,
+        method=method,
+        ipc=ipc,
+        preset=preset,
+        recipe=recipe,
+        network=network,
+        parts={**(parts or {}), **({} if sizes is None else {"sizes": sizes})},
+        settings=settings,
+    )
+    for key, value in _suited(recipe, data, device).items():
+        if key not in settings and not (given and _is_said(recipe, key)):
+            recipe = changed(recipe, key, value)
+    return _possible(recipe, data, settings)
+
+
+def chosen(
+    data: ImageData,
+    *,
+    method: str,
+    ipc: int,
+    preset: str,
+    recipe: Recipe | str | Path | None = None,
+    network: str | None = None,
+    parts: Mapping[str, object],
+    settings: Mapping[str, object],
+) -> Recipe:
+    """The recipe as a user chooses it, before the machine has a say; arguments as ``resolve``."""
+    if recipe is None:
+        recipe = recipe_for(method, data, ipc=ipc, preset=preset)
+    elif not isinstance(recipe, Recipe):
+        recipe = read_recipe(recipe)
     if network is not None:
         recipe = replace(recipe, network=network)
-    given = {**(parts or {}), **({} if sizes is None else {"sizes": sizes})}
-    for slot, part in given.items():
+    for slot, part in parts.items():
         same = isinstance(part, str) and type(getattr(recipe, slot)) is find(slot, part)
         recipe = recipe if same else changed(recipe, slot, part)  # its own choices stay
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
-    for key, value in _suited(recipe, data, device).items():
-        if key not in settings:
-            recipe = changed(recipe, key, value)
-    return _possible(recipe, data, settings)
+    return recipe
+
+
+def _is_said(recipe: Recipe, key: str) -> bool:
+    """Whether a recipe that was given says something else here than what it says by default."""
+    part: Any = recipe
+    for step in key.split(".")[:-1]:
+        part = getattr(part, step)
+    last = key.split(".")[-1]
+    (own,) = (f for f in fields(part) if f.name == last)
+    return getattr(part, last) != own.default
 
 
 def _possible(recipe: Recipe, data: ImageData, settings: Mapping[str, object]) -> Recipe:

@@ -58,7 +58,7 @@ def read_part(slot: str, value: Any, *, where: str = "") -> Any:  # noqa: ANN401
         )
     rest = dict(value)
     kind = rest.pop("kind", None)
-    return build(f"{where} {kind!r}", where, find(slot, kind), rest)
+    return build(f"{where} {kind!r}", where, find(slot, kind, where=where), rest)
 
 
 def build(title: str, path: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: ANN401

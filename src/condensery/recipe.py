@@ -8,9 +8,13 @@ read as the types of their fields. Knows nothing about what parts do.
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any, Literal, cast
+
+import msgspec
 
 from condensery.augment import Augment
 from condensery.data import WHITENINGS
@@ -25,7 +29,7 @@ from condensery.schedules import Schedule
 from condensery.sizes import SizePolicy
 from condensery.updates import ImageUpdate, Learned
 
-__all__ = ["Recipe", "changed", "from_json", "to_json"]
+__all__ = ["Recipe", "changed", "from_json", "read_recipe", "recipe_text", "to_json"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -150,6 +154,44 @@ def from_json(values: Mapping[str, Any]) -> Recipe:
     return build("recipe", "", Recipe, values)
 
 
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a complete recipe from a file.
+
+    Args:
+        path: ``.json`` or ``.toml``, as ``condensery recipe`` writes and a person edits it, or the
+            ``recipe.json`` of a run's folder.
+
+    Raises:
+        ConfigError: If there is no such file, it is no JSON or TOML, or it says no recipe.
+    """
+    path = Path(path).expanduser()
+    try:
+        content = path.read_bytes()
+        toml = path.suffix == ".toml"
+        values = msgspec.toml.decode(content) if toml else msgspec.json.decode(content)
+    except OSError as error:
+        raise ConfigError(
+            f"recipe {path}: cannot be read ({error.strerror}). Give a .json or .toml file, such "
+            "as `condensery recipe mdc --out recipe.json` writes."
+        ) from error
+    except msgspec.DecodeError as error:
+        kind = "TOML" if path.suffix == ".toml" else "JSON"
+        raise ConfigError(f"recipe {path}: is no {kind} ({error}).") from error
+    if isinstance(values, dict) and "condensery_run" in values:  # the recipe.json of a run
+        values = values.get("recipe")
+    if not isinstance(values, dict):
+        raise ConfigError(f"recipe {path}: is {values!r:.60}, expected the keys of a recipe.")
+    try:
+        return from_json(values)
+    except ConfigError as error:
+        raise ConfigError(f"recipe {path}: {error}") from error
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The text of a recipe file, JSON, as ``read_recipe`` reads it."""
+    return json.dumps(to_json(recipe), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
 def changed(recipe: Recipe, key: str, value: object) -> Recipe:
     """The recipe with one key set, as ``--set key=value`` does.
 
@@ -203,7 +245,7 @@ def _exchanged(slot: str, key: str, value: object, current: object, recipe: Reci
     if not isinstance(value, str):
         check_part(slot, value)
         return value
-    kind = find(slot, value)
+    kind = find(slot, value, where=key)
     given = {name: getattr(current, name) for name in required(kind) if hasattr(current, name)}
     fitting = getattr(kind, "fitting", None)  # what it takes from a run in place of its defaults
     given |= {} if fitting is None else fitting(recipe)

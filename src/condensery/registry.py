@@ -183,12 +183,13 @@ def names(slot: str) -> tuple[str, ...]:
     return tuple(parts(slot))
 
 
-def find(slot: str, name: object) -> Any:  # noqa: ANN401 - classes, functions, records
+def find(slot: str, name: object, *, where: str = "") -> Any:  # noqa: ANN401 - classes, functions
     """The part of a name.
 
     Args:
         slot: A key of ``SLOTS``.
         name: A registered name, or ``"package.module:Class"``.
+        where: What the name was given for, in errors; the slot if not given.
 
     Raises:
         ConfigError: If there is none, with the nearest known name.
@@ -197,10 +198,10 @@ def find(slot: str, name: object) -> Any:  # noqa: ANN401 - classes, functions, 
     if isinstance(name, str) and name in known:
         return known[name]
     if isinstance(name, str) and ":" in name:
-        return _imported(slot, name)
+        return _imported(slot, name, where or slot)
     raise ConfigError(
-        f"{slot} = {name!r} is unknown; known are {', '.join(known)}, and package.module:Class "
-        f"names a part of your own.{nearest(str(name), known)}"
+        f"{where or slot} = {name!r} is unknown; known are {', '.join(known)}, and "
+        f"package.module:Class names a part of your own.{nearest(str(name), known)}"
     )
 
 
@@ -273,7 +274,7 @@ def _check_dataclass(slot: str, part: object) -> None:
         )
 
 
-def _imported(slot: str, name: str) -> Any:  # noqa: ANN401
+def _imported(slot: str, name: str, where: str) -> Any:  # noqa: ANN401
     module, _, path = name.partition(":")
     try:
         found: Any = import_module(module)
@@ -281,7 +282,7 @@ def _imported(slot: str, name: str) -> Any:  # noqa: ANN401
             found = getattr(found, attribute)
     except (ImportError, AttributeError, ValueError) as error:
         raise ConfigError(
-            f"{slot} = {name!r} cannot be imported: {error}. It must be written in a module that "
+            f"{where} = {name!r} cannot be imported: {error}. It must be written in a module that "
             "this process can import (PYTHONPATH), at its top level."
         ) from error
     if SLOTS[slot].protocol:

@@ -19,8 +19,9 @@ from condensery.cli.main import main
 from condensery.cli.parser import Parser
 from condensery.data import ImageData, load_data
 from condensery.methods import recipe_for
+from condensery.part_tables import markdown
 from condensery.recipe import changed
-from condensery.registry import names
+from condensery.registry import SLOTS, names
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -224,3 +225,8 @@ def test_the_overview_of_methods_names_each_of_them():
     text = (ROOT / "docs" / "methods" / "index.md").read_text(encoding="utf-8")
     for name in names("method"):
         assert f"[{name}]({name}.md)" in text, name
+
+
+def test_the_tables_of_parts_are_those_of_the_registry():
+    page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
+    assert page.endswith(f"-->\n\n{markdown(tuple(SLOTS))}"), "condensery parts --markdown"

@@ -20,6 +20,8 @@ from condensery.cli import (
     import_set,
     inspect,
     methods,
+    parts,
+    recipe,
     report,
     resume,
     select,
@@ -46,6 +48,8 @@ COMMANDS: Mapping[str, ModuleType] = {
     "export": export,
     "import": import_set,
     "methods": methods,
+    "parts": parts,
+    "recipe": recipe,
     "doctor": doctor,
 }
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from condensery.cli.evaluation import EVALUATIONS, add_lengths, chosen_sizes, evaluation_for
 from condensery.cli.parser import amount, at_least, duration, named, one_of, setting, several
 from condensery.cli.run_folder import RunFolder
+from condensery.errors import ConfigError
 from condensery.registry import names
 
 __all__ = ["add_arguments", "add_changes", "add_data", "add_source", "run"]
@@ -25,15 +26,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
+        "--recipe",
+        metavar="FILE",
+        type=Path,
+        help="a complete recipe, .json or .toml (condensery recipe writes one), in place of "
+        "--method, --preset and --ipc",
+    )
+    recipe.add_argument(
         "--method",
         type=named("method"),
-        default="mdc",
         help=f"{', '.join(names('method'))} (default mdc)",
     )
     recipe.add_argument(
-        "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
+        "--ipc", metavar="N", type=at_least(1), help="images per class (default 10)"
     )
     add_changes(recipe, keys="change one key of the recipe, such as update.lr=0.01; repeatable")
+    parser.set_defaults(preset=None)
     recipe.add_argument(
         "--sizes",
         type=named("sizes"),
@@ -135,8 +143,21 @@ def add_data(
     data.add_argument("--name", help="name of the data set, if not that of its path")
 
 
+def _check_recipe(arguments: argparse.Namespace) -> None:
+    """Refuse a recipe file together with what it says itself."""
+    if arguments.recipe is None:
+        return
+    for name, key in (("method", "method"), ("preset", "preset"), ("ipc", "ipc")):
+        if getattr(arguments, name) is not None:
+            raise ConfigError(
+                f"--{name} {getattr(arguments, name)}: the recipe {arguments.recipe} says it "
+                f"already. Leave --{name} out, or change the recipe (--set {key}=...)."
+            )
+
+
 def run(arguments: argparse.Namespace) -> int:
     """Check everything, then make the folder, then work."""
+    _check_recipe(arguments)
     folder = RunFolder(arguments.out)
     folder.check_new(overwrite=arguments.overwrite)
 
@@ -154,9 +175,10 @@ def run(arguments: argparse.Namespace) -> int:
     data = source.load()
     condensation = api.condense(
         data,
-        method=arguments.method,
-        ipc=arguments.ipc,
-        preset=arguments.preset,
+        method=arguments.method or "mdc",
+        ipc=arguments.ipc or 10,
+        preset=arguments.preset or "quick",
+        recipe=arguments.recipe,
         sizes=arguments.sizes,
         network=arguments.network,
         settings=dict(arguments.set),
@@ -166,9 +188,10 @@ def run(arguments: argparse.Namespace) -> int:
     )
     recipe = condensation.recipe
     check_engine(recipe, data.train, seed=arguments.seed)
-    evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
+    preset = recipe.preset if recipe.preset in EVALUATIONS else "quick"
+    evaluation = evaluation_for(arguments, EVALUATIONS[preset])
     if evaluation.sizes is None:
-        sizes = chosen_sizes(recipe.ipc, preset=arguments.preset)
+        sizes = chosen_sizes(recipe.ipc, preset=preset)
         evaluation = replace(evaluation, sizes=sizes)
     if arguments.no_evaluate:
         evaluation = None

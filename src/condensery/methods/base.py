@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
@@ -79,7 +80,16 @@ def method_of(name: str) -> Method:
         ConfigError: If there is none.
     """
     found = find("method", name)
-    return found if isinstance(found, Method) else Method(recipe=found)
+    if isinstance(found, Method):
+        return found
+    try:
+        inspect.signature(found).bind(None, ipc=1, preset="quick")
+    except (TypeError, ValueError) as error:
+        raise ConfigError(
+            f"method = {name!r} cannot be called as a method is ({error}). Write "
+            "def recipe(data, *, ipc, preset) that returns a condensery.Recipe."
+        ) from error
+    return Method(recipe=found)
 
 
 def recipe_for(method: str, data: ImageData, *, ipc: int, preset: str) -> Recipe:
@@ -96,4 +106,9 @@ def recipe_for(method: str, data: ImageData, *, ipc: int, preset: str) -> Recipe
         )
     if ipc < 1:
         raise ConfigError(f"ipc = {ipc}, but a set needs at least 1 image per class.")
-    return known.recipe(data, ipc=ipc, preset=preset)
+    recipe = known.recipe(data, ipc=ipc, preset=preset)
+    if not isinstance(recipe, Recipe):
+        raise ConfigError(
+            f"method = {method!r} returned {recipe!r:.60}, but it must return a condensery.Recipe."
+        )
+    return recipe

@@ -48,12 +48,14 @@ class Rule:
     Attributes:
         orders: From the training images to an order of every class.
         steps: Of the training that it takes if not given; ``None`` for a rule without training.
+        summary: One line.
         check: Refuses a number of steps that cannot work, before any training.
     """
 
     orders: Callable[[ImageData, Asked], Orders]
     steps: Callable[[ImageData], int] | None = None
     check: Callable[[ImageData, int], None] = _check_steps
+    summary: str = ""
 
 
 Choose = Callable[[Tensor, int, torch.Generator], Tensor]
@@ -87,28 +89,40 @@ def _forgetting_steps(data: ImageData) -> int:
     return FORGETTING_EPOCHS * -(-len(data) // TRAINING.batch)
 
 
-register("selection", "random")(Rule(orders=random_orders))
-register("selection", "first")(Rule(orders=first_orders))
+register("selection", "random")(
+    Rule(orders=random_orders, summary="uniformly at random, without replacement")
+)
+register("selection", "first")(
+    Rule(orders=first_orders, summary="the first images in the order of the data set")
+)
 register("selection", "herding")(
     Rule(
         orders=_by_features(lambda seen, count, rng: herding(seen, count=count)),
         steps=_feature_steps,
+        summary="images whose mean feature follows the mean of the class",
     )
 )
 register("selection", "k-center")(
     Rule(
         orders=_by_features(lambda seen, count, rng: k_center(seen, count=count)),
         steps=_feature_steps,
+        summary="images that leave no feature of the class far away",
     )
 )
 register("selection", "k-means")(
     Rule(
         orders=_by_features(lambda seen, count, rng: k_means(seen, count=count, rng=rng)),
         steps=_feature_steps,
+        summary="the images nearest to the centres of clusters of features",
     )
 )
 register("selection", "forgetting")(
-    Rule(orders=forgetting_orders, steps=_forgetting_steps, check=check_forgetting)
+    Rule(
+        orders=forgetting_orders,
+        steps=_forgetting_steps,
+        check=check_forgetting,
+        summary="images that a network forgets most often while it is trained",
+    )
 )
 
 

@@ -1,0 +1,96 @@
+"""``condensery recipe``: write the complete recipe of a method, to be edited and given back."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from condensery.cli.condense import add_changes, add_data
+from condensery.cli.parser import at_least, named
+from condensery.registry import names
+
+if TYPE_CHECKING:
+    from condensery.data import ImageData
+
+__all__ = ["add_arguments", "run"]
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Method, data, changes, file."""
+    parser.add_argument(
+        "method", metavar="METHOD", type=named("method"), help=", ".join(names("method"))
+    )
+    parser.add_argument(
+        "--data",
+        metavar="DATA",
+        nargs="+",
+        help="what will be condensed: some choices depend on it (default: images like CIFAR-10's)",
+    )
+    recipe = parser.add_argument_group("recipe")
+    recipe.add_argument(
+        "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
+    )
+    add_changes(recipe, keys="change one key, such as update.lr=0.01; repeatable")
+    parser.add_argument(
+        "--out", metavar="FILE", type=Path, help="file to write, .json (default: print it)"
+    )
+    parser.add_argument("--overwrite", action="store_true", help="replace that file")
+    add_data(parser)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """Print or write it."""
+    from condensery import api
+    from condensery.checkpoint import write_atomically
+    from condensery.cli import work
+    from condensery.cli.files import check_new_file
+    from condensery.recipe import recipe_text
+
+    if arguments.out is not None:
+        check_new_file(arguments.out, overwrite=arguments.overwrite)
+    if arguments.data is None:
+        data = _like_cifar10()
+        print(
+            "condensery: notice: written for images like CIFAR-10's, 32 x 32 in colour and 10 "
+            "classes; --data DATA writes it for yours.",
+            file=sys.stderr,
+        )
+    else:
+        data = work.source_of(arguments, arguments.data).load().train
+    text = recipe_text(
+        api.chosen(
+            data,
+            method=arguments.method,
+            ipc=arguments.ipc,
+            preset=arguments.preset,
+            network=arguments.network,
+            parts={},
+            settings=dict(arguments.set),
+        )
+    )
+    if arguments.out is None:
+        print(text, end="")
+        return 0
+    write_atomically(arguments.out, text.encode())
+    print(arguments.out)
+    return 0
+
+
+def _like_cifar10() -> ImageData:
+    import torch
+
+    from condensery.data import ImageData
+    from condensery.data.known import KNOWN
+
+    known = KNOWN["cifar10"]
+    classes = len(known.class_names)
+    return ImageData(
+        name=known.name,
+        images=torch.zeros(classes, 3, 32, 32, dtype=torch.uint8),
+        labels=torch.arange(classes),
+        class_names=known.class_names,
+        mean=known.statistics.mean,
+        std=known.statistics.std,
+    )
