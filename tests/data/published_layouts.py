@@ -548,6 +548,16 @@ def several_labels(root: Path) -> None:
     parquet(root / "train.parquet", {"image": image_rows(cycle(3, 12)), "labels": labels})
 
 
+def folders_and_table(root: Path, *, images: bool = False) -> None:
+    class_folders(root, *ANIMALS, count=5)
+    if images:
+        columns = {"image": image_rows(cycle(3, 12)), "label": cycle(3, 12)}
+        parquet(root / "animals.parquet", columns, **USUAL)
+    else:
+        notes = {"file_name": ["ant/0.png"], "camera": ["x"]}
+        parquet(root / "metadata-2024.parquet", notes)
+
+
 PARQUET = (
     Layout(
         name="Hugging Face hub, train and test",
@@ -639,6 +649,29 @@ PARQUET = (
         outcome=Refused(
             fault="holds a flat list of numbers for each image",
             way_out="Save lists of rows, [height, width], or encoded images",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="class folders and a table about them",
+        files="`ant/0.png` ..., `metadata-2024.parquet` without images",
+        make=folders_and_table,
+        outcome=Read(
+            class_names=ANIMALS,
+            train=12,
+            test=3,
+            skipped=("metadata-2024.parquet",),
+            remark="the class folders are read, and the table is left out",
+        ),
+        needs=("pyarrow",),
+    ),
+    Layout(
+        name="class folders and a table of images",
+        files="`ant/0.png` ..., `animals.parquet` with images",
+        make=lambda root: folders_and_table(root, images=True),
+        outcome=Refused(
+            fault="holds Parquet files, such as 'animals.parquet', and folders of images",
+            way_out="Give the Parquet files by a pattern",
         ),
         needs=("pyarrow",),
     ),

@@ -6,7 +6,6 @@ Knows nothing about what is in the files.
 from __future__ import annotations
 
 import glob
-import re
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -131,7 +130,7 @@ def _are_beside_images(path: Path, tables: Sequence[Path]) -> bool:
     nested = any(has_images(sub) for inside in images for sub in folders(inside))
     if len(images) < 2 and not nested:
         return False
-    data = [table for table in tables if kind_of(table.stem) or re.search(r"\d", table.stem)]
+    data = [table for table in tables if kind_of(table.stem) or parquet.hold_images([table])]
     if data:
         raise DataError(
             f"{readable(str(path))}: holds Parquet files, such as {name_of(data[0], path)!r}, and "
