@@ -83,8 +83,10 @@ def test_a_name_brings_published_constants():
         (BYTES.repeat(2, 1), LABELS, "1 or 3 channels"),
         (BYTES.astype(np.int64), LABELS, "type int64"),
         (torch.from_numpy(BYTES).to(torch.int32), LABELS, "type int32"),
-        (BYTES.astype(np.complex64), LABELS, "type complex64"),
-        (BYTES.astype(np.float32), LABELS, r"from 0 to 255, outside \[0, 1\]. Divide by 255"),
+        (BYTES.astype(np.complex64), LABELS, "complex64 are not dense real numbers"),
+        (BYTES.astype(object), LABELS, "object are not dense real numbers"),
+        (torch.from_numpy(BYTES).float().to_sparse(), LABELS, "layout sparse_coo"),
+        (BYTES.astype(np.float32), LABELS, r"from 0 to 255, outside \[0, 1\],.*range 0,255 "),
         (BYTES / 255 - 0.5, LABELS, "normalisation"),
         (np.where(BYTES > 250, np.nan, 0.5), LABELS, "NaN"),
         (np.where(BYTES > 250, np.inf, 0.5), LABELS, "infinite"),
@@ -138,6 +140,7 @@ def test_size_brings_arrays_to_a_square():
     assert data.train.side == data.test.side == (4, 4)
 
 
+@pytest.mark.filterwarnings("ignore::condensery.errors.DataWarning")
 def test_size_crops_the_centre_when_the_shorter_side_fits():
     wide = np.zeros((4, 4, 8), dtype=np.uint8)
     wide[:, :, 2:6] = np.arange(1, 17, dtype=np.uint8).reshape(4, 4)
@@ -145,6 +148,7 @@ def test_size_crops_the_centre_when_the_shorter_side_fits():
     assert data.train.images[0, 0].flatten().tolist() == list(range(1, 17))
 
 
+@pytest.mark.filterwarnings("ignore::condensery.errors.DataWarning")
 def test_size_keeps_a_flat_colour_flat():
     flat = np.full((4, 3, 7, 9), 77, dtype=np.uint8) + np.arange(3, dtype=np.uint8)[:, None, None]
     data = load_data((flat, [0, 1, 0, 1]), size=12)

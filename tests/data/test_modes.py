@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -65,6 +66,7 @@ def test_transparent_colour_is_composited_on_black(tmp_path: Path):
     np.testing.assert_allclose(found, expected, atol=1)
 
 
+@pytest.mark.filterwarnings("ignore::condensery.errors.DataWarning")
 def test_transparent_grey_stays_grey(tmp_path: Path):
     alpha = np.full((4, 4), 51, dtype=np.uint8)
     picture = Image.merge("LA", [Image.fromarray(LEVELS), Image.fromarray(alpha)])
@@ -114,13 +116,63 @@ def test_a_picture_is_turned_as_the_camera_noted(tmp_path: Path):
     assert (found == np.rot90(colours()[:2], k=-1).transpose(2, 0, 1)).all()
 
 
+XMP = (
+    b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-'
+    b'syntax-ns#"><rdf:Description rdf:about="" xmlns:tiff="http://ns.adobe.com/tiff/1.0/" '
+    b'tiff:Orientation="6"/></rdf:RDF></x:xmpmeta>'
+)
+
+
+@pytest.mark.parametrize("ending", ["jpg", "webp"])
+def test_a_picture_is_turned_as_xmp_alone_says(tmp_path: Path, ending: str):
+    options = {"lossless": True} if ending == "webp" else {"quality": 95}
+    half = np.zeros((16, 32, 3), np.uint8)
+    half[:8] = 255  # the upper half is on the right once the picture is upright
+    found = read(tmp_path, Image.fromarray(half), ending=ending, xmp=XMP, **options)
+    assert found.shape == (3, 32, 16)
+    assert found[:, :, :7].max() < 30
+    assert found[:, :, 9:].min() > 225
+
+
+def test_a_png_is_turned_as_a_chunk_after_its_pixels_says(tmp_path: Path):
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    content = io.BytesIO()
+    Image.fromarray(colours()[:2]).save(content, "png", exif=exif)
+    start = content.getvalue().index(b"eXIf") - 4
+    size = 12 + int.from_bytes(content.getvalue()[start : start + 4], "big")
+    chunk = content.getvalue()[start : start + size]
+    rest = content.getvalue().replace(chunk, b"")
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for copy in range(2):
+            (tmp_path / name / f"{copy}.png").write_bytes(rest[:-12] + chunk + rest[-12:])
+    found = load_data(tmp_path).train.images[0].numpy()
+    assert (found == np.rot90(colours()[:2], k=-1).transpose(2, 0, 1)).all()
+
+
+@pytest.mark.parametrize("compression", [None, "tiff_lzw"])
+def test_a_tiff_is_turned_once(tmp_path: Path, compression: str | None):
+    picture = Image.fromarray(colours()[:2])
+    found = read(tmp_path, picture, ending="tif", compression=compression, tiffinfo={0x0112: 6})
+    assert (found == np.rot90(colours()[:2], k=-1).transpose(2, 0, 1)).all()
+
+
+def test_damaged_exif_does_not_lose_a_picture(tmp_path: Path):
+    found = read(tmp_path, Image.fromarray(colours()), exif=b"Exif\0\0MM\0*nonsense")
+    assert (found == colours().transpose(2, 0, 1)).all()
+
+
 def test_float_pixels_are_refused(tmp_path: Path):
     picture = Image.fromarray(LEVELS.astype(np.float32))
-    with pytest.raises(DataError, match=r"'a/0.tif'.*float pixels have no agreed scale"):
+    with pytest.raises(
+        DataError,
+        match=r"'a/0.tif' and 3 more: float pixels run from 0 to 240.*--value-range 0,255",
+    ):
         read(tmp_path, picture, ending="tif")
 
 
 def test_wide_integers_are_refused(tmp_path: Path):
     picture = Image.fromarray(LEVELS.astype(np.int32) * 1000)
-    with pytest.raises(DataError, match=r"32-bit pixels from 0 to 240000"):
+    with pytest.raises(DataError, match=r"32-bit pixels run from 0 to 240000"):
         read(tmp_path, picture, ending="tif")

@@ -164,7 +164,7 @@ def test_what_is_noted_beside_the_pixels_can_be_read(tmp_path):
     pictures(tmp_path, splits=("train", "test"))
     data = load_data(tmp_path, image_memory=0)
     facts = json.loads(Path(str(data.mapped)).with_suffix(".json").read_text())
-    assert facts == {"shape": [24, 3, 8, 8], "dropped": [], "skipped": []}
+    assert facts == {"shape": [24, 3, 8, 8], "dropped": [], "skipped": [], "notices": []}
     assert os.stat(str(data.mapped)).st_size == 24 * 3 * 8 * 8
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 import torch
@@ -9,6 +11,7 @@ from PIL import Image
 from torch.utils.data import Dataset, IterableDataset, Subset, TensorDataset
 
 from condensery.data import load_data
+from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
 IMAGES = np.random.default_rng(5).integers(0, 256, (12, 6, 6, 3), dtype=np.uint8)
@@ -122,10 +125,22 @@ def test_a_corrupt_item_is_named_or_skipped():
     [
         ([], "none of its 0 items"),
         ([OSError("gone")] * 3, "item 0 cannot be read"),
-        ([{"image": 1}], r"item 0 is a dict, not a pair"),
+        ([{"image": 1}], r"item 0 is a dict with the keys image, and none.*to hold the label"),
+        ([{"a": 1, "label": 2}], r"keys a, label, and none.*to hold the image"),
+        ([(IMAGES[0], 0, "cat.png")], r"item 0 is a tuple of 3, not a pair"),
+        ([7], r"item 0 is a int, not a pair"),
+        ([(IMAGES[0], None)], r"item 0 has no label \(None\)"),
+        ([(IMAGES[0], {"boxes": []})], r"item 0 has a dict as its label"),
+        ([(IMAGES[0], 0), (IMAGES[0], "cat")], r"some labels are names, such as 'cat'"),
+        ([(IMAGES[0], -1), (IMAGES[0], 0)], r"1 label\(s\) are negative"),
+        ([(IMAGES[0], np.eye(3)[0])] * 4, "argmax"),
+        ([(IMAGES[0], 1.0)] * 4, "type float64"),
         ([("cat.png", 0)], "image is a str"),
-        ([(IMAGES[0].astype(np.float32), 0)], r"Listed\[0\].*outside \[0, 1\]"),
-        ([(IMAGES[0], "cat")] * 4, "integers"),
+        (
+            [(IMAGES[0].astype(np.float32), 0)],
+            r"Listed, item 0: float pixels run.*outside \[0, 1\]",
+        ),
+        ([(IMAGES[0], "cat")] * 4, "one class"),
         ([(IMAGES[0], 0), (IMAGES[0], 2)], "no train image of class 1"),
         ([(torch.zeros(4, 6, 6, 3), 0)], "5 axes"),
     ],
@@ -135,9 +150,28 @@ def test_what_is_no_labelled_image_is_refused(pairs: list, message: str):
         load_data(Listed(pairs))
 
 
-def test_a_bug_in_the_data_set_is_not_called_corrupt():
-    with pytest.raises(ZeroDivisionError):
-        load_data(Listed([ZeroDivisionError()]), skip_corrupt=True)
+class Odd(Exception):
+    """An error of a library that decodes images."""
+
+
+@pytest.mark.parametrize(
+    ("error", "reason"),
+    [
+        (RuntimeError("premature\n end"), "premature end"),
+        (KeyError("x.jpg"), "KeyError: 'x.jpg'"),
+        (ZeroDivisionError(), "ZeroDivisionError"),
+        (Odd("bad"), "Odd: bad"),
+        (NotImplementedError(), "NotImplementedError"),
+    ],
+)
+def test_an_item_may_raise_anything(error: Exception, reason: str):
+    pairs: list = list(zip(IMAGES, LABELS, strict=True))
+    pairs[5] = error
+    with pytest.raises(DataError, match=rf"item 5 cannot be read \({re.escape(reason)}\)"):
+        load_data(Listed(pairs))
+    assert load_data(Listed(pairs), skip_corrupt=True).skipped == (Skipped("item 5", reason),)
+    with pytest.raises(DataError, match=rf"none of its 3.*\(item 0: {re.escape(reason)}\)"):
+        load_data(Listed([error] * 3), skip_corrupt=True)
 
 
 def test_a_stream_without_positions_is_refused():
@@ -145,5 +179,23 @@ def test_a_stream_without_positions_is_refused():
         def __iter__(self):
             return iter([])
 
-    with pytest.raises(DataError, match="map-style"):
+    with pytest.raises(DataError, match="Stream: is an IterableDataset, whose items have no pos"):
         load_data(Stream())
+
+    class Counted(Stream):
+        def __len__(self) -> int:
+            return 3
+
+    with pytest.raises(DataError, match="Counted: is an IterableDataset"):
+        load_data(Counted())
+
+
+def test_a_length_that_cannot_be_had_is_refused():
+    class Endless(Listed):
+        def __len__(self) -> int:
+            raise NotImplementedError("stream")
+
+    with pytest.raises(DataError, match=r"Endless: its length cannot be had \(stream\)"):
+        load_data(Endless([]))
+    with pytest.raises(DataError, match=r"Listed: its length.*is a class; give an object of it"):
+        load_data(Listed)

@@ -28,7 +28,7 @@ from condensery.cli import (
     table,
     take,
 )
-from condensery.cli.parser import Parser, say_error
+from condensery.cli.parser import Parser, joined, say_error
 from condensery.cli.process import program
 from condensery.errors import CondenseryError, DataWarning, nearest
 
@@ -69,7 +69,7 @@ def run(given: Sequence[str]) -> int:
     """
     try:
         with _notices_as_lines():
-            return _run(list(given))
+            return _run(joined(given))
     except SystemExit as stop:  # argparse, after --help or an error it has printed
         return stop.code if isinstance(stop.code, int) else 0
     except CondenseryError as error:

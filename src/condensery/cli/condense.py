@@ -9,7 +9,16 @@ from dataclasses import replace
 from pathlib import Path
 
 from condensery.cli.evaluation import EVALUATIONS, add_lengths, chosen_sizes, evaluation_for
-from condensery.cli.parser import amount, at_least, duration, named, one_of, setting, several
+from condensery.cli.parser import (
+    amount,
+    at_least,
+    duration,
+    named,
+    one_of,
+    setting,
+    several,
+    value_range,
+)
 from condensery.cli.run_folder import RunFolder
 from condensery.errors import ConfigError
 from condensery.registry import names
@@ -125,6 +134,12 @@ def add_data(
     data.add_argument("--classes", metavar="A,B", type=several, help=classes)
     data.add_argument(
         "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
+    )
+    data.add_argument(
+        "--value-range",
+        metavar="LOW,HIGH",
+        type=value_range,
+        help="stored pixel values that become 0 and 255, such as 0,4095 for 12-bit data",
     )
     data.add_argument(
         "--image-memory",

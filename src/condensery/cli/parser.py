@@ -6,6 +6,7 @@ Knows nothing about commands; standard library only.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import re
 import sys
@@ -20,15 +21,18 @@ __all__ = [
     "at_least",
     "duration",
     "fraction",
+    "joined",
     "named",
     "one_of",
     "say_error",
     "setting",
     "several",
+    "value_range",
     "whole_numbers",
 ]
 
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
+_NEGATIVE = re.compile(r"-[\d.][^,]*,.*")
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
@@ -52,6 +56,21 @@ class Parser(argparse.ArgumentParser):
         first = given[0].partition("=")[0]
         hint = nearest(first, options) if first.startswith("-") else ""
         self.error(f"{given[0]!r} is not understood.{hint}")
+
+
+def joined(given: Sequence[str]) -> list[str]:
+    """Join an option and a list of numbers that begins with a minus: ``--value-range=-1,1``.
+
+    argparse would take ``-1,1`` for an option of its own.
+    """
+    found: list[str] = []
+    for text in given:
+        last = found[-1] if found else ""
+        if last.startswith("--") and "=" not in last and _NEGATIVE.fullmatch(text):
+            found[-1] = f"{last}={text}"
+        else:
+            found.append(text)
+    return found
 
 
 def at_least(least: int) -> Callable[[str], int]:
@@ -153,6 +172,21 @@ def duration(text: str) -> float:
     if seconds <= 0:
         raise argparse.ArgumentTypeError(f"{text!r} leaves no time: give 1s or more")
     return seconds
+
+
+def value_range(text: str) -> tuple[float, float]:
+    """Two numbers with a comma, the lower one first."""
+    try:
+        low, high = (float(part) for part in text.split(","))
+    except ValueError:
+        low = high = math.nan
+    if not (math.isfinite(low) and math.isfinite(high)):
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no range: write the values that become black and white, such as 0,4095"
+        )
+    if low >= high:
+        raise argparse.ArgumentTypeError(f"{text!r} is no range: write the lower number first")
+    return low, high
 
 
 def fraction(text: str) -> float:

@@ -40,6 +40,7 @@ class Source:
         data_dir: Where data sets that are given by name lie.
         download: Whether one that is not there is fetched.
         classes: Class folders to read, of a folder of images; ``None`` is all.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
         image_memory: Bytes of decoded images that memory holds; larger sets go into a file.
         cache_dir: Of such files; ``None`` is beside the data.
     """
@@ -53,6 +54,7 @@ class Source:
     data_dir: str = "."
     download: bool = False
     classes: tuple[str, ...] | None = None
+    value_range: tuple[float, float] | None = None
     image_memory: int = IMAGE_MEMORY
     cache_dir: str | None = None
 
@@ -68,6 +70,7 @@ class Source:
             data_dir=self._path(self.data_dir),
             download=self.download,
             classes=self.classes,
+            value_range=self.value_range,
             image_memory=self.image_memory,
             cache_dir=None if self.cache_dir is None else self._path(self.cache_dir),
         )

@@ -45,6 +45,7 @@ def source_of(arguments: argparse.Namespace, data: Sequence[str]) -> Source:
         data_dir=arguments.data_dir,
         download=arguments.download,
         classes=arguments.classes,
+        value_range=arguments.value_range,
         image_memory=arguments.image_memory,
         cache_dir=arguments.cache_dir,
     )

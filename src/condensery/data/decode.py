@@ -25,9 +25,10 @@ from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
 from condensery.data.fit import fit
-from condensery.data.modes import eight_bit, is_grey, upright, upright_size
+from condensery.data.modes import eight_bit, is_grey, upright_size
 from condensery.data.skipped import Skipped
 from condensery.data.store import Kept, Shelf
+from condensery.data.values import Conversion, NoScale, ValueRange
 from condensery.data.walk import formats
 from condensery.errors import DataError
 
@@ -65,12 +66,14 @@ class Decoded:
         images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
         kept: Positions of these images among the encoded ones, ascending.
         skipped: The corrupt ones, each with the reason.
+        notices: Whole sentences about doubtful pixel values.
         shelf: Where the images are kept, if not in memory.
     """
 
     images: UInt8[Tensor, "image channel height width"]
     kept: Int[Tensor, "image"]
     skipped: tuple[Skipped, ...]
+    notices: tuple[str, ...] = ()
     shelf: Shelf | None = None
 
 
@@ -85,6 +88,7 @@ class _Header:
 class _Corrupt:
     name: str
     reason: str
+    no_scale: NoScale | None = None
 
 
 def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
@@ -93,7 +97,13 @@ def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
 
 
 def decode(
-    blocks: Blocks, *, size: int | None, skip_corrupt: bool, title: str, shelf: Shelf | None = None
+    blocks: Blocks,
+    *,
+    size: int | None,
+    skip_corrupt: bool,
+    title: str,
+    value_range: ValueRange | None = None,
+    shelf: Shelf | None = None,
 ) -> Decoded:
     """Decode images, or find them decoded.
 
@@ -103,6 +113,8 @@ def decode(
             they must all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
         title: How errors call the source.
+        value_range: The pixel values that become 0 and 255, before images are resized; ``None``
+            is the scale of each kind of picture.
         shelf: Where they are kept if they are too large for memory; ``None`` is never.
 
     Raises:
@@ -111,6 +123,7 @@ def decode(
     """
     if shelf is not None and (known := shelf.find()) is not None:
         return _on(shelf, known)
+    values = Conversion(value_range)
     with ThreadPoolExecutor(_THREADS) as pool:
         found = [entry for block in blocks() for entry in _spread(pool, _header, block)]
         if not found:
@@ -126,9 +139,12 @@ def decode(
                 entry = found[position + place]
                 if isinstance(entry, _Corrupt):
                     return entry
-                pixels = _pixels(encoded, grey=grey, size=size)
+                pixels = _pixels(encoded, grey=grey, size=size, values=values)
                 if isinstance(pixels, _Corrupt):
                     return pixels
+                if pixels.shape != shape[1:]:
+                    reason = "its header announces another size than its pixels have"
+                    return _Corrupt(name=encoded.name, reason=reason)
                 rows[place] = pixels
                 return entry
 
@@ -145,21 +161,36 @@ def decode(
                 _readable(found, skip_corrupt=skip_corrupt, title=title)
             dropped = tuple(i for i, entry in enumerate(found) if not _is_read(entry))
             shape = (len(found) - len(dropped), *shape[1:])
-            return _on(shelf, shelf.seal(shape, dropped=dropped, skipped=_skipped(found)))
+            notices = values.notices(title)
+            return _on(
+                shelf,
+                shelf.seal(shape, dropped=dropped, skipped=_skipped(found), notices=notices),
+            )
         images = torch.zeros(shape, dtype=torch.uint8)
         for position, block in _placed(blocks):
             into(images[position : position + len(block)].numpy(), block, position)
     _readable(found, skip_corrupt=skip_corrupt, title=title)
     skipped = _skipped(found)
     kept = torch.tensor([i for i, entry in enumerate(found) if _is_read(entry)])
-    return Decoded(images=images[kept] if skipped else images, kept=kept, skipped=skipped)
+    return Decoded(
+        images=images[kept] if skipped else images,
+        kept=kept,
+        skipped=skipped,
+        notices=values.notices(title),
+    )
 
 
 def _on(shelf: Shelf, known: Kept) -> Decoded:
     whole = torch.ones(len(known.images) + len(known.dropped), dtype=torch.bool)
     whole[list(known.dropped)] = False
     kept = whole.nonzero()[:, 0]
-    return Decoded(images=known.images, kept=kept, skipped=known.skipped, shelf=shelf)
+    return Decoded(
+        images=known.images,
+        kept=kept,
+        skipped=known.skipped,
+        notices=known.notices,
+        shelf=shelf,
+    )
 
 
 def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[Encoded]]]:
@@ -210,10 +241,12 @@ def _header(encoded: Encoded) -> _Header | _Corrupt:
         return _corrupt(encoded, error)
 
 
-def _pixels(encoded: Encoded, *, grey: bool, size: int | None) -> np.ndarray | _Corrupt:
+def _pixels(
+    encoded: Encoded, *, grey: bool, size: int | None, values: Conversion
+) -> np.ndarray | _Corrupt:
     try:
         with _open(encoded) as image:
-            flat = eight_bit(upright(image), grey=grey)
+            flat = eight_bit(image, grey=grey, values=values)
             array = np.asarray(fit(flat, size) if size else flat)
     except MemoryError:
         raise
@@ -227,6 +260,8 @@ def _corrupt(encoded: Encoded, error: Exception) -> _Corrupt:
         return _Corrupt(name=encoded.name, reason=_instead_of_image(encoded.content))
     if isinstance(error, FileNotFoundError):
         return _Corrupt(name=encoded.name, reason="it is a link to a file that does not exist")
+    if isinstance(error, NoScale):
+        return _Corrupt(name=encoded.name, reason=error.reason, no_scale=error)
     return _Corrupt(name=encoded.name, reason=str(error) or type(error).__name__)
 
 
@@ -253,6 +288,11 @@ def _readable(
     headers = [entry for entry in found if isinstance(entry, _Header)]
     corrupt = [entry for entry in found if isinstance(entry, _Corrupt)]
     if corrupt and not (skip_corrupt and headers):
+        unscaled = [
+            (f"image {entry.name!r}", entry.no_scale) for entry in corrupt if entry.no_scale
+        ]
+        if len(unscaled) == len(corrupt):
+            raise NoScale.together(title, unscaled)
         others = f" and {len(corrupt) - 1} more" if len(corrupt) > 1 else ""
         raise DataError(
             f"{title}: image {corrupt[0].name!r}{others} of {len(found)} cannot be read: "

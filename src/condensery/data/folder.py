@@ -21,6 +21,7 @@ from condensery.data.source import Source
 from condensery.data.split_folders import beginning, is_flat, splits_of, within_split
 from condensery.data.split_names import Kind
 from condensery.data.store import Store
+from condensery.data.values import ValueRange
 from condensery.data.walk import files, folders, has_images, images_below, name_of, readable
 from condensery.errors import DataError
 
@@ -52,6 +53,7 @@ def read(
     size: int | None,
     skip_corrupt: bool,
     classes: Sequence[str] | None = None,
+    value_range: ValueRange | None = None,
     store: Store | None = None,
 ) -> Source:
     """Read a folder of images.
@@ -61,13 +63,14 @@ def read(
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
         classes: Classes to read, in the order of their labels; ``None`` is all, by name.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
         store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If it is not certain which image is of which class, a class has no image, splits
             have different classes, an image cannot be read, or sizes differ.
     """
-    how = Decoding(size=size, skip_corrupt=skip_corrupt, store=store)
+    how = Decoding(size=size, skip_corrupt=skip_corrupt, value_range=value_range, store=store)
     return load(listing(root, classes=classes), how)
 
 

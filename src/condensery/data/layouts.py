@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from condensery.data import cifar, idx, stl10, svhn
+from condensery.data.arrays import examined
 from condensery.data.listing import Decoding, load
 from condensery.data.published import PUBLISHED, Published
 from condensery.data.source import Source
@@ -45,8 +46,8 @@ def _arrays(read_folder: Callable[[Path], Source]) -> Callable[..., Source]:
     """The reader of a layout whose files hold arrays, which need no decoding."""
 
     def read_arrays(folder: Path, how: Decoding, classes: Sequence[str] | None) -> Source:
-        del how, classes
-        return read_folder(folder)
+        del classes
+        return examined(read_folder(folder), how.value_range)
 
     return read_arrays
 
@@ -95,7 +96,7 @@ def read(
 
     Args:
         folder: Exists.
-        how: How image files are decoded; of no effect on layouts that hold arrays.
+        how: How image files are decoded; layouts that hold arrays take only the value range.
         classes: Classes of image files to read, in the order of their labels; ``None`` is all.
 
     Returns:

@@ -17,6 +17,7 @@ from condensery.data.decode import Encoded, blocks_of, decode
 from condensery.data.skipped import Skipped
 from condensery.data.source import Part, Source
 from condensery.data.store import Store
+from condensery.data.values import ValueRange
 from condensery.data.walk import name_of, readable
 from condensery.errors import DataError
 
@@ -30,11 +31,13 @@ class Decoding:
     Attributes:
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without images that cannot be read.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
         store: What to do with large sets; ``None`` holds all in memory.
     """
 
     size: int | None = None
     skip_corrupt: bool = False
+    value_range: ValueRange | None = None
     store: Store | None = None
 
 
@@ -155,12 +158,13 @@ def load(listing: Listing, how: Decoding) -> Source:
     splits = [listing.train] if listing.test is None else [listing.train, listing.test]
     paths = [path for split in splits for path in split.images]
     encoded = [Encoded(name=name_of(path, root), content=path) for path in paths]
-    details = f"{how.size} {how.skip_corrupt}"
+    details = f"{how.size} {how.skip_corrupt} {how.value_range}"
     decoded = decode(
         blocks_of(encoded),
         size=how.size,
         skip_corrupt=how.skip_corrupt,
         title=title,
+        value_range=how.value_range,
         shelf=None if how.store is None else how.store.shelf(paths, root=root, how=details),
     )
     labels = torch.tensor([label for split in splits for label in split.labels])
@@ -173,7 +177,7 @@ def load(listing: Listing, how: Decoding) -> Source:
         test=None if listing.test is None else Part(images=images[cut:], labels=labels[cut:]),
         class_names=names,
         skipped=(*listing.skipped, *decoded.skipped),
-        notices=(*listing.notices, *_undecoded_names(listing, paths)),
+        notices=(*listing.notices, *_undecoded_names(listing, paths), *decoded.notices),
         shelf=decoded.shelf,
     )
 

@@ -27,6 +27,7 @@ from condensery.data.locate import find
 from condensery.data.source import Part, Source
 from condensery.data.statistics import measure
 from condensery.data.store import IMAGE_MEMORY, Store
+from condensery.data.values import ValueRange
 from condensery.errors import DataError, DataWarning
 
 __all__ = ["load_data"]
@@ -42,6 +43,7 @@ def load_data(
     data_dir: str | Path = ".",
     download: bool = False,
     classes: Sequence[str] | None = None,
+    value_range: tuple[float, float] | None = None,
     image_memory: int = IMAGE_MEMORY,
     cache_dir: str | Path | None = None,
 ) -> Data:
@@ -62,7 +64,8 @@ def load_data(
     * a list of Parquet files;
     * ``(images, labels)``: NumPy arrays or tensors, NHW, NCHW or NHWC, ``uint8`` or floats in
       [0, 1], which are rounded to bytes;
-    * a map-style torch data set that yields ``(image, class index)``.
+    * a map-style torch data set that yields ``(image, class)`` or dicts of both, such as those of
+      Hugging Face; a class is an index or a name.
 
     **Test split.** If neither ``test`` nor the source gives one, a fifth of every class is held
     out: of ``n >= 2`` images ``max(1, n // 5)``, of a single image none. The choice comes from
@@ -88,6 +91,11 @@ def load_data(
         classes: Names of the classes in the order of the labels; ``None`` takes what the source
             says. Of a source that names its classes, only these are read, in this order. A source
             that only has numbers gets these names: label 0 is ``classes[0]``.
+        value_range: The pixel values ``(low, high)``, as they are stored, that become 0 and 255,
+            of the train and the test split: values at or below ``low`` become 0, at or above
+            ``high`` 255, linear between, before images are resized. With it, numbers of any real
+            type are read. ``None`` takes bytes as they are, 65535 of 16-bit pictures and 1.0 of
+            floats as 255.
         image_memory: Bytes of decoded images up to which image files and Parquet files are held
             in memory. Larger sets are decoded once into a file, which is mapped: memory then
             holds a block of 1,024 images while decoding, and afterwards what the system sees fit.
@@ -105,6 +113,7 @@ def load_data(
         data_dir=Path(data_dir).expanduser(),
         download=download,
         classes=None if classes is None else tuple(classes),
+        value_range=ValueRange.of(value_range),
         store=Store(
             memory=image_memory,
             folder=None if cache_dir is None else Path(cache_dir).expanduser(),
@@ -176,6 +185,7 @@ class _Reading:
     data_dir: Path
     download: bool
     classes: tuple[str, ...] | None
+    value_range: ValueRange | None
     store: Store
 
 
@@ -186,7 +196,7 @@ def _read(source: object, how: _Reading) -> Source:
 def _as_given(source: object, how: _Reading) -> Source:
     size, skip = how.size, how.skip_corrupt
     if isinstance(source, str) and source == "digits":
-        return _sized(digits.read(), size)
+        return _sized(arrays.examined(digits.read(), how.value_range), size)
     if isinstance(source, str) and (known := KNOWN.get(source)) is not None:
         size, classes = size or known.side, how.classes or known.folders
         return _from_path(_located(known, how), replace(how, size=size, classes=classes))
@@ -196,15 +206,21 @@ def _as_given(source: object, how: _Reading) -> Source:
         if source and all(isinstance(entry, (str, Path)) for entry in source):
             files = [Path(entry) for entry in source]
             read = path.read_list(
-                files, title=str(files[0]), size=size, skip_corrupt=skip, store=how.store
+                files,
+                title=str(files[0]),
+                size=size,
+                skip_corrupt=skip,
+                value_range=how.value_range,
+                store=how.store,
             )
             return _sized(read, size)
         if len(source) == 2:
-            return _sized(arrays.read(source[0], source[1]), size)
+            return _sized(arrays.read(source[0], source[1], value_range=how.value_range), size)
     elif isinstance(source, torch_dataset.MapStyle) and not isinstance(
         source, (Mapping, np.ndarray, Tensor)
     ):
-        return torch_dataset.read(source, size=size, skip_corrupt=skip)
+        return torch_dataset.read(source, size=size, skip_corrupt=skip, value_range=how.value_range)
+    torch_dataset.refuse_stream(source)
     raise DataError(
         f"a {type(source).__name__} is not a data set that can be read. Give 'digits', a name such "
         "as 'cifar10', a path, a pair (images, labels) of arrays, or a map-style torch data set of "
@@ -230,6 +246,7 @@ def _from_path(text: str, how: _Reading) -> Source:
             size=how.size,
             skip_corrupt=how.skip_corrupt,
             classes=how.classes,
+            value_range=how.value_range,
             store=how.store,
         ),
         how.size,

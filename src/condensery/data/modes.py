@@ -9,10 +9,13 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
+from condensery.data.values import Conversion, NoScale
+
 __all__ = ["eight_bit", "is_grey", "upright", "upright_size"]
 
 _SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_GREY = ("1", "L", "LA", "F", *_SIXTEEN_BIT)
+_WIDE = ("F", *_SIXTEEN_BIT)
+_GREY = ("1", "L", "LA", *_WIDE)
 _TRANSPARENT = ("LA", "PA", "RGBA", "RGBa")
 _ORIENTATION = 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
@@ -27,43 +30,78 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Height and width once the orientation that a camera noted is applied."""
+    """Height and width once the orientation that a camera noted is applied.
+
+    A PNG may note it after the pixels, which are then decoded, unless height and width are equal.
+    """
     width, height = image.size
-    if "exif" in image.info and image.getexif().get(_ORIENTATION) in _QUARTER_TURNS:
-        return width, height
-    return height, width
+    if width == height or image.format == "TIFF":  # Pillow gives the upright size of a TIFF
+        return height, width
+    return (width, height) if _orientation(image) in _QUARTER_TURNS else (height, width)
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """Turn a picture the way the camera noted."""
-    return ImageOps.exif_transpose(image) if "exif" in image.info else image
+    """Turn a picture the way the camera noted, in EXIF or in XMP, by the rule of Pillow."""
+    image.load()  # of a TIFF that turns it, of a PNG that reads what stands after the pixels
+    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
 
 
-def eight_bit(image: Image.Image, *, grey: bool) -> Image.Image:
-    """Convert to mode ``L`` (grey) or ``RGB``.
+def _orientation(image: Image.Image) -> int:
+    """What EXIF, or else XMP, says; 1, which is upright, where it cannot be read."""
+    try:
+        return image.getexif().get(_ORIENTATION, 1)
+    except (OSError, MemoryError):
+        raise
+    except Exception:  # Pillow's readers raise whatever damaged metadata makes them stumble on
+        return 1
+
+
+def eight_bit(image: Image.Image, *, grey: bool, values: Conversion | None = None) -> Image.Image:
+    """Turn upright and convert to mode ``L`` (grey) or ``RGB``.
 
     Transparent pixels are composited on black. 16-bit grey is divided by 257, so that white
-    stays white, and rounded.
+    stays white, and rounded. A value range of ``values`` replaces this scale.
 
     Args:
         image: Any mode.
         grey: Whether to return ``L``; then the picture must be grey.
+        values: The conversion of the source that the picture belongs to; ``None`` is a new one.
 
     Raises:
-        ValueError: If the picture has no agreed scale (32-bit integer or float pixels).
+        NoScale: If the picture has no agreed scale (32-bit integer or float pixels) and there is
+            no value range.
+        ValueError: If float pixels are NaN or infinite.
     """
-    if image.mode in _SIXTEEN_BIT:
-        values = np.asarray(image).astype(np.int64)
-        if values.min() < 0 or values.max() > 65535:
-            raise ValueError(f"32-bit pixels from {values.min()} to {values.max()} have no scale")
-        image = Image.fromarray(((values + 128) // 257).astype(np.uint8))
-    elif image.mode == "F":
-        raise ValueError("float pixels have no agreed scale; save it with 8 or 16 bits")
-    elif image.mode in _TRANSPARENT or "transparency" in image.info:
+    values = values or Conversion()
+    deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
+    image = upright(image)
+    if image.mode in _WIDE:
+        image = Image.fromarray(_from_wide(image, values))
+        return image if grey else image.convert("RGB")
+    if image.mode in _TRANSPARENT or "transparency" in image.info:
         colours = image.convert("RGBA")
         black = Image.new("RGBA", colours.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, colours).convert("RGB")
     elif image.mode == "P":
         image = image.convert("RGB")  # then grey below, so that the palette's levels are kept
     target = "L" if grey else "RGB"
-    return image if image.mode == target else image.convert(target)
+    image = image if image.mode == target else image.convert(target)
+    pixels = np.asarray(image)
+    levels = values.convert(pixels, "16-bit colour" if deep else "8-bit")
+    return image if levels is pixels else Image.fromarray(levels)
+
+
+def _from_wide(image: Image.Image, values: Conversion) -> np.ndarray:
+    """Pixels of more than 8 bits as bytes."""
+    pixels = np.asarray(image)
+    low, high = float(pixels.min()), float(pixels.max())
+    if image.mode == "F":
+        if not np.isfinite((low, high)).all():
+            raise ValueError("some float pixels are NaN or infinite")
+        if values.value_range is None:
+            whole = bool((pixels == np.rint(pixels)).all())
+            raise NoScale("float pixels", low, high, whole=whole)
+        return values.convert(pixels, "float")
+    if values.value_range is None and (low < 0 or high > 65535):
+        raise NoScale("32-bit pixels", low, high, whole=True)
+    return values.convert(pixels, "16-bit")

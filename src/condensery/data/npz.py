@@ -14,7 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from condensery.data.arrays import part
-from condensery.data.source import Source
+from condensery.data.source import Part, Source
+from condensery.data.values import Conversion, ValueRange
 from condensery.errors import DataError, nearest
 
 __all__ = ["read"]
@@ -27,8 +28,12 @@ _LAYOUTS = (  # train images, train labels, test images, test labels
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
-def read(path: Path) -> Source:
+def read(path: Path, *, value_range: ValueRange | None = None) -> Source:
     """Read an archive.
+
+    Args:
+        path: The file.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
 
     Raises:
         DataError: If it is no such archive, is damaged, holds pickled objects, or lacks a key.
@@ -48,13 +53,18 @@ def read(path: Path) -> Source:
                 f"The keys {', '.join(needed)} belong together."
             )
     names = arrays.get("class_names")
+    values = Conversion(value_range)
+
+    def split(images: str, labels: str) -> Part:
+        title = f"{path}, {images}"
+        return part(arrays[images], arrays[labels], title=title, values=values)
+
     return Source(
         title=str(path),
-        train=part(arrays[layout[0]], arrays[layout[1]], title=f"{path}, {layout[0]}"),
-        test=part(arrays[layout[2]], arrays[layout[3]], title=f"{path}, {layout[2]}")
-        if len(needed) == 4
-        else None,
+        train=split(layout[0], layout[1]),
+        test=split(layout[2], layout[3]) if len(needed) == 4 else None,
         class_names=None if names is None else tuple(str(name) for name in names.reshape(-1)),
+        notices=values.notices(str(path)),
     )
 
 

@@ -31,6 +31,7 @@ from condensery.data.parquet_images import encoded_blocks, files_outside, pixels
 from condensery.data.parquet_table import Table, opened, pyarrow_for, read_table
 from condensery.data.source import Part, Source
 from condensery.data.store import Store
+from condensery.data.values import Conversion, ValueRange
 from condensery.errors import DataError
 
 __all__ = ["hold_images", "read"]
@@ -56,6 +57,7 @@ def read(
     title: str,
     size: int | None,
     skip_corrupt: bool,
+    value_range: ValueRange | None = None,
     store: Store | None = None,
 ) -> Source:
     """Read Parquet files of one data set.
@@ -66,6 +68,7 @@ def read(
         size: Side of the square to bring images to, or ``None`` if all have one size. Nested
             lists of numbers keep their size.
         skip_corrupt: Whether to go on without images that cannot be read.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
         store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
@@ -94,8 +97,10 @@ def read(
             )
     labels, names = _numbered(train, test, title=title)
     if first.image.kind == PIXELS:
+        values = Conversion(value_range)
         parts = [
-            None if not files else pixels(files, pyarrow, title=title) for files in (train, test)
+            None if not files else pixels(files, pyarrow, title=title, values=values)
+            for files in (train, test)
         ]
         assert parts[0] is not None  # there is a train file
         count = len(parts[0])
@@ -104,7 +109,7 @@ def read(
             train=Part(images=parts[0], labels=labels[:count]),
             test=None if parts[1] is None else Part(images=parts[1], labels=labels[count:]),
             class_names=names,
-            notices=notices,
+            notices=(*notices, *values.notices(title)),
         )
 
     outside = files_outside(tables, pyarrow, title=title, skip_corrupt=skip_corrupt)
@@ -115,12 +120,13 @@ def read(
 
     paths = [file.path.absolute() for file in tables]
     root = Path(os.path.commonpath([path.parent for path in paths]))
-    how = f"{size} {skip_corrupt} {first.image.name}{outside}"
+    how = f"{size} {skip_corrupt} {value_range} {first.image.name}{outside}"
     decoded = decode(
         blocks,
         size=size,
         skip_corrupt=skip_corrupt,
         title=title,
+        value_range=value_range,
         shelf=None if store is None else store.shelf(paths, root=root, how=how),
     )
     images, joined = decoded.images, labels[decoded.kept]
@@ -131,7 +137,7 @@ def read(
         test=Part(images=images[cut:], labels=joined[cut:]) if test else None,
         class_names=names,
         skipped=decoded.skipped,
-        notices=notices,
+        notices=(*notices, *decoded.notices),
         shelf=decoded.shelf,
     )
 

@@ -19,6 +19,7 @@ from condensery.data.decode import Encoded
 from condensery.data.parquet_columns import LIST, PATH
 from condensery.data.parquet_table import Table, damage_named
 from condensery.data.pixels import as_bytes, channels_first
+from condensery.data.values import Conversion
 from condensery.errors import DataError
 
 __all__ = ["encoded_blocks", "files_outside", "pixels"]
@@ -125,7 +126,13 @@ def _encoded(value: object, *, row: int, file: Table) -> Encoded:
     return Encoded(name=name, content=file.path.parent / path)
 
 
-def pixels(files: Sequence[Table], pyarrow: Any, *, title: str) -> Tensor:  # noqa: ANN401
+def pixels(
+    files: Sequence[Table],
+    pyarrow: Any,  # noqa: ANN401
+    *,
+    title: str,
+    values: Conversion,
+) -> Tensor:
     """Images that are nested lists of numbers, ``uint8`` ``[image, channel, height, width]``."""
     blocks: list[np.ndarray] = []
     for file in files:
@@ -138,13 +145,17 @@ def pixels(files: Sequence[Table], pyarrow: Any, *, title: str) -> Tensor:  # no
                     raise _sizes(file, blocks[0].shape[1:], row=row - len(batch))
     if not blocks:
         raise DataError(f"{title}: holds no image at all. Every class needs at least one.")
-    bytes_ = all(block.dtype.kind in "iu" for block in blocks) and all(
-        block.min() >= 0 and block.max() <= 255 for block in blocks
+    bytes_ = values.value_range is None
+    bytes_ = (
+        bytes_
+        and all(block.dtype.kind in "iu" for block in blocks)
+        and all(block.min() >= 0 and block.max() <= 255 for block in blocks)
     )
     if bytes_:  # programs write lists of bytes as 64-bit integers
         blocks = [block.astype(np.uint8) for block in blocks]
     name = f"{title}, column {files[0].image.name!r}"
-    return channels_first(as_bytes(np.concatenate(blocks), title=name), title=name).contiguous()
+    pixels = as_bytes(np.concatenate(blocks), title=name, values=values)
+    return channels_first(pixels, title=name).contiguous()
 
 
 def _stacked(column: Any, *, file: Table, row: int) -> np.ndarray:  # noqa: ANN401

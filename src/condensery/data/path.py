@@ -10,13 +10,14 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from condensery.data import archives, class_folders, folder, idx, layouts, npz, parquet
+from condensery.data import archives, arrays, class_folders, folder, idx, layouts, npz, parquet
 from condensery.data.known import KNOWN
 from condensery.data.listing import Decoding
 from condensery.data.skipped import Skipped
 from condensery.data.source import Source
 from condensery.data.split_names import is_container, kind_of
 from condensery.data.store import Store
+from condensery.data.values import ValueRange
 from condensery.data.walk import folders, has_images, name_of, readable
 from condensery.errors import DataError, nearest
 
@@ -31,6 +32,7 @@ def read(
     size: int | None,
     skip_corrupt: bool,
     classes: tuple[str, ...] | None = None,
+    value_range: ValueRange | None = None,
     store: Store | None = None,
 ) -> Source:
     """Read a folder, a file, an archive, or the files that a pattern with ``*`` matches.
@@ -41,6 +43,7 @@ def read(
         skip_corrupt: Whether to go on without images that cannot be read.
         classes: Classes to read of image files, in this order; ``None`` is all. Of other sources
             all classes are read.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
         store: What to do with large sets, and where archives are unpacked; ``None`` holds all in
             memory.
 
@@ -48,20 +51,34 @@ def read(
         DataError: If there is nothing at the path, or nothing that can be read.
     """
     path = Path(text).expanduser()
-    how = Decoding(size=size, skip_corrupt=skip_corrupt, store=store)
+    how = Decoding(size=size, skip_corrupt=skip_corrupt, value_range=value_range, store=store)
     if not path.exists():
         if idx.names_one(path):
-            return idx.read_one(path)
+            return arrays.examined(idx.read_one(path), value_range)
         matches = sorted(Path(match) for match in glob.glob(str(path)))
         if not matches:
             raise _missing(path)
-        return read_list(matches, title=text, size=size, skip_corrupt=skip_corrupt, store=store)
+        return read_list(
+            matches,
+            title=text,
+            size=size,
+            skip_corrupt=skip_corrupt,
+            store=store,
+            value_range=value_range,
+        )
     if path.is_dir():
         return _read_folder(path, text, how, classes, depth=0)
     if path.suffix == ".parquet":
-        return parquet.read([path], title=text, size=size, skip_corrupt=skip_corrupt, store=store)
+        return parquet.read(
+            [path],
+            title=text,
+            size=size,
+            skip_corrupt=skip_corrupt,
+            store=store,
+            value_range=value_range,
+        )
     if path.suffix == ".npz":
-        return npz.read(path)
+        return npz.read(path, value_range=value_range)
     if archives.is_archive(path):
         return _read_archives([path], path.with_name(archives.stem_of(path)), how, classes, depth=0)
     raise DataError(
@@ -79,12 +96,22 @@ def _read_folder(
     tables = _parquet_in(path)
     if tables and not _are_beside_images(path, tables):
         return parquet.read(
-            tables, title=text, size=how.size, skip_corrupt=how.skip_corrupt, store=how.store
+            tables,
+            title=text,
+            size=how.size,
+            skip_corrupt=how.skip_corrupt,
+            store=how.store,
+            value_range=how.value_range,
         )
     if not has_images(path) and (packed := archives.archives_in(path)):
         return _read_archives(packed, path, how, classes, depth=depth)
     source = folder.read(
-        path, size=how.size, skip_corrupt=how.skip_corrupt, classes=classes, store=how.store
+        path,
+        size=how.size,
+        skip_corrupt=how.skip_corrupt,
+        classes=classes,
+        store=how.store,
+        value_range=how.value_range,
     )
     left = tuple(Skipped(name_of(table, path), "a table beside class folders") for table in tables)
     return replace(source, skipped=(*source.skipped, *left))
@@ -147,6 +174,7 @@ def read_list(
     title: str,
     size: int | None,
     skip_corrupt: bool,
+    value_range: ValueRange | None = None,
     store: Store | None = None,
 ) -> Source:
     """Read several Parquet files, or several IDX files, of one data set.
@@ -158,14 +186,21 @@ def read_list(
         if not path.exists():
             raise _missing(path)
     if idx.are_idx(paths):
-        return idx.read_files(paths, title=title)
+        return arrays.examined(idx.read_files(paths, title=title), value_range)
     for path in paths:
         if path.suffix != ".parquet":
             raise DataError(
                 f"{path}: several files together must be Parquet files (.parquet) or IDX files, "
                 "which this is not. Give a single folder or file instead."
             )
-    return parquet.read(paths, title=title, size=size, skip_corrupt=skip_corrupt, store=store)
+    return parquet.read(
+        paths,
+        title=title,
+        size=size,
+        skip_corrupt=skip_corrupt,
+        store=store,
+        value_range=value_range,
+    )
 
 
 def _parquet_in(path: Path) -> list[Path]:

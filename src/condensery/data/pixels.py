@@ -6,12 +6,14 @@ Knows nothing about labels or files.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 
 import numpy as np
 import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
+from condensery.data.values import Conversion, NoScale
 from condensery.errors import DataError
 
 __all__ = ["as_bytes", "channels_first"]
@@ -47,49 +49,86 @@ def channels_first(images: Tensor, *, title: str) -> Tensor:
     )
 
 
-def as_bytes(images: Tensor | np.ndarray, *, title: str) -> UInt8[Tensor, "..."]:
+def as_bytes(
+    images: Tensor | np.ndarray, *, title: str, values: Conversion | None = None
+) -> UInt8[Tensor, "..."]:
     """Return ``uint8`` pixels, a copy; floats in [0, 1] are rounded to the nearest of 256 levels.
 
     Args:
-        images: Any shape, ``uint8`` or floating point.
+        images: ``[image, ...]``; ``uint8`` or floats in [0, 1], with a value range any numbers.
         title: How the error calls them.
+        values: The conversion of the source that they belong to; ``None`` is a new one.
 
     Raises:
-        DataError: If the type is another one, or a float is NaN, infinite or outside [0, 1].
+        NoScale: If there is no value range and the type is another one, or floats are outside
+            [0, 1].
+        DataError: If a value is NaN or infinite; if the values are no dense real numbers.
     """
-    if isinstance(images, np.ndarray):
-        if images.dtype != np.uint8 and images.dtype.kind != "f":
-            raise _unsupported(str(images.dtype), title)
-        known = images.dtype.itemsize <= 8  # torch has no longer floats
-        native = images.dtype.newbyteorder("=") if known else np.dtype(np.float64)
-        images = torch.from_numpy(images.astype(native))
-    if images.dtype == torch.uint8:
-        return images.detach().cpu().clone()
-    if not images.is_floating_point():
-        raise _unsupported(str(images.dtype).removeprefix("torch."), title)
-    images = images.detach().cpu()
-    pixels = torch.empty(images.shape, dtype=torch.uint8)
-    if not images.numel():
+    values = values or Conversion()
+    tensor = _plain(images, title=title)
+    pixels = torch.empty(tensor.shape, dtype=torch.uint8)
+    if not tensor.numel():
         return pixels
-    low, high = (float(end) for end in images.aminmax())  # NaN if any value is
-    if not (math.isfinite(low) and math.isfinite(high)):
-        raise DataError(
-            f"{title}: some pixel values are NaN or infinite. Images must be finite: uint8, or "
-            "floats in [0, 1]."
-        )
-    if low < 0 or high > 1:
-        raise DataError(
-            f"{title}: float pixels run from {low:g} to {high:g}, outside [0, 1]. "
-            "Divide by 255, or leave normalisation out: it is done later."
-        )
-    for given, block in zip(images.split(_BLOCK), pixels.split(_BLOCK), strict=True):
-        exact = given if given.dtype == torch.float64 else given.to(torch.float32)
-        block.copy_((exact * 255).round())
+    floating = tensor.is_floating_point()
+    kind = "8-bit" if tensor.dtype == torch.uint8 else "float" if floating else _name(tensor)
+    if kind != "8-bit":
+        low, high, whole = _extent(tensor)
+        if not (math.isfinite(low) and math.isfinite(high)):
+            raise DataError(
+                f"{title}: some pixel values are NaN or infinite. Images must be finite: uint8, "
+                "floats in [0, 1], or other numbers with --value-range LOW,HIGH "
+                "(value_range=(low, high))."
+            )
+        if values.value_range is None and (not floating or low < 0 or high > 1):
+            what = "float pixels" if floating else f"pixels of type {_name(tensor)}"
+            raise NoScale(what, low, high, whole=whole, title=title)
+    for given, block in zip(_blocks(tensor), pixels.split(_BLOCK), strict=True):
+        block.copy_(torch.from_numpy(values.convert(given, kind, stacked=True)))
     return pixels
 
 
-def _unsupported(dtype: str, title: str) -> DataError:
+def _plain(images: Tensor | np.ndarray, *, title: str) -> Tensor:
+    """A dense tensor of real numbers in the memory of the CPU."""
+    if isinstance(images, np.ndarray):
+        if images.dtype.kind not in "fiub":
+            raise _no_numbers(str(images.dtype), title)
+        known = images.dtype.itemsize <= 8  # torch has no longer floats
+        native = images.dtype.newbyteorder("=") if known else np.dtype(np.float64)
+        plain = np.require(images, dtype=native, requirements=["C", "W"])
+        return torch.from_numpy(plain)
+    if images.is_complex() or images.is_quantized or images.layout is not torch.strided:
+        layout = str(images.layout).removeprefix("torch.")
+        raise _no_numbers(f"{_name(images)}, layout {layout},", title)
+    if images.is_meta:
+        raise _no_numbers("a tensor on the device 'meta', which", title)
+    return images.detach().cpu()
+
+
+def _name(tensor: Tensor) -> str:
+    return str(tensor.dtype).removeprefix("torch.")
+
+
+def _blocks(tensor: Tensor) -> Iterator[np.ndarray]:
+    """Some images at a time; floats as ``float32`` or ``float64``."""
+    for block in tensor.split(_BLOCK):
+        short = block.is_floating_point() and block.dtype != torch.float64
+        yield (block.to(torch.float32) if short else block).numpy()
+
+
+def _extent(tensor: Tensor) -> tuple[float, float, bool]:
+    """The lowest and the highest value, NaN if any is; and whether all are whole numbers."""
+    low, high, whole = math.inf, -math.inf, True
+    for block in _blocks(tensor):
+        lowest, highest = float(block.min()), float(block.max())
+        if not (math.isfinite(lowest) and math.isfinite(highest)):
+            return lowest, highest, False
+        low, high = min(low, lowest), max(high, highest)
+        whole = whole and (block.dtype.kind != "f" or bool((block == np.rint(block)).all()))
+    return low, high, whole
+
+
+def _no_numbers(what: str, title: str) -> DataError:
     return DataError(
-        f"{title}: images of type {dtype} have no agreed scale. "
-        "Give uint8 (0 to 255) or floats in [0, 1]."
+        f"{title}: images of type {what} are not dense real numbers. Give uint8 (0 to 255), floats "
+        "in [0, 1], or other numbers with --value-range LOW,HIGH (value_range=(low, high))."
     )

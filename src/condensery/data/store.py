@@ -32,7 +32,7 @@ __all__ = ["IMAGE_MEMORY", "Kept", "Shelf", "Store"]
 IMAGE_MEMORY = 2_000_000_000
 """Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
 
-_VERSION = 1
+_VERSION = 2
 _FOLDER = ".condensery"
 _ROWS = 256  # copied at a time
 
@@ -77,11 +77,13 @@ class Kept:
         images: ``[image, channel, height, width]``, mapped.
         dropped: Positions of the corrupt ones among the encoded, ascending.
         skipped: The same images, each with the reason.
+        notices: What was said about their pixel values when they were decoded.
     """
 
     images: UInt8[Tensor, "image channel height width"]
     dropped: tuple[int, ...]
     skipped: tuple[Skipped, ...]
+    notices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -110,9 +112,12 @@ class Shelf:
                 return None
             dropped = tuple(int(position) for position in facts["dropped"])
             skipped = tuple(Skipped(str(name), str(reason)) for name, reason in facts["skipped"])
+            notices = tuple(str(notice) for notice in facts["notices"])
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Kept(images=_mapped(self.path, shape), dropped=dropped, skipped=skipped)
+        return Kept(
+            images=_mapped(self.path, shape), dropped=dropped, skipped=skipped, notices=notices
+        )
 
     @contextlib.contextmanager
     def writing(self, shape: tuple[int, ...]) -> Generator[IO[bytes]]:
@@ -145,15 +150,27 @@ class Shelf:
                 partial.unlink()
 
     def seal(
-        self, shape: tuple[int, ...], *, dropped: tuple[int, ...], skipped: tuple[Skipped, ...]
+        self,
+        shape: tuple[int, ...],
+        *,
+        dropped: tuple[int, ...],
+        skipped: tuple[Skipped, ...],
+        notices: tuple[str, ...] = (),
     ) -> Kept:
         """Note what was written, and map it."""
         named = [[entry.name, entry.reason] for entry in skipped]
-        facts = {"shape": list(shape), "dropped": list(dropped), "skipped": named}
+        facts = {
+            "shape": list(shape),
+            "dropped": list(dropped),
+            "skipped": named,
+            "notices": list(notices),
+        }
         partial = self._facts.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(facts), encoding="utf-8")
         partial.replace(self._facts)
-        return Kept(images=_mapped(self.path, shape), dropped=dropped, skipped=skipped)
+        return Kept(
+            images=_mapped(self.path, shape), dropped=dropped, skipped=skipped, notices=notices
+        )
 
     def rows(
         self, images: UInt8[Tensor, "image ..."], index: Int[Tensor, "row"], *, part: str

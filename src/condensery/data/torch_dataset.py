@@ -1,27 +1,38 @@
-"""Map-style torch data sets that yield ``(image, class index)``.
+"""Map-style torch data sets that yield ``(image, class index)``, or dicts of both.
 
 An image is a picture (Pillow), a tensor (HW, or with 1 or 3 channels first or last) or a NumPy
-array. Every item is asked for once, in order. A ``classes`` attribute names the classes.
+array. Every item is asked for once, in order. What the attributes ``classes``, ``class_to_idx`` or
+``features`` say names the classes (``torch_classes``).
 """
 
 from __future__ import annotations
 
-from typing import Protocol, runtime_checkable
+from collections.abc import Mapping
+from enum import Enum
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
+from torch.utils.data import IterableDataset
 
+from condensery.data.classes import natural_order
 from condensery.data.fit import fit, fit_all
 from condensery.data.labels import as_labels
-from condensery.data.modes import eight_bit, is_grey, upright
+from condensery.data.modes import eight_bit, is_grey
 from condensery.data.pixels import as_bytes, channels_first
 from condensery.data.skipped import Skipped
 from condensery.data.source import Part, Source
+from condensery.data.torch_classes import Classes, classes_of, declared
+from condensery.data.values import Conversion, NoScale, ValueRange
 from condensery.errors import DataError
 
-__all__ = ["MapStyle", "read"]
+__all__ = ["MapStyle", "read", "refuse_stream"]
+
+_IMAGES = ("image", "img", "images", "pixel_values")
+_LABELS = ("label", "labels", "fine_label", "target", "targets", "class")
+_TRIED = 1000  # items that are looked at to find the range of values without a scale
 
 
 @runtime_checkable
@@ -33,73 +44,153 @@ class MapStyle(Protocol):
     def __getitem__(self, index: int, /) -> object: ...
 
 
-def read(dataset: MapStyle, *, size: int | None, skip_corrupt: bool) -> Source:
+def refuse_stream(dataset: object) -> None:
+    """Refuse a torch data set that only gives its items one after the other.
+
+    Raises:
+        DataError: If it is one.
+    """
+    if isinstance(dataset, IterableDataset):
+        raise DataError(
+            f"{type(dataset).__name__}: is an IterableDataset, whose items have no positions. Give "
+            "a map-style data set, with __len__ and __getitem__; list(dataset) in one is enough, "
+            "if all items fit into memory."
+        )
+
+
+def read(
+    dataset: MapStyle,
+    *,
+    size: int | None,
+    skip_corrupt: bool,
+    value_range: ValueRange | None = None,
+) -> Source:
     """Read every item.
 
     Args:
-        dataset: Yields ``(image, class index)``. Its transforms should neither augment nor
-            normalise: what it yields once is what is kept.
+        dataset: Yields ``(image, class)`` or a dict of both, such as ``{"image": ..., "label":
+            ...}``. A class is an index or a name. Transforms should neither augment nor normalise:
+            what the data set yields once is what is kept.
         size: Side of the square to bring images to, or ``None`` if all have one size.
         skip_corrupt: Whether to go on without items that cannot be read.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
 
     Raises:
-        DataError: If an item is no such pair, or its image cannot be read or has another size.
+        DataError: If an item is no such pair, or its image cannot be read or has another size; if
+            a label is no class; or if what the data set says about its classes contradicts itself.
     """
-    title = type(dataset).__name__
+    refuse_stream(dataset)
+    title = dataset.__name__ if isinstance(dataset, type) else type(dataset).__name__
+    count = _length(dataset, title=title)
+    values = Conversion(value_range)
     images: list[Tensor] = []
     labels: list[object] = []
     skipped: list[Skipped] = []
-    for index in range(len(dataset)):
-        item = _item(dataset, index, size=size, title=title)
+    no_scale: list[tuple[str, NoScale]] = []
+    for index in range(count):
+        item = _item(dataset, index, size=size, title=title, values=values)
         if not isinstance(item, Exception):
             images.append(item[0])
             labels.append(item[1])
-        elif skip_corrupt:
-            skipped.append(Skipped(f"item {index}", str(item) or type(item).__name__))
-        else:
+            continue
+        if isinstance(item, NoScale):
+            no_scale.append((f"item {index}", item))
+        elif not skip_corrupt and not no_scale:
             raise DataError(
-                f"{title}: item {index} cannot be read ({item}). Replace or remove it, or go on "
-                "without with skip_corrupt=True."
+                f"{title}: item {index} cannot be read ({_reason(item)}). Replace or remove it, or "
+                "go on without with skip_corrupt=True."
             ) from item
+        skipped.append(Skipped(f"item {index}", _reason(item)))
+        if no_scale and not skip_corrupt and len(skipped) == _TRIED:
+            break
+    if no_scale and not (skip_corrupt and images):
+        raise NoScale.together(title, no_scale)
     if not images:
+        first = f" ({skipped[0]})" if skipped else ""
         raise DataError(
-            f"{title}: none of its {len(dataset)} items is an image. Give one that has images."
+            f"{title}: none of its {count} items is an image{first}. Give one that has images."
         )
-    classes = getattr(dataset, "classes", None)
+    classes = classes_of(dataset, title=title)
+    found, names = _labels(labels, classes, title=title)
     return Source(
         title=title,
-        train=Part(
-            images=_joined(images, title=title),
-            labels=as_labels(labels, images=len(images), title=title),
-        ),
-        class_names=tuple(str(name) for name in classes) if classes else None,
+        train=Part(images=_joined(images, title=title), labels=found),
+        class_names=names,
         skipped=tuple(skipped),
+        notices=values.notices(title) + classes.notices,
     )
 
 
+def _length(dataset: MapStyle, *, title: str) -> int:
+    try:
+        return len(dataset)
+    except MemoryError:
+        raise
+    except Exception as error:
+        what = "is a class; give an object of it" if isinstance(dataset, type) else _reason(error)
+        raise DataError(
+            f"{title}: its length cannot be had ({what}). A map-style data set has __len__ and "
+            "__getitem__."
+        ) from error
+
+
 def _item(
-    dataset: MapStyle, index: int, *, size: int | None, title: str
+    dataset: MapStyle, index: int, *, size: int | None, title: str, values: Conversion
 ) -> tuple[Tensor, object] | Exception:
     """An image as bytes and its label, or why it cannot be read."""
     try:
         item = dataset[index]
-        if not isinstance(item, (tuple, list)) or len(item) != 2:
-            raise DataError(
-                f"{title}: item {index} is a {type(item).__name__}, not a pair (image, class "
-                "index). Wrap the data set so that it yields pairs."
-            )
-        image, label = item
-        pixels = _bytes(image, size=size, title=f"{title}[{index}]")
-    except (OSError, SyntaxError, ValueError) as error:  # what damaged files raise
+        image, label = _pair(item, dataset, index=index, title=title)
+        pixels = _bytes(image, size=size, title=f"{title}[{index}]", values=values)
+    except NoScale as error:
         return error
-    return pixels, label.tolist() if isinstance(label, (Tensor, np.ndarray)) else label
+    except (DataError, MemoryError):
+        raise
+    except Exception as error:  # libraries that decode images raise errors of any type
+        if "can't allocate memory" in str(error):
+            raise
+        return error
+    return pixels, _label(label, index=index, title=title)
 
 
-def _bytes(image: object, *, size: int | None, title: str) -> Tensor:
+def _reason(error: Exception) -> str:
+    """What an error says, in one line; its type where the text alone would say little."""
+    if isinstance(error, NoScale):
+        return error.reason
+    text = " ".join(str(error).split())
+    if text and isinstance(error, (OSError, SyntaxError, ValueError, RuntimeError)):
+        return text
+    return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+def _pair(item: object, dataset: object, *, index: int, title: str) -> tuple[object, object]:
+    if isinstance(item, (tuple, list)) and len(item) == 2:
+        return item[0], item[1]
+    if isinstance(item, Mapping):
+        found = []
+        for what, key, usual in zip(
+            ("image", "label"), declared(dataset), (_IMAGES, _LABELS), strict=True
+        ):
+            name = next((name for name in (usual[0], key, *usual) if name in item), None)
+            if name is None:
+                raise DataError(
+                    f"{title}: item {index} is a dict with the keys {', '.join(map(str, item))}, "
+                    f"and none of them is known to hold the {what}. Name it {what!r}, or wrap the "
+                    "data set so that it yields pairs (image, class index)."
+                )
+            found.append(item[name])
+        return found[0], found[1]
+    long = f" of {len(item)}" if isinstance(item, (tuple, list)) else ""
+    raise DataError(
+        f"{title}: item {index} is a {type(item).__name__}{long}, not a pair (image, class "
+        "index), nor a dict with 'image' and 'label'. Wrap the data set so that it yields pairs."
+    )
+
+
+def _bytes(image: object, *, size: int | None, title: str, values: Conversion) -> Tensor:
     """One image as ``[channel, height, width]``."""
     if isinstance(image, Image.Image):
-        grey = is_grey(image)
-        flat = eight_bit(upright(image), grey=grey)
+        flat = eight_bit(image, grey=is_grey(image), values=values)
         array = np.array(fit(flat, size) if size else flat)
         return torch.from_numpy(array.reshape(*array.shape[:2], -1)).permute(2, 0, 1)
     if not isinstance(image, (np.ndarray, Tensor)):
@@ -107,8 +198,71 @@ def _bytes(image: object, *, size: int | None, title: str) -> Tensor:
             f"{title}: the image is a {type(image).__name__}, but only pictures (Pillow), tensors "
             "and NumPy arrays are read."
         )
-    pixels = channels_first(as_bytes(image, title=title)[None], title=title)
+    pixels = channels_first(as_bytes(image[None], title=title, values=values), title=title)
     return (fit_all(pixels, size) if size else pixels)[0]
+
+
+def _label(label: object, *, index: int, title: str) -> object:
+    """A label as an ``int`` or a ``str``; what else numbers are is left to ``as_labels``."""
+    if isinstance(label, (Tensor, np.ndarray, np.generic)):
+        label = label.tolist()
+    while isinstance(label, (list, tuple)) and len(label) == 1:
+        label = label[0]
+    if isinstance(label, Enum):
+        label = label.value
+    if isinstance(label, bytes):
+        return label.decode(errors="replace")
+    if isinstance(label, bool):
+        return int(label)
+    if not isinstance(label, (int, float, str, list, tuple)):
+        what = "no label (None)" if label is None else f"a {type(label).__name__} as its label"
+        raise DataError(
+            f"{title}: item {index} has {what}, but a class index or a class name is needed. "
+            "Leave such items out, or wrap the data set so that it yields (image, class index)."
+        )
+    return label
+
+
+def _labels(
+    labels: list[object], classes: Classes, *, title: str
+) -> tuple[Tensor, tuple[str, ...] | None]:
+    """Class indices, and the names of the classes if they are known."""
+    words = [label for label in labels if isinstance(label, str)]
+    if not words:
+        found: Any = labels
+        if classes.numbers is not None:
+            position = {number: i for i, number in enumerate(classes.numbers)}
+            odd = next((label for label in labels if label not in position), None)
+            if odd is not None:
+                raise DataError(
+                    f"{title}: there is a label {odd!r}, but its classes are numbered "
+                    f"{_listed(classes.numbers)}. Correct either of them."
+                )
+            found = [position[label] for label in labels]  # type: ignore[index]
+        indices = as_labels(found, images=len(labels), title=title)
+        return indices, classes.named(int(indices.max()))
+    if len(words) < len(labels):
+        odd = next(label for label in labels if not isinstance(label, str))
+        raise DataError(
+            f"{title}: some labels are names, such as {words[0]!r}, and others are not, such as "
+            f"{odd!r}. Give one kind."
+        )
+    names = classes.names or tuple(natural_order(list(set(words))))
+    for word in dict.fromkeys(words):
+        if names.count(word) != 1:
+            why = "is none of them" if word not in names else "stands for several of them"
+            raise DataError(
+                f"{title}: a label is {word!r}, but its classes are {_listed(names)}, and the "
+                f"label {why}. Give class indices, or correct the names of the classes."
+            )
+    position = {name: i for i, name in enumerate(names)}
+    indices = as_labels([position[word] for word in words], images=len(words), title=title)
+    return indices, classes.named(int(indices.max())) or names
+
+
+def _listed(entries: tuple[object, ...]) -> str:
+    more = f", ... ({len(entries)} in all)" if len(entries) > 10 else ""
+    return ", ".join(map(str, entries[:10])) + more
 
 
 def _joined(images: list[Tensor], *, title: str) -> Tensor:

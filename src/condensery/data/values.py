@@ -1,0 +1,360 @@
+"""How the pixel values of a source become 8 bits, and whether that loses nearly everything.
+
+Bytes keep their values, 16-bit values are divided by 257, floats in [0, 1] are multiplied by 255. A
+``ValueRange`` replaces these rules by one linear scale for all splits of a source. Without a
+value range, a source whose values fill only a small part of the usual scale gets a notice.
+
+Knows nothing about files, shapes or labels.
+"""
+
+from __future__ import annotations
+
+import math
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from numbers import Real
+from typing import Any
+
+import numpy as np
+
+from condensery.errors import DataError
+
+__all__ = ["Conversion", "NoScale", "ValueRange", "number", "scaled", "suggested"]
+
+_LEVELS = 64
+"""A source that leaves more levels than this (a quarter of 256) gets no notice."""
+
+_SAMPLE = 2**14  # values of one picture or block that are remembered
+_SAMPLES = 2**20  # values of a source that are remembered
+_TOPS = (1, 15, 255, 1023, 4095, 16383, 65535)  # of whole numbers of 1, 4, 8, 10, ... bits
+_SPANS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))  # in which people keep floats
+
+
+@dataclass(frozen=True, slots=True)
+class ValueRange:
+    """The pixel values that become 0 and 255.
+
+    Attributes:
+        low: Values at or below it become 0.
+        high: Values at or above it become 255; above ``low``.
+    """
+
+    low: float
+    high: float
+
+    @staticmethod
+    def of(given: object) -> ValueRange | None:
+        """Check the option ``value_range`` of ``load_data``.
+
+        Args:
+            given: Two finite numbers, the lower one first, or ``None``.
+
+        Raises:
+            DataError: If it is anything else.
+        """
+        if given is None:
+            return None
+        ends = list(given) if isinstance(given, (tuple, list, np.ndarray)) else []
+        numbers = [
+            float(end) for end in ends if isinstance(end, Real) and not isinstance(end, bool)
+        ]
+        finite = all(math.isfinite(number) for number in numbers)
+        if len(ends) != 2 or len(numbers) != 2 or not finite or numbers[0] >= numbers[1]:
+            raise DataError(
+                f"value_range={given!r} is not a range of pixel values. Give two finite numbers, "
+                "the lower one first: --value-range 0,4095 (value_range=(0, 4095)) makes values at "
+                "or below 0 black and values at or above 4095 white."
+            )
+        return ValueRange(*numbers)
+
+    def __str__(self) -> str:
+        """As the command line takes it, such as ``0,4095``."""
+        return f"{number(self.low)},{number(self.high)}"
+
+    @property
+    def option(self) -> str:
+        """The option in the spelling of the command line and of Python."""
+        sign = "=" if self.low < 0 else " "
+        low, high = number(self.low), number(self.high)
+        return f"--value-range{sign}{low},{high} (value_range=({low}, {high}))"
+
+
+class NoScale(DataError):
+    """Pixel values whose type has no agreed scale, met without a value range.
+
+    Attributes:
+        what: What kind of pixels they are, such as ``"float pixels"``.
+        low: The lowest value.
+        high: The highest value.
+        whole: Whether all values are whole numbers.
+    """
+
+    def __init__(
+        self, what: str, low: float, high: float, *, whole: bool, title: str = "a picture"
+    ) -> None:
+        """Say what was found, and which option reads it.
+
+        Args:
+            what: See the class.
+            low: See the class.
+            high: See the class.
+            whole: See the class.
+            title: How the images are called.
+        """
+        self.what, self.low, self.high, self.whole = what, low, high, whole
+        way = suggested(low, high, whole=whole)
+        outside = ", outside [0, 1]," if what == "float pixels" and (low < 0 or high > 1) else ""
+        normalised = (
+            " If they were normalised, leave normalisation out: it is done later."
+            if low < 0 and not whole
+            else ""
+        )
+        super().__init__(
+            f"{title}: {what} run from {number(low)} to {number(high)}{outside} and have no agreed "
+            f"scale. Give {way.option}: values at or below {number(way.low)} become 0, "
+            f"values at or above {number(way.high)} become 255.{normalised}"
+        )
+
+    @property
+    def reason(self) -> str:
+        """Why one image was left out."""
+        return (
+            f"its {self.what} run from {number(self.low)} to {number(self.high)} and have no "
+            "agreed scale without --value-range (value_range=)"
+        )
+
+    @staticmethod
+    def together(title: str, found: Sequence[tuple[str, NoScale]]) -> NoScale:
+        """One error about all images of a source that have no agreed scale.
+
+        Args:
+            title: How the source is called.
+            found: Names of the images, each with its own error; at least one.
+        """
+        name, first = found[0]
+        others = f" and {len(found) - 1} more" if len(found) > 1 else ""
+        return NoScale(
+            first.what,
+            min(error.low for _, error in found),
+            max(error.high for _, error in found),
+            whole=all(error.whole for _, error in found),
+            title=f"{title}, {name}{others}",
+        )
+
+
+def scaled(values: np.ndarray, span: ValueRange) -> np.ndarray:
+    """Bring values to 0..255, linear between the ends of a range, rounded to the nearest level.
+
+    Args:
+        values: Finite numbers of any real type. ``float32`` is computed in ``float32``.
+        span: The values that become 0 and 255.
+
+    Returns:
+        ``uint8``, of the same shape.
+    """
+    wide = values if values.dtype.name in ("float32", "float64") else values.astype(np.float64)
+    with np.errstate(over="ignore"):
+        levels = (wide - span.low) * (255 / (span.high - span.low))
+        return np.rint(levels.clip(0, 255)).astype(np.uint8)
+
+
+def suggested(low: float, high: float, *, whole: bool) -> ValueRange:
+    """The range to suggest for values that run from ``low`` to ``high``.
+
+    Args:
+        low: The lowest value found.
+        high: The highest value found.
+        whole: Whether all values are whole numbers. Then the highest number of 1, 4, 8, 10, 12, 14
+            or 16 bits is suggested if the values use the last of these bits.
+    """
+    if whole and 0 <= low <= high / 2:
+        return ValueRange(0, next((top for top in _TOPS if top / 2 < high <= top), high))
+    if not whole:
+        for start, end in _SPANS:
+            slack = (end - start) / 100
+            if start - slack <= low and high <= end + slack and 2 * (high - low) > end - start:
+                return ValueRange(start, end)
+        if 0 <= low <= high / 2:
+            return ValueRange(0, high)
+    return ValueRange(low, high if high > low else low + 1)
+
+
+_FULL = {
+    "8-bit": ValueRange(0, 255),
+    "16-bit colour": ValueRange(0, 255),
+    "16-bit": ValueRange(0, 65535),
+    "float": ValueRange(0, 1),
+}
+"""The agreed scale of every kind of value that has one."""
+
+
+@dataclass(slots=True)
+class _Seen:
+    """The values of one kind that a source had so far."""
+
+    low: float = math.inf
+    high: float = -math.inf
+    levels: np.ndarray = field(default_factory=lambda: np.zeros(256, dtype=np.int64))
+    sample: list[np.ndarray] = field(default_factory=list[np.ndarray])
+    sampled: int = 0
+    varied: bool = False  # whether the values of any one image differ
+    settled: bool = False
+
+    @property
+    def span(self) -> int:
+        """Highest level minus lowest level."""
+        found = self.levels.nonzero()[0]
+        return int(found[-1] - found[0]) if len(found) else 0
+
+
+class Conversion:
+    """Converts the pixel values of one source to 8 bits and watches what is lost.
+
+    May be used by several threads at once.
+    """
+
+    def __init__(self, value_range: ValueRange | None = None) -> None:
+        """Begin with a source.
+
+        Args:
+            value_range: The scale of all values; ``None`` is the agreed scale of every kind.
+        """
+        self.value_range = value_range
+        self._seen: dict[str, _Seen] = {}
+        self._lock = threading.Lock()
+
+    def scale(self, kind: str) -> ValueRange:
+        """The values that become 0 and 255 of a kind that has an agreed scale."""
+        return self.value_range or _FULL[kind]
+
+    def convert(self, values: np.ndarray, kind: str, *, stacked: bool = False) -> np.ndarray:
+        """Convert values and remember them.
+
+        Args:
+            values: Finite numbers of any real type and shape.
+            stacked: Whether the first axis counts images; else the values are of one image.
+            kind: ``"8-bit"``, ``"16-bit"``, ``"16-bit colour"`` (the upper 8 of 16 bits),
+                ``"float"``, or with a value range any other word, the same for the whole source.
+
+        Returns:
+            ``uint8``, of the same shape; the same array where nothing changes.
+        """
+        span = self.scale(kind)
+        levels = values
+        if values.dtype != np.uint8 or span != _FULL["8-bit"]:
+            levels = scaled(values, span)
+        self._see(values, levels, kind, stacked=stacked)
+        return levels
+
+    def _see(self, values: np.ndarray, levels: np.ndarray, kind: str, *, stacked: bool) -> None:
+        with self._lock:
+            seen = self._seen.setdefault(kind, _Seen())
+            if seen.settled or not values.size:
+                return
+            low, high = values.min(), values.max()
+            seen.low, seen.high = min(seen.low, float(low)), max(seen.high, float(high))
+            seen.levels += np.bincount(levels.reshape(-1), minlength=256)
+            if self.value_range is not None:
+                seen.settled = bool(np.count_nonzero(seen.levels) > 1)
+            elif values.dtype == np.uint8:
+                seen.settled = seen.span > _LEVELS
+                if not seen.varied:
+                    each = values.reshape(len(values) if stacked else 1, -1)
+                    seen.varied = bool((each.min(1) < each.max(1)).any())
+            else:
+                seen.settled = bool(np.count_nonzero(seen.levels) > _LEVELS + 1)
+                if seen.sampled < _SAMPLES:
+                    flat = values.reshape(-1)
+                    part = flat[:: max(1, flat.size // _SAMPLE)].copy()
+                    seen.sample.append(part)
+                    seen.sampled += len(part)
+            if seen.settled:
+                seen.sample.clear()
+
+    def notices(self, title: str) -> tuple[str, ...]:
+        """What a user must read about the values of the whole source.
+
+        Args:
+            title: How the source is called.
+
+        Returns:
+            Whole sentences: the highest value found, the number of levels that are left, and the
+            option that settles it. None with a value range.
+
+        Raises:
+            DataError: If the value range makes all pixels equal, or is to hold for values of
+                different kinds, such as 8-bit and 16-bit pictures.
+        """
+        if self.value_range is None:
+            found = (_notice(title, kind, seen) for kind, seen in sorted(self._seen.items()))
+            return tuple(notice for notice in found if notice)
+        kinds = sorted({kind.removesuffix(" colour") for kind in self._seen})
+        if len(kinds) > 1:
+            raise DataError(
+                f"{title}: holds pixel values of different kinds ({', '.join(kinds)}), and one "
+                f"range cannot hold for all of them. Leave out {self.value_range.option}, or "
+                "store all images in one kind."
+            )
+        low = min((seen.low for seen in self._seen.values()), default=0)
+        high = max((seen.high for seen in self._seen.values()), default=0)
+        levels: Any = sum(seen.levels for seen in self._seen.values())
+        if low < high and np.count_nonzero(levels) == 1:
+            way = suggested(low, high, whole=kinds != ["float"])
+            raise DataError(
+                f"{title}: with {self.value_range.option} every pixel becomes "
+                f"{int(levels.argmax())}, because the values found run from {number(low)} to "
+                f"{number(high)}. Give a range that covers them, such as {way.option}."
+            )
+        return ()
+
+
+def _notice(title: str, kind: str, seen: _Seen) -> str | None:
+    """The notice about values of one kind, if the usual scale suits them badly."""
+    left = int(np.count_nonzero(seen.levels))
+    if seen.settled or seen.low >= seen.high:
+        return None
+    full = _FULL[kind]
+    high, share = seen.high, ""
+    whole = kind != "float"
+    if seen.sample:
+        sample = np.concatenate(seen.sample)
+        bulk = np.quantile(sample, (0.001, 0.999), method="nearest").astype(np.float64)
+        spread = (bulk[1] - bulk[0]) / (full.high - full.low) * 255
+        distinct = len(np.unique(sample))
+        if seen.span > _LEVELS:
+            if spread > _LEVELS or distinct < 2 * left:
+                return None
+            high = float(bulk[1])
+            share = f" (99.9 % of the values are at or below {number(high)})"
+    elif not seen.varied:  # bytes lose nothing, and images of one colour have no contrast to lose
+        return None
+    way = suggested(min(seen.low, high), high, whole=whole)
+    held = {
+        "8-bit": "8-bit values",
+        "16-bit": "16-bit values",
+        "16-bit colour": "the upper 8 bits of 16-bit colour, which is all that Pillow reads",
+        "float": "floats in [0, 1]",
+    }[kind]
+    text = (
+        f"{title}: the highest pixel value found is {number(seen.high)} of {number(full.high)} "
+        f"({held}){share}, the lowest {number(seen.low)}; as 8-bit images {left} of 256 levels "
+        f"{'is' if left == 1 else 'are'} left. "
+    )
+    if kind == "16-bit colour":
+        return text + (
+            "The lower bits cannot be had by an option: convert the pictures to 8 bits with the "
+            f"right scale and save them again. {way.option} only spreads the levels that are left."
+        )
+    return text + (
+        f"Give {way.option}, and values at or below {number(way.low)} become 0, values at or "
+        f"above {number(way.high)} become 255; --value-range {full} keeps the values as they are "
+        "without this notice."
+    )
+
+
+def number(value: float) -> str:
+    """A number as a user would write it."""
+    if float(value).is_integer() and abs(value) < 1e15:
+        return str(int(value))
+    return f"{value:.6g}"
