@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from condensery import toolchain
+from condensery.engines import toolchain
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

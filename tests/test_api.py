@@ -9,11 +9,11 @@ import torch
 
 import condensery
 from condensery.api import Condensation, resolve, settled
+from condensery.engines.toolchain import go_uncompiled
 from condensery.errors import CondenseryError, ConfigError
 from condensery.recipe import to_json
 from condensery.registry import names, parts
 from condensery.sizes import MostLearnable
-from condensery.toolchain import go_uncompiled
 
 SHORT = {
     "iterations": "2",
@@ -288,14 +288,14 @@ def test_a_budget_of_memory_bounds_the_passes_and_not_the_result(larger):
     fused = {"settings": {"engine": "fused"}, "ipc": 3}
     free = condense(larger, **fused).result(created="x")
     tight = condense(larger, **fused, memory=200_000)
-    assert (tight.recipe.batch, tight.recipe.kept) != (None, None)
+    assert (tight.recipe.batch, tight.recipe.saved_activations) != (None, None)
     assert tight.recipe.batch < 32
     bound = tight.result(created="x")
     assert (bound.images.int() - free.images.int()).abs().max() <= 1
 
 
 def test_a_budget_that_nothing_fits_in_is_refused(larger, digits):
-    with pytest.raises(ConfigError, match="memory = 9 bytes, but a single image leaves"):
+    with pytest.raises(ConfigError, match="memory = 9 bytes, but the activations of one image"):
         condense(larger, settings={"engine": "fused"}, memory=9)
     with pytest.raises(ConfigError, match=r"bounds the fused engine alone.*'one-pass'"):
         condense(digits, memory=10**9)

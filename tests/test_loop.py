@@ -10,10 +10,10 @@ import torch
 
 import condensery
 from condensery import networks
-from condensery.analytic.blocks import EAGER
 from condensery.augment import Identity, Siamese
 from condensery.data import ImageData
 from condensery.engines import Autograd
+from condensery.engines.fused.blocks import EAGER
 from condensery.errors import ConfigError, DataError, NonFiniteLoss
 from condensery.loop import initial_state, run
 from condensery.objectives import DistributionMatching, GradientMatching
@@ -118,7 +118,7 @@ def test_one_update_is_what_the_parts_say_written_out(digits):
 
 def test_training_in_the_background_changes_no_bit(digits, threads, monkeypatch):
     """A fused run on two threads: training in the background against training between updates."""
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     threads(2)
     choice = recipe(
         engine="fused", compiled=True, schedule=Redraw(inner=3, steps=3, training=SGDTraining())
@@ -142,7 +142,7 @@ def test_training_in_the_background_changes_no_bit(digits, threads, monkeypatch)
 def test_only_engines_that_cut_their_work_leave_a_thread_to_others(
     engine, expected, digits, monkeypatch
 ):
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     found = []
 
     @contextmanager

@@ -65,7 +65,7 @@ def test_every_recipe_survives_writing_and_reading(method, preset, name):
         {"sizes": RandomSize()},
         {"sizes": MostLearnable(period=7, freeze="released", classwise=True, decimals=2)},
         {"engine": "autograd", "precision": "bf16", "compiled": True, "classes_per_pass": 4},
-        {"engine": "fused", "batch": 3, "kept": 0},
+        {"engine": "fused", "batch": 3, "saved_activations": 0},
     ],
     ids=str,
 )
@@ -197,7 +197,9 @@ def test_a_policy_that_chooses_does_so_twenty_times_a_run(recipe):
     assert short.sizes.period == 1
 
 
-@pytest.mark.parametrize(("key", "value"), [("batch", "0"), ("kept", "-1"), ("batch", "few")])
+@pytest.mark.parametrize(
+    ("key", "value"), [("batch", "0"), ("saved_activations", "-1"), ("batch", "few")]
+)
 def test_a_number_of_images_that_cannot_be_is_refused(recipe, key, value):
     with pytest.raises(ConfigError, match=f"{key} = .*(is a number of images|is no whole number)"):
         changed(recipe, key, value)

@@ -18,6 +18,7 @@ from condensery.artifact import CondensedSet
 from condensery.augment import Augment
 from condensery.data import Data, ImageData, whitened
 from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
+from condensery.engines.toolchain import cannot_compile, fell_back, go_uncompiled
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet
 from condensery.init import Init
@@ -31,7 +32,6 @@ from condensery.registry import find
 from condensery.samplers import Sampler
 from condensery.schedules import Schedule
 from condensery.sizes import SizePolicy
-from condensery.toolchain import cannot_compile, fell_back, go_uncompiled
 from condensery.updates import ImageUpdate, Learned
 
 __all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
@@ -358,7 +358,9 @@ def _within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
     image = data.normalise(data.pixels(torch.zeros(1, dtype=torch.int64)))
     engine = Fused(precision=recipe.precision)
     engine = engine.within(memory, _network(recipe, data), image, data.labels[:1])
-    return replace(recipe, classes_per_pass=1, batch=engine.batch, kept=engine.kept)
+    return replace(
+        recipe, classes_per_pass=1, batch=engine.batch, saved_activations=engine.saved_activations
+    )
 
 
 def _network(recipe: Recipe, data: ImageData) -> nn.Module:

@@ -169,9 +169,9 @@ def run_together(
             real = draw(context, rng=stream(seed, "real", *context.at)).to(device)
             view = _view(shared, run_context, context)
             # The other engines need all threads.
-            background = context.background if engine.cuts else None
-            with overlap(background), single_threaded(engine.cuts):
-                at_once = engine.at_once(real.images)
+            background = context.background if engine.chunked else None
+            with overlap(background), single_threaded(engine.chunked):
+                batch_size = engine.batch_size(real.images)
                 matches = _bound(recipes, now, context, real, view, engine=engine)
                 own = partial(
                     _advanced,
@@ -179,11 +179,11 @@ def run_together(
                     real=real,
                     view=view,
                     engine=engine,
-                    at_once=at_once,
+                    batch_size=batch_size,
                     data=data,
                     seed=seed,
                 )
-                small = partial(_small, classes=data.classes, engine=engine, at_once=at_once)
+                small = partial(_small, classes=data.classes, engine=engine, batch_size=batch_size)
                 together = _stepped(own, recipes, now, matches, beside=small)
             now[:] = [progress.state for progress in together]
             yield together
@@ -196,7 +196,8 @@ def run_together(
 
 SHARED = (
     "network", "augment", "sampler", "schedule", "iterations", "whiten",
-    "engine", "precision", "compiled", "classes_per_pass", "batch", "kept",
+    "engine", "precision", "compiled", "classes_per_pass", "batch",
+    "saved_activations",
 )  # fmt: skip
 """What recipes that run together have in common."""
 
@@ -254,7 +255,7 @@ def _engine(recipe: Recipe, context: StepContext) -> Engine:
         recipe.precision,
         compiled=recipe.compiled,
         batch=recipe.batch,
-        kept=recipe.kept,
+        saved_activations=recipe.saved_activations,
     ).engine
 
 
@@ -307,13 +308,13 @@ def _advanced(
     real: Examples,
     view: View,
     engine: Engine,
-    at_once: int,
+    batch_size: int,
     data: ImageData,
     seed: int,
 ) -> Progress:
     """One set after a step of its images, and of its objective's state."""
     progress = step(
-        recipe, state, context=context, matches=matches, at_once=at_once, data=data, seed=seed
+        recipe, state, context=context, matches=matches, batch_size=batch_size, data=data, seed=seed
     )
     if not state.objective:
         return progress
@@ -344,7 +345,7 @@ def _stepped(
     return tuple(found[at] if at in found else one(*each) for at, each in enumerate(sets))
 
 
-def _small(recipe: Recipe, *, classes: int, engine: Engine, at_once: int) -> bool:
+def _small(recipe: Recipe, *, classes: int, engine: Engine, batch_size: int) -> bool:
     """Whether a set may be matched beside others.
 
     Of a large one the maps of a single pass fill the memory that is bounded or usual, and its
@@ -352,8 +353,8 @@ def _small(recipe: Recipe, *, classes: int, engine: Engine, at_once: int) -> boo
     """
     together = classes if recipe.objective.joint else 1
     examples = together * recipe.ipc * recipe.parameterization.examples_each
-    engine_only = engine.cuts and recipe.objective.uses_engine
-    return engine_only and recipe.kept is None and examples <= at_once
+    engine_only = engine.chunked and recipe.objective.uses_engine
+    return engine_only and recipe.saved_activations is None and examples <= batch_size
 
 
 def _projected(recipe: Recipe, stored: Examples) -> Examples:

@@ -63,7 +63,8 @@ class Recipe:
             never changes the result.
         batch: Images at once in the fused engine, None as many as it likes; bounds memory, never
             changes the result beyond rounding.
-        kept: Images whose maps the fused engine keeps on the way back, None all; likewise.
+        saved_activations: Images whose activations the fused engine keeps in memory for the
+            gradient of the images, None all; likewise.
         whiten: What happens to images between their standardisation and the network:
             ``"none"``, ``"zca"`` or ``"zca-regularised"`` (``condensery.data.whitened``). Stored
             images stay as they are.
@@ -90,14 +91,14 @@ class Recipe:
     compiled: bool = False
     classes_per_pass: int = 1
     batch: int | None = None
-    kept: int | None = None
+    saved_activations: int | None = None
     whiten: Literal["none", "zca", "zca-regularised"] = "none"
 
     def __post_init__(self) -> None:
         for name in ("ipc", "iterations", "classes_per_pass"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}, but it must be at least 1.")
-        for name, least in (("batch", 1), ("kept", 0)):
+        for name, least in (("batch", 1), ("saved_activations", 0)):
             value: object = getattr(self, name)
             if value is not None and not (type(value) is int and value >= least):
                 raise ConfigError(

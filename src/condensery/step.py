@@ -43,7 +43,7 @@ def step(
     *,
     context: StepContext,
     matches: Mapping[Objective, Match],
-    at_once: int,
+    batch_size: int,
     data: ImageData,
     seed: int,
 ) -> Progress:
@@ -54,7 +54,7 @@ def step(
         state: Before the step.
         context: Where we are.
         matches: Of all objectives that are ``matched``, bound to this context.
-        at_once: Examples that are matched in one pass, where classes have so few.
+        batch_size: Examples that are matched in one pass, where classes have so few.
         data: For the names of its classes.
         seed: Of the run.
 
@@ -76,7 +76,7 @@ def step(
         groups,
         weights=weights,
         names=list(learned(recipe)),
-        passes=groups.passes(recipe.classes_per_pass, examples=at_once),
+        passes=groups.passes(recipe.classes_per_pass, examples=batch_size),
     )
     _check_finite(losses, groups, context.at, data)
     sizes = state.sizes

@@ -7,7 +7,6 @@ from itertools import count
 
 import pytest
 
-from condensery.analytic.blocks import EAGER
 from condensery.comparison import (
     GroupCost,
     contender,
@@ -19,6 +18,7 @@ from condensery.comparison import (
 )
 from condensery.comparison.lockstep import Group
 from condensery.data import load_data
+from condensery.engines.fused.blocks import EAGER
 from condensery.evaluation import Subject, protocol_for
 
 LENGTH = (("iterations", "2"), ("schedule.inner", "3"), ("schedule.steps", "2"))
@@ -71,7 +71,7 @@ def test_steps_of_experts_are_counted_by_how_many_are_trained_at_once(
     digits, tiny, threads, monkeypatch, compiled, at_once
 ):
     threads(2)
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     monkeypatch.setattr("condensery.experts.buffer.MOST_IN_MEMORY", 20_000)  # they have a folder
     settings = {"trajectories": "4", "latest": "2", "span": "1", "steps": "3", "compiled": compiled}
     asked = tuple((f"schedule.{key}", value) for key, value in settings.items())
@@ -89,9 +89,9 @@ def test_networks_that_test_are_counted_by_the_images_of_their_batches(
     digits, tiny, threads, monkeypatch, precision, at_once
 ):
     threads(2)
-    monkeypatch.setattr(estimate, "SWEEP_AFTER", 1)  # compiled in bf16, here by its eager twin
+    monkeypatch.setattr(estimate, "FUSED_AFTER", 1)  # compiled in bf16, here by its eager twin
     monkeypatch.setattr(estimate, "cannot_compile", lambda: None)
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     data = load_data("digits")
     parts = parts_of(contender("a", base="idc"), digits, tiny, sizes=(1, 2, 3))
     choices = {"networks": ("convnet2-w4",), "seeds": 3, "precision": precision}

@@ -259,7 +259,7 @@ def compiled(
 ) -> Callable[..., set[bool]]:
     """Which trials of a choice are compiled, where 100 steps of any network are worth it."""
     monkeypatch.setattr(trials_module, "COMPILE_AFTER", 100)
-    monkeypatch.setattr(trials_module, "SWEEP_AFTER", 100)
+    monkeypatch.setattr(trials_module, "FUSED_AFTER", 100)
     monkeypatch.setattr(trials_module, "cannot_compile", lambda: None)
     asked: list[bool] = []
 

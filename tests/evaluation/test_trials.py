@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from condensery.analytic.blocks import EAGER
 from condensery.artifact import CondensedSet
 from condensery.data import Data
+from condensery.engines.fused.blocks import EAGER
 from condensery.evaluation import Evaluation, Observation, evaluate
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
@@ -20,9 +20,9 @@ def chosen(
     data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Evaluation]:
     """Networks worth compiling, whose compiled code is replaced by its eager twin."""
-    monkeypatch.setattr(trials_module, "SWEEP_AFTER", 1)
+    monkeypatch.setattr(trials_module, "FUSED_AFTER", 1)
     monkeypatch.setattr(trials_module, "cannot_compile", lambda: None)
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
 
     def choice(networks: Sequence[str] = ("convnet2-w4",), precision: str = "bf16") -> Evaluation:
         return evaluate(

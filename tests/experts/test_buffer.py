@@ -9,10 +9,10 @@ import pytest
 import torch
 from safetensors import safe_open
 
-from condensery.analytic.blocks import EAGER
 from condensery.augment import Identity
 from condensery.data import ImageData
 from condensery.data.whitening import whitened
+from condensery.engines.fused.blocks import EAGER
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
 from condensery.experts import Buffer, ExpertTraining, buffer, files, get_buffer, loaded
 from condensery.networks import build
@@ -254,7 +254,7 @@ def test_too_much_for_the_memory_asks_for_a_folder(data, tmp_path):
 @pytest.fixture
 def swept(data, monkeypatch):
     """Buffers of experts that compiled sweeps train, here by their eager twin."""
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     schooling = replace(SCHOOLING, compiled=True, precision="bf16")
     return lambda folder=None: Buffer(schooling, data, folder)
 

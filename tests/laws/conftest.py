@@ -1,8 +1,9 @@
 """The parts under law: one list a slot. A new part is tested by being added here.
 
 A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization``, ``sizes``,
-``update``, ``sampler``, ``schedule`` or ``begun`` (a start) is run for every entry of that list,
-and for every combination where it takes several.
+``update``, ``sampler``, ``schedule`` or ``begun`` (a start) is run for every entry of that list.
+A test that takes two of them is run for every pair of entries. One that takes three or more is run
+for as few combinations as hold every pair of entries of any two lists (``pairwise``).
 ``asked`` are the policies that ask for different sets.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import cache
+from itertools import combinations
 
 import pytest
 import torch
@@ -36,6 +38,34 @@ from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 from condensery.training import SGDTraining
 from condensery.types import StepContext, nested
 from condensery.updates import SGD, Adam
+
+
+def pairwise(*lists):
+    """Few combinations, one entry of every list each, that hold every pair of any two lists.
+
+    For one list these are its entries, for two lists all pairs. Greedy: a combination begins with
+    a pair that is still missing, and takes of every other list the entry that adds most pairs.
+    """
+    places = range(len(lists))
+    missing = {(i, a, j, b) for i, j in combinations(places, 2) for a in lists[i] for b in lists[j]}
+    if len(lists) == 1:
+        return [(entry,) for entry in lists[0]]
+    found = []
+    while missing:
+        i, a, j, b = min(missing, key=lambda m: (m[0], lists[m[0]].index(m[1]), m[2], m[3]))
+        chosen = {i: a, j: b}
+        for place in places:
+            if place not in chosen:
+                ways = [{**chosen, place: entry} for entry in lists[place]]
+                chosen = max(ways, key=lambda way: len(_pairs(way) & missing))
+        missing -= _pairs(chosen)
+        found.append(tuple(chosen[place] for place in places))
+    return found
+
+
+def _pairs(chosen):
+    return {(i, chosen[i], j, chosen[j]) for i, j in combinations(sorted(chosen), 2)}
+
 
 PARTS = {
     "objective": {
@@ -94,9 +124,11 @@ PARTS["asked"] = {name: part for name, part in PARTS["sizes"].items() if name no
 
 
 def pytest_generate_tests(metafunc):
-    for slot, parts in PARTS.items():
-        if slot in metafunc.fixturenames:
-            metafunc.parametrize(slot, list(parts.values()), ids=list(parts))
+    slots = [slot for slot in PARTS if slot in metafunc.fixturenames]
+    if slots:
+        names = pairwise(*(list(PARTS[slot]) for slot in slots))
+        parts = [[PARTS[slot][n] for slot, n in zip(slots, own, strict=True)] for own in names]
+        metafunc.parametrize(slots, parts, ids=["-".join(own) for own in names])
 
 
 class Small:

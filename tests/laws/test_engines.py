@@ -10,8 +10,6 @@ from condensery.objectives import GradientMatching
 from condensery.rng import stream
 from condensery.types import Examples, Groups
 
-METRICS = ("mse", "l1", "cosine", "whole-cosine")
-
 
 def examples_of(side, channels, *, seed):
     rng = stream(seed, "law 4", channels, *side)
@@ -31,10 +29,19 @@ def random_groups(seed):
     return Groups(member=member, class_=class_, size=member.sum(dim=1))
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("side", [(8, 8), (16, 16), (9, 12)])
-@pytest.mark.parametrize("parameters", ["conv", "all"])
-@pytest.mark.parametrize("metric", METRICS)
+@pytest.mark.parametrize(
+    ("metric", "parameters", "side", "channels"),
+    [
+        ("mse", "conv", (8, 8), 1),
+        ("mse", "all", (9, 12), 3),
+        ("l1", "conv", (9, 12), 1),
+        ("l1", "all", (16, 16), 3),
+        ("cosine", "conv", (16, 16), 3),
+        ("cosine", "all", (8, 8), 1),
+        ("whole-cosine", "conv", (8, 8), 3),
+        ("whole-cosine", "all", (9, 12), 1),
+    ],
+)
 def test_an_engine_agrees_with_the_reference_on_arbitrary_groups(
     small, engine, metric, parameters, side, channels
 ):

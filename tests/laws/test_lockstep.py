@@ -150,7 +150,7 @@ class WatchedWithoutEngine(Watched):
     ("change", "kind", "at_once"),
     [
         ({"engine": "fused"}, Watched, 2),
-        ({"engine": "fused", "kept": 4}, Watched, 1),  # maps of one set alone fit
+        ({"engine": "fused", "saved_activations": 4}, Watched, 1),  # maps of one set alone fit
         ({"engine": "fused", "batch": 2}, Watched, 1),  # of the other a class does not
         ({"engine": "one-pass"}, Watched, 1),  # takes all threads
         ({"engine": "fused"}, WatchedWithoutEngine, 1),  # may call modules

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import condensery
-from condensery.analytic.blocks import EAGER, Blocks
+from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
 from condensery.networks import build
 from condensery.parallel import overlap
@@ -87,7 +87,7 @@ def test_training_lowers_the_loss_of_the_network(world):
 @pytest.fixture
 def compiled(world, monkeypatch):
     """A world that compiles, where compiling leaves everything as it is."""
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     return replace(world, compiled=True)
 
 
@@ -131,7 +131,9 @@ def test_a_network_that_is_called_while_it_is_trained_is_not_trained_in_the_back
         raise RuntimeError("no compiler here")
 
     assert all(moment.background is None for moment in SCHEDULE.contexts(0, world))
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
+    monkeypatch.setattr(
+        "condensery.engines.fused.sweep.compiled_blocks", lambda: Blocks(lambda do: broken)
+    )
     later = [moment.background is not None for moment in SCHEDULE.contexts(0, compiled)]
     assert later == [False, False, False]  # pretraining has failed already
 

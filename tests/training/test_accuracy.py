@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import nn
 
-from condensery.analytic.blocks import EAGER, Blocks
 from condensery.data import ImageData
+from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
 from condensery.networks import build
 from condensery.training import accuracy
@@ -70,7 +70,7 @@ def test_a_compiled_convnet_gives_the_same_answers(precision: str, monkeypatch: 
         asked.append(1)
         return EAGER
 
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", compiled)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", compiled)
     network = build("convnet1-w4", channels=1, classes=2, side=(4, 4), seed=0, path=())
     shares = {
         compiled: accuracy(network, ramp(0), batch=3, precision=precision, compiled=compiled)
@@ -87,7 +87,9 @@ def test_where_compiling_fails_the_network_itself_is_tested_and_a_warning_says_s
     def broken(*given: object):
         raise RuntimeError("no compiler here")
 
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
+    monkeypatch.setattr(
+        "condensery.engines.fused.sweep.compiled_blocks", lambda: Blocks(lambda do: broken)
+    )
     network = build("convnet1-w4", channels=1, classes=2, side=(4, 4), seed=0, path=())
 
     share = accuracy(network, ramp(0), batch=3, compiled=True)

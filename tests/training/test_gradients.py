@@ -7,7 +7,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from condensery.analytic.blocks import EAGER, Blocks
+from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import gradients as module
@@ -42,13 +42,13 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
         return loss
 
     monkeypatch.setattr(module, "loss_function", loss_function)
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: EAGER)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     return seen
 
 
 @pytest.mark.usefixtures("uncompiled")
 @pytest.mark.parametrize("soft", [False, True])
-def test_the_analytic_twin_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
+def test_the_fused_loss_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool):
     net = network("convnet2-w4")
     mix = mixed(soft=soft)
 
@@ -63,7 +63,7 @@ def test_the_analytic_twin_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bo
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_the_analytic_twin_of_a_double_precision_network_is_exact():
+def test_the_fused_loss_of_a_double_precision_network_is_exact():
     net = network("convnet2-w4").double()
     images, *labels, ratio = mixed()
     mix = Mix(images.double(), *labels, ratio.double())
@@ -77,7 +77,7 @@ def test_the_analytic_twin_of_a_double_precision_network_is_exact():
 
 
 @pytest.mark.usefixtures("uncompiled")
-def test_the_analytic_twin_answers_for_the_parameters_that_are_trained():
+def test_the_fused_loss_answers_for_the_parameters_that_are_trained():
     net = network("convnet2-w4")
     net.blocks[0].norm.bias.requires_grad_(False)
 
@@ -106,7 +106,7 @@ def test_a_network_of_known_layers_never_meets_the_compiled_loss(uncompiled: lis
 def test_uncompiled_every_network_is_differentiated_by_autograd(
     uncompiled: list[int], monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(module, "Analytic", None)
+    monkeypatch.setattr(module, "FusedLoss", None)
     for name in ("convnet2-w4", "convnet2-w4-bn"):
         gradients_of(network(name), precision="bf16", compiled=False, batch=6).of(mixed())
 
@@ -122,7 +122,9 @@ def test_where_compiling_fails_autograd_goes_on_and_says_so(
 
     monkeypatch.setattr(torch, "compile", lambda function, **how: broken)
     module.loss_function.cache_clear()
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", lambda: Blocks(lambda do: broken))
+    monkeypatch.setattr(
+        "condensery.engines.fused.sweep.compiled_blocks", lambda: Blocks(lambda do: broken)
+    )
     net = network(name)
     try:
         gradients = gradients_of(net, precision="fp32", compiled=True, batch=6)

@@ -196,7 +196,7 @@ def test_an_unknown_precision_names_the_nearest_one():
 def test_the_compiled_twin_follows_the_reference_and_is_compiled_once_for_all_networks(precision):
     from torch._dynamo.utils import counters
 
-    unknown = partial(network, width=12, activation=nn.GELU)  # to the analytic twin
+    unknown = partial(network, width=12, activation=nn.GELU)  # to the fused engine
     exact, fast = unknown(), unknown()
     one = torch.stack(train(Trainer(exact, PLAIN_SIX)))
     counters.clear()

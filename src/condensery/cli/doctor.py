@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     _say("processor", f"{os.cpu_count()} cores, {torch.backends.cpu.get_cpu_capability()}")
     cuda = torch.cuda.is_available()
     _say("cuda", f"{torch.cuda.get_device_name()}: --device cuda" if cuda else "none")
-    from condensery.toolchain import cannot_compile, compiler
+    from condensery.engines.toolchain import cannot_compile, compiler
 
     cause = cannot_compile()
     _say("compiler", f"nothing is compiled: {cause}" if cause else str(compiler()))

@@ -30,11 +30,12 @@ from condensery.comparison.pace import (
 )
 from condensery.comparison.runs import Part, Run
 from condensery.data import Data, ImageData
+from condensery.engines import can_train
+from condensery.engines.toolchain import cannot_compile
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.trial import fresh
 from condensery.parallel import workers
-from condensery.toolchain import cannot_compile
-from condensery.training import SWEEP_AFTER, Trainer, accuracy, is_analytic
+from condensery.training import FUSED_AFTER, Trainer, accuracy
 
 __all__ = ["EvaluationCost", "GroupCost", "evaluation_cost", "group_cost"]
 
@@ -153,7 +154,7 @@ def evaluation_cost(
     batches = sum(n * min(batch, count) / batch for n, count in zip(steps, examples, strict=True))
     networks = left * int(choices["seeds"])
     # In fp32 nothing is compiled, and what is not worth it is not, either.
-    compiled = precision != "fp32" and networks * sum(steps) >= SWEEP_AFTER
+    compiled = precision != "fp32" and networks * sum(steps) >= FUSED_AFTER
     compiled = compiled and cannot_compile() is None
     images, labels = some(data.train, batch, seed=0)
     few = _first(data.test, _TESTED).to(device)
@@ -172,7 +173,7 @@ def evaluation_cost(
             clock=clock,
         )
         at_once = 1
-        if compiled and is_analytic(network):  # then every network has a thread
+        if compiled and can_train(network):  # then every network has a thread
             at_once = workers()
             step = on_a_thread(timed)
         else:

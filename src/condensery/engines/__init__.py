@@ -1,4 +1,4 @@
-"""How gradients per group are computed: the reference, and what agrees with it faster."""
+"""How gradients per group are computed: by the reference, or faster with the same results."""
 
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
@@ -9,7 +9,7 @@ from condensery.engines.choose import (
     native_bf16,
     pays_to_compile,
 )
-from condensery.engines.fused import Fused
+from condensery.engines.fused import Fused, FusedLoss, can_train, network_plan
 from condensery.engines.one_pass import OnePass, cells
 
 __all__ = [
@@ -18,9 +18,12 @@ __all__ = [
     "Choice",
     "Engine",
     "Fused",
+    "FusedLoss",
     "OnePass",
+    "can_train",
     "cells",
     "choose",
     "native_bf16",
+    "network_plan",
     "pays_to_compile",
 ]

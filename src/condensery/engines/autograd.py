@@ -1,7 +1,7 @@
-"""The reference engine: one plain autograd call per group, exactly as the equations say.
+"""The reference engine: one call of autograd per group, exactly as the equations say.
 
-Slow on purpose and right for every network, also those that mix examples (each group is a batch
-of its own). Every faster engine is tested against this one.
+It is slow, and right for every network, also for those that mix examples: each group is a batch of
+its own. Every faster engine is tested against it.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["Autograd"]
 
 @dataclass(frozen=True, slots=True)
 class Autograd:
-    """Row by row: forward, backward, and a double backward when the images ask for it."""
+    """Group by group: forward, backward, and double backward if ``images`` require a gradient."""
 
-    cuts: ClassVar[bool] = False
+    chunked: ClassVar[bool] = False
 
-    def at_once(self, images: Tensor) -> int:
-        """See ``Engine.at_once``."""
+    def batch_size(self, images: Tensor) -> int:
+        """See ``Engine.batch_size``."""
         del images
         return 0
 
@@ -46,15 +46,15 @@ class Autograd:
             name: p.detach().requires_grad_(name in wanted)
             for name, p in network.named_parameters()
         }
-        rows = [_row(network, parameters, images[m], labels[m], names) for m in groups.member]
-        return {name: torch.stack([row[i] for row in rows]) for i, name in enumerate(names)}
+        found = [_group(network, parameters, images[m], labels[m], names) for m in groups.member]
+        return {name: torch.stack([own[i] for own in found]) for i, name in enumerate(names)}
 
     def features(self, network: nn.Module, images: Tensor) -> Tensor:
         """See ``Engine.features``."""
         return features(network, images).flatten(1)
 
 
-def _row(
+def _group(
     network: nn.Module,
     parameters: dict[str, Tensor],
     images: Tensor,

@@ -1,8 +1,7 @@
-"""The seam between *what* is matched and *how* gradients are computed.
+"""The interface between *what* is matched and *how* gradients are computed.
 
-An engine turns images and groups into one gradient per group. It knows nothing about classes,
-sizes, losses between gradients, or methods. ``Autograd`` is the declared reference: every other
-engine is tested to agree with it in value and in image gradient.
+An engine computes one gradient per group from images and groups. ``Autograd`` is the reference:
+every other engine is tested to agree with it in values and in image gradients.
 """
 
 from __future__ import annotations
@@ -18,14 +17,18 @@ __all__ = ["Engine"]
 
 
 class Engine(Protocol):
-    """How per-group gradients and per-example features are computed."""
+    """Computes gradients per group and features per example."""
 
-    cuts: ClassVar[bool]
-    """Whether what it is given is worked through in sweeps, so that more does not need more memory
-    than its results take, unless images ask for a gradient."""
+    chunked: ClassVar[bool]
+    """Whether a batch is computed in chunks, on several workers, so that a larger batch needs no
+    more memory than its results take, unless ``images`` require a gradient."""
 
-    def at_once(self, images: Tensor) -> int:
-        """How many such images it needs to be busy; 0 if it is with any number."""
+    def batch_size(self, images: Tensor) -> int:
+        """The number of images that keeps all workers busy; 0 if that is any number.
+
+        Args:
+            images: ``[example, channel, height, width]``; only their size matters.
+        """
         ...
 
     def gradients(
@@ -40,8 +43,8 @@ class Engine(Protocol):
         """Gradient of each group's mean cross-entropy with respect to the named parameters.
 
         Args:
-            network: Gives logits ``[example, class_]``; its parameters are not changed and
-                collect no ``.grad``.
+            network: Gives logits ``[example, class_]``. Its parameters are not changed and get no
+                ``.grad``.
             images: As the network sees them, ``[example, channel, height, width]``.
             labels: Class index ``[example]`` or probabilities ``[example, class_]``.
             groups: Over the same examples; every group has at least one member.
@@ -57,5 +60,13 @@ class Engine(Protocol):
         ...
 
     def features(self, network: nn.Module, images: Tensor) -> Tensor:
-        """Flattened features ``[example, feature]`` before the classifier, differentiable."""
+        """What the classifier sees, ``[example, feature]``; differentiable once.
+
+        Args:
+            network: As for ``gradients``.
+            images: As the network sees them.
+
+        Raises:
+            UnsupportedNetwork: If this engine cannot differentiate ``network``.
+        """
         ...

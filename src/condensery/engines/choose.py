@@ -1,4 +1,7 @@
-"""Which engine serves a network, and why. The choice is made once and written into the run."""
+"""Which engine computes the gradients of a network, and why.
+
+The choice is made once for a run, and recorded with its reason.
+"""
 
 from __future__ import annotations
 
@@ -8,10 +11,9 @@ from typing import Literal
 import torch
 from torch import nn
 
-from condensery.analytic.plan import knows
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
-from condensery.engines.fused import Fused
+from condensery.engines.fused import Fused, supports
 from condensery.engines.one_pass import OnePass
 from condensery.networks import mixes_examples
 
@@ -24,7 +26,7 @@ NOT_COMPILED = "; not compiled"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Choice:
-    """An engine and the reason it was taken."""
+    """An engine, its name, and the reason for which it was taken."""
 
     engine: Engine
     name: str
@@ -38,20 +40,23 @@ def choose(
     *,
     compiled: bool,
     batch: int | None = None,
-    kept: int | None = None,
+    saved_activations: int | None = None,
 ) -> Choice:
-    """The engine called ``name``; for ``"auto"`` the fastest that accepts ``network``.
+    """The engine with a name; for ``"auto"`` the fastest one that supports the network.
 
     Args:
         name: ``"auto"``, ``"autograd"`` (the reference), ``"one-pass"`` or ``"fused"``.
         network: The matching network.
-        precision: Of the fused engine; the others match in float32, and the reason says so.
-        compiled: Whether compiling is wanted; without it one pass is faster than fused.
-        batch: See ``Fused``; the others cannot cut a set.
-        kept: See ``Fused``.
+        precision: Of the fused engine; the other engines compute in float32, and the reason says
+            so.
+        compiled: Whether to compile. Uncompiled, one pass is faster than the fused engine.
+        batch: See ``Fused``; the other engines ignore it.
+        saved_activations: Likewise.
     """
     slow = "" if precision == "fp32" else "; matches in fp32, bf16 needs the fused engine"
-    fused = Fused(precision=precision, compile=compiled, batch=batch, kept=kept)
+    fused = Fused(
+        precision=precision, compile=compiled, batch=batch, saved_activations=saved_activations
+    )
     match name:
         case "autograd":
             return Choice(engine=Autograd(), name=name, reason=f"asked for{slow}")
@@ -68,33 +73,33 @@ def choose(
         kind = type(network.get_submodule(culprit)).__name__
         reason = f"{culprit} ({kind}) mixes examples{slow}"
         return Choice(engine=Autograd(), name="autograd", reason=reason)
-    if not knows(network):
-        reason = f"the fused engine does not know all of its layers{slow}"
+    if not supports(network):
+        reason = f"the fused engine does not support all of its layers{slow}"
     elif compiled or precision == "bf16":
-        return Choice(engine=fused, name="fused", reason="knows all layers of the network")
+        return Choice(engine=fused, name="fused", reason="supports all layers of the network")
     else:
         reason = f"no example sees another{NOT_COMPILED}"
     return Choice(engine=OnePass(), name="one-pass", reason=reason)
 
 
 def pays_to_compile(network: nn.Module, *, side: tuple[int, int], updates: int) -> bool:
-    """Whether a run on a CPU earns back the minute that compiling takes.
+    """Whether a run on a CPU saves more time by compiled code than the minute that compiling takes.
 
-    Fashion-MNIST, ConvNet-3 width 64, one thread: an update takes 5.5 s in one pass and 3.2 s
-    compiled, 1 s in bfloat16; on the digits it takes 0.4 s anyway.
+    Fashion-MNIST, ConvNet-3 width 64, one thread: an image update takes 5.5 s in one pass and
+    3.2 s compiled, 1 s in bfloat16. On the digits it takes 0.4 s in any case.
 
     Args:
         network: The matching network.
-        side: Height and width of an image.
-        updates: Of the images, in the whole run.
+        side: Height and width of an image, in pixels.
+        updates: Image updates in the whole run.
     """
-    if next(network.parameters(), None) is None or mixes_examples(network) or not knows(network):
+    if next(network.parameters(), None) is None or mixes_examples(network) or not supports(network):
         return False
     return min(side) >= 16 and updates >= 100
 
 
 def native_bf16(device: str) -> bool:
-    """Whether the device multiplies in bfloat16, rather than by way of float32."""
+    """Whether the device multiplies in bfloat16 itself, and does not convert to float32."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

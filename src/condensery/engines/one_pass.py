@@ -1,11 +1,11 @@
 """One forward and one backward for all groups: every prefix of a set from a single pass.
 
-Where a network treats each example alone, a group's weight gradient is the sum of its members'
-contributions. Examples that belong to the same groups form a *cell*; the pass yields one weight
-gradient per cell, and a group's gradient is the sum over its cells. Nested sets are the special
-case in which that sum is a cumulative one, so MDC's subset costs no second pass.
+Where a network treats each example independently, the weight gradient of a group is the sum of what
+its members contribute. Examples that belong to the same groups form a *cell*. The pass gives one
+weight gradient per cell, and the gradient of a group is the sum over its cells. For nested sets
+that is a cumulative sum, so MDC's subset costs no second pass.
 
-Knows nothing about losses between gradients. Its slow twin is ``Autograd``.
+The reference is ``Autograd``.
 """
 
 from __future__ import annotations
@@ -29,12 +29,12 @@ __all__ = ["OnePass", "cells"]
 
 @dataclass(frozen=True, slots=True)
 class OnePass:
-    """Per-cell weight gradients from one pass, by plain autograd (double backward)."""
+    """Weight gradients per cell from one pass, by autograd (double backward for the images)."""
 
-    cuts: ClassVar[bool] = False
+    chunked: ClassVar[bool] = False
 
-    def at_once(self, images: Tensor) -> int:
-        """See ``Engine.at_once``."""
+    def batch_size(self, images: Tensor) -> int:
+        """See ``Engine.batch_size``."""
         del images
         return 0
 
@@ -83,7 +83,7 @@ class OnePass:
 
 
 def cells(member: Tensor) -> tuple[list[Tensor], Tensor]:
-    """Cut the examples into cells, the largest sets whose members belong to the same groups.
+    """Divide the examples into cells: the largest sets whose members belong to the same groups.
 
     Args:
         member: ``[group, example]``.
@@ -99,7 +99,7 @@ def cells(member: Tensor) -> tuple[list[Tensor], Tensor]:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Calls:
-    """What each owning module was given and gave, and the sum of all examples' losses."""
+    """Input and output of each module that owns a named parameter, and the sum of all losses."""
 
     input: dict[str, Tensor]
     output: dict[str, Tensor]
@@ -119,7 +119,7 @@ def _forward(network: nn.Module, images: Tensor, labels: Tensor, modules: list[s
                     'Use engine="autograd".'
                 )
             given[name] = inputs[0]
-            # Without a differentiable input nothing upstream would ask for this gradient.
+            # Without a differentiable input this output would get no gradient.
             gave[name] = output if output.requires_grad else output.requires_grad_()
             return gave[name]
 

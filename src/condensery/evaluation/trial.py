@@ -17,13 +17,14 @@ from torch import Tensor, nn
 
 from condensery.artifact import CondensedSet
 from condensery.data import ImageData
+from condensery.engines import can_train
 from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
 from condensery.networks import build
 from condensery.parallel import check_cancelled
 from condensery.rng import stream
-from condensery.training import Trainer, accuracy, batches, is_analytic
+from condensery.training import Trainer, accuracy, batches
 
 __all__ = ["Network", "Pool", "Trial", "fresh", "pool", "train"]
 
@@ -149,8 +150,8 @@ class Trial:
 
     @property
     def swept(self) -> bool:
-        """Whether compiled code serves batches of any length, and testing (see ``is_analytic``)."""
-        return is_analytic(fresh(self.network, self.test, size=self.size, seed=self.seed))
+        """Whether compiled code serves batches of any length, and testing (see ``can_train``)."""
+        return can_train(fresh(self.network, self.test, size=self.size, seed=self.seed))
 
     @property
     def steps(self) -> int:

@@ -12,11 +12,11 @@ from enum import Enum, auto
 from functools import partial
 from itertools import groupby
 
+from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.trial import Trial
 from condensery.parallel import as_completed, workers
-from condensery.toolchain import cannot_compile, go_uncompiled
-from condensery.training import COMPILE_AFTER, SWEEP_AFTER
+from condensery.training import COMPILE_AFTER, FUSED_AFTER
 
 __all__ = ["Trials"]
 
@@ -118,7 +118,7 @@ def _ways(trials: Sequence[Trial]) -> dict[str, _Way]:
                 swept[trial.name] = trial.swept
             steps[trial.name] += trial.steps if swept[trial.name] else trial.full_batches
     for name, count in steps.items():
-        if count >= (SWEEP_AFTER if swept[name] else COMPILE_AFTER):
+        if count >= (FUSED_AFTER if swept[name] else COMPILE_AFTER):
             ways[name] = _Way.SWEPT if swept[name] else _Way.COMPILED
     if any(way is not _Way.EAGER for way in ways.values()) and (cause := cannot_compile()):
         go_uncompiled(cause, what="Evaluation")

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 from condensery import networks
 from condensery.augment import PerExample
 from condensery.data import ImageData
+from condensery.engines import can_train
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parallel import check_cancelled
 from condensery.parts import part_to_json
 from condensery.rng import stream
-from condensery.training import SGDTraining, Trainer, is_analytic, real_batches
+from condensery.training import SGDTraining, Trainer, real_batches
 
 __all__ = ["EXPERT_TRAINING", "ExpertTraining", "Parameters", "loaded"]
 
@@ -88,7 +89,7 @@ class ExpertTraining:
 
     def swept(self, data: ImageData, *, device: str = "cpu") -> bool:
         """Whether experts may be trained side by side: steps then call no module."""
-        return self.compiled and is_analytic(self._network(data, 0).to(device))
+        return self.compiled and can_train(self._network(data, 0).to(device))
 
     def first(self, data: ImageData, index: int) -> Parameters:
         """The untrained expert ``index``."""

@@ -69,7 +69,7 @@ class GradientMatching(Objective):
         groups = by_class(real)
         shown = view(real).detach()  # also of real examples that ask for a gradient
         parts: list[dict[str, Tensor]] = []
-        at_once = max(classes_per_pass, _REAL_CLASSES) if engine.cuts else classes_per_pass
+        at_once = max(classes_per_pass, _REAL_CLASSES) if engine.chunked else classes_per_pass
         for rows, examples in groups.passes(at_once):
             own = groups.rows(rows).only(examples)
             parts.append(

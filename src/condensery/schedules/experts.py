@@ -14,14 +14,14 @@ import torch
 from torch import nn
 
 from condensery.data import ImageData
-from condensery.engines import native_bf16, pays_to_compile
+from condensery.engines import can_train, native_bf16, pays_to_compile
 from condensery.errors import ConfigError
 from condensery.experts import EXPERT_TRAINING, ExpertSet, ExpertTraining, get_buffer, loaded
 from condensery.parallel import workers
 from condensery.registry import register
 from condensery.rng import stream
 from condensery.schedules.base import NetworkTraining, RunContext, Schedule
-from condensery.training import SWEEP_AFTER, SGDTraining, check_precision, is_analytic
+from condensery.training import FUSED_AFTER, SGDTraining, check_precision
 from condensery.types import StepContext
 
 __all__ = ["Experts"]
@@ -144,9 +144,9 @@ class Experts(Schedule):
         """See ``Schedule.suited``: long training is compiled, in bfloat16 where that is native."""
         steps = self.network_steps(len(data))
         swept = False
-        if torch.device(device).type == "cpu" and steps >= SWEEP_AFTER:
+        if torch.device(device).type == "cpu" and steps >= FUSED_AFTER:
             own = network()
-            swept = is_analytic(own) and pays_to_compile(own, side=data.side, updates=steps)
+            swept = can_train(own) and pays_to_compile(own, side=data.side, updates=steps)
         return {
             "compiled": swept,
             "precision": "bf16" if swept and native_bf16(device) else "fp32",

@@ -1,22 +1,21 @@
 """Plain SGD training on a labelled pool: on real data between matches, on condensed data to test.
 
 ``SGDTraining`` holds the choices, a ``Trainer`` has the life (a network and its optimiser),
-``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures. How a step is
-differentiated (``gradients``: autograd, or analytically) nobody outside notices.
+``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures. ``gradients``
+computes the gradient of a step, by autograd or by the fused engine.
 """
 
 from condensery.training.accuracy import accuracy
-from condensery.training.analytic import is_analytic
 from condensery.training.base import Training
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import SGDTraining
-from condensery.training.precision import COMPILE_AFTER, PRECISIONS, SWEEP_AFTER, check_precision
+from condensery.training.precision import COMPILE_AFTER, FUSED_AFTER, PRECISIONS, check_precision
 from condensery.training.trainer import Trainer
 
 __all__ = [
     "COMPILE_AFTER",
+    "FUSED_AFTER",
     "PRECISIONS",
-    "SWEEP_AFTER",
     "Batch",
     "SGDTraining",
     "Trainer",
@@ -24,6 +23,5 @@ __all__ = [
     "accuracy",
     "batches",
     "check_precision",
-    "is_analytic",
     "real_batches",
 ]

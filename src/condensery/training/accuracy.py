@@ -1,7 +1,4 @@
-"""The share of images that a network gets right.
-
-Knows nothing about how the network was trained.
-"""
+"""The share of images that a network classifies correctly."""
 
 from __future__ import annotations
 
@@ -9,9 +6,9 @@ import torch
 from torch import Tensor, nn
 
 from condensery.data import ImageData
+from condensery.engines import FusedLoss, can_train
+from condensery.engines.toolchain import Fallback
 from condensery.parallel import check_cancelled, single_threaded
-from condensery.toolchain import Fallback
-from condensery.training.analytic import Analytic, is_analytic
 from condensery.training.precision import autocast, check_precision
 
 __all__ = ["accuracy"]
@@ -36,8 +33,9 @@ def accuracy(
             times faster than 256: its buffers stay in the cache, and below the size at which
             the C library maps (and zeroes) fresh pages for each.
         precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Show the images to networks that ``is_analytic`` knows by compiled code;
-            others stay eager. Where compiling fails, a warning says so and eager goes on.
+        compiled: Use compiled code for networks that the fused engine can train; other networks
+            are called uncompiled. Where compiling fails, a warning says why, and the network is
+            called uncompiled.
 
     Raises:
         ConfigError: If ``precision`` is unknown.
@@ -52,9 +50,9 @@ def accuracy(
             return network(images)
 
     logits = eager
-    if compiled and is_analytic(network):
-        analytic = Analytic(network, precision=precision, compiled=True)
-        logits = Fallback(analytic.logits, eager, what="Testing of networks")
+    if compiled and can_train(network):
+        fused = FusedLoss(network, precision=precision, compile=True)
+        logits = Fallback(fused.logits, eager, what="Testing of networks")
     try:
         network.eval()
         with torch.no_grad(), single_threaded(logits is not eager):

@@ -1,11 +1,9 @@
-"""How the gradient of the training loss is computed: the reference, and faster twins of it.
+"""How the gradient of the training loss is computed: by the reference, or faster.
 
-All twins are one function of a network's batch. The reference is eager autograd in fp32.
-``"bf16"`` multiplies in bfloat16 and keeps weights, statistics, softmax and loss in fp32.
-Compiled, networks that ``is_analytic`` knows are differentiated so, in batches of any length;
-others through a compiled loss, in full batches only, as each length would be compiled anew.
-
-Knows nothing about optimisers or augmentation.
+The reference is uncompiled autograd in float32. ``"bf16"`` multiplies in bfloat16 and keeps
+weights, statistics, softmax and loss in float32. Compiled, the fused engine differentiates the
+networks that it can train (``can_train``), in batches of any length. The loss of other networks is
+compiled, for full batches only, because each length would be another compilation.
 """
 
 from __future__ import annotations
@@ -18,16 +16,15 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from condensery.analytic.known import known
-from condensery.toolchain import Fallback, cannot_compile
-from condensery.training.analytic import Analytic, is_analytic
+from condensery.engines import FusedLoss, can_train, network_plan
+from condensery.engines.toolchain import Fallback, cannot_compile
 from condensery.training.precision import Loss, loss_function
 
 __all__ = ["Gradients", "Mix", "gradients_of"]
 
 
 class Mix(NamedTuple):
-    """A batch as the network sees it; its loss is ``ratio`` own + ``1 - ratio`` partner."""
+    """A batch after CutMix; its loss is ``ratio`` own + ``1 - ratio`` partner."""
 
     images: Tensor
     labels: Tensor
@@ -43,22 +40,24 @@ class Gradients:
     """A function of batches.
 
     Attributes:
-        of: The loss, and its gradient for every parameter that is trained, None where it has none.
-        analytic: Whether ``of`` cuts a batch into tasks and calls no module: no longer, where
-            compiling has failed.
+        of: The loss, and its gradient for every parameter that is trained; None for a parameter
+            on which the loss does not depend.
+        fused: Whether the fused engine computes it, in chunks and without a call of a module. It
+            does no longer where compiling has failed.
     """
 
     of: Callable[[Mix], _Found]
-    analytic: Callable[[], bool] = lambda: False
+    fused: Callable[[], bool] = lambda: False
 
 
 def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: int) -> Gradients:
-    """The gradient of ``network``, read anew in every call.
+    """The function of batches for a network, whose parameters every call reads anew.
 
     Args:
         network: In train mode.
         precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Whether to compile; where that fails, a warning says so and eager goes on.
+        compiled: Whether to compile. Where that fails, a warning says why, and the uncompiled
+            function goes on.
         batch: Images in a full batch.
 
     Raises:
@@ -69,9 +68,9 @@ def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: i
         return Gradients(eager)
     if all(p.device.type == "cpu" for p in network.parameters()):
         cannot_compile()  # asks once in a process; ``Fallback`` heeds the answer
-    if is_analytic(network):
-        analytic = Fallback(_analytic(network, precision), eager, what="Training of networks")
-        return Gradients(analytic, lambda: not analytic.failed)
+    if can_train(network):
+        fused = Fallback(_fused(network, precision), eager, what="Training of networks")
+        return Gradients(fused, lambda: not fused.failed)
     whole = Fallback(
         _autograd(network, loss_function(precision, compiled=True)),
         eager,
@@ -90,19 +89,19 @@ def _autograd(network: nn.Module, loss_of: Loss) -> Callable[[Mix], _Found]:
     return gradients
 
 
-def _analytic(network: nn.Module, precision: str) -> Callable[[Mix], _Found]:
+def _fused(network: nn.Module, precision: str) -> Callable[[Mix], _Found]:
     trained = [name for name, p in network.named_parameters() if p.requires_grad]
-    analytic = Analytic(network, precision=precision, compiled=True)
+    fused = FusedLoss(network, precision=precision, compile=True)
 
     def gradients(mix: Mix) -> _Found:
-        # Cross-entropy is linear in its target, so that mixed targets have the mixed loss.
-        classes = known(network, mix.images).classes
+        # Cross-entropy is linear in its targets, so mixed targets have the mixed loss.
+        classes = network_plan(network, mix.images).classes
         own, partner = (
             _probabilities(labels, classes, like=mix.ratio)
             for labels in (mix.labels, mix.partner_labels)
         )
         targets = torch.lerp(partner, own, mix.ratio)
-        loss, found = analytic.gradients(mix.images, targets)
+        loss, found = fused.gradients(mix.images, targets)
         return loss, tuple(found[name] for name in trained)
 
     return gradients

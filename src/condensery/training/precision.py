@@ -1,13 +1,9 @@
-"""How a training loss is computed: the reference in fp32, and faster twins of it.
+"""How a training loss is computed: in float32 (the reference), in bfloat16, compiled or not.
 
-All twins are one function of a network and a batch; the reference is ``loss_fp32``, run eagerly.
 ``"bf16"`` multiplies in bfloat16 and keeps weights, normalisation statistics, softmax and loss in
-fp32. A compiled twin does the same with fused kernels; it is compiled once per process,
-architecture and batch shape, and then shared by all networks of that architecture (the parameters
-are inputs of the compiled code). Networks that ``is_analytic`` knows
-have a faster twin still, without autograd.
-
-Knows nothing about optimisers or augmentation.
+float32. A compiled loss does the same with fused kernels. It is compiled once per process,
+architecture and batch shape, and shared by all networks of that architecture: the parameters are
+inputs of the compiled code. For networks that ``can_train`` accepts, the fused engine is faster.
 """
 
 from __future__ import annotations
@@ -24,8 +20,8 @@ from condensery.errors import ConfigError, nearest
 
 __all__ = [
     "COMPILE_AFTER",
+    "FUSED_AFTER",
     "PRECISIONS",
-    "SWEEP_AFTER",
     "Loss",
     "autocast",
     "check_precision",
@@ -35,12 +31,12 @@ __all__ = [
 PRECISIONS = ("fp32", "bf16")
 
 COMPILE_AFTER = 1000
-"""Full-batch steps of one architecture in one process from which on compiling is earned back.
+"""Full-batch steps of one architecture in one process from which compiling saves time.
 
 Compiling took 15 to 50 s and saves 0.05 s (width 64) to 0.14 s (width 128) per bf16 step."""
 
-SWEEP_AFTER = 300
-"""The same for networks that ``is_analytic`` knows, whose batches may have any length.
+FUSED_AFTER = 300
+"""The same for networks that the fused engine can train, whose batches may have any length.
 
 Compiling took 24 s with an empty cache and saves 0.08 s (width 64) to 0.2 s (width 128) a step
 against eager bf16; benchmarks/training.py measures the steps."""
@@ -75,14 +71,14 @@ def mixed_cross_entropy(
 def loss_fp32(
     network: nn.Module, images: Tensor, labels: Tensor, partner_labels: Tensor, ratio: Tensor
 ) -> Tensor:
-    """The reference: plain eager fp32 (or whatever type network and images have)."""
+    """The reference: float32, or whatever dtype network and images have."""
     return mixed_cross_entropy(network(images), labels, partner_labels, ratio)
 
 
 def loss_bf16(
     network: nn.Module, images: Tensor, labels: Tensor, partner_labels: Tensor, ratio: Tensor
 ) -> Tensor:
-    """The reference's twin with the network under bfloat16 autocast."""
+    """The same with the network under bfloat16 autocast."""
     with torch.autocast(images.device.type, torch.bfloat16):
         logits = network(images)
     return mixed_cross_entropy(logits, labels, partner_labels, ratio)

@@ -1,7 +1,4 @@
-"""A network in training: one SGD step after the other.
-
-Knows nothing about epochs, schedules or where the images come from.
-"""
+"""A network in training: one SGD step after the other."""
 
 from __future__ import annotations
 
@@ -11,8 +8,8 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from condensery.analytic.known import known
 from condensery.augment import cutmix
+from condensery.engines import network_plan
 from condensery.parallel import single_threaded
 from condensery.training.choices import SGDTraining
 from condensery.training.gradients import Mix, gradients_of
@@ -31,10 +28,10 @@ class Trainer:
         choices: Step size, momentum, augmentation and so on.
         precision: ``"fp32"``, or ``"bf16"`` for bfloat16 multiplications with fp32 weights,
             statistics and loss.
-        compiled: Differentiate by compiled code (see ``gradients``); where compiling fails, such
-            as without a C++ compiler, a warning says so and the eager twin goes on. Pays off
-            from ``SWEEP_AFTER`` steps of a network that ``is_analytic`` knows on,
-            ``COMPILE_AFTER`` of another.
+        compiled: Differentiate by compiled code (see ``gradients``). Where compiling fails, such
+            as without a C++ compiler, a warning says why, and training goes on uncompiled. It
+            saves time from ``FUSED_AFTER`` steps of a network that the fused engine can train,
+            and from ``COMPILE_AFTER`` steps of another network.
 
     Raises:
         ConfigError: If ``precision`` is unknown.
@@ -65,11 +62,11 @@ class Trainer:
         """Whether ``parallel.overlap`` may take steps in the background: they call no module.
 
         Args:
-            images: One at least, as ``step`` takes them; asking traces the network.
+            images: At least one, as ``step`` takes them. The network is traced if it is new.
         """
-        if self._gradients.analytic():
-            known(self.network, images)
-        return self._gradients.analytic()
+        if self._gradients.fused():
+            network_plan(self.network, images)
+        return self._gradients.fused()
 
     def step(
         self,
@@ -93,7 +90,7 @@ class Trainer:
             Parameterization* (IDC), network update: augmentation per image, then CutMix.
             Differs: nothing; the loss weights are the true share of the box, as released.
         """
-        with single_threaded(self._gradients.analytic()):
+        with single_threaded(self._gradients.fused()):
             with torch.no_grad():
                 images = self.choices.augment.draw(rng=rng)(images)
                 mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)

@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from condensery.analytic.blocks import Blocks
-from condensery.engines import fused
 from condensery.engines.fused import Fused
+from condensery.engines.fused import engine as fused
+from condensery.engines.fused.blocks import Blocks
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.networks import build
 from condensery.rng import stream
@@ -187,14 +187,14 @@ def test_the_batch_of_a_sweep_changes_nothing(batch):
     assert max(errors) < 1e-10
 
 
-@pytest.mark.parametrize("kept", [0, 3, 7, 100])
-def test_maps_that_are_not_kept_are_made_again(kept):
+@pytest.mark.parametrize("saved", [0, 3, 7, 100])
+def test_activations_that_are_not_saved_are_computed_again(saved):
     net, images, labels = world()
-    engine, member = Fused(batch=3, kept=kept), full_and_prefix(labels)
+    engine, member = Fused(batch=3, saved_activations=saved), full_and_prefix(labels)
     assert max(compare(engine, net, images, labels, member, kernels(net), squared)) < 1e-10
 
 
-def test_no_more_maps_are_kept_than_allowed(monkeypatch):
+def test_no_more_activations_are_saved_than_allowed(monkeypatch):
     net, images, labels = world()
     seen = []
     original = fused._Job.gradients
@@ -205,48 +205,50 @@ def test_no_more_maps_are_kept_than_allowed(monkeypatch):
         return found
 
     monkeypatch.setattr(fused._Job, "gradients", watched)
-    for kept in (None, 4, 0):
-        engine, member = Fused(batch=2, kept=kept), full_and_prefix(labels)
+    for saved in (None, 4, 0):
+        engine, member = Fused(batch=2, saved_activations=saved), full_and_prefix(labels)
         compare(engine, net, images, labels, member, kernels(net), squared)
     assert max(seen) == len(images)
     assert [n for n in seen if n not in (0, len(images))] == [4]
 
 
-def test_a_budget_of_memory_decides_what_is_kept_and_never_the_result():
+def test_a_budget_of_memory_decides_what_is_saved_and_never_the_result():
     net, images, labels = world()
     one, label = images[:1], labels[:1]
-    with pytest.raises(ConfigError, match=r"memory = 10 bytes, but a single image leaves") as error:
+    with pytest.raises(
+        ConfigError, match=r"memory = 10 bytes, but the activations of one image"
+    ) as error:
         Fused().within(10, net, one, label)
     least = int(re.findall(r"at least ([\d,]+)", str(error.value))[0].replace(",", ""))
-    with pytest.raises(ConfigError, match="a single image leaves"):
+    with pytest.raises(ConfigError, match="the activations of one image"):
         Fused().within(least - 1, net, one, label)
     small = Fused().within(least, net, one, label)
-    assert (small.batch, small.kept) == (1, 0)
+    assert (small.batch, small.saved_activations) == (1, 0)
     large = Fused().within(100 * least, net, one, label)
-    assert (large.batch, large.kept) == (32, 2 * (100 - 32))
+    assert (large.batch, large.saved_activations) == (32, 2 * (100 - 32))
     member, names = full_and_prefix(labels), kernels(net)
     assert max(compare(small, net, images, labels, member, names, squared)) < 1e-10
 
 
-def test_a_budget_is_told_without_compiling(monkeypatch):
+def test_a_budget_of_memory_compiles_nothing(monkeypatch):
     def refused():
         raise AssertionError
 
-    monkeypatch.setattr("condensery.analytic.sweep.compiled", refused)
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", refused)
     net, images, labels = world()
     assert Fused(compile=True).within(10**7, net, images[:1], labels[:1]).compile
 
 
-def test_maps_of_a_sweep_are_let_go_of_before_the_next_goes_down(threads, monkeypatch):
+def test_activations_of_a_chunk_are_dropped_before_the_next_goes_backward(threads, monkeypatch):
     threads(1)
     net, images, labels = world()
-    down = fused.image_gradient
+    image_gradient = fused.image_gradient
     alive, before = [], []
 
-    def watched(trace, along):
+    def watched(saved, direction):
         alive.append(sum(other() is not None for other in before))
-        before.append(weakref.ref(trace.probabilities))
-        return down(trace, along)
+        before.append(weakref.ref(saved.probabilities))
+        return image_gradient(saved, direction)
 
     monkeypatch.setattr(fused, "image_gradient", watched)
     compare(Fused(batch=3), net, images, labels, full_and_prefix(labels), kernels(net), squared)
@@ -333,7 +335,7 @@ def test_features_of_images_without_gradient_have_no_graph():
     assert not found.requires_grad
 
 
-@pytest.mark.parametrize("choice", [{"precision": "bf61"}, {"batch": 0}, {"kept": -1}])
+@pytest.mark.parametrize("choice", [{"precision": "bf61"}, {"batch": 0}, {"saved_activations": -1}])
 def test_a_choice_that_cannot_work_is_refused(choice):
     with pytest.raises(ConfigError, match="fused"):
         Fused(**choice)
@@ -474,7 +476,7 @@ def test_compiled_blocks_equal_the_eager_ones(precision, side):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_maps_of_grey_images_lie_channels_last_too(channels, monkeypatch):
+def test_maps_of_grey_images_are_channels_last_too(channels, monkeypatch):
     net, images, labels = world(channels=channels)
     strides = []
 
@@ -483,7 +485,7 @@ def test_maps_of_grey_images_lie_channels_last_too(channels, monkeypatch):
             strides.append((z.stride(), z.shape))
             return super().forward(z, *rest)
 
-    monkeypatch.setattr("condensery.analytic.sweep.EAGER", Watched())
+    monkeypatch.setattr("condensery.engines.fused.sweep.EAGER", Watched())
     engine = Fused()
     engine.gradients(net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net))
     assert len(strides) >= 3

@@ -1,12 +1,12 @@
-r"""The first block of a network, for images that do not move.
+r"""The first block of a network, for images whose gradient is not needed.
 
-Images are narrow and nothing is asked of their gradient, which makes the largest map of a network
-cheap. With ``P`` the patches of an image, ``[pixel, patch]``, whose last used column is 1, the
-convolution is ``z = P W`` and all statistics over pixels follow from ``M = P' P / pixels``; the
-gradients of ``W``, scale and shift follow from ``G = P' dy``. So each pixel is read once on the way
-up and once on the way down, and no statistic is reduced over pixels.
+Images have few channels, which makes the largest map of a network cheap. With ``P`` the patches of
+an image, ``[pixel, patch]``, whose last used column is 1, the convolution is ``z = P W``, and all
+statistics over pixels follow from ``M = P' P / pixels``. The gradients of ``W``, scale and shift
+follow from ``G = P' dy``. So each pixel is read once forward and once backward, and no statistic is
+a sum over the pixels of a wide map.
 
-Its slow twin is the pair of steps that it stands for. Knows nothing about the rest of a network.
+The reference is the pair of layers that it replaces.
 """
 
 from __future__ import annotations
@@ -17,25 +17,25 @@ from dataclasses import dataclass, field, replace
 import torch
 from torch import Tensor
 
-from condensery.analytic import plan
-from condensery.analytic.blocks import Blocks
-from condensery.analytic.maps import Kernel
-from condensery.analytic.steps import Mapped, Normed, Step
+from condensery.engines.fused import plan
+from condensery.engines.fused.blocks import Blocks
+from condensery.engines.fused.layers import Layer, LinearLayer, NormLayer
+from condensery.engines.fused.linear import ConvMap
 
-__all__ = ["Stem", "stemmed"]
+__all__ = ["FirstBlock", "with_first_block"]
 
 _TILE = 32
-"""Patches are padded with zeros to a multiple of this: the depth of a tile of bfloat16."""
+"""Patches are padded with zeros to a multiple of this: the depth of a bfloat16 matrix tile."""
 
 
 @dataclass(slots=True, kw_only=True)
-class Stem(Step):
+class FirstBlock(Layer):
     """A convolution of the images and the block after it."""
 
     conv: plan.Conv
     norm: plan.Norm
-    cut: Kernel  # gives the patch around a pixel, a one, and zeros
-    one: int  # column of the one
+    patch_map: ConvMap  # gives the patch around a pixel, a one, and zeros
+    one: int  # column of patches that is 1
     w: Tensor  # [patch, channel]
     shape: torch.Size  # of the convolution's weights
     scale: Tensor
@@ -49,28 +49,28 @@ class Stem(Step):
     r: Tensor = field(init=False)
     products: Tensor = field(init=False)  # G: [example, patch, channel]
 
-    def up(self, *maps: Tensor) -> Tensor:
-        """``p``, by ``blocks.stem``."""
-        patches = self.cut.apply(maps[0], bias=True)
+    def forward(self, *maps: Tensor) -> Tensor:
+        """``p``, by ``blocks.first_forward``."""
+        patches = self.patch_map.forward(maps[0], bias=True)
         self.patches, pixels = patches.flatten(1, 2), patches.shape[1] * patches.shape[2]
         self.z = (patches.flatten(0, 2) @ self.w).view(*patches.shape[:3], -1)
-        wide = self.patches.to(self.scale.dtype)
-        self.m = wide.transpose(1, 2) @ wide / pixels
+        p = self.patches.to(self.scale.dtype)
+        self.m = p.transpose(1, 2) @ p / pixels
         w = self.w.to(self.m.dtype)
         self.mw = self.m @ w
         self.mean = self.mw[:, self.one]
         var = (w * self.mw).sum(dim=1) - self.mean * self.mean
-        self.r = (var.clamp(min=0) + self.norm.eps).rsqrt()  # may be rounded to below 0
-        return self.blocks.stem(*self._at)
+        self.r = (var.clamp(min=0) + self.norm.eps).rsqrt()  # rounding may give less than 0
+        return self.blocks.first_forward(*self._block)
 
-    def down(self, d: Tensor, *, pull: bool) -> tuple[Tensor, ...]:
-        """No gradient of the images; ``dy`` by ``blocks.unstem``."""
-        assert not pull, "the images of a stem do not move"
-        self.blocks.unstem(*self._at, d)
+    def backward(self, d: Tensor, *, input_gradient: bool) -> tuple[Tensor, ...]:
+        """``dy``, by ``blocks.first_backward``; no gradient of the images."""
+        assert not input_gradient, "this layer gives no gradient of the images"
+        self.blocks.first_backward(*self._block, d)
         self.products = self.patches.transpose(1, 2) @ self.z.flatten(1, 2)
         return ()
 
-    def weigh(self, rows: slice, names: Collection[str]) -> dict[str, Tensor]:
+    def weight_gradient(self, rows: slice, names: Collection[str]) -> dict[str, Tensor]:
         """``dW = P' dz``, ``dscale = sum(dy n)``, ``dshift = sum(dy)``, summed over examples."""
         pixels = self.patches.shape[1]
         m, mw, mean, r = self.m[rows], self.mw[rows], self.mean[rows], self.r[rows]
@@ -94,50 +94,58 @@ class Stem(Step):
         return found
 
     @property
-    def _at(self) -> tuple[Tensor, bool, int, Tensor, Tensor]:
-        """For the functions of ``blocks``: ``y = gain z + offset``."""
+    def _block(self) -> tuple[Tensor, bool, int, Tensor, Tensor]:
+        """The first arguments of the functions of blocks; ``y = gain z + offset``."""
         gain = self.r * self.scale
         return self.z, self.norm.relu, self.norm.pool, gain, self.shift - self.mean * gain
 
 
-def stemmed(steps: Sequence[Step]) -> tuple[Step, ...]:
-    """The same steps with a ``Stem`` instead of the first two, where it can be and pays off."""
-    match steps:
+def with_first_block(layers: Sequence[Layer]) -> tuple[Layer, ...]:
+    """The layers with a ``FirstBlock`` in the place of the first two, where that is faster.
+
+    It is where the first layer is a convolution that only a norm reads, and its patches have fewer
+    numbers than it has channels.
+
+    Args:
+        layers: Of a whole plan, for images whose gradient is not needed.
+    """
+    match layers:
         case [
-            Mapped(sources=(0,), node=plan.Conv() as conv, map=Kernel() as map_),
-            Normed(sources=(1,)) as normed,
+            LinearLayer(sources=(0,), node=plan.Conv() as conv, map=ConvMap() as map_),
+            NormLayer(sources=(1,)) as norm,
             *rest,
-        ] if not any(1 in step.sources for step in rest):
+        ] if not any(1 in layer.sources for layer in rest):
             pass
         case _:
-            return tuple(steps)
+            return tuple(layers)
     channels, given, height, width = map_.w.shape
     one = given * height * width
     if one >= channels:
-        return tuple(steps)  # patches would be larger than the map
+        return tuple(layers)  # patches would be larger than the map
     size = -(-(one + 1) // _TILE) * _TILE
     w = map_.w.new_zeros(size, channels)
     w[:one] = map_.w.permute(2, 3, 1, 0).reshape(one, channels)
-    stem = Stem(
+    first = FirstBlock(
         sources=(0,),
         conv=conv,
-        norm=normed.node,
-        cut=_cutter(map_, size),
+        norm=norm.node,
+        patch_map=_patch_map(map_, size),
         one=one,
         w=w,
         shape=map_.w.shape,
-        scale=normed.scale,
-        shift=normed.shift,
-        blocks=normed.blocks,
+        scale=norm.scale,
+        shift=norm.shift,
+        blocks=norm.blocks,
     )
-    fewer = (
-        replace(step, sources=tuple(max(source - 1, 0) for source in step.sources)) for step in rest
+    renumbered = (
+        replace(layer, sources=tuple(max(source - 1, 0) for source in layer.sources))
+        for layer in rest
     )
-    return stem, *fewer
+    return first, *renumbered
 
 
-def _cutter(like: Kernel, size: int) -> Kernel:
-    """A convolution with ones: the fastest way to cut patches, and it adds the column of ones."""
+def _patch_map(like: ConvMap, size: int) -> ConvMap:
+    """A convolution with zeros and ones that gives patches: the fastest way to cut them."""
     _, given, height, width = like.w.shape
     one = given * height * width
     w = like.w.new_zeros(size, height, width, given)

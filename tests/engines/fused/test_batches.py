@@ -1,11 +1,11 @@
-"""Who is swept together."""
+"""How a batch is cut into chunks."""
 
 from __future__ import annotations
 
 import pytest
 import torch
 
-from condensery.analytic.shares import shares, usual_batch
+from condensery.engines.fused.batches import default_batch_size, split
 
 
 @pytest.mark.parametrize(
@@ -19,10 +19,10 @@ from condensery.analytic.shares import shares, usual_batch
         ([3, 0, 2], 2, 1, [[(0, 0, 1)], [(0, 0, 2)], [(2, 0, 2)]]),
     ],
 )
-def test_sweeps_are_even_and_there_is_one_for_every_thread(counts, batch, count, expected, threads):
+def test_chunks_are_even_and_there_is_one_for_every_thread(counts, batch, count, expected, threads):
     threads(count)
-    sweeps = shares(counts, batch, like=torch.empty(0))
-    assert [[(p.cell, p.start, p.stop) for p in pieces] for pieces in sweeps] == expected
+    chunks = split(counts, batch, like=torch.empty(0))
+    assert [[(p.cell, p.start, p.stop) for p in pieces] for pieces in chunks] == expected
 
 
 @pytest.mark.parametrize(
@@ -36,8 +36,8 @@ def test_sweeps_are_even_and_there_is_one_for_every_thread(counts, batch, count,
         ("bf16", 512, 4, 8),
     ],
 )
-def test_a_usual_batch_is_smaller_for_large_images_and_larger_for_many_threads(
+def test_the_default_batch_is_smaller_for_large_images_and_larger_for_many_threads(
     precision, side, count, expected, threads
 ):
     threads(count)
-    assert usual_batch(precision, torch.empty(1, 3, side, side)) == expected
+    assert default_batch_size(precision, torch.empty(1, 3, side, side)) == expected

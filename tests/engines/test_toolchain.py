@@ -14,8 +14,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from condensery import toolchain
-from condensery.toolchain import Fallback, cannot_compile, cause_of, fell_back, go_uncompiled
+from condensery.engines import toolchain
+from condensery.engines.toolchain import (
+    Fallback,
+    cannot_compile,
+    cause_of,
+    fell_back,
+    go_uncompiled,
+)
 
 needs_compiler = pytest.mark.skipif(
     sys.platform == "win32" or shutil.which("g++") is None, reason="no g++"

@@ -1,4 +1,4 @@
-"""The first block from products of patches against the two steps that it stands for."""
+"""The first block from products of patches against the two layers that it replaces."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 import torch
 from torch import nn
 
-from condensery.analytic.plan import plan
-from condensery.analytic.stem import Stem
-from condensery.analytic.steps import Piece
-from condensery.analytic.sweep import Swept, Weights, rise, sweep
+from condensery.engines.fused.first_block import FirstBlock
+from condensery.engines.fused.layers import Piece
+from condensery.engines.fused.plan import plan
+from condensery.engines.fused.sweep import Gradients, Weights, forward, forward_backward
 from condensery.rng import global_stream, stream
 
 FIRST = {
@@ -40,26 +40,26 @@ def weights_of(net: nn.Module) -> Weights:
     return Weights.of(net, plan(net), like=torch.empty(0, dtype=torch.float64))
 
 
-def swept(net: nn.Module, *, keep: bool) -> Swept:
+def gradients(net: nn.Module, *, save: bool) -> Gradients:
     rng = stream(2, "test")
     images = torch.randn(7, net[0].in_channels, 13, 14, generator=rng, dtype=torch.float64)
     targets = torch.rand(7, 5, generator=rng, dtype=torch.float64)
     pieces = [Piece(cell=0, start=0, stop=3), Piece(cell=1, start=3, stop=7)]
     names = [name for name, _ in net.named_parameters()]
     with torch.no_grad():
-        return sweep(weights_of(net), images, targets, pieces, names=names, keep=keep)
+        return forward_backward(weights_of(net), images, targets, pieces, names=names, save=save)
 
 
 @pytest.mark.parametrize("first", FIRST)
-def test_gradients_of_every_piece_are_those_of_the_two_steps(first: str):
+def test_gradients_of_every_piece_are_those_of_the_two_layers(first: str):
     net = network(FIRST[first])
-    assert isinstance(weights_of(net).still[0], Stem)
-    assert not isinstance(weights_of(net).steps[0], Stem)
+    assert isinstance(weights_of(net).without_image_gradient[0], FirstBlock)
+    assert not isinstance(weights_of(net).layers[0], FirstBlock)
 
-    still, moving = swept(net, keep=False), swept(net, keep=True)
+    first_block, two_layers = gradients(net, save=False), gradients(net, save=True)
 
-    torch.testing.assert_close(still.loss, moving.loss, rtol=1e-12, atol=0)
-    for one, other in zip(still.gradients, moving.gradients, strict=True):
+    torch.testing.assert_close(first_block.loss, two_layers.loss, rtol=1e-12, atol=0)
+    for one, other in zip(first_block.of_piece, two_layers.of_piece, strict=True):
         assert one.keys() == other.keys()
         for name, gradient in other.items():
             torch.testing.assert_close(one[name], gradient, rtol=1e-9, atol=1e-12, msg=name)
@@ -71,32 +71,35 @@ def test_an_image_of_one_colour_has_no_variance_that_rounding_makes_negative():
     images = torch.linspace(10, 300, 8)[:, None, None, None].expand(-1, 3, 8, 8)
     with torch.no_grad():
         weights = Weights.of(net, plan(net), like=images)
-        last, (stem, *_) = rise(weights, images, still=True)
+        last, (block, *_) = forward(weights, images, image_gradient=False)
 
-    assert isinstance(stem, Stem)
-    var = (stem.w * stem.mw).sum(dim=1) - stem.mean * stem.mean
-    assert (var < -stem.norm.eps).any()  # it does
+    assert isinstance(block, FirstBlock)
+    var = (block.w * block.mw).sum(dim=1) - block.mean * block.mean
+    assert (var < -block.norm.eps).any()  # it does
     assert last.isfinite().all()
 
 
-def test_only_what_is_asked_for_is_weighed():
+def test_only_gradients_that_are_wanted_are_computed():
     net = network(FIRST["as in a ConvNet"])
-    (stem, *_), images = weights_of(net).still, torch.ones(2, 4, 4, 3, dtype=torch.float64)
-    p = stem.up(images)
-    stem.down(p, pull=False)
+    (block, *_), images = (
+        weights_of(net).without_image_gradient,
+        torch.ones(2, 4, 4, 3, dtype=torch.float64),
+    )
+    p = block.forward(images)
+    block.backward(p, input_gradient=False)
 
-    assert stem.weigh(slice(0, 2), ["1.bias"]).keys() == {"1.bias"}
+    assert block.weight_gradient(slice(0, 2), ["1.bias"]).keys() == {"1.bias"}
 
 
-def test_a_first_map_no_wider_than_its_patches_is_left_alone():
+def test_a_first_map_no_wider_than_its_patches_is_not_replaced():
     def first(width: int) -> tuple[nn.Module, ...]:
         return nn.Conv2d(3, width, 3), nn.GroupNorm(width, width), nn.ReLU()
 
-    assert isinstance(weights_of(network(first(28))).still[0], Stem)
-    assert not isinstance(weights_of(network(first(27))).still[0], Stem)
+    assert isinstance(weights_of(network(first(28))).without_image_gradient[0], FirstBlock)
+    assert not isinstance(weights_of(network(first(27))).without_image_gradient[0], FirstBlock)
 
 
-def test_a_first_map_that_another_layer_reads_too_is_left_alone():
+def test_a_first_map_that_another_layer_reads_too_is_not_replaced():
     class Twice(nn.Module):
         def __init__(self) -> None:
             super().__init__()
@@ -107,4 +110,4 @@ def test_a_first_map_that_another_layer_reads_too_is_left_alone():
             z = self.conv(images)
             return self.head(self.flatten(self.norm(z) + z))
 
-    assert not isinstance(weights_of(Twice().double()).still[0], Stem)
+    assert not isinstance(weights_of(Twice().double()).without_image_gradient[0], FirstBlock)

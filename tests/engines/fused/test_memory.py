@@ -1,4 +1,4 @@
-"""Freed memory stays."""
+"""Freed memory stays with the process."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ import pytest
 FAULTS = """
 import resource, statistics, torch
 from condensery.networks import build
-from condensery.training.analytic import Analytic
+from condensery.engines.fused.loss import FusedLoss
 
 network = build("convnet3", channels=3, classes=10, side=(32, 32), seed=0, path=())
-analytic = Analytic(network, precision="bf16", compiled=False)
+loss = FusedLoss(network, precision="bf16", compile=False)
 images, targets = torch.zeros(16, 3, 32, 32), torch.full((16, 10), 0.1)
 counts = [resource.getrusage(resource.RUSAGE_SELF).ru_minflt]
 for _ in range(20):
-    analytic.gradients(images, targets)
+    loss.gradients(images, targets)
     counts.append(resource.getrusage(resource.RUSAGE_SELF).ru_minflt)
 print(statistics.median(b - a for a, b in zip(counts[10:], counts[11:])))
 """

@@ -1,4 +1,4 @@
-"""Compiled code does not run while something is traced, compiled or drawn, and they wait for it."""
+"""Compiled code and what replaces something that all threads share wait for each other."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import torch
 from torch import Tensor
 
 from condensery import networks
-from condensery.analytic.known import known
-from condensery.analytic.plan import plan
-from condensery.compiling import Compiled
+from condensery.engines.fused.compile import Compiled
+from condensery.engines.fused.network_plan import network_plan
+from condensery.engines.fused.plan import plan
+from condensery.engines.toolchain import Fallback
 from condensery.parallel import exclusive_lock, shared_lock
-from condensery.toolchain import Fallback
 
 
 class Uncompiled(Compiled):
-    """Takes the function as it is for compiled."""
+    """Takes the function itself for the compiled one."""
 
-    def _first(self, kind: tuple[object, ...], *given: Tensor) -> Tensor:
+    def _first_call(self, kind: tuple[object, ...], *arguments: Tensor) -> Tensor:
         self.compiling = kind
-        self._fast[kind] = self._function
-        return self._function(*given)
+        self._compiled[kind] = self._function
+        return self._function(*arguments)
 
 
 def uncompiled(function: Callable[[Tensor], Tensor]) -> Uncompiled:
-    return Uncompiled(function, kind=lambda x: (x.dtype,), free=lambda _: ())
+    return Uncompiled(function, kind=lambda x: (x.dtype,), dynamic=lambda _: ())
 
 
 def waits(do: Callable[[], object]) -> bool:
@@ -79,7 +79,7 @@ def test_a_network_is_shown_an_image_while_nothing_else_computes():
     network = build()
     seen: list[bool] = []
     network.register_forward_hook(lambda *_: seen.append(waits(compute)))
-    known(network, torch.zeros(1, 1, 8, 8))
+    network_plan(network, torch.zeros(1, 1, 8, 8))
     assert seen[-1]
 
 

@@ -1,10 +1,8 @@
-"""Which networks the fused engine knows: its view of one, a list of nodes recognised by tracing.
+"""What a network computes, as a list of nodes, for the networks that the fused engine supports.
 
-A network is traced once (``torch.fx``), which says in what order its modules are called and what
-else its ``forward`` does. Convolutions, linear layers, instance norms, ReLUs, average pools and
-sums are known, in any acyclic order and under shared weights; anything else is refused by name.
-
-Knows nothing about tensors, gradients or groups.
+A network is traced (``torch.fx``), which says in what order its modules are called and what else
+its ``forward`` does. Convolutions, linear layers, instance norms, ReLUs, average pools and sums are
+supported, in any acyclic order and with shared weights. Anything else is refused by name.
 """
 
 from __future__ import annotations
@@ -18,12 +16,12 @@ from torch import fx, nn
 from condensery.errors import UnsupportedNetwork
 from condensery.parallel import exclusive_lock
 
-__all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "knows", "plan", "refuse"]
+__all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "plan", "refuse", "supports"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv:
-    """A convolution; fields are names of parameters and the geometry."""
+    """A convolution: names of its parameters, and its geometry."""
 
     sources: tuple[int, ...]
     weight: str
@@ -80,14 +78,19 @@ Node: TypeAlias = Conv | Linear | Norm | Gate | Sum | Mean
 
 
 def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
-    """Recognise what ``network.forward(images)``, or another method of it, computes.
+    """Find out what ``network.forward(images)`` computes.
+
+    Args:
+        network: Any network.
+        method: The name of another method of it, such as ``"features"``.
 
     Returns:
-        Nodes in the order of calls, by names; no tensor. Node ``i`` makes value ``i + 1`` from its
-        sources, which are earlier values; value 0 is the images, the last value is the result.
+        Nodes in the order of the calls, with names of parameters instead of tensors. Node ``i``
+        makes value ``i + 1`` from its sources, which are earlier values; value 0 is the images, and
+        the last value is the result.
 
     Raises:
-        UnsupportedNetwork: If it does anything else than what the nodes say.
+        UnsupportedNetwork: If it does something that no node describes.
     """
     tracer = fx.Tracer()
     tracer.traced_func_name = method
@@ -101,11 +104,11 @@ def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
     reader = _Reader(network)
     for node in graph.nodes:
         reader.read(node)
-    return _without_idle_biases(_joined(reader.nodes))
+    return _without_useless_biases(_joined(reader.nodes))
 
 
-def knows(network: nn.Module) -> bool:
-    """Whether ``network`` is of these nodes alone and ends in a linear layer."""
+def supports(network: nn.Module) -> bool:
+    """Whether the network consists of these nodes and ends in a linear layer."""
     try:
         nodes = plan(network)
     except UnsupportedNetwork:
@@ -120,24 +123,24 @@ _AS_MODULE: dict[str, Callable[..., nn.Module]] = {
     "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
     "flatten": nn.Flatten,
 }
-"""Calls, as functions or methods, that are the same as a module's."""
+"""Functions and methods that do the same as a module."""
 
 _SHAPES = ("size", "getattr", "getitem")  # arguments of view and reshape; read by nothing else
 _SUMS = ("add", "add_", "iadd")
 
 
 class _Reader:
-    """Turns traced calls into nodes, one by one."""
+    """Makes nodes of the calls that were traced."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
         self.nodes: list[Node] = []
-        # Tied parameters have one name, under which all their gradients are collected.
+        # Tied parameters have one name, under which their gradients are added.
         self._names = {id(p): name for name, p in network.named_parameters()}
         self._value: dict[fx.Node, int] = {}
 
     def read(self, call: fx.Node) -> None:
-        """Append what ``call`` does."""
+        """Append the node of one call."""
         target = call.target if isinstance(call.target, str) else call.target.__name__
         sources = tuple(
             self._value[x] for x in call.args if isinstance(x, fx.Node) and x in self._value
@@ -176,7 +179,7 @@ class _Reader:
     def _module(
         self, call: fx.Node, sources: tuple[int, ...], name: str, module: nn.Module
     ) -> None:
-        reason = _unlike(module)
+        reason = _unsupported(module)
         weight, bias = (self._name(name, module, leaf) for leaf in ("weight", "bias"))
         match module:
             case _ if reason:
@@ -219,7 +222,7 @@ def _over_pixels(call: fx.Node) -> bool:
 
 
 def _joined(nodes: Sequence[Node]) -> list[Node]:
-    """Join a ReLU or a pool to the norm or gate before it, where nothing else reads that."""
+    """Join a ReLU or a pool with the norm or gate before it, where nothing else reads its value."""
     readers = [source for node in nodes for source in node.sources]
     kept: list[Node] = []
     moved = [0]  # new number of each value
@@ -241,8 +244,8 @@ def _joined(nodes: Sequence[Node]) -> list[Node]:
     return kept
 
 
-def _without_idle_biases(nodes: Sequence[Node]) -> tuple[Node, ...]:
-    """Drop the bias of convolutions that only norms read: these remove it, exactly."""
+def _without_useless_biases(nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Drop the bias of convolutions that only norms read: a norm removes it exactly."""
     found = list(nodes)
     for value, node in enumerate(nodes, start=1):
         readers = [reader for reader in nodes if value in reader.sources]
@@ -251,8 +254,8 @@ def _without_idle_biases(nodes: Sequence[Node]) -> tuple[Node, ...]:
     return tuple(found)
 
 
-def _unlike(module: nn.Module) -> str:
-    """Why the engine does not know a module, or an empty string."""
+def _unsupported(module: nn.Module) -> str:
+    """Why the engine does not support a module, or an empty string."""
     match module:
         case nn.Conv2d():
             plain = module.dilation == (1, 1) and module.groups == 1
@@ -284,7 +287,7 @@ def _unlike(module: nn.Module) -> str:
         case nn.Linear() | nn.ReLU() | nn.Identity():
             return ""
         case _:
-            return "is none of the layers it knows"
+            return "is no layer that it supports"
 
 
 def _padding(module: nn.Conv2d) -> tuple[int, int]:
@@ -304,7 +307,7 @@ def refuse(network: nn.Module, name: str, module: nn.Module, reason: str) -> NoR
     kind = type(network).__name__
     place = f"{kind}.{name} ({type(module).__name__})" if name else kind
     raise UnsupportedNetwork(
-        f'engine "fused" cannot differentiate {place}: it {reason}. The fused engine knows Conv2d, '
-        "GroupNorm(C, C), ReLU, AvgPool2d, sums and Linear (convnet3, resnetap10, mlp and their "
-        'like). Use engine="one-pass" or engine="autograd".'
+        f'engine "fused" cannot differentiate {place}: it {reason}. The fused engine supports '
+        "Conv2d, GroupNorm(C, C), ReLU, AvgPool2d, sums and Linear (convnet3, resnetap10, mlp and "
+        'their like). Use engine="one-pass" or engine="autograd".'
     )

@@ -248,8 +248,8 @@ def test_the_fastest_engine_is_chosen_for_a_residual_network(precision, compiled
     assert choose("auto", net, precision, compiled=compiled).name == name
 
 
-def test_a_network_with_a_layer_that_is_not_known_gets_one_pass_and_is_told_why():
+def test_a_network_with_an_unsupported_layer_gets_one_pass_and_the_reason_says_why():
     net = nn.Sequential(conv(3, 4), nn.Tanh(), nn.Flatten(), nn.Linear(4 * 36, CLASSES))
     choice = choose("auto", net, "bf16", compiled=True)
     assert choice.name == "one-pass"
-    assert "does not know" in choice.reason
+    assert "does not support" in choice.reason

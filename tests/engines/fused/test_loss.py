@@ -1,4 +1,4 @@
-"""The analytic pass against autograd through the network itself."""
+"""The fused loss against autograd through the network itself."""
 
 from __future__ import annotations
 
@@ -7,10 +7,10 @@ import torch
 from torch import nn
 from torch.nn import functional
 
+from condensery.engines.fused.loss import FusedLoss, can_train
 from condensery.networks import build
 from condensery.networks.convnet import ConvNet
 from condensery.rng import stream
-from condensery.training.analytic import Analytic, is_analytic
 
 SHAPES = {  # name, channels, side
     "colour": ("convnet3-w32", 3, (16, 16)),
@@ -52,14 +52,14 @@ def by_autograd(
     return loss.detach(), dict(zip(names, torch.autograd.grad(loss, parameters), strict=True))
 
 
-def plain(net: nn.Module, precision: str = "fp32") -> Analytic:
-    return Analytic(net, precision=precision, compiled=False)
+def plain(net: nn.Module, precision: str = "fp32") -> FusedLoss:
+    return FusedLoss(net, precision=precision, compile=False)
 
 
 @pytest.fixture
 def small_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     """Three examples at a time."""
-    monkeypatch.setattr("condensery.training.analytic.usual_batch", lambda *_: 3)
+    monkeypatch.setattr("condensery.engines.fused.loss.default_batch_size", lambda *_: 3)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -184,15 +184,15 @@ def test_bfloat16_is_as_near_as_autocast_and_gives_single_precision():
         assert error < 2 * (other - gradients[name]).norm() + 0.01 * gradients[name].norm(), name
 
 
-def test_networks_of_known_layers_and_one_width_are_analytic():
+def test_networks_of_supported_layers_and_one_width_can_be_trained():
     given = {"channels": 3, "classes": 5, "side": (8, 8), "depth": 2, "width": 4}
     changed = ConvNet(**given)
     changed.blocks[1].norm = nn.GroupNorm(2, 4)
     batch_norm = ConvNet(**given)
     batch_norm.blocks[0].norm = nn.BatchNorm2d(4)
 
-    assert {shape for shape in SHAPES if not is_analytic(network(shape))} == {"residual"}
-    assert not any(map(is_analytic, (changed, batch_norm, nn.LSTM(3, 5))))
+    assert {shape for shape in SHAPES if not can_train(network(shape))} == {"residual"}
+    assert not any(map(can_train, (changed, batch_norm, nn.LSTM(3, 5))))
 
 
 @pytest.mark.slow
@@ -201,7 +201,7 @@ def test_compiled_it_gives_the_same_for_every_length_and_is_compiled_once(precis
     from torch._dynamo.utils import counters
 
     net = network("colour", torch.float32)
-    fast = Analytic(net, precision=precision, compiled=True)
+    fast = FusedLoss(net, precision=precision, compile=True)
     fast.gradients(*batch("colour", 5, torch.float32))
     graphs = counters["stats"]["unique_graphs"]
     for count in (8, 3, 2):
@@ -218,5 +218,5 @@ def test_compiled_it_gives_the_same_for_every_length_and_is_compiled_once(precis
 
 def test_a_network_that_does_not_end_in_a_linear_layer_is_left_to_others():
     body = [nn.Conv2d(3, 5, 3), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten()]
-    assert not is_analytic(nn.Sequential(*body))
-    assert is_analytic(nn.Sequential(*body, nn.Linear(5, 5)))
+    assert not can_train(nn.Sequential(*body))
+    assert can_train(nn.Sequential(*body, nn.Linear(5, 5)))
