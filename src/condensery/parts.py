@@ -16,7 +16,16 @@ import msgspec
 from condensery.errors import ConfigError, nearest
 from condensery.registry import SLOTS, find, holds, name_of, names
 
-__all__ = ["build", "choices", "converted", "part_to_json", "read_part", "required", "written"]
+__all__ = [
+    "build",
+    "choices",
+    "converted",
+    "part_to_json",
+    "read_part",
+    "required",
+    "told",
+    "written",
+]
 
 
 def written(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
@@ -29,6 +38,28 @@ def written(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
 def part_to_json(slot: str, part: Any) -> dict[str, Any]:  # noqa: ANN401
     """A part with its ``kind``: the name that ``registry.find`` finds its class by."""
     return {"kind": name_of(slot, type(part)), **written(part)}
+
+
+def told(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+    """The choices of a dataclass that differ from its defaults, as plain JSON values.
+
+    Stays the same when the class gets another choice with a default: for fingerprints.
+    """
+    found: dict[str, Any] = {}
+    for f in dataclasses.fields(part):
+        value = getattr(part, f.name)
+        default = f.default if f.default_factory is dataclasses.MISSING else f.default_factory()
+        if value != default:
+            found[f.name] = _plainly(value)
+    return found
+
+
+def _plainly(value: Any) -> Any:  # noqa: ANN401
+    if dataclasses.is_dataclass(value):
+        return {"class": type(value).__qualname__, **told(value)}
+    if isinstance(value, (list, tuple)):
+        return [_plainly(each) for each in value]
+    return value if isinstance(value, (str, int, float, type(None))) else str(value)
 
 
 def _value(slot: str | None, value: Any) -> Any:  # noqa: ANN401

@@ -12,7 +12,7 @@ from condensery.artifact import CondensedSet
 from condensery.augment import Identity
 from condensery.data import Data
 from condensery.errors import ConfigError, DataError, DataWarning
-from condensery.evaluation import Observation, Protocol, evaluate
+from condensery.evaluation import Observation, Protocol, Subject, Teacher, evaluate, protocol_for
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
 from condensery.selection import random_selection, select
@@ -473,3 +473,41 @@ def test_an_architecture_for_which_images_are_too_small_is_refused_before_any_tr
 
     with pytest.raises(ConfigError, match="vgg11 needs images of at least 28x28 pixels, got 8x8"):
         evaluate(condensed, data, networks=ARCHITECTURES)
+
+
+def test_a_teacher_labels_what_a_network_is_trained_on(data: Data, condensed: CondensedSet):
+    plain = protocol_for("idc", Subject(data="toy"), steps=3)
+    taught = replace(plain, name="taught", teacher=Teacher(network="convnet1-w4", steps=4))
+    networks = {"sizes": [1], "networks": ["convnet1-w4"], "seeds": 1, "beside": []}
+    evaluation = evaluate(condensed, data, protocol=taught, **networks)
+    (one,) = evaluation
+    (again,) = evaluate(condensed, data, protocol=taught, **networks)
+    assert one.accuracy == again.accuracy
+    other = evaluate(condensed, data, protocol=plain, **networks)
+    assert other.planned[0].fingerprint != evaluation.planned[0].fingerprint
+    hot = replace(taught, teacher=replace(taught.teacher, temperature=20.0))
+    (warm,) = evaluate(condensed, data, protocol=hot, **networks).planned
+    assert warm.fingerprint != one.fingerprint
+    labels = evaluation.planned[0].teacher(torch.zeros(2, *data.test.images.shape[1:]))
+    assert labels.sum(dim=1).tolist() == pytest.approx([1, 1])
+    with pytest.raises(ConfigError, match="convnet1-x"):
+        evaluate(condensed, data, protocol=replace(plain, teacher=Teacher(network="convnet1-x")))
+
+
+def test_every_loss_and_optimiser_trains_a_network(data: Data, condensed: CondensedSet):
+    subject = Subject(data="toy")
+    for protocol in (
+        protocol_for("adamw", subject, steps=2),
+        replace(protocol_for("idc", subject, steps=2), loss="squared-error"),
+    ):
+        (seen,) = evaluate(
+            condensed,
+            data,
+            protocol=protocol,
+            sizes=[1],
+            networks=["convnet1-w4"],
+            seeds=1,
+            beside=[],
+            precision="bf16",
+        )
+        assert 0 <= seen.accuracy <= 1

@@ -1,15 +1,17 @@
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from dataclasses import dataclass, fields, replace
 from fractions import Fraction
 
 import pytest
 
 from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError
-from condensery.evaluation import Protocol, Subject, protocol_for
+from condensery.evaluation import Protocol, Subject, Teacher, protocol_for
+from condensery.parts import told
 from condensery.registry import parts
-from condensery.training import SGDTraining
+from condensery.training import AdamWTraining, SGDTraining
 
 
 def idc(data: str, factor: int = 2, ipc: int = 10, **length: int) -> Protocol:
@@ -213,3 +215,73 @@ def test_other_labels_than_the_protocols_own_are_said_in_its_name():
     assert protocol_for(soft, subject, labels="soft") is soft
     with pytest.raises(ConfigError, match=r"labels = 'sofd' is unknown.*Did you mean 'soft'"):
         protocol_for("dsa", subject, labels="sofd")
+
+
+def test_adamw_is_idc_with_another_optimiser_along_a_cosine():
+    subject = Subject(data="mnist", factor=2)
+    protocol, usual = protocol_for("adamw", subject), protocol_for("idc", subject)
+    assert protocol.training == AdamWTraining(augment=usual.training.augment, cutmix=0.0)
+    assert protocol.total_steps(640) == usual.total_steps(640) == 10_000
+    rates = [protocol.lr(step, images=640) for step in (0, 2500, 5000, 7500, 9999)]
+    middle = [1e-3 * (1 + math.cos(math.pi * share)) / 2 for share in (0, 0.25, 0.5, 0.75)]
+    assert rates[:4] == pytest.approx(middle)
+    assert 0 < rates[4] < 1e-9
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"loss": "mse"}, "loss = 'mse' is unknown; known are cross-entropy, squared-error"),
+        ({"decay": "cosin"}, "decay = 'cosin' is unknown.*mean 'cosine'"),
+        ({"training": "sgd"}, "training .*no frozen dataclass"),
+    ],
+)
+def test_a_protocol_that_cannot_work_is_refused(change, said):
+    with pytest.raises(ConfigError, match=said):
+        replace(protocol_for("idc", Subject(data="cifar10")), **change)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [({"steps": 0}, r"teacher\.steps = 0"), ({"temperature": 0.0}, r"teacher\.temperature = 0\.0")],
+)
+def test_a_teacher_that_cannot_work_is_refused(change, said):
+    with pytest.raises(ConfigError, match=said):
+        Teacher(**change)
+
+
+def test_a_choice_with_a_default_that_is_added_changes_no_fingerprint():
+    protocol = protocol_for("idc", Subject(data="cifar10"))
+
+    @dataclass(frozen=True, slots=True, kw_only=True)
+    class Later(Protocol):
+        another: int = 3
+
+    later = Later(**{f.name: getattr(protocol, f.name) for f in fields(protocol)})
+    assert told(later) == told(protocol)
+    assert told(replace(later, another=4)) != told(protocol)
+    assert told(protocol_for("dsa", Subject(data="cifar10"))) != told(protocol)
+
+
+def test_defaults_that_fingerprints_leave_out_stay_what_they_are():
+    """Whoever changes one of these gives the field another name, or measures everything anew."""
+    assert protocol_defaults(Protocol(name="x", training=SGDTraining())) == {
+        "training": "SGDTraining(batch=64, lr=0.01, momentum=0.9, weight_decay=0.0005, "
+        "augment=PerExample(strategy='color_crop', mode='idc'), cutmix=0.5)",
+        "epochs": "1000",
+        "steps": "None",
+        "milestones": "(Fraction(2, 3), Fraction(5, 6))",
+        "gamma": "0.2",
+        "extra": "0",
+        "late": "0",
+        "restart": "False",
+        "labels": "'hard'",
+        "regression": "None",
+        "decay": "'milestones'",
+        "loss": "'cross-entropy'",
+        "teacher": "None",
+    }
+
+
+def protocol_defaults(protocol):
+    return {f.name: repr(getattr(protocol, f.name)) for f in fields(protocol) if f.name != "name"}

@@ -33,13 +33,13 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Compiling leaves everything as it is; gives the lengths that a compiled loss has seen."""
     seen: list[int] = []
 
-    def loss_function(precision: str, *, compiled: bool):
-        def loss(net: nn.Module, images: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
+    def loss_function(precision: str, *, compiled: bool, loss: str):
+        def own(net: nn.Module, images: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
             if compiled:
                 seen.append(len(images))
             return loss_fp32(net, images, *rest)
 
-        return loss
+        return own
 
     monkeypatch.setattr(module, "loss_function", loss_function)
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)

@@ -15,7 +15,7 @@ from torch.nn import functional
 from condensery.augment import Identity, PerExample, cutmix
 from condensery.errors import ConfigError
 from condensery.rng import global_stream, stream
-from condensery.training import SGDTraining, Trainer
+from condensery.training import AdamWTraining, SGDTraining, Trainer
 
 PLAIN = SGDTraining(augment=Identity(), cutmix=0.0, lr=0.1)
 PLAIN_SIX = SGDTraining(augment=Identity(), cutmix=0.0, lr=0.1, batch=6)
@@ -210,3 +210,61 @@ def test_the_compiled_twin_follows_the_reference_and_is_compiled_once_for_all_ne
     assert counters["stats"]["unique_graphs"] == compiled
     tolerance = 1e-5 if precision == "fp32" else 2e-2
     torch.testing.assert_close(one, two, rtol=tolerance, atol=tolerance)
+
+
+def test_adamw_is_that_of_torch():
+    choices = AdamWTraining(
+        augment=Identity(), cutmix=0.0, lr=0.01, momentum=0.8, decay=0.9, weight_decay=0.1
+    )
+    net = network().double()
+    other = copy.deepcopy(net)
+    trainer = Trainer(net, choices)
+    reference = torch.optim.AdamW(
+        other.parameters(), lr=0.01, betas=(0.8, 0.9), eps=choices.epsilon, weight_decay=0.1
+    )
+    for step, lr in enumerate([0.01, 0.01, 0.002]):
+        images, labels = batch(step=step)
+        trainer.set_lr(lr)
+        trainer.step(images.double(), labels, rng=stream(0))
+        for group in reference.param_groups:
+            group["lr"] = lr
+        reference.zero_grad()
+        functional.cross_entropy(other(images.double()), labels).backward()
+        reference.step()
+    assert torch.allclose(
+        state(net), state(other), atol=1e-9
+    )  # Adam enlarges the rounding of gradients of 0
+
+
+def test_the_squared_error_is_half_the_distance_to_centred_labels():
+    net = network().double()
+    trainer = Trainer(net, PLAIN, loss="squared-error")
+    images, labels = batch()
+    target = functional.one_hot(labels, 5) - 1 / 5
+    expected = 0.5 * (net(images.double()) - target).square().sum() / len(labels)
+    assert trainer.step(images.double(), labels, rng=stream(0)).item() == pytest.approx(
+        expected.item()
+    )
+
+
+def test_a_teacher_labels_the_batch_as_the_network_sees_it():
+    seen = []
+
+    def teacher(images):
+        seen.append(images.clone())
+        return torch.full((len(images), 5), 0.2, dtype=images.dtype)
+
+    net = network()
+    trainer = Trainer(net, SGDTraining(cutmix=1.0, batch=6), teacher=teacher)
+    images, labels = batch()
+    loss = trainer.step(images, labels, rng=stream(0, "a"))
+    (shown,) = seen
+    assert not torch.equal(shown, images)
+    with torch.no_grad():
+        expected = functional.cross_entropy(network()(shown), torch.full((6, 5), 0.2))
+    assert loss.item() == pytest.approx(expected.item(), rel=1e-6)
+
+
+def test_an_unknown_loss_is_refused():
+    with pytest.raises(ConfigError, match=r"loss = 'cross-entropi'.*mean 'cross-entropy'"):
+        Trainer(network(), PLAIN, loss="cross-entropi")

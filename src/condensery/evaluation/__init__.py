@@ -3,7 +3,7 @@
 from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.pace import Pace, Training, by_seconds
-from condensery.evaluation.protocol import LABELS, Protocol, Subject
+from condensery.evaluation.protocol import LABELS, Protocol, Subject, Teacher
 from condensery.evaluation.protocols import protocol_for, published_protocol, usual_protocol
 from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.scores import (
@@ -22,6 +22,7 @@ __all__ = [
     "Protocol",
     "Proxy",
     "Subject",
+    "Teacher",
     "Training",
     "append_observation",
     "augmentation_robust_score",

@@ -22,11 +22,17 @@ from condensery.data.classes import ClassList, match, moved
 from condensery.data.known import KNOWN
 from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation.kernel import regression_of
-from condensery.evaluation.normalisation import check_whitening, normalised_as, train_as
+from condensery.evaluation.normalisation import (
+    check_whitening,
+    normalised_as,
+    normalised_train,
+    train_as,
+)
 from condensery.evaluation.observation import Observation
 from condensery.evaluation.protocol import Protocol, Subject
 from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.summary import summary, table
+from condensery.evaluation.teacher import TrainedTeacher
 from condensery.evaluation.trial import Network, Trial, fresh
 from condensery.evaluation.trials import Trials
 from condensery.registry import names
@@ -163,6 +169,11 @@ def evaluate(
     data = replace(data, train=train_as(condensed, data))  # what is beside is whitened, too
     others = _beside(beside, data, largest=max(sizes), seed=seed)
     tests: dict[str, ImageData] = {}
+    teacher = None
+    if recipe.teacher is not None:
+        device = data.test.images.device
+        teacher = TrainedTeacher(recipe.teacher, normalised_train(condensed, data), device=device)
+        teacher.untrained()  # one that cannot be built shows now
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
         sets = {"condensed": condensed, **others}
@@ -181,6 +192,7 @@ def evaluate(
                 seed=own,
                 protocol=recipe,
                 precision=precision,
+                teacher=teacher,
             )
             for size in sizes
             for network in networks

@@ -15,7 +15,7 @@ from condensery.data import WHITENINGS, Data, ImageData, whitened
 from condensery.data.whitening import EPS
 from condensery.errors import DataError
 
-__all__ = ["check_whitening", "normalised_as", "train_as"]
+__all__ = ["check_whitening", "normalised_as", "normalised_train", "train_as"]
 
 
 def check_whitening(condensed: CondensedSet, data: Data) -> None:
@@ -45,6 +45,11 @@ def check_whitening(condensed: CondensedSet, data: Data) -> None:
 def normalised_as(condensed: CondensedSet, data: Data) -> ImageData:
     """The test images, normalised as the set was made for."""
     return _as(data.test, condensed, data)
+
+
+def normalised_train(condensed: CondensedSet, data: Data) -> ImageData:
+    """The training images, normalised as the set was made for."""
+    return _as(data.train, condensed, data)
 
 
 def train_as(condensed: CondensedSet, data: Data) -> ImageData:

@@ -9,12 +9,14 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field
 from fractions import Fraction
+from typing import Literal
 
 from condensery.errors import ConfigError, nearest
 from condensery.objectives import RidgeRegression
-from condensery.training import SGDTraining
+from condensery.registry import check_part
+from condensery.training import SGDTraining, Training, check_loss
 
-__all__ = ["LABELS", "Protocol", "Subject"]
+__all__ = ["LABELS", "Protocol", "Subject", "Teacher"]
 
 LABELS = ("hard", "soft")
 """What a network may be told: the class of an image, or what the set has learned to say."""
@@ -50,6 +52,32 @@ class Subject:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Teacher:
+    """A network that is trained on the real training images and labels every batch.
+
+    Attributes:
+        network: Its name, or ``"package.module:factory"``.
+        training: How it is trained; the learning rate falls along a cosine.
+        steps: Of its training, at least 1.
+        temperature: Its logits are divided by it before they become probabilities, > 0.
+        seed: Of the network and its training.
+    """
+
+    network: str = "convnet3"
+    training: Training = field(default_factory=SGDTraining)
+    steps: int = 1000
+    temperature: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        check_part("training", self.training)
+        if self.steps < 1:
+            raise ConfigError(f"teacher.steps = {self.steps}, but a teacher is trained at least 1.")
+        if not 0 < self.temperature < float("inf"):
+            raise ConfigError(f"teacher.temperature = {self.temperature}, but it must be above 0.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
     """One training recipe; the network of the *last* step is tested, never the best one.
 
@@ -68,12 +96,18 @@ class Protocol:
         restart: Whether a milestone begins a new optimiser, so that momentum starts from zero.
         labels: ``"hard"``: the class of an image. ``"soft"``: the class probabilities that the
             set has learned; images beside it that have none are trained on with their class.
+        decay: ``"milestones"``, or ``"cosine"``: half a cosine from the first learning rate to 0
+            over the whole length, without milestones.
+        loss: ``"cross-entropy"``, or ``"squared-error"``: half the squared error of the logits to
+            the labels minus ``1 / classes``.
+        teacher: Trained on the real training images; its class probabilities are the labels of
+            every batch, as the augmented batch is. ``None``: ``labels`` says what they are.
         regression: Predicts the test labels from the set, and no network is trained; ``None``:
             a network is. A regression has no length, no augmentation and no seed.
     """
 
     name: str
-    training: SGDTraining
+    training: Training
     epochs: int = 1000
     steps: int | None = None
     milestones: tuple[Fraction, ...] = (Fraction(2, 3), Fraction(5, 6))
@@ -82,9 +116,19 @@ class Protocol:
     late: int = 0
     restart: bool = False
     labels: str = "hard"
-    regression: RidgeRegression | None = field(default=None, repr=False)  # see Trial.fingerprint
+    regression: RidgeRegression | None = None
+    decay: Literal["milestones", "cosine"] = "milestones"
+    loss: str = "cross-entropy"
+    teacher: Teacher | None = None
 
     def __post_init__(self) -> None:
+        check_part("training", self.training)
+        check_loss(self.loss)
+        if self.decay not in ("milestones", "cosine"):
+            raise ConfigError(
+                f"decay = {self.decay!r} is unknown; known are milestones, cosine."
+                f"{nearest(self.decay, ('milestones', 'cosine'))}"
+            )
         if self.labels not in LABELS:
             raise ConfigError(
                 f"labels = {self.labels!r} is unknown; known are {', '.join(LABELS)}."
@@ -111,8 +155,11 @@ class Protocol:
     def lr(self, step: int, *, images: int) -> float:
         """The step size of optimiser step ``step`` (from 0) on a pool of ``images`` images.
 
-        It shrinks between epochs, or between steps where ``steps`` is given.
+        Milestones change it between epochs, or between steps where ``steps`` is given.
         """
+        if self.decay == "cosine":
+            share = step / self.total_steps(images)
+            return self.training.lr * (1 + math.cos(math.pi * share)) / 2
         return self.training.lr * self.gamma ** self._passed(step, images)
 
     def restarts(self, step: int, *, images: int) -> bool:

@@ -21,8 +21,10 @@ from condensery.engines import can_train
 from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
+from condensery.evaluation.teacher import TrainedTeacher
 from condensery.networks import build
 from condensery.parallel import check_cancelled
+from condensery.parts import told
 from condensery.rng import stream
 from condensery.training import Trainer, accuracy, batches
 
@@ -69,6 +71,7 @@ def train(
     seed: int,
     precision: str = "fp32",
     compiled: bool = False,
+    teacher: TrainedTeacher | None = None,
 ) -> nn.Module:
     """Train a network by a protocol, to its last step.
 
@@ -79,15 +82,27 @@ def train(
         seed: Of the order of the images, their augmentation and CutMix.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: See ``Trainer``.
+        teacher: That of the protocol, if it names one.
     """
     count = len(on.labels)
-    trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
+
+    def begun() -> Trainer:
+        return Trainer(
+            network,
+            protocol.training,
+            precision=precision,
+            compiled=compiled,
+            loss=protocol.loss,
+            teacher=teacher,
+        )
+
+    trainer = begun()
     order = batches(count, protocol.training.batch, rng=stream(seed, "evaluate", "order"))
     rng = stream(seed, "evaluate", "view")
     for step, index in enumerate(islice(order, protocol.total_steps(count))):
         check_cancelled()
         if protocol.restarts(step, images=count):
-            trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
+            trainer = begun()
         trainer.set_lr(protocol.lr(step, images=count))
         trainer.step(on.images[index], on.labels[index], rng=rng)
     return network
@@ -106,6 +121,7 @@ class Trial:
         seed: Of the network and its training.
         protocol: How to train, and how long.
         precision: ``"fp32"`` or ``"bf16"``.
+        teacher: Labels every batch; of a protocol that names one.
     """
 
     set: str
@@ -116,6 +132,7 @@ class Trial:
     seed: int
     protocol: Protocol
     precision: str
+    teacher: TrainedTeacher | None = None
 
     def run(self, *, compiled: bool) -> tuple[float, int]:
         """Train and test.
@@ -135,6 +152,7 @@ class Trial:
             seed=self.seed,
             precision=self.precision,
             compiled=compiled,
+            teacher=self.teacher,
         )
         share = accuracy(network, self.test, precision=self.precision, compiled=compiled)
         return share, len(on.labels)
@@ -151,6 +169,8 @@ class Trial:
     @property
     def swept(self) -> bool:
         """Whether compiled code serves batches of any length, and testing (see ``can_train``)."""
+        if self.protocol.loss != "cross-entropy" or self.protocol.teacher is not None:
+            return False  # the teacher's network calls modules
         return can_train(fresh(self.network, self.test, size=self.size, seed=self.seed))
 
     @property
@@ -177,9 +197,11 @@ class Trial:
         whole = ("order", "crop") in decode
         rows = len(condensed.labels) if whole else condensed.rows[self.size - 1]
         content = hashlib.blake2b(digest_size=8)
-        content.update(repr((decode, self.size, self.protocol, test.mean, test.std)).encode())
+        told_ = told(self.protocol)
+        content.update(repr((decode, self.size, told_, test.mean, test.std)).encode())
         content.update(f"{test.fingerprint} {condensed.images.dtype}".encode())
-        for rare in (self.protocol.regression, test.whitening and test.whitening.to_json()):
+        taught_on = None if self.teacher is None else self.teacher.data.fingerprint
+        for rare in (taught_on, test.whitening and test.whitening.to_json()):
             content.update(b"" if rare is None else repr(rare).encode())
         learned = condensed.soft_labels if self.protocol.labels == "soft" else None
         for tensor in (condensed.images, condensed.labels, condensed.rank, learned):

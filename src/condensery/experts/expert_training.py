@@ -22,7 +22,7 @@ from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parallel import check_cancelled
 from condensery.parts import part_to_json
 from condensery.rng import stream
-from condensery.training import SGDTraining, Trainer, real_batches
+from condensery.training import SGDTraining, Trainer, Training, real_batches
 
 __all__ = ["EXPERT_TRAINING", "ExpertTraining", "Parameters", "loaded"]
 
@@ -58,7 +58,7 @@ class ExpertTraining:
     """
 
     network: str
-    training: SGDTraining = field(default_factory=lambda: EXPERT_TRAINING)
+    training: Training = field(default_factory=lambda: EXPERT_TRAINING)
     steps: int = 0
     seed: int = 0
     precision: str = "fp32"

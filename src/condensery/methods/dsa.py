@@ -22,6 +22,7 @@ from condensery.methods import dc
 from condensery.methods.base import method
 from condensery.recipe import Recipe
 from condensery.schedules import TrainOnSynthetic
+from condensery.training import SGDTraining
 
 __all__ = ["recipe", "strategy"]
 
@@ -47,6 +48,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     base = dc.recipe(data, ipc=ipc, preset=preset)
     assert isinstance(base.schedule, TrainOnSynthetic)
     augment = PerExample(strategy=strategy(data), mode="dsa")
+    assert isinstance(base.schedule.training, SGDTraining)
     training = replace(base.schedule.training, augment=augment)
     return replace(
         base,

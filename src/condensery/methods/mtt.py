@@ -32,6 +32,7 @@ from dataclasses import dataclass, replace
 from condensery.augment import Identity, PerExample
 from condensery.data import ImageData
 from condensery.data.whitening import EPS
+from condensery.experts import EXPERT_TRAINING
 from condensery.methods.base import method
 from condensery.methods.dc import pixel_lr
 from condensery.methods.dsa import strategy
@@ -41,6 +42,7 @@ from condensery.recipe import Recipe
 from condensery.samplers import RandomPerClass
 from condensery.schedules import Experts
 from condensery.sizes import OneSize
+from condensery.training import SGDTraining
 from condensery.updates import SGD, Adam, LearnedLR
 
 __all__ = ["recipe"]
@@ -178,7 +180,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         parameterization=Pixels(),
         augment=Identity(),
         sampler=RandomPerClass(batch=64),  # for the probe of the most learnable subset alone
-        schedule=replace(schedule, training=replace(schedule.training, augment=augment)),
+        schedule=replace(schedule, training=replace(EXPERT_TRAINING, augment=augment)),
         objective=TrajectoryMatching(steps=row.steps, batch=row.batch, augment=augment),
         sizes=OneSize(),
         update=SGD(lr=row.lr * EPS if row.zca else pixel_lr(row.lr, data), momentum=0.5),
@@ -196,6 +198,7 @@ def _rows(data: ImageData) -> Mapping[int, _Paper]:
 def _shortened(published: Recipe, short: _Short) -> Recipe:
     schedule, objective = published.schedule, published.objective
     assert isinstance(schedule, Experts)
+    assert isinstance(schedule.training, SGDTraining)
     assert isinstance(objective, TrajectoryMatching)
     return replace(
         published,

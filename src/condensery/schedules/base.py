@@ -16,7 +16,7 @@ from torch import nn
 
 from condensery.data import ImageData
 from condensery.experts import ExpertSet, ExpertTraining
-from condensery.training import SGDTraining
+from condensery.training import Training
 from condensery.types import Examples, StepContext
 
 __all__ = ["NetworkTraining", "RunContext", "Schedule"]
@@ -60,7 +60,7 @@ class NetworkTraining:
         at_once: Networks in training at the same time, a thread each; None: one, with all threads.
     """
 
-    training: SGDTraining
+    training: Training
     steps: int
     batch: int
     precision: str

@@ -21,7 +21,7 @@ from condensery.parallel import workers
 from condensery.registry import register
 from condensery.rng import stream
 from condensery.schedules.base import NetworkTraining, RunContext, Schedule
-from condensery.training import FUSED_AFTER, SGDTraining, check_precision
+from condensery.training import FUSED_AFTER, Training, check_precision
 from condensery.types import StepContext
 
 __all__ = ["Experts"]
@@ -55,7 +55,7 @@ class Experts(Schedule):
     span: int = 2
     latest: int = 20
     steps: int = 0
-    training: SGDTraining = field(default_factory=lambda: EXPERT_TRAINING)
+    training: Training = field(default_factory=lambda: EXPERT_TRAINING)
     precision: Literal["fp32", "bf16"] = "fp32"
     compiled: bool = False
     seed: int = 0

@@ -18,7 +18,7 @@ from condensery.rng import stream
 from condensery.schedules.base import RunContext, Schedule
 from condensery.schedules.learning import learn
 from condensery.schedules.statistics import fix_statistics
-from condensery.training import SGDTraining, Trainer
+from condensery.training import SGDTraining, Trainer, Training
 from condensery.types import StepContext
 
 __all__ = ["Pool"]
@@ -60,7 +60,7 @@ class Pool(Schedule):
     networks: int = 10
     oldest: int = 100
     inner: int = 1000
-    training: SGDTraining = field(default_factory=_plain)
+    training: Training = field(default_factory=_plain)
 
     def __post_init__(self) -> None:
         for name, least in (("networks", 1), ("oldest", 0), ("inner", 1)):

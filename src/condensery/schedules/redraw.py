@@ -14,7 +14,7 @@ from condensery.errors import ConfigError
 from condensery.registry import register
 from condensery.rng import stream
 from condensery.schedules.base import NetworkTraining, RunContext, Schedule
-from condensery.training import SGDTraining, Trainer, real_batches
+from condensery.training import SGDTraining, Trainer, Training, real_batches
 from condensery.types import StepContext
 
 __all__ = ["Redraw"]
@@ -40,7 +40,7 @@ class Redraw(Schedule):
     inner: int = 100
     steps: int = 32
     pretrain: int = 0
-    training: SGDTraining = field(default_factory=SGDTraining)
+    training: Training = field(default_factory=SGDTraining)
 
     def __post_init__(self) -> None:
         for name, least in (("inner", 1), ("steps", 0), ("pretrain", 0)):

@@ -13,7 +13,7 @@ from condensery.rng import stream
 from condensery.schedules.base import NetworkTraining, RunContext, Schedule
 from condensery.schedules.learning import learn
 from condensery.schedules.statistics import fix_statistics
-from condensery.training import SGDTraining, Trainer
+from condensery.training import SGDTraining, Trainer, Training
 from condensery.types import StepContext
 
 __all__ = ["TrainOnSynthetic"]
@@ -47,7 +47,7 @@ class TrainOnSynthetic(Schedule):
 
     inner: int = 10
     epochs: int = 50
-    training: SGDTraining = field(default_factory=_plain)
+    training: Training = field(default_factory=_plain)
 
     def __post_init__(self) -> None:
         for name, least in (("inner", 1), ("epochs", 0)):

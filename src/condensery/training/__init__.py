@@ -8,20 +8,30 @@ computes the gradient of a step, by autograd or by the fused engine.
 from condensery.training.accuracy import accuracy
 from condensery.training.base import Training
 from condensery.training.batches import Batch, batches, real_batches
-from condensery.training.choices import SGDTraining
-from condensery.training.precision import COMPILE_AFTER, FUSED_AFTER, PRECISIONS, check_precision
+from condensery.training.choices import AdamWTraining, SGDTraining
+from condensery.training.precision import (
+    COMPILE_AFTER,
+    FUSED_AFTER,
+    LOSSES,
+    PRECISIONS,
+    check_loss,
+    check_precision,
+)
 from condensery.training.trainer import Trainer
 
 __all__ = [
     "COMPILE_AFTER",
     "FUSED_AFTER",
+    "LOSSES",
     "PRECISIONS",
+    "AdamWTraining",
     "Batch",
     "SGDTraining",
     "Trainer",
     "Training",
     "accuracy",
     "batches",
+    "check_loss",
     "check_precision",
     "real_batches",
 ]

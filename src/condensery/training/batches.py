@@ -15,7 +15,7 @@ from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError, DataError
-from condensery.training.choices import SGDTraining
+from condensery.training.base import Training
 
 __all__ = ["Batch", "batches", "real_batches"]
 
@@ -59,7 +59,7 @@ def _batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
 
 
 def real_batches(
-    data: ImageData, choices: SGDTraining, *, steps: int, rng: torch.Generator
+    data: ImageData, choices: Training, *, steps: int, rng: torch.Generator
 ) -> Iterator[Batch]:
     """``steps`` normalised batches of real images, as ``Trainer.step`` takes them.
 

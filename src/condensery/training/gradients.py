@@ -50,7 +50,14 @@ class Gradients:
     fused: Callable[[], bool] = lambda: False
 
 
-def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: int) -> Gradients:
+def gradients_of(
+    network: nn.Module,
+    *,
+    precision: str,
+    compiled: bool,
+    batch: int,
+    loss: str = "cross-entropy",
+) -> Gradients:
     """The function of batches for a network, whose parameters every call reads anew.
 
     Args:
@@ -59,20 +66,21 @@ def gradients_of(network: nn.Module, *, precision: str, compiled: bool, batch: i
         compiled: Whether to compile. Where that fails, a warning says why, and the uncompiled
             function goes on.
         batch: Images in a full batch.
+        loss: A name of ``LOSSES``; the fused engine knows the cross-entropy alone.
 
     Raises:
-        ConfigError: If ``precision`` is unknown.
+        ConfigError: If ``precision`` or ``loss`` is unknown.
     """
-    eager = _autograd(network, loss_function(precision, compiled=False))
+    eager = _autograd(network, loss_function(precision, compiled=False, loss=loss))
     if not compiled:
         return Gradients(eager)
     if all(p.device.type == "cpu" for p in network.parameters()):
         cannot_compile()  # asks once in a process; ``Fallback`` heeds the answer
-    if can_train(network):
+    if loss == "cross-entropy" and can_train(network):
         fused = Fallback(_fused(network, precision), eager, what="Training of networks")
         return Gradients(fused, lambda: not fused.failed)
     whole = Fallback(
-        _autograd(network, loss_function(precision, compiled=True)),
+        _autograd(network, loss_function(precision, compiled=True, loss=loss)),
         eager,
         what="Training of networks",
     )

@@ -8,9 +8,9 @@ inputs of the compiled code. For networks that ``can_train`` accepts, the fused 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
-from functools import cache
+from functools import cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -21,9 +21,11 @@ from condensery.errors import ConfigError, nearest
 __all__ = [
     "COMPILE_AFTER",
     "FUSED_AFTER",
+    "LOSSES",
     "PRECISIONS",
     "Loss",
     "autocast",
+    "check_loss",
     "check_precision",
     "loss_function",
 ]
@@ -59,34 +61,79 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     return torch.autocast(device.type, torch.bfloat16)
 
 
-def mixed_cross_entropy(
-    logits: Tensor, labels: Tensor, partner_labels: Tensor, ratio: Tensor
+Criterion = Callable[[Tensor, Tensor], Tensor]
+"""Logits ``[example, class_]`` and labels (class index, or probabilities) -> mean loss."""
+
+
+def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
+    """Half the squared error of the logits to the labels minus ``1 / classes``, as FRePo trains."""
+    classes = logits.shape[1]
+    if not labels.is_floating_point():
+        labels = functional.one_hot(labels, classes)
+    target = labels.to(logits.dtype) - 1 / classes
+    return 0.5 * (logits - target).square().sum(dim=1).mean()
+
+
+LOSSES: Mapping[str, Criterion] = {
+    "cross-entropy": functional.cross_entropy,
+    "squared-error": squared_error,
+}
+"""What networks are trained on, by name."""
+
+
+def check_loss(loss: str) -> None:
+    """Refuse an unknown loss, naming the nearest known one."""
+    if loss not in LOSSES:
+        raise ConfigError(
+            f"loss = {loss!r} is unknown; known are {', '.join(LOSSES)}.{nearest(loss, LOSSES)}"
+        )
+
+
+def mixed(
+    logits: Tensor,
+    labels: Tensor,
+    partner_labels: Tensor,
+    ratio: Tensor,
+    criterion: Criterion = functional.cross_entropy,
 ) -> Tensor:
-    """``ratio * CE(own) + (1 - ratio) * CE(partner)``, each the mean over the batch, in fp32."""
+    """``ratio * loss(own) + (1 - ratio) * loss(partner)``, each a mean over the batch, in fp32."""
     logits = logits.float() if logits.dtype == torch.bfloat16 else logits
-    own = functional.cross_entropy(logits, labels)
-    return ratio * own + (1 - ratio) * functional.cross_entropy(logits, partner_labels)
+    own = criterion(logits, labels)
+    return ratio * own + (1 - ratio) * criterion(logits, partner_labels)
 
 
 def loss_fp32(
-    network: nn.Module, images: Tensor, labels: Tensor, partner_labels: Tensor, ratio: Tensor
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    partner_labels: Tensor,
+    ratio: Tensor,
+    criterion: Criterion = functional.cross_entropy,
 ) -> Tensor:
     """The reference: float32, or whatever dtype network and images have."""
-    return mixed_cross_entropy(network(images), labels, partner_labels, ratio)
+    return mixed(network(images), labels, partner_labels, ratio, criterion)
 
 
 def loss_bf16(
-    network: nn.Module, images: Tensor, labels: Tensor, partner_labels: Tensor, ratio: Tensor
+    network: nn.Module,
+    images: Tensor,
+    labels: Tensor,
+    partner_labels: Tensor,
+    ratio: Tensor,
+    criterion: Criterion = functional.cross_entropy,
 ) -> Tensor:
     """The same with the network under bfloat16 autocast."""
     with torch.autocast(images.device.type, torch.bfloat16):
         logits = network(images)
-    return mixed_cross_entropy(logits, labels, partner_labels, ratio)
+    return mixed(logits, labels, partner_labels, ratio, criterion)
 
 
 @cache
-def loss_function(precision: str, *, compiled: bool) -> Loss:
+def loss_function(precision: str, *, compiled: bool, loss: str = "cross-entropy") -> Loss:
     """The training loss at a precision; one compiled object per process, so networks share it."""
     check_precision(precision)
-    loss = loss_bf16 if precision == "bf16" else loss_fp32
-    return torch.compile(loss, dynamic=False) if compiled else loss
+    check_loss(loss)
+    own = loss_bf16 if precision == "bf16" else loss_fp32
+    if loss != "cross-entropy":
+        own = partial(own, criterion=LOSSES[loss])
+    return torch.compile(own, dynamic=False) if compiled else own

@@ -1,8 +1,8 @@
-"""A network in training: one SGD step after the other."""
+"""A network in training: one step after the other."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 from jaxtyping import Float
@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from condensery.augment import cutmix
 from condensery.engines import network_plan
 from condensery.parallel import single_threaded
-from condensery.training.choices import SGDTraining
+from condensery.training.base import Training
 from condensery.training.gradients import Mix, gradients_of
 
 __all__ = ["Trainer"]
 
 
 class Trainer:
-    """A network and its SGD optimiser; each ``step`` changes both.
+    """A network and its optimiser; each ``step`` changes both.
 
     The network is put in train mode. With ``precision="fp32"`` and ``compiled=False`` (the
     reference) a step is bit for bit the same whenever seed and number of threads are.
@@ -32,27 +32,33 @@ class Trainer:
             as without a C++ compiler, a warning says why, and training goes on uncompiled. It
             saves time from ``FUSED_AFTER`` steps of a network that the fused engine can train,
             and from ``COMPILE_AFTER`` steps of another network.
+        loss: A name of ``LOSSES``.
+        teacher: Gives the labels of every batch, class probabilities ``[example, class_]``, from
+            its images as the network sees them; None: the labels that are given.
 
     Raises:
-        ConfigError: If ``precision`` is unknown.
+        ConfigError: If ``precision`` or ``loss`` is unknown.
     """
 
     def __init__(
         self,
         network: nn.Module,
-        choices: SGDTraining,
+        choices: Training,
         *,
         precision: str = "fp32",
         compiled: bool = False,
+        loss: str = "cross-entropy",
+        teacher: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
         self.network = network.train()
         self.choices = choices
         self._gradients = gradients_of(
-            self.network, precision=precision, compiled=compiled, batch=choices.batch
+            self.network, precision=precision, compiled=compiled, batch=choices.batch, loss=loss
         )
         self._lr = choices.lr
         self._parameters = [p for p in network.parameters() if p.requires_grad]
-        self._velocity = [torch.zeros_like(p) for p in self._parameters]
+        self._state = choices.init(self._parameters)
+        self._teacher = teacher
 
     def set_lr(self, lr: float) -> None:
         """Use the step size ``lr`` from the next step on; momentum is kept."""
@@ -75,7 +81,7 @@ class Trainer:
         *,
         rng: torch.Generator,
     ) -> Float[Tensor, ""]:
-        """Augment, mix, and take one SGD step on the mean cross-entropy.
+        """Augment, mix, and take one step on the mean loss.
 
         Args:
             images: Normalised, on the network's device.
@@ -95,25 +101,22 @@ class Trainer:
                 images = self.choices.augment.draw(rng=rng)(images)
                 mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
             ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
-            loss, gradients = self._gradients.of(
-                Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
-            )
+            mix = Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
+            if self._teacher is not None:  # it sees the batch as the network does
+                told = self._teacher(mix.images)
+                mix = Mix(mix.images, told, told, torch.ones_like(ratio))
+            loss, gradients = self._gradients.of(mix)
             self._update(gradients)
         return loss
 
     @torch.no_grad()
     def _update(self, gradients: Sequence[Tensor | None]) -> None:
-        """SGD; bit for bit ``torch.optim.SGD``, whose import alone takes seconds."""
-        moved = [  # a parameter that the loss does not depend on stays as it is
-            (p, v, g)
-            for p, v, g in zip(self._parameters, self._velocity, gradients, strict=True)
-            if g is not None
-        ]
-        if not moved:
-            return
-        parameters, velocity, slope = (list(part) for part in zip(*moved, strict=True))
-        # One call for all parameters; the same sums as a loop over them.
-        slope = torch._foreach_add(slope, parameters, alpha=self.choices.weight_decay)  # pyright: ignore[reportPrivateImportUsage]
-        torch._foreach_mul_(velocity, self.choices.momentum)  # pyright: ignore[reportPrivateImportUsage]
-        torch._foreach_add_(velocity, slope)  # pyright: ignore[reportPrivateImportUsage]
-        torch._foreach_add_(parameters, velocity, alpha=-self._lr)  # pyright: ignore[reportPrivateImportUsage]
+        """A step of the optimiser; a parameter that the loss does not depend on stays as it is."""
+        kept = [at for at, gradient in enumerate(gradients) if gradient is not None]
+        if kept:
+            self.choices.update(
+                [self._parameters[at] for at in kept],
+                [gradient for gradient in gradients if gradient is not None],
+                [[quantity[at] for at in kept] for quantity in self._state],
+                lr=self._lr,
+            )

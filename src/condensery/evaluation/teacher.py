@@ -1,0 +1,69 @@
+"""The teacher of a protocol: trained once, when a batch is first to be labelled.
+
+Knows nothing about what the labels are for.
+"""
+
+from __future__ import annotations
+
+import math
+from threading import Lock
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from condensery.data import ImageData
+from condensery.evaluation.protocol import Teacher
+from condensery.networks import build
+from condensery.rng import stream
+from condensery.training import Trainer, real_batches
+
+__all__ = ["TrainedTeacher"]
+
+
+class TrainedTeacher:
+    """Labels images by a network that was trained on real ones.
+
+    Args:
+        teacher: What it is, and how it is trained.
+        data: Real training images, normalised as the batches are.
+        device: Where it lives.
+    """
+
+    def __init__(self, teacher: Teacher, data: ImageData, *, device: torch.device | str) -> None:
+        self.data = data
+        self._teacher, self._device = teacher, device
+        self._lock = Lock()
+        self._network: nn.Module | None = None
+
+    @torch.no_grad()
+    def __call__(self, images: Float[Tensor, "example ..."]) -> Float[Tensor, "example class_"]:
+        """Class probabilities of images as a network is shown them."""
+        with self._lock:  # one thread trains it, the others wait
+            if self._network is None:
+                self._network = self._trained()
+        logits = self._network(images.to(self._device)).float()
+        return (logits / self._teacher.temperature).softmax(dim=1).to(images.device)
+
+    def untrained(self) -> nn.Module:
+        """The network before its training; one that cannot be built shows now."""
+        data = self.data
+        return build(
+            self._teacher.network,
+            channels=data.channels,
+            classes=data.classes,
+            side=data.side,
+            seed=self._teacher.seed,
+            path=("teacher", "network"),
+        ).to(self._device)
+
+    @torch.enable_grad()
+    def _trained(self) -> nn.Module:
+        own = self._teacher
+        trainer = Trainer(self.untrained(), own.training)
+        rng = stream(own.seed, "teacher", "train")
+        batches = real_batches(self.data, own.training, steps=own.steps, rng=rng)
+        for step, batch in enumerate(batches):
+            trainer.set_lr(own.training.lr * (1 + math.cos(math.pi * step / own.steps)) / 2)
+            trainer.step(batch.images.to(self._device), batch.labels.to(self._device), rng=rng)
+        return trainer.network.eval()
