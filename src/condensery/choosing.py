@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from condensery.errors import ConfigError
+from condensery.formatting import percent, plus_minus
 
-__all__ = ["Choice", "by_accuracy", "percent", "title", "whole_measurement"]
+__all__ = ["Choice", "by_accuracy", "title", "whole_measurement"]
 
 Record = Mapping[str, Any]
 
@@ -70,12 +71,12 @@ def by_accuracy(
     size = min(reached)  # full size is among them
     parts = [
         f"size {size} of {largest}: {_accuracy(by_size[size])} of {_accuracy(full)} at full size "
-        f"({percent(_of(by_size[size], full))}, asked for {100 * share:g} %)"
+        f"({percent(_of(by_size[size], full))} %, asked for {100 * share:g} %)"
     ]
     smaller = {k: record for k, record in by_size.items() if k < size}
     if smaller:
         best = max(smaller, key=lambda k: smaller[k]["accuracy"])
-        parts.append(f"below it size {best} has most, {percent(_of(smaller[best], full))}")
+        parts.append(f"below it size {best} has most, {percent(_of(smaller[best], full))} %")
     untested = [str(k) for k in range(1, size) if k not in by_size]
     if untested:
         sizes = "size" if len(untested) == 1 else "sizes"
@@ -135,11 +136,6 @@ def title(record: Record) -> str:
     return ", ".join([*_training(record), seeds, *_precision(record)])
 
 
-def percent(fraction: float) -> str:
-    """A fraction of 1, for people."""
-    return f"{100 * fraction:.1f} %"
-
-
 def _training(record: Record) -> list[str]:
     steps, epochs = record.get("steps"), record.get("epochs")
     length = f"{epochs} epochs" if steps is None else f"{steps} steps"
@@ -168,4 +164,4 @@ def _of(record: Record, full: Record) -> float:
 
 
 def _accuracy(record: Record) -> str:
-    return f"{100 * record['accuracy']:.1f} ± {100 * record['std']:.1f} %"
+    return f"{plus_minus(record['accuracy'], record['std'])} %"

@@ -75,7 +75,7 @@ def test_by_seconds_all_of_it_where_there_is_time(file: Path, capsys: pytest.Cap
     assert taken(file) == 3
     said = capsys.readouterr().out
     assert said.startswith("size 3 of 3: trains in about ")
-    assert "of 60 min, 2 steps of " in said
+    assert "of 1 h, 2 steps of " in said
     assert "mlp, fp32, " in said
 
 

@@ -70,7 +70,7 @@ def found(content: Content) -> Reproduction:
 
 def cells(text: str, name: str) -> list[str]:
     (line,) = [line for line in text.splitlines() if re.match(rf"\| +{re.escape(name)} \|", line)]
-    return [cell.strip().replace("\u00a0", " ") for cell in line.strip("|").split("|")][1:]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 
 def test_every_cell_holds_what_was_measured_and_what_was_printed(found):

@@ -48,7 +48,7 @@ def content() -> Content:
 
 def cells(text: str, name: str) -> list[str]:
     (line,) = [line for line in text.splitlines() if re.match(rf"\| +{re.escape(name)} \|", line)]
-    return [cell.strip().replace("\u00a0", " ") for cell in line.strip("|").split("|")][1:]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
 
 
 def test_markdown_holds_means_deviations_average_and_difference(content):

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from condensery.artifact import CondensedSet
 from condensery.errors import ConfigError
 from condensery.evaluation import Pace, by_seconds
+from condensery.formatting import duration
 from condensery.parameterizations import stored_rows
 from condensery.types import Examples
 
@@ -98,20 +99,20 @@ def test_the_largest_size_within_the_budget_is_chosen(budget: float, size: int):
     choice = by_seconds(pace(epochs=5), budget * 1.0001, largest=10)
     assert choice.size == size
     assert f"size {size} of 10" in choice.why
-    assert f"size {size + 1} takes {0.5 * (size + 1):.3g} s" in choice.why
+    assert f"size {size + 1} takes {duration(0.5 * (size + 1))}" in choice.why
 
 
 def test_a_choice_says_rate_length_and_how_it_was_measured():
     said = by_seconds(pace(epochs=5), 60, largest=10).why
     assert said.startswith(
-        "size 10 of 10: trains in about 5 s of 60 s, 10 steps of 500 ms (protocol idc)\n"
+        "size 10 of 10: trains in about 5.0 s of 1 min, 10 steps of 500 ms (protocol idc)\n"
         "measured: now, "
     )
     assert "steps timed" in said
 
 
 def test_a_budget_below_size_1_says_what_that_takes():
-    with pytest.raises(ConfigError, match=r"seconds = 0\.1, .* size 1 takes 0\.5 s: 5 steps"):
+    with pytest.raises(ConfigError, match=r"seconds = 0\.1, .* size 1 takes 500 ms: 5 steps"):
         by_seconds(pace(epochs=5), 0.1, largest=10)
 
 

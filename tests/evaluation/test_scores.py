@@ -88,14 +88,14 @@ def test_hard_labels_are_their_own_recipe():
     (row,) = rows(score_table([record("idc", 0.6)], full=0.8))
 
     expected = label_robust_score(full=0.8, hard=0.6, own=0.6, random=0.4)
-    assert row == ["idc", "100 steps", "convnet3", "1", f"{expected:.3f}", "-"]
+    assert row == ["idc", "100 steps", "convnet3", "1", f"{expected:.3f}", "–"]
 
 
 def test_soft_labels_are_held_against_the_same_training_with_hard_ones():
     soft = record("dsa-soft", 0.7)
     others = [record("dsa", 0.5, steps=99), record("dsa", 0.55, size=2), record("idc", 0.3)]
 
-    assert rows(score_table([soft, *others], full=0.8))[0][4] == "-"
+    assert rows(score_table([soft, *others], full=0.8))[0][4] == "–"
     (row, *_) = rows(score_table([soft, *others, record("dsa", 0.6)], full=0.8))
     expected = label_robust_score(full=0.8, hard=0.6, own=0.7, random=0.4)
     assert row[4] == f"{expected:.3f}"
@@ -112,7 +112,7 @@ def test_augmentation_is_judged_where_dsa_and_dc_were_measured():
 
     found = rows(score_table(records, full=0.8))
     assert found[0][5] == "0.338"
-    assert [row[5] for row in found[1:]] == ["-", "-", "-"]
+    assert [row[5] for row in found[1:]] == ["–", "–", "–"]
 
 
 def test_without_random_images_there_is_no_score():

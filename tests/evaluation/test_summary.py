@@ -99,7 +99,7 @@ def test_the_table_shows_percent_by_size_and_the_average_over_sizes():
         "| images per class |  condensed |     random |  gain |\n"
         "| ---------------: | ---------: | ---------: | ----: |\n"
         "|                1 | 51.0 ± 1.4 | 40.0 ± 0.0 | +11.0 |\n"
-        "|               10 | 70.0 ± 0.0 | 75.0 ± 0.0 |  -5.0 |\n"
+        "|               10 | 70.0 ± 0.0 | 75.0 ± 0.0 |  −5.0 |\n"
         "|          average |       60.5 |       57.5 |  +3.0 |"
     )
 
@@ -114,7 +114,7 @@ def test_the_table_has_a_part_for_every_protocol_and_a_dash_where_nothing_was_me
 
     assert "1000 epochs" in one + two
     assert "9 steps, convnet3, 1 seed, bf16" in one + two
-    assert "| 50.0 ± 0.0 |      - |    - |" in one
+    assert "| 50.0 ± 0.0 |      – |    – |" in one
 
 
 def test_other_sets_beside_are_averaged_and_shown_behind_the_gain():
@@ -142,9 +142,9 @@ def test_other_sets_beside_are_averaged_and_shown_behind_the_gain():
     assert table(records).splitlines()[2:] == [
         "| images per class |  condensed |     random |  gain |    k-means |    herding |",
         "| ---------------: | ---------: | ---------: | ----: | ---------: | ---------: |",
-        "|                1 | 50.0 ± 0.0 | 40.0 ± 0.0 | +10.0 | 45.0 ± 2.8 |          - |",
+        "|                1 | 50.0 ± 0.0 | 40.0 ± 0.0 | +10.0 | 45.0 ± 2.8 |          – |",
         "|                2 | 60.0 ± 0.0 | 50.0 ± 0.0 | +10.0 | 55.0 ± 0.0 | 35.0 ± 0.0 |",
-        "|          average |       55.0 |       45.0 | +10.0 |       50.0 |          - |",
+        "|          average |       55.0 |       45.0 | +10.0 |       50.0 |          – |",
     ]
 
 

@@ -153,10 +153,10 @@ def test_the_slider_knows_every_size(whole):
     assert [row["images"] for row in sizes] == ["3", "6", "8", "10"]
     assert [row["bytes"] for row in sizes] == ["612 B", "1.22 kB", "1.63 kB", "2.04 kB"]
     assert [row["ours"] for row in sizes] == [
-        "50.0\u00a0±\u00a02.0",
+        "50.0 ± 2.0",
         "",
         "",
-        "70.0\u00a0±\u00a02.0",
+        "70.0 ± 2.0",
     ]
     assert [row["gain"] for row in sizes] == ["+20.0", "", "", "+10.0"]
 

@@ -14,11 +14,9 @@ from condensery.cli.memory import peak_memory
 from condensery.cli.progress import live
 from condensery.comparison import GroupCost, evaluation_cost, group_cost
 from condensery.data import Data
-from condensery.report.facts import duration, size_of
+from condensery.formatting import byte_count, duration
 
-__all__ = ["Estimate", "estimate", "long"]
-
-_DAY = 24 * 3600
+__all__ = ["Estimate", "estimate"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +67,7 @@ def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
             device=plan.device,
         )
         show.step("testing")
-    steps = ", ".join(f"{name} {_short(each)}" for name, each in tests.step.items())
+    steps = ", ".join(f"{name} {duration(each)}" for name, each in tests.step.items())
     lines.append(f"testing {networks - trained} networks: a training step of {steps}")
     lines.append(
         f"memory: the probe reached {_peak(plan.device)}; sets that it did not take need more"
@@ -84,11 +82,6 @@ def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
     return Estimate(condensing=condensing, testing=tests.seconds, share=share, lines=tuple(lines))
 
 
-def long(seconds: float) -> str:
-    """A duration that may be days."""
-    return f"{seconds / _DAY:.1f} days" if seconds >= 2 * _DAY else duration(seconds)
-
-
 def _sets(cost: GroupCost) -> str:
     count = len(cost.group.runs)
     name = cost.group.runs[0].name
@@ -101,13 +94,9 @@ def _words(cost: GroupCost) -> str:
     if cost.taken < len(group.runs):
         most = " at most" if cost.taken == 1 else ""
         timed = f"{most} (by {cost.taken} of {len(group.runs)} sets)"
-    trained = f", network training {long(cost.training)}" if cost.training else ""
+    trained = f", network training {duration(cost.training)}" if cost.training else ""
     once = f", compiling {duration(cost.once)}" if cost.once > 1 else ""
-    return f"{group.updates} image updates of {_short(cost.update)}{timed}{trained}{once}"
-
-
-def _short(seconds: float) -> str:
-    return f"{1000 * seconds:.3g} ms" if seconds < 1 else duration(seconds)
+    return f"{group.updates} image updates of {duration(cost.update)}{timed}{trained}{once}"
 
 
 def _peak(device: str) -> str:
@@ -116,7 +105,7 @@ def _peak(device: str) -> str:
         import torch
 
         if device.startswith("cuda"):
-            return f"{size_of(torch.cuda.max_memory_allocated(device))} on {device}"
+            return f"{byte_count(torch.cuda.max_memory_allocated(device))} on {device}"
         return f"an unknown amount on {device}"
     taken = peak_memory()
-    return "an unknown amount" if taken is None else size_of(taken)
+    return "an unknown amount" if taken is None else byte_count(taken)

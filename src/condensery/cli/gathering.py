@@ -13,15 +13,16 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from condensery.averages import Average
 from condensery.cli.comparison_files import MARK, ComparisonFiles
 from condensery.cli.reporting import about, check_condensed, read_seen
 from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError
+from condensery.formatting import byte_count
 from condensery.report import read_condensed
 from condensery.report.accuracy import Key, Point, compare, recorded
 from condensery.report.condensed_file import CondensedFile
-from condensery.report.facts import made, size_of
-from condensery.report.table import Cell
+from condensery.report.facts import made
 from condensery.report.versus import Entry, beside, entry
 
 __all__ = ["check_there", "gathered", "is_comparison", "run_folder"]
@@ -132,7 +133,7 @@ def _facts(file: CondensedFile, known: Mapping[str, Any]) -> tuple[tuple[str, st
     words = dict(made(file, known))
     return (
         *((word, words[word]) for word in _FACTS if words[word] != "not recorded"),
-        ("File", size_of(file.file_bytes)),
+        ("File", byte_count(file.file_bytes)),
     )
 
 
@@ -197,13 +198,13 @@ def _points(
 
 def _averages(
     lines: Sequence[Mapping[str, str]], keys: Mapping[str, Key]
-) -> dict[tuple[Key, tuple[int, ...]], Cell]:
-    found: dict[tuple[Key, tuple[int, ...]], Cell] = {}
+) -> dict[tuple[Key, tuple[int, ...]], Average]:
+    found: dict[tuple[Key, tuple[int, ...]], Average] = {}
     for line in lines:
         if line["size"] == "average":
             own = [x for x in lines if x["network"] == line["network"] and x["size"] != "average"]
             sizes = tuple(sorted(int(x["size"]) for x in own))
-            found[keys[line["network"]], sizes] = Cell(
+            found[keys[line["network"]], sizes] = Average(
                 mean=float(line["accuracy"]),
                 std=float(line["std"]) if line["std"] else None,
                 count=int(line["count"]),

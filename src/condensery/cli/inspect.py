@@ -87,14 +87,15 @@ def _sizes(condensed: Any) -> str:  # noqa: ANN401 - a CondensedSet, whose impor
 
 def _shares(condensed: Any) -> dict[int, str]:  # noqa: ANN401 - as above
     """By the measurement that ``take --accuracy`` reads; none where it would refuse."""
-    from condensery.choosing import percent, whole_measurement
+    from condensery.choosing import whole_measurement
+    from condensery.formatting import percent
 
     try:
         found = whole_measurement(condensed.observations, largest=condensed.sizes)
     except ConfigError:
         return {}
     full = found[-1]["accuracy"]
-    return {record["size"]: percent(record["accuracy"] / full) for record in found if full}
+    return {record["size"]: f"{percent(record['accuracy'] / full)} %" for record in found if full}
 
 
 def _words(decode: Mapping[str, Any]) -> str:

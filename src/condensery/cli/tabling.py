@@ -16,7 +16,7 @@ from condensery.cli.comparing import work as compare
 from condensery.cli.comparing import write_tables
 from condensery.cli.comparison import Plan
 from condensery.cli.comparison_folder import ComparisonFolder, prepared
-from condensery.cli.estimating import Estimate, estimate, long
+from condensery.cli.estimating import Estimate, estimate
 from condensery.cli.evaluation import EvaluationPlan
 from condensery.cli.files import locked
 from condensery.cli.plan import Source
@@ -34,6 +34,7 @@ from condensery.comparison import (
 from condensery.data import Data, find, load_data
 from condensery.data.known import KNOWN, known_by_name
 from condensery.errors import ConfigError, DataError
+from condensery.formatting import duration
 
 __all__ = ["Job", "found", "job", "told", "work"]
 
@@ -181,12 +182,12 @@ def told(found: Estimate) -> str:
     total = found.condensing + found.testing
     if not total:
         return "estimate: nothing is left to do"
-    parts = f"condensing {long(found.condensing)}, testing {long(found.testing)}"
-    lines = [f"estimate: about {long(total)} as this machine is now ({parts})"]
+    parts = f"condensing {duration(found.condensing)}, testing {duration(found.testing)}"
+    lines = [f"estimate: about {duration(total)} as this machine is now ({parts})"]
     if found.share < _BUSY:
         lines.append(
             f"busy: other processes took time, this one had {found.share:.0%} of its threads'; "
-            f"alone it may take {long(found.share * total)}"
+            f"alone it may take {duration(found.share * total)}"
         )
     return "\n  ".join((*lines, *found.lines))
 

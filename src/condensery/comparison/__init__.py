@@ -16,13 +16,12 @@ from condensery.comparison.reproduction_text import reproduction_csv, reproducti
 from condensery.comparison.runs import Asked, Part, Run, parts_of
 from condensery.comparison.text import csv_text, markdown
 from condensery.report.published import Published, published
-from condensery.report.table import Cell, Row, Table, tabulated
+from condensery.report.table import Row, Table, tabulated
 
 __all__ = [
     "BASELINES",
     "TABLES",
     "Asked",
-    "Cell",
     "Contender",
     "Content",
     "Cost",

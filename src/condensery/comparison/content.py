@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from condensery.report.facts import duration
+from condensery.formatting import duration
 from condensery.report.lines import Line, measured_cells, printed_cells
 from condensery.report.published import Published
 from condensery.report.table import Table

@@ -10,7 +10,8 @@ import math
 from collections.abc import Callable, Sequence
 from html import escape
 
-from condensery.report.table import Cell, Table
+from condensery.averages import Average
+from condensery.report.table import Table
 
 __all__ = ["COLOURS", "figure", "sample"]
 
@@ -103,7 +104,7 @@ def _axes(sizes: Sequence[int], ticks: Sequence[int], *, up: _Up) -> str:
     return "".join(parts)
 
 
-def _line(name: str, index: int, points: Sequence[tuple[float, Cell]], *, up: _Up) -> str:
+def _line(name: str, index: int, points: Sequence[tuple[float, Average]], *, up: _Up) -> str:
     if not points:
         return ""
     middle = [(x, round(up(100 * cell.mean), 1)) for x, cell in points]

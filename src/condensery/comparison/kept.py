@@ -9,10 +9,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from condensery.averages import Average
 from condensery.comparison.content import Content, Cost, Made
 from condensery.errors import ArtifactError
 from condensery.report.published import Published
-from condensery.report.table import Cell, Row, Table
+from condensery.report.table import Row, Table
 
 __all__ = ["content_from_json", "content_to_json"]
 
@@ -65,11 +66,11 @@ def _table(values: Mapping[str, Any]) -> Table:
 
 
 def _row(values: Mapping[str, Any]) -> Row:
-    cells = {int(size): Cell(**cell) for size, cell in values["cells"].items()}
+    cells = {int(size): Average(**cell) for size, cell in values["cells"].items()}
     average = values["average"]
     return Row(
         name=values["name"],
         cells=cells,
-        average=None if average is None else Cell(**average),
+        average=None if average is None else Average(**average),
         difference=values["difference"],
     )

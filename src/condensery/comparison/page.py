@@ -9,8 +9,7 @@ from importlib.resources import files
 
 from condensery.comparison.content import Content
 from condensery.comparison.figure import figure, sample
-from condensery.report.facts import duration
-from condensery.report.lines import SPREAD
+from condensery.formatting import PLUS_MINUS, duration
 from condensery.report.table import Row, Table
 
 __all__ = ["best", "filled", "keys", "render"]
@@ -49,7 +48,7 @@ def _shown(content: Content, table: Table) -> dict[str, object]:
         {
             "name": row.name,
             "measured": measured[row.name],
-            "cells": [cell.partition(SPREAD)[::2] for cell in measured[row.name].cells],
+            "cells": [cell.partition(PLUS_MINUS)[::2] for cell in measured[row.name].cells],
             "published": [x for x in lines if x.name == row.name and x.source],
             "sample": sample(index),
             "keys": keys(content, table, row),

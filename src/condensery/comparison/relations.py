@@ -10,8 +10,9 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from condensery.averages import Average
 from condensery.report.published import Published
-from condensery.report.table import Cell, Table
+from condensery.report.table import Table
 
 __all__ = ["Relation", "relations"]
 
@@ -96,7 +97,7 @@ def _printed(
     return None if own is None or against is None else own - against
 
 
-def _noise(one: Cell, other: Cell) -> tuple[float | None, float | None]:
+def _noise(one: Average, other: Average) -> tuple[float | None, float | None]:
     """Standard error of a difference of means, and its 95 % half-width."""
     if one.std is None or other.std is None:
         return None, None

@@ -8,12 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from condensery.averages import Average
 from condensery.comparison.content import Content
 from condensery.comparison.papers import PaperTable
 from condensery.comparison.relations import Relation, relations
-from condensery.report.facts import duration, percent, points, rounded
+from condensery.formatting import duration, percent, points, rounded
 from condensery.report.published import Published, published
-from condensery.report.table import Cell, Row, Table
+from condensery.report.table import Row, Table
 
 __all__ = ["Entry", "Reproduction", "Shown", "printed_in"]
 
@@ -165,7 +166,7 @@ def _cells(
     )
 
 
-def _shown(cell: Cell | None, theirs: float | None) -> Shown:
+def _shown(cell: Average | None, theirs: float | None) -> Shown:
     return Shown(
         ours="–" if cell is None else percent(cell.mean),
         spread="" if cell is None or cell.std is None else percent(cell.std),

@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import io
 
+from condensery.averages import Average
 from condensery.comparison.reproduction import Entry, Reproduction, Shown
-from condensery.report.lines import grid
-from condensery.report.table import Cell, Table
+from condensery.formatting import markdown_table
+from condensery.report.table import Table
 
 __all__ = ["reproduction_csv", "reproduction_markdown"]
 
@@ -41,12 +42,12 @@ def reproduction_markdown(found: Reproduction) -> str:
 def _grid(entries: list[Entry], table: Table) -> str:
     head = ("images per class", *map(str, table.sizes), "Avg.", "Diff.", "runs", "stored")
     rows = [(x.name, *map(_cell, x.cells), x.runs, x.stored) for x in entries]
-    return grid([head, *rows])
+    return markdown_table([head, *rows])
 
 
 def _cell(shown: Shown) -> str:
-    spread = f"\u00a0±\u00a0{shown.spread}" if shown.spread else ""
-    theirs = f"\u00a0[{shown.theirs}]" if shown.theirs else ""
+    spread = f" ± {shown.spread}" if shown.spread else ""
+    theirs = f" [{shown.theirs}]" if shown.theirs else ""
     return f"{shown.ours}{spread}{theirs}"
 
 
@@ -67,7 +68,7 @@ def reproduction_csv(found: Reproduction) -> str:
         for table in content.tables:
             for row in table.rows:
                 theirs = content.published.get(row.name)
-                cells: list[tuple[int | str, Cell | None]] = [
+                cells: list[tuple[int | str, Average | None]] = [
                     *((size, row.cells.get(size)) for size in table.sizes),
                     ("average", row.average),
                 ]
@@ -95,7 +96,7 @@ def reproduction_csv(found: Reproduction) -> str:
     return buffer.getvalue()
 
 
-def _measured(cell: Cell | None, table: Table) -> dict[str, object]:
+def _measured(cell: Average | None, table: Table) -> dict[str, object]:
     if cell is None:
         return {}
     return {

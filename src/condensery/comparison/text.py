@@ -8,9 +8,10 @@ from __future__ import annotations
 import csv
 import io
 
+from condensery.averages import Average
 from condensery.comparison.content import Content
-from condensery.report.lines import grid
-from condensery.report.table import Cell, Table
+from condensery.formatting import markdown_table
+from condensery.report.table import Table
 
 __all__ = ["csv_text", "markdown"]
 
@@ -49,7 +50,7 @@ def _table(content: Content, table: Table) -> str:
                 sources.append(line.source)
             name = f"{name}, published, full protocol [{sources.index(line.source) + 1}]"
         rows.append((name, *line.cells, line.runs, line.stored))
-    texts = [grid(rows)]
+    texts = [markdown_table(rows)]
     texts += [f"[{number}] {source}" for number, source in enumerate(sources, start=1)]
     return "\n\n".join(texts)
 
@@ -65,7 +66,7 @@ def csv_text(content: Content) -> str:
     writer.writeheader()
     for table in content.tables:
         for row in table.rows:
-            cells: list[tuple[object, Cell | None]] = [
+            cells: list[tuple[object, Average | None]] = [
                 *((size, row.cells.get(size)) for size in table.sizes),
                 ("average", row.average),
             ]

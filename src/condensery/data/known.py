@@ -23,6 +23,7 @@ __all__ = [
     "KnownSet",
     "known_by_name",
     "known_by_path",
+    "may_be_mirrored",
 ]
 
 
@@ -284,6 +285,18 @@ def _imagenet_table() -> ClassTable:
 
 CLASS_TABLES: tuple[ClassTable, ...] = (*(known.table for known in _ALL), _imagenet_table())
 """Tables in which different spellings of one class stand together."""
+
+
+_NOT_TO_BE_MIRRORED = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
+
+
+def may_be_mirrored(name: str) -> bool:
+    """Whether a mirrored image of this data set still shows its class; digits and letters do not.
+
+    Args:
+        name: Of the data set. An unknown set may be mirrored.
+    """
+    return name.lower() not in _NOT_TO_BE_MIRRORED
 
 
 def known_by_path(

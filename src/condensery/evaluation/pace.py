@@ -18,6 +18,7 @@ from condensery.errors import ConfigError
 from condensery.evaluation.evaluate import subject_of
 from condensery.evaluation.protocols import Protocol, protocol_for
 from condensery.evaluation.trial import Network
+from condensery.formatting import duration
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import Trainer
@@ -163,9 +164,9 @@ def by_seconds(pace: Pace, budget: float, *, largest: int) -> Choice:
     first = whole if largest == 1 else pace.of(1)
     if first.seconds > budget:
         raise ConfigError(
-            f"seconds = {budget:g}, but on this machine even size 1 takes {_time(first.seconds)}: "
-            f"{_how(first, pace)}. Give that long, or train shorter (epochs or steps) or a smaller "
-            "network."
+            f"seconds = {budget:g}, but on this machine even size 1 takes "
+            f"{duration(first.seconds)}: {_how(first, pace)}. Give that long, or train "
+            "shorter (epochs or steps) or a smaller network."
         )
     below, above = first, whole
     while above.size - below.size > 1:
@@ -177,17 +178,13 @@ def by_seconds(pace: Pace, budget: float, *, largest: int) -> Choice:
 def _choice(
     chosen: Training, above: Training | None, pace: Pace, budget: float, largest: int
 ) -> Choice:
-    text = f"size {chosen.size} of {largest}: trains in about {_time(chosen.seconds)}"
-    text += f" of {_time(budget)}, {_how(chosen, pace)}"
+    text = f"size {chosen.size} of {largest}: trains in about {duration(chosen.seconds)}"
+    text += f" of {duration(budget)}, {_how(chosen, pace)}"
     if above is not None:
-        text += f"; size {above.size} takes {_time(above.seconds)}"
+        text += f"; size {above.size} takes {duration(above.seconds)}"
     return Choice(size=chosen.size, why=f"{text}\nmeasured: now, {pace.timed} steps timed")
 
 
 def _how(training: Training, pace: Pace) -> str:
-    each = 1000 * training.seconds / training.steps
-    return f"{training.steps:,} steps of {each:.3g} ms (protocol {pace.protocol.name})"
-
-
-def _time(seconds: float) -> str:
-    return f"{seconds:.3g} s" if seconds < 600 else f"{seconds / 60:.0f} min"
+    each = duration(training.seconds / training.steps)
+    return f"{training.steps:,} steps of {each} (protocol {pace.protocol.name})"

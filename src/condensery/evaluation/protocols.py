@@ -9,16 +9,14 @@ from dataclasses import replace
 from fractions import Fraction
 
 from condensery.augment import Identity, PerExample, PhotoPerExample
+from condensery.data.known import may_be_mirrored
 from condensery.errors import ConfigError
 from condensery.evaluation.protocol import Protocol, Subject
 from condensery.objectives import RidgeRegression
 from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 
-__all__ = ["protocol_for", "published_protocol", "usual_protocol"]
-
-_LIKE_DIGITS = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
-"""Sets whose classes do not survive a mirror."""
+__all__ = ["full_epochs", "protocol_for", "published_protocol", "usual_protocol"]
 
 _EPOCHS = ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500))
 """Of ``imagenet``: up to so many images per class, so many epochs."""
@@ -42,7 +40,7 @@ def idc(subject: Subject) -> Protocol:
         release logs the best of four tests; digits other than MNIST and SVHN are not flipped.
     """
     name = subject.data.lower()
-    flip = "" if name in _LIKE_DIGITS else "flip_"
+    flip = "flip_" if may_be_mirrored(name) else ""
     cutout, cutmix = "", 0.5
     if name == "mnist" and subject.factor > 1:
         cutmix = 0.0
@@ -105,7 +103,7 @@ def dsa(subject: Subject) -> Protocol:
         Zhao, Bilen 2021 (DSA) and 2023 (DM), as the released code evaluates. Differs: digits
         other than MNIST and SVHN are not flipped.
     """
-    flip = "" if subject.data.lower() in _LIKE_DIGITS else "flip_"
+    flip = "flip_" if may_be_mirrored(subject.data) else ""
     strategy = f"color_crop_cutout_{flip}scale_rotate"
     return _half("dsa", PerExample(strategy=strategy, mode="dsa"), epochs=1000)
 
@@ -204,6 +202,23 @@ def usual_protocol(side: int) -> str:
 def published_protocol(method: str) -> str:
     """Name of the protocol that a registered method was published with; empty: the usual one."""
     return getattr(parts("method").get(method), "protocol", "")
+
+
+def full_epochs(name: str, subject: Subject) -> int | None:
+    """Epochs of a protocol as it was published.
+
+    Args:
+        name: As an observation names the protocol, such as ``"dsa"`` or ``"dsa-soft"``.
+        subject: What is tested; the length of some protocols depends on the set.
+
+    Returns:
+        ``None`` where no network is trained, or the protocol is not known here.
+    """
+    try:
+        protocol = _resolved(name.removesuffix("-soft").removesuffix("-hard"), subject)
+    except ConfigError:
+        return None
+    return None if protocol.regression is not None or protocol.steps else protocol.epochs
 
 
 def _resolved(name: str, subject: Subject) -> Protocol:

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condensery.errors import ConfigError
+from condensery.formatting import NOTHING, markdown_table
 
 __all__ = ["augmentation_robust_score", "label_robust_score", "score_table"]
 
@@ -94,7 +95,8 @@ def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
     """A Markdown table of both scores for every measurement that has random images beside it.
 
     The label-robust score of a ``-soft`` protocol needs the same protocol with hard labels; the
-    augmentation-robust score stands at protocol dsa, and needs dc. What is missing is a dash.
+    augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be
+    computed is shown as a dash.
 
     Args:
         records: As ``summary`` gives them.
@@ -104,12 +106,12 @@ def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
         ConfigError: If ``full`` is no fraction.
     """
     _check({"full accuracy": full})
-    cells = [["protocol", "length", "network", "images per class", "LRS", "ARS"]]
+    rows = [["protocol", "length", "network", "images per class", "LRS", "ARS"]]
     for record in records:
         if record["random"] is None:
             continue
         steps = record.get("steps")
-        cells.append(
+        rows.append(
             [
                 record["protocol"],
                 f"{record.get('epochs')} epochs" if steps is None else f"{steps} steps",
@@ -119,12 +121,7 @@ def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
                 _shown(_of_augmentation(record, records)),
             ]
         )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, [f"{'-' * (width - 1)}:" for width in widths])
-    return "\n".join(
-        "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in cells
-    )
+    return markdown_table(rows)
 
 
 def _of_labels(
@@ -133,7 +130,9 @@ def _of_labels(
     name = str(record["protocol"])
     hard: Mapping[str, Any] | None = record
     if name.endswith(_SOFT):
-        hard = _twin(record, records, protocol=name.removesuffix(_SOFT), same=("epochs", "steps"))
+        hard = _matched(
+            record, records, protocol=name.removesuffix(_SOFT), same=("epochs", "steps")
+        )
     if hard is None:
         return None
     return label_robust_score(
@@ -146,7 +145,7 @@ def _of_augmentation(
 ) -> float | None:
     if record["protocol"] != _AUGMENTED:
         return None
-    plain = _twin(record, records, protocol=_PLAIN, same=("steps",))
+    plain = _matched(record, records, protocol=_PLAIN, same=("steps",))
     if plain is None or plain["random"] is None:
         return None
     return augmentation_robust_score(
@@ -157,7 +156,7 @@ def _of_augmentation(
     )
 
 
-def _twin(
+def _matched(
     record: Mapping[str, Any],
     records: Sequence[Mapping[str, Any]],
     *,
@@ -184,7 +183,7 @@ def _score(value: float) -> float:
 
 
 def _shown(score: float | None) -> str:
-    return "-" if score is None else f"{score:.3f}"
+    return NOTHING if score is None else f"{score:.3f}"
 
 
 def _check(fractions: Mapping[str, float]) -> None:

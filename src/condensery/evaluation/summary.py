@@ -1,16 +1,15 @@
-"""Averages over trained networks, in the words of the condensed-set file, and as a table.
-
-Knows nothing about tensors: observations in, records and text out.
-"""
+"""Averages over trained networks: the records of the condensed-set file, and a table of them."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
+from condensery.averages import average
 from condensery.choosing import title
 from condensery.evaluation.observation import Observation
+from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, points
 
 __all__ = ["summary", "table"]
 
@@ -25,7 +24,7 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         ``networks`` names the architecture (a list of one: deviations across architectures would
         mean nothing), ``seeds`` counts the condensed networks. Where no random images were
         tested, ``random`` is ``None``; sizes without a condensed network are left out. Where
-        other sets stood beside, ``"beside"`` holds ``{name: {"accuracy", "std"}}``.
+        baselines were tested, too, ``"beside"`` holds ``{name: {"accuracy", "std"}}``.
     """
     groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for seen in observations:
@@ -37,24 +36,24 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         if "condensed" not in sets:
             continue
         epochs, steps = length
-        ours, random = sets["condensed"], sets.get("random")
+        averages = {name: average(accuracies) for name, accuracies in sets.items()}
+        condensed, random = averages.pop("condensed"), averages.pop("random", None)
         record = {
             "size": size,
-            "accuracy": _mean(ours),
-            "std": _deviation(ours),
-            "random": None if random is None else _mean(random),
-            "random_std": None if random is None else _deviation(random),
+            "accuracy": condensed.mean,
+            "std": condensed.std or 0.0,
+            "random": None if random is None else random.mean,
+            "random_std": None if random is None else random.std or 0.0,
             "networks": [network],
-            "seeds": len(ours),
+            "seeds": condensed.count,
             "protocol": protocol,
             "epochs": epochs or None,
             "steps": steps or None,
             "precision": precision,
         }
         others = {
-            name: {"accuracy": _mean(seen), "std": _deviation(seen)}
-            for name, seen in sets.items()
-            if name not in ("condensed", "random")
+            name: {"accuracy": other.mean, "std": other.std or 0.0}
+            for name, other in averages.items()
         }
         records.append(record | ({"beside": others} if others else {}))
     return records
@@ -76,71 +75,47 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _rows(records: Sequence[Mapping[str, Any]]) -> str:
-    others = list(dict.fromkeys(name for record in records for name in _beside(record)))
-    cells = [["images per class", "condensed", "random", "gain", *others]]
+    baselines = list(dict.fromkeys(name for record in records for name in _baselines(record)))
+    rows = [["images per class", "condensed", "random", "gain", *baselines]]
     for record in records:
-        ours, random = record["accuracy"], record["random"]
-        beside = _beside(record)
-        cells.append(
+        accuracy, random = record["accuracy"], record["random"]
+        others = _baselines(record)
+        rows.append(
             [
                 str(record["size"]),
-                _spread(ours, record["std"]),
-                "-" if random is None else _spread(random, record["random_std"]),
-                "-" if random is None else f"{100 * (ours - random):+.1f}",
-                *(_spread(**beside[name]) if name in beside else "-" for name in others),
+                plus_minus(accuracy, record["std"]),
+                NOTHING if random is None else plus_minus(random, record["random_std"]),
+                _gain(accuracy, random),
+                *(
+                    plus_minus(others[name]["accuracy"], others[name]["std"])
+                    if name in others
+                    else NOTHING
+                    for name in baselines
+                ),
             ]
         )
     if len(records) > 1:
-        ours = _mean([record["accuracy"] for record in records])
-        random = _average([record["random"] for record in records])
-        cells.append(
-            [
-                "average",
-                _percent(ours),
-                "-" if random is None else _percent(random),
-                "-" if random is None else f"{100 * (ours - random):+.1f}",
-                *(_averaged(records, name) for name in others),
-            ]
-        )
-    widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    cells.insert(1, [f"{'-' * (width - 1)}:" for width in widths])
-    return "\n".join(
-        "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in cells
-    )
+        accuracy = fmean(record["accuracy"] for record in records)
+        random = _over_sizes([record["random"] for record in records])
+        means = [
+            _over_sizes([_baselines(record).get(name, {}).get("accuracy") for record in records])
+            for name in baselines
+        ]
+        shown = [NOTHING if mean is None else percent(mean) for mean in (random, *means)]
+        rows.append(["average", percent(accuracy), shown[0], _gain(accuracy, random), *shown[1:]])
+    return markdown_table(rows)
 
 
-def _beside(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
-    """What stood beside, other than random images; nothing in records that know no other."""
+def _gain(accuracy: float, random: float | None) -> str:
+    return NOTHING if random is None else points(100 * (accuracy - random))
+
+
+def _baselines(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
+    """Sets other than random images that were tested alike; none in records without them."""
     return record.get("beside") or {}
 
 
-def _averaged(records: Sequence[Mapping[str, Any]], name: str) -> str:
-    means = [_beside(record).get(name, {}).get("accuracy") for record in records]
-    average = _average(means)
-    return "-" if average is None else _percent(average)
-
-
-def _average(values: Sequence[float | None]) -> float | None:
+def _over_sizes(means: Sequence[float | None]) -> float | None:
     """The mean over the sizes, if all were tested."""
-    known = [value for value in values if value is not None]
-    return _mean(known) if len(known) == len(values) else None
-
-
-def _spread(accuracy: float, std: float) -> str:
-    return f"{_percent(accuracy)} ± {_percent(std)}"
-
-
-def _percent(fraction: float) -> str:
-    return f"{100 * fraction:.1f}"
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
-
-
-def _deviation(values: Sequence[float]) -> float:
-    if len(values) == 1:
-        return 0.0
-    mean = _mean(values)
-    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))
+    known = [mean for mean in means if mean is not None]
+    return fmean(known) if len(known) == len(means) else None

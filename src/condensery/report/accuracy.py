@@ -6,11 +6,12 @@ protocols, other lengths of training. Knows nothing about pictures or HTML.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
+
+from condensery.averages import average
 
 __all__ = ["Comparison", "Key", "Point", "compare", "recorded", "training_of"]
 
@@ -171,14 +172,17 @@ def _averaged(points: Mapping[int, Mapping[int, Record]]) -> tuple[Point, ...]:
 
 def _point(size: int, seen: Mapping[int, Record]) -> Point:
     by_seed = {seed: float(seen[seed]["accuracy"]) for seed in sorted(seen)}
-    count, mean = len(by_seed), math.fsum(by_seed.values()) / len(by_seed)
-    std = None
-    if count > 1:
-        square = math.fsum((value - mean) ** 2 for value in by_seed.values())
-        std = math.sqrt(square / (count - 1))
+    accuracy = average(by_seed.values())
     took = [float(record["seconds"]) for record in seen.values() if record.get("seconds")]
     seconds = median(took) if took else None
-    return Point(size=size, mean=mean, std=std, networks=count, by_seed=by_seed, seconds=seconds)
+    return Point(
+        size=size,
+        mean=accuracy.mean,
+        std=accuracy.std,
+        networks=accuracy.count,
+        by_seed=by_seed,
+        seconds=seconds,
+    )
 
 
 def _read(records: Sequence[Record]) -> dict[str, tuple[Point, ...]]:

@@ -7,54 +7,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from decimal import ROUND_HALF_UP, Decimal
 from typing import Any
 
+from condensery.formatting import duration
 from condensery.report.accuracy import Comparison
 from condensery.report.condensed_file import CondensedFile
 from condensery.report.course import Course
 
-__all__ = ["caveats", "duration", "made", "percent", "points", "recipe_text", "rounded", "size_of"]
+__all__ = ["caveats", "made", "recipe_text"]
 
 _FULL_EPOCHS = {"idc": 1000, "dc": 300, "dsa": 1000, "mtt": 1000}
 """Length of a protocol as published, for images of 28 to 32 pixels."""
 
 _UNKNOWN = "not recorded"
-
-
-def percent(fraction: float) -> str:
-    """``63.2``: a fraction in percent, without the sign."""
-    return f"{100 * fraction:.1f}"
-
-
-def rounded(percent: float) -> str:
-    """To one digit as people round: what is printed as 49.55 is 49.6."""
-    exact = Decimal(repr(round(percent, 6)))
-    return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))
-
-
-def points(value: float) -> str:
-    """A difference in points, always with its sign; a minus is a minus."""
-    text = f"{value:+.1f}"
-    return "0.0" if text in ("+0.0", "-0.0") else text.replace("-", "−")
-
-
-def size_of(count: int) -> str:
-    """Bytes for people, in powers of 1000: ``30.8 kB``."""
-    if count < 1000:
-        return f"{count} B"
-    value, unit = (count / 1000, "kB") if count < 999_950 else (count / 1e6, "MB")
-    return f"{value:.3g} {unit}" if value < 100 else f"{value:,.0f} {unit}"
-
-
-def duration(seconds: float) -> str:
-    """``1 h 10 min``, ``4 min 5 s`` or ``12.3 s``."""
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    if minutes < 60:
-        return f"{minutes} min {rest} s"
-    return f"{minutes // 60} h {minutes % 60} min"
 
 
 def made(file: CondensedFile, run: Mapping[str, Any]) -> list[tuple[str, str]]:

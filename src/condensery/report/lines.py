@@ -8,14 +8,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from condensery.report.facts import percent, points, rounded
+from condensery.averages import Average
+from condensery.formatting import NOTHING, plus_minus, points, rounded
 from condensery.report.published import Published
-from condensery.report.table import Cell, Row
+from condensery.report.table import Row
 
-__all__ = ["SPREAD", "Line", "grid", "measured_cells", "printed_cells"]
-
-SPREAD = "\u00a0±\u00a0"
-"""Between a mean and its deviation."""
+__all__ = ["Line", "measured_cells", "printed_cells"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +22,7 @@ class Line:
 
     Attributes:
         name: Of the contender.
-        cells: One a size, then average and difference; ``"–"`` where nothing is known.
+        cells: One a size, then average and difference; a dash where nothing is known.
         source: Who published it; empty where it was measured here.
         runs: Condensations of one seed; empty where nothing is condensed, or published.
         stored: Images per class.
@@ -42,7 +40,7 @@ def measured_cells(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:
     return (
         *(_spread(row.cells.get(size)) for size in sizes),
         _spread(row.average),
-        "–" if row.difference is None else points(100 * row.difference),
+        NOTHING if row.difference is None else points(100 * row.difference),
     )
 
 
@@ -66,23 +64,11 @@ def printed_cells(
     other = against.average(over) if over and against is not None else None
     gain = None if own is None or other is None else own - other
     return (
-        *(rounded(printed.accuracy[n]) if n in printed.accuracy else "–" for n in sizes),
-        "–" if own is None else rounded(own),
-        "–" if gain is None else points(gain),
+        *(rounded(printed.accuracy[n]) if n in printed.accuracy else NOTHING for n in sizes),
+        NOTHING if own is None else rounded(own),
+        NOTHING if gain is None else points(gain),
     )
 
 
-def grid(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up; the first row is its head."""
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    rule = [f"{'-' * (width - 1)}:" for width in widths]
-    return "\n".join(
-        "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"
-        for row in (rows[0], rule, *rows[1:])
-    )
-
-
-def _spread(cell: Cell | None) -> str:
-    if cell is None:
-        return "–"
-    return percent(cell.mean) + ("" if cell.std is None else f"{SPREAD}{percent(cell.std)}")
+def _spread(cell: Average | None) -> str:
+    return NOTHING if cell is None else plus_minus(cell.mean, cell.std)

@@ -15,13 +15,14 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from condensery.formatting import byte_count, duration
 from condensery.report.accuracy import Comparison, compare, recorded
 from condensery.report.condensed_file import CondensedFile, read_condensed
 from condensery.report.course import Course, Nearness, Span, course_of, nearness_of
 from condensery.report.course_chart import course_chart, nearness_chart
 from condensery.report.curves import Trace, accuracy_over_size, bytes_over_size, time_over_size
 from condensery.report.drawing import PAGE, to_svg
-from condensery.report.facts import caveats, duration, made, recipe_text, size_of
+from condensery.report.facts import caveats, made, recipe_text
 from condensery.report.html import filled, write_whole
 from condensery.report.published import Published, known, published
 from condensery.report.size_tables import across, by_size, printed_rows
@@ -109,7 +110,7 @@ def render(
         name=str(file.manifest.get("name") or file.name),
         path=command_path,
         shell_path=shlex.quote(command_path),
-        total_bytes=size_of(file.file_bytes),
+        total_bytes=byte_count(file.file_bytes),
         share=_share(file, data),
         comparisons=comparisons,
         charts=_accuracy_charts(comparisons, printed, method),
@@ -123,8 +124,8 @@ def render(
         bytes_chart=to_svg(
             bytes_over_size(file.bytes, theme=PAGE),
             name="bytes",
-            label=f"Line chart: bytes over size, from {size_of(file.bytes[0])} for 1 image per "
-            f"class to {size_of(file.bytes[-1])} for {file.sizes}.",
+            label=f"Line chart: bytes over size, from {byte_count(file.bytes[0])} for 1 image per "
+            f"class to {byte_count(file.bytes[-1])} for {file.sizes}.",
         ),
         time_chart=_time_chart(comparisons),
         rows=tile_rows(file),

@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from condensery.formatting import byte_count, plus_minus, points, rounded
 from condensery.report.accuracy import Comparison, Point
 from condensery.report.condensed_file import CondensedFile
-from condensery.report.facts import percent, points, rounded, size_of
 from condensery.report.published import Published
 
 __all__ = ["CrossTable", "SizeRow", "SizeTable", "across", "by_size", "printed_rows", "spread"]
@@ -121,9 +121,7 @@ def printed_rows(
 
 def spread(point: Point | None) -> str:
     """Mean and deviation in per cent; empty for nothing."""
-    if point is None:
-        return ""
-    return percent(point.mean) + ("" if point.std is None else f"\u00a0±\u00a0{percent(point.std)}")
+    return "" if point is None else plus_minus(point.mean, point.std)
 
 
 def _row(
@@ -135,7 +133,7 @@ def _row(
     return SizeRow(
         size=size,
         images=f"{file.rows[size - 1]:,}",
-        bytes=size_of(file.bytes[size - 1]),
+        bytes=byte_count(file.bytes[size - 1]),
         ours=spread(ours),
         random=spread(random),
         gain=gain,

@@ -1,31 +1,18 @@
 """The table of a comparison: means, deviations, averages over the sizes, and the gain over C.
 
-Plain numbers: imports no torch, knows nothing about how it is shown.
+Plain numbers: knows nothing about how they are shown.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from statistics import fmean
 from typing import Literal
 
-__all__ = ["Cell", "Row", "Table", "tabulated"]
+from condensery.averages import Average, average, average_over_sizes
 
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Cell:
-    """An accuracy.
-
-    Attributes:
-        mean: A fraction of 1.
-        std: Sample deviation (n - 1); ``None`` where there is one value.
-        count: Values behind it: condensations, or networks.
-    """
-
-    mean: float
-    std: float | None
-    count: int
+__all__ = ["Row", "Table", "tabulated"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -40,8 +27,8 @@ class Row:
     """
 
     name: str
-    cells: Mapping[int, Cell]
-    average: Cell | None
+    cells: Mapping[int, Average]
+    average: Average | None
     difference: float | None
 
 
@@ -101,10 +88,10 @@ def tabulated(
     against = averages.get(reference) if reference is not None else None
     rows: list[Row] = []
     for name, found in values.items():
-        average = averages[name]
-        gain = None if average is None or against is None else average.mean - against.mean
-        cells = {size: _cell(own) for size, own in found.items()}
-        rows.append(Row(name=name, cells=cells, average=average, difference=gain))
+        own = averages[name]
+        gain = None if own is None or against is None else own.mean - against.mean
+        cells = {size: average(each) for size, each in found.items()}
+        rows.append(Row(name=name, cells=cells, average=own, difference=gain))
     return Table(
         network=network,
         sizes=sizes,
@@ -119,25 +106,11 @@ def _whole(cells: Sequence[Sequence[float]]) -> bool:
 
 
 def _values(cells: Sequence[Sequence[float]], condensations: int) -> tuple[float, ...]:
-    return tuple(cells[0]) if condensations == 1 else tuple(_mean(each) for each in cells)
+    return tuple(cells[0]) if condensations == 1 else tuple(map(fmean, cells))
 
 
-def _average(found: Mapping[int, Sequence[float]], sizes: Sequence[int]) -> Cell | None:
-    """Average over the sizes first, value by value: its deviation is that of the average."""
+def _average(found: Mapping[int, Sequence[float]], sizes: Sequence[int]) -> Average | None:
+    """The average over all sizes; ``None`` where one was not measured."""
     if any(size not in found for size in sizes):
         return None
-    pairs = zip(*(found[size] for size in sizes), strict=True)
-    return _cell([_mean(each) for each in pairs])
-
-
-def _cell(values: Sequence[float]) -> Cell:
-    mean = _mean(values)
-    if len(values) < 2:
-        return Cell(mean=mean, std=None, count=len(values))
-    square = math.fsum((value - mean) ** 2 for value in values)
-    std = math.sqrt(square / (len(values) - 1))
-    return Cell(mean=mean, std=std, count=len(values))
-
-
-def _mean(values: Sequence[float]) -> float:
-    return math.fsum(values) / len(values)
+    return average_over_sizes([found[size] for size in sizes])

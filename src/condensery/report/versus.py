@@ -5,14 +5,15 @@ Refuses what cannot be compared, and says what is left out. Knows nothing about 
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from statistics import fmean
 from typing import Any
 
+from condensery.averages import Average, average_over_sizes
 from condensery.errors import ConfigError, nearest
 from condensery.report.accuracy import Comparison, Key, Point, training_of
-from condensery.report.table import Cell, Row, Table
+from condensery.report.table import Row, Table
 
 __all__ = ["Entry", "Versus", "beside", "check_data", "entry", "set_against"]
 
@@ -41,7 +42,9 @@ class Entry:
     method: str
     ipc: int
     points: Mapping[Key, tuple[Point, ...]]
-    averages: Mapping[tuple[Key, tuple[int, ...]], Cell] = field(default_factory=dict[Any, Cell])
+    averages: Mapping[tuple[Key, tuple[int, ...]], Average] = field(
+        default_factory=dict[Any, Average]
+    )
     over: str = "networks"
     bytes: tuple[int, ...] = ()
     data: Mapping[str, Any] = field(default_factory=dict[str, Any])
@@ -188,7 +191,9 @@ def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
     for each in own:
         average = averages[each.name]
         gain = None if average is None or to is None else average.mean - to.mean
-        cells = {p.size: Cell(mean=p.mean, std=p.std, count=p.networks) for p in each.points[key]}
+        cells = {
+            p.size: Average(mean=p.mean, std=p.std, count=p.networks) for p in each.points[key]
+        }
         rows.append(
             Row(
                 name=each.name,
@@ -214,7 +219,7 @@ def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
     )
 
 
-def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Cell | None:
+def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Average | None:
     """Over the sizes first, seed by seed: its deviation is then that of the average."""
     if (key, sizes) in entry.averages:
         return entry.averages[key, sizes]
@@ -223,17 +228,11 @@ def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Cell | None:
         return None
     chosen = [points[size] for size in sizes]
     seeds = [set(point.by_seed) for point in chosen]
-    mean = math.fsum(point.mean for point in chosen) / len(chosen)
     if not seeds[0] or any(each != seeds[0] for each in seeds):
-        return Cell(mean=mean, std=None, count=min(point.networks for point in chosen))
-    values = [
-        math.fsum(point.by_seed[seed] for point in chosen) / len(chosen)
-        for seed in sorted(seeds[0])
-    ]
-    if len(values) < 2:
-        return Cell(mean=mean, std=None, count=len(values))
-    square = math.fsum((value - mean) ** 2 for value in values)
-    return Cell(mean=mean, std=math.sqrt(square / (len(values) - 1)), count=len(values))
+        mean = fmean(point.mean for point in chosen)
+        return Average(mean=mean, std=None, count=min(point.networks for point in chosen))
+    in_order = sorted(seeds[0])
+    return average_over_sizes([[point.by_seed[seed] for seed in in_order] for point in chosen])
 
 
 def _merged(entries: Sequence[Entry]) -> list[Entry]:

@@ -9,11 +9,11 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from condensery.formatting import PLUS_MINUS, byte_count, markdown_table
 from condensery.report.curves import Trace, lines_over_size, of_points
 from condensery.report.drawing import PAGE, to_svg
-from condensery.report.facts import size_of
 from condensery.report.html import filled
-from condensery.report.lines import SPREAD, Line, grid, measured_cells, printed_cells
+from condensery.report.lines import Line, measured_cells, printed_cells
 from condensery.report.published import Published, published
 from condensery.report.table import Row
 from condensery.report.versus import Entry, Versus
@@ -79,7 +79,7 @@ def markdown(found: Sequence[Versus], *, data: str) -> str:
                 number = sources.index(line.source) + 1
                 rows.append((f"{row.name}, published, full protocol [{number}]", *line.cells))
         parts.append(f"## Tested with {table.network}, {each.training}")
-        parts.append(grid(rows))
+        parts.append(markdown_table(rows))
         parts += [f"[{number}] {source}" for number, source in enumerate(sources, start=1)]
         parts.append("\n".join(f"* {note}" for note in notes(each)))
     return "\n\n".join(parts)
@@ -180,7 +180,7 @@ def _bytes_chart(runs: Sequence[Entry], order: Sequence[str]) -> str:
         lines_over_size(traces, label="kB of the tensors", limits=(0, None), theme=PAGE),
         name="bytes",
         label="Line chart: bytes over images per class; at the largest size "
-        + ", ".join(f"{each.name} {size_of(each.bytes[-1])}" for each in runs if each.bytes),
+        + ", ".join(f"{each.name} {byte_count(each.bytes[-1])}" for each in runs if each.bytes),
     )
 
 
@@ -234,7 +234,7 @@ def _keys(row: Row, sizes: Sequence[int]) -> tuple[str, ...]:
 
 
 def _parted(cell: str) -> tuple[str, str]:
-    mean, _, deviation = cell.partition(SPREAD)
+    mean, _, deviation = cell.partition(PLUS_MINUS)
     return mean, deviation
 
 
