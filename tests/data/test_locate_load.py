@@ -6,6 +6,7 @@ import json
 import os
 import struct
 import sys
+import tarfile
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -134,6 +135,16 @@ def test_a_named_set_of_photos_has_the_side_of_its_papers(tmp_path):
     pictures(tmp_path / "imagenette2-160", KNOWN["imagenette"].class_names)
     assert load_data("imagenette", data_dir=tmp_path).train.side == (128, 128)
     assert load_data("imagenette", data_dir=tmp_path, size=20).train.side == (20, 20)
+
+
+def test_an_archive_that_is_not_unpacked_is_found_by_name_and_opened(tmp_path):
+    images = cifar(tmp_path / "made" / "cifar-10-batches-bin")
+    (tmp_path / "data").mkdir()
+    with tarfile.open(tmp_path / "data" / "cifar-10-binary.tar.gz", "w:gz") as archive:
+        archive.add(tmp_path / "made" / "cifar-10-batches-bin", "cifar-10-batches-bin")
+    data = load_data("cifar10", data_dir=tmp_path / "data")
+    assert (data.name, data.train.class_names) == ("cifar10", CIFAR10)
+    np.testing.assert_array_equal(data.test.images.numpy(), images)
 
 
 def test_a_name_is_a_name_and_a_path_is_a_path(tmp_path, monkeypatch):

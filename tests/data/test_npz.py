@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from condensery.data import load_data
-from condensery.errors import DataError
+from condensery.errors import DataError, DataWarning
 
 IMAGES = np.random.default_rng(2).integers(0, 256, (12, 4, 4, 3), dtype=np.uint8)
 LABELS = np.arange(12) % 3
@@ -31,6 +31,17 @@ def test_four_keys_give_both_splits(tmp_path: Path, keys: tuple[str, ...]):
     assert data.name == "made"
     assert data.train.fingerprint == expected.train.fingerprint
     assert data.test.fingerprint == expected.test.fingerprint
+
+
+def test_validation_images_take_the_place_of_a_test_split_that_is_not_there(tmp_path: Path):
+    path = tmp_path / "made.npz"
+    train = {"train_images": IMAGES, "train_labels": LABELS}
+    held = {"val_images": IMAGES[:6], "val_labels": LABELS[:6]}
+    np.savez(path, **train, **held)
+    with pytest.warns(DataWarning, match=r"'val_images' and 'val_labels' are used.*--test"):
+        assert len(load_data(path).test) == 6
+    np.savez(path, **train, **held, test_images=IMAGES[:9], test_labels=LABELS[:9])
+    assert len(load_data(path).test) == 9
 
 
 def test_images_and_labels_alone_are_held_out_like_arrays(tmp_path: Path):

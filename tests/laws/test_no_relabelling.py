@@ -7,15 +7,19 @@ evaluation come in random forms, orders and spellings; the test looks which name
 
 from __future__ import annotations
 
+import io
+import json
 import struct
 import tempfile
 import unicodedata
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hypothesis import event, given, settings
 from hypothesis import strategies as st
@@ -29,7 +33,7 @@ from condensery.errors import DataError, DataWarning
 SIDE, EACH = 8, 3
 FASHION = KNOWN["fashion-mnist"].class_names
 POOL = ("cat", "Cat", "ca-t", "ca t", "dog", "dog house", "0", "1", "2", "3", "10", "01", "Café")
-NAMED = ("folder", "npz", "torch", "split-folder")
+NAMED = ("folder", "npz", "torch", "split-folder", "hub", "text-parquet")
 NUMBERED = ("idx", "arrays", "plain-npz")
 
 
@@ -63,6 +67,25 @@ class Pairs(Dataset):
         return self.pairs[index]
 
 
+def parquet(
+    folder: Path, images: np.ndarray, labels: np.ndarray, names: list[str], *, text: bool
+) -> Path:
+    """A file as the hub writes it, or with the names in the rows."""
+    rows = []
+    for image in images:
+        file = io.BytesIO()
+        Image.fromarray(image).save(file, "PNG")
+        rows.append({"bytes": file.getvalue(), "path": None})
+    column = [names[label] for label in labels] if text else labels.tolist()
+    table = pa.table({"image": rows, "label": column})
+    if not text:
+        features = {"image": {"_type": "Image"}, "label": {"_type": "ClassLabel", "names": names}}
+        metadata = {b"huggingface": json.dumps({"info": {"features": features}}).encode()}
+        table = table.replace_schema_metadata(metadata)
+    pq.write_table(table, folder / "d.parquet")
+    return folder / "d.parquet"
+
+
 def write(given: Given, true: Sequence[str], folder: Path) -> object:
     """The source as ``load_data`` takes it; class ``c`` of ``true`` is drawn in grey 20 c + 5."""
     levels = [20 * true.index(name) + 5 for name in given.order]
@@ -86,6 +109,8 @@ def write(given: Given, true: Sequence[str], folder: Path) -> object:
     if given.form == "plain-npz":
         np.savez(folder / "d.npz", images=images, labels=labels)
         return folder / "d.npz"
+    if given.form in ("hub", "text-parquet"):
+        return parquet(folder, images, labels, names, text=given.form != "hub")
     if given.form == "torch":
         return Pairs(images, labels, names)
     if given.form == "arrays":
@@ -193,4 +218,5 @@ def test_an_evaluation_counts_test_images_as_the_set_does_or_is_refused(situatio
         event("planned")
         seen = evaluation.planned[0].test
         if train.form not in NUMBERED or test.form not in NUMBERED:
-            assert is_right(names_shown(seen, true), train, test)
+            as_the_set = replace(seen, class_names=condensed.class_names)
+            assert is_right(names_shown(as_the_set, true), train, test)

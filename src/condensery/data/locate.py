@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from condensery.data import layouts
+from condensery.data import archives, layouts
 from condensery.data.folder import holds_images
 from condensery.data.known import KNOWN, KnownSet
 from condensery.errors import DataError, nearest
@@ -29,7 +29,8 @@ def find(name: str, data_dir: str | Path) -> str:
 
     Looked at, in this order: folders that its download makes (such as ``cifar-10-batches-py``,
     ``MNIST/raw``, ``train_32x32.mat``), the folder itself if its path sounds like the set,
-    folders called like it in any usual spelling, and Parquet and NumPy files called like it.
+    folders called like it in any usual spelling, Parquet and NumPy files called like it, and
+    archives called like it, which are not unpacked yet.
 
     Args:
         name: A key of ``KNOWN``.
@@ -82,6 +83,12 @@ def _files(known: KnownSet, root: Path, names: Sequence[str]) -> Iterator[str]:
         )
     for beginning in beginnings:
         yield glob.escape(str(root / beginning)) + "[-_.]*parquet"
+    for name in names:
+        path = root / name
+        if archives.is_archive(path) and re.fullmatch(
+            rf"({known.stem})([-_.].*)?", archives.stem_of(path).lower()
+        ):
+            yield str(path)
 
 
 def _within(known: KnownSet, folder: Path, *, itself: bool) -> Iterator[str]:
@@ -138,7 +145,7 @@ def _absent(known: KnownSet, root: Path) -> DataError:
     called = "imagenet" if known.folders is not None else known.name
     wanted.append(f"a folder called {called} in any usual spelling")
     if known.folders is None:
-        wanted.append(f"{known.name}*.parquet")
+        wanted += [f"{known.name}*.parquet", f"an archive called {known.name}*"]
     there = [folder.name for folder in sorted(root.iterdir()) if folder.is_dir()]
     empty = [f"{name}/" for name in there if _is_called(known, name)]
     held = f" There is {empty[0]}, but it does not hold it, or not all of it." if empty else ""

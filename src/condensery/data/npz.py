@@ -1,7 +1,8 @@
 """NumPy archives: ``images`` and ``labels``, or ``x_train``, ``y_train``, ``x_test``, ``y_test``.
 
 Also ``train_images`` ... ``test_labels``, as MedMNIST writes them, and optionally
-``class_names``. Pickled content is never loaded: it could run code.
+``class_names``. Validation images take the place of a test split that is not there. Pickled
+content is never loaded: it could run code.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ _LAYOUTS = (  # train images, train labels, test images, test labels
     ("x_train", "y_train", "x_test", "y_test"),
     ("train_images", "train_labels", "test_images", "test_labels"),
 )
+_VALIDATION = (("val_images", "val_labels"), ("x_val", "y_val"))
 _DAMAGE = (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile, zlib.error)
 
 
@@ -52,6 +54,16 @@ def read(path: Path, *, value_range: ValueRange | None = None) -> Source:
                 f"{path}: holds {_listed(arrays)}, but no {key!r}.{nearest(key, arrays)} "
                 f"The keys {', '.join(needed)} belong together."
             )
+    notices: tuple[str, ...] = ()
+    if len(needed) == 2:
+        for keys in _VALIDATION:
+            if all(key in arrays for key in keys):
+                needed = (*needed, *keys)
+                notices = (
+                    f"{path}: there is no test split, so {keys[0]!r} and {keys[1]!r} are used as "
+                    "the test split. Give another one with --test (test=).",
+                )
+                break
     names = arrays.get("class_names")
     values = Conversion(value_range)
 
@@ -61,10 +73,10 @@ def read(path: Path, *, value_range: ValueRange | None = None) -> Source:
 
     return Source(
         title=str(path),
-        train=split(layout[0], layout[1]),
-        test=split(layout[2], layout[3]) if len(needed) == 4 else None,
+        train=split(needed[0], needed[1]),
+        test=split(needed[2], needed[3]) if len(needed) == 4 else None,
         class_names=None if names is None else tuple(str(name) for name in names.reshape(-1)),
-        notices=values.notices(str(path)),
+        notices=(*notices, *values.notices(str(path))),
     )
 
 
