@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from condensery.progress import Progress, State
     from condensery.recipe import Recipe, read_recipe
     from condensery.registry import register
+    from condensery.runs import EvaluationPlan, Run, resume, run
     from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
     from condensery.schedules import (
         Experts,
@@ -74,6 +75,7 @@ __all__ = [
     "CondensedSet",
     "Data",
     "DistributionMatching",
+    "EvaluationPlan",
     "Examples",
     "Experts",
     "FeatureRegression",
@@ -116,6 +118,7 @@ __all__ = [
     "Redraw",
     "RidgeRegression",
     "Rule",
+    "Run",
     "RunContext",
     "SGDTraining",
     "Sampler",
@@ -136,6 +139,8 @@ __all__ = [
     "read_recipe",
     "recipe_for",
     "register",
+    "resume",
+    "run",
     "select",
     "train_experts",
 ]
@@ -156,6 +161,7 @@ _NAMES = {
     "progress": "Progress State",
     "recipe": "Recipe read_recipe",
     "registry": "register",
+    "runs": "EvaluationPlan Run resume run",
     "samplers": "KMeansPerClass RandomPerClass Sampler",
     "schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
     "selection": "Rule random_selection select",

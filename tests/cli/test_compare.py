@@ -8,11 +8,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from condensery.cli.evaluation import EVALUATIONS
 
 from condensery import comparison, load_data
 from condensery.cli import compare
 from condensery.cli.comparison import choices_of
-from condensery.cli.evaluation import EVALUATIONS
 from condensery.cli.main import main
 
 

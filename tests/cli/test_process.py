@@ -12,7 +12,8 @@ import threading
 import pytest
 
 from condensery.cli import process
-from condensery.cli.process import OutputError, Signals, program, raise_if_signalled, streams
+from condensery.cli.process import OutputError, Signals, program, streams
+from condensery.interrupts import raise_if_interrupted
 
 
 def stream(encoding: str, errors: str = "strict") -> tuple[io.BytesIO, io.TextIOWrapper]:
@@ -180,11 +181,11 @@ def test_in_another_thread_no_signal_is_taken():
 
 def test_a_signal_whose_exception_got_lost_is_asked_for():
     with Signals():
-        raise_if_signalled()
+        raise_if_interrupted()
         try:  # noqa: SIM105 - as a finaliser does
             signal.raise_signal(signal.SIGTERM)
         except KeyboardInterrupt:
             pass
         with pytest.raises(KeyboardInterrupt):
-            raise_if_signalled()
-    raise_if_signalled()
+            raise_if_interrupted()
+    raise_if_interrupted()

@@ -15,9 +15,10 @@ import torch
 
 from condensery import api
 from condensery.artifact import CondensedSet
-from condensery.cli import comparing, work
+from condensery.cli import comparing
 from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.data import load_data
+from condensery.runs import machine
 
 CREATED = "then"
 LENGTH = ("iterations=2", "schedule.inner=2", "schedule.steps=1")
@@ -40,7 +41,7 @@ RUNS = (
 
 @pytest.fixture(autouse=True)
 def same_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(work, "now", lambda: CREATED)
+    monkeypatch.setattr(machine, "now", lambda: CREATED)
 
 
 @pytest.fixture(scope="module")
@@ -50,7 +51,7 @@ def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     out = tmp_path_factory.mktemp("whole") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "now", lambda: CREATED)
+        patch.setattr(machine, "now", lambda: CREATED)
         assert main([*WORDS, "mdc,a,b,c", "--out", str(out)]) == 0
     return out
 
@@ -185,9 +186,10 @@ def test_kill_9_and_the_same_command_give_the_same_bytes(condensery, tmp_path: P
     out = tmp_path / "out"
     script = (
         "import sys\n"
-        "from condensery.cli import comparing, work\n"
+        "from condensery.cli import comparing\n"
+        "from condensery.runs import machine\n"
         "comparing.CHECKPOINT_EVERY = 0.0\n"
-        f"work.now = lambda: {CREATED!r}\n"
+        f"machine.now = lambda: {CREATED!r}\n"
         "from condensery.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from condensery.artifact import CondensedSet
-from condensery.cli import work
 from condensery.experts import ExpertTraining
+from condensery.runs import machine
 
 SMALL = ("--preset", "smoke", "--ipc", "2", "--network", "convnet2-w4")
 RUN = ("condense", "digits", "--method", "mtt", "--no-evaluate", *SMALL)
@@ -17,7 +17,7 @@ RUN = ("condense", "digits", "--method", "mtt", "--no-evaluate", *SMALL)
 
 @pytest.fixture(autouse=True)
 def same_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(work, "now", lambda: "then")
+    monkeypatch.setattr(machine, "now", lambda: "then")
 
 
 @pytest.fixture

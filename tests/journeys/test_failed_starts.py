@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from condensery import checkpoint
-from condensery.cli import comparing, condensing, exporting
+from condensery.cli import comparing, exporting
+from condensery.runs import driver
 
 SMOKE = ("--preset", "smoke", "--ipc", 1, "--evaluate-steps", 2)
 FAILURES = [
@@ -34,14 +35,14 @@ def failing(monkeypatch: pytest.MonkeyPatch, where: object, name: str, error: Ba
 
 @pytest.mark.parametrize(
     ("where", "failure"),
-    zip(["Metrics", "provide", "preview", "_record"], FAILURES, strict=True),
+    zip(["LineFile", "train_for", "preview", "_record"], FAILURES, strict=True),
 )
 def test_a_run_begins_anew(condensery, monkeypatch, tmp_path: Path, failure, where: str):
     error, code, words = failure
     run = tmp_path / "run"
     command = ("condense", "digits", *SMOKE, "--no-evaluate", "--out", run)
     with monkeypatch.context() as patch:
-        failing(patch, condensing, where, error)
+        failing(patch, driver, where, error)
         said = condensery(*command)
     assert said.code == code
     assert words in said.err
@@ -57,8 +58,8 @@ def test_a_run_that_was_killed_at_its_start_begins_anew(condensery, tmp_path: Pa
     command = ("condense", "digits", *SMOKE, "--no-evaluate", "--out", run)
     code = (
         "import os, sys\n"
-        "from condensery.cli import condensing\n"
-        "condensing.preview = lambda *given: os.kill(os.getpid(), 9)\n"
+        "from condensery.runs import driver\n"
+        "driver.preview = lambda *given: os.kill(os.getpid(), 9)\n"
         "from condensery.cli.main import main\n"
         "main(sys.argv[1:])\n"
     )
@@ -74,7 +75,7 @@ def test_a_run_that_failed_at_its_start_can_also_be_resumed(
 ):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        failing(patch, condensing, "preview", KeyboardInterrupt())
+        failing(patch, driver, "preview", KeyboardInterrupt())
         said = condensery("condense", "digits", *SMOKE, "--no-evaluate", "--out", run)
     assert f"condensery resume {run}" in said.err
     assert condensery("resume", run).code == 0
@@ -82,7 +83,7 @@ def test_a_run_that_failed_at_its_start_can_also_be_resumed(
 
 @pytest.mark.parametrize(
     ("where", "failure"),
-    zip(["write_json", "begin", "run_together", "live"], FAILURES, strict=True),
+    zip(["write_json", "begin", "run_together", "_reporter"], FAILURES, strict=True),
 )
 def test_a_comparison_begins_anew_also_with_other_options(
     condensery, monkeypatch, tmp_path: Path, failure, where: str

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from condensery.artifact import CondensedSet
-from condensery.cli import condensing, evaluating, work
+from condensery.runs import driver, evaluation, machine
 
 CREATED = "then"
 LENGTH = ("--set", "iterations=4", "--set", "schedule.inner=2", "--set", "schedule.steps=1")
@@ -22,13 +22,13 @@ TESTED = ("--evaluate-steps", "2", "--evaluate-sizes", "1,2")
 
 @pytest.fixture(autouse=True)
 def same_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(work, "now", lambda: CREATED)
+    monkeypatch.setattr(machine, "now", lambda: CREATED)
 
 
 @pytest.fixture
 def often(monkeypatch: pytest.MonkeyPatch):
     """A checkpoint at the end of every iteration."""
-    monkeypatch.setattr(condensing, "CHECKPOINT_EVERY", 0.0)
+    monkeypatch.setattr(driver, "CHECKPOINT_EVERY", 0.0)
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +37,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     run = tmp_path_factory.mktemp("uninterrupted") / "run"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "now", lambda: CREATED)
+        patch.setattr(machine, "now", lambda: CREATED)
         assert main([*WORDS, *TESTED, "--out", str(run)]) == 0
     return run
 
@@ -72,7 +72,7 @@ def test_ctrl_c_at_any_update_says_how_to_go_on(
 ):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        stop_at(patch, condensing, "_record", update)
+        stop_at(patch, driver, "_record", update)
         said = condensery(*WORDS, *TESTED, "--out", run)
     assert said.code == 130
     assert f"condensery resume {run}" in said.err
@@ -91,9 +91,9 @@ def test_kill_9_and_resume_gives_the_same_bytes(condensery, tmp_path: Path, unin
     run = tmp_path / "run"
     script = (
         "import sys\n"
-        "from condensery.cli import condensing, main, work\n"
-        "condensing.CHECKPOINT_EVERY = 0.0\n"
-        f"work.now = lambda: {CREATED!r}\n"
+        "from condensery.runs import driver, machine\n"
+        "driver.CHECKPOINT_EVERY = 0.0\n"
+        f"machine.now = lambda: {CREATED!r}\n"
         "from condensery.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
     )
@@ -125,7 +125,7 @@ def test_a_torn_checkpoint_is_skipped_with_a_notice(
 ):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        stop_at(patch, condensing, "_record", 6)
+        stop_at(patch, driver, "_record", 6)
         condensery(*WORDS, *TESTED, "--out", run)
     newest = run / "checkpoints" / "checkpoint-2.safetensors"
     newest.write_bytes(newest.read_bytes()[:-100])
@@ -143,7 +143,7 @@ def test_an_interrupted_evaluation_trains_only_what_is_missing(
 ):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        stop_at(patch, evaluating, "append_observation", 3)
+        stop_at(patch, evaluation, "append_observation", 3)
         assert condensery(*WORDS, *TESTED, "--out", run).code == 130
     before = (run / "observations.jsonl").read_text()
     assert len(before.splitlines()) == 2
@@ -188,7 +188,7 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
 ):
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
-        stop_at(patch, condensing, "_record", 4)
+        stop_at(patch, driver, "_record", 4)
         condensery(*WORDS, *TESTED, "--out", run)
     said = condensery("resume", run, "--set", "update.lr=1e38")
     assert said.code == 2

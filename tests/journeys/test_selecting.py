@@ -112,7 +112,7 @@ def test_a_protocol_and_robust_scores_are_had_for_the_asking(chosen: Path, conde
     said = condensery(*words, "dsa", "--full-accuracy", "0.9")
 
     assert said.code == 0, said.err
-    assert "protocol: dsa (as asked)" in said.err
+    assert "protocol: dsa (given)" in said.err
     assert "protocol dsa, 2 steps" in said.out
     scores = [line for line in said.out.splitlines() if line.startswith("|")][-4:]
     assert [line.split("|")[1].strip() for line in scores] == ["dc", "dc", "dsa", "dsa"]

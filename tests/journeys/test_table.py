@@ -12,10 +12,11 @@ import torch
 
 from condensery import api
 from condensery.artifact import CondensedSet
-from condensery.cli import comparing, work
+from condensery.cli import comparing
 from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.cli.main import main
 from condensery.data import load_data
+from condensery.runs import machine
 
 SHORT = (
     *("--budget", "smoke", "--network", "convnet2-w4", "--sizes-tested", "1,10"),
@@ -26,7 +27,7 @@ SHORT = (
 
 @pytest.fixture(autouse=True)
 def same_time(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(work, "now", lambda: "then")
+    monkeypatch.setattr(machine, "now", lambda: "then")
 
 
 @pytest.fixture(scope="module")
@@ -54,7 +55,7 @@ def whole(words: tuple[str, ...], tmp_path_factory: pytest.TempPathFactory) -> P
     """The finished table of two data sets; not to be changed."""
     out = tmp_path_factory.mktemp("whole") / "out"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(work, "now", lambda: "then")
+        patch.setattr(machine, "now", lambda: "then")
         assert main([*words, "--data", "mine=digits", "--out", str(out)]) == 0
     return out
 

@@ -6,22 +6,22 @@ import argparse
 import sys
 from pathlib import Path
 
-from condensery.cli.condense import add_changes, add_source
-from condensery.cli.evaluation import (
-    EVALUATIONS,
-    EvaluationPlan,
-    add_lengths,
-    chosen_sizes,
+from condensery.cli.options import (
+    add_evaluation,
+    add_machine,
+    add_recipe_changes,
+    add_source,
+    data_source,
     evaluation_for,
 )
 from condensery.cli.parser import at_least, named, several, whole_numbers
 from condensery.errors import ConfigError
 from condensery.registry import names
+from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes
 
 __all__ = [
     "BASELINES",
     "add_arguments",
-    "add_machine",
     "add_seeds",
     "add_testing",
     "check_testing",
@@ -69,7 +69,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_seeds(what)
     recipe = parser.add_argument_group("recipe")
-    add_changes(
+    add_recipe_changes(
         recipe,
         keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
     )
@@ -93,7 +93,7 @@ def add_testing(parser: argparse.ArgumentParser, *, default: str) -> None:
     """The options of evaluation that all rows share; ``default`` names what decides otherwise."""
     title = f"evaluation (by default as the {default} says)"
     testing = parser.add_argument_group(title)
-    add_lengths(testing, prefix="evaluate-")
+    add_evaluation(testing, prefix="evaluate-")
     for action in testing._group_actions:  # --methods and --sizes-tested say it
         if action.dest in ("test_beside", "test_sizes"):
             action.help = argparse.SUPPRESS
@@ -104,26 +104,20 @@ def add_testing(parser: argparse.ArgumentParser, *, default: str) -> None:
             )
 
 
-def add_machine(parser: argparse.ArgumentParser) -> None:
-    """Where it is computed."""
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
-    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
-
-
 def run(arguments: argparse.Namespace) -> int:
     """Check everything, say what will run, then work."""
     evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
     check_testing(arguments, evaluation, ipc=arguments.ipc)
 
-    from condensery.cli import comparing, work
+    from condensery.cli import comparing
     from condensery.cli.comparison_folder import prepared
-    from condensery.cli.preflight import check_device
+    from condensery.runs.data_source import describe
+    from condensery.runs.machine import check_device
 
     check_device(arguments.device)
     folder, plan, data = prepared(
         arguments.out,
-        work.source_of(arguments, arguments.data).load,
+        data_source(arguments, arguments.data).load,
         arguments,
         methods=arguments.methods,
         ipc=arguments.ipc,
@@ -135,7 +129,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.dry_run:
         print(folder.outlook(plan, data))
         return 0
-    work.introduce(data)
+    print(describe(data), file=sys.stderr)
     print(folder.outlook(plan, data), file=sys.stderr)
     print(comparing.work(folder, plan, data))
     return 0

@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from condensery.cli.comparison import Plan
-from condensery.cli.plan import versions
 from condensery.comparison import Content, Cost, Made, Measurement, published, tabulated
 from condensery.data import Data
 from condensery.evaluation import Observation
+from condensery.runs.machine import versions
 
 if TYPE_CHECKING:
     from condensery.cli.comparison_folder import Pending

@@ -20,12 +20,8 @@ from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
 from condensery.cli.compared import content
 from condensery.cli.comparison import Plan, joined
-from condensery.cli.comparison_files import FORMAT, MARK
 from condensery.cli.comparison_folder import ComparisonFolder, Pending
-from condensery.cli.progress import live, note
-from condensery.cli.run_folder import write_json
-from condensery.cli.selecting import selected
-from condensery.cli.training import provide
+from condensery.cli.progress import listener
 from condensery.comparison import (
     Run,
     assembled,
@@ -37,10 +33,15 @@ from condensery.comparison import (
 )
 from condensery.data import Data
 from condensery.errors import NonFiniteLoss
-from condensery.evaluation import append_observation, read_observations
+from condensery.evaluation import read_observations
 from condensery.loop import run_together
 from condensery.progress import State
 from condensery.recipe import Recipe
+from condensery.runs.comparison_files import FORMAT, MARK
+from condensery.runs.evaluation import select_with_progress, train_networks
+from condensery.runs.experts import train_for
+from condensery.runs.folder import write_json
+from condensery.runs.listener import Reporter
 from condensery.selection import Trained
 
 __all__ = ["work", "write_tables"]
@@ -61,14 +62,14 @@ def work(folder: ComparisonFolder, plan: Plan, data: Data) -> str:
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
-        with folder.locked(note):
+        with folder.locked(_reporter().notice):
             begun = folder.facts()  # again: since then another process may have worked here
             if begun is not None:
                 plan = joined(plan, begun, data.train, where=folder.path)
             write_json(folder.plan, {MARK: FORMAT, **plan.to_json()})
             for name in ("runs", "sets", "checkpoints"):
                 (folder.path / name).mkdir(exist_ok=True)
-            for pending in folder.pending(plan):
+            for pending in folder.pending(plan, _reporter().notice):
                 _condense(folder, plan, data, pending)
             _gather(folder, plan, data)
             try:
@@ -95,19 +96,19 @@ def _condense(folder: ComparisonFolder, plan: Plan, data: Data, pending: Pending
         states, before = begin(runs, data.train, seed=seed), 0.0
     else:
         states, before = _states(checkpoint), float(checkpoint.facts["elapsed"])
-        note(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
+        _reporter().notice(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
     recipe, names = runs[0].recipe, [run.name for run in runs]
     inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
     recipes = [_keeping(run.recipe, folder) for run in runs]
     if recipe.schedule.expert_training(recipe.network) is not None:
         first = Condensation(recipes[0], data.train, seed=seed, state=states[0], device=plan.device)
-        before += provide(first, folder.experts(recipe), left=None)
+        before += train_for(first, folder.experts(recipe), _reporter(), left=None)
     began = saved_at = time.monotonic()
     elapsed, unsaved = before, False
     steps = run_together(recipes, data.train, seed=seed, states=states, device=plan.device)
     title = f"condense {_words(runs)}, seed {seed}"
     try:
-        with live(title, total=total, done=states[0].outer * inner, unit="step") as show:
+        with _reporter().task(title, total=total, done=states[0].outer * inner) as show:
             for progress in steps:
                 elapsed = before + time.monotonic() - began
                 if not progress[0].boundary:
@@ -164,8 +165,9 @@ def _gather(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
             if path.exists():
                 continue
             if part.contender.kind == "selection":
-                found = selected(
+                found = select_with_progress(
                     data.train,
+                    reporter=_reporter(),
                     by=part.contender.method,
                     ipc=part.ipc,
                     seed=seed,
@@ -182,18 +184,7 @@ def _gather(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
 
 def _evaluate(folder: ComparisonFolder, plan: Plan, data: Data) -> None:
     found = folder.measurement(plan, data, known=read_observations(folder.observations))
-    networks = found.evaluation
-    total = len(networks.planned)
-    if not len(networks):
-        return
-    done, at_once = total - len(networks), networks.at_once
-    with live("evaluate", total=total, done=done, unit="network", at_once=at_once) as show:
-        for observation in map(found.named, networks):
-            append_observation(folder.observations, observation)
-            show.step(
-                f"{observation.set}, size {observation.size}, {observation.network}, seed "
-                f"{observation.seed}: {100 * observation.accuracy:.1f} %"
-            )
+    train_networks(found.evaluation, folder.observations, _reporter(), named=found.named)
 
 
 def _write(folder: ComparisonFolder, plan: Plan, data: Data) -> str:
@@ -224,6 +215,10 @@ def _costs(folder: ComparisonFolder) -> list[Mapping[str, Any]]:
     if not folder.costs.exists():
         return []
     return json.loads(folder.costs.read_text(encoding="utf-8"))["groups"]
+
+
+def _reporter() -> Reporter:
+    return Reporter(listener())
 
 
 def _words(runs: Sequence[Run]) -> str:

@@ -11,9 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.cli.evaluation import EvaluationPlan
-from condensery.cli.plan import facts_of_data, versions
-from condensery.cli.preflight import check_engine
 from condensery.comparison import Asked, Part, Run, Subject, contender, measurement, parts_of
 from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
@@ -21,6 +18,9 @@ from condensery.evaluation import usual_protocol
 from condensery.init import RandomImages
 from condensery.recipe import to_json
 from condensery.registry import names
+from condensery.runs.data_source import facts_of_data
+from condensery.runs.evaluation import EvaluationPlan
+from condensery.runs.machine import check_engine, versions
 from condensery.selection import random_selection, steps_of
 
 __all__ = ["Plan", "check", "choices_of", "joined", "plan"]

@@ -15,22 +15,23 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
+import torch
+
 from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, load_latest
-from condensery.cli import comparison, work
+from condensery.cli import comparison
 from condensery.cli.compared import networks_of, outlook
 from condensery.cli.comparison import Plan
-from condensery.cli.comparison_files import FORMAT, MARK, ComparisonFiles
-from condensery.cli.evaluation import EvaluationPlan
-from condensery.cli.files import check_room, holds_files, locked
-from condensery.cli.preflight import use_threads
-from condensery.cli.progress import note
-from condensery.cli.run_folder import has_line
 from condensery.comparison import Asked, Group, Measurement, Part, Run, Subject, groups, measurement
 from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Protocol, read_observations
 from condensery.recipe import Recipe
+from condensery.runs import machine
+from condensery.runs.comparison_files import FORMAT, MARK, ComparisonFiles
+from condensery.runs.evaluation import EvaluationPlan
+from condensery.runs.files import check_room, holds_files, locked
+from condensery.runs.folder import has_line
 from condensery.selection import random_selection
 
 __all__ = ["ComparisonFolder", "Pending", "prepared", "quietly"]
@@ -115,7 +116,7 @@ class ComparisonFolder(ComparisonFiles):
         """Let only one process work in the folder; arguments and errors as ``files.locked``."""
         return locked(self.path, notice)
 
-    def pending(self, plan: Plan, notice: Callable[[str], None] = note) -> list[Pending]:
+    def pending(self, plan: Plan, notice: Callable[[str], None] = print) -> list[Pending]:
         """What is still to be condensed: groups with a checkpoint, then new groups."""
         found: list[Pending] = []
         for seed in plan.seeds:
@@ -208,7 +209,10 @@ def prepared(
     """
     folder = ComparisonFolder(path)
     begun = folder.facts()
-    threads = use_threads(arguments.threads or (begun or {}).get("threads"))
+    threads = arguments.threads or (begun or {}).get("threads")
+    if threads is not None:
+        torch.set_num_threads(threads)
+    threads = torch.get_num_threads()
     data = load()
     plan = comparison.plan(
         data,
@@ -227,7 +231,7 @@ def prepared(
         device=arguments.device,
         threads=threads,
         evaluation=comparison.choices_of(evaluation, data),
-        created=work.now(),
+        created=machine.now(),
     )
     if begun is not None:
         plan = comparison.joined(plan, begun, data.train, where=path)

@@ -10,11 +10,12 @@ from dataclasses import dataclass
 
 from condensery.cli.comparison import Plan
 from condensery.cli.comparison_folder import ComparisonFolder, quietly
-from condensery.cli.memory import peak_memory
-from condensery.cli.progress import live
+from condensery.cli.progress import listener
 from condensery.comparison import GroupCost, evaluation_cost, group_cost
 from condensery.data import Data
 from condensery.formatting import byte_count, duration
+from condensery.runs.listener import Reporter
+from condensery.runs.machine import peak_memory
 
 __all__ = ["Estimate", "estimate"]
 
@@ -48,7 +49,7 @@ def estimate(folder: ComparisonFolder, plan: Plan, data: Data) -> Estimate:
     condensing, lines = 0.0, list[str]()
     names = [tuple(run.name for run in each.group.runs) for each in pending]
     total = len(set(names)) + 1
-    with live(f"probe {data.name}", total=total, done=0, unit="part") as show:
+    with Reporter(listener()).task(f"probe {data.name}", total=total, unit="part") as show:
         for each, own in zip(pending, names, strict=True):
             if own not in costs:
                 costs[own] = group_cost(each.group, data.train, seed=each.seed, device=plan.device)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from dataclasses import replace
 from pathlib import Path
 
-from condensery.cli.condense import add_data
-from condensery.cli.evaluation import EvaluationPlan, add_lengths, chosen_sizes, evaluation_for
-from condensery.cli.files import check_new_file
-from condensery.cli.parser import at_least, fraction
-from condensery.cli.run_folder import RunFolder
+from condensery.cli.options import (
+    add_data,
+    add_evaluation,
+    add_machine,
+    data_source,
+    evaluation_for,
+)
+from condensery.cli.parser import fraction
+from condensery.runs.files import check_new_file
+from condensery.runs.folder import RunFolder
 
 __all__ = ["add_arguments", "run"]
 
@@ -24,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     add_data(parser)
     testing = parser.add_argument_group("evaluation")
-    add_lengths(testing, prefix="")
+    add_evaluation(testing, prefix="")
     testing.add_argument(
         "--full-accuracy",
         metavar="X",
@@ -42,9 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keeping.add_argument(
         "--no-save", action="store_true", help="leave the condensed file and its run as they are"
     )
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
-    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+    add_machine(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -53,32 +55,35 @@ def run(arguments: argparse.Namespace) -> int:
         check_new_file(arguments.out, overwrite=True)
 
     from condensery.artifact import CondensedSet
-    from condensery.cli import work
-    from condensery.cli.evaluating import merged, planned, train
-    from condensery.cli.preflight import check_device, use_threads
+    from condensery.cli.progress import listener
     from condensery.evaluation import score_table, summary, table
+    from condensery.runs import EvaluationPlan, Reporter, machine
+    from condensery.runs.data_source import describe
+    from condensery.runs.evaluation import chosen_sizes, merged, planned, train_planned
 
-    use_threads(arguments.threads)
-    check_device(arguments.device)
-    condensed = CondensedSet.load(arguments.file)
-    data = work.source_of(arguments, arguments.data).load()
-    evaluation = evaluation_for(arguments, EvaluationPlan(classes=arguments.classes))
-    if evaluation.sizes is None:
-        evaluation = replace(evaluation, sizes=chosen_sizes(condensed.sizes, preset="standard"))
-    recipe = planned(condensed, data, evaluation, device=arguments.device).protocol
-    beside = arguments.file.parent / "observations.jsonl"
-    in_run = (arguments.file.parent / "recipe.json").exists() and not arguments.no_save
-    out = arguments.out or (beside if in_run else None)
-    work.introduce(data)
-    given = "as asked" if evaluation.protocol else f"that of the set's method, {condensed.method}"
-    print(f"protocol: {recipe.name} ({given})", file=sys.stderr)
-    try:
-        seen = train(condensed, data, evaluation, device=arguments.device, path=out)
-    except KeyboardInterrupt:
-        kept = "keep what was trained with --out FILE next time" if out is None else f"{out} keeps"
-        text = f"{kept} the networks that were trained; the same command goes on." if out else kept
-        raise KeyboardInterrupt(text) from None
-    records = summary(seen)
+    reporter = Reporter(listener())
+    with machine.torch_threads(arguments.threads):
+        machine.check_device(arguments.device)
+        condensed = CondensedSet.load(arguments.file)
+        data = data_source(arguments, arguments.data).load()
+        evaluation = evaluation_for(arguments, EvaluationPlan(classes=arguments.classes))
+        if evaluation.sizes is None:
+            sizes = chosen_sizes(condensed.sizes, preset="standard")
+            evaluation = replace(evaluation, sizes=sizes)
+        recipe = planned(condensed, data, evaluation, device=arguments.device).protocol
+        in_run = (arguments.file.parent / "recipe.json").exists() and not arguments.no_save
+        own = arguments.file.parent / "observations.jsonl"
+        out = arguments.out or (own if in_run else None)
+        reporter.notice(describe(data))
+        why = "given" if evaluation.protocol else f"that of the set's method, {condensed.method}"
+        reporter.notice(f"protocol: {recipe.name} ({why})")
+        try:
+            observations = train_planned(
+                condensed, data, evaluation, device=arguments.device, path=out, reporter=reporter
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_how_to_go_on(out)) from None
+    records = summary(observations)
     known = merged(condensed.observations, records)
     if not arguments.no_save:  # before anything is printed: the output may be closed
         condensed.with_observations(known).save(arguments.file)
@@ -94,10 +99,16 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _how_to_go_on(out: Path | None) -> str:
+    if out is None:
+        return "keep what was trained with --out FILE next time"
+    return f"{out} keeps the networks that were trained; the same command goes on."
+
+
 def _redraw(folder: RunFolder) -> None:
-    """Draw the run's report anew, with what was seen now."""
-    from condensery.cli.reporting import report
+    """Draw the run's report anew, with the new observations."""
+    from condensery.runs.report import draw_report
 
     if folder.outcome.exists():  # else the run goes on, and will draw it itself
-        report(folder)
+        draw_report(folder)
         print(f"Report: {folder.report}")

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 
-from condensery.cli.condense import add_changes, add_source
+from condensery.cli.options import add_machine, add_recipe_changes, add_source, data_source
 from condensery.cli.parser import at_least
 
 __all__ = ["add_arguments", "run"]
@@ -26,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--ipc", metavar="N", type=at_least(1), default=10, help="of the longest run (default 10)"
     )
-    add_changes(
+    add_recipe_changes(
         recipe, keys="change one key of the recipe, such as schedule.training.lr=0.01; repeatable"
     )
     recipe.add_argument(
@@ -35,45 +34,45 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--epochs", metavar="N", type=at_least(1), help="of each, if not as the recipe needs"
     )
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
-    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+    add_machine(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train what is missing; say how runs use it."""
-    from condensery import api
-    from condensery.cli import work
-    from condensery.cli.files import check_writable, existing_ancestor
-    from condensery.cli.preflight import check_device, use_threads
-    from condensery.cli.training import train
+    from condensery.api import train_experts
+    from condensery.cli.progress import listener
     from condensery.errors import ConfigError
+    from condensery.runs import Reporter, machine
+    from condensery.runs.data_source import describe
+    from condensery.runs.experts import train_missing
+    from condensery.runs.files import check_writable, existing_ancestor
 
     folder: Path = arguments.out
     if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--out {folder}: is a file, but experts are kept in a folder.")
+        raise ConfigError(f"--out {folder}: is a file, but experts are stored in a folder.")
     check_writable(existing_ancestor(folder), given=folder)
-    use_threads(arguments.threads)
-    check_device(arguments.device)
-    data = work.source_of(arguments, arguments.data).load()
-    order = api.train_experts(
-        data,
-        folder,
-        ipc=arguments.ipc,
-        preset=arguments.preset,
-        network=arguments.network,
-        settings=dict(arguments.set),
-        experts=arguments.trajectories,
-        epochs=arguments.epochs,
-        device=arguments.device,
-    )
-    work.introduce(data)
-    try:
-        train(order)
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(
-            "Every epoch that was finished is kept: give the same command to go on."
-        ) from None
-    print(f"{order.experts} experts of {order.epochs} epochs: {folder}")
-    print(f"Use them with --method mtt --set schedule.buffer={folder.absolute()}", file=sys.stderr)
+    reporter = Reporter(listener())
+    with machine.torch_threads(arguments.threads):
+        machine.check_device(arguments.device)
+        data = data_source(arguments, arguments.data).load()
+        experts = train_experts(
+            data,
+            folder,
+            ipc=arguments.ipc,
+            preset=arguments.preset,
+            network=arguments.network,
+            settings=dict(arguments.set),
+            experts=arguments.trajectories,
+            epochs=arguments.epochs,
+            device=arguments.device,
+        )
+        reporter.notice(describe(data))
+        try:
+            train_missing(experts, reporter)
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(
+                "Every epoch that was finished is on file: give the same command to go on."
+            ) from None
+    print(f"{experts.experts} experts of {experts.epochs} epochs: {folder}")
+    reporter.notice(f"Use them with --method mtt --set schedule.buffer={folder.absolute()}")
     return 0

@@ -23,8 +23,8 @@ from jaxtyping import Int, UInt8
 from PIL import Image
 
 from condensery.artifact import CondensedSet
-from condensery.cli.files import check_writable, existing_ancestor, holds_files
 from condensery.errors import ConfigError
+from condensery.runs.files import check_writable, existing_ancestor, holds_files
 
 __all__ = ["Pictures", "check_out", "collect", "write"]
 

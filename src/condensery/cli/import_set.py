@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from condensery.cli.condense import add_data
-from condensery.cli.files import check_new_file
+from condensery.cli.options import add_data, data_source
 from condensery.cli.parser import at_least, one_of
+from condensery.runs.files import check_new_file
 
 __all__ = ["add_arguments", "classes_line", "run"]
 
@@ -78,10 +78,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, check, undo, write; say what was done."""
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
-    from condensery.cli import work
     from condensery.importing import import_set
 
-    data = work.source_of(arguments, arguments.data).load()
+    data = data_source(arguments, arguments.data).load()
     condensed = import_set(
         arguments.file,
         format=arguments.format,

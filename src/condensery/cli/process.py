@@ -1,6 +1,6 @@
 """The process around a command: its output streams, and the signals that ask it to end.
 
-Imports little of the standard library and nothing else, so that an interruption while the rest is
+Imports little of the standard library and no library, so that an interruption while the rest is
 imported finds it ready.
 """
 
@@ -19,7 +19,9 @@ from contextlib import contextmanager, suppress
 from types import FrameType, TracebackType
 from typing import TextIO, cast
 
-__all__ = ["OutputError", "Signals", "program", "raise_if_signalled", "streams"]
+from condensery.interrupts import set_interrupt_check
+
+__all__ = ["OutputError", "Signals", "program", "streams"]
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """Those that ask a process to end; SIGHUP is on Unix alone, SIGBREAK on Windows alone."""
@@ -189,7 +191,6 @@ class Signals:
         return f"stopped by {signal.Signals(self.received).name}"
 
     def __enter__(self) -> Signals:
-        global _active
         if threading.current_thread() is threading.main_thread():
             for name in _SIGNALS:
                 number = getattr(signal, name, None)
@@ -199,7 +200,7 @@ class Signals:
                 if before in (signal.SIG_DFL, signal.default_int_handler):
                     self._before[number] = before
                     signal.signal(number, self._handle)
-            _active = self
+            set_interrupt_check(self._raise_again)
         return self
 
     def __exit__(
@@ -208,9 +209,7 @@ class Signals:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        global _active
-        if _active is self:
-            _active = None
+        set_interrupt_check(None)
         for number, before in self._before.items():
             signal.signal(number, before)  # pyright: ignore[reportArgumentType]
 
@@ -226,15 +225,7 @@ class Signals:
         signal.signal(number, signal.SIG_DFL)  # the second signal, or a child of this process
         signal.raise_signal(number)
 
-
-_active: Signals | None = None
-
-
-def raise_if_signalled() -> None:
-    """Raise ``KeyboardInterrupt`` if a signal came whose exception got lost.
-
-    An exception that is raised by a signal inside of a finaliser or of a callback is printed and
-    forgotten there. Long work asks here after each of its steps.
-    """
-    if _active is not None and _active.received is not None:
-        raise _Interrupted
+    def _raise_again(self) -> None:
+        """Raise what a signal raised before, if that exception got lost."""
+        if self.received is not None:
+            raise _Interrupted

@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condensery.cli.condense import add_changes, add_data
+from condensery.cli.options import add_data, add_recipe_changes, data_source
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
 
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--ipc", metavar="N", type=at_least(1), default=10, help="images per class (default 10)"
     )
-    add_changes(recipe, keys="change one key, such as update.lr=0.01; repeatable")
+    add_recipe_changes(recipe, keys="change one key, such as update.lr=0.01; repeatable")
     parser.add_argument(
         "--out", metavar="FILE", type=Path, help="file to write, .json (default: print it)"
     )
@@ -44,9 +44,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Print or write it."""
     from condensery import api
     from condensery.checkpoint import write_atomically
-    from condensery.cli import work
-    from condensery.cli.files import check_new_file
     from condensery.recipe import recipe_text
+    from condensery.runs.files import check_new_file
 
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)
@@ -58,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     else:
-        data = work.source_of(arguments, arguments.data).load().train
+        data = data_source(arguments, arguments.data).load().train
     text = recipe_text(
         api.chosen(
             data,

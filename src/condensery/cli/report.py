@@ -5,8 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.files import check_new_file
 from condensery.errors import ConfigError
+from condensery.runs.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -38,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Read everything, then write the page, whole or not at all."""
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)
-    from condensery.cli.gathering import is_comparison
+    from condensery.runs.report import is_comparison
 
     if len(arguments.runs) == 1 and not is_comparison(arguments.runs[0]):
         if arguments.against is not None:
@@ -51,15 +51,14 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _one(path: Path, out: Path | None, *, overwrite: bool) -> int:
     """A run's own page, or that of a condensed file that lies alone."""
-    from condensery.cli.gathering import check_there, run_folder
-    from condensery.cli.reporting import report
-    from condensery.cli.run_folder import RunFolder
     from condensery.report import write_report
+    from condensery.runs.folder import RunFolder
+    from condensery.runs.report import check_exists, draw_report, run_folder
 
-    check_there(path)
+    check_exists(path)
     folder = RunFolder(path) if path.is_dir() else run_folder(path)
     if folder is not None:
-        written = report(folder, out)
+        written = draw_report(folder, out)
     else:
         written = write_report(out or _beside(path, overwrite=overwrite), condensed=path)
     print(f"Report: {written}")
@@ -67,22 +66,26 @@ def _one(path: Path, out: Path | None, *, overwrite: bool) -> int:
 
 
 def _several(paths: list[Path], against: str | None, out: Path | None) -> int:
-    from condensery.cli.gathering import gathered
-    from condensery.cli.progress import note
+    from condensery.cli.progress import listener
     from condensery.report.html import write_whole
     from condensery.report.versus import check_data, set_against
     from condensery.report.versus_page import markdown, render
+    from condensery.runs.listener import Reporter
+    from condensery.runs.report import collect
 
     if out is None and len(paths) > 1:
         raise ConfigError("--out is missing: several runs make a page of their own; name its FILE.")
-    entries = gathered(paths)
+    reporter = Reporter(listener())
+    entries = collect(paths)
     check_data(entries)
     found = set_against(entries, against=against)
     names = [str(each.data.get("name")) for each in entries if each.run]
     for each in found:
         if each.missing:
             how = f"{each.table.network}, {each.training}"
-            note(f"Not tested with {how}, so left out of that table: {', '.join(each.missing)}.")
+            reporter.notice(
+                f"Not tested with {how}, so left out of that table: {', '.join(each.missing)}."
+            )
     text = render(found, entries, data=names[0])
     print(markdown(found, data=names[0]))
     written = write_whole(out or paths[0] / "report.html", text)

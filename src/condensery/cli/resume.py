@@ -6,7 +6,7 @@ import argparse
 from pathlib import Path
 
 from condensery.cli.parser import duration, setting
-from condensery.cli.run_folder import RunFolder
+from condensery.runs.folder import RunFolder
 
 __all__ = ["add_arguments", "run"]
 
@@ -34,31 +34,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read the plan, check the data, do what is missing."""
-    folder = RunFolder(arguments.run)
-    facts = folder.facts()
+    """Go on, and print what was reached."""
+    RunFolder(arguments.run).facts()  # before torch is imported
 
-    from condensery.cli import work
-    from condensery.cli.plan import Plan
-    from condensery.cli.preflight import check_device, check_engine, use_threads
-    from condensery.cli.progress import note
+    from condensery.cli.progress import listener
+    from condensery.runs import resume
 
-    plan = Plan.from_json(facts, where=folder.recipe)
-    use_threads(plan.threads)
-    check_device(plan.device)
-    data = plan.load(None if arguments.data is None else tuple(arguments.data))
-    changed = arguments.set or arguments.time_budget is not None
-    if changed:
-        plan = work.change(
-            folder,
-            plan,
-            data.train,
-            settings=dict(arguments.set),
-            time_budget=arguments.time_budget,
-        )
-        check_engine(plan.recipe, data.train, seed=plan.seed)
-    with folder.locked(note):
-        if changed:
-            folder.write_facts(plan.to_json())
-            folder.outcome.unlink(missing_ok=True)
-        return work.work(folder, plan, data)
+    done = resume(
+        arguments.run,
+        data=arguments.data,
+        settings=dict(arguments.set),
+        time_budget=arguments.time_budget,
+        progress=listener(),
+    )
+    print(done.summary())
+    return 0

@@ -6,10 +6,10 @@ import argparse
 from dataclasses import replace
 from pathlib import Path
 
-from condensery.cli.condense import add_source
-from condensery.cli.files import check_new_file
+from condensery.cli.options import add_machine, add_source, data_source
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
+from condensery.runs.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -41,32 +41,30 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=at_least(0),
         help="its steps; 0 leaves it random (default 1000, for forgetting 10 epochs)",
     )
-    machine = parser.add_argument_group("machine")
-    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
-    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+    add_machine(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Choose and save."""
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
-    from condensery.cli import work
-    from condensery.cli.preflight import check_device, use_threads
-    from condensery.cli.selecting import selected
+    from condensery.cli.progress import listener
+    from condensery.runs import Reporter, machine
+    from condensery.runs.evaluation import select_with_progress
 
-    use_threads(arguments.threads)
-    check_device(arguments.device)
-    data = work.source_of(arguments, arguments.data).load()
-    chosen = selected(
-        data.train,
-        by=arguments.by,
-        ipc=arguments.ipc,
-        seed=arguments.seed,
-        network=arguments.network,
-        train_steps=arguments.train_steps,
-        device=arguments.device,
-    )
-    chosen = replace(chosen, manifest={**chosen.manifest, "created": work.now()})
+    with machine.torch_threads(arguments.threads):
+        machine.check_device(arguments.device)
+        chosen = select_with_progress(
+            data_source(arguments, arguments.data).load().train,
+            by=arguments.by,
+            ipc=arguments.ipc,
+            seed=arguments.seed,
+            network=arguments.network,
+            train_steps=arguments.train_steps,
+            device=arguments.device,
+            reporter=Reporter(listener()),
+        )
+    chosen = replace(chosen, manifest={**chosen.manifest, "created": machine.now()})
     chosen.save(arguments.out)
     size = arguments.out.stat().st_size
     print(f"{arguments.out}: {chosen.sizes} images per class, {len(chosen)} rows, {size:,} bytes")

@@ -10,15 +10,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condensery.cli.compare import (
-    add_machine,
     add_seeds,
     add_testing,
     check_testing,
     contenders,
 )
-from condensery.cli.evaluation import EVALUATIONS, EvaluationPlan, evaluation_for
+from condensery.cli.options import add_machine, evaluation_for
 from condensery.cli.parser import one_of, setting, several, whole_numbers
 from condensery.errors import ConfigError, nearest
+from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
 
 if TYPE_CHECKING:
     from condensery.cli import tabling
@@ -155,7 +155,7 @@ def jobs(
     given = _names(arguments, table)
 
     from condensery.cli import tabling
-    from condensery.cli.preflight import check_device
+    from condensery.runs.machine import check_device
 
     check_device(arguments.device)
     here, missing = tabling.found(

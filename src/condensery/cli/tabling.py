@@ -17,10 +17,7 @@ from condensery.cli.comparing import write_tables
 from condensery.cli.comparison import Plan
 from condensery.cli.comparison_folder import ComparisonFolder, prepared
 from condensery.cli.estimating import Estimate, estimate
-from condensery.cli.evaluation import EvaluationPlan
-from condensery.cli.files import locked
-from condensery.cli.plan import Source
-from condensery.cli.progress import note
+from condensery.cli.progress import listener
 from condensery.comparison import (
     Content,
     PaperTable,
@@ -35,6 +32,10 @@ from condensery.data import Data, find, load_data
 from condensery.data.known import KNOWN, known_by_name
 from condensery.errors import ConfigError, DataError
 from condensery.formatting import duration
+from condensery.runs.data_source import DataSource
+from condensery.runs.evaluation import EvaluationPlan
+from condensery.runs.files import locked
+from condensery.runs.listener import Reporter
 
 __all__ = ["Job", "found", "job", "told", "work"]
 
@@ -105,7 +106,7 @@ def found(
     for name, paths in given.items():
         known = name in table.data
         size = table.side if known and table.side > 32 else None
-        source = Source(data=paths, name=name if known else None, size=size)
+        source = DataSource(data=paths, name=name if known else None, size=size)
         if name in only:
             here[name] = source.load
     if not here:
@@ -167,7 +168,7 @@ def work(
     out.mkdir(parents=True, exist_ok=True)
     written = ""
     names = [*table.data, *(each.name for each in jobs if each.name not in table.data)]
-    with locked(out, note):
+    with locked(out, Reporter(listener()).notice):
         _parts(out, table, names)  # what cannot be read is said before any work
         for each in jobs:
             try:

@@ -6,10 +6,10 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from condensery.cli.files import check_new_file
 from condensery.cli.parser import amount, at_least, duration, fraction, named
 from condensery.errors import ConfigError
 from condensery.registry import names
+from condensery.runs.files import check_new_file
 
 if TYPE_CHECKING:
     from condensery.artifact import CondensedSet
@@ -111,14 +111,14 @@ def _chosen(condensed: CondensedSet, arguments: argparse.Namespace) -> tuple[Con
         )
         return condensed.take(choice.size), choice.why
 
-    from condensery.cli.preflight import check_device, use_threads
     from condensery.evaluation import Pace, by_seconds
+    from condensery.runs import machine
 
     device = arguments.device or "cpu"
-    check_device(device)
-    threads = use_threads(arguments.threads)
-    pace = Pace(condensed, network=arguments.network or "convnet3", device=device, **training)
-    choice = by_seconds(pace, arguments.seconds, largest=condensed.sizes)
+    machine.check_device(device)
+    with machine.torch_threads(arguments.threads) as threads:
+        pace = Pace(condensed, network=arguments.network or "convnet3", device=device, **training)
+        choice = by_seconds(pace, arguments.seconds, largest=condensed.sizes)
     where = f"{threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
     network = arguments.network or "convnet3"
     return condensed.take(choice.size), f"{choice.why}, {network}, fp32, {where}"

@@ -19,6 +19,8 @@ from typing import Any, TypeVar
 
 import torch
 
+from condensery.interrupts import raise_if_interrupted
+
 __all__ = [
     "as_completed",
     "check_cancelled",
@@ -163,10 +165,15 @@ def as_completed(tasks: Iterable[Generator[_T]]) -> Generator[_T]:
 
 
 def check_cancelled() -> None:
-    """End a task of ``as_completed`` by an exception if its result is no longer wanted.
+    """End work by an exception if its result is no longer wanted.
 
-    Does nothing elsewhere. Call it in loops that take longer than a second.
+    That is a task of ``as_completed`` after another task has failed, or anything in the main
+    thread after the process was asked to end. Call it in loops that take longer than a second.
+
+    Raises:
+        KeyboardInterrupt: In the main thread, see ``condensery.interrupts``.
     """
+    raise_if_interrupted()
     if _local.cancelled is not None and _local.cancelled.is_set():
         raise _CancelledError
 

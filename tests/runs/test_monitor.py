@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 import condensery
-from condensery.cli.watching import Watch, proxy_line
 from condensery.evaluation import Measure, Proxy
+from condensery.runs.listener import Event, Reporter
+from condensery.runs.monitor import Monitor, proxy_line
 
 
 @pytest.fixture(scope="module")
@@ -39,11 +40,24 @@ def lines(path):
     return [json.loads(line) for line in path.read_text().splitlines()]
 
 
-def drive(run, watch, elapsed=1e9):
+class Monitored(Monitor):
+    """A monitor, and the notices that it gave."""
+
+    def __init__(self, path, run, *, patience):
+        events: list[Event] = []
+        super().__init__(path, run, patience=patience, reporter=Reporter(events.append))
+        self.events = events
+
+    @property
+    def notices(self) -> list[str]:
+        return [str(event) for event in self.events]
+
+
+def drive(run, monitor, elapsed=1e9):
     for progress in run:
         if progress.boundary:
-            watch.boundary(run, elapsed)
-            if watch.exhausted:
+            monitor.boundary(run, elapsed)
+            if monitor.exhausted:
                 break
     return run
 
@@ -53,8 +67,8 @@ def test_measuring_a_run_changes_none_of_its_bits(digits, tmp_path):
     for _ in alone:
         pass
     state = torch.random.get_rng_state()
-    with Watch(tmp_path / "proxy.jsonl", begun(digits), patience=3) as watch:
-        watched = drive(begun(digits), watch)
+    with Monitored(tmp_path / "proxy.jsonl", begun(digits), patience=3) as monitor:
+        watched = drive(begun(digits), monitor)
     assert torch.equal(torch.random.get_rng_state(), state)
     found, expected = (run.state.tensors() for run in (watched, alone))
     assert all(torch.equal(found[name], expected[name]) for name in expected)
@@ -63,9 +77,9 @@ def test_measuring_a_run_changes_none_of_its_bits(digits, tmp_path):
 
 def test_a_line_says_what_the_proxy_found(digits, tmp_path):
     path, run = tmp_path / "proxy.jsonl", begun(digits)
-    with Watch(path, run, patience=None) as watch:
-        drive(run, watch)
-        watch.end(run, beyond=0)
+    with Monitored(path, run, patience=None) as monitor:
+        drive(run, monitor)
+        monitor.end(run, beyond=0)
     found = lines(path)
     assert [line["outer"] for line in found] == [1, 2, 3, 4]
     measure = Proxy(digits, "convnet2-w4")(run.recipe.parameterization.decode(run.state.stored))
@@ -79,8 +93,8 @@ def test_a_line_says_what_the_proxy_found(digits, tmp_path):
 
 def test_a_long_run_is_measured_twenty_times(digits, tmp_path):
     path, run = tmp_path / "proxy.jsonl", begun(digits, iterations=60)
-    with Watch(path, run, patience=None) as watch:
-        drive(run, watch)
+    with Monitored(path, run, patience=None) as monitor:
+        drive(run, monitor)
     assert [line["outer"] for line in lines(path)] == list(range(3, 61, 3))
 
 
@@ -88,16 +102,16 @@ def test_measures_that_would_cost_too_much_are_left_out_but_not_the_first_and_th
     digits, tmp_path
 ):
     path, run = tmp_path / "proxy.jsonl", begun(digits)
-    with Watch(path, run, patience=None) as watch:
-        drive(run, watch, elapsed=1e-9)
-        watch.end(run, beyond=0)
+    with Monitored(path, run, patience=None) as monitor:
+        drive(run, monitor, elapsed=1e-9)
+        monitor.end(run, beyond=0)
     assert [(line["outer"], line["end"]) for line in lines(path)] == [(1, False), (4, True)]
 
 
 def test_with_patience_no_measure_is_left_out(digits, tmp_path):
     path, run = tmp_path / "proxy.jsonl", begun(digits)
-    with Watch(path, run, patience=9) as watch:
-        drive(run, watch, elapsed=1e-9)
+    with Monitored(path, run, patience=9) as monitor:
+        drive(run, monitor, elapsed=1e-9)
     assert len(lines(path)) == 4
 
 
@@ -109,31 +123,31 @@ def test_a_run_that_gets_no_better_is_exhausted_after_its_patience(digits, tmp_p
 
     monkeypatch.setattr(Proxy, "__call__", found)
     path, run = tmp_path / "proxy.jsonl", begun(digits, iterations=6)
-    with Watch(path, run, patience=3) as watch:
-        drive(run, watch)
-        assert watch.exhausted
+    with Monitored(path, run, patience=3) as monitor:
+        drive(run, monitor)
+        assert monitor.exhausted
     assert run.state.outer == 5  # the second was the best, and three came after it
 
 
 def test_a_run_that_goes_on_keeps_the_measures_before_and_their_best(digits, tmp_path):
     path, whole = tmp_path / "whole.jsonl", begun(digits)
-    with Watch(path, whole, patience=9) as watch:
-        drive(whole, watch)
+    with Monitored(path, whole, patience=9) as monitor:
+        drive(whole, monitor)
     expected = [(line["outer"], line["mean"]) for line in lines(path)]
     path, run = tmp_path / "proxy.jsonl", begun(digits)
-    with Watch(path, run, patience=9) as watch:
+    with Monitored(path, run, patience=9) as monitor:
         for progress in run:
             if progress.boundary:
-                watch.boundary(run, 1e9)
+                monitor.boundary(run, 1e9)
                 if progress.state.outer == 2:
                     half = progress.state
                 if progress.state.outer == 3:
                     break
-        watch.end(run, beyond=1)
+        monitor.end(run, beyond=1)
     again = begun(digits)
     again = type(again)(again.recipe, digits, seed=0, state=half)
-    with Watch(path, again, patience=9) as watch:
-        drive(again, watch)
+    with Monitored(path, again, patience=9) as monitor:
+        drive(again, monitor)
     assert [(line["outer"], line["mean"]) for line in lines(path)] == expected
 
 
@@ -148,26 +162,28 @@ class Featureless(nn.Module):
         return self.conv(images).flatten(1)
 
 
-def test_a_network_without_features_is_said_once_and_the_run_goes_on(digits, tmp_path, capsys):
+def test_a_network_without_features_is_said_once_and_the_run_goes_on(digits, tmp_path):
     path = tmp_path / "proxy.jsonl"
     run = begun(digits, objective="gradient")
     run.recipe = replace(run.recipe, network=f"{__name__}:Featureless")
-    with Watch(path, run, patience=1) as watch:
+    with Monitored(path, run, patience=1) as monitor:
         run.state = replace(run.state, outer=1)
-        watch.boundary(run, 1.0)
-        watch.end(run, beyond=0)
-        assert not watch.exhausted
-    assert capsys.readouterr().err.count("not measured") == 1
+        monitor.boundary(run, 1.0)
+        monitor.end(run, beyond=0)
+        assert not monitor.exhausted
+    (notice,) = monitor.notices
+    assert "not measured" in notice
     assert lines(path) == []
 
 
-def test_images_that_are_all_alike_are_said_once_and_the_run_goes_on(digits, tmp_path, capsys):
+def test_images_that_are_all_alike_are_said_once_and_the_run_goes_on(digits, tmp_path):
     path = tmp_path / "proxy.jsonl"
     alike = replace(digits, images=torch.full_like(digits.images, 90))
-    with Watch(path, begun(alike), patience=1) as watch:
-        drive(begun(alike), watch)
-        watch.end(begun(alike), beyond=0)
-        assert not watch.exhausted
-    assert "not measured on the way: the real images of each class" in capsys.readouterr().err
+    with Monitored(path, begun(alike), patience=1) as monitor:
+        drive(begun(alike), monitor)
+        monitor.end(begun(alike), beyond=0)
+        assert not monitor.exhausted
+    (notice,) = monitor.notices
+    assert "not measured during the run: the real images of each class" in notice
     assert lines(path) == []
     assert proxy_line(path) is None

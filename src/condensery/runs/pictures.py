@@ -7,21 +7,21 @@ import io
 from condensery.api import Condensation
 from condensery.artifact import CondensedSet
 from condensery.checkpoint import write_atomically
-from condensery.cli.run_folder import RunFolder
 from condensery.report import contact_sheet, from_arrays
+from condensery.runs.folder import RunFolder
 
 __all__ = ["preview", "sheet"]
 
 _PREVIEWS = 10
 
 
-def preview(folder: RunFolder, run: Condensation) -> None:
+def preview(folder: RunFolder, condensation: Condensation) -> None:
     """Draw the images as they are now, where it is time for it."""
-    outer, whole = run.state.outer, run.recipe.iterations
+    outer, whole = condensation.state.outer, condensation.recipe.iterations
     if outer and (outer * _PREVIEWS) // whole == ((outer - 1) * _PREVIEWS) // whole:
         return
     digits = len(str(whole))
-    sheet(folder, run.so_far(created=""), name=f"iteration-{outer:0{digits}}.png")
+    sheet(folder, condensation.so_far(created=""), name=f"iteration-{outer:0{digits}}.png")
 
 
 def sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:

@@ -1,4 +1,4 @@
-"""``metrics.jsonl``: one line an image update, cut back to a checkpoint when a run goes on."""
+"""Files of JSON lines, such as ``metrics.jsonl``: cut back to a checkpoint when a run goes on."""
 
 from __future__ import annotations
 
@@ -11,17 +11,17 @@ from typing import Any
 
 from condensery.errors import ArtifactError
 
-__all__ = ["Metrics", "read_metrics"]
+__all__ = ["LineFile", "read_lines"]
 
 
-def read_metrics(path: Path) -> list[dict[str, Any]]:
+def read_lines(path: Path) -> list[dict[str, Any]]:
     """All whole lines; none if there is no file.
 
     Raises:
         ArtifactError: If one of them is damaged; it is named.
     """
     whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-    found: list[dict[str, Any]] = []
+    records: list[dict[str, Any]] = []
     for number, line in enumerate(whole, start=1):
         try:
             record = json.loads(line)
@@ -32,11 +32,11 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
                 f"{path}, line {number} is no JSON object: {line[:80]!r}. Remove the line to go "
                 "on without it."
             )
-        found.append(record)
-    return found
+        records.append(record)
+    return records
 
 
-class Metrics:
+class LineFile:
     """The open file.
 
     Attributes:
@@ -53,7 +53,7 @@ class Metrics:
         self.lines = len(kept)
         self._file = path.open("ab")
 
-    def __enter__(self) -> Metrics:
+    def __enter__(self) -> LineFile:
         return self
 
     def __exit__(

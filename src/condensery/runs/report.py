@@ -1,7 +1,4 @@
-"""What several runs, condensed files and comparisons say, read from their files without torch.
-
-Knows nothing about pages.
-"""
+"""Reports of run folders, comparisons and condensed files, drawn from their files alone."""
 
 from __future__ import annotations
 
@@ -14,23 +11,115 @@ from statistics import median
 from typing import Any
 
 from condensery.averages import Average
-from condensery.cli.comparison_files import MARK, ComparisonFiles
-from condensery.cli.reporting import about, check_condensed, read_seen
-from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError
 from condensery.formatting import byte_count
-from condensery.report import read_condensed
+from condensery.report import read_condensed, write_report
 from condensery.report.accuracy import Key, Point, compare, recorded
 from condensery.report.condensed_file import CondensedFile
 from condensery.report.facts import made
 from condensery.report.versus import Entry, beside, entry
+from condensery.runs.comparison_files import MARK, ComparisonFiles
+from condensery.runs.folder import RunFolder
+from condensery.runs.lines import read_lines
 
-__all__ = ["check_there", "gathered", "is_comparison", "run_folder"]
+__all__ = [
+    "check_exists",
+    "collect",
+    "draw_report",
+    "is_comparison",
+    "read_observation_lines",
+    "run_folder",
+]
+
+_OBSERVATION = ("set", "size", "network", "seed", "protocol", "accuracy")
+"""Keys of a line of ``observations.jsonl`` that a report needs."""
 
 _FACTS = ("Method", "Seed", "Stored as", "Time to condense", "Peak memory", "Machine", "Versions")
 
 
-def check_there(path: Path) -> None:
+def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
+    """Draw the report of everything that the folder holds.
+
+    Args:
+        folder: With a condensed file.
+        out: Where to; in the folder if ``None``.
+
+    Raises:
+        ArtifactError: If it is no run folder, nothing is condensed yet, or a file is damaged.
+    """
+    facts = folder.facts()
+    _check_condensed(folder)
+    return write_report(
+        out or folder.report,
+        condensed=folder.condensed,
+        observations=read_observation_lines(folder.observations),
+        metrics=read_lines(folder.metrics),
+        proxy=read_lines(folder.proxy),
+        run=_about(folder, facts),
+    )
+
+
+def read_observation_lines(path: Path) -> list[dict[str, Any]]:
+    """The lines of ``observations.jsonl``; none if there is no file.
+
+    Raises:
+        ArtifactError: If one is damaged; it is named.
+    """
+    found = read_lines(path)
+    for number, line in enumerate(found, start=1):
+        missing = [key for key in _OBSERVATION if key not in line]
+        if missing:
+            raise ArtifactError(
+                f"{path}, line {number} is no observation: it has no {missing[0]!r}. Remove the "
+                "line to go on without it."
+            )
+    return found
+
+
+def _check_condensed(folder: RunFolder) -> None:
+    """Refuse a run that was stopped before it wrote its condensed file."""
+    if not folder.condensed.exists():
+        raise ArtifactError(
+            f"{folder.path}: has no {folder.condensed.name} yet, so there is nothing to report on. "
+            f"`condensery resume {folder.path}` goes on with the run."
+        )
+
+
+def _about(folder: RunFolder, facts: Mapping[str, Any]) -> dict[str, Any]:
+    """What the report says of how the file was made; what is not known is left out."""
+    outcome: Mapping[str, Any] = {}
+    if folder.outcome.exists():
+        outcome = json.loads(folder.outcome.read_text(encoding="utf-8"))
+    versions = dict(facts.get("versions") or {})
+    machine, threads = versions.pop("machine", None), facts.get("threads")
+    words = [machine, facts.get("device")]
+    if threads is not None:
+        words.append(f"{threads} thread" + ("" if threads == 1 else "s"))
+    return {
+        "recipe": facts.get("recipe"),
+        "data": facts.get("data"),
+        "seed": facts.get("seed"),
+        "versions": versions,
+        "machine": ", ".join(str(word) for word in words if word),
+        "seconds": outcome.get("seconds"),
+        "peak_memory_mb": outcome.get("peak_memory_mb"),
+        "ended": _ended(outcome),
+    }
+
+
+def _ended(outcome: Mapping[str, Any]) -> str | None:
+    """How condensing ended, in words."""
+    if not outcome:
+        return None
+    done, whole = outcome.get("iterations"), outcome.get("of")
+    if outcome.get("reason") == "complete":
+        return f"after all {whole} iterations"
+    beyond = outcome.get("steps_beyond") or 0
+    more = f" and {beyond} image updates" if beyond else ""
+    return f"by its {outcome.get('reason')}, after {done} of {whole} iterations{more}"
+
+
+def check_exists(path: Path) -> None:
     """Refuse a path that leads nowhere.
 
     Raises:
@@ -55,14 +144,14 @@ def run_folder(path: Path) -> RunFolder | None:
     return folder if named and folder.recipe.is_file() else None
 
 
-def gathered(paths: Sequence[Path]) -> list[Entry]:
+def collect(paths: Sequence[Path]) -> list[Entry]:
     """The lines of everything that is named, in that order; what stood beside comes last.
 
     Raises:
         ArtifactError: If one is no run, comparison or condensed file, or is not finished.
     """
     for path in paths:
-        check_there(path)
+        check_exists(path)
     runs: list[Entry] = []
     others: list[Entry] = []
     for path, name in zip(paths, _names(paths), strict=True):
@@ -104,9 +193,9 @@ def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
     known: Mapping[str, Any] = {}
     if folder is not None:
         facts = folder.facts()
-        check_condensed(folder)
-        observations = read_seen(folder.observations)
-        known = about(folder, facts)
+        _check_condensed(folder)
+        observations = read_observation_lines(folder.observations)
+        known = _about(folder, facts)
     elif path.is_dir():
         raise ArtifactError(
             f"{path}: is a folder without recipe.json or comparison.json, so it is neither a run "
@@ -144,7 +233,7 @@ def _comparison(path: Path) -> list[Entry]:
     fixed: Mapping[str, Any] = facts.get("fixed") or {}
     if MARK not in facts or "ipc" not in fixed:
         raise ArtifactError(f"{folder.plan}: is no comparison's. Give another folder.")
-    observations = read_seen(folder.observations)
+    observations = read_observation_lines(folder.observations)
     if not folder.numbers.is_file() or not observations:
         raise ArtifactError(
             f"{path}: nothing has been evaluated yet, so there is no accuracy to compare. Go on "

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from condensery.cli.run_folder import RunFolder
 from condensery.errors import ArtifactError, ConfigError
+from condensery.runs.folder import RunFolder
 
 
 def begin(folder: RunFolder, seed: int, *, overwrite: bool = False) -> list[str]:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from condensery.cli.evaluating import merged
-from condensery.cli.evaluation import chosen_sizes
+from condensery.runs.evaluation import chosen_sizes, merged
 
 
 def test_up_to_ten_every_size_is_tested():

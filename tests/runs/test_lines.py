@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from condensery.cli.metrics import Metrics
+from condensery.runs.lines import LineFile
 
 
 def test_lines_after_the_checkpoint_and_a_torn_one_are_dropped(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"a": 1}\n{"a": 2}\n{"a": 3}\n{"a"')
-    with Metrics(path, keep=2) as metrics:
+    with LineFile(path, keep=2) as metrics:
         assert metrics.lines == 2
         metrics.add({"a": 9})
         assert metrics.lines == 3
@@ -20,12 +20,12 @@ def test_lines_after_the_checkpoint_and_a_torn_one_are_dropped(tmp_path: Path):
 def test_a_torn_line_is_no_line_even_if_the_checkpoint_counts_it(tmp_path: Path):
     path = tmp_path / "metrics.jsonl"
     path.write_text('{"a": 1}\n{"a"')
-    with Metrics(path, keep=2) as metrics:
+    with LineFile(path, keep=2) as metrics:
         assert metrics.lines == 1
     assert path.read_text() == '{"a": 1}\n'
 
 
 def test_a_new_file_begins_empty(tmp_path: Path):
-    with Metrics(tmp_path / "metrics.jsonl", keep=0) as metrics:
+    with LineFile(tmp_path / "metrics.jsonl", keep=0) as metrics:
         assert metrics.lines == 0
     assert (tmp_path / "metrics.jsonl").read_bytes() == b""

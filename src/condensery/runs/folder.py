@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from condensery.cli.files import check_room, holds_files, locked
 from condensery.errors import ArtifactError, ConfigError
+from condensery.runs.files import check_room, holds_files, locked
 
 __all__ = ["FORMAT", "RunFolder", "has_line", "write_json"]
 

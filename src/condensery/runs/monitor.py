@@ -1,6 +1,6 @@
-"""The proxy during a run: measured now and then, noted in ``proxy.jsonl``, asked when to stop.
+"""How good all sizes are during a run: measured at intervals, written to ``proxy.jsonl``.
 
-Measuring draws from streams of its own and changes nothing of the run: with and without it the
+Measuring draws from its own random streams and changes nothing of the run: with and without it the
 result has the same bits.
 """
 
@@ -13,12 +13,12 @@ from types import TracebackType
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.cli.metrics import Metrics, read_metrics
-from condensery.cli.progress import note
 from condensery.errors import DataError, UnsupportedNetwork
 from condensery.evaluation import Proxy
+from condensery.runs.lines import LineFile, read_lines
+from condensery.runs.listener import Reporter
 
-__all__ = ["Watch", "proxy_line"]
+__all__ = ["Monitor", "proxy_line"]
 
 _MEASURES = 20
 """Measures of a whole run, at most."""
@@ -27,37 +27,40 @@ _SHARE = 0.02
 """Of the run's time that measuring may take; a measure that would take more is left out."""
 
 _WITHOUT_NETWORK = "convnet3-w32"
-"""Judges of a run that has no network of its own."""
+"""Whose features are compared for a run that has no network of its own."""
 
 
-class Watch:
-    """Measures a run and keeps what it found.
+class Monitor:
+    """Measures the sizes of a run, and says when they no longer improve.
 
     Attributes:
         exhausted: Whether the last ``patience`` measures brought no better mean.
     """
 
-    def __init__(self, path: Path, run: Condensation, *, patience: int | None) -> None:
+    def __init__(
+        self, path: Path, run: Condensation, *, patience: int | None, reporter: Reporter
+    ) -> None:
         """Open the file; lines of iterations that the run does again are dropped.
 
         Args:
             path: Of ``proxy.jsonl``.
-            run: At the boundary where it goes on.
+            run: At the end of the iteration where it goes on.
             patience: Measures without a better mean that end the run; None: it is never ended,
                 and measures that cost too much are left out.
+            reporter: Gets a notice if the sizes cannot be measured.
         """
-        known = [line for line in read_metrics(path) if not line["end"]]
+        known = [line for line in read_lines(path) if not line["end"]]
         keep = sum(line["outer"] <= run.state.outer for line in known)
         self._means = [float(line["mean"]) for line in known[:keep]]
-        self._file = Metrics(path, keep=keep)
-        self._patience = patience
+        self._file = LineFile(path, keep=keep)
+        self._patience, self._reporter = patience, reporter
         self._proxy: Proxy | None = None
         self._spent = self._last = 0.0
         self._measured: tuple[int, int] | None = None
         self._off = False
         self.exhausted = False
 
-    def __enter__(self) -> Watch:
+    def __enter__(self) -> Monitor:
         return self
 
     def __exit__(
@@ -72,14 +75,14 @@ class Watch:
         """Measure at the end of an outer iteration, where it is time for it and cheap enough.
 
         Args:
-            run: At a boundary.
+            run: At the end of an iteration.
             elapsed: Seconds that the run has taken.
         """
         outer, whole = run.state.outer, run.recipe.iterations
         if (outer * _MEASURES) // whole == ((outer - 1) * _MEASURES) // whole:
             return
-        dear = self._spent + self._last > _SHARE * elapsed
-        if dear and self._last and self._patience is None:
+        expensive = self._spent + self._last > _SHARE * elapsed
+        if expensive and self._last and self._patience is None:
             return
         self._measure(run, beyond=0, end=False)
         if self._patience is not None and not self._off:
@@ -107,23 +110,23 @@ class Watch:
                 sample = max(200, 20 * recipe.ipc)  # its own error is then 1/20 of random images'
                 self._proxy = Proxy(run.data, name, sample=sample, device=run.device)
                 ready = time.monotonic()
-            found = self._proxy(recipe.parameterization.decode(state.stored))
+            measure = self._proxy(recipe.parameterization.decode(state.stored))
         except (UnsupportedNetwork, DataError) as error:
             self._off = True
-            note(f"The sizes are not measured on the way: {error}")
+            self._reporter.notice(f"The sizes are not measured during the run: {error}")
             return
         now = time.monotonic()
         self._spent, self._last = self._spent + now - begin, now - ready
         self._measured = (state.outer, beyond)
-        self._means += [] if end else [found.mean]
+        self._means += [] if end else [measure.mean]
         self._file.add(
             {
                 "outer": state.outer,
                 "beyond": beyond,
                 "end": end,
-                "mean": found.mean,
-                "relative": [round(r, 6) for r in found.relative],
-                "loss": list(found.loss),
+                "mean": measure.mean,
+                "relative": [round(r, 6) for r in measure.relative],
+                "loss": list(measure.loss),
                 "seconds": round(now - begin, 3),
             }
         )
@@ -131,7 +134,7 @@ class Watch:
 
 def proxy_line(path: Path) -> str | None:
     """The last measure in words, or None."""
-    lines = read_metrics(path)
+    lines = read_lines(path)
     if not lines:
         return None
     relative: Sequence[Any] = lines[-1]["relative"]

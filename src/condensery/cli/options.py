@@ -1,0 +1,227 @@
+"""Groups of options that several commands share, and what they stand for."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from condensery.cli.parser import (
+    amount,
+    at_least,
+    named,
+    one_of,
+    setting,
+    several,
+    value_range,
+    whole_numbers,
+)
+from condensery.registry import names
+
+if TYPE_CHECKING:
+    from condensery.runs import DataSource, EvaluationPlan
+
+__all__ = [
+    "add_data",
+    "add_evaluation",
+    "add_machine",
+    "add_recipe_changes",
+    "add_source",
+    "data_source",
+    "evaluation_for",
+]
+
+
+def add_source(parser: argparse.ArgumentParser) -> None:
+    """The data, and how to read it."""
+    from condensery.data.known import KNOWN
+
+    parser.add_argument(
+        "data",
+        metavar="DATA",
+        nargs="+",
+        help=f"{', '.join(('digits', *KNOWN))}; a folder of images, IDX or Parquet files, a .npz "
+        "or .parquet file",
+    )
+    add_data(parser)
+
+
+def add_data(
+    parser: argparse.ArgumentParser, *, classes: str = "class folders to read, of a folder"
+) -> None:
+    """How to read the data; ``classes`` is the help of ``--classes``."""
+    data = parser.add_argument_group("data")
+    data.add_argument(
+        "--data-dir",
+        metavar="DIR",
+        default=os.environ.get("CONDENSERY_DATA_DIR") or ".",
+        help="where data sets that are given by name lie "
+        "(default: $CONDENSERY_DATA_DIR, or the current folder)",
+    )
+    data.add_argument(
+        "--download",
+        action="store_true",
+        help="fetch a data set given by name into --data-dir if it is not there",
+    )
+    data.add_argument("--test", metavar="DATA", help="where the test split is, if elsewhere")
+    data.add_argument("--classes", metavar="A,B", type=several, help=classes)
+    data.add_argument(
+        "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
+    )
+    data.add_argument(
+        "--value-range",
+        metavar="LOW,HIGH",
+        type=value_range,
+        help="stored pixel values that become 0 and 255, such as 0,4095 for 12-bit data",
+    )
+    data.add_argument(
+        "--image-memory",
+        metavar="BYTES",
+        type=amount,
+        default=2_000_000_000,
+        help="decoded images up to which they are held in memory (default 2G); larger sets are "
+        "decoded into a file",
+    )
+    data.add_argument(
+        "--cache-dir", metavar="DIR", help="for such files (default: .condensery beside the data)"
+    )
+    data.add_argument(
+        "--skip-corrupt", action="store_true", help="go on without images that cannot be read"
+    )
+    data.add_argument("--name", help="name of the data set, if not that of its path")
+
+
+def data_source(arguments: argparse.Namespace, data: Sequence[str]) -> DataSource:
+    """The arguments of ``add_data``, with paths that begin in the current folder."""
+    from condensery.runs import DataSource
+
+    return DataSource(
+        data=tuple(data),
+        test=arguments.test,
+        size=arguments.size,
+        skip_corrupt=arguments.skip_corrupt,
+        name=arguments.name,
+        folder=str(Path.cwd()),
+        data_dir=arguments.data_dir,
+        download=arguments.download,
+        classes=arguments.classes,
+        value_range=arguments.value_range,
+        image_memory=arguments.image_memory,
+        cache_dir=arguments.cache_dir,
+    )
+
+
+def add_recipe_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
+    """Which recipe, and what is changed in it; ``keys`` says what ``--set`` reaches."""
+    from condensery.methods import PRESETS
+
+    recipe.add_argument(
+        "--preset",
+        type=one_of(PRESETS),
+        default="quick",
+        help=f"{', '.join(PRESETS)} (default quick)",
+    )
+    recipe.add_argument("--network", help="matching network, by name or package.module:factory")
+    recipe.add_argument(
+        "--set", metavar="KEY=VALUE", type=setting, action="append", default=[], help=keys
+    )
+
+
+def add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    """Where it is computed."""
+    machine = parser.add_argument_group("machine")
+    machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
+    machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
+    return machine
+
+
+def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
+    """The options that say how to evaluate; ``prefix`` is ``"evaluate-"`` or empty."""
+    from condensery.evaluation import LABELS
+    from condensery.training import PRECISIONS
+
+    text = f"--{prefix}"
+    parser.add_argument(
+        f"{text}sizes", metavar="1,2,5", type=whole_numbers, dest="test_sizes", help="sizes to test"
+    )
+    parser.add_argument(
+        f"{text}networks",
+        metavar="A,B",
+        type=several,
+        dest="test_networks",
+        help="networks to train, such as convnet3,resnet10 or package.module:factory",
+    )
+    parser.add_argument(
+        f"{text}seeds",
+        metavar="N",
+        type=at_least(1),
+        dest="test_seeds",
+        help="networks to train per size",
+    )
+    parser.add_argument(
+        f"{text}protocol",
+        type=named("protocol"),
+        metavar="NAME",
+        dest="test_protocol",
+        help=f"training recipe: {', '.join(names('protocol'))} (default: that of the set's method)",
+    )
+    parser.add_argument(
+        f"{text}labels",
+        type=one_of(LABELS),
+        metavar="KIND",
+        dest="test_labels",
+        help="hard: classes; soft: the labels that the set has learned (default: the protocol's)",
+    )
+    length = parser.add_mutually_exclusive_group()
+    length.add_argument(
+        f"{text}epochs",
+        metavar="N",
+        type=at_least(1),
+        dest="test_epochs",
+        help="length of a training (dc: 300, most others: 1000)",
+    )
+    length.add_argument(
+        f"{text}steps",
+        metavar="N",
+        type=at_least(1),
+        dest="test_steps",
+        help="length of a training, the same number of steps for every size",
+    )
+    parser.add_argument(
+        f"{text}precision",
+        type=one_of(PRECISIONS),
+        metavar="P",
+        dest="test_precision",
+        help=f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
+    )
+    parser.add_argument(
+        f"{text}beside",
+        metavar="A,B",
+        type=several,
+        dest="test_beside",
+        help=f"what else to train on: {', '.join(names('selection'))}, condensed files (default "
+        "random)",
+    )
+
+
+def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> EvaluationPlan:
+    """The default, changed by the options that were given."""
+    from condensery.runs import EvaluationPlan
+
+    length = (default.epochs, default.steps)
+    if arguments.test_epochs is not None or arguments.test_steps is not None:
+        length = (arguments.test_epochs, arguments.test_steps)
+    return EvaluationPlan(
+        sizes=arguments.test_sizes or default.sizes,
+        networks=arguments.test_networks or default.networks,
+        seeds=arguments.test_seeds or default.seeds,
+        protocol=arguments.test_protocol or default.protocol,
+        labels=arguments.test_labels or default.labels,
+        epochs=length[0],
+        steps=length[1],
+        precision=arguments.test_precision or default.precision,
+        beside=arguments.test_beside or default.beside,
+        classes=default.classes,
+    )

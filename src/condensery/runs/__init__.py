@@ -1,0 +1,47 @@
+"""Runs in folders: condensing that survives a kill, comparisons, tables of papers, reports.
+
+Modules are imported when a name is first used: a report is drawn without torch.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from condensery.runs.api import Run, resume, run
+    from condensery.runs.data_source import DataSource
+    from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
+    from condensery.runs.listener import Bars, Event, Listener, Reporter
+
+__all__ = [
+    "EVALUATIONS",
+    "Bars",
+    "DataSource",
+    "EvaluationPlan",
+    "Event",
+    "Listener",
+    "Reporter",
+    "Run",
+    "resume",
+    "run",
+]
+
+_MODULES = {
+    "EVALUATIONS": "evaluation",
+    "Bars": "listener",
+    "DataSource": "data_source",
+    "EvaluationPlan": "evaluation",
+    "Event": "listener",
+    "Listener": "listener",
+    "Reporter": "listener",
+    "Run": "api",
+    "resume": "api",
+    "run": "api",
+}
+
+
+def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
+    if name in _MODULES:
+        return getattr(import_module(f"condensery.runs.{_MODULES[name]}"), name)
+    raise AttributeError(f"module 'condensery.runs' has no attribute {name!r}")

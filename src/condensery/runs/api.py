@@ -1,0 +1,298 @@
+"""``run`` and ``resume``: condensing in a folder from which it can go on, and what lies there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import condensery.api
+from condensery.artifact import CondensedSet
+from condensery.data.skipped import remarks
+from condensery.errors import ConfigError
+from condensery.evaluation import Observation, read_observations, table
+from condensery.recipe import Recipe, from_json
+from condensery.runs import machine
+from condensery.runs.data_source import describe, facts_of_data, load_again, load_source
+from condensery.runs.driver import work
+from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes, planned
+from condensery.runs.folder import RunFolder
+from condensery.runs.lines import read_lines
+from condensery.runs.listener import Listener, Reporter, clock
+from condensery.runs.monitor import proxy_line
+from condensery.runs.plan import Plan, check_limits
+
+__all__ = ["Run", "resume", "run"]
+
+
+class Run:
+    """The folder of a run: finished, or stopped on the way.
+
+    Everything is read from the files when it is asked for, so a ``Run`` also shows the progress of
+    a run that another process works on.
+
+    Attributes:
+        path: The folder.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        """Open a folder that ``run`` or ``condensery condense`` made.
+
+        Raises:
+            ArtifactError: If it is no run folder, or one of a newer format.
+        """
+        self.path = Path(path)
+        self._folder = RunFolder(self.path)
+        self._folder.facts()
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What ``recipe.json`` says: data, recipe, seed, machine, evaluation, versions."""
+        return self._folder.facts()
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe as it was resolved."""
+        return from_json(self.facts["recipe"])
+
+    @property
+    def outcome(self) -> Mapping[str, Any] | None:
+        """How condensing ended (``reason``, ``iterations``, ``of``, ``seconds``, ...).
+
+        None if it did not end yet.
+        """
+        file = self._folder.outcome
+        return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
+
+    @property
+    def condensed(self) -> CondensedSet:
+        """The condensed set.
+
+        Raises:
+            ArtifactError: If condensing did not end yet; ``resume`` goes on.
+        """
+        return CondensedSet.load(self._folder.condensed)
+
+    @property
+    def observations(self) -> list[Observation]:
+        """One for every network that was trained on the set, or on real images beside it."""
+        return read_observations(self._folder.observations)
+
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One record for every image update: losses, sizes, seconds."""
+        return read_lines(self._folder.metrics)
+
+    @property
+    def proxy(self) -> list[dict[str, Any]]:
+        """One record for every measure of all sizes during the run."""
+        return read_lines(self._folder.proxy)
+
+    @property
+    def report(self) -> Path:
+        """The page for people; it exists when the run is finished."""
+        return self._folder.report
+
+    def table(self) -> str:
+        """Accuracy by size as a Markdown table; empty if nothing was evaluated."""
+        records = self.condensed.observations
+        return table(records) if records else ""
+
+    def summary(self) -> str:
+        """What a command prints at the end: the table, the proxy, and where the files are."""
+        parts = [f"{text}\n" for text in (self.table(),) if text]
+        parts += [text for text in (proxy_line(self._folder.proxy),) if text]
+        files = (f"Condensed file: {self._folder.condensed}", f"Report: {self.report}")
+        return "\n".join((*parts, *files))
+
+    def __repr__(self) -> str:
+        facts = self.facts
+        recipe, outcome = facts["recipe"], self.outcome
+        what = f"{recipe['method']} on {facts['data']['name']}, {recipe['ipc']} images per class"
+        if outcome is None:
+            state = f"condensing is not finished: condensery.resume({str(self.path)!r})"
+        else:
+            reason = outcome["reason"]
+            how = "complete" if reason == "complete" else f"ended by its {reason}"
+            done = f"{outcome['iterations']} of {outcome['of']} iterations"
+            state = f"{how} after {done} in {clock(outcome['seconds'])}"
+            state += f", report {self.report}" if self.report.exists() else ", not evaluated yet"
+        return f"<Run {self.path}: {what}; {state}>"
+
+
+def run(
+    data: object,
+    out: str | Path,
+    *,
+    method: str = "mdc",
+    ipc: int = 10,
+    preset: str = "quick",
+    recipe: Recipe | str | Path | None = None,
+    settings: Mapping[str, object] | None = None,
+    seed: int = 0,
+    device: str = "cpu",
+    threads: int | None = None,
+    memory: int | None = None,
+    time_budget: float | None = None,
+    patience: int | None = None,
+    evaluation: EvaluationPlan
+    | Callable[[EvaluationPlan], EvaluationPlan]
+    | Literal[False]
+    | None = None,
+    overwrite: bool = False,
+    progress: Listener | None = None,
+    **parts: Any,  # noqa: ANN401 - checked by condense
+) -> Run:
+    """Condense into a folder, evaluate the result, and draw a report.
+
+    As ``condensery condense``: the same folder, the same files, the same bits. A run that is
+    stopped, in whatever way, goes on with ``resume``.
+
+    Args:
+        data: What ``load_data`` takes, a ``Data`` that it returned, or a ``DataSource``. If no
+            file names the images (arrays, a torch data set, a ``Data``), ``resume`` needs them
+            again.
+        out: Folder to make for the run.
+        method: As ``condense``. So are ``ipc``, ``preset``, ``recipe``, ``settings``, ``seed``,
+            ``device`` and ``memory``.
+        ipc: Images per class.
+        preset: Length of condensing, and of the evaluation.
+        recipe: A complete recipe, or a file of one.
+        settings: Single keys of the recipe, ``{"update.lr": 0.01}``.
+        seed: Of every draw.
+        device: Such as ``"cpu"`` or ``"cuda"``.
+        threads: Of torch on the CPU; ``None`` leaves it as it is. The same bits need the same
+            number.
+        memory: Bytes that a matching pass may take for feature maps.
+        time_budget: Seconds after which condensing ends with what was reached.
+        patience: Measures of the sizes without a better mean that end condensing; a run takes 20.
+        evaluation: How the result is evaluated; ``None`` as the preset says (``EVALUATIONS``),
+            a function of that for something similar, ``False`` not at all.
+        overwrite: Whether a run in that folder is replaced. Other folders are never removed.
+        progress: A listener, called with every ``Event``. ``None``: a bar on a terminal and in a
+            notebook, and nothing elsewhere.
+        **parts: Other parts of the recipe, as ``condense`` takes them: ``network=``, ``sizes=``,
+            ``objective=`` and so on.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ConfigError, DataError: For anything that cannot work, before the folder is made.
+        NonFiniteLoss: The last checkpoint is of the last iteration that ended well.
+        KeyboardInterrupt: With how to go on.
+
+    Example:
+        ``condensery.run("digits", out="RUN", method="mdc", time_budget=600).condensed.take(3)``
+    """
+    folder, reporter = RunFolder(Path(out)), Reporter(progress)
+    folder.check_new(overwrite=overwrite)
+    check_limits(time_budget=time_budget, patience=patience)
+    with machine.torch_threads(threads) as used:
+        machine.check_device(device)
+        source, loaded = load_source(data)
+        condensation = condensery.api.condense(
+            loaded,
+            method=method,
+            ipc=ipc,
+            preset=preset,
+            recipe=recipe,
+            settings=settings,
+            seed=seed,
+            device=device,
+            memory=memory,
+            **parts,
+        )
+        resolved = condensation.recipe
+        machine.check_engine(resolved, loaded.train, seed=seed)
+        tested = None
+        if evaluation is not False:
+            preset = resolved.preset if resolved.preset in EVALUATIONS else "quick"
+            usual = EVALUATIONS[preset]
+            tested = usual if evaluation is None else evaluation
+            tested = tested if isinstance(tested, EvaluationPlan) else tested(usual)
+            if tested.sizes is None:
+                tested = replace(tested, sizes=chosen_sizes(resolved.ipc, preset=preset))
+            # What is checked is the beginning: it has the shape of the result.
+            planned(condensation.so_far(created=""), loaded, tested, device=device)
+        plan = Plan(
+            source=source,
+            data={**facts_of_data(loaded), **remarks(loaded.skipped, loaded.notices)},
+            recipe=resolved,
+            seed=seed,
+            device=device,
+            threads=used,
+            time_budget=time_budget,
+            patience=patience,
+            evaluation=tested,
+            created=machine.now(),
+        )
+        with folder.begun(plan.to_json(), overwrite=overwrite, notice=reporter.notice):
+            reporter.notice(describe(loaded))
+            reporter.notice(f"engine: {resolved.engine} ({resolved.engine_reason})")
+            work(folder, plan, loaded, reporter, condensation=condensation)
+    return Run(folder.path)
+
+
+def resume(
+    path: str | Path,
+    *,
+    data: object = None,
+    settings: Mapping[str, object] | None = None,
+    time_budget: float | None = None,
+    progress: Listener | None = None,
+) -> Run:
+    """Go on with a run that was stopped, or do what it lacks.
+
+    A finished run is left as it is.
+
+    Args:
+        path: The folder of the run.
+        data: The same data, if it was moved, or if no file names it; ``None`` where it was.
+        settings: Keys of the recipe that change from here on; the result is then another.
+        time_budget: Another budget for condensing in seconds, counted from the run's beginning.
+        progress: As ``run``.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        ArtifactError: If it is no run folder, or the data is not the same.
+        ConfigError: If condensing is complete and something shall change, or another process works
+            in the folder.
+        NonFiniteLoss, KeyboardInterrupt: As ``run``.
+    """
+    folder, reporter = RunFolder(Path(path)), Reporter(progress)
+    plan = Plan.from_json(folder.facts(), where=folder.recipe)
+    check_limits(time_budget=time_budget)
+    with machine.torch_threads(plan.threads):
+        machine.check_device(plan.device)
+        loaded = load_again(plan.source, dict(plan.data), data=data, run=folder.path)
+        changes = bool(settings) or time_budget is not None
+        if changes:
+            _check_incomplete(folder)
+            plan = plan.changed(loaded.train, settings=settings or {}, time_budget=time_budget)
+            machine.check_engine(plan.recipe, loaded.train, seed=plan.seed)
+        with folder.locked(reporter.notice):
+            if changes:
+                folder.write_facts(plan.to_json())
+                folder.outcome.unlink(missing_ok=True)
+            work(folder, plan, loaded, reporter)
+    return Run(folder.path)
+
+
+def _check_incomplete(folder: RunFolder) -> None:
+    """Refuse changes of a run that took all of its iterations.
+
+    Raises:
+        ConfigError: Nothing is left that a change could reach.
+    """
+    outcome = folder.outcome
+    if outcome.exists() and json.loads(outcome.read_text("utf-8"))["reason"] == "complete":
+        raise ConfigError(
+            f"{folder.path}: condensing is complete, so --set (settings=) and --time-budget "
+            "(time_budget=) have nothing to change. Resume without them, or condense anew into "
+            "another folder."
+        )

@@ -1,0 +1,174 @@
+"""Where the data of a run comes from, as its files name it."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from condensery.data import Data, load_data
+from condensery.data.known import KNOWN
+from condensery.data.skipped import by_reason, in_words
+from condensery.data.store import IMAGE_MEMORY
+from condensery.errors import ArtifactError
+
+__all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DataSource:
+    """Data that files name: arguments of ``load_data``, as the user gave them.
+
+    Attributes:
+        data: A name, a path, or several paths.
+        test: Where the test split is, if elsewhere.
+        size: Side in pixels to bring images to.
+        skip_corrupt: Whether to go on without images that cannot be read.
+        name: Of the data set, if not the source's own.
+        folder: Relative paths begin here.
+        data_dir: Where data sets that are given by name lie.
+        download: Whether one that is not there is fetched.
+        classes: Class folders to read, of a folder of images; ``None`` is all.
+        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
+        image_memory: Bytes of decoded images that memory holds; larger sets go into a file.
+        cache_dir: Of such files; ``None`` is beside the data.
+    """
+
+    data: tuple[str, ...]
+    test: str | None = None
+    size: int | None = None
+    skip_corrupt: bool = False
+    name: str | None = None
+    folder: str = "."
+    data_dir: str = "."
+    download: bool = False
+    classes: tuple[str, ...] | None = None
+    value_range: tuple[float, float] | None = None
+    image_memory: int = IMAGE_MEMORY
+    cache_dir: str | None = None
+
+    def load(self) -> Data:
+        """Read it; raises what ``load_data`` raises."""
+        paths = [self._path(text) for text in self.data]
+        return load_data(
+            paths[0] if len(paths) == 1 else paths,
+            size=self.size,
+            skip_corrupt=self.skip_corrupt,
+            name=self.name,
+            test=None if self.test is None else self._path(self.test),
+            data_dir=self._path(self.data_dir),
+            download=self.download,
+            classes=self.classes,
+            value_range=self.value_range,
+            image_memory=self.image_memory,
+            cache_dir=None if self.cache_dir is None else self._path(self.cache_dir),
+        )
+
+    def _path(self, text: str) -> str:
+        here = Path.cwd() == Path(self.folder).resolve()
+        plain = (
+            here or text in KNOWN or text == "digits" or text.startswith("~") or os.path.isabs(text)
+        )
+        return text if plain else os.path.join(self.folder, text)
+
+
+def load_source(data: object) -> tuple[DataSource | None, Data]:
+    """The data of a run, and its source if a file can name it.
+
+    Args:
+        data: A ``DataSource``, a ``Data``, or anything that ``load_data`` takes.
+
+    Returns:
+        The source, and the data. The source is ``None`` for arrays, a torch data set, and data
+        that was loaded before.
+    """
+    if isinstance(data, Data):
+        return None, data
+    words = _words(data)
+    if words is not None:
+        data = DataSource(data=words, folder=str(Path.cwd()))
+    return (data, data.load()) if isinstance(data, DataSource) else (None, load_data(data))
+
+
+def load_again(
+    source: DataSource | None, facts: dict[str, Any], *, data: object, run: Path
+) -> Data:
+    """The same data as that of ``facts``.
+
+    Args:
+        source: Where it was; ``None`` if no file names it.
+        facts: ``facts_of_data`` of when the run was begun.
+        data: Where it is now, as ``load_source``; ``None`` where it was.
+        run: Folder of the run.
+
+    Raises:
+        ArtifactError: If other images or labels are there, or nobody says where.
+    """
+    name = facts["name"]  # decides the published mean, so it stays wherever the data is now
+    words = _words(data)
+    if data is None and source is None:
+        raise ArtifactError(
+            f"{run}: was begun from Python with images in memory ({name}, {facts['images']:,} "
+            "training images), which no file names. Give the same images: "
+            f"condensery.resume({str(run)!r}, data=...), or --data DATA if they are in files."
+        )
+    if data is None and source is not None:
+        found, where = replace(source, name=name).load(), " ".join(source.data)
+    elif words is not None:
+        moved = DataSource(data=words) if source is None else source
+        found = replace(moved, data=words, name=name, folder=str(Path.cwd())).load()
+        where = " ".join(words)
+    elif isinstance(data, Data):
+        found, where = data, data.name
+    else:
+        found, where = load_data(data, name=name), "data"
+    for key, value in facts_of_data(found).items():
+        if value != facts[key]:
+            raise ArtifactError(
+                f"{where}: {key} is {value!r}, but the run was begun with {facts[key]!r}. The "
+                "data has changed: bring it back, say where it is with --data (data=), or condense "
+                "anew."
+            )
+    return found
+
+
+def _words(data: object) -> tuple[str, ...] | None:
+    """Names and paths as text; ``None`` for anything else."""
+    if isinstance(data, (str, Path)):
+        return (str(data),)
+    if isinstance(data, Sequence) and data and all(isinstance(x, (str, Path)) for x in data):
+        return tuple(map(str, data))
+    return None
+
+
+def facts_of_data(data: Data) -> dict[str, Any]:
+    """What identifies the data of a run, as plain JSON values."""
+    return {
+        "name": data.name,
+        "images": len(data.train),
+        "test_images": len(data.test),
+        "classes": data.train.classes,
+        "fingerprint": data.train.fingerprint,
+        "test_fingerprint": data.test.fingerprint,
+        "mean": list(data.train.mean),
+        "std": list(data.train.std),
+    }
+
+
+def describe(data: Data) -> str:
+    """What was read and what was left out, in lines for people."""
+    train = data.train
+    height, width = train.side
+    kind = {1: "grey", 3: "colour"}.get(train.channels, f"{train.channels}-channel")
+    lines = [
+        f"{data.name}: {len(train):,} {kind} images of {height} x {width} pixels in "
+        f"{train.classes} classes to condense, {len(data.test):,} to test on"
+    ]
+    if data.mapped is not None:
+        lines.append(f"decoded images are stored in {data.mapped}")
+    if data.skipped:
+        reasons = "; ".join(in_words(by_reason(data.skipped)))
+        lines.append(f"Left out {len(data.skipped)} images or files: {reasons}")
+    return "\n".join(lines)

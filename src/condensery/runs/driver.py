@@ -1,0 +1,283 @@
+"""The work of a run in its folder: condense, checkpoint, stop in time, evaluate, report.
+
+Condensing goes on from the last whole checkpoint, so that a killed run and an uninterrupted one end
+in the same bytes. Every part does only what is missing, and a finished run is left as it is.
+"""
+
+from __future__ import annotations
+
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime, timezone
+from typing import Any
+
+from condensery.api import Condensation
+from condensery.artifact import CondensedSet
+from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint
+from condensery.data import Data
+from condensery.errors import NonFiniteLoss
+from condensery.evaluation import summary
+from condensery.progress import Progress, State
+from condensery.runs.evaluation import merged, train_planned
+from condensery.runs.experts import train_for
+from condensery.runs.folder import RunFolder, write_json
+from condensery.runs.lines import LineFile
+from condensery.runs.listener import Reporter, clock
+from condensery.runs.machine import peak_memory
+from condensery.runs.monitor import Monitor
+from condensery.runs.pictures import preview, sheet
+from condensery.runs.plan import Plan
+from condensery.runs.report import draw_report
+
+__all__ = ["condense", "finish", "last_checkpoint", "work"]
+
+CHECKPOINT_EVERY = 20.0
+"""Seconds between two checkpoints, at least; work that a kill can cost beyond one iteration."""
+
+_SHEET = "contact-sheet.png"
+
+
+def work(
+    folder: RunFolder,
+    plan: Plan,
+    data: Data,
+    reporter: Reporter,
+    *,
+    condensation: Condensation | None = None,
+) -> bool:
+    """Do what is missing of a run, in a folder whose lock is held.
+
+    Args:
+        folder: With its ``recipe.json``.
+        plan: What that says.
+        data: The plan's.
+        reporter: Gets steps and notices.
+        condensation: One that has not begun, if there is one already.
+
+    Returns:
+        Whether anything was missing.
+
+    Raises:
+        NonFiniteLoss: With what can be done about it.
+        KeyboardInterrupt: With the command that goes on.
+    """
+    named = shlex.quote(str(folder.path))
+    try:
+        missing = not (folder.condensed.exists() and folder.outcome.exists())
+        if missing:
+            condense(folder, plan, data, reporter, condensation=condensation)
+        missing = finish(folder, plan, data, reporter) or missing
+    except NonFiniteLoss as error:
+        raise NonFiniteLoss(
+            f"{error} The run is in {folder.path}: condensery resume {named} --set KEY=VALUE"
+        ) from error
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(
+            f"Nothing that was finished is lost: condensery resume {named}"
+        ) from None
+    if not missing:
+        reporter.notice("This run was finished already; nothing was missing.")
+    return missing
+
+
+def finish(folder: RunFolder, plan: Plan, data: Data, reporter: Reporter) -> bool:
+    """Evaluate, and write observations, contact sheet and report.
+
+    Returns:
+        Whether anything was missing.
+    """
+    condensed = CondensedSet.load(folder.condensed)
+    fresh = False
+    if plan.evaluation is not None:
+        observations = train_planned(
+            condensed,
+            data,
+            plan.evaluation,
+            device=plan.device,
+            path=folder.observations,
+            reporter=reporter,
+        )
+        records = merged(condensed.observations, summary(observations))
+        if records != condensed.observations:
+            condensed = condensed.with_observations(records)
+            condensed.save(folder.condensed)
+            fresh = True
+    if fresh or not (folder.pictures / _SHEET).exists():
+        sheet(folder, condensed, name=_SHEET)
+        fresh = True
+    if fresh or not folder.report.exists():
+        draw_report(folder)
+        fresh = True
+    return fresh
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Boundary:
+    """The end of an outer iteration: where a run can go on."""
+
+    state: State
+    elapsed: float
+    lines: int
+
+    def save(self, folder: RunFolder) -> None:
+        save_checkpoint(
+            folder.checkpoints,
+            step=self.state.outer,
+            tensors=self.state.tensors(),
+            facts={"elapsed": self.elapsed, "metrics": self.lines},
+        )
+
+
+def last_checkpoint(folder: RunFolder, reporter: Reporter) -> Checkpoint | None:
+    """The newest whole one; damaged ones are skipped with a notice."""
+    return load_latest(folder.checkpoints, reporter.notice)
+
+
+def condense(
+    folder: RunFolder,
+    plan: Plan,
+    data: Data,
+    reporter: Reporter,
+    *,
+    condensation: Condensation | None = None,
+) -> None:
+    """Condense to the end, or until budget or patience end it, and write the condensed file.
+
+    Args:
+        folder: As ``work``.
+        plan: As ``work``.
+        data: As ``work``.
+        reporter: As ``work``.
+        condensation: As ``work``.
+
+    Raises:
+        NonFiniteLoss: The last checkpoint is of the last iteration that ended well.
+    """
+    checkpoint = last_checkpoint(folder, reporter)
+    run = condensation
+    before, lines = 0.0, 0
+    if checkpoint is not None:
+        before, lines = float(checkpoint.facts["elapsed"]), int(checkpoint.facts["metrics"])
+        state = State.from_tensors(checkpoint.step, checkpoint.tensors)
+        run = Condensation(plan.recipe, data.train, seed=plan.seed, state=state, device=plan.device)
+        reporter.notice(f"Goes on after iteration {checkpoint.step} of {plan.recipe.iterations}.")
+    elif run is None:
+        run = Condensation(plan.recipe, data.train, seed=plan.seed, device=plan.device)
+    left = None if plan.time_budget is None else plan.time_budget - before
+    before += train_for(run, folder.experts, reporter, left=left)
+    with LineFile(folder.metrics, keep=lines) as metrics:
+        if metrics.lines < lines:
+            lost = lines - metrics.lines
+            reporter.notice(f"{folder.metrics}: {lost} lines before the checkpoint are lost.")
+        with Monitor(folder.proxy, run, patience=plan.patience, reporter=reporter) as monitor:
+            outcome = _drive(folder, plan, run, metrics, monitor, reporter, before=before)
+    run.so_far(created=plan.created).save(folder.condensed)
+    write_json(folder.outcome, outcome)
+
+
+def _drive(
+    folder: RunFolder,
+    plan: Plan,
+    run: Condensation,
+    metrics: LineFile,
+    monitor: Monitor,
+    reporter: Reporter,
+    *,
+    before: float,
+) -> Mapping[str, Any]:
+    """Take the steps; the content of ``outcome.json``."""
+    begin = saved_at = time.monotonic()
+    budget, recipe = plan.time_budget, plan.recipe
+    inner = recipe.schedule.updates
+    unsaved: _Boundary | None = None
+    elapsed, beyond = before, 0
+    if run.state.outer == 0:
+        preview(folder, run)
+    try:
+        with reporter.task(
+            "condense", total=recipe.iterations * inner, done=run.state.outer * inner
+        ) as task:
+            while (
+                not _spent(budget, elapsed)
+                and not monitor.exhausted
+                and (progress := next(iter(run), None))
+            ):
+                elapsed = before + time.monotonic() - begin
+                if not progress.boundary:
+                    beyond += 1
+                    metrics.add(_record(progress, elapsed))
+                    task.step(_words(progress), left=None if budget is None else budget - elapsed)
+                    continue
+                beyond = 0
+                unsaved = _Boundary(state=progress.state, elapsed=elapsed, lines=metrics.lines)
+                if time.monotonic() - saved_at >= CHECKPOINT_EVERY:
+                    metrics.sync()
+                    unsaved.save(folder)
+                    unsaved, saved_at = None, time.monotonic()
+                preview(folder, run)
+                monitor.boundary(run, elapsed)
+    finally:  # an interruption or a loss that is not finite costs no whole iteration
+        if unsaved is not None:
+            metrics.sync()
+            unsaved.save(folder)
+        if run.ran is not run.recipe:  # compiling has failed: a resumed run does not try again
+            folder.write_facts(replace(plan, recipe=run.ran).to_json())
+    outer = run.state.outer
+    complete = outer == recipe.iterations
+    monitor.end(run, beyond=beyond)
+    if not complete and monitor.exhausted:
+        reporter.notice(
+            f"No size has become better on average for {plan.patience} measures, so the run ends "
+            f"after iteration {outer} of {recipe.iterations}."
+        )
+    elif not complete:
+        reporter.notice(
+            f"The time budget of {clock(budget or 0)} is spent in iteration {outer + 1} of "
+            f"{recipe.iterations}; the result is what was reached."
+        )
+    return {
+        "reason": "complete" if complete else "patience" if monitor.exhausted else "time budget",
+        "iterations": outer,
+        "of": recipe.iterations,
+        "steps_beyond": beyond,
+        "seconds": round(elapsed, 3),
+        "peak_memory_mb": _megabytes(peak_memory()),
+    }
+
+
+def _megabytes(size: int | None) -> float | None:
+    """Of a million bytes."""
+    return None if size is None else round(size / 1e6, 1)
+
+
+def _spent(budget: float | None, elapsed: float) -> bool:
+    return budget is not None and elapsed >= budget
+
+
+def _record(progress: Progress, elapsed: float) -> dict[str, Any]:
+    """A line of ``metrics.jsonl``."""
+    return {
+        "outer": progress.outer,
+        "inner": progress.inner,
+        "loss": progress.loss,
+        "losses": dict(progress.losses),
+        "subset": _subset(progress),
+        "frozen": list(progress.frozen),
+        "seconds": round(elapsed, 3),
+        "time": datetime.now(timezone.utc).isoformat(timespec="milliseconds"),
+    }
+
+
+def _subset(progress: Progress) -> list[int | str]:
+    """Sizes matched beside the full set, which comes first; ``"3-7"`` if they differ by class."""
+    return [int(size) if size.isdigit() else size for size in list(progress.losses)[1:]]
+
+
+def _words(progress: Progress) -> str:
+    sizes = _subset(progress)
+    shown = ", ".join(str(size) for size in sizes[:4]) + (" ..." if len(sizes) > 4 else "")
+    subset = f", subset {shown}" if sizes else ""
+    where = f"iteration {progress.outer + 1}/{progress.iterations}"
+    return f"{where}, loss {progress.loss:.4g}{subset}"

@@ -1,0 +1,249 @@
+"""How the result of a run is evaluated: what to train, with every network written at once."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from condensery.artifact import CondensedSet
+from condensery.data import Data, ImageData
+from condensery.errors import ConfigError, nearest
+from condensery.evaluation import (
+    Evaluation,
+    Observation,
+    append_observation,
+    evaluate,
+    read_observations,
+)
+from condensery.registry import names
+from condensery.runs.listener import Reporter
+from condensery.selection import Trained, select, steps_of
+
+__all__ = [
+    "EVALUATIONS",
+    "EvaluationPlan",
+    "chosen_sizes",
+    "merged",
+    "planned",
+    "select_with_progress",
+    "train_networks",
+    "train_planned",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EvaluationPlan:
+    """Which networks are trained on a condensed set, and on random real images beside it.
+
+    Attributes:
+        sizes: Images per class; ``None`` is ``chosen_sizes``.
+        networks: Names of architectures.
+        seeds: Networks per size and architecture.
+        protocol: Name of the training recipe; ``None`` is the one of the set's method.
+        labels: ``"hard"`` or ``"soft"`` instead of the protocol's own, or ``None``.
+        epochs: Instead of the protocol's own number, or ``None``.
+        steps: Optimiser steps instead of epochs, or ``None``.
+        precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
+        beside: What else is trained on: names of selection rules, or condensed files.
+        classes: Names of the set's classes in the order of its labels, where it only has numbers.
+    """
+
+    sizes: tuple[int, ...] | None = None
+    networks: tuple[str, ...] = ("convnet3",)
+    seeds: int = 3
+    protocol: str | None = None
+    labels: str | None = None
+    epochs: int | None = None
+    steps: int | None = None
+    precision: str = "fp32"
+    beside: tuple[str, ...] = ("random",)
+    classes: tuple[str, ...] | None = None
+
+
+EVALUATIONS: Mapping[str, EvaluationPlan] = {
+    "smoke": EvaluationPlan(networks=("convnet3-w16",), seeds=1, steps=10),
+    "quick": EvaluationPlan(networks=("convnet3-w64",), seeds=3, steps=200),
+    "standard": EvaluationPlan(seeds=3, steps=1000),
+    "paper": EvaluationPlan(seeds=3),  # the protocol's own length
+}
+"""By preset. ``docs/methods`` says what each costs."""
+
+
+def chosen_sizes(largest: int, *, preset: str) -> tuple[int, ...]:
+    """The sizes that a preset tests of a set of ``largest`` images per class.
+
+    Smoke tests the first, the second and the last size; the others all sizes up to 10.
+    """
+    if preset == "smoke":
+        return tuple(sorted({1, min(2, largest), largest}))
+    if largest <= 10:
+        return tuple(range(1, largest + 1))
+    rounded = [step * 10**power for power in range(len(str(largest))) for step in (1, 2, 5)]
+    return (*(size for size in rounded if size < largest), largest)
+
+
+def planned(
+    condensed: CondensedSet, data: Data, evaluation: EvaluationPlan, *, device: str
+) -> Evaluation:
+    """What would be trained; raises what ``evaluate`` raises, and trains nothing.
+
+    Selections other than random are left out of it: choosing them may take a training.
+    """
+    beside = _beside(evaluation)
+    for word in beside:
+        if isinstance(word, str):
+            steps_of(word, data.train)
+    sets = [each for each in beside if each == "random" or not isinstance(each, str)]
+    return _evaluation(condensed, data, evaluation, beside=sets, device=device)
+
+
+def train_planned(
+    condensed: CondensedSet,
+    data: Data,
+    evaluation: EvaluationPlan,
+    *,
+    device: str,
+    path: Path | None,
+    reporter: Reporter,
+) -> list[Observation]:
+    """Train what is not known yet.
+
+    Args:
+        condensed: The set.
+        data: To test on, and to choose random images from.
+        evaluation: What to train.
+        device: Where.
+        path: Known observations are read from it, new ones appended at once; ``None`` stores
+            nothing.
+        reporter: Gets a step for every network.
+
+    Returns:
+        All observations that the plan names, in the order of training.
+    """
+    known = [] if path is None else read_observations(path)
+    largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
+    trained: Trained = {}
+    beside = [
+        each
+        if each == "random" or not isinstance(each, str)
+        else select_with_progress(
+            data.train, by=each, ipc=largest, device=device, trained=trained, reporter=reporter
+        )
+        for each in _beside(evaluation)
+    ]
+    networks = _evaluation(condensed, data, evaluation, beside=beside, device=device, known=known)
+    train_networks(networks, path, reporter)
+    return list(networks.observations)
+
+
+def train_networks(
+    networks: Evaluation,
+    path: Path | None,
+    reporter: Reporter,
+    *,
+    named: Callable[[Observation], Observation] = lambda observation: observation,
+) -> None:
+    """Train the networks of an evaluation that are not known yet.
+
+    Args:
+        networks: Of which some may be known.
+        path: Every observation is appended at once; ``None`` stores nothing.
+        reporter: Gets a step for every network.
+        named: Gives the observation as it is stored and reported.
+    """
+    left, total = len(networks), len(networks.planned)
+    if not left:
+        return
+    with reporter.task(
+        "evaluate", total=total, done=total - left, unit="network", at_once=networks.at_once
+    ) as task:
+        for observation in map(named, networks):
+            if path is not None:
+                append_observation(path, observation)
+            task.step(
+                f"{observation.set}, size {observation.size}, {observation.network}, seed "
+                f"{observation.seed}: {100 * observation.accuracy:.1f} %"
+            )
+
+
+def select_with_progress(
+    data: ImageData,
+    *,
+    by: str,
+    ipc: int,
+    reporter: Reporter,
+    seed: int = 0,
+    network: str = "convnet3",
+    train_steps: int | None = None,
+    device: str = "cpu",
+    trained: Trained | None = None,
+) -> CondensedSet:
+    """What ``select`` chooses, with the training that it takes reported; raises what it raises."""
+    steps = steps_of(by, data, train_steps=train_steps)
+    choose = partial(
+        select,
+        data,
+        by=by,
+        ipc=ipc,
+        seed=seed,
+        network=network,
+        train_steps=train_steps,
+        device=device,
+        trained=trained,
+    )
+    if not steps:
+        return choose()
+    with reporter.task(f"select by {by}", total=steps) as task:
+        return choose(on_step=lambda: task.step("training"))
+
+
+def merged(
+    old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """Records of a condensed file with new ones in place of those that measure the same thing."""
+    fresh = {_identity(record) for record in new}
+    rest = [record for record in old if _identity(record) not in fresh]
+    return sorted([*rest, *new], key=_identity)
+
+
+def _identity(record: Mapping[str, Any]) -> tuple[object, ...]:
+    length = (record.get("epochs") or 0, record.get("steps") or 0)
+    precision = record.get("precision") or "fp32"
+    named = (str(record.get("protocol")), *length, precision)
+    return (*named, ",".join(record.get("networks") or ()), record["size"])
+
+
+def _evaluation(
+    condensed: CondensedSet,
+    data: Data,
+    evaluation: EvaluationPlan,
+    *,
+    beside: Sequence[str | CondensedSet],
+    device: str,
+    known: Sequence[Observation] = (),
+) -> Evaluation:
+    choices: dict[str, Any] = asdict(evaluation) | {"beside": beside, "known": known}
+    return evaluate(condensed, replace(data, test=data.test.to(device)), **choices)
+
+
+def _beside(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
+    """Names of rules as they are, files loaded.
+
+    Raises:
+        ConfigError: If a word is neither.
+    """
+    sets: list[str | CondensedSet] = []
+    for word in evaluation.beside:
+        if word in names("selection"):
+            sets.append(word)
+        elif Path(word).exists():
+            sets.append(CondensedSet.load(word))
+        else:
+            raise ConfigError(
+                f"--beside {word}: is no file and no rule of selection; rules are "
+                f"{', '.join(names('selection'))}.{nearest(word, names('selection'))}"
+            )
+    return sets

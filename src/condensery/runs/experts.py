@@ -1,0 +1,72 @@
+"""Training experts with progress, and an end in time."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from condensery.api import Condensation
+from condensery.errors import ConfigError
+from condensery.experts import ExpertSet
+from condensery.runs.listener import Reporter, clock
+
+__all__ = ["train_for", "train_missing"]
+
+
+def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None = None) -> float:
+    """Train the epochs that are missing.
+
+    Args:
+        experts: The experts that are wanted.
+        reporter: Gets a step for every epoch.
+        left: Seconds that it may take, if there is a limit.
+
+    Returns:
+        Seconds that it took.
+
+    Raises:
+        ConfigError: If the time is over before all are trained; trained epochs are kept.
+    """
+    begin, missing = time.monotonic(), experts.missing
+    if not missing:
+        return 0.0
+    total = experts.experts * experts.epochs
+    with reporter.task(
+        "experts", total=total, done=total - missing, unit="epoch", at_once=experts.at_once
+    ) as task:
+        for result in experts:
+            spent = time.monotonic() - begin
+            rest = None if left is None else left - spent
+            task.step(
+                f"expert {result.index + 1}/{experts.experts}, "
+                f"epoch {result.epoch}/{experts.epochs}, loss {result.loss:.4g}",
+                left=rest,
+            )
+            missing -= 1
+            if rest is not None and rest <= 0 < missing:
+                raise ConfigError(
+                    f"The time budget is spent after {clock(spent)} with {missing} of {total} "
+                    "epochs of experts untrained; the others are kept. Resume with a larger "
+                    "--time-budget (time_budget=), or take fewer or shorter experts "
+                    "(schedule.trajectories, schedule.steps)."
+                )
+    return time.monotonic() - begin
+
+
+def train_for(
+    condensation: Condensation, folder: Path, reporter: Reporter, *, left: float | None
+) -> float:
+    """Train the experts that a condensation draws from.
+
+    Args:
+        condensation: Not begun.
+        folder: Of the experts, unless the recipe names one.
+        reporter: As ``train_missing``.
+        left: As ``train_missing``.
+
+    Returns:
+        Seconds that it took; 0 for a condensation that needs none.
+    """
+    condensation.buffer = folder
+    experts = condensation.experts()
+    return 0.0 if experts is None else train_missing(experts, reporter, left=left)
