@@ -18,7 +18,7 @@ from condensery.artifact import CondensedSet
 from condensery.cli import comparing
 from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.data import load_data
-from condensery.runs import machine
+from condensery.runs import evaluation, machine
 
 CREATED = "then"
 LENGTH = ("iterations=2", "schedule.inner=2", "schedule.steps=1")
@@ -217,7 +217,7 @@ def test_an_interrupted_evaluation_shows_what_it_has_and_trains_only_the_rest(
     condensery, monkeypatch, tmp_path: Path, whole: Path
 ):
     out = tmp_path / "out"
-    real, left = comparing.append_observation, iter(range(4))
+    real, left = evaluation.append_observation, iter(range(4))
 
     def stopping(*arguments: object):
         if next(left) == 3:
@@ -225,7 +225,7 @@ def test_an_interrupted_evaluation_shows_what_it_has_and_trains_only_the_rest(
         real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "append_observation", stopping)
+        patch.setattr(evaluation, "append_observation", stopping)
         assert condensery(*WORDS, "mdc,a,b,c", "--out", out).code == 130
     before = (out / "observations.jsonl").read_text()
     assert len(before.splitlines()) == 3

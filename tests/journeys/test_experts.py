@@ -125,5 +125,5 @@ def test_experts_need_a_folder(condensery, tmp_path: Path):
     file.write_text("mine")
     said = condensery("experts", "digits", "--out", file, *SMALL)
     assert said.code == 2
-    assert "kept in a folder" in said.err
+    assert "stored in a folder" in said.err
     assert file.read_text() == "mine"

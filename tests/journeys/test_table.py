@@ -12,11 +12,10 @@ import torch
 
 from condensery import api
 from condensery.artifact import CondensedSet
-from condensery.cli import comparing
 from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.cli.main import main
 from condensery.data import load_data
-from condensery.runs import machine
+from condensery.runs import evaluation, machine
 
 SHORT = (
     *("--budget", "smoke", "--network", "convnet2-w4", "--sizes-tested", "1,10"),
@@ -114,7 +113,7 @@ def test_data_sets_that_are_there_stay_in_the_table_when_another_is_added(
 def test_ctrl_c_leaves_a_table_and_the_same_command_ends_in_the_same(
     condensery, monkeypatch, tmp_path: Path, words, whole: Path
 ):
-    out, real = tmp_path / "out", comparing.append_observation
+    out, real = tmp_path / "out", evaluation.append_observation
     left = iter(range(3))
 
     def stopping(*arguments: object):
@@ -123,7 +122,7 @@ def test_ctrl_c_leaves_a_table_and_the_same_command_ends_in_the_same(
         real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "append_observation", stopping)
+        patch.setattr(evaluation, "append_observation", stopping)
         said = condensery(*words, "--data", "mine=digits", "--out", out)
     assert said.code == 130
     assert "the same command goes on" in said.err

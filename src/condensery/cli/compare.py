@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from condensery.cli.options import (
     add_evaluation,
@@ -17,7 +18,9 @@ from condensery.cli.options import (
 from condensery.cli.parser import at_least, named, several, whole_numbers
 from condensery.errors import ConfigError
 from condensery.registry import names
-from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes
+
+if TYPE_CHECKING:
+    from condensery.runs import EvaluationPlan
 
 __all__ = [
     "BASELINES",
@@ -106,6 +109,8 @@ def add_testing(parser: argparse.ArgumentParser, *, default: str) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Check everything, say what will run, then work."""
+    from condensery.runs.evaluation import EVALUATIONS, chosen_sizes
+
     evaluation = evaluation_for(arguments, EVALUATIONS[arguments.preset])
     check_testing(arguments, evaluation, ipc=arguments.ipc)
 

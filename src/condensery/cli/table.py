@@ -18,11 +18,11 @@ from condensery.cli.compare import (
 from condensery.cli.options import add_machine, evaluation_for
 from condensery.cli.parser import one_of, setting, several, whole_numbers
 from condensery.errors import ConfigError, nearest
-from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
 
 if TYPE_CHECKING:
     from condensery.cli import tabling
     from condensery.comparison import PaperTable
+    from condensery.runs import EvaluationPlan
 
 __all__ = ["TABLES", "add_arguments", "jobs", "run"]
 
@@ -178,6 +178,8 @@ def _folder(arguments: argparse.Namespace) -> Path:
 
 def _evaluation(arguments: argparse.Namespace, table: PaperTable) -> EvaluationPlan:
     """As the budget says, at the table's sizes, by its network."""
+    from condensery.runs import EVALUATIONS
+
     default = EVALUATIONS[arguments.preset]
     sizes = (1, 2, table.ipc) if arguments.preset == "smoke" else table.sizes
     networks = default.networks if table.network is None else (table.network,)
