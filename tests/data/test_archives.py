@@ -12,7 +12,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from condensery.data import archives, load_data
+from condensery.data import load_data
+from condensery.data.readers import archives
 from condensery.errors import DataError
 
 CLASSES = ("ant", "bee")

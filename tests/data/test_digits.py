@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from condensery.data import load_data
-from condensery.data.digits import read
+from condensery.data.readers.digits import read
 
 
 def test_the_digits_are_scikit_learns():
@@ -22,7 +22,10 @@ def test_the_digits_are_scikit_learns():
 
 
 def test_the_file_keeps_the_original_seventeen_levels():
-    with (files("condensery.data") / "digits.npz").open("rb") as file, np.load(file) as stored:
+    with (
+        (files("condensery.data.readers") / "digits.npz").open("rb") as file,
+        np.load(file) as stored,
+    ):
         assert stored["images"].shape == (1797, 8, 8)
         assert set(np.unique(stored["images"]).tolist()) == set(range(17))
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from condensery.data import layouts
+from condensery.data.readers import layouts
 from condensery.errors import DataError
 
 DRAW = np.random.default_rng(0)

@@ -13,7 +13,7 @@ import pytest
 from PIL import Image
 
 from condensery.data import Data, load_data
-from condensery.data.parquet import hold_images
+from condensery.data.readers.parquet.read import hold_images
 from condensery.errors import DataError, DataWarning
 
 pa = pytest.importorskip("pyarrow")

@@ -12,7 +12,8 @@ import pytest
 import torch
 from PIL import Image
 
-from condensery.data import decode, load_data
+from condensery.data import load_data
+from condensery.data.decoding import decode
 from condensery.data.statistics import measure
 from condensery.errors import DataError
 

@@ -14,7 +14,7 @@ from torch.utils.data import TensorDataset
 
 from condensery.cli.main import main
 from condensery.data import Data, load_data
-from condensery.data.values import ValueRange, scaled
+from condensery.data.decoding.values import ValueRange, scaled
 from condensery.errors import DataError, DataWarning
 
 RAMP = np.random.default_rng(3).permuted(np.tile(np.arange(4096), (12, 1)), axis=1)

@@ -16,18 +16,19 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensery.data import arrays, digits, hub, path, torch_dataset
+from condensery.data import hub
 from condensery.data.classes import ClassList, choose, counts, match, moved
-from condensery.data.fit import check_size, fit_all
+from condensery.data.decoding.cache import IMAGE_MEMORY, Store
+from condensery.data.decoding.fit import check_size, fit_all
+from condensery.data.decoding.values import ValueRange
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
 from condensery.data.known import KNOWN, KnownSet, known_by_name, known_by_path
 from condensery.data.labels import check_classes, count_from_zero, default_names
 from condensery.data.locate import find
+from condensery.data.readers import arrays, digits, path, torch_dataset
 from condensery.data.source import Part, Source
 from condensery.data.statistics import measure
-from condensery.data.store import IMAGE_MEMORY, Store
-from condensery.data.values import ValueRange
 from condensery.errors import DataError, DataWarning
 
 __all__ = ["load_data"]

@@ -11,9 +11,9 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from condensery.data import archives, layouts
-from condensery.data.folder import holds_images
 from condensery.data.known import KNOWN, KnownSet
+from condensery.data.readers import archives, layouts
+from condensery.data.readers.folders.folder import holds_images
 from condensery.errors import DataError, nearest
 
 __all__ = ["find", "named"]

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from condensery.data.decoding.cache import Shelf
 from condensery.data.skipped import Skipped
-from condensery.data.store import Shelf
 
 __all__ = ["Part", "Skipped", "Source"]
 

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from condensery.data import folder, parquet
-from condensery.data.class_folders import class_folders
-from condensery.data.listing import Decoding, Listing, load
+from condensery.data.readers.folders import folder
+from condensery.data.readers.folders.class_folders import class_folders
+from condensery.data.readers.folders.listing import Decoding, Listing, load
+from condensery.data.readers.parquet import read as parquet
 from condensery.errors import ConfigError, DataError
 from condensery.importing.recognise import other, pair_of
 from condensery.importing.safely import as_tensor, hash_of_folder, open_numpy, open_torch

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from condensery.data import Data, load_data
+from condensery.data.decoding.cache import IMAGE_MEMORY
 from condensery.data.known import KNOWN
 from condensery.data.skipped import by_reason, in_words
-from condensery.data.store import IMAGE_MEMORY
 from condensery.errors import ArtifactError
 
 __all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source"]

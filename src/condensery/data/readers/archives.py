@@ -22,7 +22,7 @@ import zlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from condensery.data.walk import readable
+from condensery.data.readers.folders.walk import readable
 from condensery.errors import DataError
 
 __all__ = ["archives_in", "is_archive", "stem_of", "unpacked"]

@@ -14,12 +14,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from condensery.data import cifar, idx, stl10, svhn
-from condensery.data.arrays import examined
-from condensery.data.listing import Decoding, load
-from condensery.data.published import PUBLISHED, Published
+from condensery.data.readers import cifar, idx, stl10, svhn
+from condensery.data.readers.arrays import examined
+from condensery.data.readers.folders.listing import Decoding, load
+from condensery.data.readers.folders.walk import files, folders, readable
+from condensery.data.readers.published import PUBLISHED, Published
 from condensery.data.source import Source
-from condensery.data.walk import files, folders, readable
 from condensery.errors import DataError
 
 __all__ = ["LAYOUTS", "Layout", "place", "read"]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
-from condensery.data.walk import readable
+from condensery.data.readers.folders.walk import readable
 
 __all__ = ["ENDINGS", "Table", "read_table"]
 

@@ -22,7 +22,7 @@ __all__ = ["read"]
 def read() -> Source:
     """Read the digits; they have no test split of their own."""
     with (
-        (files("condensery.data") / "digits.npz").open("rb") as file,
+        (files("condensery.data.readers") / "digits.npz").open("rb") as file,
         np.load(file, allow_pickle=False) as stored,
     ):
         values, labels = stored["images"], stored["labels"]

@@ -11,10 +11,16 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from condensery.data.class_folders import is_companion
+from condensery.data.readers.folders.class_folders import is_companion
+from condensery.data.readers.folders.split_names import Kind, is_container, kind_of, rest_of
+from condensery.data.readers.folders.walk import (
+    folders,
+    has_images,
+    images_below,
+    name_of,
+    readable,
+)
 from condensery.data.skipped import Skipped
-from condensery.data.split_names import Kind, is_container, kind_of, rest_of
-from condensery.data.walk import folders, has_images, images_below, name_of, readable
 from condensery.errors import DataError
 
 __all__ = ["beginning", "is_flat", "splits_of", "within_split"]

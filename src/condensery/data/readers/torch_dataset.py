@@ -18,14 +18,14 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from condensery.data.classes import natural_order
-from condensery.data.fit import fit, fit_all
+from condensery.data.decoding.fit import fit, fit_all
+from condensery.data.decoding.modes import eight_bit, is_grey
+from condensery.data.decoding.pixels import as_bytes, channels_first
+from condensery.data.decoding.values import Conversion, NoScale, ValueRange
 from condensery.data.labels import as_labels
-from condensery.data.modes import eight_bit, is_grey
-from condensery.data.pixels import as_bytes, channels_first
+from condensery.data.readers.torch_classes import Classes, classes_of, declared
 from condensery.data.skipped import Skipped
 from condensery.data.source import Part, Source
-from condensery.data.torch_classes import Classes, classes_of, declared
-from condensery.data.values import Conversion, NoScale, ValueRange
 from condensery.errors import DataError
 
 __all__ = ["MapStyle", "read", "refuse_stream"]

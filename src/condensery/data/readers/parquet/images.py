@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from condensery.data.decode import Encoded
-from condensery.data.parquet_columns import LIST, PATH
-from condensery.data.parquet_table import Table, damage_named
-from condensery.data.pixels import as_bytes, channels_first
-from condensery.data.values import Conversion
+from condensery.data.decoding.decode import Encoded
+from condensery.data.decoding.pixels import as_bytes, channels_first
+from condensery.data.decoding.values import Conversion
+from condensery.data.readers.parquet.columns import LIST, PATH
+from condensery.data.readers.parquet.table import Table, damage_named
 from condensery.errors import DataError
 
 __all__ = ["encoded_blocks", "files_outside", "pixels"]

@@ -13,12 +13,12 @@ from pathlib import Path
 import torch
 
 from condensery.data.classes import ClassList, choose, match
-from condensery.data.decode import Encoded, blocks_of, decode
+from condensery.data.decoding.cache import Store
+from condensery.data.decoding.decode import Encoded, blocks_of, decode
+from condensery.data.decoding.values import ValueRange
+from condensery.data.readers.folders.walk import name_of, readable
 from condensery.data.skipped import Skipped
 from condensery.data.source import Part, Source
-from condensery.data.store import Store
-from condensery.data.values import ValueRange
-from condensery.data.walk import name_of, readable
 from condensery.errors import DataError
 
 __all__ = ["Decoding", "Listing", "Split", "load", "together"]

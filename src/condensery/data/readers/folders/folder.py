@@ -11,18 +11,30 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from condensery.data.class_folders import class_folders, loose_images
 from condensery.data.classes import natural_order
-from condensery.data.hints import hint
-from condensery.data.label_table import HOW_TO_LABEL, read_labels, tables_in
-from condensery.data.listing import Decoding, Listing, Split, load, together
+from condensery.data.decoding.cache import Store
+from condensery.data.decoding.values import ValueRange
+from condensery.data.readers.folders.class_folders import class_folders, loose_images
+from condensery.data.readers.folders.label_table import HOW_TO_LABEL, read_labels, tables_in
+from condensery.data.readers.folders.listing import Decoding, Listing, Split, load, together
+from condensery.data.readers.folders.split_folders import (
+    beginning,
+    is_flat,
+    splits_of,
+    within_split,
+)
+from condensery.data.readers.folders.split_names import Kind
+from condensery.data.readers.folders.walk import (
+    files,
+    folders,
+    has_images,
+    images_below,
+    name_of,
+    readable,
+)
+from condensery.data.readers.hints import hint
 from condensery.data.skipped import Skipped
 from condensery.data.source import Source
-from condensery.data.split_folders import beginning, is_flat, splits_of, within_split
-from condensery.data.split_names import Kind
-from condensery.data.store import Store
-from condensery.data.values import ValueRange
-from condensery.data.walk import files, folders, has_images, images_below, name_of, readable
 from condensery.errors import DataError
 
 __all__ = ["holds_images", "listing", "read"]

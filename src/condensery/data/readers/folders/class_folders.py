@@ -14,10 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from condensery.data.classes import ClassList, choose, natural_order
-from condensery.data.listing import Split
-from condensery.data.skipped import Skipped
-from condensery.data.split_names import is_container, kind_of, words_of
-from condensery.data.walk import (
+from condensery.data.readers.folders.listing import Split
+from condensery.data.readers.folders.split_names import is_container, kind_of, words_of
+from condensery.data.readers.folders.walk import (
     Found,
     files,
     folders,
@@ -28,6 +27,7 @@ from condensery.data.walk import (
     readable,
     unmasked,
 )
+from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
 __all__ = ["ClassFolders", "class_folders", "is_companion", "loose_images"]

@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from condensery.data.arrays import part
+from condensery.data.decoding.values import Conversion, ValueRange
+from condensery.data.readers.arrays import part
 from condensery.data.source import Part, Source
-from condensery.data.values import Conversion, ValueRange
 from condensery.errors import DataError, nearest
 
 __all__ = ["read"]

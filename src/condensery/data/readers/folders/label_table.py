@@ -17,10 +17,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from condensery.data.readers.folders.split_names import Kind, kind_of
+from condensery.data.readers.folders.table_files import ENDINGS, Table, read_table
+from condensery.data.readers.folders.walk import files, name_of, readable
 from condensery.data.skipped import Skipped
-from condensery.data.split_names import Kind, kind_of
-from condensery.data.table_files import ENDINGS, Table, read_table
-from condensery.data.walk import files, name_of, readable
 from condensery.errors import DataError
 
 __all__ = ["HOW_TO_LABEL", "Labels", "read_labels", "tables_in"]

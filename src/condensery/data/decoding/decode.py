@@ -24,12 +24,12 @@ from jaxtyping import Int, UInt8
 from PIL import Image, UnidentifiedImageError
 from torch import Tensor
 
-from condensery.data.fit import fit
-from condensery.data.modes import eight_bit, is_grey, upright_size
+from condensery.data.decoding.cache import Kept, Shelf
+from condensery.data.decoding.fit import fit
+from condensery.data.decoding.modes import eight_bit, is_grey, upright_size
+from condensery.data.decoding.values import Conversion, NoScale, ValueRange
+from condensery.data.readers.folders.walk import formats
 from condensery.data.skipped import Skipped
-from condensery.data.store import Kept, Shelf
-from condensery.data.values import Conversion, NoScale, ValueRange
-from condensery.data.walk import formats
 from condensery.errors import DataError
 
 __all__ = ["Blocks", "Decoded", "Encoded", "blocks_of", "decode"]

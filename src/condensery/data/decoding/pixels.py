@@ -13,7 +13,7 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from condensery.data.values import Conversion, NoScale
+from condensery.data.decoding.values import Conversion, NoScale
 from condensery.errors import DataError
 
 __all__ = ["as_bytes", "channels_first"]

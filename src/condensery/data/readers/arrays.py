@@ -7,10 +7,10 @@ from dataclasses import replace
 import numpy as np
 from torch import Tensor
 
+from condensery.data.decoding.pixels import as_bytes, channels_first
+from condensery.data.decoding.values import Conversion, ValueRange
 from condensery.data.labels import as_labels
-from condensery.data.pixels import as_bytes, channels_first
 from condensery.data.source import Part, Source
-from condensery.data.values import Conversion, ValueRange
 from condensery.errors import DataError
 
 __all__ = ["examined", "part", "read"]

@@ -10,15 +10,17 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from condensery.data import archives, arrays, class_folders, folder, idx, layouts, npz, parquet
+from condensery.data.decoding.cache import Store
+from condensery.data.decoding.values import ValueRange
 from condensery.data.known import KNOWN
-from condensery.data.listing import Decoding
+from condensery.data.readers import archives, arrays, idx, layouts, npz
+from condensery.data.readers.folders import class_folders, folder
+from condensery.data.readers.folders.listing import Decoding
+from condensery.data.readers.folders.split_names import is_container, kind_of
+from condensery.data.readers.folders.walk import folders, has_images, name_of, readable
+from condensery.data.readers.parquet import read as parquet
 from condensery.data.skipped import Skipped
 from condensery.data.source import Source
-from condensery.data.split_names import is_container, kind_of
-from condensery.data.store import Store
-from condensery.data.values import ValueRange
-from condensery.data.walk import folders, has_images, name_of, readable
 from condensery.errors import DataError, nearest
 
 __all__ = ["read", "read_list"]

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 
-from condensery.data.parquet_columns import ImageColumn, Schema, describe
+from condensery.data.readers.parquet.columns import ImageColumn, Schema, describe
 from condensery.errors import DataError
 
 __all__ = ["Table", "damage_named", "opened", "pyarrow_for", "read_table"]

@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 from PIL import Image, ImageOps
 
-from condensery.data.values import Conversion, NoScale
+from condensery.data.decoding.values import Conversion, NoScale
 
 __all__ = ["eight_bit", "is_grey", "upright", "upright_size"]
 

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 
 from condensery.data.labels import as_labels
-from condensery.data.mat import mat_arrays
+from condensery.data.readers.mat import mat_arrays
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 

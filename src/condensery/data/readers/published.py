@@ -12,12 +12,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from condensery.data.class_folders import class_folders
 from condensery.data.classes import natural_order
-from condensery.data.listing import Listing, Split
-from condensery.data.mat import mat_arrays
+from condensery.data.readers.folders.class_folders import class_folders
+from condensery.data.readers.folders.listing import Listing, Split
+from condensery.data.readers.folders.walk import images_below, name_of, readable
+from condensery.data.readers.mat import mat_arrays
 from condensery.data.skipped import Skipped
-from condensery.data.walk import images_below, name_of, readable
 from condensery.errors import DataError
 
 __all__ = ["PUBLISHED", "Published"]

@@ -24,14 +24,14 @@ import torch
 from torch import Tensor
 
 from condensery.data.classes import natural_order
-from condensery.data.decode import Encoded, decode
+from condensery.data.decoding.cache import Store
+from condensery.data.decoding.decode import Encoded, decode
+from condensery.data.decoding.values import Conversion, ValueRange
 from condensery.data.labels import as_labels
-from condensery.data.parquet_columns import PIXELS
-from condensery.data.parquet_images import encoded_blocks, files_outside, pixels
-from condensery.data.parquet_table import Table, opened, pyarrow_for, read_table
+from condensery.data.readers.parquet.columns import PIXELS
+from condensery.data.readers.parquet.images import encoded_blocks, files_outside, pixels
+from condensery.data.readers.parquet.table import Table, opened, pyarrow_for, read_table
 from condensery.data.source import Part, Source
-from condensery.data.store import Store
-from condensery.data.values import Conversion, ValueRange
 from condensery.errors import DataError
 
 __all__ = ["hold_images", "read"]

@@ -1,0 +1,1 @@
+"""Parquet files in the image layout of Hugging Face, and similar tables."""
