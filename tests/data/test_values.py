@@ -238,6 +238,16 @@ def test_colour_of_sixteen_bits_is_noticed_for_what_pillow_drops(tmp_path: Path)
     assert "convert the pictures to 8 bits" in notice
 
 
+def test_pictures_that_are_transparent_everywhere_are_noticed(tmp_path: Path):
+    for index, image in enumerate(EXPECTED[:6]):
+        path = tmp_path / "ab"[index % 2] / f"{index}.png"
+        path.parent.mkdir(exist_ok=True)
+        colours = [Image.fromarray(image)] * 3
+        Image.merge("RGBA", [*colours, Image.new("L", (64, 64), 0)]).save(path)
+    (notice,) = quiet(tmp_path).notices
+    assert "every pixel of the pictures with transparency is 0 on a black background" in notice
+
+
 def test_a_range_holds_for_archives_parquet_idx_and_torch(tmp_path: Path):
     expected = ordered(EXPECTED)
     np.savez(tmp_path / "set.npz", images=TWELVE, labels=LABELS)

@@ -78,7 +78,9 @@ def eight_bit(image: Image.Image, *, grey: bool, values: Conversion | None = Non
     if image.mode in _WIDE:
         image = Image.fromarray(_from_wide(image, values))
         return image if grey else image.convert("RGB")
+    kind = "16-bit colour" if deep else "8-bit"
     if image.mode in _TRANSPARENT or "transparency" in image.info:
+        kind = kind if deep else "8-bit on black"
         colours = image.convert("RGBA")
         black = Image.new("RGBA", colours.size, (0, 0, 0, 255))
         image = Image.alpha_composite(black, colours).convert("RGB")
@@ -87,7 +89,7 @@ def eight_bit(image: Image.Image, *, grey: bool, values: Conversion | None = Non
     target = "L" if grey else "RGB"
     image = image if image.mode == target else image.convert(target)
     pixels = np.asarray(image)
-    levels = values.convert(pixels, "16-bit colour" if deep else "8-bit")
+    levels = values.convert(pixels, kind)
     return image if levels is pixels else Image.fromarray(levels)
 
 

@@ -182,6 +182,7 @@ def suggested(low: float, high: float, *, whole: bool) -> ValueRange:
 
 _FULL = {
     "8-bit": ValueRange(0, 255),
+    "8-bit on black": ValueRange(0, 255),
     "16-bit colour": ValueRange(0, 255),
     "16-bit": ValueRange(0, 65535),
     "float": ValueRange(0, 1),
@@ -234,7 +235,8 @@ class Conversion:
         Args:
             values: Finite numbers of any real type and shape.
             stacked: Whether the first axis counts images; else the values are of one image.
-            kind: ``"8-bit"``, ``"16-bit"``, ``"16-bit colour"`` (the upper 8 of 16 bits),
+            kind: ``"8-bit"``, ``"8-bit on black"`` (where pixels may be transparent), ``"16-bit"``,
+                ``"16-bit colour"`` (the upper 8 of 16 bits),
                 ``"float"``, or with a value range any other word, the same for the whole source.
 
         Returns:
@@ -289,7 +291,7 @@ class Conversion:
         if self.value_range is None:
             found = (_notice(title, kind, seen) for kind, seen in sorted(self._seen.items()))
             return tuple(notice for notice in found if notice)
-        kinds = sorted({kind.removesuffix(" colour") for kind in self._seen})
+        kinds = sorted({" ".join(kind.split()[:1]) for kind in self._seen})
         if len(kinds) > 1:
             raise DataError(
                 f"{title}: holds pixel values of different kinds ({', '.join(kinds)}), and one "
@@ -312,6 +314,12 @@ class Conversion:
 def _notice(title: str, kind: str, seen: _Seen) -> str | None:
     """The notice about values of one kind, if the usual scale suits them badly."""
     left = int(np.count_nonzero(seen.levels))
+    if kind == "8-bit on black" and seen.low == seen.high == 0:
+        return (
+            f"{title}: every pixel of the pictures with transparency is 0 on a black background, "
+            "because all their pixels are transparent or black. If they show something, save them "
+            "without the alpha channel."
+        )
     if seen.settled or seen.low >= seen.high:
         return None
     full = _FULL[kind]
@@ -332,6 +340,7 @@ def _notice(title: str, kind: str, seen: _Seen) -> str | None:
     way = suggested(min(seen.low, high), high, whole=whole)
     held = {
         "8-bit": "8-bit values",
+        "8-bit on black": "8-bit values on a black background",
         "16-bit": "16-bit values",
         "16-bit colour": "the upper 8 bits of 16-bit colour, which is all that Pillow reads",
         "float": "floats in [0, 1]",
