@@ -120,6 +120,10 @@ SLOTS: Mapping[str, Slot] = {
         home="condensery.evaluation",
         what="how networks are trained to test a set",
     ),
+    "layout": Slot(
+        home="condensery.data.readers.layouts",
+        what="how a data set lies in a folder, and what reads it",
+    ),
     "selection": Slot(
         home="condensery.selection",
         what="which real images are chosen as a set",

@@ -10,8 +10,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from condensery import registry
+from condensery.data import load_data
 from condensery.data.readers import layouts
+from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
 DRAW = np.random.default_rng(0)
@@ -310,3 +314,20 @@ def test_a_folder_of_something_else_is_left_to_others(tmp_path):
     (tmp_path / "cat" / "raw").mkdir(parents=True)
     (tmp_path / "cat" / "1.png").touch()
     assert layouts.read(tmp_path) is None
+
+
+def test_a_layout_of_another_package_is_read_like_the_built_in_ones(tmp_path, monkeypatch):
+    def read(folder: Path, how: object, classes: object) -> Source:
+        del how, classes
+        pixels = np.frombuffer((folder / "pixels.raw").read_bytes(), np.uint8)
+        images = torch.from_numpy(pixels.reshape(12, 1, 8, 8).copy())
+        return Source(title=str(folder), train=Part(images=images, labels=torch.arange(12) % 2))
+
+    known = {slot: dict(named) for slot, named in registry._parts.items()}
+    monkeypatch.setattr(registry, "_parts", known)
+    theirs = layouts.Layout("raw", (), lambda folder: (folder / "pixels.raw").is_file(), read)
+    registry.register("layout", "raw")(theirs)
+    (tmp_path / "set").mkdir()
+    (tmp_path / "set" / "pixels.raw").write_bytes(bytes(range(256)) * 3)
+    data = load_data(tmp_path / "set")
+    assert (data.name, len(data.train) + len(data.test)) == ("set", 12)

@@ -1,8 +1,9 @@
 """Folders as well-known data sets are published, downloaded and unpacked.
 
-One table says which reader takes which layout: IDX files (MNIST and its relatives), both versions
-of CIFAR, SVHN's ``train_32x32.mat``, the binaries of STL-10, and the data sets whose publishers
-list their images (``published``). They are found in the folder itself, inside it under the name
+The registry says which reader takes which layout: IDX files (MNIST and its relatives), both
+versions of CIFAR, SVHN's ``train_32x32.mat``, the binaries of STL-10, and the data sets whose
+publishers list their images (``published``).
+They are found in the folder itself, inside it under the name
 that the download gives, or in the only folder that is in it.
 
 Knows nothing about what is in the files.
@@ -10,7 +11,8 @@ Knows nothing about what is in the files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,13 +23,16 @@ from condensery.data.readers.folders.walk import files, folders, readable
 from condensery.data.readers.published import PUBLISHED, Published
 from condensery.data.source import Source
 from condensery.errors import DataError
+from condensery.registry import parts, register
 
-__all__ = ["LAYOUTS", "Layout", "place", "read"]
+__all__ = ["Layout", "place", "read"]
 
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """One layout.
+    """How a data set lies in a folder, and what reads it.
+
+    A package of yours adds one with ``register("layout", "mine")(Layout(...))``.
 
     Attributes:
         name: What messages call it.
@@ -40,6 +45,12 @@ class Layout:
     places: tuple[str, ...]
     holds: Callable[[Path], bool]
     read: Callable[[Path, Decoding, Sequence[str] | None], Source]
+
+    @property
+    def summary(self) -> str:
+        """One line for the table of parts."""
+        inside = f", also in {', '.join(self.places)}" if self.places else ""
+        return f"{self.name} as published{inside}"
 
 
 def _arrays(read_folder: Callable[[Path], Source]) -> Callable[..., Source]:
@@ -66,14 +77,15 @@ _CIFAR_PLACES = (
     *("cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"),
 )
 
-LAYOUTS = (
+_BUILT_IN = (
     Layout("IDX", _IDX_PLACES, idx.holds_idx, _arrays(idx.read)),
     Layout("CIFAR", _CIFAR_PLACES, cifar.holds_cifar, _arrays(cifar.read)),
     Layout("SVHN", (), svhn.holds_svhn, _arrays(svhn.read)),
     Layout("STL-10", ("stl10_binary",), stl10.holds_stl10, _arrays(stl10.read)),
     *(Layout(each.name, each.places, each.holds, _images(each)) for each in PUBLISHED),
 )
-"""Every layout that is read without a look at what its files hold."""
+for _layout in _BUILT_IN:
+    register("layout", re.sub(r"\W+", "-", _layout.name.lower()))(_layout)
 
 
 def place(folder: Path) -> Path | None:
@@ -115,9 +127,9 @@ def read(
 
 
 def _found(folder: Path) -> tuple[Path, Layout] | None:
-    if layout := _layout(folder):
+    if layout := next((each for each in _layouts() if each.holds(folder)), None):
         return folder, layout
-    places = [(folder / name, each) for each in LAYOUTS for name in each.places]
+    places = [(folder / name, each) for each in _layouts() for name in each.places]
     found = [(where, each) for where, each in places if where.is_dir() and each.holds(where)]
     if len(found) > 1:
         one, two = (str(where.relative_to(folder)) for where, _ in found[:2])
@@ -132,8 +144,9 @@ def _found(folder: Path) -> tuple[Path, Layout] | None:
     return _found(inside[0]) if len(inside) == 1 and not files(folder) else None
 
 
-def _layout(folder: Path) -> Layout | None:
-    return next((layout for layout in LAYOUTS if layout.holds(folder)), None)
+def _layouts() -> Iterable[Layout]:
+    """Every layout that is registered, those of other packages, too."""
+    return parts("layout").values()
 
 
 def _refuse_saved_to_disk(folder: Path) -> None:
