@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from condensery.artifact import CondensedSet
     from condensery.augment import Augment, Identity, PerExample, PhotoPerExample, Siamese
     from condensery.data import Data, ImageData, load_data
-    from condensery.evaluation import Protocol, Subject, evaluate
+    from condensery.evaluation import Protocol, Subject, Teacher, evaluate
     from condensery.importing import import_set
     from condensery.init import FirstImages, HerdedImages, Init, KMeansImages, Noise, RandomImages
     from condensery.kernels import RBF, FullyConnected, Kernel
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
         RidgeRegression,
         TrajectoryMatching,
     )
-    from condensery.parameterizations import MultiFormation, Parameterization, Pixels
+    from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
     from condensery.progress import Progress, State
     from condensery.recipe import Recipe, read_recipe
     from condensery.registry import register
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
         RandomSize,
         SizePolicy,
     )
-    from condensery.training import SGDTraining, Training
+    from condensery.training import AdamWTraining, SGDTraining, Training
     from condensery.types import Examples, Groups, StepContext
     from condensery.updates import (
         SGD,
@@ -69,6 +69,7 @@ __all__ = [
     "RBF",
     "SGD",
     "Adam",
+    "AdamWTraining",
     "AllSizes",
     "Augment",
     "Condensation",
@@ -111,6 +112,7 @@ __all__ = [
     "Pool",
     "Progress",
     "Protocol",
+    "Quantised",
     "RandomImages",
     "RandomPerClass",
     "RandomSize",
@@ -128,6 +130,7 @@ __all__ = [
     "State",
     "StepContext",
     "Subject",
+    "Teacher",
     "TrainOnSynthetic",
     "Training",
     "TrajectoryMatching",
@@ -150,14 +153,14 @@ _NAMES = {
     "artifact": "CondensedSet",
     "augment": "Augment Identity PerExample PhotoPerExample Siamese",
     "data": "Data ImageData load_data",
-    "evaluation": "Protocol Subject evaluate",
+    "evaluation": "Protocol Subject Teacher evaluate",
     "importing": "import_set",
     "init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
     "kernels": "RBF FullyConnected Kernel",
     "methods": "Method recipe_for",
     "objectives": "DistributionMatching FeatureRegression GradientMatching Match Objective "
     "RidgeRegression TrajectoryMatching",
-    "parameterizations": "MultiFormation Parameterization Pixels",
+    "parameterizations": "MultiFormation Parameterization Pixels Quantised",
     "progress": "Progress State",
     "recipe": "Recipe read_recipe",
     "registry": "register",
@@ -166,7 +169,7 @@ _NAMES = {
     "schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
     "selection": "Rule random_selection select",
     "sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
-    "training": "SGDTraining Training",
+    "training": "AdamWTraining SGDTraining Training",
     "types": "Examples Groups StepContext",
     "updates": "SGD Adam ImageUpdate Learned LearnedLabels LearnedLR OnSimplex",
 }

@@ -13,7 +13,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import safetensors.torch
 import torch
@@ -34,10 +34,11 @@ from condensery.manifest import (
     dumps,
     library_version,
     nested_rows,
-    row_bytes,
+    stored_tensors,
+    tensor_bytes,
     words,
 )
-from condensery.parameterizations import decoder
+from condensery.parameterizations import Parameterization, decoder
 from condensery.types import Examples
 
 __all__ = ["FORMAT", "CondensedSet"]
@@ -50,8 +51,9 @@ class CondensedSet:
     Whoever constructs one gets it checked: tensors and manifest always agree.
 
     Attributes:
-        images: Stored, not decoded, not normalised, ``[row, channel, height, width]``: uint8
-            (value / 255), or float16 or float32 in [0, 1].
+        stored: The tensors that hold what is stored, by name; not decoded, not normalised. By
+            default ``images`` alone, ``[row, channel, height, width]``: uint8 (value / 255), or
+            float16 or float32 in [0, 1].
         labels: Class index, int64 ``[row]``.
         rank: The smallest size that holds the row, minus one; int32 ``[row]``.
         soft_labels: Learned labels, float32 ``[row, class_]``, or ``None``.
@@ -61,7 +63,7 @@ class CondensedSet:
         ArtifactError: Naming the field and both values, if anything disagrees.
     """
 
-    images: Tensor
+    stored: dict[str, Tensor]
     labels: Tensor
     rank: Tensor
     soft_labels: Tensor | None = None
@@ -73,6 +75,7 @@ class CondensedSet:
         except (TypeError, ValueError, RecursionError) as error:
             raise ArtifactError(f"manifest: cannot be written as JSON ({error}).") from error
         object.__setattr__(self, "manifest", own)
+        object.__setattr__(self, "stored", dict(self.stored))
         check(self.tensors, own)
 
     @classmethod
@@ -124,17 +127,28 @@ class CondensedSet:
         hard = stored.class_ if soft else stored.labels
         order = (stored.rank * len(class_names) + hard).argsort(stable=True)
         stored = stored.rows(order)
-        images = stored.images.detach().cpu()
-        bad = int((~torch.isfinite(images)).sum())
-        if bad:
-            raise ArtifactError(f"images: found {bad} values that are NaN or infinite, expected 0.")
-        images = images.clamp(0, 1)
-        images = (images * 255).round().to(dtype) if dtype == torch.uint8 else images.to(dtype)
+        stored = replace(
+            stored.to("cpu"),
+            images=stored.images.detach().cpu(),
+            shared={name: tensor.detach().cpu() for name, tensor in stored.shared.items()},
+        )
+        for name_, tensor in {"images": stored.images, **stored.shared}.items():
+            bad = int((~torch.isfinite(tensor)).sum())
+            if bad:
+                raise ArtifactError(
+                    f"{name_}: found {bad} values that are NaN or infinite, expected 0."
+                )
+        parameterization = decoder(decode)
+        stored = parameterization.project(stored)
+        shape = tuple(parameterization.decode(stored).images.shape[1:])
+        tensors = parameterization.to_file(stored, dtype=dtype)
         rank = stored.rank.detach().cpu().to(torch.int32)
         learned = stored.labels.detach().cpu().float().contiguous() if soft else None
-        rows, each = nested_rows(rank), row_bytes(images, learned)
+        rows = nested_rows(rank)
+        kinds = {key: "shared" if key in stored.shared else "rows" for key in tensors}
+        each, once = tensor_bytes(tensors, kinds, learned)
         return cls(
-            images=images.contiguous(),
+            stored=tensors,
             labels=hard[order].detach().cpu().to(torch.int64),
             rank=rank,
             soft_labels=learned,
@@ -146,6 +160,9 @@ class CondensedSet:
                 "sizes": len(rows),
                 "rows": rows,
                 "decode": dict(decode),
+                "tensors": kinds,
+                "shape": list(shape),
+                "examples_each": parameterization.examples_each,
                 "mean": [float(x) for x in mean],
                 "std": [float(x) for x in std],
                 "zca": zca,
@@ -155,7 +172,7 @@ class CondensedSet:
                 "seed": seed,
                 "data": dict(data),
                 "observations": [],
-                "bytes": [count * each for count in rows],
+                "bytes": [count * each + once for count in rows],
                 "created": created,
             },
         )
@@ -185,14 +202,16 @@ class CondensedSet:
                     f"manifest: found a {type(manifest).__name__}, expected a dict."
                 )
             check_format(manifest)  # first: a newer format may change all that follows
-            missing = [name for name in REQUIRED if name not in tensors]
-            strange = sorted(tensors.keys() - {*REQUIRED, *OPTIONAL})
+            held = tuple(stored_tensors(manifest))
+            missing = [name for name in (*held, *REQUIRED) if name not in tensors]
+            strange = sorted(tensors.keys() - {*held, *REQUIRED, *OPTIONAL})
             if missing or strange:
                 raise ArtifactError(
-                    f"tensors: found {words(sorted(tensors))}, expected {words(REQUIRED)} "
-                    f"and perhaps {words(OPTIONAL)}."
+                    f"tensors: found {words(sorted(tensors))}, expected "
+                    f"{words((*held, *REQUIRED))} and perhaps {words(OPTIONAL)}."
                 )
-            return cls(**tensors, manifest=manifest)
+            stored = {name: tensors.pop(name) for name in held}
+            return cls(stored=stored, **tensors, manifest=manifest)
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error} Nothing was loaded.") from error
 
@@ -217,7 +236,7 @@ class CondensedSet:
         self._check_size(ipc)
         if ipc == self.sizes:
             return self
-        if self._crop_major:
+        if not self.prefixes:
             raise ConfigError(
                 f"take({ipc}): this set decodes crop by crop (decode order 'crop'), so its size "
                 f"{ipc} is spread over parts of more than {ipc} stored images and is no prefix of "
@@ -226,8 +245,12 @@ class CondensedSet:
             )
         count = self.rows[ipc - 1]
         soft = self.soft_labels
+        kinds = stored_tensors(self.manifest)
         return CondensedSet(
-            images=self.images[:count].clone(),  # own memory: the rest can be let go
+            stored={  # own memory: the rest can be let go
+                name: tensor[:count].clone() if kinds[name] == "rows" else tensor.clone()
+                for name, tensor in self.stored.items()
+            },
             labels=self.labels[:count].clone(),
             rank=self.rank[:count].clone(),
             soft_labels=None if soft is None else soft[:count].clone(),
@@ -246,13 +269,13 @@ class CondensedSet:
         Raises:
             ConfigError: If not even the smallest fits; the message says what that takes.
         """
-        smallest = self.sizes if self._crop_major else 1
+        smallest = 1 if self.prefixes else self.sizes
         for ipc in range(self.sizes, smallest - 1, -1):
             # The tensors alone are a lower bound: most sizes are ruled out without writing them.
             if self.bytes_of(ipc) <= budget and len((fit := self.take(ipc)).to_bytes()) <= budget:
                 return fit
         needed = len(self.take(smallest).to_bytes())
-        cut = "; a set that decodes crop by crop cannot be cut" if self._crop_major else ""
+        cut = "; a set that decodes crop by crop cannot be cut" if not self.prefixes else ""
         raise ConfigError(
             f"budget = {budget} bytes, but the file of the smallest size that can be cut, "
             f"{smallest} per class, takes {needed} bytes{cut}. Give at least that many."
@@ -283,14 +306,16 @@ class CondensedSet:
         """
         ipc = self.sizes if ipc is None else ipc
         self._check_size(ipc)
-        images = self.images.float()
+        parameterization = self.parameterization
+        images, shared = parameterization.from_file(self.stored, shape=self.shape)
         stored = Examples(
-            images=images / 255 if self.images.dtype == torch.uint8 else images,
+            images=images,
             labels=self.labels if self.soft_labels is None else self.soft_labels,
             class_=self.labels,
             rank=self.rank.long(),
+            shared=shared,
         )
-        decoded = decoder(self.manifest["decode"]).decode(stored)
+        decoded = parameterization.decode(stored)
         decoded = decoded.rows(decoded.rank < ipc)  # a copy: the set stays as it is
         return decoded.with_images(decoded.images.clamp(0, 1))
 
@@ -323,9 +348,35 @@ class CondensedSet:
         return json.loads(dumps(self.manifest["observations"]))
 
     @property
+    def images(self) -> Tensor:
+        """What people are shown of every row, ``[row, channel, height, width]``.
+
+        The stored images, where these are pixels: uint8 (value / 255), or floating point in
+        [0, 1]; not decoded, not normalised.
+        """
+        return self.parameterization.pictures(self.stored, shape=self.shape)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a training image."""
+        if "shape" not in self.manifest:  # format 1
+            return cast("tuple[int, int, int]", tuple(self.stored["images"].shape[1:]))
+        return cast("tuple[int, int, int]", tuple(self.manifest["shape"]))
+
+    @property
+    def parameterization(self) -> Parameterization:
+        """How what is stored becomes training images."""
+        return decoder(self.manifest["decode"])
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether the set of every size is a prefix of the file's bytes."""
+        return self.parameterization.prefixes
+
+    @property
     def tensors(self) -> dict[str, Tensor]:
         """The tensors of the file, by name."""
-        found = {"images": self.images, "labels": self.labels, "rank": self.rank}
+        found = {**self.stored, "labels": self.labels, "rank": self.rank}
         return found if self.soft_labels is None else found | {"soft_labels": self.soft_labels}
 
     @property
@@ -379,18 +430,15 @@ class CondensedSet:
         return self.manifest["seed"]
 
     def __len__(self) -> int:
-        return len(self.images)
+        return len(self.labels)
 
     def __repr__(self) -> str:
-        shape = "x".join(str(x) for x in self.images.shape[1:])
+        shape = "x".join(str(x) for x in self.shape)
+        stored = ", ".join(f"{name} {tensor.dtype}" for name, tensor in self.stored.items())
         return (
             f"CondensedSet({self.name!r}, method={self.method!r}, sizes=1..{self.sizes}, "
-            f"classes={self.classes}, rows={len(self)}, images={shape} {self.images.dtype})"
+            f"classes={self.classes}, rows={len(self)}, images={shape}, stored={stored})"
         )
-
-    @property
-    def _crop_major(self) -> bool:
-        return self.manifest["decode"].get("order") == "crop"
 
     def _check_size(self, ipc: int) -> None:
         if not 1 <= ipc <= self.sizes:

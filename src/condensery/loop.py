@@ -24,7 +24,7 @@ from condensery.progress import Progress, State
 from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.schedules import RunContext
-from condensery.step import learned, matched, step
+from condensery.step import first_update, matched, step
 from condensery.types import Examples, StepContext, View
 
 __all__ = ["SHARED", "begun", "initial_state", "networks_of", "run", "run_together"]
@@ -60,6 +60,7 @@ def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
         rng=stream(seed, "init"),
         network=lambda *path: network(seed=seed, path=path),
     )
+    stored = recipe.parameterization.begin(stored, rng=stream(seed, "parameterization"))
     for also in (recipe.labels, recipe.learned_lr):
         stored = stored if also is None else also.init(stored, classes=data.classes)
     return begun(recipe, stored, seed=seed)
@@ -79,7 +80,7 @@ def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
     return State(
         outer=0,
         stored=stored,
-        update={name: part.init(getattr(stored, name)) for name, part in learned(recipe).items()},
+        update=first_update(recipe, stored),
         sizes=recipe.sizes.init(torch.bincount(stored.class_)),
         objective=objective,
     )

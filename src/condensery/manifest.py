@@ -17,6 +17,7 @@ from torch import Tensor
 
 from condensery.errors import ArtifactError, ConfigError
 from condensery.parameterizations import decoder
+from condensery.types import Examples
 
 __all__ = [
     "FORMAT",
@@ -29,19 +30,21 @@ __all__ = [
     "dumps",
     "library_version",
     "nested_rows",
-    "row_bytes",
+    "stored_tensors",
+    "tensor_bytes",
     "words",
 ]
 
-FORMAT = 1
+FORMAT = 2
 """The file format that is written, and the newest that can be read."""
 
 KEY = "condensery"
 """Where the file's ``__metadata__`` holds the manifest."""
 
-REQUIRED = ("images", "labels", "rank")
+REQUIRED = ("labels", "rank")
 OPTIONAL = ("soft_labels",)
-"""The tensors of a file: all of ``REQUIRED``, any of ``OPTIONAL``, no others."""
+"""The tensors of a file: those that the manifest names as stored, all of ``REQUIRED``, any of
+``OPTIONAL``, no others."""
 
 IMAGE_DTYPES = (torch.uint8, torch.float16, torch.float32)
 """What stored images may be."""
@@ -68,11 +71,23 @@ _FIELDS: dict[str, tuple[type, ...]] = {
 }
 
 
+_SINCE_2: dict[str, tuple[type, ...]] = {
+    "tensors": (dict,),
+    "shape": (list,),
+    "examples_each": (int,),
+}
+
+
+def stored_tensors(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """``{name: "rows" or "shared"}`` of the tensors that hold what is stored."""
+    return dict(manifest.get("tensors") or {"images": "rows"})  # format 1 held images alone
+
+
 def check(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
     """Refuse tensors and a manifest that do not describe one condensed set.
 
     Args:
-        tensors: Those of ``REQUIRED`` and perhaps ``OPTIONAL``, by name.
+        tensors: Those of ``stored_tensors``, of ``REQUIRED`` and perhaps ``OPTIONAL``, by name.
         manifest: As read from JSON.
 
     Raises:
@@ -80,9 +95,10 @@ def check(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
     """
     check_format(manifest)
     _check_fields(manifest)
-    _check_values(tensors, classes=len(manifest["class_names"]))
+    _check_values(tensors, stored_tensors(manifest), classes=len(manifest["class_names"]))
     _check_order(tensors["rank"], tensors["labels"], classes=len(manifest["class_names"]))
     _check_agreement(tensors, manifest)
+    _check_decoding(tensors, manifest)
 
 
 def check_format(manifest: dict[str, Any]) -> None:
@@ -102,13 +118,23 @@ def check_format(manifest: dict[str, Any]) -> None:
 
 
 def _check_fields(manifest: dict[str, Any]) -> None:
-    for field, types in _FIELDS.items():
+    fields = _FIELDS if manifest["format"] == 1 else _FIELDS | _SINCE_2
+    for field, types in fields.items():
         wanted = " or ".join("null" if t is type(None) else t.__name__ for t in types)
         if field not in manifest:
             raise ArtifactError(f"{field}: found nothing, expected a {wanted}.")
         value = manifest[field]
         if not isinstance(value, types) or (isinstance(value, bool) and object not in types):
             raise ArtifactError(f"{field}: found {value!r}, expected a {wanted}.")
+    for name, kind in stored_tensors(manifest).items():
+        if kind not in ("rows", "shared") or name in (*REQUIRED, *OPTIONAL):
+            raise ArtifactError(
+                f"tensors: found {manifest['tensors']!r}, expected names of stored tensors with "
+                '"rows" or "shared".'
+            )
+    shape = manifest.get("shape", [1, 1, 1])
+    if len(shape) != 3 or not all(type(x) is int and x > 0 for x in shape):
+        raise ArtifactError(f"shape: found {shape!r}, expected three whole numbers above 0.")
     names = manifest["class_names"]
     if not names or not all(isinstance(name, str) for name in names):
         raise ArtifactError(f"class_names: found {names!r}, expected one name or more.")
@@ -134,24 +160,30 @@ def _check_fields(manifest: dict[str, Any]) -> None:
         raise ArtifactError(f"decode: {error}") from error
 
 
-def _check_values(tensors: Mapping[str, Tensor], *, classes: int) -> None:
+def _check_values(tensors: Mapping[str, Tensor], kinds: Mapping[str, str], *, classes: int) -> None:
     dims = {"images": 4, "labels": 1, "rank": 1, "soft_labels": 2}
     dtypes = {"labels": torch.int64, "rank": torch.int32, "soft_labels": torch.float32}
-    count = len(tensors["images"]) if tensors["images"].ndim else 0
+    first = next((name for name, kind in kinds.items() if kind == "rows"), "labels")
+    count = len(tensors[first]) if tensors[first].ndim else 0
     for name, tensor in tensors.items():
         if name == "images" and tensor.dtype not in IMAGE_DTYPES:
             raise ArtifactError(
                 f"images.dtype: found {tensor.dtype}, expected {words(IMAGE_DTYPES)}."
             )
         _same(f"{name}.dtype", tensor.dtype, dtypes.get(name, tensor.dtype))
-        _same(f"{name}.ndim", tensor.ndim, dims[name])
-        _same(f"{name}: rows", len(tensor), count)
+        _same(f"{name}.ndim", tensor.ndim, dims.get(name, tensor.ndim))
+        if kinds.get(name) != "shared":
+            _same(f"{name}: rows", len(tensor) if tensor.ndim else 0, count)
         if tensor.numel() == 0:
             raise ArtifactError(f"{name}: found shape {list(tensor.shape)}, expected no 0 in it.")
         if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
             raise ArtifactError(f"{name}: found NaN or infinite values, expected none.")
-    images, labels, rank = (tensors[name] for name in REQUIRED)
-    if images.is_floating_point() and not 0 <= float(images.min()) <= float(images.max()) <= 1:
+    labels, rank, images = tensors["labels"], tensors["rank"], tensors.get("images")
+    if (
+        images is not None
+        and images.is_floating_point()
+        and not 0 <= float(images.min()) <= float(images.max()) <= 1
+    ):
         found = f"{float(images.min())}..{float(images.max())}"
         raise ArtifactError(f"images: found values in {found}, expected 0..1.")
     if "soft_labels" in tensors:
@@ -185,16 +217,45 @@ def _check_order(rank: Tensor, labels: Tensor, *, classes: int) -> None:
 
 
 def _check_agreement(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
-    rank, images = tensors["rank"], tensors["images"]
+    rank, kinds = tensors["rank"], stored_tensors(manifest)
     sizes = int(rank.max()) + 1
     _same("sizes", manifest["sizes"], sizes)
-    rows, each = nested_rows(rank), row_bytes(images, tensors.get("soft_labels"))
-    for field, expected in (("rows", rows), ("bytes", [each * x for x in rows])):
+    rows, held = nested_rows(rank), {name: tensors[name] for name in kinds}
+    each, once = tensor_bytes(held, kinds, tensors.get("soft_labels"))
+    for field, expected in (("rows", rows), ("bytes", [each * x + once for x in rows])):
         _same(f"{field}: entries", len(manifest[field]), sizes)
         for k, (found, wanted) in enumerate(zip(manifest[field], expected, strict=True)):
             _same(f"{field}[{k}]", found, wanted)
     for field in ("mean", "std"):
-        _same(f"{field}: channels", len(manifest[field]), images.shape[1])
+        channels = manifest["shape"][0] if "shape" in manifest else held["images"].shape[1]
+        _same(f"{field}: channels", len(manifest[field]), channels)
+
+
+def _check_decoding(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
+    """The first row is decoded, to the shape that the manifest says."""
+    parameterization, kinds = decoder(manifest["decode"]), stored_tensors(manifest)
+    first = {
+        name: tensors[name][:1] if kind == "rows" else tensors[name] for name, kind in kinds.items()
+    }
+    shape = tuple(manifest["shape"]) if "shape" in manifest else first["images"].shape[1:]
+    try:
+        images, shared = parameterization.from_file(first, shape=shape)
+        row = Examples(
+            images=images,
+            labels=tensors["labels"][:1],
+            class_=tensors["labels"][:1],
+            rank=tensors["rank"][:1].long(),
+            shared=shared,
+        )
+        found = tuple(parameterization.decode(row).images.shape[1:])
+    except (KeyError, IndexError, RuntimeError, ValueError) as error:
+        raise ArtifactError(
+            f"tensors: found {words(list(kinds))}, which decode = {manifest['decode']} cannot read "
+            f"({error!r})."
+        ) from error
+    _same("shape", list(shape), list(found))
+    if "examples_each" in manifest:
+        _same("examples_each", manifest["examples_each"], parameterization.examples_each)
 
 
 def _same(field: str, found: object, expected: object) -> None:
@@ -207,10 +268,18 @@ def nested_rows(rank: Tensor) -> list[int]:
     return torch.bincount(rank).cumsum(0).tolist()
 
 
-def row_bytes(images: Tensor, soft_labels: Tensor | None) -> int:
-    """Bytes of one row of all tensors: image, label (8), rank (4), learned labels."""
+def tensor_bytes(
+    stored: Mapping[str, Tensor], kinds: Mapping[str, str], soft_labels: Tensor | None
+) -> tuple[int, int]:
+    """Bytes of one row of all tensors, label (8) and rank (4) included, and of what is shared."""
     soft = 0 if soft_labels is None else soft_labels.shape[1] * 4
-    return math.prod(images.shape[1:]) * images.element_size() + 8 + 4 + soft
+    each = sum(
+        math.prod(tensor.shape[1:]) * tensor.element_size()
+        for name, tensor in stored.items()
+        if kinds[name] == "rows"
+    )
+    once = sum(tensor.nbytes for name, tensor in stored.items() if kinds[name] == "shared")
+    return each + 8 + 4 + soft, once
 
 
 def dumps(value: object) -> str:

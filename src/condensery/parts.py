@@ -147,10 +147,17 @@ def required(part: type) -> list[str]:
     ]
 
 
-def converted(key: str, value: object, hint: Any, *, current: object = None) -> object:  # noqa: ANN401
-    """A plain value as the type of its field; text is read as that type."""
+def converted(
+    key: str,
+    value: object,
+    hint: Any,  # noqa: ANN401
+    *,
+    current: object = None,
+    text: bool = False,
+) -> object:
+    """A plain value as the type of its field; ``text`` is read as that type, as of a command."""
     try:
-        return msgspec.convert(value, hint, strict=not isinstance(value, str))
+        return msgspec.convert(value, hint, strict=not (text and isinstance(value, str)))
     except msgspec.ValidationError as error:
         known = [kind for kind in get_args(hint) if isinstance(kind, str)]
         if known:

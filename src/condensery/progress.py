@@ -38,7 +38,13 @@ class State:
     def tensors(self) -> dict[str, Tensor]:
         """The state as named tensors, for a checkpoint."""
         stored = {f.name: getattr(self.stored, f.name) for f in fields(self.stored)}
-        parts = {"stored": stored, "sizes": self.sizes, "objective": self.objective}
+        shared = stored.pop("shared")
+        parts = {
+            "stored": stored,
+            "shared": shared,
+            "sizes": self.sizes,
+            "objective": self.objective,
+        }
         parts |= {f"update.{what}": tensors for what, tensors in self.update.items()}
         return {
             f"{part}.{name}": tensor
@@ -50,14 +56,25 @@ class State:
     @staticmethod
     def from_tensors(outer: int, tensors: Mapping[str, Tensor]) -> State:
         """Read what ``tensors`` wrote."""
-        parts: dict[str, dict[str, Tensor]] = {"stored": {}, "sizes": {}, "objective": {}}
+        parts: dict[str, dict[str, Tensor]] = {
+            "stored": {},
+            "shared": {},
+            "sizes": {},
+            "objective": {},
+        }
         for path, tensor in tensors.items():
             part, _, name = path.rpartition(".")
             parts.setdefault(part, {})[name] = tensor
-        stored, sizes = Examples(**parts.pop("stored")), parts.pop("sizes")
-        objective = parts.pop("objective")
+        stored, sizes = parts.pop("stored"), parts.pop("sizes")
+        objective, shared = parts.pop("objective"), parts.pop("shared")
         update = {part.removeprefix("update."): named for part, named in parts.items()}
-        return State(outer=outer, stored=stored, update=update, sizes=sizes, objective=objective)
+        return State(
+            outer=outer,
+            stored=Examples(**stored, shared=shared),
+            update=update,
+            sizes=sizes,
+            objective=objective,
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

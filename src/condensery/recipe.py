@@ -231,7 +231,7 @@ def _set(part: Any, key: str, path: Sequence[str], value: object, recipe: Recipe
     slot, hint = known[name]
     current = getattr(part, name)
     if slot is None:
-        new = converted(key, value, hint, current=current)
+        new = converted(key, value, hint, current=current, text=True)
     else:
         new = _exchanged(slot, key, value, current, recipe)
     return replace(part, **{name: new})

@@ -22,13 +22,26 @@ from condensery.rng import stream
 from condensery.types import JOINT, Examples, Groups, StepContext, nested
 from condensery.updates import ImageUpdate
 
-__all__ = ["learned", "step"]
+__all__ = ["first_update", "learned", "step"]
 
 
-def learned(recipe: Recipe) -> dict[str, ImageUpdate]:
-    """What a run learns, fields of ``Examples``, and how each is moved."""
+def learned(recipe: Recipe, stored: Examples | None = None) -> dict[str, ImageUpdate]:
+    """What a run learns, and how each is moved: fields of ``Examples``.
+
+    With ``stored`` also what that stores for all rows together, ``shared.NAME``.
+    """
     parts = {"images": recipe, "labels": recipe.labels, "learned_lr": recipe.learned_lr}
-    return {name: part.update for name, part in parts.items() if part is not None}
+    found = {name: part.update for name, part in parts.items() if part is not None}
+    return found | {
+        f"shared.{name}": recipe.update for name in ({} if stored is None else stored.shared)
+    }
+
+
+def first_update(recipe: Recipe, stored: Examples) -> dict[str, dict[str, Tensor]]:
+    """The states of all updates before the first step."""
+    return {
+        name: part.init(_stored(stored, name)) for name, part in learned(recipe, stored).items()
+    }
 
 
 def matched(recipe: Recipe, context: StepContext) -> list[Objective]:
@@ -157,11 +170,13 @@ def _pulled_back(
 ) -> dict[str, Tensor]:
     """Gradients with respect to what is stored: one product with decode's Jacobian."""
     leaves = {name: getattr(stored, name).detach().requires_grad_() for name in gradients}
+    shared = {name: tensor.detach().requires_grad_() for name, tensor in stored.shared.items()}
     with torch.enable_grad():
-        decoded = parts.decode(replace(stored, **leaves))
+        decoded = parts.decode(replace(stored, **leaves, shared=shared))
     outputs = [getattr(decoded, name) for name in gradients]
-    found = torch.autograd.grad(outputs, list(leaves.values()), list(gradients.values()))
-    return dict(zip(gradients, found, strict=True))
+    inputs = {**leaves, **{f"shared.{name}": leaf for name, leaf in shared.items()}}
+    found = torch.autograd.grad(outputs, list(inputs.values()), list(gradients.values()))
+    return dict(zip(inputs, found, strict=True))
 
 
 def _moved(
@@ -174,23 +189,35 @@ def _moved(
 ) -> tuple[Examples, dict[str, Mapping[str, Tensor]]]:
     """What is stored, and the updates' states, after one step of everything that is learned."""
     stored = state.stored
-    pixel = recipe.parameterization.pixel_rank(stored) < _expanded(_of(frozen, stored), like=4)
+    nothing = torch.zeros((), dtype=torch.bool, device=stored.images.device)
+    pixel = recipe.parameterization.pixel_rank(stored) < _expanded(
+        _of(frozen, stored), like=stored.images.ndim
+    )
     masks = {
         "images": pixel,
         "labels": (stored.rank < _of(frozen, stored))[:, None],
-        "learned_lr": torch.zeros((), dtype=torch.bool, device=stored.images.device),
+        "learned_lr": nothing,
     }
     moved: dict[str, Tensor] = {}
     update: dict[str, Mapping[str, Tensor]] = {}
-    for name, part in learned(recipe).items():
+    for name, part in learned(recipe, stored).items():
+        # What belongs to all rows is made of frozen ones, too: it rests while any row does.
+        mask = masks.get(name, nothing | bool(frozen.any()))
         moved[name], update[name] = part.step(
-            getattr(stored, name),
+            _stored(stored, name),
             gradients[name],
             state.update[name],
-            frozen=masks[name] & recipe.sizes.freezes_exactly,
+            frozen=mask & recipe.sizes.freezes_exactly,
             remaining=remaining,
         )
-    return replace(stored, **moved), update
+    shared = {name: moved.pop(f"shared.{name}") for name in stored.shared}
+    return replace(stored, **moved, shared=shared), update
+
+
+def _stored(stored: Examples, name: str) -> Tensor:
+    """What is learned under a name of ``learned``."""
+    own = name.removeprefix("shared.")
+    return getattr(stored, name) if own == name else stored.shared[own]
 
 
 def _of(frozen: Tensor, examples: Examples) -> Tensor:

@@ -35,6 +35,8 @@ class Examples:
         class_: The class that each example was taken or made for, ``[example]``.
         rank: ``[example]``; 0 for real examples, which have no order.
         learned_lr: Learned learning rate for training on the examples, a scalar above 0; or None.
+        shared: What a parameterization stores for all rows together, such as bases; empty of
+            decoded and of real examples.
     """
 
     images: Float[Tensor, "example channel height width"]
@@ -42,6 +44,7 @@ class Examples:
     class_: Int[Tensor, "example"]
     rank: Int[Tensor, "example"]
     learned_lr: Float[Tensor, ""] | None = None
+    shared: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
     def __len__(self) -> int:
         return self.images.shape[0]
@@ -58,6 +61,7 @@ class Examples:
             class_=self.class_.to(device),
             rank=self.rank.to(device),
             learned_lr=None if self.learned_lr is None else self.learned_lr.to(device),
+            shared={name: tensor.to(device) for name, tensor in self.shared.items()},
         )
 
     def rows(self, index: Tensor) -> Examples:
@@ -68,6 +72,7 @@ class Examples:
             class_=self.class_[index],
             rank=self.rank[index],
             learned_lr=self.learned_lr,
+            shared=self.shared,
         )
 
 

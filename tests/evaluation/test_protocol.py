@@ -15,7 +15,7 @@ from condensery.training import AdamWTraining, SGDTraining
 
 
 def idc(data: str, factor: int = 2, ipc: int = 10, **length: int) -> Protocol:
-    return protocol_for("idc", Subject(data=data, factor=factor, ipc=ipc), **length)
+    return protocol_for("idc", Subject(data=data, examples_each=factor**2, ipc=ipc), **length)
 
 
 @pytest.mark.parametrize(
@@ -218,7 +218,7 @@ def test_other_labels_than_the_protocols_own_are_said_in_its_name():
 
 
 def test_adamw_is_idc_with_another_optimiser_along_a_cosine():
-    subject = Subject(data="mnist", factor=2)
+    subject = Subject(data="mnist", examples_each=4)
     protocol, usual = protocol_for("adamw", subject), protocol_for("idc", subject)
     assert protocol.training == AdamWTraining(augment=usual.training.augment, cutmix=0.0)
     assert protocol.total_steps(640) == usual.total_steps(640) == 10_000

@@ -25,12 +25,12 @@ def photos(**changes):
     ],
 )
 def test_the_more_images_the_fewer_epochs(ipc, factor, epochs):
-    assert protocol_for("imagenet", photos(ipc=ipc, factor=factor)).epochs == epochs
+    assert protocol_for("imagenet", photos(ipc=ipc, examples_each=factor**2)).epochs == epochs
 
 
 @pytest.mark.parametrize(("ipc", "factor", "epochs"), [(1, 1, 2000), (10, 1, 1300), (10, 3, 600)])
 def test_a_hundred_classes_are_trained_shorter_and_with_larger_steps(ipc, factor, epochs):
-    subject = photos(data="imagenet-100", ipc=ipc, factor=factor, classes=100)
+    subject = photos(data="imagenet-100", ipc=ipc, examples_each=factor**2, classes=100)
     protocol = protocol_for("imagenet", subject)
     assert protocol.epochs == epochs
     training = protocol.training
@@ -38,7 +38,7 @@ def test_a_hundred_classes_are_trained_shorter_and_with_larger_steps(ipc, factor
 
 
 def test_the_step_size_falls_to_a_fifth_twice():
-    protocol = protocol_for("imagenet", photos(ipc=10, factor=3), epochs=6)
+    protocol = protocol_for("imagenet", photos(ipc=10, examples_each=9), epochs=6)
     rates = [protocol.lr(step, images=64) for step in range(6)]
     assert rates == pytest.approx([0.01] * 4 + [0.002, 0.0004])
 

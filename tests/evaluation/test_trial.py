@@ -190,7 +190,7 @@ def test_a_restarted_optimiser_forgets_its_momentum(data: Data, condensed: Conde
 def test_the_fingerprint_changes_with_all_that_decides_the_result(data: Data):
     condensed = stored_set({"kind": "multi-formation", "factor": 2, "order": "image"})
     base = trial(condensed, data)
-    brighter = replace(condensed, images=condensed.images // 2)
+    brighter = replace(condensed, stored={"images": condensed.images // 2})
     same_prefix = condensed.images.clone()
     same_prefix[3:] = 0
     other_test = replace(data.test, images=data.test.images // 2)
@@ -208,7 +208,7 @@ def test_the_fingerprint_changes_with_all_that_decides_the_result(data: Data):
     prints = [base.fingerprint, *(other.fingerprint for other in changed)]
     assert len(set(prints)) == len(prints)
     assert trial(condensed, data, seed=9, network="mlp").fingerprint == base.fingerprint
-    prefix = replace(condensed, images=same_prefix)
+    prefix = replace(condensed, stored={"images": same_prefix})
     assert trial(prefix, data, size=1).fingerprint == trial(condensed, data, size=1).fingerprint
 
 
@@ -216,7 +216,7 @@ def test_decoded_crop_by_crop_every_size_depends_on_all_stored_images(data: Data
     condensed = stored_set({"kind": "multi-formation", "factor": 2, "order": "crop"})
     images = condensed.images.clone()
     images[3:] = 0
-    other = replace(condensed, images=images)
+    other = replace(condensed, stored={"images": images})
 
     assert trial(other, data, size=1).fingerprint != trial(condensed, data, size=1).fingerprint
 

@@ -139,6 +139,7 @@ def test_learned_labels_travel_in_an_archive(tmp_path):
 def test_a_stored_export_says_how_its_images_decode(tmp_path):
     condensed, data = set_of(["crane", "owl"])
     condensed.manifest["decode"] = {"kind": "multi-formation", "factor": 2, "order": "image"}
+    condensed.manifest["examples_each"] = 4
     out = exported(condensed, tmp_path, "folder", stored=True)
     found = import_set(out, format="folder", data=data)
     assert same(found, condensed)

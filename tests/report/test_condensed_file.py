@@ -48,7 +48,7 @@ def test_arrays_in_any_order_are_sorted_by_rank_then_class(pets):
 @pytest.mark.parametrize(
     ("tensors", "facts", "words"),
     [
-        ({}, {"format": 2}, "format is 2"),
+        ({}, {"format": 3}, "format is 3"),
         ({}, {"rows": [3, 6, 8, 9]}, r"\[3, 6, 8, 9\].*\[3, 6, 8, 10\]"),
         ({}, {"class_names": ["one"]}, "1 names"),
         ({"labels": np.zeros(4, np.int64)}, {}, r"labels has shape \[4\]"),

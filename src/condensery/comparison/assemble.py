@@ -10,11 +10,25 @@ from dataclasses import replace
 from itertools import accumulate
 
 import torch
+from torch import Tensor
 
 from condensery.artifact import CondensedSet
 from condensery.errors import ConfigError
+from condensery.manifest import stored_tensors
 
 __all__ = ["assembled"]
+
+
+def _together(sets: Sequence[CondensedSet]) -> dict[str, Tensor]:
+    """The rows of all sets, one after the other."""
+    for each in sets:
+        if set(stored_tensors(each.manifest).values()) != {"rows"}:
+            raise ConfigError(
+                f"{each.name} stores something for all of its images together, so sets of single "
+                "runs cannot be put together (baseline b). Leave out b, or use a parameterization "
+                "that stores images."
+            )
+    return {name: torch.cat([each.stored[name] for each in sets]) for name in sets[0].stored}
 
 
 def assembled(sets: Sequence[CondensedSet], *, name: str) -> CondensedSet:
@@ -38,7 +52,7 @@ def assembled(sets: Sequence[CondensedSet], *, name: str) -> CondensedSet:
             )
     learned = [each.soft_labels for each in sets if each.soft_labels is not None]
     return CondensedSet(
-        images=torch.cat([each.images for each in sets]),
+        stored=_together(sets),
         labels=torch.cat([each.labels for each in sets]),
         rank=torch.cat([each.rank + rank for rank, each in enumerate(sets)]),
         soft_labels=torch.cat(learned) if learned else None,

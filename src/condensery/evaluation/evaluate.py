@@ -205,13 +205,13 @@ def subject_of(condensed: CondensedSet, *, data: str) -> Subject:
     """What a protocol may depend on, of a set and the name of its data set."""
     return Subject(
         data=data,
-        factor=condensed.manifest["decode"].get("factor", 1),
+        examples_each=condensed.parameterization.examples_each,
         ipc=condensed.sizes,
         method=condensed.method,
         step_size=condensed.manifest["learned_step_size"],
         regression=regression_of(condensed.manifest["recipe"]),
         classes=condensed.classes,
-        side=min(condensed.images.shape[2:]),
+        side=min(condensed.shape[1:]),
         mean=condensed.mean,
         std=condensed.std,
     )
@@ -288,7 +288,7 @@ def _counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] |
         DataError: If images or classes of the two differ.
     """
     test = data.test
-    ours = tuple(condensed.images.shape[1:])
+    ours = condensed.shape
     theirs = (test.channels, *test.side)
     if ours != theirs:
         raise DataError(

@@ -91,7 +91,7 @@ class Pace:
             )
         self._condensed, self._device, self._clock = condensed, device, clock
         self._decoded = condensed.decode()
-        channels, height, width = condensed.images.shape[1:]
+        channels, height, width = condensed.shape
         self._network = build(
             network,
             channels=channels,

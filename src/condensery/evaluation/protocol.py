@@ -28,7 +28,8 @@ class Subject:
 
     Attributes:
         data: Name of the data set, for example ``"cifar10"``.
-        factor: Crops per side of a stored image (multi-formation); 1 where images are stored whole.
+        examples_each: Training images that a stored image decodes to; 1 where images are stored
+            whole.
         ipc: Largest size of the condensed set, in images per class.
         method: What condensed the set, for example ``"dm"``; decides the protocol if nobody does.
         step_size: What the set has learned to be trained with, or ``None``.
@@ -40,7 +41,7 @@ class Subject:
     """
 
     data: str
-    factor: int = 1
+    examples_each: int = 1
     ipc: int = 1
     method: str = ""
     step_size: float | None = None
@@ -85,7 +86,7 @@ class Protocol:
         name: Goes into every observation.
         training: Batch, first step size, augmentation.
         epochs: Passes over the set, at least 1. A larger set is then trained longer: with
-            multi-formation, ``factor**2`` times longer than random images of the same size.
+            multi-formation, ``examples_each`` times longer than random images of the same size.
         steps: A fixed number of optimiser steps instead, or ``None``: the same for every set
             and size, condensed and random alike. An honest short form: it favours nobody, but
             its accuracies are not those of the papers.

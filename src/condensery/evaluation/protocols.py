@@ -42,9 +42,9 @@ def idc(subject: Subject) -> Protocol:
     name = subject.data.lower()
     flip = "flip_" if may_be_mirrored(name) else ""
     cutout, cutmix = "", 0.5
-    if name == "mnist" and subject.factor > 1:
+    if name == "mnist" and subject.examples_each > 1:
         cutmix = 0.0
-    if name == "svhn" and subject.factor == 1 and subject.ipc == 1:
+    if name == "svhn" and subject.examples_each == 1 and subject.ipc == 1:
         cutout, cutmix = "cutout_", 0.0
     augment = PerExample(strategy=f"color_crop_{cutout}{flip}scale_rotate")
     return Protocol(name="idc", training=SGDTraining(augment=augment, cutmix=cutmix))
@@ -66,7 +66,7 @@ def imagenet(subject: Subject) -> Protocol:
         best of four tests; random images beside the set are trained for as many epochs as the
         set, the release gives them those of their own number.
     """
-    images = subject.ipc * subject.factor**2
+    images = subject.ipc * subject.examples_each
     epochs = next((count for most, count in _EPOCHS if images <= most), 300)
     training = SGDTraining(augment=PhotoPerExample(mean=subject.mean, std=subject.std), cutmix=1.0)
     if subject.classes >= 100:

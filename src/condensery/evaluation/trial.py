@@ -22,6 +22,7 @@ from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.teacher import TrainedTeacher
+from condensery.manifest import stored_tensors
 from condensery.networks import build
 from condensery.parallel import check_cancelled
 from condensery.parts import told
@@ -194,20 +195,22 @@ class Trial:
         condensed, test = self.images, self.test
         decode = sorted(condensed.manifest["decode"].items())
         # Decoded crop by crop, a size reads parts of all images.
-        whole = ("order", "crop") in decode
-        rows = len(condensed.labels) if whole else condensed.rows[self.size - 1]
+        rows = condensed.rows[self.size - 1] if condensed.prefixes else len(condensed.labels)
         content = hashlib.blake2b(digest_size=8)
         told_ = told(self.protocol)
         content.update(repr((decode, self.size, told_, test.mean, test.std)).encode())
-        content.update(f"{test.fingerprint} {condensed.images.dtype}".encode())
+        content.update(test.fingerprint.encode())
         taught_on = None if self.teacher is None else self.teacher.data.fingerprint
         for rare in (taught_on, test.whitening and test.whitening.to_json()):
             content.update(b"" if rare is None else repr(rare).encode())
         learned = condensed.soft_labels if self.protocol.labels == "soft" else None
-        for tensor in (condensed.images, condensed.labels, condensed.rank, learned):
-            if tensor is None:
-                continue
-            content.update(tensor[:rows].contiguous().numpy().tobytes())
+        kinds = stored_tensors(condensed.manifest)
+        tensors = {**condensed.tensors, "soft_labels": learned}
+        for name, tensor in tensors.items():
+            if tensor is not None:
+                own = tensor if kinds.get(name) == "shared" else tensor[:rows]
+                content.update(f"{name} {tensor.dtype}".encode())
+                content.update(own.contiguous().numpy().tobytes())
         return content.hexdigest()
 
     @cached_property

@@ -1,17 +1,21 @@
 """What is stored, and how it becomes the examples a network is trained on.
 
-Stored images are ``Examples`` with images in [0, 1], rows sorted by rank, then class: a set of
-size ``k`` is a prefix. Knows nothing about objectives, sizes or networks.
+What is stored are ``Examples``, rows sorted by rank, then class: a set of size ``k`` is a prefix.
+Their ``images`` hold one tensor a row, pixels in [0, 1] or anything else that ``decode`` makes
+images of; ``shared`` holds what belongs to all rows. Knows nothing about objectives, sizes or
+networks.
 """
 
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from condensery.parts import part_to_json
 from condensery.types import Examples
 
 __all__ = ["Parameterization", "stored_rows"]
@@ -55,10 +59,58 @@ class Parameterization(Protocol):
         """
         ...
 
-    @abstractmethod
+    @property
+    def prefixes(self) -> bool:
+        """Whether the examples of a size read stored rows of lower ranks alone."""
+        return True
+
+    def begin(self, stored: Examples, *, rng: torch.Generator) -> Examples:
+        """What is stored before the first update, from packed images.
+
+        A parameterization that stores something for all rows together adds it as ``shared``.
+
+        Args:
+            stored: As an initialisation packed it.
+            rng: For what is drawn.
+        """
+        del rng
+        return stored
+
+    def to_file(self, stored: Examples, *, dtype: torch.dtype) -> dict[str, Tensor]:
+        """The tensors of a condensed file, by name; ``images`` and what is shared by default.
+
+        Args:
+            stored: Projected, on the CPU, rows in file order.
+            dtype: What pixels are stored as: uint8 (times 255), float16 or float32.
+        """
+        images = stored.images
+        images = (images * 255).round().to(dtype) if dtype == torch.uint8 else images.to(dtype)
+        return {"images": images.contiguous(), **stored.shared}
+
+    def from_file(
+        self, tensors: Mapping[str, Tensor], *, shape: tuple[int, ...]
+    ) -> tuple[Tensor, Mapping[str, Tensor]]:
+        """``images`` and ``shared`` of what ``to_file`` gave.
+
+        Args:
+            tensors: Those of the file that hold what is stored.
+            shape: Of a training image, ``(channel, height, width)``.
+        """
+        images = self.pictures(tensors, shape=shape)
+        shared = {name: tensor for name, tensor in tensors.items() if name != "images"}
+        return images.float() / 255 if images.dtype == torch.uint8 else images.float(), shared
+
+    def pictures(self, tensors: Mapping[str, Tensor], *, shape: tuple[int, ...]) -> Tensor:
+        """What people are shown of every row, ``[row, channel, height, width]``.
+
+        uint8, or floating point in [0, 1]. Arguments as in ``from_file``.
+        """
+        del shape
+        return tensors["images"]
+
     def decode_json(self) -> dict[str, object]:
-        """What the condensed file says about decoding (docs/artifact.md)."""
-        ...
+        """What the condensed file says about decoding: the part (docs/artifact.md)."""
+        return part_to_json("parameterization", self)
 
 
 def stored_rows(counts: Tensor) -> tuple[Tensor, Tensor]:

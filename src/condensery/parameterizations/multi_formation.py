@@ -101,9 +101,10 @@ class MultiFormation(Parameterization):
         crop = rows[:, None] * self.factor + columns[None, :]
         return self._crop_rank(stored)[:, crop][:, None]
 
-    def decode_json(self) -> dict[str, object]:
-        """See ``Parameterization.decode_json``."""
-        return {"kind": "multi-formation", "factor": self.factor, "order": self.order}
+    @property
+    def prefixes(self) -> bool:
+        """See ``Parameterization.prefixes``: crop by crop, a size reads parts of all images."""
+        return self.order == "image"
 
     def _crop_rank(self, stored: Examples) -> Tensor:
         """Rank of every crop, ``[row, crop]``."""

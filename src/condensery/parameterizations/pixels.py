@@ -34,7 +34,3 @@ class Pixels(Parameterization):
     def pixel_rank(self, stored: Examples) -> Tensor:
         """See ``Parameterization.pixel_rank``."""
         return stored.rank[:, None, None, None].expand(-1, 1, *stored.images.shape[2:])
-
-    def decode_json(self) -> dict[str, object]:
-        """See ``Parameterization.decode_json``."""
-        return {"kind": "pixels"}

@@ -21,7 +21,7 @@ from condensery.errors import ArtifactError
 
 __all__ = ["CondensedFile", "from_arrays", "read_condensed"]
 
-FORMAT = 1
+FORMATS = (1, 2)
 _TENSORS = ("images", "labels", "rank")
 
 
@@ -61,6 +61,23 @@ class CondensedFile:
         """Height and width of a stored image."""
         return self.images.shape[2], self.images.shape[3]
 
+    @property
+    def examples_each(self) -> int:
+        """Training images that a stored one decodes to."""
+        return int(self.manifest.get("examples_each") or self.factor**2)
+
+    @property
+    def factor(self) -> int:
+        """Crops per side of a stored image, which the page can show decoded; 1: it shows none."""
+        decode: Mapping[str, Any] = self.manifest.get("decode") or {}
+        return int((decode.get("inner") or decode).get("factor") or 1)
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether the set of every size is a prefix of the file; not if it decodes by crops."""
+        decode: Mapping[str, Any] = self.manifest.get("decode") or {}
+        return (decode.get("inner") or decode).get("order") != "crop"
+
     def tile(self, row: int) -> UInt8[np.ndarray, "height width 3"]:
         """Row ``row`` as RGB; grey and unusual channel counts become grey (the mean)."""
         image = self.images[row]
@@ -94,7 +111,7 @@ def from_arrays(
     if len({len(tensor) for tensor in tensors.values()}) == 1:
         order = np.lexsort((labels, rank))
         tensors = {key: tensor[order] for key, tensor in tensors.items()}
-    return _checked(tensors, name=name, manifest={"class_names": list(class_names)}, extra_bytes=0)
+    return _checked(tensors, name=name, manifest={"class_names": list(class_names)})
 
 
 def read_condensed(path: str | Path) -> CondensedFile:
@@ -120,16 +137,19 @@ def read_condensed(path: str | Path) -> CondensedFile:
             "copy it again, or condense again."
         ) from error
     manifest = _manifest(path, metadata)
+    if "images" not in present and manifest.get("tensors"):  # what is stored are no pixels
+        from condensery.artifact import CondensedSet
+
+        whole = CondensedSet.load(path)
+        tensors["images"] = whole.images.numpy()
+        return _checked(tensors, name=path.name, manifest=manifest, file_bytes=path.stat().st_size)
     missing = [key for key in _TENSORS if key not in tensors]
     if missing:
         raise ArtifactError(
             f"{path}: has no tensor {missing[0]!r}, only {sorted(present)}. A condensed-set "
             f"file holds {', '.join(_TENSORS)}."
         )
-    held = sum(tensor.nbytes for tensor in tensors.values())
-    return _checked(
-        tensors, name=path.name, manifest=manifest, extra_bytes=path.stat().st_size - held
-    )
+    return _checked(tensors, name=path.name, manifest=manifest, file_bytes=path.stat().st_size)
 
 
 def _manifest(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
@@ -141,9 +161,10 @@ def _manifest(path: Path, metadata: Mapping[str, str]) -> dict[str, Any]:
             f"{path}: its metadata holds no readable 'condensery' object, so it is no "
             "condensed-set file. Give a file written by condensery."
         ) from error
-    if found != FORMAT:
+    if found not in FORMATS:
         raise ArtifactError(
-            f"{path}: format is {found!r}, this library reads {FORMAT}. Update condensery."
+            f"{path}: format is {found!r}, this library reads up to {FORMATS[-1]}. Update "
+            "condensery."
         )
     return manifest
 
@@ -153,7 +174,7 @@ def _checked(
     *,
     name: str,
     manifest: Mapping[str, Any],
-    extra_bytes: int,
+    file_bytes: int | None = None,
 ) -> CondensedFile:
     """Build the view; raise ArtifactError where parts disagree."""
     images, labels, rank = (tensors[key] for key in _TENSORS)
@@ -195,7 +216,7 @@ def _checked(
         manifest=manifest,
         rows=rows,
         bytes=tuple(int(count) for count in stated) if stated_fits else held,
-        file_bytes=held[-1] + extra_bytes,
+        file_bytes=held[-1] if file_bytes is None else file_bytes,
     )
 
 

@@ -131,7 +131,7 @@ def _recipe(file: CondensedFile, run: Mapping[str, Any]) -> Mapping[str, Any]:
 
 
 def _crop_major(file: CondensedFile) -> bool:
-    return (file.manifest.get("decode") or {}).get("order") == "crop"
+    return not file.prefixes
 
 
 def _data(data: Mapping[str, Any]) -> str:
@@ -148,9 +148,8 @@ def _stored(file: CondensedFile) -> str:
     channels = file.images.shape[1]
     text = f"{len(file.images):,} images of {height} × {width} pixels, {channels} channel"
     text += "" if channels == 1 else "s"
-    factor = int((file.manifest.get("decode") or {}).get("factor") or 1)
-    if factor > 1:
-        text += f"; each decodes into {factor * factor} training images"
+    if file.examples_each > 1:
+        text += f"; each decodes into {file.examples_each} training images"
     return text
 
 

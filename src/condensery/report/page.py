@@ -101,7 +101,6 @@ def render(
     tables = tables or [by_size(file, None, None)]
     course = course_of(metrics)
     near = nearness_of(proxy, inner=1 if course is None else course.inner)
-    decode: Mapping[str, Any] = file.manifest.get("decode") or {}
     others = known(named, ipc=file.sizes)
     sizes = [row.size for row in tables[0].lines]
     return filled(
@@ -130,8 +129,8 @@ def render(
         time_chart=_time_chart(comparisons),
         rows=tile_rows(file),
         exact=exact(file),
-        factor=int(decode.get("factor") or 1),
-        prefixes=decode.get("order") != "crop",
+        factor=file.factor,
+        prefixes=file.prefixes,
         course=course,
         course_chart=_course_chart(course),
         near=near[-1] if near else None,
