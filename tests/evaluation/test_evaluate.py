@@ -511,3 +511,18 @@ def test_every_loss_and_optimiser_trains_a_network(data: Data, condensed: Conden
             precision="bf16",
         )
         assert 0 <= seen.accuracy <= 1
+
+
+def test_images_that_were_read_by_another_scale_are_noticed(data: Data, condensed: CondensedSet):
+    other = reordered(data, [0, 1, 2], data.train.class_names)
+    images = replace(
+        other.train, images=other.train.images.flip(0), labels=other.train.labels.flip(0)
+    )
+    ranged = replace(other, train=images, test=replace(other.test, value_range=(0.0, 4095.0)))
+    with pytest.warns(
+        DataWarning, match=r"the usual scale.*--value-range 0,4095.*same --value-range"
+    ):
+        evaluate(condensed, ranged, sizes=[1], seeds=1)
+    record = {**condensed.manifest["data"], "value_range": [0.0, 4095.0]}
+    same = replace(condensed, manifest={**condensed.manifest, "data": record})
+    evaluate(same, ranged, sizes=[1], seeds=1)  # a warning would be an error here

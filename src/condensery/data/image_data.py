@@ -36,6 +36,7 @@ class ImageData:
         whitening: What ``normalise`` does after the mean and std; ``whitened`` fits one.
         skipped: What was left out of the data set, of all splits; see ``Data``.
         notices: Whole sentences about doubtful input; see ``Data``.
+        value_range: The stored pixel values that became 0 and 255, where the user gave them.
     """
 
     name: str
@@ -47,6 +48,7 @@ class ImageData:
     whitening: Whitening | None = None
     skipped: tuple[Skipped, ...] = ()
     notices: tuple[str, ...] = ()
+    value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
         shape = tuple(self.images.shape)
@@ -83,6 +85,7 @@ class ImageData:
             "fingerprint": self.fingerprint,
             "images": len(self),
             "classes": self.classes,
+            **({} if self.value_range is None else {"value_range": list(self.value_range)}),
             **remarks(self.skipped, self.notices),
         }
 

@@ -149,6 +149,7 @@ def load_data(
     _check_sides(train, held, title=read.title)
 
     statistics = known.statistics if known else measure(train.images)
+    scale = reading.value_range
     called = known.name if known else name or _plain(read.title)
     if asked and known is None:  # some of its classes, which the user chose
         called = f"{asked.name}-{count}-classes"
@@ -163,6 +164,7 @@ def load_data(
             std=statistics.std,
             skipped=skipped,
             notices=notices,
+            value_range=None if scale is None else (scale.low, scale.high),
         )
 
     for notice in notices:

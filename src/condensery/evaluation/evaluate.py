@@ -181,7 +181,9 @@ def evaluate(
             sets["random"] = random_selection(data.train, ipc=max(sizes), seed=own)
         for name, images in sets.items():
             if name not in tests:
-                tests[name] = normalised_as(images, counted.get(name, data))
+                # Under a teacher a network learns the teacher's labels, which are the data's.
+                own_order = data if teacher is not None else counted.get(name, data)
+                tests[name] = normalised_as(images, own_order)
         planned.extend(
             Trial(
                 set=name,
@@ -304,6 +306,7 @@ def _counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] |
     origin = condensed.manifest["data"]
     if origin["fingerprint"] == data.train.fingerprint:
         return data  # the very labels that the set was made with
+    _check_values(origin, test)
     names = condensed.class_names
     listed = ClassList(title=f"the condensed set {condensed.name!r}", names=names)
     if classes is not None and listed.only_numbers:
@@ -315,6 +318,24 @@ def _counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] |
         warnings.warn(notice, DataWarning, stacklevel=3)
     labels = torch.tensor(order, device=test.labels.device)[test.labels]
     return replace(data, test=replace(test, labels=labels, class_names=names))
+
+
+def _check_values(origin: Mapping[str, Any], test: ImageData) -> None:
+    """Warn if the set's images and the test images were read by different scales."""
+    mine, other = origin.get("value_range"), test.value_range
+    if (mine is None and other is None) or list(mine or ()) == list(other or ()):
+        return
+    used = [
+        "the usual scale" if ends is None else f"--value-range {ends[0]:g},{ends[1]:g}"
+        for ends in (mine, other)
+    ]
+    warnings.warn(
+        f"The condensed set was made of images that were read with {used[0]}, and the test images "
+        f"of {test.name} were read with {used[1]}. If both come from the same kind of file, their "
+        "pixels differ in brightness: give the same --value-range (value_range=).",
+        DataWarning,
+        stacklevel=4,
+    )
 
 
 def _numbering(name: str) -> tuple[str, ...] | None:
