@@ -18,9 +18,9 @@ import pytest
 from safetensors.numpy import save_file
 
 from condensery.report import write_report
-from condensery.report.html import write_whole
-from condensery.report.versus import Entry, set_against
-from condensery.report.versus_page import render
+from condensery.report.several_runs import Entry, set_against
+from condensery.report.several_runs_page import render
+from condensery.report.templates import write_whole
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -142,7 +140,7 @@ def test_what_is_no_run_or_not_ready_is_said(run, condensery, tmp_path: Path):
         ((folder, empty, "--out", out), "neither a run nor a comparison"),
         ((bare,), "condensery resume"),
         ((folder, bare, "--out", out), "condensery resume"),
-        ((folder / "recipe.json",), "not a readable safetensors file"),
+        ((folder / "recipe.json",), "is not a safetensors file"),
         ((folder, run("other")), "--out is missing"),
         ((folder, folder, "--out", out), "named twice"),
         ((folder, "--against", "x"), "one run stands against nothing"),
@@ -165,14 +163,3 @@ def test_runs_that_were_not_evaluated_are_named_with_the_command(run, condensery
     answer = condensery("report", run("run"), bare, "--out", tmp_path / "page.html")
     assert answer.code == 2
     assert f"condensery evaluate {bare} --data DATA" in answer.err
-
-
-def test_a_report_takes_no_torch(run, tmp_path: Path):
-    first, second = run("first"), run("second")
-    code = (
-        "import sys; from condensery.cli.main import main\n"
-        f"assert main(['report', {str(first)!r}]) == 0\n"
-        f"assert main(['report', {str(first)!r}, {str(second)!r}, '--out', 'p.html']) == 0\n"
-        "assert 'torch' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, cwd=tmp_path, capture_output=True)

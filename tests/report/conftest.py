@@ -1,4 +1,4 @@
-"""A small condensed file, written with safetensors alone, and what a run notes beside it."""
+"""A small condensed file, and what a run records."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from safetensors.numpy import save_file
+
+from condensery.artifact import CondensedSet
 
 CLASSES = ["cat", "<script>alert(1)</script>", "dog & 'co'"]
 COUNTS = [4, 4, 2]  # the last class ends at rank 1
@@ -25,21 +28,30 @@ def arrays(channels: int = 3, side: int = 8) -> dict[str, np.ndarray]:
     return {"images": images, "labels": labels.astype(np.int64), "rank": rank.astype(np.int32)}
 
 
-def manifest(**changes: Any) -> dict[str, Any]:
+def manifest(tensors: dict[str, np.ndarray] | None = None, **changes: Any) -> dict[str, Any]:
+    """The manifest of a file with these tensors."""
+    tensors = arrays() if tensors is None else tensors
+    images, rank = tensors["images"], tensors["rank"]
+    rows = [int((rank <= each).sum()) for each in range(int(rank.max()) + 1)]
+    row_bytes = images[0].nbytes + 12
     facts = {
         "format": 1,
         "library_version": "0.1.0",
         "name": "pets & co <b>",
         "class_names": CLASSES,
-        "sizes": 4,
-        "rows": [3, 6, 8, 10],
+        "sizes": len(rows),
+        "rows": rows,
         "decode": {"kind": "pixels"},
+        "mean": [0.5] * images.shape[1],
+        "std": [0.25] * images.shape[1],
+        "zca": None,
+        "learned_step_size": None,
         "method": "mdc",
         "recipe": {"iterations": 7, "note": "</pre><script>"},
         "seed": 5,
         "data": {"name": "pets", "fingerprint": "abc123", "images": 1000, "classes": 3},
         "observations": [],
-        "bytes": [612, 1224, 1632, 2040],
+        "bytes": [count * row_bytes for count in rows],
         "created": "2025-01-02T03:04:05Z",
     }
     return facts | changes
@@ -50,11 +62,27 @@ def write(path: Path, tensors: dict[str, np.ndarray], facts: dict[str, Any]) -> 
     return path
 
 
+def loaded(tensors: dict[str, np.ndarray], **changes: Any) -> CondensedSet:
+    """A set with these tensors that is in no file."""
+    own = {name: torch.from_numpy(tensor) for name, tensor in tensors.items()}
+    return CondensedSet(
+        stored={"images": own["images"]},
+        labels=own["labels"],
+        rank=own["rank"],
+        manifest=manifest(tensors, **changes),
+    )
+
+
 @pytest.fixture
 def pets() -> SimpleNamespace:
     """The functions that make parts of a file."""
     return SimpleNamespace(
-        classes=CLASSES, arrays=arrays, manifest=manifest, write=write, observation=observation
+        classes=CLASSES,
+        arrays=arrays,
+        manifest=manifest,
+        write=write,
+        loaded=loaded,
+        observation=observation,
     )
 
 

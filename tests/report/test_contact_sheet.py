@@ -3,8 +3,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from condensery.artifact import CondensedSet
 from condensery.errors import ConfigError
-from condensery.report import contact_sheet, from_arrays, read_condensed
+from condensery.report import contact_sheet
 from condensery.report.contact_sheet import sheet_layout
 
 
@@ -16,18 +17,18 @@ def tile_at(sheet, layout, *, line, column):
 
 @pytest.mark.parametrize("channels", [1, 3])
 def test_every_tile_is_its_image_enlarged_by_a_whole_factor(pets, channels):
-    file = from_arrays(**pets.arrays(channels=channels), class_names=pets.classes)
+    file = pets.loaded(pets.arrays(channels=channels))
     sheet, layout = contact_sheet(file), sheet_layout(file)
     assert layout.tile == (48, 48)  # 8 pixels, 6 times
     for row, image in enumerate(file.images):
         tile = tile_at(sheet, layout, line=file.labels[row], column=file.rank[row])
-        wanted = np.broadcast_to(image, (3, 8, 8)).transpose(1, 2, 0)
+        wanted = np.broadcast_to(image.numpy(), (3, 8, 8)).transpose(1, 2, 0)
         assert np.array_equal(tile[::6, ::6], wanted)
         assert np.array_equal(tile, wanted.repeat(6, axis=0).repeat(6, axis=1))
 
 
 def test_a_class_that_ends_at_a_lower_rank_leaves_even_tiles(condensed):
-    file = read_condensed(condensed)
+    file = CondensedSet.load(condensed)
     sheet, layout = contact_sheet(condensed), sheet_layout(file)
     for column in (2, 3):
         tile = tile_at(sheet, layout, line=2, column=column)
@@ -38,19 +39,19 @@ def test_a_class_that_ends_at_a_lower_rank_leaves_even_tiles(condensed):
     ("side", "tile"), [(8, 48), (28, 56), (32, 64), (47, 94), (48, 48), (64, 64)]
 )
 def test_tiles_have_at_least_48_pixels_a_side(pets, side, tile):
-    file = from_arrays(**pets.arrays(side=side), class_names=pets.classes)
+    file = pets.loaded(pets.arrays(side=side))
     assert sheet_layout(file).tile == (tile, tile)
 
 
 def test_a_marked_size_is_set_apart_and_others_are_not(condensed):
-    layout = sheet_layout(read_condensed(condensed), sizes_marked=[2, 4])
+    layout = sheet_layout(CondensedSet.load(condensed), sizes_marked=[2, 4])
     gaps = [b - a - 48 for a, b in zip(layout.columns, layout.columns[1:], strict=False)]
     assert gaps[1] > gaps[0] == gaps[2]
     assert layout.marks == (2, 4)
 
 
 def test_the_bracket_of_a_size_ends_where_its_columns_end(condensed):
-    file = read_condensed(condensed)
+    file = CondensedSet.load(condensed)
     pixels = np.asarray(contact_sheet(condensed, sizes_marked=[2]))
     layout = sheet_layout(file, sizes_marked=[2])
     blue = (pixels == (0x00, 0x72, 0xB2)).all(axis=2).any(axis=0).nonzero()[0]
@@ -60,10 +61,12 @@ def test_the_bracket_of_a_size_ends_where_its_columns_end(condensed):
 
 def test_small_sets_mark_every_size_and_large_ones_round_sizes(pets):
     def marks(sizes):
-        images = np.zeros((sizes, 1, 4, 4), np.uint8)
-        rank = np.arange(sizes)
-        file = from_arrays(images, np.zeros(sizes, np.int64), rank, class_names=["a"])
-        return sheet_layout(file).marks
+        tensors = {
+            "images": np.zeros((sizes, 1, 4, 4), np.uint8),
+            "labels": np.zeros(sizes, np.int64),
+            "rank": np.arange(sizes, dtype=np.int32),
+        }
+        return sheet_layout(pets.loaded(tensors, class_names=["a"], data={"classes": 1})).marks
 
     assert marks(10) == tuple(range(1, 11))
     assert marks(30) == (1, 2, 5, 10, 20, 30)
@@ -78,7 +81,7 @@ def test_a_mark_that_is_no_size_of_the_set_is_refused(condensed):
 def test_a_long_name_does_not_widen_the_sheet_without_end(pets):
     def width(name):
         names = [name, *pets.classes[1:]]
-        return sheet_layout(from_arrays(**pets.arrays(), class_names=names)).width
+        return sheet_layout(pets.loaded(pets.arrays(), class_names=names)).width
 
     assert width("x" * 60) == width("x" * 600)
 

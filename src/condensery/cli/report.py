@@ -67,9 +67,9 @@ def _one(path: Path, out: Path | None, *, overwrite: bool) -> int:
 
 def _several(paths: list[Path], against: str | None, out: Path | None) -> int:
     from condensery.cli.progress import listener
-    from condensery.report.html import write_whole
-    from condensery.report.versus import check_data, set_against
-    from condensery.report.versus_page import markdown, render
+    from condensery.report.several_runs import check_data, set_against
+    from condensery.report.several_runs_page import markdown, render
+    from condensery.report.templates import write_whole
     from condensery.runs.listener import Reporter
     from condensery.runs.report import collect
 

@@ -56,7 +56,7 @@ class Comparison:
         precision: Such as ``"fp32"``.
         ours: The condensed set, ascending by size.
         random: Random real images of the same sizes, ascending; empty if none were tested.
-        beside: Other sets by name, such as selections and baselines, each ascending.
+        baselines: Other sets by name, such as selections and baselines, each ascending.
     """
 
     network: str
@@ -66,7 +66,7 @@ class Comparison:
     precision: str
     ours: tuple[Point, ...]
     random: tuple[Point, ...]
-    beside: Mapping[str, tuple[Point, ...]] = field(default_factory=dict[str, tuple[Point, ...]])
+    baselines: Mapping[str, tuple[Point, ...]] = field(default_factory=dict[str, tuple[Point, ...]])
 
     @property
     def key(self) -> Key:
@@ -86,7 +86,7 @@ class Comparison:
     @property
     def points(self) -> tuple[Point, ...]:
         """Of all sets."""
-        others = (point for points in self.beside.values() for point in points)
+        others = (point for points in self.baselines.values() for point in points)
         return (*self.ours, *self.random, *others)
 
     def at(self, size: int) -> tuple[Point | None, Point | None]:
@@ -162,7 +162,7 @@ def _comparison(key: Key, sets: Mapping[str, tuple[Point, ...]]) -> Comparison:
         precision=precision,
         ours=sets.get(_OURS, ()),
         random=sets.get(_RANDOM, ()),
-        beside={name: each for name, each in sets.items() if name not in (_OURS, _RANDOM)},
+        baselines={name: each for name, each in sets.items() if name not in (_OURS, _RANDOM)},
     )
 
 

@@ -13,8 +13,9 @@ from typing import Literal
 
 from PIL import Image, ImageDraw, ImageFont
 
+from condensery.artifact import CondensedSet
 from condensery.errors import ConfigError
-from condensery.report.condensed_file import CondensedFile, read_condensed
+from condensery.report.tiles import rgb
 
 __all__ = ["SheetLayout", "contact_sheet", "sheet_layout"]
 
@@ -47,7 +48,7 @@ class SheetLayout:
 
 
 def contact_sheet(
-    condensed: CondensedFile | str | Path,
+    condensed: CondensedSet | str | Path,
     *,
     sizes_marked: Sequence[int] | Literal["auto"] = "auto",
 ) -> Image.Image:
@@ -57,7 +58,7 @@ def contact_sheet(
     pixels a side. A class that ends at a lower rank leaves blank tiles.
 
     Args:
-        condensed: A condensed-set file, its path, or ``from_arrays(...)``.
+        condensed: A condensed set, or the path of its condensed.
         sizes_marked: Sizes that get a bracket on top; ``"auto"`` marks every size up to 10,
             and about 1, 2, 5, 10, 20, 50 ... of larger sets.
 
@@ -65,58 +66,59 @@ def contact_sheet(
         An RGB picture.
 
     Raises:
-        ArtifactError: If the path is no condensed-set file.
+        ArtifactError: If the path is no condensed-set condensed.
         ConfigError: If a marked size is not in the set.
     """
-    file = condensed if isinstance(condensed, CondensedFile) else read_condensed(condensed)
-    layout = sheet_layout(file, sizes_marked=sizes_marked)
+    if not isinstance(condensed, CondensedSet):
+        condensed = CondensedSet.load(condensed)
+    layout = sheet_layout(condensed, sizes_marked=sizes_marked)
+    images = condensed.images
     sheet = Image.new("RGB", (layout.width, layout.height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     _draw_marks(draw, layout)
     font = ImageFont.load_default(15)
-    for label, (name, top) in enumerate(zip(file.class_names, layout.lines, strict=True)):
+    for label, (name, top) in enumerate(zip(condensed.class_names, layout.lines, strict=True)):
         middle = top + layout.tile[1] / 2
         text = _shortened(name, font)
         draw.text((layout.columns[0] - 14, middle), text, fill=_INK, font=font, anchor="rm")
         for left in layout.columns:
             corner = (left + layout.tile[0] - 1, top + layout.tile[1] - 1)
             draw.rectangle(((left, top), corner), fill=_BLANK)
-        for row in (file.labels == label).nonzero()[0]:
-            tile = Image.fromarray(file.tile(int(row))).resize(
-                layout.tile, Image.Resampling.NEAREST
-            )
-            sheet.paste(tile, (layout.columns[int(file.rank[row])], top))
+        for row in (condensed.labels == label).nonzero().flatten().tolist():
+            tile = Image.fromarray(rgb(images[row]))
+            tile = tile.resize(layout.tile, Image.Resampling.NEAREST)
+            sheet.paste(tile, (layout.columns[int(condensed.rank[row])], top))
     return sheet
 
 
 def sheet_layout(
-    file: CondensedFile, *, sizes_marked: Sequence[int] | Literal["auto"] = "auto"
+    condensed: CondensedSet, *, sizes_marked: Sequence[int] | Literal["auto"] = "auto"
 ) -> SheetLayout:
     """Where ``contact_sheet`` puts each tile.
 
     Raises:
         ConfigError: If a marked size is not in the set.
     """
-    chosen = _auto_marks(file.sizes) if sizes_marked == "auto" else tuple(sizes_marked)
+    chosen = _auto_marks(condensed.sizes) if sizes_marked == "auto" else tuple(sizes_marked)
     for size in chosen:
-        if not 1 <= size <= file.sizes:
+        if not 1 <= size <= condensed.sizes:
             raise ConfigError(
-                f"sizes_marked holds {size} but {file.name} stores {file.sizes} images per "
-                f"class. Every mark must be in 1..{file.sizes}."
+                f"sizes_marked holds {size} but {condensed.name} stores {condensed.sizes} images "
+                f"per class. Every mark must be in 1..{condensed.sizes}."
             )
     marks = tuple(sorted(set(chosen)))
-    height, width = file.side
+    height, width = condensed.shape[1:]
     factor = max(1, -(-_SMALLEST_TILE // min(height, width)))
     tile = (width * factor, height * factor)
     font = ImageFont.load_default(15)
-    names = max(font.getlength(_shortened(name, font)) for name in file.class_names)
+    names = max(font.getlength(_shortened(name, font)) for name in condensed.class_names)
     # The caption "images per class" stands left of the brackets, so it needs room, too.
     left = _MARGIN + max(int(names), int(font.getlength("images per class"))) + 14
     columns = [left]
-    for rank in range(1, file.sizes):
+    for rank in range(1, condensed.sizes):
         columns.append(columns[-1] + tile[0] + (_WIDE_GAP if rank in marks else _GAP))
     top = _MARGIN + _LEVEL * len(marks) + 8
-    lines = tuple(top + index * (tile[1] + 4) for index in range(len(file.class_names)))
+    lines = tuple(top + index * (tile[1] + 4) for index in range(len(condensed.class_names)))
     return SheetLayout(
         tile=tile,
         columns=tuple(columns),

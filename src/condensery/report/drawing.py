@@ -1,4 +1,4 @@
-"""How a chart of the report is drawn: colours, an empty figure, a legend, and what it becomes.
+"""How charts are drawn: colours, lines, an empty figure, a legend, and files of a chart.
 
 Drawn with matplotlib's object interface, imported when first needed; nothing global is left
 changed, and the same numbers give the same bytes. Colours are those of Okabe and Ito, which
@@ -10,16 +10,33 @@ from __future__ import annotations
 
 import io
 import re
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["DARK", "LIGHT", "PAGE", "Theme", "empty", "legend", "style", "to_png", "to_svg"]
+__all__ = [
+    "DARK",
+    "LIGHT",
+    "PAGE",
+    "Theme",
+    "dash",
+    "empty",
+    "legend",
+    "legend_rows",
+    "mark",
+    "sample",
+    "style",
+    "to_png",
+    "to_svg",
+    "variable",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -34,7 +51,7 @@ class Theme:
     more: tuple[str, ...]
 
     def line(self, index: int) -> str:
-        """Of line ``index``: ours, random, then all others; after the last it begins anew."""
+        """The colour of line ``index``. Line 8 has the colour of line 0, but another dash."""
         colours = (self.ours, self.random, *self.more)
         return colours[index % len(colours)]
 
@@ -71,6 +88,19 @@ _VARIABLES = {
     **{colour: f"line{index}" for index, colour in enumerate(PAGE.more, start=2)},
 }
 
+_DASHES: tuple[tuple[float, ...], ...] = (
+    (),
+    (3.7, 1.6),
+    (6.4, 1.6, 1, 1.6),
+    (4, 1.2, 1, 1.2, 1, 1.2),
+)
+"""Lengths of strokes and gaps, in widths of the line."""
+
+_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
+
+_LONG_NAME = 24
+"""Letters of a name with which two names no longer fit side by side above a chart."""
+
 _SETTINGS = {
     "font.family": "sans-serif",
     "font.size": 11.0,
@@ -79,6 +109,42 @@ _SETTINGS = {
     "axes.unicode_minus": True,
     "path.simplify": True,
 }
+
+
+def dash(index: int) -> Any:  # noqa: ANN401 - what matplotlib calls a line style
+    """The line style of line ``index``."""
+    strokes = _DASHES[_dash_of(index)]
+    return (0, strokes) if strokes else "-"
+
+
+def mark(index: int) -> str:
+    """The marker of line ``index``."""
+    return _MARKS[index % len(_MARKS)]
+
+
+def sample(index: int) -> str:
+    """A short piece of line ``index`` as an ``<svg>`` element, for the rows of a table."""
+    from matplotlib.markers import MarkerStyle
+
+    marker = MarkerStyle(mark(index))
+    (corners,) = marker.get_path().transformed(marker.get_transform()).to_polygons()
+    outline = "L".join(f"{17 + 9 * x:.1f} {7 - 9 * y:.1f}" for x, y in np.asarray(corners))
+    strokes = " ".join(f"{2 * length:g}" for length in _DASHES[_dash_of(index)])
+    return (
+        f'<svg class="sample" viewBox="0 0 34 14" aria-hidden="true" '
+        f'style="stroke: var(--{variable(index)}); fill: var(--{variable(index)})">'
+        f'<path d="M1 7H33" stroke-width="2" stroke-dasharray="{strokes}"/>'
+        f'<path d="M{outline}Z" stroke="none"/></svg>'
+    )
+
+
+def variable(index: int) -> str:
+    """The name of the page's CSS variable that holds the colour of line ``index``."""
+    return _VARIABLES[PAGE.line(index)]
+
+
+def _dash_of(index: int) -> int:
+    return (index + index // len(_MARKS)) % len(_DASHES)
 
 
 @contextmanager
@@ -124,8 +190,17 @@ def empty(
     return figure, found
 
 
+def legend_rows(names: Sequence[str]) -> int:
+    """Rows of a legend of these names."""
+    return -(-len(names) // _legend_columns(names))
+
+
+def _legend_columns(names: Sequence[str]) -> int:
+    return 1 if max(map(len, names), default=0) > _LONG_NAME else 2
+
+
 def legend(axes: Axes, theme: Theme) -> None:
-    """Above the axes, where no line can run through it."""
+    """Above the axes, where no line can run through it; long names have a row each."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
@@ -134,7 +209,7 @@ def legend(axes: Axes, theme: Theme) -> None:
             loc="lower right",
             bbox_to_anchor=(1, 1),
             borderaxespad=0.2,
-            ncols=2,
+            ncols=_legend_columns(labels),
             frameon=False,
             labelcolor=theme.ink,
             fontsize=10,
@@ -150,7 +225,8 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
         label: Read out in place of the picture.
 
     Returns:
-        The element alone: no prolog, no address, colours of ``PAGE`` as CSS variables.
+        The element alone: no prolog, no address, colours of ``PAGE`` as CSS variables. What was
+        drawn with the ``gid`` ``"line-3-curve"`` has the attribute ``data-line="3"``.
     """
     from html import escape
 
@@ -170,6 +246,7 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
         text = re.sub(rf'(<svg\b[^>]*?) {size}="[^"]*"', r"\1", text, count=1)
     for colour, variable in _VARIABLES.items():
         text = text.replace(colour, f"var(--{variable})")
+    text = re.sub(r'(<g id="[^"]*-line-(\d+)-\w+")', r'\1 data-line="\2"', text)
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label, quote=True)}"', 1)
 
 

@@ -9,29 +9,28 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from condensery.artifact import CondensedSet
+from condensery.evaluation.evaluate import subject_of
+from condensery.evaluation.protocols import full_epochs
 from condensery.formatting import duration
 from condensery.report.accuracy import Comparison
-from condensery.report.condensed_file import CondensedFile
-from condensery.report.course import Course
+from condensery.report.history import History
 
 __all__ = ["caveats", "made", "recipe_text"]
-
-_FULL_EPOCHS = {"idc": 1000, "dc": 300, "dsa": 1000, "mtt": 1000}
-"""Length of a protocol as published, for images of 28 to 32 pixels."""
 
 _UNKNOWN = "not recorded"
 
 
-def made(file: CondensedFile, run: Mapping[str, Any]) -> list[tuple[str, str]]:
+def made(condensed: CondensedSet, run: Mapping[str, Any]) -> list[tuple[str, str]]:
     """How the file was made, as pairs of a word and a value; missing values say so.
 
     Args:
-        file: What was made.
+        condensed: What was made.
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
             ``ended``; any may be missing, and the manifest is asked where it knows.
     """
-    manifest = file.manifest
-    recipe = _recipe(file, run)
+    manifest = condensed.manifest
+    recipe = _recipe(condensed, run)
     data: Mapping[str, Any] = run.get("data") or manifest.get("data") or {}
     versions = run.get("versions") or {"condensery": manifest.get("library_version", _UNKNOWN)}
     seconds, memory = run.get("seconds"), run.get("peak_memory_mb")
@@ -40,7 +39,7 @@ def made(file: CondensedFile, run: Mapping[str, Any]) -> list[tuple[str, str]]:
         ("Seed", _text(manifest.get("seed", recipe.get("seed")))),
         ("Data", _data(data)),
         ("Data fingerprint", _text(data.get("fingerprint"))),
-        ("Stored as", _stored(file)),
+        ("Stored as", _stored(condensed)),
         ("Versions", _text(versions)),
         ("Machine", _text(run.get("machine"))),
         ("Ended", _text(run.get("ended"))),
@@ -50,28 +49,28 @@ def made(file: CondensedFile, run: Mapping[str, Any]) -> list[tuple[str, str]]:
     ]
 
 
-def recipe_text(file: CondensedFile, run: Mapping[str, Any]) -> str:
+def recipe_text(condensed: CondensedSet, run: Mapping[str, Any]) -> str:
     """The resolved recipe as JSON; empty if nothing is recorded."""
-    recipe = _recipe(file, run)
+    recipe = _recipe(condensed, run)
     return json.dumps(recipe, indent=2, ensure_ascii=False, default=str) if recipe else ""
 
 
 def caveats(
-    file: CondensedFile,
+    condensed: CondensedSet,
     comparisons: Sequence[Comparison],
-    course: Course | None,
+    history: History | None,
     run: Mapping[str, Any],
 ) -> list[str]:
     """What a reader must know before trusting or quoting the page."""
     found: list[str] = []
-    planned = _recipe(file, run).get("iterations")
-    if course is not None and isinstance(planned, int) and course.iterations < planned:
+    planned = _recipe(condensed, run).get("iterations")
+    if history is not None and isinstance(planned, int) and history.iterations < planned:
         found.append(
-            f"Condensing stopped in iteration {course.iterations:,} of {planned:,}. A run to the "
+            f"Condensing stopped in iteration {history.iterations:,} of {planned:,}. A run to the "
             "end may give a better file."
         )
     for comparison in comparisons:
-        found.extend(_of_comparison(comparison))
+        found.extend(_of_comparison(comparison, condensed, run))
     if comparisons:
         found.append(
             "Every accuracy is that of the network after its last step, on the test split. No "
@@ -79,13 +78,13 @@ def caveats(
         )
         names = ", ".join(dict.fromkeys(comparison.network for comparison in comparisons))
         found.append(f"Measured with {names} only; other architectures may gain less or nothing.")
-    seed = file.manifest.get("seed", run.get("seed"))
+    seed = condensed.manifest.get("seed", run.get("seed"))
     which = "" if seed is None else f" (seed {seed})"
     found.append(
         f"The file is the result of one condensation run{which}. The bands show how much trained "
         "networks differ, not how much another condensation run would."
     )
-    if _crop_major(file):
+    if not condensed.prefixes:
         found.append(
             "This set decodes crop by crop: a size below the largest uses parts of more stored "
             "images than its number, so the images shown for it stand for its bytes, not for "
@@ -98,7 +97,9 @@ def caveats(
     return found
 
 
-def _of_comparison(comparison: Comparison) -> list[str]:
+def _of_comparison(
+    comparison: Comparison, condensed: CondensedSet, run: Mapping[str, Any]
+) -> list[str]:
     points = comparison.points
     counts = sorted({point.networks for point in points})
     many = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
@@ -109,7 +110,8 @@ def _of_comparison(comparison: Comparison) -> list[str]:
     elif counts[0] < 5:
         text += " So few give only a rough idea of the spread."
     found = [text]
-    full = _FULL_EPOCHS.get(comparison.protocol.removesuffix("-soft"))
+    data = (run.get("data") or condensed.manifest["data"]).get("name")
+    full = full_epochs(comparison.protocol, subject_of(condensed, data=str(data)))
     if comparison.steps is not None:
         found.append(
             f"The protocol {comparison.protocol} was shortened to {comparison.steps:,} optimiser "
@@ -122,16 +124,12 @@ def _of_comparison(comparison: Comparison) -> list[str]:
             f"{full:,} epochs. Do not compare these accuracies with published ones."
         )
     if not comparison.random:
-        found.append("No random real images were tested beside the file, so its gain is unknown.")
+        found.append("No random real images were tested in the same way, so its gain is unknown.")
     return found
 
 
-def _recipe(file: CondensedFile, run: Mapping[str, Any]) -> Mapping[str, Any]:
-    return run.get("recipe") or file.manifest.get("recipe") or {}
-
-
-def _crop_major(file: CondensedFile) -> bool:
-    return not file.prefixes
+def _recipe(condensed: CondensedSet, run: Mapping[str, Any]) -> Mapping[str, Any]:
+    return run.get("recipe") or condensed.manifest.get("recipe") or {}
 
 
 def _data(data: Mapping[str, Any]) -> str:
@@ -143,13 +141,13 @@ def _data(data: Mapping[str, Any]) -> str:
     return ", ".join(words)
 
 
-def _stored(file: CondensedFile) -> str:
-    height, width = file.side
-    channels = file.images.shape[1]
-    text = f"{len(file.images):,} images of {height} × {width} pixels, {channels} channel"
+def _stored(condensed: CondensedSet) -> str:
+    channels, height, width = condensed.shape
+    text = f"{len(condensed):,} images of {height} × {width} pixels, {channels} channel"
     text += "" if channels == 1 else "s"
-    if file.examples_each > 1:
-        text += f"; each decodes into {file.examples_each} training images"
+    examples = condensed.parameterization.examples_each
+    if examples > 1:
+        text += f"; each decodes into {examples} training images"
     return text
 
 

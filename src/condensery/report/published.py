@@ -1,4 +1,4 @@
-"""Accuracies that papers report, to stand beside ours: in percent, as they are printed.
+"""Accuracies that papers report, in per cent as they are printed, to compare ours with.
 
 Every figure is of the full protocol on the data set's own resolution. Where a paper quotes
 another, the source says so. What was found in no source that could be read here is left out.

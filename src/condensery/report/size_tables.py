@@ -8,9 +8,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from condensery.artifact import CondensedSet
 from condensery.formatting import byte_count, plus_minus, points, rounded
 from condensery.report.accuracy import Comparison, Point
-from condensery.report.condensed_file import CondensedFile
 from condensery.report.published import Published
 
 __all__ = ["CrossTable", "SizeRow", "SizeTable", "across", "by_size", "printed_rows", "spread"]
@@ -27,7 +27,7 @@ class SizeRow:
     random: str
     gain: str
     better: bool
-    beside: tuple[str, ...]
+    baselines: tuple[str, ...]
     printed: str
     seconds: str
 
@@ -38,14 +38,14 @@ class SizeTable:
 
     Attributes:
         title: Of the comparison; empty where nothing was measured.
-        beside: Names of the further sets, in the order of ``SizeRow.beside``.
+        baselines: Names of the further sets, in the order of ``SizeRow.baselines``.
         rows: Sizes 1..N.
         printed: Whether anything is published of the method.
         timed: Whether the time of a training is known.
     """
 
     title: str
-    beside: tuple[str, ...]
+    baselines: tuple[str, ...]
     rows: tuple[SizeRow, ...]
     printed: bool
     timed: bool
@@ -59,7 +59,7 @@ class SizeTable:
             for row in self.rows
             if len(self.rows) <= 10
             or row.size in ends
-            or any((row.ours, row.random, *row.beside, row.printed))
+            or any((row.ours, row.random, *row.baselines, row.printed))
         )
 
 
@@ -79,14 +79,16 @@ class CrossTable:
 
 
 def by_size(
-    file: CondensedFile, comparison: Comparison | None, printed: Published | None
+    condensed: CondensedSet, comparison: Comparison | None, printed: Published | None
 ) -> SizeTable:
-    """The table of a comparison; of the file alone if there is none."""
+    """The table of a comparison; of the set alone if there is none."""
     figures = {} if printed is None or comparison is None else printed.accuracy
-    rows = tuple(_row(file, comparison, figures, size) for size in range(1, file.sizes + 1))
+    rows = tuple(
+        _row(condensed, comparison, figures, size) for size in range(1, condensed.sizes + 1)
+    )
     return SizeTable(
         title="" if comparison is None else comparison.title,
-        beside=() if comparison is None else tuple(comparison.beside),
+        baselines=() if comparison is None else tuple(comparison.baselines),
         rows=rows,
         printed=any(row.printed for row in rows),
         timed=any(row.seconds for row in rows),
@@ -125,22 +127,22 @@ def spread(point: Point | None) -> str:
 
 
 def _row(
-    file: CondensedFile, comparison: Comparison | None, printed: Mapping[int, float], size: int
+    condensed: CondensedSet, comparison: Comparison | None, printed: Mapping[int, float], size: int
 ) -> SizeRow:
     ours, random = (None, None) if comparison is None else comparison.at(size)
-    beside = {} if comparison is None else comparison.beside
+    baselines = {} if comparison is None else comparison.baselines
     gain, better = _gain(ours, random)
     return SizeRow(
         size=size,
-        images=f"{file.rows[size - 1]:,}",
-        bytes=byte_count(file.bytes[size - 1]),
+        images=f"{condensed.rows[size - 1]:,}",
+        bytes=byte_count(condensed.bytes_of(size)),
         ours=spread(ours),
         random=spread(random),
         gain=gain,
         better=better,
-        beside=tuple(
+        baselines=tuple(
             spread(next((point for point in points if point.size == size), None))
-            for points in beside.values()
+            for points in baselines.values()
         ),
         printed=rounded(printed[size]) if size in printed else "",
         seconds="" if ours is None or ours.seconds is None else f"{ours.seconds:.1f}",

@@ -7,13 +7,18 @@ from __future__ import annotations
 
 import base64
 import io
+import math
 from dataclasses import dataclass
 
+import numpy as np
+import torch
+from jaxtyping import Shaped, UInt8
 from PIL import Image
+from torch import Tensor
 
-from condensery.report.condensed_file import CondensedFile
+from condensery.artifact import CondensedSet
 
-__all__ = ["Tile", "TileRow", "exact", "tile_rows"]
+__all__ = ["Tile", "TileRow", "exact", "rgb", "tile_rows"]
 
 _EXACT_UP_TO = 8_000_000
 """Bytes of pixels up to which the page carries them exactly; beyond, JPEG previews."""
@@ -44,27 +49,44 @@ class TileRow:
     tiles: tuple[Tile, ...]
 
 
-def exact(file: CondensedFile) -> bool:
-    """Whether the page carries every pixel of the file, not previews."""
-    return file.images.nbytes <= _EXACT_UP_TO
+def rgb(image: Shaped[Tensor, "channel height width"]) -> UInt8[np.ndarray, "height width 3"]:
+    """A picture of a condensed set in colour.
+
+    An image with one channel, or with a number of channels other than 3, becomes grey: the mean
+    over its channels.
+
+    Args:
+        image: A row of ``CondensedSet.images``: uint8, or floating point in [0, 1].
+    """
+    if image.dtype != torch.uint8:
+        image = image.float() * 255
+    if len(image) != 3:
+        image = image.float().mean(dim=0, keepdim=True).expand(3, -1, -1)
+    return image.round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
-def tile_rows(file: CondensedFile) -> tuple[TileRow, ...]:
-    """All images of the file, by class."""
-    encode = _png if exact(file) else _preview
+def exact(condensed: CondensedSet) -> bool:
+    """Whether the page carries every pixel of the set, or else previews of large images."""
+    return len(condensed) * math.prod(condensed.shape) <= _EXACT_UP_TO
+
+
+def tile_rows(condensed: CondensedSet) -> tuple[TileRow, ...]:
+    """All stored images of the set, by class."""
+    encode = _png if exact(condensed) else _preview
+    images = condensed.images
     return tuple(
         TileRow(
             name=name,
             tiles=tuple(
                 Tile(
-                    rank=int(file.rank[row]),
-                    source=encode(Image.fromarray(file.tile(int(row)))),
-                    alt=f"{name}, image {int(file.rank[row]) + 1}",
+                    rank=int(condensed.rank[row]),
+                    source=encode(Image.fromarray(rgb(images[row]))),
+                    alt=f"{name}, image {int(condensed.rank[row]) + 1}",
                 )
-                for row in (file.labels == label).nonzero()[0]
+                for row in (condensed.labels == label).nonzero().flatten().tolist()
             ),
         )
-        for label, name in enumerate(file.class_names)
+        for label, name in enumerate(condensed.class_names)
     )
 
 

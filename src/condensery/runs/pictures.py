@@ -7,7 +7,7 @@ import io
 from condensery.api import Condensation
 from condensery.artifact import CondensedSet
 from condensery.checkpoint import write_atomically
-from condensery.report import contact_sheet, from_arrays
+from condensery.report import contact_sheet
 from condensery.runs.folder import RunFolder
 
 __all__ = ["preview", "sheet"]
@@ -26,16 +26,7 @@ def preview(folder: RunFolder, condensation: Condensation) -> None:
 
 def sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:
     """Draw a condensed set to ``pictures/<name>``."""
-    picture = contact_sheet(
-        from_arrays(
-            condensed.images.numpy(),
-            condensed.labels.numpy(),
-            condensed.rank.numpy(),
-            class_names=condensed.class_names,
-            name=condensed.name,
-        )
-    )
     encoded = io.BytesIO()
-    picture.save(encoded, format="PNG")
+    contact_sheet(condensed).save(encoded, format="PNG")
     folder.pictures.mkdir(exist_ok=True)
     write_atomically(folder.pictures / name, encoded.getvalue())

@@ -10,14 +10,14 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+from condensery.artifact import CondensedSet
 from condensery.averages import Average
 from condensery.errors import ArtifactError
 from condensery.formatting import byte_count
-from condensery.report import read_condensed, write_report
+from condensery.report import write_report
 from condensery.report.accuracy import Key, Point, compare, recorded
-from condensery.report.condensed_file import CondensedFile
 from condensery.report.facts import made
-from condensery.report.versus import Entry, beside, entry
+from condensery.report.several_runs import Entry, baselines, entry
 from condensery.runs.comparison_files import MARK, ComparisonFiles
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
@@ -145,7 +145,7 @@ def run_folder(path: Path) -> RunFolder | None:
 
 
 def collect(paths: Sequence[Path]) -> list[Entry]:
-    """The lines of everything that is named, in that order; what stood beside comes last.
+    """The lines of everything that is named, in that order; baselines come last.
 
     Raises:
         ArtifactError: If one is no run, comparison or condensed file, or is not finished.
@@ -162,9 +162,9 @@ def collect(paths: Sequence[Path]) -> list[Entry]:
                 own = each if named is None or not each.run else replace(each, name=named[index])
                 (runs if own.run else others).append(own)
         else:
-            own, besides = _run(path, name)
+            own, of_run = _run(path, name)
             runs.append(own)
-            others.extend(besides)
+            others.extend(of_run)
     return [*runs, *others]
 
 
@@ -202,27 +202,29 @@ def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
             "nor a comparison. Give the --out of a `condensery condense` or `compare`, or a "
             "condensed file."
         )
-    file = read_condensed(path if folder is None else folder.condensed)
-    comparisons = compare(observations) or recorded(file.manifest.get("observations") or ())
-    data: Mapping[str, Any] = known.get("data") or file.manifest.get("data") or {}
+    file = path if folder is None else folder.condensed
+    condensed = CondensedSet.load(file)
+    comparisons = compare(observations) or recorded(condensed.observations)
     own = entry(
         name,
         comparisons,
         where=str(path),
-        method=str(file.manifest.get("method") or ""),
-        ipc=file.sizes,
-        bytes=file.bytes,
-        data=data,
-        facts=_facts(file, known),
+        method=condensed.method,
+        ipc=condensed.sizes,
+        bytes=tuple(condensed.manifest["bytes"]),
+        data=known.get("data") or condensed.manifest["data"],
+        facts=_facts(file, condensed, known),
     )
-    return own, beside(own, comparisons)
+    return own, baselines(own, comparisons)
 
 
-def _facts(file: CondensedFile, known: Mapping[str, Any]) -> tuple[tuple[str, str], ...]:
-    words = dict(made(file, known))
+def _facts(
+    file: Path, condensed: CondensedSet, known: Mapping[str, Any]
+) -> tuple[tuple[str, str], ...]:
+    words = dict(made(condensed, known))
     return (
         *((word, words[word]) for word in _FACTS if words[word] != "not recorded"),
-        ("File", byte_count(file.file_bytes)),
+        ("File", byte_count(file.stat().st_size)),
     )
 
 
@@ -249,19 +251,22 @@ def _comparison(path: Path) -> list[Entry]:
         own = [line for line in lines if line["contender"] == name]
         baseline = name in ("a", "b", "c") and fixed.get("base") != "idc"
         file = _set_of(folder, name)
+        condensed = None if file is None else CondensedSet.load(file)
         found.append(
             Entry(
                 name=name,
                 run=name != "random",
-                where=f"{path} ({name})" if name != "random" else f"random, beside {path}",
+                where=f"{path} ({name})" if name != "random" else f"random, baseline of {path}",
                 method="" if baseline else name,
                 ipc=int(fixed["ipc"]),
                 points=_points(own, keys, seconds.get(name, {})),
                 averages=_averages(own, keys),
                 over=own[0]["over"],
-                bytes=() if file is None else file.bytes,
+                bytes=() if condensed is None else tuple(condensed.manifest["bytes"]),
                 data=data,
-                facts=(("Method", name),) if file is None else _facts(file, {}),
+                facts=(("Method", name),)
+                if file is None or condensed is None
+                else _facts(file, condensed, {}),
             )
         )
     return found
@@ -312,11 +317,11 @@ def _seconds(observations: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, f
     }
 
 
-def _set_of(folder: ComparisonFiles, name: str) -> CondensedFile | None:
-    """The first set of a contender; ``None`` for one that has another set for every size."""
+def _set_of(folder: ComparisonFiles, name: str) -> Path | None:
+    """The file of a contender's first set; ``None`` where it has another set for every size."""
     pattern = folder.set_file(name.replace(":", "-"), "*")
     found = sorted(pattern.parent.glob(pattern.name))
-    return read_condensed(found[0]) if found else None
+    return found[0] if found else None
 
 
 def _json(path: Path) -> Mapping[str, Any]:

@@ -10,32 +10,47 @@ import pytest
 from PIL import Image
 
 from condensery.report.accuracy import compare
-from condensery.report.course import course_of, nearness_of
-from condensery.report.course_chart import course_chart, nearness_chart
-from condensery.report.curves import accuracy_over_size, bytes_over_size, time_over_size
+from condensery.report.charts import (
+    Trace,
+    accuracy_traces,
+    bytes_over_size,
+    lines_over_size,
+    of_table,
+    percent_limits,
+    time_over_size,
+)
 from condensery.report.drawing import (
     DARK,
     LIGHT,
     PAGE,
+    dash,
+    mark,
+    sample,
     to_png,
     to_svg,
 )
+from condensery.report.history import distances_of, history_of
+from condensery.report.history_charts import distance_chart, history_chart
+from condensery.report.table import tabulated
+
+
+def accuracy_chart(observations, theme=LIGHT):
+    traces = accuracy_traces(compare(observations)[0])
+    return lines_over_size(traces, label="accuracy", limits=(0, 100), theme=theme)
 
 
 @pytest.fixture
 def charts(observations, metrics, proxy):
     return {
-        "accuracy": lambda theme: accuracy_over_size(
-            compare(observations)[0], limits=(0, 100), theme=theme
-        ),
+        "accuracy": lambda theme: accuracy_chart(observations, theme),
         "bytes": lambda theme: bytes_over_size([612, 1224, 1632, 2040], theme=theme),
-        "course": lambda theme: course_chart(course_of(metrics), theme=theme),
+        "history": lambda theme: history_chart(history_of(metrics), theme=theme),
         "time": lambda theme: time_over_size(compare(observations), theme=theme),
-        "near": lambda theme: nearness_chart(nearness_of(proxy, inner=2), theme=theme),
+        "distance": lambda theme: distance_chart(distances_of(proxy, inner=2), theme=theme),
     }
 
 
-NAMES = ["accuracy", "bytes", "course", "time", "near"]
+NAMES = ["accuracy", "bytes", "history", "time", "distance"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -70,7 +85,7 @@ def test_an_element_is_well_formed_and_its_ids_are_its_own(charts, name):
 
 
 def test_bands_reach_one_deviation_to_either_side(observations):
-    figure = accuracy_over_size(compare(observations)[0], limits=(0, 100))
+    figure = accuracy_chart(observations)
     ours, random = figure.axes[0].collections
     for band, mean in ((ours, 50.0), (random, 30.0)):
         heights = [y for x, y in band.get_paths()[0].vertices if x == 1]
@@ -94,11 +109,38 @@ def test_settings_of_the_user_neither_matter_nor_change(charts):
 
 def test_a_wide_range_of_sizes_is_labelled_without_crowding(pets):
     seen = [pets.observation(size=size) for size in (1, 2, 3, 5, 7, 10, 20, 45, 50)]
-    axes = accuracy_over_size(compare(seen)[0], limits=(0, 100)).axes[0]
+    axes = accuracy_chart(seen).axes[0]
     assert axes.get_xscale() == "log"
     assert [tick.get_text() for tick in axes.get_xticklabels()] == ["1", "2", "5", "10", "20", "50"]
 
 
 def test_a_run_without_a_choice_has_one_part():
     lines = [{"outer": i, "inner": 0, "loss": 1.0, "losses": {"4": 1.0}} for i in range(3)]
-    assert len(course_chart(course_of(lines)).axes) == 1
+    assert len(history_chart(history_of(lines)).axes) == 1
+
+
+def test_the_axis_holds_every_band_and_nothing_that_is_impossible():
+    def limits(*pairs):
+        traces = [
+            Trace(name="", line=0, sizes=(1,), values=(value,), spread=(spread,))
+            for value, spread in pairs
+        ]
+        return percent_limits(traces)
+
+    assert limits((52.0, 3.0), (71.0, 0.5)) == (40.0, 75.0)
+    assert limits((3.0, 9.0), (98.0, 9.0)) == (0.0, 100.0)
+    assert limits() == (0.0, 100.0)
+
+
+def test_lines_of_a_table_can_be_told_apart_and_are_found_in_the_page():
+    seen = {f"set {i}": {1: [[0.1 * i, 0.1 * i + 0.05]]} for i in range(9)}
+    table = tabulated(
+        "net", seen, contenders=list(seen), sizes=(1,), condensations=1, reference=None
+    )
+    traces = of_table(table)
+    text = to_svg(lines_over_size(traces, label="", limits=(0, 100)), name="a", label="b")
+    assert re.findall(r'data-line="(\d+)"', text).count("8") == 2  # the line and its band
+    looks = {(LIGHT.line(i), mark(i), str(dash(i))) for i in range(9)}
+    assert len(looks) == 9
+    assert len({sample(i) for i in range(9)}) == 9
+    assert ET.fromstring(sample(3)).get("class") == "sample"

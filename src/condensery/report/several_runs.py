@@ -1,4 +1,4 @@
-"""Several runs side by side: one line each, and what stood beside them, by protocol and network.
+"""Several runs side by side, with their baselines: one table a network and protocol.
 
 Refuses what cannot be compared, and says what is left out. Knows nothing about files or pages.
 """
@@ -15,16 +15,16 @@ from condensery.errors import ConfigError, nearest
 from condensery.report.accuracy import Comparison, Key, Point, training_of
 from condensery.report.table import Row, Table
 
-__all__ = ["Entry", "Versus", "beside", "check_data", "entry", "set_against"]
+__all__ = ["Entry", "Versus", "baselines", "check_data", "entry", "set_against"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
-    """A line: a condensed set, or real images that stood beside.
+    """A line of the table: a condensed set, or a baseline of it.
 
     Attributes:
         name: Of the line.
-        run: Whether it was asked for; others only stood beside, and are no reason to refuse.
+        run: Whether the user named it. Others are baselines, and never a reason to refuse.
         where: What the user named, for messages.
         method: As published figures name it; empty for none.
         ipc: Images per class of the whole set.
@@ -97,18 +97,18 @@ def entry(
     )
 
 
-def beside(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:
-    """The lines of what stood beside a condensed set."""
+def baselines(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:
+    """The lines of the baselines of a condensed set."""
     found: dict[str, dict[Key, tuple[Point, ...]]] = {}
     for each in comparisons:
-        for name, points in {"random": each.random, **each.beside}.items():
+        for name, points in {"random": each.random, **each.baselines}.items():
             if points:
                 found.setdefault(name, {})[each.key] = points
     return [
         Entry(
             name=name,
             run=False,
-            where=f"{name}, beside {own.name}",
+            where=f"{name}, baseline of {own.name}",
             method=name,
             ipc=max(point.size for each in points.values() for point in each),
             points=points,
@@ -140,7 +140,7 @@ def set_against(entries: Sequence[Entry], *, against: str | None) -> list[Versus
     """A table for every network and protocol by which at least two lines can be compared.
 
     Args:
-        entries: At least one run; what stood beside twice is merged by name, where the same
+        entries: At least one run; a baseline of several runs is merged by name, where the same
             networks are behind it.
         against: Name of the line that differences are to; the first run if ``None``.
 
@@ -236,7 +236,7 @@ def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Average | None:
 
 
 def _merged(entries: Sequence[Entry]) -> list[Entry]:
-    """One line a name, where what is known twice is the same; else each beside its own run."""
+    """One line a name where all runs know the same of it, or else a line for each of its runs."""
     found: list[Entry] = []
     for each in entries:
         for index, other in enumerate(found):

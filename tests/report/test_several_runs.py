@@ -9,13 +9,13 @@ import pytest
 
 from condensery.errors import ConfigError
 from condensery.report.accuracy import compare
-from condensery.report.versus import beside, check_data, entry, set_against
-from condensery.report.versus_page import markdown, render
+from condensery.report.several_runs import baselines, check_data, entry, set_against
+from condensery.report.several_runs_page import markdown, render
 
 
 @pytest.fixture
 def run(pets):
-    """Lines of a run and of random images beside it, from ``{size: accuracies by seed}``."""
+    """Lines of a run and of its random images, from ``{size: accuracies by seed}``."""
 
     def make(name, accuracies, *, random=None, data=None, method="mdc", **change):
         seen = [
@@ -35,7 +35,7 @@ def run(pets):
             data=data or {"name": "pets", "fingerprint": "f", "test_fingerprint": "t"},
             facts=(("Method", method),),
         )
-        return [own, *beside(own, comparisons)]
+        return [own, *baselines(own, comparisons)]
 
     return make
 
@@ -75,7 +75,7 @@ def test_runs_with_no_common_size_have_no_average(run):
     assert "there is no average" in markdown([found], data="pets")
 
 
-def test_what_stood_beside_with_the_same_networks_is_one_line(run):
+def test_a_baseline_of_the_same_networks_is_one_line(run):
     same = [*run("a", {1: [0.5]}, random={1: [0.25]}), *run("b", {1: [0.6]}, random={1: [0.25]})]
     (found,) = set_against(same, against=None)
     assert [each.name for each in found.table.rows] == ["a", "b", "random"]
@@ -84,11 +84,11 @@ def test_what_stood_beside_with_the_same_networks_is_one_line(run):
     assert row(set_against(more, against=None), "random").cells[1].mean == 0.5
 
 
-def test_what_stood_beside_with_other_networks_is_kept_apart(run):
+def test_a_baseline_of_other_networks_is_another_line(run):
     other = [*run("a", {1: [0.5]}, random={1: [0.25]}), *run("b", {1: [0.6]}, random={1: [0.3]})]
     (found,) = set_against(other, against="random")
     names = [each.name for each in found.table.rows]
-    assert names == ["a", "b", "random", "random, beside b"]
+    assert names == ["a", "b", "random", "random, baseline of b"]
     assert found.table.rows[0].difference == 0.25
 
 
@@ -121,7 +121,9 @@ def test_a_table_holds_only_what_was_tested_alike_and_names_what_is_left_out(run
     ]
     assert [each.name for each in found[1].table.rows] == ["c", "d"]
     assert found[1].table.reference is None  # a is not there
-    assert "Not tested so, and therefore not here: a, b." in markdown(found, data="pets")
+    assert "Not tested in this way, and therefore not in the table: a, b." in markdown(
+        found, data="pets"
+    )
 
 
 def test_a_run_without_accuracies_is_refused_with_the_command(run):

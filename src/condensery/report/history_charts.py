@@ -1,4 +1,4 @@
-"""Charts of the course of a run: losses, sizes chosen and frozen, distances to real images.
+"""Charts of the history of a run: losses, sizes chosen and frozen, distances to real images.
 
 Knows nothing about HTML.
 """
@@ -8,64 +8,64 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from condensery.report.course import Bin, Course, Nearness
 from condensery.report.drawing import LIGHT, Theme, empty, legend, style
+from condensery.report.history import Bin, Distances, History
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["course_chart", "nearness_chart"]
+__all__ = ["distance_chart", "history_chart"]
 
 
-def course_chart(course: Course, *, theme: Theme = LIGHT) -> Figure:
+def history_chart(history: History, *, theme: Theme = LIGHT) -> Figure:
     """Losses above; below, if the run chose sizes, which were chosen and frozen when."""
     from matplotlib.ticker import MaxNLocator
 
     with style():
-        figure, (above, *below) = empty(theme, heights=(3, 2) if course.chooses else (1,))
-        _losses(above, course.total, name="all sizes together", colour=theme.ours, dash="-")
-        _losses(above, course.full, name="full set alone", colour=theme.muted, dash="--")
-        lows = [part.low for part in (*course.total, *course.full)]
-        highs = [part.high for part in (*course.total, *course.full)]
+        figure, (above, *below) = empty(theme, heights=(3, 2) if history.chooses else (1,))
+        _losses(above, history.total, name="all sizes together", colour=theme.ours, dash="-")
+        _losses(above, history.full, name="full set alone", colour=theme.muted, dash="--")
+        lows = [part.low for part in (*history.total, *history.full)]
+        highs = [part.high for part in (*history.total, *history.full)]
         if lows and min(lows) > 0 and max(highs) > 20 * min(lows):
             above.set_yscale("log")
         above.set_ylabel("matching loss", color=theme.muted)
-        if course.full:
+        if history.full:
             legend(above, theme)
         for axes in below:
-            _sizes(axes, course, theme)
+            _sizes(axes, history, theme)
             legend(axes, theme)
         bottom = (above, *below)[-1]
         bottom.set_xlabel("iteration", color=theme.muted)
         bottom.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         for axes in (above, *below):
-            axes.set_xlim(0, course.iterations)
+            axes.set_xlim(0, history.iterations)
         return figure
 
 
-def nearness_chart(
-    near: Sequence[Nearness], *, iterations: int | None = None, theme: Theme = LIGHT
+def distance_chart(
+    distances: Sequence[Distances], *, iterations: int | None = None, theme: Theme = LIGHT
 ) -> Figure:
     """Distance of mean features to real images over the run: the mean, the smallest and largest.
 
     Args:
-        near: In order, at least one.
+        distances: In order, at least one.
         iterations: Where the axis ends; with the last measure if ``None``.
         theme: Colours.
     """
     from matplotlib.ticker import MaxNLocator
 
-    at = [each.at for each in near]
-    largest = len(near[0].relative)
+    at = [each.at for each in distances]
+    largest = len(distances[0].relative)
     ends = [(1, theme.line(3), "--", "^"), (largest, theme.line(2), "-.", "D")]
     with style():
         figure, (axes,) = empty(theme, legend_rows=2)
         axes.axhline(1.0, color=theme.random, linestyle=":", linewidth=1.6, label="random images")
-        lines = [("mean of all sizes", [each.mean for each in near], theme.ours, "-", "o")]
+        lines = [("mean of all sizes", [each.mean for each in distances], theme.ours, "-", "o")]
         if largest > 1:
             lines += [
-                (f"{size} per class", [each.relative[size - 1] for each in near], *rest)
+                (f"{size} per class", [each.relative[size - 1] for each in distances], *rest)
                 for size, *rest in ends
             ]
         for name, values, colour, dash, mark in lines:
@@ -99,14 +99,14 @@ def _losses(axes: Axes, bins: Sequence[Bin], *, name: str, colour: str, dash: st
     axes.plot(at, means, color=colour, linestyle=dash, marker=mark, linewidth=1.6, label=name)
 
 
-def _sizes(axes: Axes, course: Course, theme: Theme) -> None:
+def _sizes(axes: Axes, history: History, theme: Theme) -> None:
     """Chosen sizes as a step line, or as a band where classes differ; frozen ones as an area."""
     from matplotlib.ticker import MaxNLocator
 
-    edges = [span.first for span in course.spans] + [course.iterations]
-    frozen = [span.frozen[1] for span in course.spans]
+    edges = [span.first for span in history.spans] + [history.iterations]
+    frozen = [span.frozen[1] for span in history.spans]
     low, high = (
-        [float("nan") if span.subset is None else span.subset[end] for span in course.spans]
+        [float("nan") if span.subset is None else span.subset[end] for span in history.spans]
         for end in (0, 1)
     )
     if any(frozen):

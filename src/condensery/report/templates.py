@@ -1,7 +1,4 @@
-"""Templates of the room filled in, and pages written whole or not at all.
-
-Knows nothing about what a page says.
-"""
+"""Fill in the page templates of this folder, and write pages."""
 
 from __future__ import annotations
 
@@ -12,11 +9,11 @@ __all__ = ["filled", "write_whole"]
 
 
 def filled(template: str, **values: object) -> str:
-    """The text of a page: a template of this room, whatever is put in escaped.
+    """The text of a page. All values are escaped.
 
     Args:
-        template: Its file name; others that it includes lie beside it.
-        values: By the names that it uses; a missing one is an error.
+        template: File name of a template in this folder.
+        values: By the names that the template uses. A missing one is an error.
     """
     from jinja2 import Environment, FunctionLoader, StrictUndefined
 
@@ -31,7 +28,7 @@ def filled(template: str, **values: object) -> str:
 
 
 def write_whole(path: Path, text: str) -> Path:
-    """Write a page, whole or not at all.
+    """Write a page. Where that fails, a file that was there before is untouched.
 
     Returns:
         ``path``.

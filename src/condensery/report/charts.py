@@ -1,27 +1,32 @@
-"""Charts over size: accuracy, bytes, time.
-
-Lines differ in colour, marker and dash. Knows nothing about HTML.
-"""
+"""Charts over size: accuracy, bytes, time. Lines differ in colour, marker and dash."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import repeat
 from typing import TYPE_CHECKING
 
 from condensery.report.accuracy import Comparison, Point
-from condensery.report.drawing import LIGHT, Theme, empty, legend, style
+from condensery.report.drawing import LIGHT, Theme, dash, empty, legend, legend_rows, mark, style
+from condensery.report.table import Table
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["Trace", "accuracy_over_size", "bytes_over_size", "lines_over_size", "time_over_size"]
+__all__ = [
+    "Trace",
+    "accuracy_traces",
+    "bytes_over_size",
+    "lines_over_size",
+    "of_table",
+    "percent_limits",
+    "time_over_size",
+]
 
 _ROUND = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
-_DASHES = ("-", "--", "-.", (0, (4, 1.2, 1, 1.2, 1, 1.2)))
-_MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
-_PRINTED = ((0, (1, 1.4)), "x")
+_PUBLISHED = ((0, (1, 1.4)), "x")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,6 +59,38 @@ def of_points(name: str, points: Sequence[Point], *, line: int) -> Trace:
     )
 
 
+def of_table(table: Table, *, lines: Sequence[int] | None = None) -> list[Trace]:
+    """Accuracies of the rows of a table in per cent, with their deviations.
+
+    Args:
+        table: Its rows become lines.
+        lines: Which line each row is; their numbers in order if ``None``.
+    """
+    return [
+        Trace(
+            name=row.name,
+            line=line,
+            sizes=tuple(size for size in table.sizes if size in row.cells),
+            values=tuple(100 * row.cells[n].mean for n in table.sizes if n in row.cells),
+            spread=tuple(100 * (row.cells[n].std or 0) for n in table.sizes if n in row.cells),
+        )
+        for line, row in zip(lines or range(len(table.rows)), table.rows, strict=True)
+    ]
+
+
+def percent_limits(traces: Iterable[Trace]) -> tuple[float, float]:
+    """The ends of a vertical axis in per cent: multiples of 10 and 5 that hold all bands."""
+    ends = [
+        value + sign * spread
+        for trace in traces
+        for value, spread in zip(trace.values, trace.spread or repeat(0.0), strict=False)
+        for sign in (-1, 1)
+    ]
+    if not ends:
+        return 0.0, 100.0
+    return max(0.0, min(ends) // 10 * 10), min(100.0, (max(ends) // 5 + 1) * 5)
+
+
 def lines_over_size(
     traces: Sequence[Trace],
     *,
@@ -73,7 +110,8 @@ def lines_over_size(
     """
     shown = [trace for trace in traces if trace.sizes]
     with style():
-        figure, (axes,) = empty(theme, legend_rows=-(-len(shown) // 2) if named else 0)
+        rows = legend_rows([trace.name for trace in shown]) if named else 0
+        figure, (axes,) = empty(theme, legend_rows=rows)
         for trace in shown:
             _draw(axes, trace, theme)
         _size_axis(axes, sorted({size for trace in shown for size in trace.sizes}), theme)
@@ -84,33 +122,14 @@ def lines_over_size(
         return figure
 
 
-def accuracy_over_size(
-    comparison: Comparison,
-    *,
-    limits: tuple[float, float],
-    theme: Theme = LIGHT,
-    printed: Trace | None = None,
-) -> Figure:
-    """Accuracy of the condensed set and of all beside it; bands are one standard deviation.
-
-    Args:
-        comparison: What to draw.
-        limits: Of the vertical axis, in percent: the same for charts side by side.
-        theme: Colours.
-        printed: What is published of the method, in percent.
-    """
+def accuracy_traces(comparison: Comparison) -> list[Trace]:
+    """The condensed set, random images and all baselines; in per cent, with their deviations."""
     sets = {
         "this file": comparison.ours,
         "random real images": comparison.random,
-        **comparison.beside,
+        **comparison.baselines,
     }
-    traces = [of_points(name, each, line=index) for index, (name, each) in enumerate(sets.items())]
-    return lines_over_size(
-        [*traces, *([printed] if printed else [])],
-        label="test accuracy in %",
-        limits=limits,
-        theme=theme,
-    )
+    return [of_points(name, each, line=index) for index, (name, each) in enumerate(sets.items())]
 
 
 def time_over_size(comparisons: Sequence[Comparison], *, theme: Theme = LIGHT) -> Figure:
@@ -150,23 +169,32 @@ def _alone(comparison: Comparison, among: Sequence[Comparison]) -> bool:
 
 def _draw(axes: Axes, trace: Trace, theme: Theme) -> None:
     if trace.line is None:
-        colour, (dash, mark), width = theme.muted, _PRINTED, 1.4
+        colour, (strokes, marker), width = theme.muted, _PUBLISHED, 1.4
     else:
         colour, width = theme.line(trace.line), 2.0
-        dash, mark = _DASHES[trace.line % len(_DASHES)], _MARKS[trace.line % len(_MARKS)]
+        strokes, marker = dash(trace.line), mark(trace.line)
     if any(trace.spread):
         ends = [zip(trace.values, trace.spread, strict=True) for _ in range(2)]
         low, high = [a - b for a, b in ends[0]], [a + b for a, b in ends[1]]
-        axes.fill_between(trace.sizes, low, high, color=colour, alpha=0.18, linewidth=0)
+        axes.fill_between(
+            trace.sizes,
+            low,
+            high,
+            color=colour,
+            alpha=0.18,
+            linewidth=0,
+            gid=f"line-{trace.line}-band",
+        )
     axes.plot(
         trace.sizes,
         trace.values,
         label=trace.name,
         color=colour,
-        linestyle=dash,
-        marker=mark,
+        linestyle=strokes,
+        marker=marker,
         markersize=5,
         linewidth=width,
+        gid=f"line-{trace.line}-curve",
     )
 
 

@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from condensery.report import read_condensed, write_report
-from condensery.report.tiles import tile_rows
+from condensery.artifact import CondensedSet
+from condensery.report import write_report
+from condensery.report.tiles import rgb, tile_rows
 
 
 class Page(HTMLParser):
@@ -80,7 +81,7 @@ def test_every_picture_says_what_it_shows(whole):
     _, page = whole
     assert len(page.all("img")) == 10
     assert [image["alt"] for image in page.all("img")][:2] == ["cat, image 1", "cat, image 2"]
-    assert len(page.all("svg")) == 5  # accuracy, bytes, time, course, nearness
+    assert len(page.all("svg")) == 5  # accuracy, bytes, time, history, distances
     assert all(svg["role"] == "img" and svg["aria-label"] for svg in page.all("svg"))
 
 
@@ -100,7 +101,7 @@ def test_hostile_text_cannot_leave_the_recipe_the_path_or_the_data(tmp_path, pet
         name=evil,
         recipe={evil: evil},
         method=evil,
-        data={"name": evil},
+        data={"name": evil, "classes": 3},
     )
     path = pets.write(tmp_path / "a'b <i> $(x).safetensors", pets.arrays(), facts)
     out = write_report(
@@ -128,7 +129,7 @@ def test_ids_are_used_once_and_labels_lead_somewhere(whole):
 
 def test_the_pictures_of_the_page_are_those_of_the_file(whole, condensed):
     _, page = whole
-    file = read_condensed(condensed)
+    file = CondensedSet.load(condensed)
     shown = {}
     for image in page.all("img"):
         pixels = Image.open(io.BytesIO(base64.b64decode(image["src"].split(",")[1])))
@@ -136,7 +137,7 @@ def test_the_pictures_of_the_page_are_those_of_the_file(whole, condensed):
     for row in range(len(file.images)):
         rank = int(file.rank[row])
         alt = f"{file.class_names[file.labels[row]]}, image {rank + 1}"
-        assert np.array_equal(shown[alt, rank], file.tile(row))
+        assert np.array_equal(shown[alt, rank], rgb(file.images[row]))
 
 
 def test_the_slider_knows_every_size(whole):
@@ -181,12 +182,12 @@ def test_the_page_says_what_was_chosen_and_frozen_when(whole):
     assert "2 to 3 2 none 4 3 2 5 1 to 3 0 to 2" in whole[1].text
 
 
-def test_the_page_says_how_near_the_images_came_to_real_ones(whole, report):
-    assert "It was 0.43 at the end" in whole[1].text
-    assert "Nearness" not in report()[1].text
+def test_the_page_says_the_distance_of_the_images_to_real_ones(whole, report):
+    assert "At the end the mean over the sizes was 0.43" in whole[1].text
+    assert "istance" not in report()[1].text
 
 
-def test_other_sets_stand_beside_in_chart_and_table(report, pets):
+def test_baselines_are_in_chart_and_table(report, pets):
     seen = [
         pets.observation(size=size, set=name, seed=seed, accuracy=accuracy)
         for name, accuracy in (("condensed", 0.5), ("herding", 0.425), ("c & co", 0.25))
@@ -218,12 +219,12 @@ def test_published_figures_stand_beside_the_networks_they_were_measured_with(
     tmp_path, pets, network, there
 ):
     data = {"name": "cifar10", "fingerprint": "x", "images": 50000, "classes": 3}
-    tensors = {"labels": np.tile(np.arange(3), 10), "rank": np.repeat(np.arange(10), 3)}
-    tensors["images"] = np.zeros((30, 3, 4, 4), np.uint8)
-    tensors["rank"] = tensors["rank"].astype(np.int32)
-    rows = [3 * size for size in range(1, 11)]
-    facts = pets.manifest(data=data, sizes=10, rows=rows, bytes=None)
-    path = pets.write(tmp_path / "ten.safetensors", tensors, facts)
+    tensors = {
+        "images": np.zeros((30, 3, 4, 4), np.uint8),
+        "labels": np.tile(np.arange(3), 10),
+        "rank": np.repeat(np.arange(10, dtype=np.int32), 3),
+    }
+    path = pets.write(tmp_path / "ten.safetensors", tensors, pets.manifest(tensors, data=data))
     seen = [pets.observation(network=network, size=size) for size in (1, 10)]
     out = write_report(tmp_path / "r.html", condensed=path, observations=seen)
     page = Page(out.read_text(encoding="utf-8"))
@@ -263,6 +264,11 @@ def test_the_caveats_name_protocol_shortening_seeds_and_privacy(whole):
     [
         ({"steps": None, "epochs": 1000}, "shortened", False),
         ({"steps": None, "epochs": 300}, "shortened to 300 of 1,000 epochs", True),
+        ({"steps": None, "epochs": 999, "protocol": "frepo-hard"}, "of 1,000 epochs", True),
+        ({"steps": None, "epochs": 2999, "protocol": "imagenet"}, "of 2,000 epochs", False),
+        ({"steps": None, "epochs": 1999, "protocol": "imagenet"}, "of 2,000 epochs", True),
+        ({"steps": None, "epochs": None, "protocol": "kip"}, "shortened", False),
+        ({"steps": None, "epochs": 3, "protocol": "of somebody else"}, "shortened", False),
         ({}, "One network says nothing about the spread", True),
         ({}, "No random real images were tested", True),
     ],
@@ -275,7 +281,7 @@ def test_caveats_follow_what_was_measured(report, pets, change, words, there):
 def test_a_file_alone_makes_a_page_that_says_what_is_missing(report):
     text, page = report()
     assert "condensery evaluate condensed.safetensors --data DATA" in page.text
-    assert "noted no losses" in page.text
+    assert "recorded no losses" in page.text
     assert "Machine not recorded" in page.text
     assert "Time to condense not recorded" in page.text
     assert len(page.all("svg")) == 1
@@ -328,10 +334,9 @@ def test_the_same_input_gives_the_same_bytes_and_leaves_no_scraps(
 
 
 def test_grey_images_are_carried_as_grey_and_large_sets_as_previews(tmp_path, pets, monkeypatch):
-    grey = pets.write(
-        tmp_path / "g.safetensors", pets.arrays(channels=1), pets.manifest(bytes=None)
-    )
-    file = read_condensed(grey)
+    tensors = pets.arrays(channels=1)
+    grey = pets.write(tmp_path / "g.safetensors", tensors, pets.manifest(tensors))
+    file = CondensedSet.load(grey)
     source = tile_rows(file)[0].tiles[0].source
     assert Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).mode == "L"
     monkeypatch.setattr("condensery.report.tiles._EXACT_UP_TO", 10)
@@ -340,10 +345,18 @@ def test_grey_images_are_carried_as_grey_and_large_sets_as_previews(tmp_path, pe
     assert "reduced previews" in page.text
 
 
+def test_float_images_are_shown_as_rounded_bytes(pets):
+    tensors = pets.arrays(channels=1)
+    whole = tensors["images"].astype(np.float32) / 255
+    whole[0, 0, 0, :3] = [0, 1, 0.5]
+    set_ = pets.loaded(tensors | {"images": whole.astype(np.float16)})
+    assert rgb(set_.images[0])[0, :3, 0].tolist() == [0, 255, 128]
+    assert np.array_equal(rgb(set_.images[1])[..., 2], tensors["images"][1, 0])
+
+
 def test_a_set_of_one_size_makes_a_page(tmp_path, pets, metrics):
     tensors = {key: value[:3] for key, value in pets.arrays().items()}
-    facts = pets.manifest(sizes=1, rows=[3], bytes=[612])
-    path = pets.write(tmp_path / "one.safetensors", tensors, facts)
+    path = pets.write(tmp_path / "one.safetensors", tensors, pets.manifest(tensors))
     out = write_report(
         tmp_path / "r.html", condensed=path, observations=[pets.observation()], metrics=metrics[:1]
     )

@@ -1,4 +1,4 @@
-"""The course of a run, from what it noted: losses, sizes chosen and frozen, nearness to real.
+"""The history of a run: losses, sizes that were chosen and frozen, distances to real images.
 
 A long run has more lines than a picture has columns, so lines are put into at most 300 bins.
 Knows nothing about pictures or HTML.
@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Bin", "Course", "Nearness", "Span", "course_of", "nearness_of"]
+__all__ = ["Bin", "Distances", "History", "Span", "distances_of", "history_of"]
 
 _BINS = 300
 
@@ -40,7 +40,7 @@ class Span:
     Attributes:
         first: Outer iteration.
         last: Outer iteration, included.
-        subset: Smallest and largest size matched beside the full set, or ``None``.
+        subset: Smallest and largest size matched besides the full set, or ``None``.
         frozen: Smallest and largest number of images per class left alone.
     """
 
@@ -51,7 +51,7 @@ class Span:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Course:
+class History:
     """What happened when.
 
     Attributes:
@@ -72,12 +72,12 @@ class Course:
 
     @property
     def chooses(self) -> bool:
-        """Whether any smaller size was matched beside the full set."""
+        """Whether any smaller size was matched besides the full set."""
         return any(span.subset is not None for span in self.spans)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Nearness:
+class Distances:
     """How near the images of all sizes were to real ones, measured once.
 
     Attributes:
@@ -92,7 +92,7 @@ class Nearness:
     relative: tuple[float, ...]
 
 
-def nearness_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Nearness, ...]:
+def distances_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Distances, ...]:
     """The measures of a run, in order.
 
     Args:
@@ -100,7 +100,7 @@ def nearness_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Near
         inner: Image updates an iteration.
     """
     return tuple(
-        Nearness(
+        Distances(
             at=int(line["outer"]) + int(line.get("beyond") or 0) / inner,
             mean=float(line["mean"]),
             relative=tuple(line["relative"]),
@@ -109,8 +109,8 @@ def nearness_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Near
     )
 
 
-def course_of(metrics: Sequence[Mapping[str, Any]]) -> Course | None:
-    """Read the course of a run; ``None`` if nothing was noted.
+def history_of(metrics: Sequence[Mapping[str, Any]]) -> History | None:
+    """Read the history of a run; ``None`` if nothing was recorded.
 
     Args:
         metrics: Lines in order: ``outer``, ``inner``, ``loss``, ``losses`` by size
@@ -126,7 +126,7 @@ def course_of(metrics: Sequence[Mapping[str, Any]]) -> Course | None:
     parts = [line.get("losses") or {} for line in metrics]
     several = any(len(losses) > 1 for losses in parts)
     full = [next(iter(losses.values()), None) for losses in parts] if several else []
-    return Course(
+    return History(
         updates=len(metrics),
         iterations=1 + max(int(line["outer"]) for line in metrics),
         inner=steps,

@@ -1,0 +1,327 @@
+"""Several condensed sets in one table: what pages and Markdown both show.
+
+``condensery report`` of several runs, ``condensery compare`` and ``condensery table`` make
+``Section`` and ``Block`` objects; ``page`` and ``markdown`` turn them into text.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from condensery.averages import Average
+from condensery.formatting import (
+    NOTHING,
+    PLUS_MINUS,
+    markdown_table,
+    percent,
+    points,
+    rounded,
+)
+from condensery.report.charts import lines_over_size, of_table, percent_limits
+from condensery.report.drawing import PAGE, sample, to_svg
+from condensery.report.published import Published
+from condensery.report.table import Row, Table
+from condensery.report.templates import filled
+
+__all__ = [
+    "Block",
+    "Number",
+    "PublishedRow",
+    "Section",
+    "ShownRow",
+    "accuracy_chart",
+    "markdown",
+    "page",
+    "shown_rows",
+]
+
+_HEAD = ("images per class", "Avg.", "Diff.")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Number:
+    """One number of a table, as text.
+
+    Attributes:
+        text: What was measured; a dash where nothing was.
+        std: Its sample deviation; empty where none is known.
+        published: What a paper says in its place; empty where that is not shown in the cell.
+    """
+
+    text: str
+    std: str = ""
+    published: str = ""
+
+    def __str__(self) -> str:
+        std = f"{PLUS_MINUS}{self.std}" if self.std else ""
+        return self.text + std + (f" [{self.published}]" if self.published else "")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PublishedRow:
+    """What a paper says of a set.
+
+    Attributes:
+        cells: One a size, then average and difference.
+        source: Who published it.
+    """
+
+    cells: tuple[str, ...]
+    source: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShownRow:
+    """A row of the table, as text.
+
+    Attributes:
+        name: Of the set.
+        line: Which line of the chart it is.
+        cells: One a size, then average and difference.
+        extra: Cells of further columns.
+        keys: What the columns are sorted by, one a cell; empty where nothing is known.
+        best: Whether no other row has a higher average.
+        published: What a paper says of this set, to be shown below the row.
+    """
+
+    name: str
+    line: int
+    cells: tuple[Number, ...]
+    extra: tuple[str, ...]
+    keys: tuple[str, ...]
+    best: bool
+    published: PublishedRow | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Section:
+    """A table with its chart and all that must be read with it.
+
+    Attributes:
+        title: What was measured how.
+        sizes: Images per class.
+        rows: One a set.
+        extra: Heads of further columns.
+        chart: An ``<svg>`` element; empty where nothing was measured.
+        warning: What must be read first; empty for nothing.
+        caption: How the numbers were made; empty for nothing.
+        notes: ``{title: sentences}``; an empty title for none.
+    """
+
+    title: str
+    sizes: tuple[int, ...]
+    rows: tuple[ShownRow, ...]
+    extra: tuple[str, ...] = ()
+    chart: str = ""
+    warning: str = ""
+    caption: str = ""
+    notes: Mapping[str, Sequence[str]] = field(default_factory=dict[str, Sequence[str]])
+
+    @property
+    def head(self) -> tuple[str, ...]:
+        """Heads of all columns."""
+        first, *averages = _HEAD
+        return (first, *map(str, self.sizes), *averages, *self.extra)
+
+    @property
+    def sources(self) -> list[str]:
+        """Who published what stands in the table, each once."""
+        rows = (row.published for row in self.rows)
+        return list(dict.fromkeys(published.source for published in rows if published is not None))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Block:
+    """A part of the page that is no table of accuracies.
+
+    Attributes:
+        title: Its heading.
+        charts: ``{title: <svg> element}``.
+        facts: ``(word, value)``.
+        head: Of a table; empty for none.
+        rows: Of the table, the name of a set or another name first.
+        lines: Which line of the charts each row is; empty where rows are no lines.
+        note: Below the rest; empty for none.
+    """
+
+    title: str
+    charts: Mapping[str, str] = field(default_factory=dict[str, str])
+    facts: Sequence[tuple[str, str]] = ()
+    head: Sequence[str] = ()
+    rows: Sequence[Sequence[str]] = ()
+    lines: Sequence[int] = ()
+    note: str = ""
+
+
+def shown_rows(
+    table: Table,
+    *,
+    published: Mapping[str, Published],
+    reference: Published | None,
+    averaged: Sequence[int] | None = None,
+    in_cells: bool = False,
+    extra: Mapping[str, tuple[str, ...]] | None = None,
+    lines: Sequence[int] | None = None,
+) -> tuple[ShownRow, ...]:
+    """The rows of a table as text.
+
+    Args:
+        table: The numbers.
+        published: What papers say, by row.
+        reference: Whose published average is subtracted from other published averages.
+        averaged: Sizes of the average, if not all sizes of the table.
+        in_cells: Show published figures in brackets in the cells, not in rows of their own.
+        extra: Cells of further columns, by row.
+        lines: Which line of the chart each row is; their numbers in order if ``None``.
+    """
+    best = max((row.average.mean for row in table.rows if row.average is not None), default=None)
+    shown: list[ShownRow] = []
+    for line, row in zip(lines or range(len(table.rows)), table.rows, strict=True):
+        figures = published.get(row.name)
+        cells = [*_measured(row, table.sizes)]
+        below = None
+        if figures is not None and _says_something(figures, table.sizes):
+            texts = _published(figures, reference, table.sizes, averaged or table.sizes)
+            if in_cells:
+                cells = [
+                    Number(text=cell.text, std=cell.std, published="" if x == NOTHING else x)
+                    for cell, x in zip(cells, texts, strict=True)
+                ]
+            else:
+                below = PublishedRow(cells=texts, source=figures.source)
+        more = () if extra is None else extra[row.name]
+        shown.append(
+            ShownRow(
+                name=row.name,
+                line=line,
+                cells=tuple(cells),
+                extra=more,
+                keys=(*_keys(row, table.sizes), *("" if x == NOTHING else x for x in more)),
+                best=row.average is not None and row.average.mean == best,
+                published=below,
+            )
+        )
+    return tuple(shown)
+
+
+def accuracy_chart(
+    table: Table, *, name: str, title: str, lines: Sequence[int] | None = None
+) -> str:
+    """Accuracy over size, a line a row; bands are one deviation. Empty where nothing was measured.
+
+    Args:
+        table: The numbers.
+        name: Put before the ids of the chart's parts.
+        title: Of the section, for readers who cannot see the chart.
+        lines: As in ``shown_rows``.
+    """
+    traces = of_table(table, lines=lines)
+    if not any(trace.sizes for trace in traces):
+        return ""
+    figure = lines_over_size(
+        traces,
+        label="test accuracy in %",
+        limits=percent_limits(traces),
+        theme=PAGE,
+        named=False,  # the rows of the table show their lines
+    )
+    return to_svg(
+        figure,
+        name=name,
+        label=f"Line chart: test accuracy over images per class. {title}, {len(traces)} lines. "
+        "The table below holds the numbers.",
+    )
+
+
+def page(title: str, *, lead: str, sections: Sequence[Section], blocks: Sequence[Block]) -> str:
+    """The text of a page that stands alone; the same input gives the same text."""
+    used = {row.line for section in sections for row in section.rows}
+    used.update(line for block in blocks for line in block.lines)
+    return filled(
+        "compared.html.j2",
+        title=title,
+        lead=lead,
+        sections=sections,
+        blocks=blocks,
+        samples={line: sample(line) for line in used},
+    )
+
+
+def markdown(sections: Sequence[Section], blocks: Sequence[Block] = ()) -> str:
+    """The same tables and facts as Markdown, without charts and without the end of a line."""
+    parts: list[str] = []
+    for section in sections:
+        parts += [f"## {section.title}", _table(section)]
+        parts += [f"[{number}] {source}" for number, source in enumerate(section.sources, start=1)]
+        if section.caption:
+            parts.append(f"*{section.caption}*")
+        for title, sentences in section.notes.items():
+            parts += [f"**{title}**"] if title else []
+            parts.append(_list(sentences))
+    for block in blocks:
+        parts.append(f"## {block.title}")
+        if block.head:
+            parts.append(markdown_table([block.head, *block.rows]))
+        if block.facts:
+            parts.append(_list([f"{word}: {value}" for word, value in block.facts]))
+        if block.note:
+            parts.append(block.note)
+    return "\n\n".join(parts)
+
+
+def _table(section: Section) -> str:
+    rows: list[Sequence[str]] = [section.head]
+    sources = section.sources
+    for row in section.rows:
+        rows.append((row.name, *map(str, row.cells), *row.extra))
+        if row.published is not None:
+            number = sources.index(row.published.source) + 1
+            name = f"{row.name}, published, full protocol [{number}]"
+            rows.append((name, *row.published.cells, *("" for _ in row.extra)))
+    return markdown_table(rows)
+
+
+def _list(lines: Sequence[str]) -> str:
+    return "\n".join(f"* {line}" for line in lines)
+
+
+def _measured(row: Row, sizes: Sequence[int]) -> list[Number]:
+    averages = [*(row.cells.get(size) for size in sizes), row.average]
+    gain = NOTHING if row.difference is None else points(100 * row.difference)
+    return [*map(_number, averages), Number(text=gain)]
+
+
+def _number(average: Average | None) -> Number:
+    if average is None:
+        return Number(text=NOTHING)
+    return Number(
+        text=percent(average.mean), std="" if average.std is None else percent(average.std)
+    )
+
+
+def _published(
+    figures: Published,
+    reference: Published | None,
+    sizes: Sequence[int],
+    averaged: Sequence[int],
+) -> tuple[str, ...]:
+    """Published figures as they were printed: one a size, then average and difference."""
+    own = figures.average(averaged) if averaged else None
+    other = reference.average(averaged) if averaged and reference is not None else None
+    return (
+        *(rounded(figures.accuracy[n]) if n in figures.accuracy else NOTHING for n in sizes),
+        NOTHING if own is None else rounded(own),
+        NOTHING if own is None or other is None else points(own - other),
+    )
+
+
+def _says_something(figures: Published, sizes: Sequence[int]) -> bool:
+    known = any(size in figures.accuracy for size in sizes)
+    return known or figures.average(sizes) is not None
+
+
+def _keys(row: Row, sizes: Sequence[int]) -> list[str]:
+    means = [row.cells[size].mean if size in row.cells else None for size in sizes]
+    average = None if row.average is None else row.average.mean
+    return ["" if x is None else repr(x) for x in (*means, average, row.difference)]

@@ -1,0 +1,275 @@
+"""``report.html``: one file that says what a condensed set is, does, cost, and does not show.
+
+The page stands alone: pictures are inside, nothing is fetched, and a policy in its head forbids
+it. Every part can be missing and then says so. Knows nothing about run folders: it is given the
+file and what was noted.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+from condensery.artifact import CondensedSet
+from condensery.formatting import byte_count, duration
+from condensery.report.accuracy import Comparison, compare, recorded
+from condensery.report.charts import (
+    Trace,
+    accuracy_traces,
+    bytes_over_size,
+    lines_over_size,
+    percent_limits,
+    time_over_size,
+)
+from condensery.report.drawing import PAGE, to_svg
+from condensery.report.facts import caveats, made, recipe_text
+from condensery.report.history import Distances, History, Span, distances_of, history_of
+from condensery.report.history_charts import distance_chart, history_chart
+from condensery.report.published import Published, known, published
+from condensery.report.size_tables import across, by_size, printed_rows
+from condensery.report.templates import filled, write_whole
+from condensery.report.tiles import exact, tile_rows
+
+__all__ = ["render", "write_report"]
+
+_MOST_SPANS = 40
+_PRINTED_WITH = ("convnet3", "resnetap10")
+"""Networks that published figures were measured with; a width stands behind a hyphen."""
+
+
+def write_report(
+    path: str | Path,
+    *,
+    condensed: str | Path,
+    observations: Sequence[Mapping[str, Any]] = (),
+    metrics: Sequence[Mapping[str, Any]] = (),
+    proxy: Sequence[Mapping[str, Any]] = (),
+    run: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write the page. The same input gives the same bytes.
+
+    Args:
+        path: The HTML file to write; whole or not at all.
+        condensed: The condensed-set file.
+        observations: Lines of ``observations.jsonl``, one a trained network. Where there are
+            none, the averages that the file carries are shown.
+        metrics: Lines of ``metrics.jsonl``, one an image update.
+        proxy: Lines of ``proxy.jsonl``, one a measure of all sizes.
+        run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
+            ``ended``; what is missing is said to be.
+
+    Returns:
+        ``path``.
+
+    Raises:
+        ArtifactError: If ``condensed`` is no condensed-set file.
+    """
+    path = Path(path)
+    loaded = CondensedSet.load(condensed)
+    text = render(
+        loaded,
+        name=loaded.name or Path(condensed).name,
+        file_bytes=Path(condensed).stat().st_size,
+        command_path=os.path.relpath(condensed, path.parent),
+        observations=observations,
+        metrics=metrics,
+        proxy=proxy,
+        run=run or {},
+    )
+    return write_whole(path, text)
+
+
+def render(
+    condensed: CondensedSet,
+    *,
+    name: str,
+    file_bytes: int,
+    command_path: str,
+    observations: Sequence[Mapping[str, Any]],
+    metrics: Sequence[Mapping[str, Any]],
+    proxy: Sequence[Mapping[str, Any]],
+    run: Mapping[str, Any],
+) -> str:
+    """The text of the page.
+
+    Args:
+        condensed: What to report on.
+        name: Of the set, for the title.
+        file_bytes: Length of its file.
+        command_path: The file's path as the commands on the page name it.
+        observations: As in ``write_report``.
+        metrics: As in ``write_report``.
+        proxy: As in ``write_report``.
+        run: As in ``write_report``.
+    """
+    comparisons = compare(observations) or recorded(condensed.observations)
+    data: Mapping[str, Any] = run.get("data") or condensed.manifest.get("data") or {}
+    named, method = str(data.get("name")), str(condensed.manifest.get("method"))
+    printed = published(named, method, ipc=condensed.sizes)
+    tables = [by_size(condensed, each, _fitting(printed, each)) for each in comparisons]
+    tables = tables or [by_size(condensed, None, None)]
+    history = history_of(metrics)
+    distances = distances_of(proxy, inner=1 if history is None else history.inner)
+    others = known(named, ipc=condensed.sizes)
+    sizes = [row.size for row in tables[0].lines]
+    held: list[int] = condensed.manifest["bytes"]
+    return filled(
+        "run.html.j2",
+        condensed=condensed,
+        title=f"{name}: condensed set",
+        name=name,
+        path=command_path,
+        shell_path=shlex.quote(command_path),
+        total_bytes=byte_count(file_bytes),
+        share=_share(condensed, data),
+        comparisons=comparisons,
+        size_charts=_accuracy_charts(comparisons, printed, method)
+        | _bytes_chart(held)
+        | _time_chart(comparisons),
+        tables=tables,
+        crosses=across(comparisons),
+        printed=printed_rows(others, sizes) if comparisons else [],
+        printed_sizes=sizes,
+        data_name=named,
+        matched_with=_matched_with(condensed, run),
+        sizes=[asdict(row) for row in tables[0].rows],
+        rows=tile_rows(condensed),
+        exact=exact(condensed),
+        factor=_factor(condensed),
+        prefixes=condensed.prefixes,
+        history=history,
+        last_distances=distances[-1] if distances else None,
+        history_charts=_history_charts(history, distances),
+        spans=[] if history is None else [_span(span) for span in history.spans[:_MOST_SPANS]],
+        spans_left=0 if history is None else max(0, len(history.spans) - _MOST_SPANS),
+        made=made(condensed, run),
+        recipe=recipe_text(condensed, run),
+        caveats=caveats(condensed, comparisons, history, run),
+        evaluation_seconds=_evaluation_seconds(observations),
+    )
+
+
+def _factor(condensed: CondensedSet) -> int:
+    """Crops per side of a stored image that the page can show decoded; 1 where it shows none."""
+    decode: Mapping[str, Any] = condensed.manifest["decode"]
+    return int(decode.get("inner", decode).get("factor", 1))
+
+
+def _fitting(printed: Published | None, comparison: Comparison) -> Published | None:
+    """What is published, if it was measured with that kind of network."""
+    return printed if comparison.network.partition("-")[0] in _PRINTED_WITH else None
+
+
+def _accuracy_charts(
+    comparisons: Sequence[Comparison], printed: Published | None, method: str
+) -> dict[str, str]:
+    """``{title: chart}``; all vertical axes are the same, but for one with published figures."""
+    measured = [accuracy_traces(each) for each in comparisons]
+    charts: dict[str, str] = {}
+    for index, (comparison, own) in enumerate(zip(comparisons, measured, strict=True)):
+        figures = _fitting(printed, comparison)
+        above: list[Trace] = []
+        if figures is not None:
+            top = max(point.size for point in comparison.points)
+            shown = {n: x for n, x in sorted(figures.accuracy.items()) if n <= top}
+            name = f"published {method.upper()}"
+            above = [Trace(name=name, line=None, sizes=tuple(shown), values=tuple(shown.values()))]
+        figure = lines_over_size(
+            [*own, *above],
+            label="test accuracy in %",
+            limits=percent_limits([*chain.from_iterable(measured), *above]),
+            theme=PAGE,
+        )
+        charts[comparison.title] = to_svg(
+            figure,
+            name=f"accuracy{index}",
+            label=f"Line chart: test accuracy over images per class, {comparison.title}. "
+            "The table below holds the numbers.",
+        )
+    return charts
+
+
+def _bytes_chart(held: Sequence[int]) -> dict[str, str]:
+    chart = to_svg(
+        bytes_over_size(held, theme=PAGE),
+        name="bytes",
+        label=f"Line chart: bytes over size, from {byte_count(held[0])} for 1 image per class to "
+        f"{byte_count(held[-1])} for {len(held)}.",
+    )
+    return {"Bytes of the tensors": chart}
+
+
+def _time_chart(comparisons: Sequence[Comparison]) -> dict[str, str]:
+    timed = [each for each in comparisons if any(point.seconds for point in each.ours)]
+    if not timed:
+        return {}
+    chart = to_svg(
+        time_over_size(timed, theme=PAGE),
+        name="time",
+        label="Line chart: seconds to train and test one network, over images per class. The "
+        "table below holds the numbers.",
+    )
+    return {"Time to train and test one network": chart}
+
+
+def _history_charts(history: History | None, distances: Sequence[Distances]) -> dict[str, str]:
+    if history is None:
+        return {}
+    below = "; below, the sizes chosen and frozen" if history.chooses else ""
+    title = "Losses and sizes" if history.chooses else "Losses"
+    charts = {
+        title: to_svg(
+            history_chart(history, theme=PAGE),
+            name="history",
+            label=f"Line chart: matching loss over {history.iterations} iterations{below}.",
+        )
+    }
+    if distances:
+        first, last = distances[0], distances[-1]
+        charts["Distance to real images"] = to_svg(
+            distance_chart(distances, iterations=history.iterations, theme=PAGE),
+            name="distance",
+            label="Line chart: distance of mean features to real images over the iterations, mean "
+            f"of all sizes, from {first.mean:.2f} to {last.mean:.2f}; random images have 1.",
+        )
+    return charts
+
+
+def _span(span: Span) -> tuple[str, str, str]:
+    iterations = str(span.first + 1)
+    if span.last > span.first:
+        iterations += f" to {span.last + 1}"
+    chosen = "none" if span.subset is None else _between(*span.subset)
+    return iterations, chosen, "none" if span.frozen[1] == 0 else _between(*span.frozen)
+
+
+def _between(low: int, high: int) -> str:
+    return str(low) if low == high else f"{low} to {high}"
+
+
+def _matched_with(condensed: CondensedSet, run: Mapping[str, Any]) -> str:
+    """The network that the images were made with, in words."""
+    recipe: Mapping[str, Any] = run.get("recipe") or condensed.manifest.get("recipe") or {}
+    network = recipe.get("network")
+    if network is None:
+        return "a network that is not recorded"
+    return "no network" if network == "none" else str(network)
+
+
+def _share(condensed: CondensedSet, data: Mapping[str, Any]) -> str:
+    """The stored images as a part of the training images; empty where these are unknown."""
+    images = data.get("images")
+    if not images:
+        return ""
+    return f"{100 * len(condensed) / images:.2g} % of the {images:,} training images"
+
+
+def _evaluation_seconds(observations: Sequence[Mapping[str, Any]]) -> str:
+    seconds = math.fsum(float(seen.get("seconds") or 0) for seen in observations)
+    return duration(seconds) if seconds else ""

@@ -1,0 +1,23 @@
+for (const section of document.querySelectorAll(".compared")) {
+  const table = section.querySelector("table.sorted"), heads = [...table.tHead.rows[0].cells];
+  const key = (body, column) => body.rows[0].cells[column].dataset.key;
+  heads.forEach((head, column) => head.firstElementChild.addEventListener("click", () => {
+    const sorted = head.getAttribute("aria-sort");
+    const upward = sorted ? sorted === "descending" : column === 0;
+    heads.forEach(other => other.removeAttribute("aria-sort"));
+    head.setAttribute("aria-sort", upward ? "ascending" : "descending");
+    const order = (a, b) => !a - !b || (upward ? a - b : b - a);
+    [...table.tBodies].sort((a, b) => order(key(a, column), key(b, column)))
+      .forEach(body => table.append(body));
+  }));
+  // A row under the pointer makes all other lines of the chart pale.
+  const lines = [...section.querySelectorAll("svg [data-line]")];
+  for (const body of table.tBodies) {
+    const show = on => {
+      section.classList.toggle("chosen", on);
+      for (const line of lines) line.classList.toggle("on", on && line.dataset.line === body.dataset.line);
+    };
+    body.addEventListener("mouseenter", () => show(true));
+    body.addEventListener("mouseleave", () => show(false));
+  }
+}
