@@ -57,7 +57,7 @@ def test_the_page_of_a_run_says_all_that_the_run_noted(finished: Path):
     facts = json.loads((finished / "recipe.json").read_text(encoding="utf-8"))
     assert facts["data"]["fingerprint"] in page
     assert facts["versions"]["torch"] in page
-    assert "Nearness to real images" in page
+    assert "Distance to real images" in page
     assert "after all" in page
 
 
@@ -67,7 +67,7 @@ def test_a_file_that_lies_alone_gets_a_page_beside_it(run, condensery, tmp_path:
     assert condensery("report", file).code == 0
     page = (tmp_path / "own.html").read_text(encoding="utf-8")
     assert "condensery take own.safetensors" in page
-    assert "noted no losses" in page
+    assert "recorded no losses" in page
     again = condensery("report", file)
     assert again.code == 2
     assert "--overwrite" in again.err
