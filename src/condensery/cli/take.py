@@ -111,14 +111,16 @@ def _chosen(condensed: CondensedSet, arguments: argparse.Namespace) -> tuple[Con
         )
         return condensed.take(choice.size), choice.why
 
-    from condensery.evaluation import Pace, by_seconds
+    from condensery.evaluation import TrainingTimer, by_seconds
     from condensery.runs import machine
 
     device = arguments.device or "cpu"
     machine.check_device(device)
     with machine.torch_threads(arguments.threads) as threads:
-        pace = Pace(condensed, network=arguments.network or "convnet3", device=device, **training)
-        choice = by_seconds(pace, arguments.seconds, largest=condensed.sizes)
+        timer = TrainingTimer(
+            condensed, network=arguments.network or "convnet3", device=device, **training
+        )
+        choice = by_seconds(timer, arguments.seconds, largest=condensed.sizes)
     where = f"{threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
     network = arguments.network or "convnet3"
     return condensed.take(choice.size), f"{choice.why}, {network}, fp32, {where}"

@@ -2,7 +2,6 @@
 
 from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
-from condensery.evaluation.pace import Pace, Training, by_seconds
 from condensery.evaluation.protocol import LABELS, Protocol, Subject, Teacher
 from condensery.evaluation.protocols import protocol_for, published_protocol, usual_protocol
 from condensery.evaluation.proxy import Measure, Proxy
@@ -12,18 +11,19 @@ from condensery.evaluation.scores import (
     score_table,
 )
 from condensery.evaluation.summary import summary, table
+from condensery.evaluation.timing import TrainingTime, TrainingTimer, by_seconds
 
 __all__ = [
     "LABELS",
     "Evaluation",
     "Measure",
     "Observation",
-    "Pace",
     "Protocol",
     "Proxy",
     "Subject",
     "Teacher",
-    "Training",
+    "TrainingTime",
+    "TrainingTimer",
     "append_observation",
     "augmentation_robust_score",
     "by_seconds",

@@ -17,6 +17,7 @@ from condensery.training.precision import (
     check_loss,
     check_precision,
 )
+from condensery.training.timing import Clock, StepTime, time_steps, training_steps
 from condensery.training.trainer import Trainer
 
 __all__ = [
@@ -26,7 +27,9 @@ __all__ = [
     "PRECISIONS",
     "AdamWTraining",
     "Batch",
+    "Clock",
     "SGDTraining",
+    "StepTime",
     "Trainer",
     "Training",
     "accuracy",
@@ -34,4 +37,6 @@ __all__ = [
     "check_loss",
     "check_precision",
     "real_batches",
+    "time_steps",
+    "training_steps",
 ]

@@ -1,12 +1,11 @@
-"""How long a network trains on a set on this machine: steps are taken and timed, not looked up.
+"""How long a network trains on a condensed set on this machine, and which size is quick enough.
 
-Seconds belong to a machine, so no file holds them. Knows nothing about accuracy.
+Seconds depend on the machine, so no file holds them.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -21,20 +20,14 @@ from condensery.evaluation.trial import Network
 from condensery.formatting import duration
 from condensery.networks import build
 from condensery.rng import stream
-from condensery.training import Trainer
+from condensery.training import Clock, Trainer, time_steps, training_steps
 
-__all__ = ["Pace", "Training", "by_seconds"]
-
-_WARM = 2
-"""Steps that are not timed: the first ones allocate memory and choose kernels."""
-
-_LEAST_STEPS, _LEAST_SECONDS = 3, 1.0
-"""What is timed for every length of a batch: both, at least."""
+__all__ = ["TrainingTime", "TrainingTimer", "by_seconds"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Training:
-    """A training of one network on one size.
+class TrainingTime:
+    """How long one network trains on one size.
 
     Attributes:
         size: Images per class.
@@ -47,12 +40,12 @@ class Training:
     seconds: float
 
 
-class Pace:
-    """Measures trainings; what was measured once is kept.
+class TrainingTimer:
+    """Measures how long trainings take; every batch size is measured once.
 
-    A step costs what its batch costs, so the mean time of a step is measured for each length of a
-    batch that a size has (full ones, and the remainder of an epoch), in fp32 and uncompiled, with
-    the protocol's augmentation, and multiplied by how many there are.
+    The time of a step depends on its batch. The mean time of a step is measured for each batch size
+    that occurs (full batches, and the last batch of an epoch), in fp32 and uncompiled, with the
+    augmentation of the protocol, and multiplied by the number of such steps.
 
     Args:
         condensed: The set.
@@ -65,7 +58,7 @@ class Pace:
 
     Attributes:
         protocol: How networks are trained.
-        timed: Steps that were timed so far.
+        timed: Number of steps that were timed so far.
 
     Raises:
         ConfigError: If the protocol trains no network, or a name or length cannot work.
@@ -80,7 +73,7 @@ class Pace:
         epochs: int | None = None,
         steps: int | None = None,
         device: str = "cpu",
-        clock: Callable[[], float] = time.perf_counter,
+        clock: Clock = time.perf_counter,
     ) -> None:
         subject = subject_of(condensed, data=condensed.manifest["data"]["name"])
         self.protocol = protocol_for(protocol, subject, epochs=epochs, steps=steps)
@@ -103,8 +96,8 @@ class Pace:
         self._rates: dict[int, float] = {}
         self.timed = 0
 
-    def of(self, size: int) -> Training:
-        """The training on size ``size``; its batches are timed unless that was done."""
+    def of(self, size: int) -> TrainingTime:
+        """How long a training on size ``size`` takes; batch sizes that are new are timed first."""
         count = int((self._decoded.rank < size).sum())
         steps = self.protocol.total_steps(count)
         full, rest = divmod(count, self.protocol.training.batch)
@@ -114,24 +107,17 @@ class Pace:
             seconds += epochs * full * self._seconds(self.protocol.training.batch)
         if rest:
             seconds += epochs * self._seconds(rest)
-        return Training(size=size, steps=steps, seconds=seconds)
+        return TrainingTime(size=size, steps=steps, seconds=seconds)
 
     def _seconds(self, length: int) -> float:
         """Mean seconds of a step on ``length`` images."""
         if length not in self._rates:
             images, labels = self._batch(length)
             trainer = Trainer(self._network, self.protocol.training)
-            rng = stream(0, "pace", length)
-            for _ in range(_WARM):
-                trainer.step(images, labels, rng=rng)
-            self._wait()
-            begin, done = self._clock(), 0
-            while done < _LEAST_STEPS or self._clock() - begin < _LEAST_SECONDS:
-                trainer.step(images, labels, rng=rng)
-                self._wait()
-                done += 1
-            self._rates[length] = (self._clock() - begin) / done
-            self.timed += done
+            steps = training_steps(trainer, images, labels, rng=stream(0, "pace", length))
+            found = time_steps(steps, untimed=2, least=3, least_seconds=1.0, clock=self._clock)
+            self._rates[length] = found.each
+            self.timed += found.count
         return self._rates[length]
 
     def _batch(self, length: int) -> tuple[Tensor, Tensor]:
@@ -140,16 +126,12 @@ class Pace:
         images = (self._decoded.images[:length] - mean) / std
         return images.to(self._device), self._decoded.class_[:length].to(self._device)
 
-    def _wait(self) -> None:
-        """Until a device that works on its own has done all that it was given."""
-        next(self._network.parameters()).flatten()[0].item()
 
-
-def by_seconds(pace: Pace, budget: float, *, largest: int) -> Choice:
+def by_seconds(timer: TrainingTimer, budget: float, *, largest: int) -> Choice:
     """The largest size that a network is trained on in at most ``budget`` seconds.
 
     Args:
-        pace: Of the set, on this machine.
+        timer: Of the set, on this machine.
         budget: Seconds, above 0.
         largest: Images per class of the set; sizes are halved into, so few are measured.
 
@@ -158,33 +140,37 @@ def by_seconds(pace: Pace, budget: float, *, largest: int) -> Choice:
     """
     if not budget > 0:
         raise ConfigError(f"seconds = {budget:g}, but a training takes time: give more than 0.")
-    whole = pace.of(largest)
+    whole = timer.of(largest)
     if whole.seconds <= budget:
-        return _choice(whole, None, pace, budget, largest)
-    first = whole if largest == 1 else pace.of(1)
+        return _choice(whole, None, timer, budget, largest)
+    first = whole if largest == 1 else timer.of(1)
     if first.seconds > budget:
         raise ConfigError(
             f"seconds = {budget:g}, but on this machine even size 1 takes "
-            f"{duration(first.seconds)}: {_how(first, pace)}. Give that long, or train "
+            f"{duration(first.seconds)}: {_how(first, timer)}. Give that long, or train "
             "shorter (epochs or steps) or a smaller network."
         )
     below, above = first, whole
     while above.size - below.size > 1:
-        middle = pace.of((below.size + above.size) // 2)
+        middle = timer.of((below.size + above.size) // 2)
         below, above = (middle, above) if middle.seconds <= budget else (below, middle)
-    return _choice(below, above, pace, budget, largest)
+    return _choice(below, above, timer, budget, largest)
 
 
 def _choice(
-    chosen: Training, above: Training | None, pace: Pace, budget: float, largest: int
+    chosen: TrainingTime,
+    above: TrainingTime | None,
+    timer: TrainingTimer,
+    budget: float,
+    largest: int,
 ) -> Choice:
     text = f"size {chosen.size} of {largest}: trains in about {duration(chosen.seconds)}"
-    text += f" of {duration(budget)}, {_how(chosen, pace)}"
+    text += f" of {duration(budget)}, {_how(chosen, timer)}"
     if above is not None:
         text += f"; size {above.size} takes {duration(above.seconds)}"
-    return Choice(size=chosen.size, why=f"{text}\nmeasured: now, {pace.timed} steps timed")
+    return Choice(size=chosen.size, why=f"{text}\nmeasured: now, {timer.timed} steps timed")
 
 
-def _how(training: Training, pace: Pace) -> str:
+def _how(training: TrainingTime, timer: TrainingTimer) -> str:
     each = duration(training.seconds / training.steps)
-    return f"{training.steps:,} steps of {each} (protocol {pace.protocol.name})"
+    return f"{training.steps:,} steps of {each} (protocol {timer.protocol.name})"

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from condensery.artifact import CondensedSet
 from condensery.errors import ConfigError
-from condensery.evaluation import Pace, by_seconds
+from condensery.evaluation import TrainingTimer, by_seconds
 from condensery.formatting import duration
 from condensery.parameterizations import stored_rows
 from condensery.types import Examples
@@ -61,9 +61,9 @@ def condensed(counts: tuple[int, ...] = (10,) * 10) -> CondensedSet:
     )
 
 
-def pace(**choices) -> Pace:
+def timer(**choices) -> TrainingTimer:
     clock = Clock()
-    return Pace(
+    return TrainingTimer(
         condensed(),
         network=lambda *, channels, classes, side: Slow(clock, channels * side[0] ** 2, classes),
         clock=clock,
@@ -74,19 +74,19 @@ def pace(**choices) -> Pace:
 @pytest.mark.parametrize("size", [1, 6, 7, 10])
 def test_a_training_costs_its_epochs_times_its_images(size: int):
     """Size 7 has a full batch of 64 and a remainder of 6 an epoch."""
-    training = pace(epochs=5).of(size)
+    training = timer(epochs=5).of(size)
     assert training.steps == 5 * (1 if size <= 6 else 2)
     assert training.seconds == pytest.approx(5 * 10 * size * PER_IMAGE)
 
 
 def test_a_fixed_number_of_steps_is_shared_by_full_batches_and_remainders():
-    training = pace(steps=8).of(10)
+    training = timer(steps=8).of(10)
     assert training.steps == 8
     assert training.seconds == pytest.approx(4 * 100 * PER_IMAGE)
 
 
 def test_a_length_of_a_batch_is_timed_once():
-    own = pace(epochs=5)
+    own = timer(epochs=5)
     own.of(10)
     timed = own.timed
     assert timed > 0
@@ -96,14 +96,14 @@ def test_a_length_of_a_batch_is_timed_once():
 
 @pytest.mark.parametrize(("budget", "size"), [(0.5, 1), (1.2, 2), (3.4, 6), (3.51, 7), (4.99, 9)])
 def test_the_largest_size_within_the_budget_is_chosen(budget: float, size: int):
-    choice = by_seconds(pace(epochs=5), budget * 1.0001, largest=10)
+    choice = by_seconds(timer(epochs=5), budget * 1.0001, largest=10)
     assert choice.size == size
     assert f"size {size} of 10" in choice.why
     assert f"size {size + 1} takes {duration(0.5 * (size + 1))}" in choice.why
 
 
 def test_a_choice_says_rate_length_and_how_it_was_measured():
-    said = by_seconds(pace(epochs=5), 60, largest=10).why
+    said = by_seconds(timer(epochs=5), 60, largest=10).why
     assert said.startswith(
         "size 10 of 10: trains in about 5.0 s of 1 min, 10 steps of 500 ms (protocol idc)\n"
         "measured: now, "
@@ -113,20 +113,20 @@ def test_a_choice_says_rate_length_and_how_it_was_measured():
 
 def test_a_budget_below_size_1_says_what_that_takes():
     with pytest.raises(ConfigError, match=r"seconds = 0\.1, .* size 1 takes 500 ms: 5 steps"):
-        by_seconds(pace(epochs=5), 0.1, largest=10)
+        by_seconds(timer(epochs=5), 0.1, largest=10)
 
 
 @pytest.mark.parametrize("budget", [0, -1, float("nan")])
 def test_no_time_is_no_budget(budget: float):
     with pytest.raises(ConfigError, match="more than 0"):
-        by_seconds(pace(epochs=5), budget, largest=10)
+        by_seconds(timer(epochs=5), budget, largest=10)
 
 
 def test_a_protocol_that_trains_nothing_has_no_seconds():
     with pytest.raises(ConfigError, match="trains no network"):
-        pace(protocol="kip")
+        timer(protocol="kip")
 
 
 def test_a_real_clock_measures_a_real_network():
-    training = Pace(condensed(), network="mlp", epochs=1).of(1)
+    training = TrainingTimer(condensed(), network="mlp", epochs=1).of(1)
     assert 0 < training.seconds < 60
