@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from condensery.cli.evaluation import EVALUATIONS
 
 from condensery import comparison, load_data
 from condensery.cli import compare
 from condensery.cli.comparison import choices_of
 from condensery.cli.main import main
+from condensery.runs import EVALUATIONS
 
 
 def refused(capsys: pytest.CaptureFixture[str], out: Path, *words: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+from condensery.errors import ConfigError
 from condensery.rng import stream
 from condensery.sizes import AllSizes, OneSize, RandomSize
 
@@ -50,3 +51,24 @@ def test_a_random_size_is_the_same_for_the_same_stream_alone():
 
 def test_a_set_of_one_image_has_no_smaller_size():
     assert profiles(RandomSize(), [1, 1]).tolist() == [[1, 1]]
+
+
+@pytest.mark.parametrize(
+    ("weights", "expected"),
+    [
+        ("uniform", [1, 1, 1, 1]),
+        ("inverse", [0.48, 0.64, 0.96, 1.92]),
+        ("proportional", [1.6, 1.2, 0.8, 0.4]),
+    ],
+)
+def test_the_weights_of_all_sizes_are_a_power_of_the_size_with_mean_1(weights, expected):
+    policy = AllSizes(weights=weights)
+    sets = policy.sets(policy.init(torch.tensor([4, 4])), outer=0, rng=stream(0))
+    assert sets.images[:, 0].tolist() == [4, 3, 2, 1]
+    assert sets.weights.tolist() == pytest.approx(expected)
+
+
+def test_an_unknown_weight_is_refused():
+    with pytest.raises(ConfigError, match=r"sizes\.weights = 'invers' is unknown.*'inverse'"):
+        AllSizes(weights="invers")
+    assert OneSize().sets({"counts": torch.tensor([3])}, outer=0, rng=stream(0)).weights == 1
