@@ -14,7 +14,7 @@ import condensery
 from condensery import condense, load_data, read_recipe, recipe_for
 from condensery.cli.main import main
 from condensery.errors import ConfigError
-from condensery.recipe import from_json, recipe_text, to_json
+from condensery.recipe import check_readable, from_json, recipe_text, to_json
 from condensery.registry import SLOTS, parts
 
 QUICK = {"iterations": 1, "schedule.inner": 1, "schedule.steps": 0}
@@ -176,3 +176,24 @@ def test_parts_lists_every_registered_part(capsys):
         assert all(f"\n  {name} " in said for name in parts(slot))
     assert main(["parts", "sizes"]) == 0
     assert "weights=" in capsys.readouterr().out
+
+
+def test_a_run_that_could_not_be_read_again_is_refused_before_its_folder_is_made(tmp_path):
+    @dataclass(frozen=True)
+    class Local(Pull):
+        pass
+
+    out = tmp_path / "run"
+    with pytest.raises(ConfigError, match=r"could not go on.*Local.*top level of a module"):
+        condensery.run("digits", out=out, method="dm", preset="smoke", ipc=1, objective=Local())
+    assert not out.exists()
+
+
+@dataclass(frozen=True)
+class Odd(Pull):
+    choices: frozenset[int] = frozenset({1})
+
+
+def test_choices_that_no_file_can_say_are_refused(digits):
+    with pytest.raises(ConfigError, match="reads back as another one"):
+        check_readable(condense(digits, method="dm", ipc=1, preset="smoke", objective=Odd()).recipe)

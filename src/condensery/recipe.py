@@ -29,7 +29,15 @@ from condensery.schedules import Schedule
 from condensery.sizes import SizePolicy
 from condensery.updates import ImageUpdate, Learned
 
-__all__ = ["Recipe", "changed", "from_json", "read_recipe", "recipe_text", "to_json"]
+__all__ = [
+    "Recipe",
+    "changed",
+    "check_readable",
+    "from_json",
+    "read_recipe",
+    "recipe_text",
+    "to_json",
+]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -153,6 +161,28 @@ def from_json(values: Mapping[str, Any]) -> Recipe:
         ConfigError: For an unknown key, kind or value, with the nearest known name.
     """
     return build("recipe", "", Recipe, values)
+
+
+def check_readable(recipe: Recipe) -> None:
+    """Refuse a recipe that could not be read back from the file of a run.
+
+    Raises:
+        ConfigError: If a part is of a class that cannot be imported, such as one in a function.
+    """
+    try:
+        same = from_json(json.loads(recipe_text(recipe))) == recipe
+    except (TypeError, ValueError):  # a choice that JSON does not know
+        same = False
+    except ConfigError as error:
+        raise ConfigError(
+            f"The recipe of this run could not be read again, so it could not go on: {error} Put "
+            "the class at the top level of a module."
+        ) from error
+    if not same:
+        raise ConfigError(
+            "The recipe of this run reads back as another one, so it could not go on as it began. "
+            "The choices of a part must be numbers, words, true or false, lists of these, or parts."
+        )
 
 
 def read_recipe(path: str | Path) -> Recipe:

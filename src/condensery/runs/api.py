@@ -13,7 +13,7 @@ from condensery.artifact import CondensedSet
 from condensery.data.skipped import remarks
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
-from condensery.recipe import Recipe, from_json
+from condensery.recipe import Recipe, check_readable, from_json
 from condensery.runs import machine
 from condensery.runs.data_source import describe, facts_of_data, load_again, load_source
 from condensery.runs.driver import work
@@ -206,6 +206,7 @@ def run(
             **parts,
         )
         resolved = condensation.recipe
+        check_readable(resolved)
         machine.check_engine(resolved, loaded.train, seed=seed)
         tested = None
         if evaluation is not False:

@@ -21,6 +21,7 @@ from condensery.errors import ConfigError
 from condensery.interrupts import raise_if_interrupted
 from condensery.loop import networks_of
 from condensery.recipe import Recipe
+from condensery.rng import stream
 from condensery.types import Examples, StepContext
 
 __all__ = ["check_device", "check_engine", "now", "peak_memory", "torch_threads", "versions"]
@@ -78,8 +79,9 @@ def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
     real = Examples(
         images=data.pixels(index), labels=labels, class_=labels, rank=torch.zeros_like(labels)
     )
+    state = recipe.objective.init(real, rng=stream(seed, "preflight"))
     recipe.objective.bind(
-        StepContext(at=(0, 0), network=network),
+        StepContext(at=(0, 0), network=network, state=state),
         real,
         lambda examples: data.normalise(examples.images),
         engine=choose(recipe.engine, network, recipe.precision, compiled=False).engine,
