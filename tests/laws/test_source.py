@@ -224,13 +224,3 @@ def loaded_by(code: str) -> set[str]:
 
 def test_importing_the_package_loads_no_torch():
     assert "torch" not in loaded_by("import condensery")
-
-
-def test_the_report_is_made_without_torch():
-    names = [
-        ".".join(("condensery", *path.relative_to(PACKAGE).with_suffix("").parts))
-        for path in FILES
-        if room(path) == "report"
-    ]
-    assert names
-    assert "torch" not in loaded_by("\n".join(f"import {name}" for name in names))
