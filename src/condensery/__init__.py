@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from condensery.progress import Progress, State
     from condensery.recipe import Recipe, read_recipe
     from condensery.registry import register
-    from condensery.runs import EvaluationPlan, Run, resume, run
+    from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
     from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
     from condensery.schedules import (
         Experts,
@@ -72,6 +72,7 @@ __all__ = [
     "AdamWTraining",
     "AllSizes",
     "Augment",
+    "Comparison",
     "Condensation",
     "CondensedSet",
     "Data",
@@ -134,6 +135,7 @@ __all__ = [
     "TrainOnSynthetic",
     "Training",
     "TrajectoryMatching",
+    "compare",
     "condense",
     "evaluate",
     "import_set",
@@ -145,6 +147,7 @@ __all__ = [
     "resume",
     "run",
     "select",
+    "table",
     "train_experts",
 ]
 
@@ -164,7 +167,7 @@ _NAMES = {
     "progress": "Progress State",
     "recipe": "Recipe read_recipe",
     "registry": "register",
-    "runs": "EvaluationPlan Run resume run",
+    "runs": "Comparison EvaluationPlan Run compare resume run table",
     "samplers": "KMeansPerClass RandomPerClass Sampler",
     "schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
     "selection": "Rule random_selection select",

@@ -1,4 +1,4 @@
-"""What ``condensery compare`` refuses before any work, and the names it knows without torch."""
+"""What ``condensery compare`` refuses before any work, and the words it understands."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from condensery import comparison, load_data
-from condensery.cli import compare
-from condensery.cli.comparison import choices_of
+from condensery import load_data
 from condensery.cli.main import main
+from condensery.cli.options import rows
 from condensery.runs import EVALUATIONS
+from condensery.runs.comparison.plan import shared_choices
 
 
 def refused(capsys: pytest.CaptureFixture[str], out: Path, *words: str) -> str:
@@ -24,29 +24,22 @@ def refused(capsys: pytest.CaptureFixture[str], out: Path, *words: str) -> str:
     return said
 
 
-def test_the_baselines_are_those_of_the_library():
-    assert compare.BASELINES == comparison.BASELINES
-
-
 @pytest.mark.parametrize("word", ["mdc", "idc:all", "a", "b", "c", "k-center"])
-def test_every_kind_of_contender_is_understood(word: str):
-    assert compare.contenders(word) == (word,)
-    assert comparison.contender(word, base="idc").name == word
+def test_every_kind_of_row_is_understood(word: str):
+    assert rows(word) == (word,)
 
 
 @pytest.mark.parametrize("word", ["mcd", "a:one", "random:all", "idc:", "idc:most"])
-def test_what_is_no_contender_is_refused_by_both(word: str):
+def test_what_is_no_row_is_refused(word: str):
     with pytest.raises(argparse.ArgumentTypeError, match="cannot be compared"):
-        compare.contenders(word)
-    with pytest.raises(comparison.runs.ConfigError, match="cannot be compared"):
-        comparison.contender(word, base="idc")
+        rows(word)
 
 
 @pytest.mark.parametrize(
     ("words", "said"),
     [
         (("--methods", "mcd"), "Did you mean 'mdc'?"),
-        (("--ipc", "4", "--sizes-tested", "1,5"), "--sizes-tested 5"),
+        (("--ipc", "4", "--evaluate-sizes", "1,5"), "--evaluate-sizes 5"),
         (("--evaluate-beside", "herding"), "named in --methods"),
         (("--preset", "smoke", "--network", "convnet9-x"), "convnet9-x"),
         (("--preset", "smoke", "--evaluate-networks", "nothing-such"), "nothing-such"),
@@ -65,8 +58,8 @@ def test_what_cannot_work_is_refused_before_anything_is_made(
 def test_all_rows_are_tested_by_the_usual_protocol_of_their_images(side: int, usual: str):
     data = load_data((np.zeros((4, side, side), np.uint8), np.array([0, 0, 1, 1])))
     given = EVALUATIONS["smoke"]
-    assert choices_of(given, data)["protocol"] == usual
-    assert choices_of(replace(given, protocol="dc"), data)["protocol"] == "dc"
+    assert shared_choices(given, data)["protocol"] == usual
+    assert shared_choices(replace(given, protocol="dc"), data)["protocol"] == "dc"
 
 
 def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path: Path):

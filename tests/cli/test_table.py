@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
-from condensery import comparison
-from condensery.cli import table, tabling
 from condensery.cli.main import main
-from condensery.cli.parser import Parser
-from condensery.comparison import paper_table
+from condensery.runs.comparison.api import Prepared, prepare
+from condensery.runs.comparison.estimate import Estimate
+from condensery.runs.tables import api
+from condensery.runs.tables.api import available
+from condensery.runs.tables.papers import TABLES, paper_table
 
 SMOKE = ("--budget", "smoke", "--network", "convnet2-w4", "--evaluate-networks", "convnet2-w4")
 
@@ -38,13 +40,9 @@ def colour(tmp_path: Path) -> Path:
     return path
 
 
-def test_the_tables_are_those_of_the_library():
-    assert tuple(comparison.TABLES) == table.TABLES
-
-
 def test_without_a_name_every_table_has_one_line(capsys):
     lines = said(capsys, code=0).splitlines()
-    assert [line.split()[0] for line in lines] == list(table.TABLES)
+    assert [line.split()[0] for line in lines] == list(TABLES)
     assert "imagenet-10" in lines[2]
 
 
@@ -80,7 +78,7 @@ def test_what_may_be_fetched_is_not_missed(tmp_path: Path):
         table = paper_table(name)
         given = {"mine": ("digits",)}
         only = (table.data[0], "mine")
-        here, missing = tabling.found(table, given, data_dir=tmp_path, download=download, only=only)
+        here, missing = available(table, given, data_dir=tmp_path, download=download, only=only)
         return table.data[0] in here, table.data[0] in missing
 
     assert found("mdc-1a", download=False) == (False, True)
@@ -96,7 +94,7 @@ def test_what_may_be_fetched_is_not_missed(tmp_path: Path):
         (("--download",), "give --data-dir DIR"),
         (("--budget", "paperr"), "Did you mean 'paper'?"),
         (("--methods", "mcd"), "Did you mean 'mdc'?"),
-        (("--sizes-tested", "1,20"), "--sizes-tested 20: the sets hold 10 images per class"),
+        (("--evaluate-sizes", "1,20"), "--evaluate-sizes 20: the sets hold 10 images per class"),
         (("--evaluate-beside", "herding"), "named in --methods"),
         (("--data", "cifar10=digits"), "is not cifar10, so nothing published"),
         (("--data", "mine=digits", "--set", "update.rate=1"), "update.rate"),
@@ -111,44 +109,56 @@ def test_what_cannot_work_is_refused_before_anything_is_made(
     assert list(tmp_path.iterdir()) == []
 
 
-def planned(*words: object) -> tabling.Job:
-    """The one job that these words ask for."""
-    parser = Parser()
-    table.add_arguments(parser)
-    arguments = parser.parse_args([str(word) for word in words])
-    (job,) = table.jobs(arguments, paper_table(arguments.name))[0]
-    return job
+@pytest.fixture
+def planned(monkeypatch: pytest.MonkeyPatch):
+    """What a command prepares, if it prepares one comparison."""
+
+    def planned(*words: object) -> Prepared:
+        made: list[Prepared] = []
+
+        def preparing(*given: Any, **named: Any) -> Prepared:
+            made.append(prepare(*given, **named))
+            return made[-1]
+
+        nothing = Estimate(condensing=0, testing=0, share=1, lines=())
+        monkeypatch.setattr(api, "prepare", preparing)
+        monkeypatch.setattr(Prepared, "estimate", lambda self, reporter: nothing)
+        assert main(["table", *map(str, words), "--dry-run"]) == 0
+        (prepared,) = made
+        return prepared
+
+    return planned
 
 
-def test_the_table_decides_rows_sizes_and_number_of_images(colour: Path, tmp_path: Path):
-    job = planned("mdc-1a", "--data", f"CIFAR-10={colour}", "--out", tmp_path / "out")
-    assert (job.name, job.data.name) == ("cifar10", "cifar10")
-    assert job.plan.methods == ("a", "b", "c", "mdc", "random")
-    assert job.plan.sizes == tuple(range(1, 11))
-    assert (job.plan.asked.ipc, job.plan.asked.preset) == (10, "quick")
-    assert (job.plan.evaluation["protocol"], job.plan.evaluation["seeds"]) == ("idc", 3)
-    assert job.folder.path == tmp_path / "out" / "cifar10"
+def test_the_table_decides_rows_sizes_and_number_of_images(planned, colour: Path, tmp_path: Path):
+    prepared = planned("mdc-1a", "--data", f"CIFAR-10={colour}", "--out", tmp_path / "out")
+    assert (prepared.folder.path.name, prepared.data.name) == ("cifar10", "cifar10")
+    assert prepared.plan.methods == ("a", "b", "c", "mdc", "random")
+    assert prepared.plan.sizes == tuple(range(1, 11))
+    assert (prepared.plan.options.ipc, prepared.plan.options.preset) == (10, "quick")
+    assert (prepared.plan.evaluation["protocol"], prepared.plan.evaluation["seeds"]) == ("idc", 3)
+    assert prepared.folder.path == tmp_path / "out" / "cifar10"
 
 
-def test_it_can_be_cut_and_extended(colour: Path, tmp_path: Path):
-    job = planned(
+def test_it_can_be_cut_and_extended(planned, colour: Path, tmp_path: Path):
+    prepared = planned(
         *("mdc-1a", "--data", f"cifar10={colour}", "--out", tmp_path / "out"),
-        *("--methods", "nested,c", "--sizes-tested", "1,10", "--set", "iterations=3"),
+        *("--methods", "nested,c", "--evaluate-sizes", "1,10", "--set", "iterations=3"),
         *("--evaluate-seeds", "2", "--condensations", "2"),
     )
-    assert job.plan.methods == ("nested", "c", "random")
-    assert job.plan.sizes == (1, 10)
-    assert {run.recipe.iterations for run in job.plan.runs.values()} == {3}
-    assert (job.plan.evaluation["seeds"], job.plan.condensations) == (2, 2)
+    assert prepared.plan.methods == ("nested", "c", "random")
+    assert prepared.plan.sizes == (1, 10)
+    assert {run.recipe.iterations for run in prepared.plan.runs.values()} == {3}
+    assert (prepared.plan.evaluation["seeds"], prepared.plan.condensations) == (2, 2)
 
 
-def test_data_of_ones_own_is_one_more_data_set_under_its_own_name(tmp_path: Path):
-    job = planned("mdc-2a", "--data", "mine=digits", "--out", tmp_path / "out")
-    assert (job.name, job.data.name) == ("mine", "digits")
+def test_data_of_ones_own_is_one_more_data_set_under_its_own_name(planned, tmp_path: Path):
+    prepared = planned("mdc-2a", "--data", "mine=digits", "--out", tmp_path / "out")
+    assert (prepared.folder.path.name, prepared.data.name) == ("mine", "digits")
 
 
-def test_a_larger_network_tests_where_the_table_has_one(colour: Path, tmp_path: Path):
-    words = ("--data", f"mine={colour}", "--methods", "mdc", "--sizes-tested", "1")
-    job = planned("mdc-1c", *words, "--out", tmp_path / "out")
-    assert job.plan.evaluation["networks"] == ("resnetap10",)
-    assert {run.recipe.network for run in job.plan.runs.values()} == {"resnetap10"}
+def test_a_larger_network_tests_where_the_table_has_one(planned, colour: Path, tmp_path: Path):
+    words = ("--data", f"mine={colour}", "--methods", "mdc", "--evaluate-sizes", "1")
+    prepared = planned("mdc-1c", *words, "--out", tmp_path / "out")
+    assert prepared.plan.evaluation["networks"] == ("resnetap10",)
+    assert {run.recipe.network for run in prepared.plan.runs.values()} == {"resnetap10"}

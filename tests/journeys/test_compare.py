@@ -15,10 +15,10 @@ import torch
 
 from condensery import api
 from condensery.artifact import CondensedSet
-from condensery.cli import comparing
-from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.data import load_data
 from condensery.runs import evaluation, machine
+from condensery.runs.comparison import driver
+from condensery.runs.comparison.folder import ComparisonFolder
 
 CREATED = "then"
 LENGTH = ("iterations=2", "schedule.inner=2", "schedule.steps=1")
@@ -77,7 +77,7 @@ def load(out: Path, name: str) -> CondensedSet:
 
 
 def stop_at_yield(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
-    real = comparing.run_together
+    real = driver.run_together
 
     def stopping(*arguments: object, **options: object):
         for count, progress in enumerate(real(*arguments, **options), start=1):
@@ -85,10 +85,10 @@ def stop_at_yield(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
                 raise KeyboardInterrupt
             yield progress
 
-    monkeypatch.setattr(comparing, "run_together", stopping)
+    monkeypatch.setattr(driver, "run_together", stopping)
 
 
-def test_every_contender_has_its_files(whole: Path):
+def test_every_row_has_its_files(whole: Path):
     names = {path.name.removesuffix("-seed0.safetensors") for path in (whole / "sets").iterdir()}
     assert names == {"mdc", "a-ipc1", "a-ipc2", "b", "c"}
     runs = {path.name.removesuffix("-seed0.safetensors") for path in (whole / "runs").iterdir()}
@@ -123,7 +123,7 @@ def test_b_holds_its_runs_in_their_order(whole: Path):
     assert not torch.equal(b.images[:10], b.images[10:])
 
 
-def test_a_run_in_lockstep_is_the_run_that_condense_makes(whole: Path):
+def test_a_run_in_a_batch_is_the_run_that_condense_makes(whole: Path):
     settings = dict(pair.split("=") for pair in LENGTH)
     data = load_data("digits")
     alone = api.condense(
@@ -163,7 +163,7 @@ def test_an_interruption_between_two_files_loses_none(
     condensery, monkeypatch, tmp_path: Path, whole: Path
 ):
     out = tmp_path / "out"
-    real, calls = comparing.Condensation, iter(range(9))
+    real, calls = driver.Condensation, iter(range(9))
 
     def stopping(*arguments: object, **options: object):
         if next(calls) == 2:
@@ -171,7 +171,7 @@ def test_an_interruption_between_two_files_loses_none(
         return real(*arguments, **options)
 
     with monkeypatch.context() as patch:
-        patch.setattr(comparing, "Condensation", stopping)
+        patch.setattr(driver, "Condensation", stopping)
         assert condensery(*WORDS, "mdc,a,b,c", "--out", out).code == 130
     assert len(files(out)) == 2
     said = condensery(*WORDS, "mdc,a,b,c", "--out", out)
@@ -186,9 +186,9 @@ def test_kill_9_and_the_same_command_give_the_same_bytes(condensery, tmp_path: P
     out = tmp_path / "out"
     script = (
         "import sys\n"
-        "from condensery.cli import comparing\n"
         "from condensery.runs import machine\n"
-        "comparing.CHECKPOINT_EVERY = 0.0\n"
+        "from condensery.runs.comparison import driver\n"
+        "driver.CHECKPOINT_EVERY = 0.0\n"
         f"machine.now = lambda: {CREATED!r}\n"
         "from condensery.cli.main import main\n"
         "sys.exit(main(sys.argv[1:]))\n"
@@ -316,7 +316,7 @@ def test_a_dry_run_says_everything_and_writes_nothing(condensery, tmp_path: Path
     assert "dc: The recipe has no key 'schedule.steps'" in said.err
     said = condensery(*WORDS, "mdc,c,dream", "--out", tmp_path / "out", "--dry-run")
     assert said.code == 0
-    assert "2 in lockstep: mdc-most-learnable-ipc2, idc-one-ipc2; 4 image updates each" in said.out
+    assert "2 in one batch: mdc-most-learnable-ipc2, idc-one-ipc2; 4 image updates each" in said.out
     assert "alone (another sampler): dream-one-ipc2" in said.out
     assert "networks to train: 8 of 8" in said.out
     assert list(tmp_path.iterdir()) == []

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 
 from condensery import checkpoint
-from condensery.cli import comparing, exporting
+from condensery.cli import exporting
 from condensery.runs import driver
+from condensery.runs.comparison import driver as comparison_driver
 
 SMOKE = ("--preset", "smoke", "--ipc", 1, "--evaluate-steps", 2)
 FAILURES = [
@@ -83,7 +84,7 @@ def test_a_run_that_failed_at_its_start_can_also_be_resumed(
 
 @pytest.mark.parametrize(
     ("where", "failure"),
-    zip(["write_json", "begin", "run_together", "_reporter"], FAILURES, strict=True),
+    zip(["joined", "initial_states", "run_together", "_make_sets"], FAILURES, strict=True),
 )
 def test_a_comparison_begins_anew_also_with_other_options(
     condensery, monkeypatch, tmp_path: Path, failure, where: str
@@ -92,7 +93,7 @@ def test_a_comparison_begins_anew_also_with_other_options(
     out = tmp_path / "out"
     command = ("compare", "digits", *SMOKE, "--methods", "mdc", "--evaluate-sizes", 1, "--out", out)
     with monkeypatch.context() as patch:
-        failing(patch, comparing, where, error)
+        failing(patch, comparison_driver, where, error)
         said = condensery(*command)
     assert said.code == code
     assert words in said.err
@@ -108,7 +109,7 @@ def test_a_table_begins_anew(condensery, monkeypatch, tmp_path: Path, failure):
     data = ("--data", "mine=digits", "--only", "mine", "--budget", "smoke", "--methods", "random")
     command = ("table", "mdc-1a", *data, "--evaluate-steps", 2, "--out", tmp_path / "out")
     with monkeypatch.context() as patch:
-        failing(patch, comparing, "read_observations", error)
+        failing(patch, comparison_driver, "read_observations", error)
         said = condensery(*command)
     assert said.code == code
     assert words in said.err

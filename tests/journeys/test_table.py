@@ -12,13 +12,13 @@ import torch
 
 from condensery import api
 from condensery.artifact import CondensedSet
-from condensery.cli.comparison_folder import ComparisonFolder
 from condensery.cli.main import main
 from condensery.data import load_data
 from condensery.runs import evaluation, machine
+from condensery.runs.comparison.folder import ComparisonFolder
 
 SHORT = (
-    *("--budget", "smoke", "--network", "convnet2-w4", "--sizes-tested", "1,10"),
+    *("--budget", "smoke", "--network", "convnet2-w4", "--evaluate-sizes", "1,10"),
     *("--set", "iterations=1", "--set", "schedule.inner=2", "--set", "schedule.steps=1"),
     *("--evaluate-networks", "convnet2-w4", "--evaluate-steps", "2", "--methods", "mdc,c"),
 )
@@ -137,7 +137,7 @@ def test_a_dry_run_estimates_what_is_left_and_writes_nothing(
     said = condensery(*words, "--out", tmp_path / "out", "--dry-run")
     assert said.code == 0
     assert "estimate: about" in said.out
-    assert "seed 0, 2 sets in lockstep: 2 image updates of" in said.out
+    assert "seed 0, 2 sets in one batch: 2 image updates of" in said.out
     assert "testing 6 networks: a training step of convnet2-w4" in said.out
     assert "memory: the probe reached" in said.out
     assert not (tmp_path / "out").exists()
@@ -164,6 +164,7 @@ def test_two_processes_never_work_on_one_table(condensery, whole: Path, words):
 def test_a_content_of_another_version_is_named(condensery, tmp_path: Path, words):
     out = tmp_path / "out"
     (out / "old").mkdir(parents=True)
+    (out / "paper-table.json").write_text(json.dumps({"condensery_table": 1}))
     (out / "old" / "content.json").write_text(json.dumps({"made": {}}))
     said = condensery(*words, "--out", out)
     assert said.code == 2

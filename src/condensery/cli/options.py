@@ -18,6 +18,7 @@ from condensery.cli.parser import (
     value_range,
     whole_numbers,
 )
+from condensery.errors import ConfigError
 from condensery.registry import names
 
 if TYPE_CHECKING:
@@ -28,9 +29,12 @@ __all__ = [
     "add_evaluation",
     "add_machine",
     "add_recipe_changes",
+    "add_row_evaluation",
+    "add_seeds",
     "add_source",
     "data_source",
     "evaluation_for",
+    "rows",
 ]
 
 
@@ -225,3 +229,44 @@ def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> Ev
         beside=arguments.test_beside or default.beside,
         classes=default.classes,
     )
+
+
+def add_row_evaluation(parser: argparse.ArgumentParser, *, default: str) -> None:
+    """The options of evaluation that all rows share; ``default`` names what decides otherwise."""
+    testing = parser.add_argument_group(f"evaluation (by default as the {default} says)")
+    add_evaluation(testing, prefix="evaluate-")
+    for action in testing._group_actions:
+        if action.dest == "test_beside":  # --methods says it
+            action.help = argparse.SUPPRESS
+        if action.dest == "test_sizes":
+            action.help = f"sizes of the table (default: as the {default} says)"
+        if action.dest == "test_protocol":
+            action.help = (
+                f"training recipe of all rows: {', '.join(names('protocol'))} (default idc, and "
+                "imagenet for images of more than 64 pixels a side)"
+            )
+
+
+def add_seeds(what: argparse._ArgumentGroup) -> None:
+    """How often everything is condensed, and from which seed on."""
+    what.add_argument(
+        "--condensations",
+        metavar="N",
+        type=at_least(1),
+        default=1,
+        help="condense everything from N seeds; ± is then over these (default 1)",
+    )
+    what.add_argument("--seed", type=at_least(0), default=0, help="the first seed (default 0)")
+
+
+def rows(text: str) -> tuple[str, ...]:
+    """Words with commas, each a row of a comparison."""
+    from condensery.runs.comparison.rows import compared_row
+
+    words = several(text)
+    try:
+        for word in words:
+            compared_row(word, base="idc")
+    except ConfigError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return words

@@ -10,34 +10,49 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from condensery.runs.api import Run, resume, run
+    from condensery.runs.comparison.api import Comparison, compare
     from condensery.runs.data_source import DataSource
     from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
     from condensery.runs.listener import Bars, Event, Listener, Reporter
+    from condensery.runs.tables.api import ReproducedTable, table
+    from condensery.runs.tables.papers import TABLES, PaperTable
 
 __all__ = [
     "EVALUATIONS",
+    "TABLES",
     "Bars",
+    "Comparison",
     "DataSource",
     "EvaluationPlan",
     "Event",
     "Listener",
+    "PaperTable",
     "Reporter",
+    "ReproducedTable",
     "Run",
+    "compare",
     "resume",
     "run",
+    "table",
 ]
 
 _MODULES = {
     "EVALUATIONS": "evaluation",
+    "TABLES": "tables.papers",
     "Bars": "listener",
+    "Comparison": "comparison.api",
     "DataSource": "data_source",
     "EvaluationPlan": "evaluation",
     "Event": "listener",
     "Listener": "listener",
+    "PaperTable": "tables.papers",
     "Reporter": "listener",
+    "ReproducedTable": "tables.api",
     "Run": "api",
+    "compare": "comparison.api",
     "resume": "api",
     "run": "api",
+    "table": "tables.api",
 }
 
 

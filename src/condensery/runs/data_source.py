@@ -14,7 +14,7 @@ from condensery.data.known import KNOWN
 from condensery.data.skipped import by_reason, in_words
 from condensery.errors import ArtifactError
 
-__all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source"]
+__all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source", "words_of"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -86,7 +86,7 @@ def load_source(data: object) -> tuple[DataSource | None, Data]:
     """
     if isinstance(data, Data):
         return None, data
-    words = _words(data)
+    words = words_of(data)
     if words is not None:
         data = DataSource(data=words, folder=str(Path.cwd()))
     return (data, data.load()) if isinstance(data, DataSource) else (None, load_data(data))
@@ -107,7 +107,7 @@ def load_again(
         ArtifactError: If other images or labels are there, or nobody says where.
     """
     name = facts["name"]  # decides the published mean, so it stays wherever the data is now
-    words = _words(data)
+    words = words_of(data)
     if data is None and source is None:
         raise ArtifactError(
             f"{run}: was begun from Python with images in memory ({name}, {facts['images']:,} "
@@ -134,7 +134,7 @@ def load_again(
     return found
 
 
-def _words(data: object) -> tuple[str, ...] | None:
+def words_of(data: object) -> tuple[str, ...] | None:
     """Names and paths as text; ``None`` for anything else."""
     if isinstance(data, (str, Path)):
         return (str(data),)

@@ -18,7 +18,7 @@ from condensery.report import write_report
 from condensery.report.accuracy import Key, Point, compare, recorded
 from condensery.report.facts import made
 from condensery.report.several_runs import Entry, baselines, entry
-from condensery.runs.comparison_files import MARK, ComparisonFiles
+from condensery.runs.comparison.folder import MARK, ComparisonFolder
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 
@@ -134,7 +134,7 @@ def check_exists(path: Path) -> None:
 
 def is_comparison(path: Path) -> bool:
     """Whether it is the folder of a `condensery compare`."""
-    return ComparisonFiles(path).plan.is_file()
+    return ComparisonFolder(path).plan.is_file()
 
 
 def run_folder(path: Path) -> RunFolder | None:
@@ -230,7 +230,7 @@ def _facts(
 
 def _comparison(path: Path) -> list[Entry]:
     """One line a contender, from the table that the comparison has written."""
-    folder = ComparisonFiles(path)
+    folder = ComparisonFolder(path)
     facts = _json(folder.plan)
     fixed: Mapping[str, Any] = facts.get("fixed") or {}
     if MARK not in facts or "ipc" not in fixed:
@@ -317,8 +317,8 @@ def _seconds(observations: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, f
     }
 
 
-def _set_of(folder: ComparisonFiles, name: str) -> Path | None:
-    """The file of a contender's first set; ``None`` where it has another set for every size."""
+def _set_of(folder: ComparisonFolder, name: str) -> Path | None:
+    """The file of a row's first set; ``None`` where it has another set for every size."""
     pattern = folder.set_file(name.replace(":", "-"), "*")
     found = sorted(pattern.parent.glob(pattern.name))
     return found[0] if found else None

@@ -1,0 +1,319 @@
+"""``compare``: several methods in one folder, and what lies there."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from condensery.data import Data
+from condensery.errors import ArtifactError, ConfigError
+from condensery.evaluation import Observation, read_observations
+from condensery.runs import machine
+from condensery.runs.comparison.content import Content
+from condensery.runs.comparison.driver import work
+from condensery.runs.comparison.estimate import Estimate, estimate
+from condensery.runs.comparison.folder import ComparisonFolder
+from condensery.runs.comparison.kept import content_from_json
+from condensery.runs.comparison.plan import (
+    ComparisonPlan,
+    check,
+    joined,
+    make_plan,
+    shared_choices,
+)
+from condensery.runs.comparison.sets import CommonOptions
+from condensery.runs.comparison.status import outlook
+from condensery.runs.data_source import describe, load_source
+from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes
+from condensery.runs.listener import Listener, Reporter
+
+__all__ = [
+    "Comparison",
+    "Prepared",
+    "check_evaluation",
+    "compare",
+    "prepare",
+    "settings_as_text",
+    "usual_evaluation",
+]
+
+
+class Comparison:
+    """The folder of a comparison: finished, or stopped on the way.
+
+    Attributes:
+        path: The folder.
+        outlook: What was still to be done when it was opened by ``compare``; else empty.
+    """
+
+    def __init__(self, path: str | Path, *, outlook: str = "") -> None:
+        """Name a folder that ``compare`` made, or would make."""
+        self.path, self.outlook = Path(path), outlook
+        self._folder = ComparisonFolder(self.path)
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What ``comparison.json`` says: rows, sizes, options, recipes, versions.
+
+        Raises:
+            ArtifactError: If no comparison was begun there.
+        """
+        facts = self._folder.facts()
+        if facts is None:
+            raise ArtifactError(
+                f"{self.path}: holds no comparison yet. condensery.compare(data, "
+                f"{str(self.path)!r}, ...) makes one."
+            )
+        return facts
+
+    @property
+    def content(self) -> Content | None:
+        """Tables, costs and conditions as objects; ``None`` if nothing was evaluated yet."""
+        file = self._folder.content
+        if not file.exists():
+            return None
+        values = json.loads(file.read_text(encoding="utf-8"))
+        return content_from_json(values, published={}, where=str(file))
+
+    @property
+    def observations(self) -> list[Observation]:
+        """One for every trained network; sets that are the same are evaluated once."""
+        return read_observations(self._folder.observations)
+
+    @property
+    def tables(self) -> Mapping[str, Path]:
+        """The files of the table: ``md``, ``csv`` and ``html``."""
+        return {ending: self.path / f"table.{ending}" for ending in ("md", "csv", "html")}
+
+    def table(self) -> str:
+        """The table with costs and conditions as Markdown; empty if nothing was evaluated yet."""
+        file = self.tables["md"]
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+    def __repr__(self) -> str:
+        content = self.content
+        if content is None:
+            return f"<Comparison {self.path}: nothing was evaluated yet>"
+        unfinished = content.unfinished
+        state = f"{unfinished} networks are still to be trained" if unfinished else "finished"
+        return f"<Comparison {self.path}: {content.title}; {state}, page {self.tables['html']}>"
+
+
+def compare(
+    data: object,
+    out: str | Path,
+    *,
+    methods: Sequence[str] = ("mdc", "c", "random"),
+    ipc: int = 10,
+    preset: str = "quick",
+    base: str = "idc",
+    network: str | None = None,
+    settings: Mapping[str, object] | None = None,
+    condensations: int = 1,
+    seed: int = 0,
+    device: str = "cpu",
+    threads: int | None = None,
+    evaluation: EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None = None,
+    dry_run: bool = False,
+    progress: Listener | None = None,
+) -> Comparison:
+    """Condense by several methods, evaluate all by the same networks, and write one table by size.
+
+    As ``condensery compare``. What the folder holds already is not done again: the same call goes
+    on with a comparison that was stopped, and one with more methods, sizes or condensations does
+    only these.
+
+    Args:
+        data: As ``run``; the same is given again to go on.
+        out: Folder of the comparison.
+        methods: Rows: names of methods, ``"METHOD:SIZES"`` such as ``"idc:all"``, the baselines
+            ``"a"`` (a run for every size), ``"b"`` (runs of one image per class) and ``"c"`` (one
+            run whose smaller sizes are prefixes), and selection rules. ``"random"`` is always
+            added.
+        ipc: Images per class of the full sets, at least 1.
+        preset: Of all methods, and of the evaluation.
+        base: The method of a, b and c.
+        network: Another matching network.
+        settings: Recipe keys of all methods, or of one: ``{"mdc:update.lr": 0.01}``.
+        condensations: From how many seeds everything is condensed; deviations are then over these.
+        seed: The first seed.
+        device: Such as ``"cpu"`` or ``"cuda"``.
+        threads: As ``run``.
+        evaluation: How all rows are evaluated; ``None`` as the preset says, a function of that for
+            something similar. Its ``beside`` is not used: whatever is compared is a row.
+        dry_run: Whether only ``outlook`` is made; nothing is written.
+        progress: As ``run``.
+
+    Raises:
+        ConfigError, DataError, ArtifactError: For anything that cannot work, before any work.
+        NonFiniteLoss, KeyboardInterrupt: With how to go on.
+
+    Example:
+        ``condensery.compare("digits", "COMPARISON", methods=["mdc", "c"]).table()``
+    """
+    reporter = Reporter(progress)
+    evaluated = usual_evaluation(preset, evaluation)
+    check_evaluation(evaluated, ipc=ipc, methods=methods)
+    prepared = prepare(
+        Path(out),
+        lambda: load_source(data)[1],
+        methods=methods,
+        options=CommonOptions(
+            ipc=ipc,
+            preset=preset,
+            network=network,
+            settings=settings_as_text(settings),
+            device=device,
+        ),
+        base=base,
+        sizes=evaluated.sizes or chosen_sizes(ipc, preset=preset),
+        condensations=condensations,
+        seed=seed,
+        threads=threads,
+        evaluation=evaluated,
+    )
+    text = prepared.outlook()
+    if not dry_run:
+        reporter.notice(describe(prepared.data))
+        reporter.notice(text)
+        prepared.work(reporter)
+    return Comparison(out, outlook=text)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Prepared:
+    """A comparison that can be worked on; everything about it is checked, nothing is written.
+
+    Attributes:
+        folder: Of the comparison.
+        plan: With what was begun there.
+        data: Loaded.
+    """
+
+    folder: ComparisonFolder
+    plan: ComparisonPlan
+    data: Data
+
+    def outlook(self) -> str:
+        """What will run, and what is there already."""
+        with machine.torch_threads(self.plan.threads):
+            return outlook(self.folder, self.plan, self.data)
+
+    def estimate(self, reporter: Reporter) -> Estimate:
+        """How long the rest takes, from a short probe."""
+        with machine.torch_threads(self.plan.threads):
+            return estimate(self.folder, self.plan, self.data, reporter)
+
+    def work(self, reporter: Reporter) -> None:
+        """Do what is missing, and write the tables; raises as ``compare``."""
+        with machine.torch_threads(self.plan.threads):
+            work(self.folder, self.plan, self.data, reporter)
+
+
+def prepare(
+    path: Path,
+    load: Callable[[], Data],
+    *,
+    methods: Sequence[str],
+    options: CommonOptions,
+    base: str,
+    sizes: Sequence[int],
+    condensations: int,
+    seed: int,
+    threads: int | None,
+    evaluation: EvaluationPlan,
+) -> Prepared:
+    """A comparison, begun or new.
+
+    Args:
+        path: Of its folder.
+        load: Reads the data, after the folder was checked.
+        methods: Rows; random images are added.
+        options: What all runs have in common.
+        base: The method of a, b and c.
+        sizes: Images per class of the table.
+        condensations: How many.
+        seed: The first one's.
+        threads: Of torch; ``None`` is as the comparison was begun.
+        evaluation: How all rows are evaluated.
+
+    Raises:
+        ConfigError, ArtifactError, DataError: Whatever cannot work.
+    """
+    if condensations < 1:
+        raise ConfigError(f"condensations = {condensations}, but it must be at least 1.")
+    machine.check_device(options.device)
+    folder = ComparisonFolder(path)
+    begun = folder.facts()
+    with machine.torch_threads(threads or (begun or {}).get("threads")) as used:
+        data = load()
+        plan = make_plan(
+            data,
+            methods=tuple(dict.fromkeys((*methods, "random"))),
+            options=options,
+            base=base,
+            sizes=sizes,
+            condensations=condensations,
+            seed=seed,
+            device=options.device,
+            threads=used,
+            evaluation=shared_choices(evaluation, data),
+            created=machine.now(),
+        )
+        if begun is not None:
+            plan = joined(plan, begun, data.train, where=path)
+        check(plan, data)
+    return Prepared(folder=folder, plan=plan, data=data)
+
+
+def usual_evaluation(
+    preset: str, evaluation: EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None
+) -> EvaluationPlan:
+    """The plan that was given, or that of the preset, or the function of that.
+
+    Raises:
+        ConfigError: If there is no such preset.
+    """
+    if preset not in EVALUATIONS:
+        raise ConfigError(f"preset {preset!r} is unknown; known are {', '.join(EVALUATIONS)}.")
+    usual = EVALUATIONS[preset]
+    if evaluation is None or isinstance(evaluation, EvaluationPlan):
+        return evaluation or usual
+    return evaluation(usual)
+
+
+def check_evaluation(evaluation: EvaluationPlan, *, ipc: int, methods: Sequence[str]) -> None:
+    """Refuse what no comparison can evaluate.
+
+    Raises:
+        ConfigError: For sets beside, which are rows here, and sizes that no set has.
+    """
+    others = [each for each in evaluation.beside if each != "random"]
+    if others:
+        raise ConfigError(
+            "--evaluate-beside (beside=): whatever is compared is named in --methods (methods=), "
+            f"such as --methods {','.join((*methods, *others))}."
+        )
+    if any(size > ipc for size in evaluation.sizes or ()):
+        raise ConfigError(
+            f"--evaluate-sizes {max(evaluation.sizes or ())}: the sets hold {ipc} images per "
+            f"class. Evaluate sizes 1..{ipc}, or make larger sets."
+        )
+
+
+def settings_as_text(settings: Mapping[str, object] | None) -> tuple[tuple[str, str], ...]:
+    """Recipe keys as ``--set`` has them; the folder of a comparison names them.
+
+    Raises:
+        ConfigError: For a value that text cannot give.
+    """
+    for key, value in (settings or {}).items():
+        if not isinstance(value, (str, int, float)):
+            raise ConfigError(
+                f"settings[{key!r}] is a {type(value).__name__}, but a comparison takes text, "
+                "numbers, True and False. Name a part of your own as 'package.module:Class'."
+            )
+    return tuple((key, str(value)) for key, value in (settings or {}).items())

@@ -1,0 +1,90 @@
+"""Which runs are condensed in one batch, and how they are initialised.
+
+Runs whose networks, real batches and draws are the same share a batch: what is the same is
+computed once. Knows nothing about files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+
+from condensery.data import ImageData
+from condensery.loop import SHARED, begun, initial_state
+from condensery.progress import State
+from condensery.recipe import Recipe
+from condensery.runs.comparison.sets import PlannedRun
+
+__all__ = ["RunBatch", "batched", "initial_states"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RunBatch:
+    """Runs that are condensed together.
+
+    Attributes:
+        runs: At least one.
+        alone: Why they do not share a larger batch; empty where all can.
+    """
+
+    runs: tuple[PlannedRun, ...]
+    alone: str = ""
+
+    @property
+    def updates(self) -> int:
+        """Image updates of each of its sets."""
+        recipe = self.runs[0].recipe
+        return recipe.iterations * recipe.schedule.updates
+
+
+def batched(runs: Iterable[PlannedRun]) -> tuple[RunBatch, ...]:
+    """Put runs together that can share a batch; the largest batch comes first."""
+    members: dict[object, list[PlannedRun]] = {}
+    for run in runs:
+        own = run.name if run.recipe.schedule.reads_synthetic else ""
+        members.setdefault((own, *_shared(run.recipe)), []).append(run)
+    largest_first = sorted(members.values(), key=len, reverse=True)
+    return tuple(
+        RunBatch(runs=tuple(own), alone=_why(own[0].recipe, largest_first[0][0].recipe))
+        for own in largest_first
+    )
+
+
+def initial_states(runs: Sequence[PlannedRun], data: ImageData, *, seed: int) -> tuple[State, ...]:
+    """The states before the first iteration.
+
+    Run ``k`` of baseline b starts from the images of rank ``k`` in the initialisation of the full
+    set, as the released code of MDC gives its run ``k`` another block of real images than the
+    others.
+    """
+    wholes: dict[str, State] = {}
+    states: list[State] = []
+    for run in runs:
+        if run.rank is None or run.source is None:
+            states.append(initial_state(run.recipe, data, seed=seed))
+            continue
+        key = str(run.source)
+        if key not in wholes:
+            wholes[key] = initial_state(run.source, data, seed=seed)
+        states.append(_from_rank(run.recipe, wholes[key], run.rank, seed=seed))
+    return tuple(states)
+
+
+def _from_rank(recipe: Recipe, whole: State, rank: int, *, seed: int) -> State:
+    stored = whole.stored.rows(whole.stored.rank == rank)
+    stored = replace(stored, rank=torch.zeros_like(stored.rank))
+    return begun(recipe, stored, seed=seed)
+
+
+def _shared(recipe: Recipe) -> tuple[str, ...]:
+    return tuple(str(getattr(recipe, name)) for name in SHARED)
+
+
+def _why(recipe: Recipe, largest: Recipe) -> str:
+    if recipe.schedule.reads_synthetic:
+        return "its networks are trained on the set itself"
+    pairs = zip(SHARED, _shared(recipe), _shared(largest), strict=True)
+    differ = [name for name, own, other in pairs if own != other]
+    return f"another {', '.join(differ)}" if differ else ""

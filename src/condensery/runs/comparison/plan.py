@@ -1,0 +1,270 @@
+"""All that decides a comparison, and whether it may go on with what was begun.
+
+Knows nothing about how the work is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from condensery.api import Condensation
+from condensery.data import Data, ImageData
+from condensery.errors import ArtifactError, ConfigError
+from condensery.evaluation import usual_protocol
+from condensery.init import RandomImages
+from condensery.recipe import to_json
+from condensery.registry import names
+from condensery.runs.comparison.measurement import EvaluatedSet, measurement
+from condensery.runs.comparison.rows import compared_row
+from condensery.runs.comparison.sets import CommonOptions, PlannedRun, PlannedSet, planned_sets
+from condensery.runs.data_source import facts_of_data
+from condensery.runs.evaluation import EvaluationPlan
+from condensery.runs.machine import check_engine, versions
+from condensery.selection import random_selection, steps_of
+
+__all__ = ["ComparisonPlan", "check", "joined", "make_plan", "shared_choices"]
+
+_GROWS = "More methods, sizes and condensations can be added to it; for anything else give another"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparisonPlan:
+    """A comparison.
+
+    Attributes:
+        data: What was read, ``facts_of_data``.
+        options: What all runs have in common.
+        base: The method of the baselines a, b and c.
+        methods: Words of ``--methods``, one a row.
+        sizes: Images per class of the table, ascending.
+        condensations: How many seeds everything is condensed from.
+        seed: The first of them.
+        device: Such as ``"cpu"``.
+        threads: Of torch on the CPU; the same bits need the same number.
+        evaluation: Arguments of ``evaluate`` but sizes and ``beside``.
+        created: The text that condensed files get, so that the same run writes the same bytes.
+        sets: All that the rows need.
+    """
+
+    data: Mapping[str, Any]
+    options: CommonOptions
+    base: str
+    methods: tuple[str, ...]
+    sizes: tuple[int, ...]
+    condensations: int
+    seed: int
+    device: str
+    threads: int
+    evaluation: Mapping[str, Any]
+    created: str
+    sets: tuple[PlannedSet, ...]
+
+    @property
+    def runs(self) -> dict[str, PlannedRun]:
+        """Every condensation of one seed, once, by name."""
+        return {run.name: run for each in self.sets for run in each.runs}
+
+    @property
+    def seeds(self) -> range:
+        """Of the condensations."""
+        return range(self.seed, self.seed + self.condensations)
+
+    @property
+    def condensed(self) -> list[PlannedSet]:
+        """The sets that have a file: random images are chosen anew for every network."""
+        return [each for each in self.sets if each.row.name != "random"]
+
+    @property
+    def reference(self) -> str | None:
+        """The row of baseline c: itself, or the base method where that is the same run."""
+        for each in self.sets:
+            own = each.runs[0] if each.row.kind == "prefixes" else None
+            if own is not None and (own.recipe.method, own.policy) == (self.base, "one"):
+                return each.row.name
+        return None
+
+    def sets_of(self, name: str) -> list[PlannedSet]:
+        """Those of a row."""
+        return [each for each in self.sets if each.row.name == name]
+
+    def fixed(self) -> dict[str, Any]:
+        """What may not change once the comparison was begun, by the words of the command line."""
+        evaluation = {
+            f"evaluate-{name}": list(value) if isinstance(value, tuple) else value
+            for name, value in self.evaluation.items()
+            if name not in ("sizes", "beside")
+        }
+        return {
+            **{f"data {name}": value for name, value in self.data.items()},
+            "ipc": self.options.ipc,
+            "preset": self.options.preset,
+            "network": self.options.network,
+            "set": [f"{key}={value}" for key, value in self.options.settings],
+            "base": self.base,
+            "seed": self.seed,
+            "device": self.device,
+            "threads": self.threads,
+            **evaluation,
+        }
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON values."""
+        return {
+            "created": self.created,
+            "methods": list(self.methods),
+            "sizes": list(self.sizes),
+            "condensations": self.condensations,
+            "threads": self.threads,
+            "fixed": self.fixed(),
+            "recipes": {name: _recipe(run) for name, run in self.runs.items()},
+            "versions": versions(),
+        }
+
+
+def shared_choices(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
+    """Arguments of ``evaluate`` that all rows share: by the usual protocol if none was given."""
+    protocol = evaluation.protocol or usual_protocol(max(data.train.side))
+    return asdict(replace(evaluation, protocol=protocol, sizes=None, beside=()))
+
+
+def make_plan(
+    data: Data,
+    *,
+    methods: Sequence[str],
+    options: CommonOptions,
+    base: str,
+    sizes: Sequence[int],
+    condensations: int,
+    seed: int,
+    device: str,
+    threads: int,
+    evaluation: Mapping[str, Any],
+    created: str,
+) -> ComparisonPlan:
+    """A plan with the sets that it needs.
+
+    Raises:
+        ConfigError: If a row is unknown, or its recipe cannot be made.
+    """
+    return ComparisonPlan(
+        data=facts_of_data(data),
+        options=options,
+        base=base,
+        methods=tuple(methods),
+        sizes=tuple(sorted(set(sizes))),
+        condensations=condensations,
+        seed=seed,
+        device=device,
+        threads=threads,
+        evaluation=evaluation,
+        created=created,
+        sets=_sets(data.train, methods, options, base=base, sizes=sizes),
+    )
+
+
+def joined(
+    own: ComparisonPlan, begun: Mapping[str, Any], data: ImageData, *, where: Path
+) -> ComparisonPlan:
+    """The plan with everything that was begun in the folder, too.
+
+    Args:
+        own: The plan of now.
+        begun: What the folder says, ``ComparisonPlan.to_json`` of earlier.
+        data: Real training images.
+        where: The folder.
+
+    Raises:
+        ConfigError: If anything differs that cannot grow, naming it with both values.
+        ArtifactError: If what the folder says cannot be read.
+    """
+    try:
+        fixed, recipes = begun["fixed"], begun["recipes"]
+        methods = tuple(dict.fromkeys((*begun["methods"], *own.methods)))
+        sizes = sorted({*begun["sizes"], *own.sizes})
+        condensations = max(begun["condensations"], own.condensations)
+        created = str(begun["created"])
+    except (KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{where}: its comparison.json cannot be read ({error!r}). Give another folder."
+        ) from error
+    for key, value in own.fixed().items():
+        if fixed.get(key) != value:
+            raise ConfigError(
+                f"--out {where}: holds a comparison with {key} = {fixed.get(key)!r}, but now "
+                f"{key} is {value!r}. {_GROWS} folder."
+            )
+    plan = replace(
+        own,
+        methods=methods,
+        sizes=tuple(sizes),
+        condensations=condensations,
+        created=created,
+        sets=_sets(data, methods, own.options, base=own.base, sizes=sizes),
+    )
+    for name, run in plan.runs.items():
+        was, now = recipes.get(name), _recipe(run)
+        differ = [key for key in now if was is not None and was.get(key) != now[key]]
+        if was is not None and differ:
+            key = differ[0]
+            raise ConfigError(
+                f"--out {where}: {name} was begun with {key} = {was.get(key)!r}, but now {key} is "
+                f"{now[key]!r}. The library or the machine is another one; give another folder."
+            )
+    return plan
+
+
+def check(plan: ComparisonPlan, data: Data) -> None:
+    """Find out what cannot work before any work: engines, networks, protocol, sizes.
+
+    What is checked are runs before their first step, from random images: they have the shape of
+    the results.
+
+    Raises:
+        ConfigError, DataError, UnsupportedNetwork: Naming the row.
+    """
+    train = data.train
+    beginnings: dict[tuple[str, str], EvaluatedSet] = {}
+    for each in plan.sets:
+        name = each.row.name
+        if not each.runs:
+            steps_of(each.row.method, train)
+            images = random_selection(train, ipc=plan.options.ipc, seed=plan.seed)
+            beginnings.setdefault(("", ""), _beginning(name, images))
+            continue
+        run = each.runs[0]
+        if (run.recipe.method, run.policy) not in beginnings:
+            check_engine(run.recipe, train, seed=plan.seed)
+            recipe = replace(run.recipe, init=RandomImages())
+            images = Condensation(recipe, train, seed=plan.seed).so_far(created="")
+            beginnings[run.recipe.method, run.policy] = _beginning(name, images)
+    measurement(
+        list(beginnings.values()), data, seed=plan.seed, choices={**plan.evaluation, "seeds": 1}
+    )
+
+
+def _beginning(name: str, images: Any) -> EvaluatedSet:  # noqa: ANN401 - a condensed set
+    return EvaluatedSet(row=name, condensation=0, sizes=(1,), images=lambda _: images)
+
+
+def _sets(
+    data: ImageData,
+    methods: Sequence[str],
+    options: CommonOptions,
+    *,
+    base: str,
+    sizes: Sequence[int],
+) -> tuple[PlannedSet, ...]:
+    # What condenses comes first, as in the tables of the papers.
+    words = sorted(methods, key=lambda word: word in names("selection"))
+    rows = [compared_row(word, base=base) for word in words]
+    return tuple(each for row in rows for each in planned_sets(row, data, options, sizes=sizes))
+
+
+def _recipe(run: PlannedRun) -> dict[str, Any]:
+    """The run's recipe, without the words about its engine."""
+    recipe = to_json(run.recipe)
+    recipe.pop("engine_reason")
+    return recipe

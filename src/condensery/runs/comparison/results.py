@@ -1,0 +1,119 @@
+"""What a comparison has measured, as its tables show it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from condensery.data import Data
+from condensery.evaluation import Observation
+from condensery.report.published import published
+from condensery.report.table import tabulated
+from condensery.runs.comparison.content import Content, Cost, Made
+from condensery.runs.comparison.measurement import Measurement
+from condensery.runs.comparison.plan import ComparisonPlan
+from condensery.runs.machine import versions
+
+__all__ = ["content"]
+
+_FULL = {
+    **dict.fromkeys(("idc", "dsa", "mtt", "frepo"), "1000 epochs"),
+    "dc": "300 epochs",
+    "imagenet": "300 to 3000 epochs, by the images of the set",
+}
+"""Length of each protocol as it was published."""
+
+
+def content(
+    plan: ComparisonPlan,
+    data: Data,
+    measurement: Measurement,
+    *,
+    known: Sequence[Observation],
+    costs: Sequence[Mapping[str, Any]],
+) -> Content:
+    """Everything that the files of the table say."""
+    names = list(dict.fromkeys(each.row.name for each in plan.sets))
+    accuracies = measurement.accuracies(known, condensations=plan.condensations)
+    own = [name for name in names if plan.base == "idc" or name not in ("a", "b", "c")]
+    printed = {name: published(data.name, name, ipc=plan.options.ipc) for name in own}
+    keys = {key for _, key in measurement.keys}
+    return Content(
+        title=f"{data.name}, {plan.options.ipc} images per class: {', '.join(names)}",
+        tables=[
+            tabulated(
+                network,
+                accuracies.get(network, {}),
+                contenders=names,
+                sizes=plan.sizes,
+                condensations=plan.condensations,
+                reference=plan.reference,
+            )
+            for network in plan.evaluation["networks"]
+        ],
+        published={name: each for name, each in printed.items() if each is not None},
+        made={name: _made(plan, name) for name in names},
+        costs=[
+            Cost(sets=tuple(cost["runs"]), seed=cost["seed"], seconds=cost["seconds"])
+            for cost in costs
+        ],
+        conditions=_conditions(plan, data, measurement),
+        base=plan.base,
+        unfinished=len(measurement.evaluation),
+        evaluation_seconds=sum(
+            each.seconds for each in known if measurement.unnamed(each).key in keys
+        ),
+    )
+
+
+def _made(plan: ComparisonPlan, name: str) -> Made:
+    sets = plan.sets_of(name)
+    runs = {run.name for each in sets for run in each.runs}
+    return Made(runs=len(runs), stored=sum(each.ipc for each in sets))
+
+
+def _conditions(
+    plan: ComparisonPlan, data: Data, measurement: Measurement
+) -> list[tuple[str, str]]:
+    options, choices = plan.options, plan.evaluation
+    protocol = measurement.evaluation.protocol
+    full = _FULL.get(protocol.name)
+    if protocol.steps is not None:
+        length = f"{protocol.steps} optimiser steps for every set and size"
+    elif choices["epochs"] is None and full is not None:
+        length = full
+    else:
+        length = f"{protocol.epochs} epochs"
+    if full is not None and length != full:
+        length += (
+            f" (shortened: the full protocol is {full}; not comparable with published figures)"
+        )
+    updates = sorted({(r.recipe.iterations, r.recipe.schedule.updates) for r in plan.runs.values()})
+    networks = sorted({run.recipe.network for run in plan.runs.values()})
+    settings = " ".join(f"--set {key}={value}" for key, value in options.settings)
+    threads = f"{plan.threads} thread" + ("" if plan.threads == 1 else "s")
+    used = versions()
+    machine = used.pop("machine")
+    first, count = plan.seed, int(choices["seeds"])
+    return [
+        (
+            "Data",
+            f"{data.name}, {len(data.train):,} training and {len(data.test):,} test images, "
+            f"fingerprint {data.train.fingerprint}",
+        ),
+        (
+            "Condensed by",
+            f"preset {options.preset}{' ' + settings if settings else ''}; matching network "
+            f"{', '.join(networks) or 'none'}; "
+            + (", ".join(f"{a} × {b} image updates" for a, b in updates) or "nothing"),
+        ),
+        ("Condensation seeds", ", ".join(map(str, plan.seeds))),
+        ("Tested by", f"protocol {protocol.name}, {length}, {choices['precision']}"),
+        (
+            "Network seeds",
+            f"{count} per condensation, from {first} to {first + count * plan.condensations - 1}",
+        ),
+        ("Machine", f"{machine}, {plan.device}, {threads}"),
+        ("Versions", ", ".join(f"{name} {version}" for name, version in used.items())),
+        ("Begun", plan.created),
+    ]

@@ -1,0 +1,71 @@
+"""What a comparison compares: methods, methods with another size policy, baselines, selections.
+
+Each is one row of the table. Knows nothing about how a run is carried out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from condensery.errors import ConfigError, nearest
+from condensery.registry import names
+
+__all__ = ["BASELINES", "ComparedRow", "compared_row"]
+
+BASELINES = ("a", "b", "c")
+"""Of He et al. 2024 (MDC): a run for every size, N runs of one image per class, and one run whose
+smaller sizes are prefixes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ComparedRow:
+    """One row of the table.
+
+    Attributes:
+        name: As the user wrote it.
+        kind: ``"prefixes"`` of one run, ``"a"``, ``"b"``, or a ``"selection"`` of real images.
+        method: What condenses; the rule of a selection.
+        sizes: Another size policy than the method's, or ``None``.
+    """
+
+    name: str
+    kind: Literal["prefixes", "a", "b", "selection"]
+    method: str
+    sizes: str | None = None
+
+    @property
+    def file(self) -> str:
+        """The name as a part of a file name: ``idc:all`` is ``idc-all``."""
+        return self.name.replace(":", "-")
+
+
+def compared_row(word: str, *, base: str) -> ComparedRow:
+    """Read one word of ``--methods``.
+
+    Args:
+        word: A method, ``method:policy``, ``a``, ``b``, ``c`` or a selection rule.
+        base: The method of the baselines a, b and c.
+
+    Raises:
+        ConfigError: For anything else, with the nearest known word.
+    """
+    if word in names("selection"):
+        return ComparedRow(name=word, kind="selection", method=word)
+    if word in BASELINES:
+        # All three lack a subset loss, whatever their method would match by itself.
+        kind = "prefixes" if word == "c" else word
+        return ComparedRow(name=word, kind=kind, method=base, sizes="one")
+    method, colon, policy = word.partition(":")
+    known = (*names("method"), *BASELINES, *names("selection"))
+    if method not in names("method"):
+        raise ConfigError(
+            f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:SIZES such as "
+            f"idc:all.{nearest(method, known)}"
+        )
+    if colon and policy not in names("sizes"):
+        raise ConfigError(
+            f"{word!r} cannot be compared: sizes = {policy!r} is unknown; known are "
+            f"{', '.join(names('sizes'))}.{nearest(policy, names('sizes'))}"
+        )
+    return ComparedRow(name=word, kind="prefixes", method=method, sizes=policy or None)

@@ -1,0 +1,140 @@
+"""What a comparison has, and what is missing; writes nothing."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from functools import cache, partial
+from typing import Any
+
+from condensery.artifact import CondensedSet
+from condensery.checkpoint import Checkpoint, load_latest
+from condensery.data import Data
+from condensery.evaluation import read_observations
+from condensery.runs.comparison.batches import RunBatch, batched
+from condensery.runs.comparison.folder import ComparisonFolder
+from condensery.runs.comparison.measurement import EvaluatedSet, Measurement, measurement
+from condensery.runs.comparison.plan import ComparisonPlan
+from condensery.selection import random_selection
+
+__all__ = ["Pending", "evaluated_sets", "measured", "networks", "outlook", "pending"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Pending:
+    """A batch of runs that is not finished.
+
+    Attributes:
+        batch: The runs.
+        seed: Of the condensation.
+        checkpoint: Where it goes on; ``None`` from the beginning.
+    """
+
+    batch: RunBatch
+    seed: int
+    checkpoint: Checkpoint | None = None
+
+
+def pending(
+    folder: ComparisonFolder, plan: ComparisonPlan, notice: Callable[[str], None] = lambda _: None
+) -> list[Pending]:
+    """What is still to be condensed: batches with a checkpoint, then new batches.
+
+    Args:
+        folder: Of the comparison.
+        plan: Of the comparison.
+        notice: Is given a sentence about a damaged checkpoint.
+    """
+    unfinished: list[Pending] = []
+    for seed in plan.seeds:
+        runs = plan.runs
+        left = {name: run for name, run in runs.items() if not folder.run(run, seed).exists()}
+        for first in runs.values():
+            checkpoint = load_latest(folder.checkpoints(first, seed), notice)
+            if checkpoint is not None:
+                own = tuple(runs[name] for name in checkpoint.facts["runs"])
+                batch = RunBatch(runs=own)
+                unfinished.append(Pending(batch=batch, seed=seed, checkpoint=checkpoint))
+                left = {name: run for name, run in left.items() if run not in own}
+        unfinished.extend(Pending(batch=batch, seed=seed) for batch in batched(left.values()))
+    return unfinished
+
+
+def evaluated_sets(
+    folder: ComparisonFolder, plan: ComparisonPlan, data: Data
+) -> list[EvaluatedSet]:
+    """The sets that exist already; random real images always do."""
+    sets: list[EvaluatedSet] = []
+    random = cache(partial(_random, data, ipc=plan.options.ipc))
+    for number, seed in enumerate(plan.seeds):
+        for each in plan.sets:
+            path = folder.set(each, seed)
+            if each not in plan.condensed:
+                images = random
+            elif path.exists():
+                images = _constant(CondensedSet.load(path))
+            else:
+                continue
+            sets.append(
+                EvaluatedSet(
+                    row=each.row.name, condensation=number, sizes=each.sizes, images=images
+                )
+            )
+    return sets
+
+
+def measured(
+    folder: ComparisonFolder, plan: ComparisonPlan, data: Data, *, known: Sequence[Any]
+) -> Measurement:
+    """All networks of the sets that exist already."""
+    on_device = replace(data, test=data.test.to(plan.device))
+    sets = evaluated_sets(folder, plan, data)
+    return measurement(sets, on_device, seed=plan.seed, choices=plan.evaluation, known=known)
+
+
+def networks(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> tuple[int, int]:
+    """How many networks are trained, of how many, those of sets that are missing included."""
+    known = read_observations(folder.observations)
+    evaluation = measured(folder, plan, data, known=known).evaluation
+    planned, left = len(evaluation.planned), len(evaluation)
+    whole = all(folder.set(each, seed).exists() for seed in plan.seeds for each in plan.condensed)
+    return planned - left, planned if whole else networks_of(plan)
+
+
+def networks_of(plan: ComparisonPlan) -> int:
+    """How many networks the tables are made of; sets that are the same are evaluated once."""
+    sets = {(each.identity, size) for each in plan.sets for size in each.sizes}
+    times = int(plan.evaluation["seeds"]) * len(plan.evaluation["networks"])
+    return len(sets) * times * plan.condensations
+
+
+def outlook(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> str:
+    """What will run, and what is there already, in words."""
+    unfinished = pending(folder, plan)
+    trained, total = networks(folder, plan, data)
+    runs, seeds = plan.runs, plan.seeds
+    left = sum(len(each.batch.runs) for each in unfinished)
+    lines = [
+        f"compare: {', '.join(plan.methods)} at {', '.join(map(str, plan.sizes))} images per class",
+        f"sets to condense: {left} of {len(runs) * len(seeds)}"
+        + (f" ({len(seeds)} condensations of {len(runs)})" if len(seeds) > 1 else ""),
+    ]
+    for each in unfinished:
+        own, batch = each.batch.runs, each.batch
+        how = f"{len(own)} in one batch" if len(own) > 1 else "alone"
+        why = f" ({batch.alone})" if batch.alone else ""
+        at = f", goes on after iteration {each.checkpoint.step}" if each.checkpoint else ""
+        lines.append(
+            f"  seed {each.seed}, {how}{why}: {', '.join(run.name for run in own)}; "
+            f"{batch.updates} image updates each{at}"
+        )
+    lines.append(f"networks to train: {total - trained} of {total}")
+    return "\n".join(lines)
+
+
+def _constant(images: CondensedSet) -> Callable[[int], CondensedSet]:
+    return lambda seed: images
+
+
+def _random(data: Data, seed: int, *, ipc: int) -> CondensedSet:
+    return random_selection(data.train, ipc=ipc, seed=seed)

@@ -1,0 +1,41 @@
+"""What the words of a comparison mean."""
+
+from __future__ import annotations
+
+import pytest
+
+from condensery.errors import ConfigError
+from condensery.runs.comparison.rows import compared_row
+
+
+@pytest.mark.parametrize(
+    ("word", "kind", "method", "sizes"),
+    [
+        ("mdc", "prefixes", "mdc", None),
+        ("idc:all", "prefixes", "idc", "all"),
+        ("a", "a", "dm", "one"),
+        ("b", "b", "dm", "one"),
+        ("c", "prefixes", "dm", "one"),
+        ("k-means", "selection", "k-means", None),
+    ],
+)
+def test_a_word_is_a_method_a_policy_a_baseline_or_a_rule(word, kind, method, sizes):
+    found = compared_row(word, base="dm")
+    assert (found.kind, found.method, found.sizes) == (kind, method, sizes)
+
+
+def test_the_name_of_its_file_has_no_colon():
+    assert compared_row("dream:most-learnable", base="idc").file == "dream-most-learnable"
+
+
+@pytest.mark.parametrize(
+    ("word", "near"), [("mcd", "'mdc'"), ("idc:al", "'all'"), ("herdin", "'herding'")]
+)
+def test_an_unknown_word_is_answered_with_the_nearest(word, near):
+    with pytest.raises(ConfigError, match=f"cannot be compared.*Did you mean {near}"):
+        compared_row(word, base="idc")
+
+
+def test_a_baseline_takes_no_policy():
+    with pytest.raises(ConfigError, match="'a:one' cannot be compared"):
+        compared_row("a:one", base="idc")

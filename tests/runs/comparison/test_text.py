@@ -1,0 +1,124 @@
+"""The same comparison as Markdown, CSV and a page."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from dataclasses import replace
+
+import pytest
+
+from condensery.report.published import published
+from condensery.report.table import tabulated
+from condensery.runs.comparison.content import Content, Cost, Made
+from condensery.runs.comparison.page import render
+from condensery.runs.comparison.text import csv_text, markdown
+
+
+@pytest.fixture
+def content() -> Content:
+    seen = {
+        "mdc": {1: [[0.5, 0.54]], 10: [[0.7, 0.7]]},
+        "c": {1: [[0.3, 0.34]], 10: [[0.74, 0.7]]},
+        "<odd>": {1: [[0.2, 0.2]]},
+    }
+    table = tabulated(
+        "convnet3", seen, contenders=list(seen), sizes=(1, 10), condensations=1, reference="c"
+    )
+    figures = {name: published("cifar10", name, ipc=10) for name in ("mdc", "c")}
+    return Content(
+        title="cifar10, 10 images per class",
+        tables=[table],
+        published=figures,
+        made={"mdc": Made(runs=1, stored=10), "c": Made(runs=1, stored=10)}
+        | {"<odd>": Made(runs=0, stored=10)},
+        costs=[Cost(sets=("mdc-ipc10", "idc-ipc10"), seed=3, seconds=125.0)],
+        conditions=[("Data", "cifar10 & more")],
+        base="idc",
+        unfinished=0,
+        evaluation_seconds=10.0,
+    )
+
+
+def cells(text: str, name: str) -> list[str]:
+    (line,) = [line for line in text.splitlines() if re.match(rf"\| +{re.escape(name)} \|", line)]
+    return [cell.strip() for cell in line.strip("|").split("|")][1:]
+
+
+def test_markdown_holds_means_deviations_average_and_difference(content):
+    text = markdown(content)
+    assert cells(text, "images per class") == ["1", "10", "Avg.", "Diff.", "runs", "stored"]
+    assert cells(text, "mdc") == ["52.0 ± 2.8", "70.0 ± 0.0", "61.0 ± 1.4", "+9.0", "1", "10"]
+    assert cells(text, "c") == ["32.0 ± 2.8", "72.0 ± 2.8", "52.0 ± 0.0", "0.0", "1", "10"]
+    assert cells(text, "<odd>") == ["20.0 ± 0.0", "–", "–", "–", "–", "10"]
+
+
+def test_published_figures_stand_below_ours_with_their_source(content):
+    text = markdown(content)
+    # 49.55 and 66.79, average 58.17; C: 27.49 and 67.50, average 47.495
+    assert cells(text, "mdc, published, full protocol [1]")[:4] == ["49.6", "66.8", "58.2", "+10.7"]
+    assert "[1] He et al. 2024 (MDC)" in text
+    assert "no shortened run can be set against them" in text
+
+
+def test_the_notes_say_what_the_deviations_are_over(content):
+    assert "over 2 networks that were trained on one condensation" in markdown(content)
+    tables = [replace(table, over="condensations") for table in content.tables]
+    assert "over 2 condensations" in markdown(replace(content, tables=tables))
+
+
+def test_costs_and_conditions_are_told(content):
+    text = markdown(content)
+    assert "* seed 3: 2 min 5 s for 2 sets in lockstep: mdc-ipc10, idc-ipc10" in text
+    assert "* Data: cifar10 & more" in text
+
+
+def test_csv_keeps_every_digit(content):
+    records = list(csv.DictReader(io.StringIO(csv_text(content))))
+    mine = [r for r in records if r["contender"] == "mdc" and r["kind"] == "measured"]
+    assert [r["size"] for r in mine] == ["1", "10", "average"]
+    assert float(mine[2]["accuracy"]) == content.tables[0].rows[0].average.mean
+    assert float(mine[2]["difference"]) == content.tables[0].rows[0].difference
+    assert mine[0]["over"] == "networks"
+    (theirs,) = [
+        r for r in records if (r["contender"], r["kind"], r["size"]) == ("c", "published", "1")
+    ]
+    assert theirs["accuracy"] == "0.2749"
+    assert theirs["source"] == "He et al. 2024 (MDC)"
+
+
+def test_the_page_stands_alone_and_says_the_same(content):
+    page = render(content)
+    assert render(content) == page
+    assert re.search(r'(src|href)="(?!data:)|https?:', page) is None
+    assert "default-src 'none'" in page
+    assert "52.0<small>± 2.8</small>" in page
+    assert "published, full protocol: He et al. 2024 (MDC)" in page
+    assert "<odd>" not in page
+    assert page.count("<tbody data-contender=") == 3
+
+
+def test_columns_are_sorted_by_exact_numbers_and_what_is_unknown_comes_last(content):
+    page = render(content)
+    row = re.search(r'<tbody data-contender="mdc".*?</tr>', page, re.DOTALL)[0]
+    mine = content.tables[0].rows[0]
+    assert f'data-key="{mine.average.mean!r}"' in row
+    assert f'data-key="{mine.difference!r}"' in row
+    odd = re.search(r'<tbody data-contender="&lt;odd&gt;".*?</tr>', page, re.DOTALL)[0]
+    assert odd.count('data-key=""') == 3
+
+
+def test_the_figure_has_a_line_for_every_contender(content):
+    page = render(content)
+    (figure,) = re.findall(r'<svg role="img".*?</svg>', page, re.DOTALL)
+    assert figure.count('class="way"') == 3
+    assert ">mdc</title>" in figure
+    assert "&lt;odd&gt;" in figure
+
+
+def test_a_page_without_a_measurement_can_be_made(content):
+    empty = tabulated("net", {}, contenders=["mdc"], sizes=(1,), condensations=1, reference=None)
+    page = render(replace(content, tables=[empty], costs=[], unfinished=7))
+    assert "7 networks are still to be trained" in page
+    assert '<svg role="img"' not in page
