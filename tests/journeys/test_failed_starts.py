@@ -84,7 +84,7 @@ def test_a_run_that_failed_at_its_start_can_also_be_resumed(
 
 @pytest.mark.parametrize(
     ("where", "failure"),
-    zip(["joined", "initial_states", "run_together", "_make_sets"], FAILURES, strict=True),
+    zip(["pending", "initial_states", "run_together", "_condense"], FAILURES, strict=True),
 )
 def test_a_comparison_begins_anew_also_with_other_options(
     condensery, monkeypatch, tmp_path: Path, failure, where: str

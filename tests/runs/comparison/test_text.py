@@ -70,7 +70,7 @@ def test_the_notes_say_what_the_deviations_are_over(content):
 
 def test_costs_and_conditions_are_told(content):
     text = markdown(content)
-    assert "* seed 3: 2 min 5 s for 2 sets in lockstep: mdc-ipc10, idc-ipc10" in text
+    assert "* seed 3: 2 min 5 s for 2 sets in one batch: mdc-ipc10, idc-ipc10" in text
     assert "* Data: cifar10 & more" in text
 
 

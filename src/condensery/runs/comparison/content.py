@@ -31,7 +31,7 @@ class Made:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a group of sets took that were condensed in lockstep.
+    """What a batch of sets took.
 
     Attributes:
         sets: Names of the runs.

@@ -70,7 +70,7 @@ def examples_of(run: PlannedRun, data: ImageData) -> int:
 def matching(
     runs: Sequence[PlannedRun], data: ImageData, *, seed: int, device: str, clock: Clock
 ) -> Timed:
-    """An image update of these runs in lockstep, without network training and clustering."""
+    """An image update of these runs in one batch, without network training and clustering."""
     recipes = [_bare(run.recipe) for run in runs]
     states = initial_states(runs, data, seed=seed)
     steps = run_together(recipes, data, seed=seed, states=states, device=device)

@@ -75,8 +75,10 @@ class TableFolder:
                 )
 
     def begin(self, *, name: str, budget: str) -> None:
-        """Write the mark, in a folder whose lock is held."""
-        write_json(self.mark, {MARK: FORMAT, "table": name, "budget": budget})
+        """Write the mark, where it is missing or of another table, while the lock is held."""
+        facts = {MARK: FORMAT, "table": name, "budget": budget}
+        if not self.mark.exists() or json.loads(self.mark.read_text(encoding="utf-8")) != facts:
+            write_json(self.mark, facts)
 
     def locked(self, notice: Callable[[str], None]) -> AbstractContextManager[None]:
         """Let only one process work in the folder; arguments and errors as ``files.locked``."""
