@@ -93,8 +93,8 @@ def cells(member: Tensor) -> tuple[list[Tensor], Tensor]:
         ``[group, cell]``. Examples of no group are in no cell.
     """
     columns, of = torch.unique(member, dim=1, return_inverse=True)
-    kept = columns.any(dim=0).nonzero()[:, 0]
-    return [(of == cell).nonzero()[:, 0] for cell in kept], columns[:, kept]
+    some = columns.any(dim=0).nonzero()[:, 0]
+    return [(of == cell).nonzero()[:, 0] for cell in some], columns[:, some]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

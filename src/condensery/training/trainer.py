@@ -25,7 +25,7 @@ class Trainer:
 
     Args:
         network: Trained in place.
-        choices: Step size, momentum, augmentation and so on.
+        choices: Learning rate, momentum, augmentation and so on.
         precision: ``"fp32"``, or ``"bf16"`` for bfloat16 multiplications with fp32 weights,
             statistics and loss.
         compiled: Differentiate by compiled code (see ``gradients``). Where compiling fails, such
@@ -61,7 +61,7 @@ class Trainer:
         self._teacher = teacher
 
     def set_lr(self, lr: float) -> None:
-        """Use the step size ``lr`` from the next step on; momentum is kept."""
+        """Use the learning rate ``lr`` from the next step on; the momentum stays as it is."""
         self._lr = lr
 
     def can_overlap(self, images: Float[Tensor, "example channel height width"]) -> bool:

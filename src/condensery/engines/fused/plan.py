@@ -224,24 +224,25 @@ def _over_pixels(call: fx.Node) -> bool:
 def _joined(nodes: Sequence[Node]) -> list[Node]:
     """Join a ReLU or a pool with the norm or gate before it, where nothing else reads its value."""
     readers = [source for node in nodes for source in node.sources]
-    kept: list[Node] = []
-    moved = [0]  # new number of each value
+    joined_nodes: list[Node] = []
+    new_number = [0]  # of each value
     for node in nodes:
         first = node.sources[0]
-        before = kept[moved[first] - 1] if moved[first] else None
+        before = joined_nodes[new_number[first] - 1] if new_number[first] else None
         if (
             isinstance(node, Gate)
             and isinstance(before, Norm | Gate)
             and before.pool == 1
             and readers.count(first) == 1
         ):
-            joined = replace(before, relu=before.relu or node.relu, pool=node.pool)
-            kept[moved[first] - 1] = joined
-            moved.append(moved[first])
+            both = replace(before, relu=before.relu or node.relu, pool=node.pool)
+            joined_nodes[new_number[first] - 1] = both
+            new_number.append(new_number[first])
         else:
-            kept.append(replace(node, sources=tuple(moved[source] for source in node.sources)))
-            moved.append(len(kept))
-    return kept
+            sources = tuple(new_number[source] for source in node.sources)
+            joined_nodes.append(replace(node, sources=sources))
+            new_number.append(len(joined_nodes))
+    return joined_nodes
 
 
 def _without_useless_biases(nodes: Sequence[Node]) -> tuple[Node, ...]:
