@@ -1,4 +1,4 @@
-r"""What stands between two linear layers of a network, in eight functions.
+r"""What stands between two linear layers of a network, in six functions.
 
 A *block* is ``instance norm -> ReLU -> average pool``; a *gate* is the same without the norm. ReLU
 and pool may be missing. For each image and channel, with means over pixels and ``c = z - mean(z)``,
@@ -20,9 +20,7 @@ derivative of ReLU is zero almost everywhere:
           - r (gain' g + gain g' - gain r q g) c - gain r g c'
 
 A gate multiplies by the sign of ``z`` and averages, and so do its tangents: ``gate`` takes a value
-or a tangent forward, ``gate_transpose`` takes a gradient or its tangent backward. The *first block*
-of a network is one whose statistics are known beforehand, ``y = gain z + offset``:
-``first_forward`` gives ``p``, ``first_backward`` gives ``dy``.
+or a tangent forward, ``gate_transpose`` takes a gradient or its tangent backward.
 
 This is plain torch, written so that ``torch.compile`` fuses each function into a few loops: what is
 one number for each image and channel is computed before it meets the pixels, and maps are viewed as
@@ -95,8 +93,6 @@ class Blocks:
         self._tangent_backward = compiled(_tangent_backward)
         self._gate = compiled(_gate)
         self._gate_transpose = compiled(_gate_transpose)
-        self._first_forward = compiled(_first_forward)
-        self._first_backward = compiled(_first_backward)
 
     def forward(
         self, z: Map, relu: bool, pool: int, eps: float, scale: Tensor, shift: Tensor
@@ -164,29 +160,6 @@ class Blocks:
         windows = _PoolWindows(z, pool)
         both = windows.unpool(dp1), windows.unpool(dp2)
         return self._gate_transpose(windows.view(z), relu, *both).reshape(z.shape)
-
-    def first_forward(
-        self, z: Map, relu: bool, pool: int, gain: Statistic, offset: Statistic
-    ) -> Pooled:
-        """Give ``p`` of the first block."""
-        windows = _PoolWindows(z, pool)
-        return windows.pool(self._first_forward(windows.view(z), relu, gain, offset))
-
-    def first_backward(
-        self, z: Map, relu: bool, pool: int, gain: Statistic, offset: Statistic, dp: Pooled
-    ) -> None:
-        """Write ``dy`` of the first block over ``z``, whose memory is in the cache.
-
-        Args:
-            z: Contiguous; changed in place.
-            relu: Whether the block has a ReLU.
-            pool: Side of the windows that it averages.
-            gain: Of the norm.
-            offset: Of the norm.
-            dp: Gradient of the block's output.
-        """
-        windows = _PoolWindows(z, pool)
-        self._first_backward(windows.view(z), relu, gain, offset, windows.unpool(dp))
 
 
 class _PoolWindows:
@@ -318,16 +291,6 @@ def _gate(z: _Windows, relu: bool, x1: _Windows, x2: _Windows | None) -> Tensor:
 
 def _gate_transpose(z: _Windows, relu: bool, dp1: Tensor, dp2: Tensor | None) -> Tensor:
     return _relu_mask(z, _share(_sum(dp1, dp2), z), relu).expand(z.shape).to(z.dtype)
-
-
-def _first_forward(z: _Windows, relu: bool, gain: Tensor, offset: Tensor) -> Tensor:
-    y = _float(z) * _per_pixel(gain) + _per_pixel(offset)
-    return _pool(y.relu() if relu else y).to(z.dtype)
-
-
-def _first_backward(z: _Windows, relu: bool, gain: Tensor, offset: Tensor, dp: Tensor) -> None:
-    y = _float(z) * _per_pixel(gain) + _per_pixel(offset)
-    z.copy_(_relu_mask(y, _share(_float(dp), z), relu))
 
 
 def _float(x: Tensor) -> Tensor:

@@ -291,7 +291,7 @@ class _Features(torch.autograd.Function):
         def chunk(
             part: Tensor,
         ) -> tuple[Tensor, tuple[list[Layer], torch.Size, torch.dtype] | None]:
-            last, layers = forward(weights, part, image_gradient=save)
+            last, layers = forward(weights, part)
             saved = (layers, last.shape, last.dtype) if save else None
             return flatten(last, weights.wide), saved
 

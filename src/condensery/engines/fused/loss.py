@@ -59,7 +59,7 @@ class FusedLoss:
         weights = self._weights(images)
 
         def chunk(part: Tensor) -> Tensor:
-            return flatten(forward(weights, part, image_gradient=False)[0], weights.wide)
+            return flatten(forward(weights, part)[0], weights.wide)
 
         return torch.cat(list(map_threads(chunk, images.split(self._lengths(images)))))
 

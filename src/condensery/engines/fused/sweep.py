@@ -20,7 +20,6 @@ from torch import Tensor, nn
 from condensery.engines.fused import plan
 from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.engines.fused.compile import compiled_blocks
-from condensery.engines.fused.first_block import with_first_block
 from condensery.engines.fused.layers import (
     Direction,
     GateLayer,
@@ -56,13 +55,11 @@ class Weights:
 
     Attributes:
         layers: Never changed: every sweep works on copies.
-        without_image_gradient: The same, faster, where the gradient of the images is not needed.
         dtype: Of feature maps and convolution kernels.
         wide: Of statistics and results, at least float32.
     """
 
     layers: tuple[Layer, ...]
-    without_image_gradient: tuple[Layer, ...]
     dtype: torch.dtype
     wide: torch.dtype
 
@@ -91,12 +88,7 @@ class Weights:
         blocks = compiled_blocks() if compile else EAGER
         parameters = {name: p.detach() for name, p in network.named_parameters()}
         layers = tuple(_layer(node, parameters, dtype, wide, blocks) for node in nodes)
-        return cls(
-            layers=layers,
-            without_image_gradient=with_first_block(layers),
-            dtype=dtype,
-            wide=wide,
-        )
+        return cls(layers=layers, dtype=dtype, wide=wide)
 
 
 def _layer(
@@ -153,21 +145,13 @@ class Saved:
         return sum({x.data_ptr(): x.nbytes for x in maps}.values())
 
 
-def forward(
-    weights: Weights, images: Images, *, image_gradient: bool
-) -> tuple[Tensor, list[Layer]]:
-    """Run the network.
-
-    Args:
-        weights: The network.
-        images: As the network sees them.
-        image_gradient: Whether the layers must be able to give the gradient of the images.
+def forward(weights: Weights, images: Images) -> tuple[Tensor, list[Layer]]:
+    """Run the network over images, as it sees them.
 
     Returns:
         The last value, channels-last, and the layers with their saved activations.
     """
-    own = weights.layers if image_gradient else weights.without_image_gradient
-    layers = [copy(layer) for layer in own]
+    layers = [copy(layer) for layer in weights.layers]
     first = _channels_last(images, weights.dtype)
     return _run(layers, first, lambda layer, maps: layer.forward(*maps)), layers
 
@@ -238,7 +222,7 @@ def forward_backward(
         names: Parameters whose gradients are wanted.
         save: Whether ``image_gradient`` follows; otherwise activations are dropped early.
     """
-    last, layers = forward(weights, images, image_gradient=save)
+    last, layers = forward(weights, images)
     log_p = flatten(last, weights.wide).log_softmax(dim=1)
     mass, probabilities = targets.sum(dim=1, keepdim=True), log_p.exp()
     saved = Saved(layers=list(layers), probabilities=probabilities, mass=mass) if save else None
