@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pytest
 import torch
 
 from condensery.engines import toolchain
+
+T = TypeVar("T")
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -34,6 +37,39 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder.name}/ beside the project (set CONDENSERY_SHARED)")
     return folder
+
+
+class Each:
+    """Goes through the cases of a test; the report of a failure names the case where it came."""
+
+    def __init__(self) -> None:
+        self.case = ""
+
+    def __call__(self, cases: Iterable[T]) -> Iterator[T]:
+        known = list(cases)
+        assert known, "there is no case"
+        for number, case in enumerate(known, start=1):
+            self.case = f"case {number} of {len(known)}: {case!r}"
+            yield case
+        self.case = ""
+
+
+@pytest.fixture
+def each() -> Each:
+    """``for case in each(CASES)``: many small inputs in one test, and a failure says which."""
+    return Each()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, Any, Any]:
+    """Write the case into the report of a test that failed in a loop over ``each``."""
+    report = yield
+    each = getattr(item, "funcargs", {}).get("each")
+    if report.failed and isinstance(each, Each) and each.case:
+        report.sections.append(("failed at", each.case))
+        if crash := getattr(report.longrepr, "reprcrash", None):
+            crash.message = f"{each.case}: {crash.message}"
+    return report
 
 
 @pytest.fixture

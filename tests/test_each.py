@@ -1,0 +1,57 @@
+"""A test that goes through many cases says at which one it failed."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+TESTS = """
+import pytest
+
+def test_a_failure_names_its_case(each):
+    for word, wanted in each([("two", 3), ("three", 4), ("four", 4)]):
+        assert len(word) == wanted
+
+def test_an_error_that_does_not_come_names_its_case(each):
+    for number in each([0, 0, 7]):
+        with pytest.raises(ZeroDivisionError):
+            1 / number
+
+def test_a_failure_after_the_cases_names_none(each):
+    assert [case + 1 for case in each([5, 6])] == [6, 8]
+
+def test_all_cases_pass(each):
+    for number in each(range(3)):
+        assert number < 3
+"""
+
+
+def test_the_case_of_a_failure_is_in_the_summary(tmp_path: Path):
+    (tmp_path / "test_cases.py").write_text(TESTS, encoding="utf-8")
+    conftest = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
+    (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
+    words = ["-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", "-n", "0", "--rootdir", "."]
+    found = subprocess.run(
+        [sys.executable, *words],
+        cwd=tmp_path,
+        env={**os.environ, "COLUMNS": "300"},
+        text=True,
+        encoding="utf-8",
+        capture_output=True,
+    )
+    failed = [line for line in found.stdout.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 3, found.stdout
+    assert "case 2 of 3: ('three', 4)" in failed[0]
+    assert "case 3 of 3: 7" in failed[1]
+    assert "test_a_failure_after_the_cases_names_none" in failed[2]
+    assert "case" not in failed[2].split(" - ")[1]
+    assert "3 failed, 1 passed" in found.stdout
+
+
+def test_no_case_is_a_failure(each):
+    with pytest.raises(AssertionError, match="there is no case"):
+        next(each([]))
