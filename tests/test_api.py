@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -46,16 +47,15 @@ def condense(data, **choices):
     )
 
 
-@pytest.mark.parametrize("sizes", names("sizes"))
-@pytest.mark.parametrize("method", ["mdc", "idc"])
-def test_every_policy_works_with_every_method(digits, method, sizes):
-    run = condense(digits, method=method, sizes=sizes)
-    assert type(run.recipe.sizes) is parts("sizes")[sizes]
-    result = run.result(created="now")
-    assert result.sizes == 2
-    assert result.method == method
-    assert len(result) == 6
-    assert result.manifest["recipe"] == to_json(run.recipe)
+def test_every_policy_works_with_every_method(each, digits):
+    for method, sizes in each(product(["mdc", "idc"], names("sizes"))):
+        run = condense(digits, method=method, sizes=sizes)
+        assert type(run.recipe.sizes) is parts("sizes")[sizes]
+        result = run.result(created="now")
+        assert result.sizes == 2
+        assert result.method == method
+        assert len(result) == 6
+        assert result.manifest["recipe"] == to_json(run.recipe)
 
 
 def test_naming_the_methods_own_policy_keeps_its_choices(digits):
@@ -158,20 +158,19 @@ def test_settings_come_last(digits):
     assert (recipe.network, recipe.ipc) == ("convnet2-w4", 2)
 
 
-@pytest.mark.parametrize(
-    ("choices", "said"),
-    [
-        ({"method": "mcd"}, "Did you mean 'mdc'"),
-        ({"preset": "smok"}, "Did you mean 'smoke'"),
-        ({"sizes": "al"}, "sizes = 'al'.*Did you mean 'all'"),
-        ({"ipc": 0}, "ipc = 0"),
-        ({"ipc": 11}, "ipc = 11"),
-        ({"settings": {"update.rl": "1"}}, r"update\.rl"),
-    ],
-)
-def test_what_cannot_work_is_refused_before_any_work(digits, choices, said):
-    with pytest.raises(ConfigError, match=said):
-        condense(digits, **choices)
+def test_what_cannot_work_is_refused_before_any_work(each, digits):
+    for choices, said in each(
+        [
+            ({"method": "mcd"}, "Did you mean 'mdc'"),
+            ({"preset": "smok"}, "Did you mean 'smoke'"),
+            ({"sizes": "al"}, "sizes = 'al'.*Did you mean 'all'"),
+            ({"ipc": 0}, "ipc = 0"),
+            ({"ipc": 11}, "ipc = 11"),
+            ({"settings": {"update.rl": "1"}}, r"update\.rl"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            condense(digits, **choices)
 
 
 def test_an_unknown_network_is_refused_before_it_is_needed_or_at_the_first_step(digits):

@@ -8,6 +8,7 @@ import pickle
 import re
 from collections.abc import Callable
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -85,18 +86,18 @@ def same(one: CondensedSet, two: CondensedSet) -> bool:
 # ---------------------------------------------------------------- write, read, write again
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16, torch.float32])
-@pytest.mark.parametrize("soft", [False, True])
 def test_writing_what_was_read_gives_the_same_bytes(
-    tmp_path: Path, dtype: torch.dtype, soft: bool
+    each, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    before = condensed(dtype=dtype, soft=soft).with_observations([record(1), record(3)])
-    before.save(tmp_path / "one.safetensors")
-    after = CondensedSet.load(tmp_path / "one.safetensors")
-    after.save(tmp_path / "two.safetensors")
-    assert same(before, after)
-    one, two = (tmp_path / f"{name}.safetensors" for name in ("one", "two"))
-    assert one.read_bytes() == two.read_bytes() == before.to_bytes()
+    for soft, dtype in each(product([False, True], [torch.uint8, torch.float16, torch.float32])):
+        tmp_path = tmp_path_factory.mktemp("case")
+        before = condensed(dtype=dtype, soft=soft).with_observations([record(1), record(3)])
+        before.save(tmp_path / "one.safetensors")
+        after = CondensedSet.load(tmp_path / "one.safetensors")
+        after.save(tmp_path / "two.safetensors")
+        assert same(before, after)
+        one, two = (tmp_path / f"{name}.safetensors" for name in ("one", "two"))
+        assert one.read_bytes() == two.read_bytes() == before.to_bytes()
 
 
 def test_keys_of_others_and_their_order_survive_a_rewrite(tmp_path: Path) -> None:
@@ -245,15 +246,15 @@ def test_taking_twice_is_taking_once() -> None:
     assert same(condensed().take(4), condensed())
 
 
-@pytest.mark.parametrize("ipc", [0, -1, 5])
-def test_sizes_that_are_not_stored_are_refused(ipc: int) -> None:
-    found = condensed()
-    calls: list[Callable[[int], object]] = [
-        *(found.take, found.decode, found.as_dataset, found.bytes_of),
-    ]
-    for call in calls:
-        with pytest.raises(ConfigError, match=rf"ipc = {ipc}.*1\.\.4"):
-            call(ipc)
+def test_sizes_that_are_not_stored_are_refused(each) -> None:
+    for ipc in each([0, -1, 5]):
+        found = condensed()
+        calls: list[Callable[[int], object]] = [
+            *(found.take, found.decode, found.as_dataset, found.bytes_of),
+        ]
+        for call in calls:
+            with pytest.raises(ConfigError, match=rf"ipc = {ipc}.*1\.\.4"):
+                call(ipc)
 
 
 def test_fit_accuracy_gives_the_smallest_size_that_was_seen_to_reach_the_share() -> None:
@@ -294,18 +295,17 @@ def test_pixels_decode_to_the_stored_images_in_zero_to_one() -> None:
     assert decoded.rank.tolist() == [0, 0, 0, 1, 1]
 
 
-@pytest.mark.parametrize("dtype", [torch.uint8, torch.float16])
-@pytest.mark.parametrize("decode", [PIXELS, MultiFormation(factor=2).decode_json()])
-def test_a_size_decodes_alike_from_the_whole_set_and_from_its_prefix(
-    decode: dict[str, object], dtype: torch.dtype
-) -> None:
-    whole = condensed(decode=decode, dtype=dtype)
-    for k in range(1, 5):
-        one, two = whole.decode(k), whole.take(k).decode()
-        assert torch.equal(one.images, two.images)
-        assert torch.equal(one.labels, two.labels)
-        assert torch.equal(one.rank, two.rank)
-        assert 0 <= float(one.images.min()) <= float(one.images.max()) <= 1
+def test_a_size_decodes_alike_from_the_whole_set_and_from_its_prefix(each) -> None:
+    for decode, dtype in each(
+        product([PIXELS, MultiFormation(factor=2).decode_json()], [torch.uint8, torch.float16])
+    ):
+        whole = condensed(decode=decode, dtype=dtype)
+        for k in range(1, 5):
+            one, two = whole.decode(k), whole.take(k).decode()
+            assert torch.equal(one.images, two.images)
+            assert torch.equal(one.labels, two.labels)
+            assert torch.equal(one.rank, two.rank)
+            assert 0 <= float(one.images.min()) <= float(one.images.max()) <= 1
 
 
 def test_a_crop_major_set_decodes_by_the_rank_of_its_crops() -> None:
@@ -386,13 +386,14 @@ FOREIGN: dict[str, bytes] = {
 }
 
 
-@pytest.mark.parametrize("name", FOREIGN)
-def test_a_foreign_file_is_refused_by_name(tmp_path: Path, name: str) -> None:
-    path = tmp_path / "foreign"
-    path.write_bytes(FOREIGN[name])
-    with pytest.raises(ArtifactError, match="is not a safetensors file") as caught:
-        CondensedSet.load(path)
-    assert str(caught.value).startswith(str(path))
+def test_a_foreign_file_is_refused_by_name(each, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for name in each(FOREIGN):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / "foreign"
+        path.write_bytes(FOREIGN[name])
+        with pytest.raises(ArtifactError, match="is not a safetensors file") as caught:
+            CondensedSet.load(path)
+        assert str(caught.value).startswith(str(path))
 
 
 def test_bytes_after_the_end_are_refused(tmp_path: Path) -> None:
@@ -412,13 +413,16 @@ def test_a_safetensors_file_of_somebody_else_is_refused(tmp_path: Path) -> None:
         CondensedSet.load(tmp_path / "b")
 
 
-@pytest.mark.parametrize("text", ["{", "[1]", "", "null"])
-def test_metadata_that_is_no_json_object_is_refused(tmp_path: Path, text: str) -> None:
-    path = tmp_path / "a"
-    path.write_bytes(safetensors.torch.save(condensed().tensors, {"condensery": text}))
-    with pytest.raises(ArtifactError, match=r"a: .*Nothing was loaded") as caught:
-        CondensedSet.load(path)
-    assert "manifest" in str(caught.value)
+def test_metadata_that_is_no_json_object_is_refused(
+    each, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for text in each(["{", "[1]", "", "null"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / "a"
+        path.write_bytes(safetensors.torch.save(condensed().tensors, {"condensery": text}))
+        with pytest.raises(ArtifactError, match=r"a: .*Nothing was loaded") as caught:
+            CondensedSet.load(path)
+        assert "manifest" in str(caught.value)
 
 
 # ---------------------------------------------------------------- saving

@@ -94,10 +94,10 @@ def test_a_training_that_was_not_measured_is_answered_with_those_that_were():
         by_accuracy(measured(0.5, 0.6), 0.9, largest=2, network="mlp", steps=9)
 
 
-@pytest.mark.parametrize(("share", "said"), [(95, "Write 0.95"), (0, "above 0"), (-1, "above 0")])
-def test_what_is_no_share_is_refused(share: float, said: str):
-    with pytest.raises(ConfigError, match=said):
-        by_accuracy(measured(0.5, 0.6), share, largest=2)
+def test_what_is_no_share_is_refused(each):
+    for share, said in each([(95, "Write 0.95"), (0, "above 0"), (-1, "above 0")]):
+        with pytest.raises(ConfigError, match=said):
+            by_accuracy(measured(0.5, 0.6), share, largest=2)
 
 
 def test_a_full_size_that_gets_nothing_right_is_reached_by_all():

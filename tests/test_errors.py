@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from condensery import errors
 from condensery.errors import CondenseryError, nearest
 
@@ -15,15 +13,14 @@ def test_every_error_is_in_one_tree():
     assert wrong == []
 
 
-@pytest.mark.parametrize(
-    ("given", "known", "said"),
-    [
-        ("mcd", ["idc", "mdc", "dream"], " Did you mean 'mdc'?"),
-        ("smok", ["smoke", "quick"], " Did you mean 'smoke'?"),
-        ("zzz", ["smoke", "quick"], ""),
-        ("x", [], ""),
-        ("quick", {"quick": 1}, " Did you mean 'quick'?"),
-    ],
-)
-def test_the_nearest_known_name_is_offered_if_there_is_one(given, known, said):
-    assert nearest(given, known) == said
+def test_the_nearest_known_name_is_offered_if_there_is_one(each):
+    for given, known, said in each(
+        [
+            ("mcd", ["idc", "mdc", "dream"], " Did you mean 'mdc'?"),
+            ("smok", ["smoke", "quick"], " Did you mean 'smoke'?"),
+            ("zzz", ["smoke", "quick"], ""),
+            ("x", [], ""),
+            ("quick", {"quick": 1}, " Did you mean 'quick'?"),
+        ]
+    ):
+        assert nearest(given, known) == said

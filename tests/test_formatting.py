@@ -1,44 +1,40 @@
 from __future__ import annotations
 
-import pytest
-
 from condensery.formatting import byte_count, duration, markdown_table, plus_minus, points, rounded
 
 
-@pytest.mark.parametrize(
-    ("seconds", "text"),
-    [
-        (0, "0.0 s"),
-        (0.01234, "12.3 ms"),
-        (0.9999, "1.0 s"),
-        (59.94, "59.9 s"),
-        (59.96, "1 min"),
-        (245.4, "4 min 5 s"),
-        (3599.6, "1 h"),
-        (4215, "1 h 10 min"),
-        (47.9 * 3600, "47 h 54 min"),
-        (60 * 3600, "2.5 days"),
-    ],
-)
-def test_a_duration_is_told_in_the_units_that_matter(seconds: float, text: str):
-    assert duration(seconds) == text
+def test_a_duration_is_told_in_the_units_that_matter(each):
+    for seconds, text in each(
+        [
+            (0, "0.0 s"),
+            (0.01234, "12.3 ms"),
+            (0.9999, "1.0 s"),
+            (59.94, "59.9 s"),
+            (59.96, "1 min"),
+            (245.4, "4 min 5 s"),
+            (3599.6, "1 h"),
+            (4215, "1 h 10 min"),
+            (47.9 * 3600, "47 h 54 min"),
+            (60 * 3600, "2.5 days"),
+        ]
+    ):
+        assert duration(seconds) == text
 
 
-@pytest.mark.parametrize(
-    ("count", "text"),
-    [
-        (0, "0 B"),
-        (999, "999 B"),
-        (1000, "1 kB"),
-        (30_810, "30.8 kB"),
-        (999_499, "999 kB"),
-        (999_950, "1 MB"),
-        (123_400_000, "123 MB"),
-        (2_500_000_000, "2.5 GB"),
-    ],
-)
-def test_bytes_are_counted_in_powers_of_1000(count: int, text: str):
-    assert byte_count(count) == text
+def test_bytes_are_counted_in_powers_of_1000(each):
+    for count, text in each(
+        [
+            (0, "0 B"),
+            (999, "999 B"),
+            (1000, "1 kB"),
+            (30_810, "30.8 kB"),
+            (999_499, "999 kB"),
+            (999_950, "1 MB"),
+            (123_400_000, "123 MB"),
+            (2_500_000_000, "2.5 GB"),
+        ]
+    ):
+        assert byte_count(count) == text
 
 
 def test_a_difference_has_a_sign_and_zero_has_none():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from itertools import product
 
 import pytest
 import torch
@@ -214,17 +215,21 @@ def test_a_measure_is_the_probes_loss_of_every_size(digits):
             )
 
 
-@pytest.mark.parametrize("sizes", [OneSize(), AllSizes(), MostLearnable(period=1, classwise=True)])
-@pytest.mark.parametrize("part", [Pixels(), MultiFormation(order="crop")])
-def test_classes_smaller_than_the_set_give_all_they_have(digits, sizes, part):
-    data = unequal(digits, (6, 1, 2))
-    choice = recipe(ipc=4, sizes=sizes, parameterization=part, iterations=3)
-    progress = list(run(choice, data, seed=0))
-    stored = progress[-1].state.stored
-    assert torch.bincount(stored.class_).tolist() == [4, 1, 2]
-    assert stored.images.isfinite().all()
-    start_ = initial_state(choice, data, seed=0).stored
-    assert (stored.images != start_.images).flatten(1).any(dim=1).all()
+def test_classes_smaller_than_the_set_give_all_they_have(each, digits):
+    for part, sizes in each(
+        product(
+            [Pixels(), MultiFormation(order="crop")],
+            [OneSize(), AllSizes(), MostLearnable(period=1, classwise=True)],
+        )
+    ):
+        data = unequal(digits, (6, 1, 2))
+        choice = recipe(ipc=4, sizes=sizes, parameterization=part, iterations=3)
+        progress = list(run(choice, data, seed=0))
+        stored = progress[-1].state.stored
+        assert torch.bincount(stored.class_).tolist() == [4, 1, 2]
+        assert stored.images.isfinite().all()
+        start_ = initial_state(choice, data, seed=0).stored
+        assert (stored.images != start_.images).flatten(1).any(dim=1).all()
 
 
 def test_sizes_that_differ_by_class_are_named_by_their_span(digits):

@@ -192,19 +192,22 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
 }
 
 
-@pytest.mark.parametrize("name", BROKEN)
-def test_a_file_that_disagrees_with_itself_is_refused_by_field(tmp_path: Path, name: str) -> None:
-    change, message = BROKEN[name]
-    found = condensed()
-    tensors, manifest = dict(found.tensors), json.loads(json.dumps(found.manifest))
-    path = tmp_path / "set.safetensors"
-    write(path, tensors, manifest)
-    CondensedSet.load(path)  # it was whole before
-    change(tensors, manifest)
-    write(path, tensors, manifest)
-    with pytest.raises(ArtifactError, match=message) as caught:
-        CondensedSet.load(path)
-    assert str(caught.value).startswith(f"{path}: ")
+def test_a_file_that_disagrees_with_itself_is_refused_by_field(
+    each, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    for name in each(BROKEN):
+        tmp_path = tmp_path_factory.mktemp("case")
+        change, message = BROKEN[name]
+        found = condensed()
+        tensors, manifest = dict(found.tensors), json.loads(json.dumps(found.manifest))
+        path = tmp_path / "set.safetensors"
+        write(path, tensors, manifest)
+        CondensedSet.load(path)  # it was whole before
+        change(tensors, manifest)
+        write(path, tensors, manifest)
+        with pytest.raises(ArtifactError, match=message) as caught:
+            CondensedSet.load(path)
+        assert str(caught.value).startswith(f"{path}: ")
 
 
 def test_class_names_are_counted_against_the_labels(tmp_path: Path) -> None:
@@ -223,24 +226,25 @@ def test_a_class_without_any_image_ends_before_rank_zero(tmp_path: Path) -> None
     assert CondensedSet.load(tmp_path / "a").classes == 4
 
 
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        (lambda x: x[:, :2], r"soft_labels: classes: found 2, expected 3"),
-        (lambda x: x[:5], r"soft_labels: rows: found 5, expected 8"),
-        (lambda x: x.double(), r"soft_labels\.dtype: found torch.float64, expected torch.float32"),
-        (lambda x: x * float("inf"), r"soft_labels: found NaN or infinite"),
-    ],
-)
-def test_learned_labels_are_checked_as_well(
-    tmp_path: Path, change: Callable[[Tensor], Tensor], message: str
-) -> None:
-    found = condensed(soft=True)
-    assert found.soft_labels is not None
-    tensors = found.tensors | {"soft_labels": change(found.soft_labels).contiguous()}
-    write(tmp_path / "a", tensors, found.manifest)
-    with pytest.raises(ArtifactError, match=message):
-        CondensedSet.load(tmp_path / "a")
+def test_learned_labels_are_checked_as_well(each, tmp_path_factory: pytest.TempPathFactory) -> None:
+    for change, message in each(
+        [
+            (lambda x: x[:, :2], r"soft_labels: classes: found 2, expected 3"),
+            (lambda x: x[:5], r"soft_labels: rows: found 5, expected 8"),
+            (
+                lambda x: x.double(),
+                r"soft_labels\.dtype: found torch.float64, expected torch.float32",
+            ),
+            (lambda x: x * float("inf"), r"soft_labels: found NaN or infinite"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        found = condensed(soft=True)
+        assert found.soft_labels is not None
+        tensors = found.tensors | {"soft_labels": change(found.soft_labels).contiguous()}
+        write(tmp_path / "a", tensors, found.manifest)
+        with pytest.raises(ArtifactError, match=message):
+            CondensedSet.load(tmp_path / "a")
 
 
 def test_a_disagreement_is_refused_where_a_set_is_made_as_well() -> None:

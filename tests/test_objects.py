@@ -90,23 +90,22 @@ def test_a_recipe_of_parts_is_condensed_as_it_is(digits):
     assert run.result().method == "mine"
 
 
-@pytest.mark.parametrize(
-    ("given", "said"),
-    [
-        ({"objective": Pull}, r"objective = Pull is a class.*Write Pull\(\.\.\.\)"),
-        ({"objective": "pull"}, "objective = 'pull' is unknown"),
-        ({"sizes": 3}, "sizes .*int is no frozen dataclass"),
-        ({"update": condensery.AllSizes()}, "lacks step.*ImageUpdate"),
-        ({"settings": {"update.lr": "fast"}}, "update.lr = 'fast' is no number"),
-        ({"settings": {"update.lr": None}}, "update.lr = None is no number"),
-        ({"settings": {"ipc": 1.5}}, r"ipc = 1\.5 is no whole number"),
-        ({"method": "os:getcwd"}, r"method = 'os:getcwd' cannot be called.*def recipe\(data"),
-        ({"method": "builtins:dict"}, "method = 'builtins:dict' cannot be called"),
-    ],
-)
-def test_what_is_no_part_is_refused(digits, given, said):
-    with pytest.raises(ConfigError, match=said):
-        condense(digits, **{"method": "dm", "ipc": 1, "preset": "smoke", **given})
+def test_what_is_no_part_is_refused(each, digits):
+    for given, said in each(
+        [
+            ({"objective": Pull}, r"objective = Pull is a class.*Write Pull\(\.\.\.\)"),
+            ({"objective": "pull"}, "objective = 'pull' is unknown"),
+            ({"sizes": 3}, "sizes .*int is no frozen dataclass"),
+            ({"update": condensery.AllSizes()}, "lacks step.*ImageUpdate"),
+            ({"settings": {"update.lr": "fast"}}, "update.lr = 'fast' is no number"),
+            ({"settings": {"update.lr": None}}, "update.lr = None is no number"),
+            ({"settings": {"ipc": 1.5}}, r"ipc = 1\.5 is no whole number"),
+            ({"method": "os:getcwd"}, r"method = 'os:getcwd' cannot be called.*def recipe\(data"),
+            ({"method": "builtins:dict"}, "method = 'builtins:dict' cannot be called"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            condense(digits, **{"method": "dm", "ipc": 1, "preset": "smoke", **given})
 
 
 @pytest.mark.parametrize("ending", ["json", "toml"])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -40,38 +41,35 @@ def recipe():
 NAMES = [("cifar10", 32, 3), ("mnist", 28, 1), ("imagenet-10", 224, 3), ("tiny", 8, 1)]
 
 
-@pytest.mark.parametrize("name", NAMES, ids=lambda name: name[0])
-@pytest.mark.parametrize(
-    ("method", "preset"), [(m, p) for m, known in parts("method").items() for p in known.presets]
-)
-def test_every_recipe_survives_writing_and_reading(method, preset, name):
-    written = recipe_for(method, data(*name), ipc=7, preset=preset)
-    read = from_json(json.loads(json.dumps(to_json(written))))
-    assert read == written
-    assert to_json(read) == to_json(written)
+def test_every_recipe_survives_writing_and_reading(each):
+    for (method, preset), name in each(
+        product([(m, p) for m, known in parts("method").items() for p in known.presets], NAMES)
+    ):
+        written = recipe_for(method, data(*name), ipc=7, preset=preset)
+        read = from_json(json.loads(json.dumps(to_json(written))))
+        assert read == written
+        assert to_json(read) == to_json(written)
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"parameterization": MultiFormation(factor=3, order="crop")},
-        {"init": Noise(like="data")},
-        {"init": HerdedImages(candidates=5, networks=2, sample=9)},
-        {"augment": Identity()},
-        {"augment": Siamese(strategy="flip", mode="dsa")},
-        {"objective": DistributionMatching()},
-        {"objective": GradientMatching(metric="cosine", parameters="all")},
-        {"sizes": AllSizes()},
-        {"sizes": RandomSize()},
-        {"sizes": MostLearnable(period=7, freeze="released", classwise=True, decimals=2)},
-        {"engine": "autograd", "precision": "bf16", "compiled": True, "classes_per_pass": 4},
-        {"engine": "fused", "batch": 3, "saved_activations": 0},
-    ],
-    ids=str,
-)
-def test_every_part_survives_writing_and_reading(recipe, change):
-    written = replace(recipe, **change)
-    assert from_json(json.loads(json.dumps(to_json(written)))) == written
+def test_every_part_survives_writing_and_reading(each, recipe):
+    for change in each(
+        [
+            {"parameterization": MultiFormation(factor=3, order="crop")},
+            {"init": Noise(like="data")},
+            {"init": HerdedImages(candidates=5, networks=2, sample=9)},
+            {"augment": Identity()},
+            {"augment": Siamese(strategy="flip", mode="dsa")},
+            {"objective": DistributionMatching()},
+            {"objective": GradientMatching(metric="cosine", parameters="all")},
+            {"sizes": AllSizes()},
+            {"sizes": RandomSize()},
+            {"sizes": MostLearnable(period=7, freeze="released", classwise=True, decimals=2)},
+            {"engine": "autograd", "precision": "bf16", "compiled": True, "classes_per_pass": 4},
+            {"engine": "fused", "batch": 3, "saved_activations": 0},
+        ]
+    ):
+        written = replace(recipe, **change)
+        assert from_json(json.loads(json.dumps(to_json(written)))) == written
 
 
 def test_a_recipe_says_the_kind_of_each_part(recipe):
@@ -89,28 +87,30 @@ def test_a_recipe_says_the_kind_of_each_part(recipe):
     assert values["schedule"]["training"]["augment"]["kind"] == "per-example"
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"sizez": {}}, "no key 'sizez'.*Did you mean 'sizes'"),
-        ({"sizes": {"kind": "al"}}, "sizes = 'al'.*Did you mean 'all'"),
-        ({"sizes": {"period": 3}}, "sizes = None is unknown"),
-        ({"sizes": {"kind": "one", "period": 3}}, "sizes 'one' has no key 'period'; it has none"),
-        ({"sizes": "all"}, "sizes = 'all' is no part"),
-        ({"update": None}, "update = None is no part"),
-        ({"update": {"kind": "sgd"}}, "cannot be built.* it needs lr"),
-        ({"update": {"kind": "sgd", "lr": "much"}}, r"update\.lr = 'much' is no number"),
-        ({"update": {"kind": "sgd", "lr": 0}}, r"update\.lr = 0"),
-        ({"ipc": 0}, "ipc = 0"),
-        ({"iterations": -1}, "iterations = -1"),
-        ({"classes_per_pass": 0}, "classes_per_pass = 0"),
-        ({"engine": "onepass"}, "engine = 'onepass'.*Did you mean 'one-pass'"),
-        ({"precision": "fp16"}, "precision = 'fp16'.*Did you mean"),
-    ],
-)
-def test_a_recipe_that_cannot_be_read_is_refused(recipe, changes, said):
-    with pytest.raises(ConfigError, match=said):
-        from_json({**to_json(recipe), **changes})
+def test_a_recipe_that_cannot_be_read_is_refused(each, recipe):
+    for changes, said in each(
+        [
+            ({"sizez": {}}, "no key 'sizez'.*Did you mean 'sizes'"),
+            ({"sizes": {"kind": "al"}}, "sizes = 'al'.*Did you mean 'all'"),
+            ({"sizes": {"period": 3}}, "sizes = None is unknown"),
+            (
+                {"sizes": {"kind": "one", "period": 3}},
+                "sizes 'one' has no key 'period'; it has none",
+            ),
+            ({"sizes": "all"}, "sizes = 'all' is no part"),
+            ({"update": None}, "update = None is no part"),
+            ({"update": {"kind": "sgd"}}, "cannot be built.* it needs lr"),
+            ({"update": {"kind": "sgd", "lr": "much"}}, r"update\.lr = 'much' is no number"),
+            ({"update": {"kind": "sgd", "lr": 0}}, r"update\.lr = 0"),
+            ({"ipc": 0}, "ipc = 0"),
+            ({"iterations": -1}, "iterations = -1"),
+            ({"classes_per_pass": 0}, "classes_per_pass = 0"),
+            ({"engine": "onepass"}, "engine = 'onepass'.*Did you mean 'one-pass'"),
+            ({"precision": "fp16"}, "precision = 'fp16'.*Did you mean"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            from_json({**to_json(recipe), **changes})
 
 
 def test_a_recipe_without_a_needed_key_is_refused(recipe):
@@ -120,60 +120,63 @@ def test_a_recipe_without_a_needed_key_is_refused(recipe):
         from_json(values)
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "where", "expected"),
-    [
-        ("ipc", "7", lambda r: r.ipc, 7),
-        ("network", "convnet2-w4", lambda r: r.network, "convnet2-w4"),
-        ("network", "3", lambda r: r.network, "3"),
-        ("compiled", "true", lambda r: r.compiled, True),
-        ("update.lr", "0.25", lambda r: r.update.lr, 0.25),
-        ("update.lr", "1", lambda r: r.update.lr, 1.0),
-        ("update.lr", "1e-3", lambda r: r.update.lr, 1e-3),
-        ("schedule.training.batch", "8", lambda r: r.schedule.training.batch, 8),
-        ("schedule.training.augment", "none", lambda r: r.schedule.training.augment, Identity()),
-        ("sizes", "all", lambda r: r.sizes, AllSizes()),
-        ("sizes.freeze", "released", lambda r: r.sizes.freeze, "released"),
-        ("sizes.classwise", "true", lambda r: r.sizes.classwise, True),
-        ("parameterization", "pixels", lambda r: r.parameterization, Pixels()),
-        ("objective", "distribution", lambda r: r.objective, DistributionMatching()),
-    ],
-)
-def test_a_key_is_set_and_nothing_else(recipe, key, value, where, expected):
-    before = to_json(recipe)
-    found = changed(recipe, key, value)
-    assert where(found) == expected
-    assert type(where(found)) is type(expected)
-    assert to_json(recipe) == before
-    top = key.split(".")[0]
-    rest = {name: v for name, v in to_json(found).items() if name != top}
-    assert rest == {name: v for name, v in before.items() if name != top}
+def test_a_key_is_set_and_nothing_else(each, recipe):
+    for key, value, where, expected in each(
+        [
+            ("ipc", "7", lambda r: r.ipc, 7),
+            ("network", "convnet2-w4", lambda r: r.network, "convnet2-w4"),
+            ("network", "3", lambda r: r.network, "3"),
+            ("compiled", "true", lambda r: r.compiled, True),
+            ("update.lr", "0.25", lambda r: r.update.lr, 0.25),
+            ("update.lr", "1", lambda r: r.update.lr, 1.0),
+            ("update.lr", "1e-3", lambda r: r.update.lr, 1e-3),
+            ("schedule.training.batch", "8", lambda r: r.schedule.training.batch, 8),
+            (
+                "schedule.training.augment",
+                "none",
+                lambda r: r.schedule.training.augment,
+                Identity(),
+            ),
+            ("sizes", "all", lambda r: r.sizes, AllSizes()),
+            ("sizes.freeze", "released", lambda r: r.sizes.freeze, "released"),
+            ("sizes.classwise", "true", lambda r: r.sizes.classwise, True),
+            ("parameterization", "pixels", lambda r: r.parameterization, Pixels()),
+            ("objective", "distribution", lambda r: r.objective, DistributionMatching()),
+        ]
+    ):
+        before = to_json(recipe)
+        found = changed(recipe, key, value)
+        assert where(found) == expected
+        assert type(where(found)) is type(expected)
+        assert to_json(recipe) == before
+        top = key.split(".")[0]
+        rest = {name: v for name, v in to_json(found).items() if name != top}
+        assert rest == {name: v for name, v in before.items() if name != top}
 
 
-@pytest.mark.parametrize(
-    ("key", "value", "said"),
-    [
-        ("ipk", "3", "no key 'ipk'.*Did you mean 'ipc'"),
-        ("update.rl", "3", r"no key 'update\.rl'; update has lr, momentum"),
-        ("updat.lr", "3", "no part 'updat' to set.*Did you mean 'update'"),
-        ("update.lr.x", "3", r"no part 'update\.lr'"),
-        ("sizes.kind", "all", r"no key 'sizes\.kind'"),
-        ("", "3", "no key ''"),
-        ("ipc", "many", "ipc = 'many' is no whole number; it is 3 now"),
-        ("ipc", "1.5", "is no whole number"),
-        ("ipc", "true", "is no whole number"),
-        ("ipc", "0", "ipc = 0"),
-        ("update.lr", "fast", "is no number"),
-        ("update.lr", "NaN", r"update\.lr = nan"),
-        ("update.lr", "Infinity", r"update\.lr = inf"),
-        ("compiled", "yes", "is no true or false"),
-        ("sizes", "al", "sizes = 'al' is unknown.*Did you mean 'all'"),
-        ("engine", "onepass", "Did you mean 'one-pass'"),
-    ],
-)
-def test_a_change_that_cannot_work_is_refused(recipe, key, value, said):
-    with pytest.raises(ConfigError, match=said):
-        changed(recipe, key, value)
+def test_a_change_that_cannot_work_is_refused(each, recipe):
+    for key, value, said in each(
+        [
+            ("ipk", "3", "no key 'ipk'.*Did you mean 'ipc'"),
+            ("update.rl", "3", r"no key 'update\.rl'; update has lr, momentum"),
+            ("updat.lr", "3", "no part 'updat' to set.*Did you mean 'update'"),
+            ("update.lr.x", "3", r"no part 'update\.lr'"),
+            ("sizes.kind", "all", r"no key 'sizes\.kind'"),
+            ("", "3", "no key ''"),
+            ("ipc", "many", "ipc = 'many' is no whole number; it is 3 now"),
+            ("ipc", "1.5", "is no whole number"),
+            ("ipc", "true", "is no whole number"),
+            ("ipc", "0", "ipc = 0"),
+            ("update.lr", "fast", "is no number"),
+            ("update.lr", "NaN", r"update\.lr = nan"),
+            ("update.lr", "Infinity", r"update\.lr = inf"),
+            ("compiled", "yes", "is no true or false"),
+            ("sizes", "al", "sizes = 'al' is unknown.*Did you mean 'all'"),
+            ("engine", "onepass", "Did you mean 'one-pass'"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            changed(recipe, key, value)
 
 
 def test_a_part_that_is_exchanged_keeps_what_has_no_default(recipe):
@@ -197,10 +200,10 @@ def test_a_policy_that_chooses_does_so_twenty_times_a_run(recipe):
     assert short.sizes.period == 1
 
 
-@pytest.mark.parametrize(
-    ("key", "value"), [("batch", "0"), ("saved_activations", "-1"), ("batch", "few")]
-)
-def test_a_number_of_images_that_cannot_be_is_refused(recipe, key, value):
-    with pytest.raises(ConfigError, match=f"{key} = .*(is a number of images|is no whole number)"):
-        changed(recipe, key, value)
-    assert changed(recipe, "batch", "5").batch == 5
+def test_a_number_of_images_that_cannot_be_is_refused(each, recipe):
+    for key, value in each([("batch", "0"), ("saved_activations", "-1"), ("batch", "few")]):
+        with pytest.raises(
+            ConfigError, match=f"{key} = .*(is a number of images|is no whole number)"
+        ):
+            changed(recipe, key, value)
+        assert changed(recipe, "batch", "5").batch == 5

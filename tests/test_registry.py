@@ -36,13 +36,13 @@ class Mutable(Objective):
         raise NotImplementedError
 
 
-@pytest.mark.parametrize("slot", SLOTS)
-def test_every_slot_has_parts_in_alphabetical_order_and_each_is_found(slot):
-    assert names(slot)
-    assert list(names(slot)) == sorted(names(slot))
-    for name, part in parts(slot).items():
-        assert find(slot, name) is part
-        assert name_of(slot, part) == name
+def test_every_slot_has_parts_in_alphabetical_order_and_each_is_found(each):
+    for slot in each(SLOTS):
+        assert names(slot)
+        assert list(names(slot)) == sorted(names(slot))
+        for name, part in parts(slot).items():
+            assert find(slot, name) is part
+            assert name_of(slot, part) == name
 
 
 def test_a_registered_part_is_found_by_its_name():
@@ -64,24 +64,23 @@ def test_a_name_is_given_once_but_a_module_may_be_loaded_again():
     register("objective", "distribution")(DistributionMatching)
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda: register("objektive", "x"), "slot = 'objektive'.*Did you mean 'objective'"),
-        (lambda: register("objective", "x")(Mutable), "no frozen dataclass.*@dataclass"),
-        (lambda: parts("size"), "slot = 'size'.*Did you mean 'sizes'"),
-        (lambda: find("sizes", "al"), "sizes = 'al' is unknown.*known are all,.*mean 'all'"),
-        (lambda: find("sizes", None), "sizes = None is unknown"),
-        (lambda: find("sizes", "no.such:Class"), "cannot be imported: No module named 'no'"),
-        (lambda: find("sizes", "condensery.sizes:No"), "cannot be imported.*No"),
-        (lambda: find("sizes", "json:dumps"), "no frozen dataclass"),
-        (lambda: check_part("objective", Mine), r"Mine is a class.*Write Mine\(\.\.\.\)"),
-        (lambda: check_part("objective", "mine"), "no frozen dataclass"),
-    ],
-)
-def test_what_cannot_be_a_part_is_refused_with_a_way_out(call, said):
-    with pytest.raises(ConfigError, match=said):
-        call()
+def test_what_cannot_be_a_part_is_refused_with_a_way_out(each):
+    for call, said in each(
+        [
+            (lambda: register("objektive", "x"), "slot = 'objektive'.*Did you mean 'objective'"),
+            (lambda: register("objective", "x")(Mutable), "no frozen dataclass.*@dataclass"),
+            (lambda: parts("size"), "slot = 'size'.*Did you mean 'sizes'"),
+            (lambda: find("sizes", "al"), "sizes = 'al' is unknown.*known are all,.*mean 'all'"),
+            (lambda: find("sizes", None), "sizes = None is unknown"),
+            (lambda: find("sizes", "no.such:Class"), "cannot be imported: No module named 'no'"),
+            (lambda: find("sizes", "condensery.sizes:No"), "cannot be imported.*No"),
+            (lambda: find("sizes", "json:dumps"), "no frozen dataclass"),
+            (lambda: check_part("objective", Mine), r"Mine is a class.*Write Mine\(\.\.\.\)"),
+            (lambda: check_part("objective", "mine"), "no frozen dataclass"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            call()
 
 
 def test_a_part_that_lacks_something_is_told_what_and_where_it_is_described():

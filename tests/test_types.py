@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from condensery.types import JOINT, Examples, Groups, by_class, nested
@@ -62,13 +61,13 @@ def naive_members(given, sizes):
     ]
 
 
-@pytest.mark.parametrize("sizes", [[[3, 3]], [[3, 3], [1, 1]], [[3, 3], [1, 2], [2, 3]]])
-def test_nested_groups_hold_the_ranks_below_the_size_of_their_class(sizes):
-    given = examples(classes=(0, 1, 0, 1, 0))
-    groups = nested(given, torch.tensor(sizes), joint=False)
-    assert groups.member.tolist() == naive_members(given, sizes)
-    assert groups.class_.tolist() == [0, 1] * len(sizes)
-    assert groups.size.tolist() == [size for profile in sizes for size in profile]
+def test_nested_groups_hold_the_ranks_below_the_size_of_their_class(each):
+    for sizes in each([[[3, 3]], [[3, 3], [1, 1]], [[3, 3], [1, 2], [2, 3]]]):
+        given = examples(classes=(0, 1, 0, 1, 0))
+        groups = nested(given, torch.tensor(sizes), joint=False)
+        assert groups.member.tolist() == naive_members(given, sizes)
+        assert groups.class_.tolist() == [0, 1] * len(sizes)
+        assert groups.size.tolist() == [size for profile in sizes for size in profile]
 
 
 def test_joint_groups_hold_all_classes_of_a_profile():
@@ -90,39 +89,39 @@ def groups_of(*classes):
     return Groups(member=member, class_=class_, size=torch.arange(len(classes)))
 
 
-@pytest.mark.parametrize(
-    ("classes", "expected"),
-    [
-        (1, [[0, 3], [1, 4], [2, 5]]),
-        (2, [[0, 1, 3, 4], [2, 5]]),
-        (3, [[0, 1, 2, 3, 4, 5]]),
-        (9, [[0, 1, 2, 3, 4, 5]]),
-    ],
-)
-def test_passes_hold_all_groups_of_a_few_classes(classes, expected):
-    groups = groups_of(0, 1, 2, 0, 1, 2)
-    passes = list(groups.passes(classes))
-    assert [rows.tolist() for rows, _ in passes] == expected
-    assert [members.tolist() for _, members in passes] == expected  # example i is in group i alone
+def test_passes_hold_all_groups_of_a_few_classes(each):
+    for classes, expected in each(
+        [
+            (1, [[0, 3], [1, 4], [2, 5]]),
+            (2, [[0, 1, 3, 4], [2, 5]]),
+            (3, [[0, 1, 2, 3, 4, 5]]),
+            (9, [[0, 1, 2, 3, 4, 5]]),
+        ]
+    ):
+        groups = groups_of(0, 1, 2, 0, 1, 2)
+        passes = list(groups.passes(classes))
+        assert [rows.tolist() for rows, _ in passes] == expected
+        assert [
+            members.tolist() for _, members in passes
+        ] == expected  # example i is in group i alone
 
 
-@pytest.mark.parametrize(
-    ("most", "expected"),
-    [
-        (0, [[0], [1], [2], [3]]),
-        (2, [[0], [1], [2], [3]]),
-        (3, [[0], [1, 2], [3]]),
-        (4, [[0], [1, 2], [3]]),
-        (6, [[0, 1], [2, 3]]),
-        (99, [[0, 1, 2, 3]]),
-    ],
-)
-def test_a_pass_holds_more_classes_where_they_are_small(most, expected):
-    labels = torch.repeat_interleave(torch.tensor([4, 2, 1, 5]))
-    groups = by_class(examples(ranks=range(12), classes=labels.tolist()))
-    passes = list(groups.passes(1, examples=most))
-    assert [rows.tolist() for rows, _ in passes] == expected
-    assert sorted(m for _, members in passes for m in members.tolist()) == list(range(12))
+def test_a_pass_holds_more_classes_where_they_are_small(each):
+    for most, expected in each(
+        [
+            (0, [[0], [1], [2], [3]]),
+            (2, [[0], [1], [2], [3]]),
+            (3, [[0], [1, 2], [3]]),
+            (4, [[0], [1, 2], [3]]),
+            (6, [[0, 1], [2, 3]]),
+            (99, [[0, 1, 2, 3]]),
+        ]
+    ):
+        labels = torch.repeat_interleave(torch.tensor([4, 2, 1, 5]))
+        groups = by_class(examples(ranks=range(12), classes=labels.tolist()))
+        passes = list(groups.passes(1, examples=most))
+        assert [rows.tolist() for rows, _ in passes] == expected
+        assert sorted(m for _, members in passes for m in members.tolist()) == list(range(12))
 
 
 def test_a_pass_names_only_the_examples_of_its_groups():

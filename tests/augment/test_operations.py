@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import product
 
 import pytest
 import torch
@@ -76,15 +77,14 @@ def test_contrast_stretches_around_the_mean_of_the_image(images):
         assert abs(got[n, c, i, j] - (mean + factor[n] * (images[n, c, i, j] - mean))) < 1e-12
 
 
-@pytest.mark.parametrize("draws", [1, 4])
-@pytest.mark.parametrize("channels", [1, 3])
-def test_color_is_brightness_then_saturation_then_contrast(images, channels, draws):
-    images = images[:, :channels]
-    offset, factor, stretch = (uniform(name, count=draws) for name in "xyz")
-    got = operations.color(images, offset=offset, saturation=factor, contrast=stretch)
-    slow = operations.brightness(images, offset=offset)
-    slow = operations.contrast(operations.saturation(slow, factor=factor), factor=stretch)
-    torch.testing.assert_close(got, slow, rtol=0, atol=1e-13)
+def test_color_is_brightness_then_saturation_then_contrast(each, images):
+    for channels, draws in each(product([1, 3], [1, 4])):
+        shown = images[:, :channels]
+        offset, factor, stretch = (uniform(name, count=draws) for name in "xyz")
+        got = operations.color(shown, offset=offset, saturation=factor, contrast=stretch)
+        slow = operations.brightness(shown, offset=offset)
+        slow = operations.contrast(operations.saturation(slow, factor=factor), factor=stretch)
+        torch.testing.assert_close(got, slow, rtol=0, atol=1e-13)
 
 
 def test_flip_mirrors_columns_where_asked(images):
@@ -104,19 +104,19 @@ def test_crop_shows_the_shifted_pixel_and_zero_outside(images):
         assert got[n, c, i, j] == (images[n, c, row, column] if inside else 0)
 
 
-@pytest.mark.parametrize("side", [(7, 10), (8, 8), (5, 9)])
-def test_cutout_zeroes_a_box_of_half_the_side_around_its_centre(side):
-    images = torch.ones(1, 2, *side, dtype=torch.float64)
-    for row in range(side[0] + 1):
-        for column in range(side[1] + 1):
-            centre = {"rows": torch.tensor([row]), "columns": torch.tensor([column])}
-            got = operations.cutout(images, **centre)
-            for n, c, i, j in pixels(images):
-                box = True
-                for at, middle, length in ((i, row, side[0]), (j, column, side[1])):
-                    half = math.floor(0.5 * length + 0.5)
-                    box = box and middle - half // 2 <= at < middle - half // 2 + half
-                assert got[n, c, i, j] == (0 if box else 1)
+def test_cutout_zeroes_a_box_of_half_the_side_around_its_centre(each):
+    for side in each([(7, 10), (8, 8), (5, 9)]):
+        images = torch.ones(1, 2, *side, dtype=torch.float64)
+        for row in range(side[0] + 1):
+            for column in range(side[1] + 1):
+                centre = {"rows": torch.tensor([row]), "columns": torch.tensor([column])}
+                got = operations.cutout(images, **centre)
+                for n, c, i, j in pixels(images):
+                    box = True
+                    for at, middle, length in ((i, row, side[0]), (j, column, side[1])):
+                        half = math.floor(0.5 * length + 0.5)
+                        box = box and middle - half // 2 <= at < middle - half // 2 + half
+                    assert got[n, c, i, j] == (0 if box else 1)
 
 
 def test_scale_looks_at_multiplied_coordinates(images):
@@ -158,32 +158,31 @@ SHARED = {
 }
 
 
-@pytest.mark.parametrize("name", SHARED)
-def test_one_shared_parameter_equals_the_same_parameter_for_every_image(images, name):
-    operation = getattr(operations, name)
-    each = {key: value.expand(len(images)) for key, value in SHARED[name].items()}
-    torch.testing.assert_close(
-        operation(images, **SHARED[name]), operation(images, **each), rtol=0, atol=1e-14
-    )
+def test_one_shared_parameter_equals_the_same_parameter_for_every_image(each, images):
+    for name in each(SHARED):
+        operation = getattr(operations, name)
+        own = {key: value.expand(len(images)) for key, value in SHARED[name].items()}
+        torch.testing.assert_close(
+            operation(images, **SHARED[name]), operation(images, **own), rtol=0, atol=1e-14
+        )
 
 
-@pytest.mark.parametrize("name", SHARED)
-@pytest.mark.parametrize("draws", [1, 2])
-def test_gradients_with_respect_to_the_images_are_exact(name, draws):
-    images = torch.randn(2, 2, 4, 5, dtype=torch.float64, generator=stream(3))
-    given = {key: value.expand(draws) for key, value in SHARED[name].items()}
-    assert torch.autograd.gradcheck(
-        lambda x: getattr(operations, name)(x, **given), images.requires_grad_()
-    )
+def test_gradients_with_respect_to_the_images_are_exact(each):
+    for draws, name in each(product([1, 2], SHARED)):
+        images = torch.randn(2, 2, 4, 5, dtype=torch.float64, generator=stream(3))
+        given = {key: value.expand(draws) for key, value in SHARED[name].items()}
+        assert torch.autograd.gradcheck(
+            lambda x, name=name, given=given: getattr(operations, name)(x, **given),
+            images.requires_grad_(),
+        )
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("name", SHARED)
-def test_dtype_is_kept_and_the_argument_is_not_changed(images, name, dtype):
-    images = images.to(dtype)
-    before = images.clone()
-    assert getattr(operations, name)(images, **SHARED[name]).dtype == dtype
-    assert torch.equal(images, before)
+def test_dtype_is_kept_and_the_argument_is_not_changed(each, images):
+    for name, dtype in each(product(SHARED, [torch.float32, torch.float64])):
+        given = images.to(dtype)
+        before = given.clone()
+        assert getattr(operations, name)(given, **SHARED[name]).dtype == dtype
+        assert torch.equal(given, before)
 
 
 @pytest.mark.parametrize("name", ["scale", "rotate"])

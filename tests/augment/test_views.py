@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 
@@ -60,32 +62,32 @@ def test_no_global_random_state_is_consumed():
         assert torch.equal(torch.random.get_rng_state(), before)
 
 
-@pytest.mark.parametrize("mode", ["idc", "dsa"])
-@pytest.mark.parametrize("strategy", [*STRATEGIES, EVERYTHING])
-def test_siamese_shows_equal_images_equally(strategy, mode):
-    one = images(1)
-    for seed in range(8):
-        shown = Siamese(strategy=strategy, mode=mode).draw(rng=stream(seed))(one.repeat(5, 1, 1, 1))
-        for other in shown[1:]:
-            assert torch.equal(other, shown[0])
+def test_siamese_shows_equal_images_equally(each):
+    for strategy, mode in each(product([*STRATEGIES, EVERYTHING], ["idc", "dsa"])):
+        one = images(1)
+        for seed in range(8):
+            shown = Siamese(strategy=strategy, mode=mode).draw(rng=stream(seed))(
+                one.repeat(5, 1, 1, 1)
+            )
+            for other in shown[1:]:
+                assert torch.equal(other, shown[0])
 
 
-@pytest.mark.parametrize("mode", ["idc", "dsa"])
-@pytest.mark.parametrize("strategy", [*STRATEGIES, EVERYTHING])
-def test_siamese_does_not_depend_on_the_number_of_images(strategy, mode):
-    everyone = images(9, dtype=torch.float64)
-    for seed in range(8):
-        draw = Siamese(strategy=strategy, mode=mode).draw(rng=stream(seed))
-        for some in (everyone[:1], everyone[3:5], everyone[2:]):
-            start = 0 if some.shape[0] == 1 else 3 if some.shape[0] == 2 else 2
-            whole = draw(everyone)[start : start + len(some)]
-            torch.testing.assert_close(draw(some), whole, rtol=0, atol=1e-13)
+def test_siamese_does_not_depend_on_the_number_of_images(each):
+    for strategy, mode in each(product([*STRATEGIES, EVERYTHING], ["idc", "dsa"])):
+        everyone = images(9, dtype=torch.float64)
+        for seed in range(8):
+            draw = Siamese(strategy=strategy, mode=mode).draw(rng=stream(seed))
+            for some in (everyone[:1], everyone[3:5], everyone[2:]):
+                start = 0 if some.shape[0] == 1 else 3 if some.shape[0] == 2 else 2
+                whole = draw(everyone)[start : start + len(some)]
+                torch.testing.assert_close(draw(some), whole, rtol=0, atol=1e-13)
 
 
-@pytest.mark.parametrize("strategy", STRATEGIES)
-def test_per_example_shows_equal_images_differently(strategy):
-    shown = PerExample(strategy=strategy).draw(rng=stream(1))(images(1).repeat(8, 1, 1, 1))
-    assert len(shown.flatten(1).unique(dim=0)) > (1 if strategy == "flip" else 3)
+def test_per_example_shows_equal_images_differently(each):
+    for strategy in each(STRATEGIES):
+        shown = PerExample(strategy=strategy).draw(rng=stream(1))(images(1).repeat(8, 1, 1, 1))
+        assert len(shown.flatten(1).unique(dim=0)) > (1 if strategy == "flip" else 3)
 
 
 def test_per_example_chooses_one_word_for_the_whole_batch():

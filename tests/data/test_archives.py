@@ -6,6 +6,7 @@ import io
 import os
 import tarfile
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -49,24 +50,26 @@ def files(folder: Path) -> list[str]:
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
 
 
-@pytest.mark.parametrize(
-    ("name", "mode"),
-    [
-        *(("flowers.tar", "w"), ("flowers.tar.gz", "w:gz"), ("flowers.tgz", "w:gz")),
-        *(("flowers.tar.bz2", "w:bz2"), ("flowers.tar.xz", "w:xz"), ("Flowers.ZIP", "zip")),
-    ],
-)
-@pytest.mark.parametrize("top", ["flowers/", "photos/", ""])
-def test_every_kind_of_archive_is_read(tmp_path: Path, name: str, mode: str, top: str):
-    path = tmp_path / name
-    if mode == "zip":
-        packed_zip(path, entries(top))
-    else:
-        tar(path, entries(top), mode)
-    data = load_data(path)
-    assert data.name.lower() == "flowers"
-    assert data.train.class_names == CLASSES
-    assert data.train.images[:, 0, 0, 0].tolist() == data.train.labels.tolist()
+def test_every_kind_of_archive_is_read(each, tmp_path_factory):
+    for top, (name, mode) in each(
+        product(
+            ["flowers/", "photos/", ""],
+            [
+                *(("flowers.tar", "w"), ("flowers.tar.gz", "w:gz"), ("flowers.tgz", "w:gz")),
+                *(("flowers.tar.bz2", "w:bz2"), ("flowers.tar.xz", "w:xz"), ("Flowers.ZIP", "zip")),
+            ],
+        )
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / name
+        if mode == "zip":
+            packed_zip(path, entries(top))
+        else:
+            tar(path, entries(top), mode)
+        data = load_data(path)
+        assert data.name.lower() == "flowers"
+        assert data.train.class_names == CLASSES
+        assert data.train.images[:, 0, 0, 0].tolist() == data.train.labels.tolist()
 
 
 def test_an_archive_is_unpacked_once_and_found_again(tmp_path: Path, monkeypatch):
@@ -128,32 +131,39 @@ def linked(kind: bytes) -> tarfile.TarInfo:
     return member
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["../evil.png", "flowers/../../evil.png", "/tmp/evil.png", "C:/evil.png", "a\\..\\b.png"],
-)
-@pytest.mark.parametrize("kind", ["zip", "tar"])
-def test_names_that_lead_out_of_an_archive_are_refused(tmp_path: Path, name: str, kind: str):
-    root = tmp_path / "in"
-    root.mkdir()
-    held = {**entries(), name: b"evil"}
-    path = packed_zip(root / "x.zip", held) if kind == "zip" else tar(root / "x.tar.gz", held)
-    with pytest.raises(DataError, match=r"leads out of the archive.*unpack it yourself"):
-        load_data(path)
-    assert files(tmp_path) == [f"in/{path.name}"]
-    assert not Path("/tmp/evil.png").exists()
+def test_names_that_lead_out_of_an_archive_are_refused(each, tmp_path_factory):
+    for kind, name in each(
+        product(
+            ["zip", "tar"],
+            [
+                "../evil.png",
+                "flowers/../../evil.png",
+                "/tmp/evil.png",
+                "C:/evil.png",
+                "a\\..\\b.png",
+            ],
+        )
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        root = tmp_path / "in"
+        root.mkdir()
+        held = {**entries(), name: b"evil"}
+        path = packed_zip(root / "x.zip", held) if kind == "zip" else tar(root / "x.tar.gz", held)
+        with pytest.raises(DataError, match=r"leads out of the archive.*unpack it yourself"):
+            load_data(path)
+        assert files(tmp_path) == [f"in/{path.name}"]
+        assert not Path("/tmp/evil.png").exists()
 
 
-@pytest.mark.parametrize(
-    "kind", [tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]
-)
-def test_links_and_devices_are_refused(tmp_path: Path, kind: bytes):
-    path = tar(tmp_path / "x.tar", entries(), "w")
-    with tarfile.open(path, "a") as archive:
-        archive.addfile(linked(kind))
-    with pytest.raises(DataError, match=r"link.png' is a link or a device"):
-        load_data(path)
-    assert files(tmp_path) == ["x.tar"]
+def test_links_and_devices_are_refused(each, tmp_path_factory):
+    for kind in each([tarfile.SYMTYPE, tarfile.LNKTYPE, tarfile.FIFOTYPE, tarfile.CHRTYPE]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tar(tmp_path / "x.tar", entries(), "w")
+        with tarfile.open(path, "a") as archive:
+            archive.addfile(linked(kind))
+        with pytest.raises(DataError, match=r"link.png' is a link or a device"):
+            load_data(path)
+        assert files(tmp_path) == ["x.tar"]
 
 
 def test_a_link_in_a_zip_is_refused(tmp_path: Path):
@@ -168,20 +178,20 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path):
     assert files(tmp_path) == ["x.zip"]
 
 
-@pytest.mark.parametrize("name", ["x.zip", "x.tar.gz", "x.tar"])
-@pytest.mark.parametrize("cut", [0, 40, -200])
-def test_a_damaged_archive_leaves_nothing(tmp_path: Path, name: str, cut: int):
-    path = tmp_path / name
-    if name == "x.zip":
-        packed_zip(path, entries())
-    else:
-        tar(path, entries(), "w" if name == "x.tar" else "w:gz")
-    size = {"x.tar": 3000 + cut}.get(name, cut)  # tar files end in many zeros
-    path.write_bytes(path.read_bytes()[: cut and size])
-    with pytest.raises(DataError, match=r"cannot be unpacked \(.*fetch it again"):
-        load_data(path)
-    assert files(tmp_path) == [name]
-    assert not (tmp_path / ".condensery").exists()
+def test_a_damaged_archive_leaves_nothing(each, tmp_path_factory):
+    for cut, name in each(product([0, 40, -200], ["x.zip", "x.tar.gz", "x.tar"])):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / name
+        if name == "x.zip":
+            packed_zip(path, entries())
+        else:
+            tar(path, entries(), "w" if name == "x.tar" else "w:gz")
+        size = {"x.tar": 3000 + cut}.get(name, cut)  # tar files end in many zeros
+        path.write_bytes(path.read_bytes()[: cut and size])
+        with pytest.raises(DataError, match=r"cannot be unpacked \(.*fetch it again"):
+            load_data(path)
+        assert files(tmp_path) == [name]
+        assert not (tmp_path / ".condensery").exists()
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path):

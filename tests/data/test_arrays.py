@@ -74,65 +74,63 @@ def test_a_name_brings_published_constants():
     assert load_data((BYTES, LABELS), name="mine").name == "mine"
 
 
-@pytest.mark.parametrize(
-    ("images", "labels", "message"),
-    [
-        (BYTES[:0], [], "empty axis"),
-        (BYTES[:0] / 255, [], "empty axis"),
-        (BYTES[0, 0], [0] * 6, "2 axes"),
-        (BYTES.repeat(2, 1), LABELS, "1 or 3 channels"),
-        (BYTES.astype(np.int64), LABELS, "type int64"),
-        (torch.from_numpy(BYTES).to(torch.int32), LABELS, "type int32"),
-        (BYTES.astype(np.complex64), LABELS, "complex64 are not dense real numbers"),
-        (BYTES.astype(object), LABELS, "object are not dense real numbers"),
-        (torch.from_numpy(BYTES).float().to_sparse(), LABELS, "layout sparse_coo"),
-        (BYTES.astype(np.float32), LABELS, r"from 0 to 255, outside \[0, 1\],.*range 0,255 "),
-        (BYTES / 255 - 0.5, LABELS, "normalisation"),
-        (np.where(BYTES > 250, np.nan, 0.5), LABELS, "NaN"),
-        (np.where(BYTES > 250, np.inf, 0.5), LABELS, "infinite"),
-        ([[1, 2]], LABELS, "images are a list"),
-        (BYTES, LABELS[:-1], "30 images but 29 labels"),
-        (BYTES, LABELS / 1.0, "type float64"),
-        (BYTES, torch.zeros(30, dtype=torch.bfloat16), "type float32"),
-        (BYTES, LABELS == 1, "type bool"),
-        (BYTES, LABELS - 1, r"10 label\(s\) are negative \(lowest -1\)"),
-        (BYTES, np.eye(3)[LABELS], "argmax"),
-        (BYTES, ["cat"] * 30, "integers"),
-        (BYTES, [[1], [2, 3]], "not an array"),
-        (BYTES, LABELS * 2, "no train image of class 1, 3, though"),
-        (BYTES, LABELS * 0, "one class"),
-        (BYTES, np.arange(30), "no class has two images"),
-    ],
-)
-def test_what_cannot_be_condensed_is_refused(images: object, labels: object, message: str):
-    with pytest.raises(DataError, match=message):
-        load_data((images, labels))
+def test_what_cannot_be_condensed_is_refused(each):
+    for images, labels, message in each(
+        [
+            (BYTES[:0], [], "empty axis"),
+            (BYTES[:0] / 255, [], "empty axis"),
+            (BYTES[0, 0], [0] * 6, "2 axes"),
+            (BYTES.repeat(2, 1), LABELS, "1 or 3 channels"),
+            (BYTES.astype(np.int64), LABELS, "type int64"),
+            (torch.from_numpy(BYTES).to(torch.int32), LABELS, "type int32"),
+            (BYTES.astype(np.complex64), LABELS, "complex64 are not dense real numbers"),
+            (BYTES.astype(object), LABELS, "object are not dense real numbers"),
+            (torch.from_numpy(BYTES).float().to_sparse(), LABELS, "layout sparse_coo"),
+            (BYTES.astype(np.float32), LABELS, r"from 0 to 255, outside \[0, 1\],.*range 0,255 "),
+            (BYTES / 255 - 0.5, LABELS, "normalisation"),
+            (np.where(BYTES > 250, np.nan, 0.5), LABELS, "NaN"),
+            (np.where(BYTES > 250, np.inf, 0.5), LABELS, "infinite"),
+            ([[1, 2]], LABELS, "images are a list"),
+            (BYTES, LABELS[:-1], "30 images but 29 labels"),
+            (BYTES, LABELS / 1.0, "type float64"),
+            (BYTES, torch.zeros(30, dtype=torch.bfloat16), "type float32"),
+            (BYTES, LABELS == 1, "type bool"),
+            (BYTES, LABELS - 1, r"10 label\(s\) are negative \(lowest -1\)"),
+            (BYTES, np.eye(3)[LABELS], "argmax"),
+            (BYTES, ["cat"] * 30, "integers"),
+            (BYTES, [[1], [2, 3]], "not an array"),
+            (BYTES, LABELS * 2, "no train image of class 1, 3, though"),
+            (BYTES, LABELS * 0, "one class"),
+            (BYTES, np.arange(30), "no class has two images"),
+        ]
+    ):
+        with pytest.raises(DataError, match=message):
+            load_data((images, labels))
 
 
-@pytest.mark.parametrize(
-    ("images", "labels", "message"),
-    [
-        (BYTES[:, :1], LABELS, r"\(3, 6, 5\) and test images \(1, 6, 5\).*grey"),
-        (BYTES[:, :, :5], LABELS, r"Give size="),
-        (BYTES, np.arange(30) % 4, "test image has label 3, but there are 3 classes"),
-        (BYTES, LABELS % 2, r"no test image of class 2"),
-    ],
-)
-def test_a_test_split_that_does_not_fit_is_refused(images: object, labels: object, message: str):
-    with pytest.raises(DataError, match=message):
-        load_data((BYTES, LABELS), test=(images, labels))
+def test_a_test_split_that_does_not_fit_is_refused(each):
+    for images, labels, message in each(
+        [
+            (BYTES[:, :1], LABELS, r"\(3, 6, 5\) and test images \(1, 6, 5\).*grey"),
+            (BYTES[:, :, :5], LABELS, r"Give size="),
+            (BYTES, np.arange(30) % 4, "test image has label 3, but there are 3 classes"),
+            (BYTES, LABELS % 2, r"no test image of class 2"),
+        ]
+    ):
+        with pytest.raises(DataError, match=message):
+            load_data((BYTES, LABELS), test=(images, labels))
 
 
-@pytest.mark.parametrize("source", [None, 3, {"train": 1}, BYTES, torch.zeros(3), [], (1, 2, 3)])
-def test_what_is_no_source_is_refused(source: object):
-    with pytest.raises(DataError, match="not a data set that can be read"):
-        load_data(source)
+def test_what_is_no_source_is_refused(each):
+    for source in each([None, 3, {"train": 1}, BYTES, torch.zeros(3), [], (1, 2, 3)]):
+        with pytest.raises(DataError, match="not a data set that can be read"):
+            load_data(source)
 
 
-@pytest.mark.parametrize("size", [0, -1, 8.0, True, "8"])
-def test_a_size_is_a_positive_whole_number(size: object):
-    with pytest.raises(DataError, match=re.escape(f"size={size!r}")):
-        load_data((BYTES, LABELS), size=size)  # type: ignore[arg-type]
+def test_a_size_is_a_positive_whole_number(each):
+    for size in each([0, -1, 8.0, True, "8"]):
+        with pytest.raises(DataError, match=re.escape(f"size={size!r}")):
+            load_data((BYTES, LABELS), size=size)  # type: ignore[arg-type]
 
 
 def test_size_brings_arrays_to_a_square():

@@ -22,48 +22,46 @@ def numbers(count: int, title: str = "there", **more) -> ClassList:
     return listed(*map(str, range(count)), title=title, **more)
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "found"),
-    [
-        (["a", "b"], ["a", "b"], (0, 1)),
-        (["a", "b"], ["b", "a"], (1, 0)),
-        (["T-shirt/top", "Coat"], ["coat", "t_shirt top"], (1, 0)),
-        (["Café", "b"], ["B", unicodedata.normalize("NFD", "café")], (1, 0)),
-        (["crane", "Crane", "hen"], ["Crane", "hen", "crane"], (1, 2, 0)),
-        (["007", "8", "10"], ["10", "7", "08"], (2, 0, 1)),
-        (["airplane", "automobile"], ["car", "plane"], (1, 0)),
-        (["n02086240", "n02088364"], ["beagle", "Shih-Tzu"], (1, 0)),
-        (["tench", "chain saw"], ["chain saw, chainsaw", "tench, Tinca tinca"], (1, 0)),
-        (["crane", "crane"], ["crane", "crane"], (0, 1)),
-        (["0", "1", "2"], ["00", "01", "02"], (0, 1, 2)),
-    ],
-)
-def test_names_find_their_class_whatever_the_order_and_the_spelling(ours, theirs, found):
-    assert match(listed(*ours), listed(*theirs)) == found
+def test_names_find_their_class_whatever_the_order_and_the_spelling(each):
+    for ours, theirs, found in each(
+        [
+            (["a", "b"], ["a", "b"], (0, 1)),
+            (["a", "b"], ["b", "a"], (1, 0)),
+            (["T-shirt/top", "Coat"], ["coat", "t_shirt top"], (1, 0)),
+            (["Café", "b"], ["B", unicodedata.normalize("NFD", "café")], (1, 0)),
+            (["crane", "Crane", "hen"], ["Crane", "hen", "crane"], (1, 2, 0)),
+            (["007", "8", "10"], ["10", "7", "08"], (2, 0, 1)),
+            (["airplane", "automobile"], ["car", "plane"], (1, 0)),
+            (["n02086240", "n02088364"], ["beagle", "Shih-Tzu"], (1, 0)),
+            (["tench", "chain saw"], ["chain saw, chainsaw", "tench, Tinca tinca"], (1, 0)),
+            (["crane", "crane"], ["crane", "crane"], (0, 1)),
+            (["0", "1", "2"], ["00", "01", "02"], (0, 1, 2)),
+        ]
+    ):
+        assert match(listed(*ours), listed(*theirs)) == found
 
 
-@pytest.mark.parametrize(
-    ("ours", "theirs", "why"),
-    [
-        (["a", "b"], ["a", "c"], "'b' is in one of them only"),
-        (["a", "b", "c"], ["a", "b"], "'c' is in one of them only"),
-        (["crane", "crane", "hen"], ["hen", "crane", "crane"], "alike"),
-        (["a b", "a-b", "c"], ["A_B", "c", "a/b"], "alike"),
-        (["1", "2"], ["0", "1"], "Numbers do not say for certain"),
-        (["a", "b"], ["0", "1"], "Numbers do not say for certain"),
-        (["1", "0"], ["0", "1"], "Numbers do not say for certain"),
-        (["0", "1"], ["0", "1", "2"], "'2' is in one of them only"),
-    ],
-)
-def test_what_is_not_certain_is_refused_with_both_lists_and_the_option(ours, theirs, why):
-    with pytest.raises(DataError) as refused:
-        match(listed(*ours, title="one"), listed(*theirs, title="two"))
-    text = str(refused.value)
-    assert why in text
-    assert "--classes" in text
-    assert "one has" in text
-    assert "two has" in text
-    assert all(name in text for name in (*ours, *theirs))
+def test_what_is_not_certain_is_refused_with_both_lists_and_the_option(each):
+    for ours, theirs, why in each(
+        [
+            (["a", "b"], ["a", "c"], "'b' is in one of them only"),
+            (["a", "b", "c"], ["a", "b"], "'c' is in one of them only"),
+            (["crane", "crane", "hen"], ["hen", "crane", "crane"], "alike"),
+            (["a b", "a-b", "c"], ["A_B", "c", "a/b"], "alike"),
+            (["1", "2"], ["0", "1"], "Numbers do not say for certain"),
+            (["a", "b"], ["0", "1"], "Numbers do not say for certain"),
+            (["1", "0"], ["0", "1"], "Numbers do not say for certain"),
+            (["0", "1"], ["0", "1", "2"], "'2' is in one of them only"),
+        ]
+    ):
+        with pytest.raises(DataError) as refused:
+            match(listed(*ours, title="one"), listed(*theirs, title="two"))
+        text = str(refused.value)
+        assert why in text
+        assert "--classes" in text
+        assert "one has" in text
+        assert "two has" in text
+        assert all(name in text for name in (*ours, *theirs))
 
 
 def test_numbers_stand_for_the_published_classes_of_a_known_set():

@@ -46,14 +46,15 @@ def test_class_folders_give_sorted_classes_and_exact_pixels(tmp_path: Path):
     assert data.test.fingerprint == load_data((images, labels)).test.fingerprint
 
 
-@pytest.mark.parametrize("test", ["test", "val", "valid", "validation", "Test"])
-def test_split_folders_are_told_apart(tmp_path: Path, test: str):
-    train = written(tmp_path / "train", each=4)
-    held = written(tmp_path / test, each=2)
-    data = load_data(tmp_path)
-    assert (data.train.images.permute(0, 2, 3, 1).numpy() == train).all()
-    assert (data.test.images.permute(0, 2, 3, 1).numpy() == held).all()
-    assert data.test.labels.tolist() == [0, 0, 1, 1]
+def test_split_folders_are_told_apart(each, tmp_path_factory):
+    for test in each(["test", "val", "valid", "validation", "Test"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        train = written(tmp_path / "train", each=4)
+        held = written(tmp_path / test, each=2)
+        data = load_data(tmp_path)
+        assert (data.train.images.permute(0, 2, 3, 1).numpy() == train).all()
+        assert (data.test.images.permute(0, 2, 3, 1).numpy() == held).all()
+        assert data.test.labels.tolist() == [0, 0, 1, 1]
 
 
 def test_test_goes_before_validation(tmp_path: Path):
@@ -117,14 +118,13 @@ def test_other_files_are_left_alone(tmp_path: Path):
     assert len(data.train) + len(data.test) == 6
 
 
-@pytest.mark.parametrize(
-    "content", [b"", b"no image", Image.new("RGB", (6, 6)).tobytes()], ids=["empty", "text", "raw"]
-)
-def test_a_corrupt_image_is_named(tmp_path: Path, content: bytes):
-    written(tmp_path)
-    (tmp_path / "dog" / "1.png").write_bytes(content)
-    with pytest.raises(DataError, match=r"'dog/1.png' of 6 cannot be read.*skip_corrupt=True"):
-        load_data(tmp_path)
+def test_a_corrupt_image_is_named(each, tmp_path_factory):
+    for content in each([b"", b"no image", Image.new("RGB", (6, 6)).tobytes()]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        written(tmp_path)
+        (tmp_path / "dog" / "1.png").write_bytes(content)
+        with pytest.raises(DataError, match=r"'dog/1.png' of 6 cannot be read.*skip_corrupt=True"):
+            load_data(tmp_path)
 
 
 def test_a_corrupt_image_can_be_skipped_and_is_recorded(tmp_path: Path):
@@ -259,25 +259,26 @@ def test_images_below_class_folders_count_at_any_depth(tmp_path: Path):
     assert data.skipped == ()
 
 
-@pytest.mark.parametrize(
-    ("ending", "kind"),
-    [
-        *((".jfif", "JPEG"), (".jpe", "JPEG"), (".JPEG", "JPEG"), (".jp2", "JPEG2000")),
-        *((".avif", "AVIF"), (".tga", "TGA"), (".qoi", "QOI"), (".pbm", "PPM"), (".dib", "DIB")),
-        *(("", "PNG"), ("", "JPEG"), (".txt", "PNG"), (".image", "WEBP"), (".png", "JPEG")),
-    ],
-)
-def test_every_ending_of_an_image_is_read_beside_others(tmp_path: Path, ending: str, kind: str):
-    Image.init()
-    if kind not in Image.SAVE:
-        pytest.skip(f"this Pillow cannot write {kind}")
-    written(tmp_path, each=2)
-    for name in ("cat", "dog"):
-        with (tmp_path / name / f"other{ending}").open("wb") as file:
-            Image.fromarray(noise(6, 6, 3)).save(file, kind)
-    data = load_data(tmp_path)
-    assert len(data.train) + len(data.test) == 6
-    assert data.skipped == ()
+def test_every_ending_of_an_image_is_read_beside_others(each, tmp_path_factory):
+    for ending, kind in each(
+        [
+            *((".jfif", "JPEG"), (".jpe", "JPEG"), (".JPEG", "JPEG"), (".jp2", "JPEG2000")),
+            *((".avif", "AVIF"), (".tga", "TGA"), (".qoi", "QOI"), (".pbm", "PPM")),
+            *((".dib", "DIB"), ("", "PNG"), ("", "JPEG"), (".txt", "PNG")),
+            *((".image", "WEBP"), (".png", "JPEG")),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        Image.init()
+        if kind not in Image.SAVE:
+            continue  # a Pillow that was built without this format
+        written(tmp_path, each=2)
+        for name in ("cat", "dog"):
+            with (tmp_path / name / f"other{ending}").open("wb") as file:
+                Image.fromarray(noise(6, 6, 3)).save(file, kind)
+        data = load_data(tmp_path)
+        assert len(data.train) + len(data.test) == 6
+        assert data.skipped == ()
 
 
 def test_files_that_are_no_image_are_counted_each_with_the_reason(tmp_path: Path):
@@ -329,16 +330,17 @@ def test_links_are_followed_and_loops_are_not(tmp_path: Path):
     assert [str(entry) for entry in data.skipped] == ["cat/loop: a link to a folder above it"]
 
 
-@pytest.mark.parametrize("place", ["masks/{}.png", "{}_mask.png", "segmentation/{}_mask.png"])
-def test_masks_of_images_are_no_images_of_the_class(tmp_path: Path, place: str):
-    images = written(tmp_path)
-    for name in ("cat", "dog"):
-        for i in range(3):
-            save(tmp_path / name / place.format(i), noise(6, 6, 3))
-    data = load_data(tmp_path)
-    assert len(data.skipped) == 6
-    assert all("mask" in entry.reason for entry in data.skipped)
-    assert data.train.fingerprint == load_data((images, [0, 0, 0, 1, 1, 1])).train.fingerprint
+def test_masks_of_images_are_no_images_of_the_class(each, tmp_path_factory):
+    for place in each(["masks/{}.png", "{}_mask.png", "segmentation/{}_mask.png"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images = written(tmp_path)
+        for name in ("cat", "dog"):
+            for i in range(3):
+                save(tmp_path / name / place.format(i), noise(6, 6, 3))
+        data = load_data(tmp_path)
+        assert len(data.skipped) == 6
+        assert all("mask" in entry.reason for entry in data.skipped)
+        assert data.train.fingerprint == load_data((images, [0, 0, 0, 1, 1, 1])).train.fingerprint
 
 
 def test_folders_that_only_sound_like_masks_are_read(tmp_path: Path):
@@ -359,21 +361,21 @@ def test_a_folder_of_masks_beside_the_classes_is_no_class(tmp_path: Path):
     ]
 
 
-@pytest.mark.parametrize("names", [("train", "test"), ("training", "testing"), ("train", "val")])
-def test_splits_without_class_folders_are_no_classes(tmp_path: Path, names: tuple[str, str]):
-    for name in names:
-        save(tmp_path / name / "0.png", noise(4, 4))
-    with pytest.raises(DataError, match=rf"'{names[0]}' holds 1 image without.*which class"):
-        load_data(tmp_path)
+def test_splits_without_class_folders_are_no_classes(each, tmp_path_factory):
+    for names in each([("train", "test"), ("training", "testing"), ("train", "val")]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        for name in names:
+            save(tmp_path / name / "0.png", noise(4, 4))
+        with pytest.raises(DataError, match=rf"'{names[0]}' holds 1 image without.*which class"):
+            load_data(tmp_path)
 
 
-@pytest.mark.parametrize(
-    "names", [("images", "data"), ("part1", "part2"), ("images_01", "images_02")]
-)
-def test_folders_called_like_containers_or_parts_are_no_classes(tmp_path: Path, names):
-    written(tmp_path, classes=names)
-    with pytest.raises(DataError, match=f"{names[0]}.*not like classes"):
-        load_data(tmp_path)
+def test_folders_called_like_containers_or_parts_are_no_classes(each, tmp_path_factory):
+    for names in each([("images", "data"), ("part1", "part2"), ("images_01", "images_02")]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        written(tmp_path, classes=names)
+        with pytest.raises(DataError, match=f"{names[0]}.*not like classes"):
+            load_data(tmp_path)
 
 
 def test_several_pairs_of_splits_are_refused(tmp_path: Path):
@@ -403,10 +405,11 @@ def test_a_single_folder_with_folders_in_it_is_not_guessed(tmp_path: Path):
         load_data(tmp_path / "set")
 
 
-@pytest.mark.parametrize("above", ["images", "set", "set/images", "data"])
-def test_a_folder_that_says_nothing_about_classes_is_gone_through(tmp_path: Path, above: str):
-    written(tmp_path / "set" / above)
-    assert load_data(tmp_path / "set").train.class_names == ("cat", "dog")
+def test_a_folder_that_says_nothing_about_classes_is_gone_through(each, tmp_path_factory):
+    for above in each(["images", "set", "set/images", "data"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        written(tmp_path / "set" / above)
+        assert load_data(tmp_path / "set").train.class_names == ("cat", "dog")
 
 
 def test_folders_inside_all_class_folders_give_a_notice(tmp_path: Path):
@@ -467,25 +470,24 @@ def test_a_folder_of_unreadable_pictures_names_them(tmp_path: Path):
         load_data(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("content", "reason"),
-    [
-        (b"", "it is empty"),
-        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS.*git lfs pull"),
-        (b"<!DOCTYPE html><html>404</html>", "a web page"),
-        (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
-        (b"some text", "no image that Pillow knows"),
-    ],
-)
-def test_the_message_says_what_a_file_is_instead_of_an_image(
-    tmp_path: Path, content: bytes, reason: str
-):
-    written(tmp_path)
-    (tmp_path / "dog" / "1.png").write_bytes(content)
-    with pytest.raises(
-        DataError, match=f"'dog/1.png' of 6 cannot be read: it is {reason.removeprefix('it is ')}"
+def test_the_message_says_what_a_file_is_instead_of_an_image(each, tmp_path_factory):
+    for content, reason in each(
+        [
+            (b"", "it is empty"),
+            (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS.*git lfs pull"),
+            (b"<!DOCTYPE html><html>404</html>", "a web page"),
+            (b"\0\0\0\x18ftypheic\0\0\0\0", "a HEIC picture"),
+            (b"some text", "no image that Pillow knows"),
+        ]
     ):
-        load_data(tmp_path)
+        tmp_path = tmp_path_factory.mktemp("case")
+        written(tmp_path)
+        (tmp_path / "dog" / "1.png").write_bytes(content)
+        with pytest.raises(
+            DataError,
+            match=f"'dog/1.png' of 6 cannot be read: it is {reason.removeprefix('it is ')}",
+        ):
+            load_data(tmp_path)
 
 
 def test_a_link_to_an_image_that_is_gone_is_corrupt(tmp_path: Path):

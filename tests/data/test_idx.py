@@ -70,37 +70,25 @@ def test_the_folder_names_a_known_set(tmp_path: Path):
     assert (data.name, data.train.mean, data.train.std) == ("mnist", (0.1307,), (0.3081,))
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (idx(IMAGES)[:-1], r"announces 400 bytes .* holds 399"),
-        (idx(IMAGES) + b"x", r"announces 400 bytes .* holds 401"),
-        (idx(IMAGES)[:10], r"begins with 00 00 08 03"),
-        (b"", "begins with nothing"),
-        (b"\x89PNG\r\n\x1a\n" + bytes(99), r"begins with 89 50 4e 47, but .* 00 00 08 03"),
-        (idx(LABELS), r"begins with 00 00 08 01"),
-        (gzip.compress(idx(IMAGES), mtime=0)[:-20], "truncated or damaged"),
-        (b"\x1f\x8b" + bytes(30), "cannot be read"),
-        (idx(IMAGES[:0]), "no pixels"),
-        (idx(IMAGES[:19]), "19 images but 20 labels"),
-    ],
-    ids=[
-        "a byte short",
-        "a byte over",
-        "half a header",
-        "empty",
-        "a picture",
-        "labels for images",
-        "gzip cut short",
-        "gzip damaged",
-        "no images",
-        "fewer images than labels",
-    ],
-)
-def test_a_damaged_or_foreign_file_is_named(tmp_path: Path, content: bytes, message: str):
-    (written(tmp_path) / "t10k-images-idx3-ubyte").write_bytes(content)
-    with pytest.raises(DataError, match=rf"t10k-images-idx3-ubyte.*{message}"):
-        load_data(tmp_path)
+def test_a_damaged_or_foreign_file_is_named(each, tmp_path_factory):
+    for content, message in each(
+        [
+            (idx(IMAGES)[:-1], r"announces 400 bytes .* holds 399"),
+            (idx(IMAGES) + b"x", r"announces 400 bytes .* holds 401"),
+            (idx(IMAGES)[:10], r"begins with 00 00 08 03"),
+            (b"", "begins with nothing"),
+            (b"\x89PNG\r\n\x1a\n" + bytes(99), r"begins with 89 50 4e 47, but .* 00 00 08 03"),
+            (idx(LABELS), r"begins with 00 00 08 01"),
+            (gzip.compress(idx(IMAGES), mtime=0)[:-20], "truncated or damaged"),
+            (b"\x1f\x8b" + bytes(30), "cannot be read"),
+            (idx(IMAGES[:0]), "no pixels"),
+            (idx(IMAGES[:19]), "19 images but 20 labels"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        (written(tmp_path) / "t10k-images-idx3-ubyte").write_bytes(content)
+        with pytest.raises(DataError, match=rf"t10k-images-idx3-ubyte.*{message}"):
+            load_data(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -134,35 +122,37 @@ def wide(array: np.ndarray, kind: int) -> bytes:
     return header + array.astype(array.dtype.newbyteorder(">")).tobytes()
 
 
-@pytest.mark.parametrize(("dtype", "kind"), [("i1", 9), ("i2", 11), ("i4", 12)])
-def test_labels_of_every_integer_type_are_read(tmp_path: Path, dtype: str, kind: int):
-    content = wide(LABELS.astype(dtype), kind)
-    (written(tmp_path) / "train-labels-idx1-ubyte").write_bytes(content)
-    assert load_data(tmp_path).train.labels.tolist() == LABELS.tolist()
+def test_labels_of_every_integer_type_are_read(each, tmp_path_factory):
+    for dtype, kind in each([("i1", 9), ("i2", 11), ("i4", 12)]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        content = wide(LABELS.astype(dtype), kind)
+        (written(tmp_path) / "train-labels-idx1-ubyte").write_bytes(content)
+        assert load_data(tmp_path).train.labels.tolist() == LABELS.tolist()
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (wide(np.zeros((20, 3), np.int32), 12), "holds 3 numbers for each image, but labels are"),
-        (wide(np.zeros((20, 8), np.int32), 12)[:-1], "announces 640 bytes .* holds 639"),
-        (
-            wide(np.zeros((20, 8), np.float32), 13),
-            "begins with 00 00 0d 02, but an IDX file of int",
-        ),
-        (wide(np.full((20, 8), -1, np.int32), 12), r"20 label\(s\) are negative"),
-    ],
-)
-def test_label_tables_that_are_not_those_of_qmnist_are_refused(
-    tmp_path: Path, content: bytes, message: str
-):
-    written(tmp_path, names="qmnist-{}-{}-idx{}-ubyte", test=False)
-    (tmp_path / "qmnist-train-labels-idx1-ubyte").unlink()
-    with pytest.raises(DataError, match=r"missing. Put 'qmnist-train-labels-idx2-int'"):
-        load_data(tmp_path)
-    (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(content)
-    with pytest.raises(DataError, match=message):
-        load_data(tmp_path)
+def test_label_tables_that_are_not_those_of_qmnist_are_refused(each, tmp_path_factory):
+    for content, message in each(
+        [
+            (
+                wide(np.zeros((20, 3), np.int32), 12),
+                "holds 3 numbers for each image, but labels are",
+            ),
+            (wide(np.zeros((20, 8), np.int32), 12)[:-1], "announces 640 bytes .* holds 639"),
+            (
+                wide(np.zeros((20, 8), np.float32), 13),
+                "begins with 00 00 0d 02, but an IDX file of int",
+            ),
+            (wide(np.full((20, 8), -1, np.int32), 12), r"20 label\(s\) are negative"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        written(tmp_path, names="qmnist-{}-{}-idx{}-ubyte", test=False)
+        (tmp_path / "qmnist-train-labels-idx1-ubyte").unlink()
+        with pytest.raises(DataError, match=r"missing. Put 'qmnist-train-labels-idx2-int'"):
+            load_data(tmp_path)
+        (tmp_path / "qmnist-train-labels-idx2-int").write_bytes(content)
+        with pytest.raises(DataError, match=message):
+            load_data(tmp_path)
 
 
 def test_labels_of_emnist_letters_that_count_from_zero_are_only_numbers(tmp_path: Path):

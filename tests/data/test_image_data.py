@@ -110,20 +110,19 @@ def test_moving_to_a_device_changes_nothing_else():
     assert moved.name == "made"
 
 
-@pytest.mark.parametrize(
-    ("changes", "message"),
-    [
-        ({"images": torch.zeros(12, 3, 4, 5)}, "float32"),
-        ({"images": torch.zeros(12, 4, 5, dtype=torch.uint8)}, "shape"),
-        ({"images": torch.zeros(0, 3, 4, 5, dtype=torch.uint8)}, "empty axis"),
-        ({"labels": torch.zeros(11, dtype=torch.int64)}, "12 images need"),
-        ({"labels": torch.zeros(12, dtype=torch.int32)}, "int32"),
-        ({"labels": torch.full((12,), 3)}, "labels run from 3 to 3"),
-        ({"labels": torch.full((12,), -1)}, "labels run from -1"),
-        ({"mean": (0.1,)}, "do not fit 3 channel"),
-        ({"std": (1.0, 0.0, 1.0)}, "above 0"),
-    ],
-)
-def test_fields_that_do_not_fit_are_refused(changes: dict[str, object], message: str):
-    with pytest.raises(DataError, match=message):
-        made(**changes)
+def test_fields_that_do_not_fit_are_refused(each):
+    for changes, message in each(
+        [
+            ({"images": torch.zeros(12, 3, 4, 5)}, "float32"),
+            ({"images": torch.zeros(12, 4, 5, dtype=torch.uint8)}, "shape"),
+            ({"images": torch.zeros(0, 3, 4, 5, dtype=torch.uint8)}, "empty axis"),
+            ({"labels": torch.zeros(11, dtype=torch.int64)}, "12 images need"),
+            ({"labels": torch.zeros(12, dtype=torch.int32)}, "int32"),
+            ({"labels": torch.full((12,), 3)}, "labels run from 3 to 3"),
+            ({"labels": torch.full((12,), -1)}, "labels run from -1"),
+            ({"mean": (0.1,)}, "do not fit 3 channel"),
+            ({"std": (1.0, 0.0, 1.0)}, "above 0"),
+        ]
+    ):
+        with pytest.raises(DataError, match=message):
+            made(**changes)

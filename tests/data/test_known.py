@@ -2,37 +2,34 @@
 
 from __future__ import annotations
 
-import pytest
-
 from condensery.data.known import known_by_name, known_by_path
 
 
-@pytest.mark.parametrize(
-    ("path", "classes", "channels", "name"),
-    [
-        ("data/mnist", 10, 1, "mnist"),
-        ("/data/MNIST/raw", 10, 1, "mnist"),
-        ("/usr/share/datasets/fashion-mnist", 10, 1, "fashion-mnist"),
-        ("FashionMNIST", 10, 1, "fashion-mnist"),
-        ("mnist-variants/fashion_mnist", 10, 1, "fashion-mnist"),
-        ("cifar10-lossless-*.parquet", 10, 3, "cifar10"),
-        ("CIFAR-10", 10, 3, "cifar10"),
-        ("cifar10/cifar100-part.parquet", 100, 3, "cifar100"),
-        ("svhn_cropped", 10, 3, "svhn"),
-        ("imagenette128-10x200-train.parquet", 10, 3, "imagenette"),
-        ("imagenet-10/train", 10, 3, "imagenet-10"),
-        ("imagenet100", 100, 3, "imagenet-100"),
-        ("cifar100", 10, 3, None),
-        ("cifar10", 10, 1, None),
-        ("kmnist", 10, 1, None),
-        ("emnist", 10, 1, None),
-        ("cifar1000", 10, 3, None),
-        ("photos", 10, 3, None),
-    ],
-)
-def test_a_path_tells_a_known_set(path: str, classes: int, channels: int, name: str | None):
-    known = known_by_path(path, classes=classes, channels=channels)
-    assert (known and known.name) == name
+def test_a_path_tells_a_known_set(each):
+    for path, classes, channels, name in each(
+        [
+            ("data/mnist", 10, 1, "mnist"),
+            ("/data/MNIST/raw", 10, 1, "mnist"),
+            ("/usr/share/datasets/fashion-mnist", 10, 1, "fashion-mnist"),
+            ("FashionMNIST", 10, 1, "fashion-mnist"),
+            ("mnist-variants/fashion_mnist", 10, 1, "fashion-mnist"),
+            ("cifar10-lossless-*.parquet", 10, 3, "cifar10"),
+            ("CIFAR-10", 10, 3, "cifar10"),
+            ("cifar10/cifar100-part.parquet", 100, 3, "cifar100"),
+            ("svhn_cropped", 10, 3, "svhn"),
+            ("imagenette128-10x200-train.parquet", 10, 3, "imagenette"),
+            ("imagenet-10/train", 10, 3, "imagenet-10"),
+            ("imagenet100", 100, 3, "imagenet-100"),
+            ("cifar100", 10, 3, None),
+            ("cifar10", 10, 1, None),
+            ("kmnist", 10, 1, None),
+            ("emnist", 10, 1, None),
+            ("cifar1000", 10, 3, None),
+            ("photos", 10, 3, None),
+        ]
+    ):
+        known = known_by_path(path, classes=classes, channels=channels)
+        assert (known and known.name) == name
 
 
 def test_a_name_must_be_known_as_a_whole():

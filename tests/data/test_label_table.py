@@ -36,25 +36,32 @@ def check(root: Path, names: tuple[str, ...] = CLASSES) -> None:
     assert len(data.train) + len(data.test) == 10
 
 
-@pytest.mark.parametrize(
-    "head",
-    [
-        *("file_name,label", "filename,label", "file,label", "image,class", "image_id,category"),
-        *("id,breed", "File Name,Class Name", "img_path,target", "whatever,label"),
-    ],
-)
-def test_columns_are_known_by_the_names_that_people_give_them(tmp_path: Path, head: str):
-    names = images(tmp_path / "images")
-    (tmp_path / "labels.csv").write_text(f"{head}\n{rows(names)}")
-    check(tmp_path)
+def test_columns_are_known_by_the_names_that_people_give_them(each, tmp_path_factory):
+    for head in each(
+        [
+            *(
+                "file_name,label",
+                "filename,label",
+                "file,label",
+                "image,class",
+                "image_id,category",
+            ),
+            *("id,breed", "File Name,Class Name", "img_path,target", "whatever,label"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        names = images(tmp_path / "images")
+        (tmp_path / "labels.csv").write_text(f"{head}\n{rows(names)}")
+        check(tmp_path)
 
 
-@pytest.mark.parametrize("name", ["{}", "images/{}", "./images/{}", "set/images/{}", "images\\{}"])
-def test_files_are_named_by_any_path_to_them(tmp_path: Path, name: str):
-    names = images(tmp_path / "set" / "images")
-    text = rows([name.format(each) for each in names])
-    (tmp_path / "set" / "labels.csv").write_text(f"file,label\n{text}")
-    check(tmp_path / "set")
+def test_files_are_named_by_any_path_to_them(each, tmp_path_factory):
+    for name in each(["{}", "images/{}", "./images/{}", "set/images/{}", "images\\{}"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        names = images(tmp_path / "set" / "images")
+        text = rows([name.format(file) for file in names])
+        (tmp_path / "set" / "labels.csv").write_text(f"file,label\n{text}")
+        check(tmp_path / "set")
 
 
 def test_files_are_named_without_their_ending(tmp_path: Path):
@@ -64,12 +71,13 @@ def test_files_are_named_without_their_ending(tmp_path: Path):
     check(tmp_path)
 
 
-@pytest.mark.parametrize("between", [",", ";", "\t", "|"])
-def test_values_are_separated_as_the_first_line_says(tmp_path: Path, between: str):
-    names = images(tmp_path)
-    text = f"file{between}label\n{rows(names, between=between)}"
-    (tmp_path / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
-    check(tmp_path)
+def test_values_are_separated_as_the_first_line_says(each, tmp_path_factory):
+    for between in each([",", ";", "\t", "|"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        names = images(tmp_path)
+        text = f"file{between}label\n{rows(names, between=between)}"
+        (tmp_path / "labels.csv").write_bytes(b"\xef\xbb\xbf" + text.replace("\n", "\r\n").encode())
+        check(tmp_path)
 
 
 def test_labels_that_are_numbers_are_in_numeric_order(tmp_path: Path):
@@ -136,37 +144,35 @@ def test_a_sample_of_a_submission_labels_nothing(tmp_path: Path):
         load_data(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("text", "reason"),
-    [
-        ("file,caption\n{rows}", "columns 'file', 'caption', and it is not certain which"),
-        ("file,label\n{firsts}", "labels 3 of the 10 images only"),
-        ("file,label\nx.png,ant\ny.png,bee\n", "names none of the images"),
-        ("{rows}", "no line that names its columns"),
-        ("file,label\n{distinct}", "is different for every image"),
-        ("file,label\n{floats}", "numbers such as '0.5'"),
-        ("file,ant,bee\n{one_hot}", "has one column a class"),
-        ("file,label,category\n{two}", "several columns of labels, 'label' and 'category'"),
-        ("file,label\n", "has no rows"),
-        ("file,label\n0.png\n", "Line 2 .* has 1 values"),
-        ("file,file\n{rows}", "two columns of one name"),
-    ],
-)
-def test_a_table_that_is_not_understood_is_refused_with_the_reason(
-    tmp_path: Path, text: str, reason: str
-):
-    names = images(tmp_path)
-    content = text.format(
-        rows=rows(names),
-        firsts=rows(names[:3]),
-        distinct="".join(f"{name},a{i}\n" for i, name in enumerate(names)),
-        floats="".join(f"{name},{i % 2}.5\n" for i, name in enumerate(names)),
-        one_hot="".join(f"{name},{i % 2},{1 - i % 2}\n" for i, name in enumerate(names)),
-        two="".join(f"{name},{i % 2},{i % 3}\n" for i, name in enumerate(names)),
-    )
-    (tmp_path / "labels.csv").write_text(content)
-    with pytest.raises(DataError, match=f"{HOLDS}.*{reason}.*Put the images of each class"):
-        load_data(tmp_path)
+def test_a_table_that_is_not_understood_is_refused_with_the_reason(each, tmp_path_factory):
+    for text, reason in each(
+        [
+            ("file,caption\n{rows}", "columns 'file', 'caption', and it is not certain which"),
+            ("file,label\n{firsts}", "labels 3 of the 10 images only"),
+            ("file,label\nx.png,ant\ny.png,bee\n", "names none of the images"),
+            ("{rows}", "no line that names its columns"),
+            ("file,label\n{distinct}", "is different for every image"),
+            ("file,label\n{floats}", "numbers such as '0.5'"),
+            ("file,ant,bee\n{one_hot}", "has one column a class"),
+            ("file,label,category\n{two}", "several columns of labels, 'label' and 'category'"),
+            ("file,label\n", "has no rows"),
+            ("file,label\n0.png\n", "Line 2 .* has 1 values"),
+            ("file,file\n{rows}", "two columns of one name"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        names = images(tmp_path)
+        content = text.format(
+            rows=rows(names),
+            firsts=rows(names[:3]),
+            distinct="".join(f"{name},a{i}\n" for i, name in enumerate(names)),
+            floats="".join(f"{name},{i % 2}.5\n" for i, name in enumerate(names)),
+            one_hot="".join(f"{name},{i % 2},{1 - i % 2}\n" for i, name in enumerate(names)),
+            two="".join(f"{name},{i % 2},{i % 3}\n" for i, name in enumerate(names)),
+        )
+        (tmp_path / "labels.csv").write_text(content)
+        with pytest.raises(DataError, match=f"{HOLDS}.*{reason}.*Put the images of each class"):
+            load_data(tmp_path)
 
 
 def test_lines_that_are_no_json_are_refused(tmp_path: Path):

@@ -58,20 +58,18 @@ def test_names_that_may_begin_at_0_or_at_1_are_not_guessed(tmp_path: Path):
         load_data(source)
 
 
-@pytest.mark.parametrize(
-    ("labels", "test_labels"),
-    [
-        (FROM_ONE, np.arange(12) % 3),  # the test split counts from 0
-        (FROM_ONE, FROM_ONE + 1),  # the test split has another class
-        (FROM_ONE * 2, FROM_ONE * 2),
-        (FROM_ONE + 1, FROM_ONE + 1),
-    ],
-)
-def test_labels_that_do_not_count_from_one_in_both_splits_are_refused(
-    tmp_path: Path, labels: np.ndarray, test_labels: np.ndarray
-):
-    with pytest.raises(DataError, match=r"no train image of class 0.* 3 different labels"):
-        load_data(archive(tmp_path / "a.npz", labels, test_labels))
+def test_labels_that_do_not_count_from_one_in_both_splits_are_refused(each, tmp_path_factory):
+    for labels, test_labels in each(
+        [
+            (FROM_ONE, np.arange(12) % 3),  # the test split counts from 0
+            (FROM_ONE, FROM_ONE + 1),  # the test split has another class
+            (FROM_ONE * 2, FROM_ONE * 2),
+            (FROM_ONE + 1, FROM_ONE + 1),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        with pytest.raises(DataError, match=r"no train image of class 0.* 3 different labels"):
+            load_data(archive(tmp_path / "a.npz", labels, test_labels))
 
 
 def test_a_test_split_without_the_class_0_is_not_counted_from_one(tmp_path: Path):
@@ -127,18 +125,17 @@ def test_labels_from_zero_give_no_notice():
         assert load_data((IMAGES, FROM_ONE - 1)).notices == ()
 
 
-@pytest.mark.parametrize(
-    ("row", "message"),
-    [
-        ([0, 1, 0], r"labels\.argmax\(1\)\.$"),
-        ([1, 1, 0], "12 rows have several classes or none, which is not supported"),
-        ([0, 0, 0], "12 rows have several classes or none"),
-        ([0.2, 0.5, 0.3], r"Turn one-hot rows into indices"),
-    ],
-)
-def test_rows_of_labels_are_told_from_several_classes_an_image(row: list, message: str):
-    with pytest.raises(DataError, match=rf"labels have shape \(12, 3\), .*{message}"):
-        load_data((IMAGES, np.array([row] * 12)))
+def test_rows_of_labels_are_told_from_several_classes_an_image(each):
+    for row, message in each(
+        [
+            ([0, 1, 0], r"labels\.argmax\(1\)\.$"),
+            ([1, 1, 0], "12 rows have several classes or none, which is not supported"),
+            ([0, 0, 0], "12 rows have several classes or none"),
+            ([0.2, 0.5, 0.3], r"Turn one-hot rows into indices"),
+        ]
+    ):
+        with pytest.raises(DataError, match=rf"labels have shape \(12, 3\), .*{message}"):
+            load_data((IMAGES, np.array([row] * 12)))
 
 
 def test_a_torch_data_set_that_counts_from_one_keeps_its_names():

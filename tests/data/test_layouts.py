@@ -6,6 +6,7 @@ import os
 import pickle
 import struct
 import sys
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -100,20 +101,20 @@ ALL = {
 }
 
 
-@pytest.mark.parametrize("name", ALL)
-@pytest.mark.parametrize("inside", [False, True], ids=["itself", "above"])
-def test_cifar_is_read_as_its_authors_publish_it(tmp_path, name, inside):
-    images, labels = ALL[name](tmp_path / name)
-    source = layouts.read(tmp_path if inside else tmp_path / name)
-    assert source is not None
-    assert source.test is not None
-    assert source.title == str(tmp_path / name)
-    assert source.class_names == NAMES
-    expected = images.reshape(-1, 3, 32, 32)
-    np.testing.assert_array_equal(source.train.images.numpy(), expected[:10])
-    np.testing.assert_array_equal(source.test.images.numpy(), expected[10:])
-    assert source.train.labels.tolist() == labels[:10].tolist()
-    assert source.test.labels.tolist() == labels[10:].tolist()
+def test_cifar_is_read_as_its_authors_publish_it(each, tmp_path_factory):
+    for inside, name in each(product([False, True], ALL)):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images, labels = ALL[name](tmp_path / name)
+        source = layouts.read(tmp_path if inside else tmp_path / name)
+        assert source is not None
+        assert source.test is not None
+        assert source.title == str(tmp_path / name)
+        assert source.class_names == NAMES
+        expected = images.reshape(-1, 3, 32, 32)
+        np.testing.assert_array_equal(source.train.images.numpy(), expected[:10])
+        np.testing.assert_array_equal(source.test.images.numpy(), expected[10:])
+        assert source.train.labels.tolist() == labels[:10].tolist()
+        assert source.test.labels.tolist() == labels[10:].tolist()
 
 
 def test_the_pickles_here_are_those_of_the_pickle_module(tmp_path):
@@ -160,22 +161,22 @@ def test_numpy_is_not_asked_to_rebuild_what_a_pickle_claims(tmp_path, monkeypatc
     assert rebuilt == []
 
 
-@pytest.mark.parametrize(
-    "held",
-    [
-        {b"data": pixels(2)},
-        {b"labels": [0, 1]},
-        {b"data": pixels(2)[:, :100].copy(), b"labels": [0, 1]},
-        {b"data": [1, 2], b"labels": [0, 1]},
-        {b"data": pixels(2), b"labels": [0]},
-        [1, 2],
-    ],
-)
-def test_a_pickle_of_something_else_is_refused(tmp_path, held):
-    cifar10_python(tmp_path / "set")
-    write_pickle(tmp_path / "set" / "data_batch_2", held)
-    with pytest.raises(DataError, match="data_batch_2"):
-        layouts.read(tmp_path / "set")
+def test_a_pickle_of_something_else_is_refused(each, tmp_path_factory):
+    for held in each(
+        [
+            {b"data": pixels(2)},
+            {b"labels": [0, 1]},
+            {b"data": pixels(2)[:, :100].copy(), b"labels": [0, 1]},
+            {b"data": [1, 2], b"labels": [0, 1]},
+            {b"data": pixels(2), b"labels": [0]},
+            [1, 2],
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        cifar10_python(tmp_path / "set")
+        write_pickle(tmp_path / "set" / "data_batch_2", held)
+        with pytest.raises(DataError, match="data_batch_2"):
+            layouts.read(tmp_path / "set")
 
 
 def test_an_array_that_claims_more_than_its_bytes_is_refused(tmp_path):
@@ -192,17 +193,18 @@ def test_an_array_that_claims_more_than_its_bytes_is_refused(tmp_path):
         layouts.read(tmp_path / "set")
 
 
-@pytest.mark.parametrize("name", ALL)
-def test_a_cut_file_is_refused(tmp_path, name):
-    ALL[name](tmp_path / name)
-    for path in sorted((tmp_path / name).iterdir()):
-        whole = path.read_bytes()
-        if path.suffix == ".txt":
-            continue
-        path.write_bytes(whole[: len(whole) // 2 + 1])
-        with pytest.raises(DataError, match=path.name.replace(".", r"\.")):
-            layouts.read(tmp_path / name)
-        path.write_bytes(whole)
+def test_a_cut_file_is_refused(each, tmp_path_factory):
+    for name in each(ALL):
+        tmp_path = tmp_path_factory.mktemp("case")
+        ALL[name](tmp_path / name)
+        for path in sorted((tmp_path / name).iterdir()):
+            whole = path.read_bytes()
+            if path.suffix == ".txt":
+                continue
+            path.write_bytes(whole[: len(whole) // 2 + 1])
+            with pytest.raises(DataError, match=path.name.replace(".", r"\.")):
+                layouts.read(tmp_path / name)
+            path.write_bytes(whole)
 
 
 def test_a_missing_batch_is_named(tmp_path):
@@ -223,13 +225,14 @@ def idx(folder: Path, count: int = 6) -> np.ndarray:
     return images
 
 
-@pytest.mark.parametrize("name", ["MNIST/raw", "FashionMNIST/raw", "raw", "."])
-def test_idx_files_lie_where_torchvision_puts_them(tmp_path, name):
-    images = idx(tmp_path / "root" / name)
-    source = layouts.read(tmp_path / "root")
-    assert source is not None
-    np.testing.assert_array_equal(source.train.images[:, 0].numpy(), images)
-    assert source.title == str(tmp_path / "root" / name)
+def test_idx_files_lie_where_torchvision_puts_them(each, tmp_path_factory):
+    for name in each(["MNIST/raw", "FashionMNIST/raw", "raw", "."]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images = idx(tmp_path / "root" / name)
+        source = layouts.read(tmp_path / "root")
+        assert source is not None
+        np.testing.assert_array_equal(source.train.images[:, 0].numpy(), images)
+        assert source.title == str(tmp_path / "root" / name)
 
 
 def test_two_data_sets_in_a_folder_are_refused(tmp_path):
@@ -258,36 +261,36 @@ def test_svhn_counts_its_digits_from_one(tmp_path):
     assert alone.test is None
 
 
-@pytest.mark.parametrize(
-    "held",
-    [
-        {"X": np.zeros((4, 4, 3, 2), np.uint8)},
-        {"X": np.zeros((4, 4, 3, 2)), "y": [[1], [2]]},
-        {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": [[0], [1]]},
-        {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": [[1.5], [2]]},
-        {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": [[1], [2], [3]]},
-    ],
-)
-def test_other_matlab_files_of_that_name_are_refused(tmp_path, held):
+def test_other_matlab_files_of_that_name_are_refused(each, tmp_path_factory):
     io = pytest.importorskip("scipy.io")
-    io.savemat(tmp_path / "train_32x32.mat", held)
-    with pytest.raises(DataError, match="train_32x32"):
-        layouts.read(tmp_path)
+    for held in each(
+        [
+            {"X": np.zeros((4, 4, 3, 2), np.uint8)},
+            {"X": np.zeros((4, 4, 3, 2)), "y": [[1], [2]]},
+            {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": [[0], [1]]},
+            {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": [[1.5], [2]]},
+            {"X": np.zeros((4, 4, 3, 2), np.uint8), "y": [[1], [2], [3]]},
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        io.savemat(tmp_path / "train_32x32.mat", held)
+        with pytest.raises(DataError, match="train_32x32"):
+            layouts.read(tmp_path)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (b"", "cannot be read as a MATLAB file"),
-        (b"PK" + bytes(200), "cannot be read as a MATLAB file .* another format"),
-        (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(400), r"save\(\.\.\., '-v7'\)"),
-    ],
-)
-def test_a_file_of_another_format_is_named(tmp_path, content, message):
+def test_a_file_of_another_format_is_named(each, tmp_path_factory):
     pytest.importorskip("scipy.io")
-    (tmp_path / "train_32x32.mat").write_bytes(content)
-    with pytest.raises(DataError, match=rf"train_32x32\.mat: .*{message}"):
-        layouts.read(tmp_path)
+    for content, message in each(
+        [
+            (b"", "cannot be read as a MATLAB file"),
+            (b"PK" + bytes(200), "cannot be read as a MATLAB file .* another format"),
+            (b"MATLAB 7.3 MAT-file".ljust(124) + b"\0\2IM" + bytes(400), r"save\(\.\.\., '-v7'\)"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        (tmp_path / "train_32x32.mat").write_bytes(content)
+        with pytest.raises(DataError, match=rf"train_32x32\.mat: .*{message}"):
+            layouts.read(tmp_path)
 
 
 @pytest.mark.parametrize("compressed", [False, True])

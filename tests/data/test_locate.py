@@ -73,20 +73,22 @@ LAYOUTS = {
 }
 
 
-@pytest.mark.parametrize("case", LAYOUTS, ids=" in ".join)
-def test_a_set_is_found_by_its_name_in_each_of_its_layouts(tmp_path, case):
-    name, place = case
-    LAYOUTS[case](tmp_path / "data")
-    assert locate.find(name, tmp_path / "data") == str(tmp_path / "data" / place)
+def test_a_set_is_found_by_its_name_in_each_of_its_layouts(each, tmp_path_factory):
+    for case in each(LAYOUTS):
+        tmp_path = tmp_path_factory.mktemp("case")
+        name, place = case
+        LAYOUTS[case](tmp_path / "data")
+        assert locate.find(name, tmp_path / "data") == str(tmp_path / "data" / place)
 
 
-@pytest.mark.parametrize("name", [name for name in SETS if not name.startswith("imagenet-")])
-def test_a_set_is_not_mistaken_for_another(tmp_path, name):
-    for (other, _), make in LAYOUTS.items():
-        if other != name:
-            make(tmp_path / "data")
-    with pytest.raises(DataError, match=f"^{name} was not found under "):
-        locate.find(name, tmp_path / "data")
+def test_a_set_is_not_mistaken_for_another(each, tmp_path_factory):
+    for name in each([name for name in SETS if not name.startswith("imagenet-")]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        for (other, _), make in LAYOUTS.items():
+            if other != name:
+                make(tmp_path / "data")
+        with pytest.raises(DataError, match=f"^{name} was not found under "):
+            locate.find(name, tmp_path / "data")
 
 
 def test_the_folder_of_a_set_can_be_the_data_folder_itself(tmp_path):
@@ -121,16 +123,17 @@ def test_two_editions_of_a_set_are_told_apart_by_the_user(tmp_path):
         locate.find("imagenette", tmp_path)
 
 
-@pytest.mark.parametrize("name", SETS)
-def test_the_error_says_what_was_looked_for_and_where_it_can_be_had(tmp_path, name):
-    with pytest.raises(DataError) as raised:
-        locate.find(name, tmp_path)
-    text = str(raised.value)
-    assert text.startswith(f"{name} was not found under {tmp_path}. Looked for ")
-    assert "https://" in text or "http://" in text
-    assert "Nothing is downloaded unasked" in text
-    hub = KNOWN[name].hub
-    assert ("pip install 'condensery[hub]'" in text) == (hub is not None)
+def test_the_error_says_what_was_looked_for_and_where_it_can_be_had(each, tmp_path_factory):
+    for name in each(SETS):
+        tmp_path = tmp_path_factory.mktemp("case")
+        with pytest.raises(DataError) as raised:
+            locate.find(name, tmp_path)
+        text = str(raised.value)
+        assert text.startswith(f"{name} was not found under {tmp_path}. Looked for ")
+        assert "https://" in text or "http://" in text
+        assert "Nothing is downloaded unasked" in text
+        hub = KNOWN[name].hub
+        assert ("pip install 'condensery[hub]'" in text) == (hub is not None)
 
 
 def test_a_folder_without_all_of_the_set_is_named(tmp_path):

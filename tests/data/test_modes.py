@@ -30,11 +30,12 @@ def colours() -> np.ndarray:
     return np.stack([LEVELS, LEVELS.T, 255 - LEVELS], axis=2)
 
 
-@pytest.mark.parametrize("ending", ["png", "bmp", "tif", "ppm", "webp", "PNG"])
-def test_colour_is_exact_in_every_lossless_format(tmp_path: Path, ending: str):
-    options = {"lossless": True} if ending == "webp" else {}
-    found = read(tmp_path, Image.fromarray(colours()), ending=ending, **options)
-    assert (found == colours().transpose(2, 0, 1)).all()
+def test_colour_is_exact_in_every_lossless_format(each, tmp_path_factory):
+    for ending in each(["png", "bmp", "tif", "ppm", "webp", "PNG"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        options = {"lossless": True} if ending == "webp" else {}
+        found = read(tmp_path, Image.fromarray(colours()), ending=ending, **options)
+        assert (found == colours().transpose(2, 0, 1)).all()
 
 
 def test_jpeg_is_read(tmp_path: Path):

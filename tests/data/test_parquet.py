@@ -6,6 +6,7 @@ import io
 import json
 import sys
 import warnings
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -62,17 +63,22 @@ def test_one_file_gives_pixels_labels_and_class_names(tmp_path: Path):
     assert data.test.fingerprint == load_data((IMAGES, LABELS)).test.fingerprint
 
 
-@pytest.mark.parametrize("test", ["test", "val", "valid", "validation"])
-def test_splits_are_told_by_file_names_and_shards_are_joined(tmp_path: Path, test: str):
-    for shard in range(2):
-        part = {"image": rows(IMAGES[shard::2]), "label": LABELS[shard::2]}
-        write(tmp_path / f"bugs-train-0000{shard}-of-00002.parquet", part)
-    write(tmp_path / f"bugs-{test}-00000.parquet")
-    order = [*range(0, 12, 2), *range(1, 12, 2)]
-    for source in (tmp_path, str(tmp_path / "bugs-*"), sorted(tmp_path.iterdir(), reverse=False)):
-        data = load_data(source)
-        assert data.train.fingerprint == as_arrays(IMAGES[order], [LABELS[i] for i in order])
-        assert data.test.fingerprint == as_arrays()
+def test_splits_are_told_by_file_names_and_shards_are_joined(each, tmp_path_factory):
+    for test in each(["test", "val", "valid", "validation"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        for shard in range(2):
+            part = {"image": rows(IMAGES[shard::2]), "label": LABELS[shard::2]}
+            write(tmp_path / f"bugs-train-0000{shard}-of-00002.parquet", part)
+        write(tmp_path / f"bugs-{test}-00000.parquet")
+        order = [*range(0, 12, 2), *range(1, 12, 2)]
+        for source in (
+            tmp_path,
+            str(tmp_path / "bugs-*"),
+            sorted(tmp_path.iterdir(), reverse=False),
+        ):
+            data = load_data(source)
+            assert data.train.fingerprint == as_arrays(IMAGES[order], [LABELS[i] for i in order])
+            assert data.test.fingerprint == as_arrays()
 
 
 def test_splits_are_told_by_folders_and_test_goes_before_validation(tmp_path: Path):
@@ -132,10 +138,11 @@ def test_declared_columns_are_found_under_any_name(tmp_path: Path):
     assert data.train.fingerprint == load_data((IMAGES, LABELS)).train.fingerprint
 
 
-@pytest.mark.parametrize("meta", [None, {b"huggingface": b"{"}, {b"huggingface": b"[]"}, {}])
-def test_files_of_other_writers_have_numbered_classes(tmp_path: Path, meta: dict | None):
-    data = load_data(write(tmp_path / "a.parquet", meta=meta))
-    assert data.train.class_names == ("0", "1", "2")
+def test_files_of_other_writers_have_numbered_classes(each, tmp_path_factory):
+    for meta in each([None, {b"huggingface": b"{"}, {b"huggingface": b"[]"}, {}]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        data = load_data(write(tmp_path / "a.parquet", meta=meta))
+        assert data.train.class_names == ("0", "1", "2")
 
 
 def test_plain_bytes_and_paths_beside_the_file_are_images_too(tmp_path: Path):
@@ -202,24 +209,23 @@ def tensors(images: np.ndarray) -> pa.Array:
     return pa.FixedShapeTensorArray.from_numpy_ndarray(np.ascontiguousarray(images))
 
 
-@pytest.mark.parametrize(
-    "column",
-    [
-        IMAGES.tolist(),
-        IMAGES.transpose(0, 3, 1, 2).tolist(),
-        (IMAGES / 255).tolist(),
-        pa.array(IMAGES.tolist(), pa.list_(pa.list_(pa.list_(pa.uint8(), 3), 5), 5)),
-        tensors(IMAGES),
-    ],
-    ids=["integers", "channels first", "floats", "fixed lists", "tensors"],
-)
-def test_nested_lists_are_pixels(tmp_path: Path, column: object):
-    write(tmp_path / "train.parquet", {"image": column, "label": LABELS}, None)
-    write(tmp_path / "test.parquet", {"image": column[:6], "label": LABELS[:6]}, None)  # type: ignore[index]
-    data = no_notice(tmp_path)
-    assert data.train.fingerprint == as_arrays()
-    assert len(data.test) == 6
-    assert load_data(tmp_path, size=3).train.side == (3, 3)
+def test_nested_lists_are_pixels(each, tmp_path_factory):
+    for column in each(
+        [
+            IMAGES.tolist(),
+            IMAGES.transpose(0, 3, 1, 2).tolist(),
+            (IMAGES / 255).tolist(),
+            pa.array(IMAGES.tolist(), pa.list_(pa.list_(pa.list_(pa.uint8(), 3), 5), 5)),
+            tensors(IMAGES),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        write(tmp_path / "train.parquet", {"image": column, "label": LABELS}, None)
+        write(tmp_path / "test.parquet", {"image": column[:6], "label": LABELS[:6]}, None)  # type: ignore[index]
+        data = no_notice(tmp_path)
+        assert data.train.fingerprint == as_arrays()
+        assert len(data.test) == 6
+        assert load_data(tmp_path, size=3).train.side == (3, 3)
 
 
 def test_nested_lists_of_two_axes_are_grey(tmp_path: Path):
@@ -228,21 +234,21 @@ def test_nested_lists_of_two_axes_are_grey(tmp_path: Path):
     assert data.train.fingerprint == load_data((IMAGES[..., 0], LABELS)).train.fingerprint
 
 
-@pytest.mark.parametrize(
-    ("column", "message"),
-    [
-        (IMAGES[..., 0].reshape(12, -1).tolist(), "flat list of numbers .* height and width"),
-        ([[[1, 2], [3, 4]]] * 11 + [[[1, 2]]], "another size than the first .*encoded images"),
-        ([[[1, 2], [3, 4]]] * 11 + [[[1, 2], [3]]], "another size than the first"),
-        ([[[1, 2], [3, 4]]] * 11 + [None], "has no image"),
-        ([[[1, 2], [3, None]]] * 12, "lacks a pixel"),
-        ([[[1, 2], [3, 999]]] * 12, "type int64"),
-        ([[[0.5, 2.5], [3.0, 4.0]]] * 12, "float"),
-    ],
-)
-def test_lists_that_are_no_images_are_refused(tmp_path: Path, column: list, message: str):
-    with pytest.raises(DataError, match=message):
-        load_data(write(tmp_path / "a.parquet", {"image": column, "label": LABELS}, None))
+def test_lists_that_are_no_images_are_refused(each, tmp_path_factory):
+    for column, message in each(
+        [
+            (IMAGES[..., 0].reshape(12, -1).tolist(), "flat list of numbers .* height and width"),
+            ([[[1, 2], [3, 4]]] * 11 + [[[1, 2]]], "another size than the first .*encoded images"),
+            ([[[1, 2], [3, 4]]] * 11 + [[[1, 2], [3]]], "another size than the first"),
+            ([[[1, 2], [3, 4]]] * 11 + [None], "has no image"),
+            ([[[1, 2], [3, None]]] * 12, "lacks a pixel"),
+            ([[[1, 2], [3, 999]]] * 12, "type int64"),
+            ([[[0.5, 2.5], [3.0, 4.0]]] * 12, "float"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        with pytest.raises(DataError, match=message):
+            load_data(write(tmp_path / "a.parquet", {"image": column, "label": LABELS}, None))
 
 
 def test_lists_of_one_image_are_read_and_longer_ones_are_refused(tmp_path: Path):
@@ -318,23 +324,25 @@ def test_the_usual_names_go_before_other_columns(tmp_path: Path):
 MISSING = {"minus one": [-1] * 6, "null": [None] * 6, "no column": None}
 
 
-@pytest.mark.parametrize("labels", MISSING.values(), ids=MISSING)
-@pytest.mark.parametrize("validation", [True, False])
-def test_an_unlabelled_test_split_is_passed_over_with_a_notice(
-    tmp_path: Path, labels: list | None, validation: bool
-):
-    write(tmp_path / "train-0.parquet")
-    columns = {"image": rows(IMAGES[:6])} | ({"label": labels} if labels else {})
-    write(tmp_path / "test-0.parquet", columns)
-    if validation:
-        write(tmp_path / "validation-0.parquet", {"image": rows(IMAGES[:3]), "label": [0, 1, 2]})
-    used = "The validation split is used" if validation else "A fifth of every class of the train"
-    with pytest.warns(
-        DataWarning, match=rf"no image of the test split has a label.* {used}.*--test"
-    ):
-        data = load_data(tmp_path)
-    assert (len(data.train), len(data.test)) == ((12, 3) if validation else (9, 3))
-    assert len(data.notices) == 1
+def test_an_unlabelled_test_split_is_passed_over_with_a_notice(each, tmp_path_factory):
+    for validation, labels in each(product([True, False], MISSING.values())):
+        tmp_path = tmp_path_factory.mktemp("case")
+        write(tmp_path / "train-0.parquet")
+        columns = {"image": rows(IMAGES[:6])} | ({"label": labels} if labels else {})
+        write(tmp_path / "test-0.parquet", columns)
+        if validation:
+            write(
+                tmp_path / "validation-0.parquet", {"image": rows(IMAGES[:3]), "label": [0, 1, 2]}
+            )
+        used = (
+            "The validation split is used" if validation else "A fifth of every class of the train"
+        )
+        with pytest.warns(
+            DataWarning, match=rf"no image of the test split has a label.* {used}.*--test"
+        ):
+            data = load_data(tmp_path)
+        assert (len(data.train), len(data.test)) == ((12, 3) if validation else (9, 3))
+        assert len(data.notices) == 1
 
 
 def test_a_test_split_with_some_labels_is_refused(tmp_path: Path):
@@ -401,52 +409,66 @@ def test_mixed_sizes_need_a_size(tmp_path: Path):
     assert load_data(path, size=5).train.side == (5, 5)
 
 
-@pytest.mark.parametrize(
-    ("columns", "message"),
-    [
-        ({"image": rows(IMAGES)}, "columns are image, and none is known to hold the labels"),
-        ({"label": LABELS}, "columns are label, and none is known to hold the images"),
-        (
-            {"image": rows(IMAGES), "label": [*LABELS[:-1], None]},
-            r"1 of 12 image\(s\) have no label .*Leave these rows out",
-        ),
-        ({"image": rows(IMAGES), "label": [*LABELS[:-1], -1]}, r"1 of 12 image\(s\) have no label"),
-        ({"image": rows(IMAGES), "label": [-1] * 12}, "none of the 12 images of .* has a label"),
-        ({"image": rows(IMAGES), "label": [None] * 12}, "none of the 12 images of .* has a label"),
-        ({"image": rows(IMAGES), "label": [*LABELS[:-1], -2]}, "negative"),
-        ({"image": rows(IMAGES), "label": ["a"] * 12}, "the class 'a', which is none of the 3"),
-        ({"image": rows(IMAGES), "label": [[1, 0]] * 12}, r"list of labels .* one class an image"),
-        ({"image": rows(IMAGES), "label": [0.0] * 12}, "type float64"),
-        ({"image": rows(IMAGES), "label": [0, 1] * 6}, r"no train image of class 2 \(cat\)"),
-        ({"image": rows(IMAGES), "label": [0, 1, 2, 3] * 3}, "label 3, but there are 3 classes"),
-        (
-            {"image": LABELS, "label": LABELS},
-            "column 'image' is of type int64, which holds no images",
-        ),
-        ({"image": [None] * 12, "label": LABELS}, "column 'image' is of type null"),
-        (
-            {"image": pa.array([None] * 12, pa.binary()), "label": LABELS},
-            "row 0.* there are no bytes",
-        ),
-        (
-            {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
-            "no image at all",
-        ),
-    ],
-)
-def test_tables_that_cannot_be_read_are_refused(
-    tmp_path: Path, columns: dict[str, list], message: str
-):
-    with pytest.raises(DataError, match=message):
-        load_data(write(tmp_path / "a.parquet", columns))
+def test_tables_that_cannot_be_read_are_refused(each, tmp_path_factory):
+    for columns, message in each(
+        [
+            ({"image": rows(IMAGES)}, "columns are image, and none is known to hold the labels"),
+            ({"label": LABELS}, "columns are label, and none is known to hold the images"),
+            (
+                {"image": rows(IMAGES), "label": [*LABELS[:-1], None]},
+                r"1 of 12 image\(s\) have no label .*Leave these rows out",
+            ),
+            (
+                {"image": rows(IMAGES), "label": [*LABELS[:-1], -1]},
+                r"1 of 12 image\(s\) have no label",
+            ),
+            (
+                {"image": rows(IMAGES), "label": [-1] * 12},
+                "none of the 12 images of .* has a label",
+            ),
+            (
+                {"image": rows(IMAGES), "label": [None] * 12},
+                "none of the 12 images of .* has a label",
+            ),
+            ({"image": rows(IMAGES), "label": [*LABELS[:-1], -2]}, "negative"),
+            ({"image": rows(IMAGES), "label": ["a"] * 12}, "the class 'a', which is none of the 3"),
+            (
+                {"image": rows(IMAGES), "label": [[1, 0]] * 12},
+                r"list of labels .* one class an image",
+            ),
+            ({"image": rows(IMAGES), "label": [0.0] * 12}, "type float64"),
+            ({"image": rows(IMAGES), "label": [0, 1] * 6}, r"no train image of class 2 \(cat\)"),
+            (
+                {"image": rows(IMAGES), "label": [0, 1, 2, 3] * 3},
+                "label 3, but there are 3 classes",
+            ),
+            (
+                {"image": LABELS, "label": LABELS},
+                "column 'image' is of type int64, which holds no images",
+            ),
+            ({"image": [None] * 12, "label": LABELS}, "column 'image' is of type null"),
+            (
+                {"image": pa.array([None] * 12, pa.binary()), "label": LABELS},
+                "row 0.* there are no bytes",
+            ),
+            (
+                {"image": pa.array([], pa.binary()), "label": pa.array([], pa.int64())},
+                "no image at all",
+            ),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        with pytest.raises(DataError, match=message):
+            load_data(write(tmp_path / "a.parquet", columns))
 
 
-@pytest.mark.parametrize("keep", [0, 4, 100, -100])
-def test_truncated_and_foreign_files_are_named(tmp_path: Path, keep: int):
-    path = write(tmp_path / "a.parquet")
-    path.write_bytes(path.read_bytes()[:keep])
-    with pytest.raises(DataError, match=r"a.parquet: cannot be read as Parquet"):
-        load_data(path)
+def test_truncated_and_foreign_files_are_named(each, tmp_path_factory):
+    for keep in each([0, 4, 100, -100]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = write(tmp_path / "a.parquet")
+        path.write_bytes(path.read_bytes()[:keep])
+        with pytest.raises(DataError, match=r"a.parquet: cannot be read as Parquet"):
+            load_data(path)
 
 
 def test_damage_inside_a_file_is_named(tmp_path: Path):

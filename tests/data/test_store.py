@@ -72,26 +72,27 @@ def test_what_was_decoded_once_is_not_decoded_again(tmp_path, monkeypatch):
     assert files(tmp_path / "set") == ["a", "b"]
 
 
-@pytest.mark.parametrize("change", ["image", "added", "size", "damaged", "manifest", "unsealed"])
-def test_another_source_or_a_damaged_file_is_decoded_anew(tmp_path, change):
-    root, cache = pictures(tmp_path / "set"), tmp_path / "cache"
-    load_data(root, image_memory=0, cache_dir=cache)
-    (pixels,) = (path for path in cache.glob("*.pixels") if "-" not in path.name)
-    if change == "image":
-        Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(root / "a" / "3.png")
-    elif change == "added":
-        Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(root / "a" / "9.png")
-    elif change == "damaged":
-        pixels.write_bytes(pixels.read_bytes()[:-1])
-    elif change == "manifest":
-        pixels.with_suffix(".json").write_text("{")
-    elif change == "unsealed":
-        pixels.with_suffix(".json").unlink()
-    size = 4 if change == "size" else None
-    again = load_data(root, image_memory=0, cache_dir=cache, size=size)
-    expected = load_data(root, size=size)
-    assert again.train.fingerprint == expected.train.fingerprint
-    assert again.test.fingerprint == expected.test.fingerprint
+def test_another_source_or_a_damaged_file_is_decoded_anew(each, tmp_path_factory):
+    for change in each(["image", "added", "size", "damaged", "manifest", "unsealed"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        root, cache = pictures(tmp_path / "set"), tmp_path / "cache"
+        load_data(root, image_memory=0, cache_dir=cache)
+        (pixels,) = (path for path in cache.glob("*.pixels") if "-" not in path.name)
+        if change == "image":
+            Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(root / "a" / "3.png")
+        elif change == "added":
+            Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(root / "a" / "9.png")
+        elif change == "damaged":
+            pixels.write_bytes(pixels.read_bytes()[:-1])
+        elif change == "manifest":
+            pixels.with_suffix(".json").write_text("{")
+        elif change == "unsealed":
+            pixels.with_suffix(".json").unlink()
+        size = 4 if change == "size" else None
+        again = load_data(root, image_memory=0, cache_dir=cache, size=size)
+        expected = load_data(root, size=size)
+        assert again.train.fingerprint == expected.train.fingerprint
+        assert again.test.fingerprint == expected.test.fingerprint
 
 
 def test_corrupt_images_are_left_out_of_the_file_and_named_again(tmp_path):

@@ -52,48 +52,46 @@ class Kinds(Enum):
     ant = 2
 
 
-@pytest.mark.parametrize(
-    "attributes",
-    [
-        {"classes": list(NAMES)},
-        {"classes": np.array(NAMES)},
-        {"classes": [name.encode() for name in NAMES]},
-        {"classes": [("cat", "Felis catus"), ("dog",), ["ant", "Formicidae"]]},
-        {"classes": lambda: list(NAMES)},
-        {"classes": {0: "cat", 1: "dog", 2: "ant"}},
-        {"classes": {2: "ant", 0: "cat", 1: "dog"}},
-        {"classes": {"2": "ant", "0": "cat", "1": ["dog", "hound"]}},
-        {"classes": {np.int64(1): "dog", np.int64(0): "cat", np.int64(2): "ant"}},
-        {"classes": {"ant": 2, "dog": 1, "cat": 0}},
-        {"classes": dict.fromkeys(NAMES).keys()},
-        {"classes": Kinds},
-        {"class_to_idx": {"ant": 2, "cat": 0, "dog": 1}},
-        {"class_to_idx": {"cat": 0, "house cat": 0, "dog": 1, "ant": torch.tensor(2)}},
-        {"classes": list(NAMES), "class_to_idx": {"ant": 2, "cat": 0, "dog": 1}},
-        {"classes": 3, "class_to_idx": {"ant": 2, "cat": 0, "dog": 1}},
-    ],
-)
-def test_names_are_taken_from_every_form(attributes: dict):
-    data = load_data(Animals(**attributes))
-    assert data.train.class_names == NAMES
-    assert names_of_images(data) == expected()
+def test_names_are_taken_from_every_form(each):
+    for attributes in each(
+        [
+            {"classes": list(NAMES)},
+            {"classes": np.array(NAMES)},
+            {"classes": [name.encode() for name in NAMES]},
+            {"classes": [("cat", "Felis catus"), ("dog",), ["ant", "Formicidae"]]},
+            {"classes": lambda: list(NAMES)},
+            {"classes": {0: "cat", 1: "dog", 2: "ant"}},
+            {"classes": {2: "ant", 0: "cat", 1: "dog"}},
+            {"classes": {"2": "ant", "0": "cat", "1": ["dog", "hound"]}},
+            {"classes": {np.int64(1): "dog", np.int64(0): "cat", np.int64(2): "ant"}},
+            {"classes": {"ant": 2, "dog": 1, "cat": 0}},
+            {"classes": dict.fromkeys(NAMES).keys()},
+            {"classes": Kinds},
+            {"class_to_idx": {"ant": 2, "cat": 0, "dog": 1}},
+            {"class_to_idx": {"cat": 0, "house cat": 0, "dog": 1, "ant": torch.tensor(2)}},
+            {"classes": list(NAMES), "class_to_idx": {"ant": 2, "cat": 0, "dog": 1}},
+            {"classes": 3, "class_to_idx": {"ant": 2, "cat": 0, "dog": 1}},
+        ]
+    ):
+        data = load_data(Animals(**attributes))
+        assert data.train.class_names == NAMES
+        assert names_of_images(data) == expected()
 
 
-@pytest.mark.parametrize(
-    "labels",
-    [
-        [NAMES[i % 3] for i in range(12)],
-        np.array([NAMES[i % 3] for i in range(12)]),
-        [NAMES[i % 3].encode() for i in range(12)],
-    ],
-)
-def test_labels_that_are_names_are_counted_by_the_classes_or_in_their_order(labels: object):
-    data = load_data(Animals(labels, classes=NAMES))
-    assert data.train.class_names == NAMES
-    assert names_of_images(data) == expected()
-    alone = load_data(Animals(labels))
-    assert alone.train.class_names == ("ant", "cat", "dog")
-    assert names_of_images(alone) == expected()
+def test_labels_that_are_names_are_counted_by_the_classes_or_in_their_order(each):
+    for labels in each(
+        [
+            [NAMES[i % 3] for i in range(12)],
+            np.array([NAMES[i % 3] for i in range(12)]),
+            [NAMES[i % 3].encode() for i in range(12)],
+        ]
+    ):
+        data = load_data(Animals(labels, classes=NAMES))
+        assert data.train.class_names == NAMES
+        assert names_of_images(data) == expected()
+        alone = load_data(Animals(labels))
+        assert alone.train.class_names == ("ant", "cat", "dog")
+        assert names_of_images(alone) == expected()
 
 
 def test_names_that_are_numbers_are_in_the_order_of_the_numbers():
@@ -102,28 +100,27 @@ def test_names_that_are_numbers_are_in_the_order_of_the_numbers():
     assert names_of_images(data) == expected(("10", "9", "2"))
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [
-        torch.tensor,
-        np.array,
-        np.int64,
-        np.uint8,
-        lambda label: torch.tensor([label]),
-        lambda label: np.array([[label]]),
-        lambda label: IntEnum("Kind", [("a", 0), ("b", 1), ("c", 2)])(label),
-        Kinds,
-    ],
-)
-def test_labels_may_be_any_single_integer(convert):
-    data = load_data(Animals([convert(i % 3) for i in range(12)], classes=NAMES))
-    assert names_of_images(data) == expected()
+def test_labels_may_be_any_single_integer(each):
+    for convert in each(
+        [
+            torch.tensor,
+            np.array,
+            np.int64,
+            np.uint8,
+            lambda label: torch.tensor([label]),
+            lambda label: np.array([[label]]),
+            lambda label: IntEnum("Kind", [("a", 0), ("b", 1), ("c", 2)])(label),
+            Kinds,
+        ]
+    ):
+        data = load_data(Animals([convert(i % 3) for i in range(12)], classes=NAMES))
+        assert names_of_images(data) == expected()
 
 
-@pytest.mark.parametrize("convert", [bool, np.bool_, torch.tensor])
-def test_truth_values_are_two_classes(convert):
-    data = load_data(Animals([convert(bool(i % 2)) for i in range(12)], classes=["no", "yes"]))
-    assert names_of_images(data) == expected(("no", "yes"))
+def test_truth_values_are_two_classes(each):
+    for convert in each([bool, np.bool_, torch.tensor]):
+        data = load_data(Animals([convert(bool(i % 2)) for i in range(12)], classes=["no", "yes"]))
+        assert names_of_images(data) == expected(("no", "yes"))
 
 
 def test_a_dict_may_number_the_classes_otherwise():
@@ -141,55 +138,53 @@ class Raising(Animals):
         raise RuntimeError("read labels first")
 
 
-@pytest.mark.parametrize(
-    ("dataset", "reason"),
-    [
-        (Raising(), "'classes' raises RuntimeError: read labels first"),
-        (Animals(classes=lambda split: split), "'classes' raises TypeError"),
-        (Animals(classes={"n01": "cat", "n02": "dog", "n03": "ant"}), "'classes' is a dict"),
-        (Animals(classes={7: 0, 3: 1, 11: 2}), "'classes' is a dict"),
-        (Animals(classes="cat dog ant"), "'classes' is a str"),
-        (Animals(classes=set(NAMES)), "'classes' is a set"),
-        (Animals(classes=[i % 3 for i in range(12)]), "'classes' is a list"),
-        (Animals(classes=[object()] * 3), "'classes' is a list"),
-    ],
-)
-def test_what_names_no_class_for_certain_is_said(dataset: Animals, reason: str):
-    with pytest.warns(DataWarning, match=reason):
-        data = load_data(dataset)
-    assert "classes=[...]" in data.notices[0]
-    assert names_of_images(data) == expected(("0", "1", "2"))
+def test_what_names_no_class_for_certain_is_said(each):
+    for dataset, reason in each(
+        [
+            (Raising(), "'classes' raises RuntimeError: read labels first"),
+            (Animals(classes=lambda split: split), "'classes' raises TypeError"),
+            (Animals(classes={"n01": "cat", "n02": "dog", "n03": "ant"}), "'classes' is a dict"),
+            (Animals(classes={7: 0, 3: 1, 11: 2}), "'classes' is a dict"),
+            (Animals(classes="cat dog ant"), "'classes' is a str"),
+            (Animals(classes=set(NAMES)), "'classes' is a set"),
+            (Animals(classes=[i % 3 for i in range(12)]), "'classes' is a list"),
+            (Animals(classes=[object()] * 3), "'classes' is a list"),
+        ]
+    ):
+        with pytest.warns(DataWarning, match=reason):
+            data = load_data(dataset)
+        assert "classes=[...]" in data.notices[0]
+        assert names_of_images(data) == expected(("0", "1", "2"))
 
 
-@pytest.mark.parametrize("attributes", [{}, {"classes": 3}, {"classes": None}, {"classes": []}])
-def test_a_set_without_names_has_numbers(attributes: dict):
-    ignored = attributes.get("classes") == []
-    if ignored:
-        with pytest.warns(DataWarning, match="'classes' is a list"):
+def test_a_set_without_names_has_numbers(each):
+    for attributes in each([{}, {"classes": 3}, {"classes": None}, {"classes": []}]):
+        ignored = attributes.get("classes") == []
+        if ignored:
+            with pytest.warns(DataWarning, match="'classes' is a list"):
+                data = load_data(Animals(**attributes))
+        else:
             data = load_data(Animals(**attributes))
-    else:
-        data = load_data(Animals(**attributes))
-    assert data.train.class_names == ("0", "1", "2")
+        assert data.train.class_names == ("0", "1", "2")
 
 
-@pytest.mark.parametrize(
-    ("dataset", "message"),
-    [
-        (
-            Animals(classes=NAMES, class_to_idx={"ant": 0, "cat": 1, "dog": 2}),
-            r"'ant' is class 2 by its 'classes' and class 0",
-        ),
-        (Animals(["cow"] * 12, classes=NAMES), r"label is 'cow'.*none of them"),
-        (Animals(["cat"] * 12, classes=["cat", "cat", "dog"]), "stands for several of them"),
-        (
-            ConcatDataset([Animals(classes=NAMES), Animals(classes=NAMES[::-1])]),
-            r"parts name the classes differently: part 0 has cat, dog, ant, part 1 has ant, dog",
-        ),
-    ],
-)
-def test_contradictions_are_refused(dataset: Dataset, message: str):
-    with pytest.raises(DataError, match=message):
-        load_data(dataset)
+def test_contradictions_are_refused(each):
+    for dataset, message in each(
+        [
+            (
+                Animals(classes=NAMES, class_to_idx={"ant": 0, "cat": 1, "dog": 2}),
+                r"'ant' is class 2 by its 'classes' and class 0",
+            ),
+            (Animals(["cow"] * 12, classes=NAMES), r"label is 'cow'.*none of them"),
+            (Animals(["cat"] * 12, classes=["cat", "cat", "dog"]), "stands for several of them"),
+            (
+                ConcatDataset([Animals(classes=NAMES), Animals(classes=NAMES[::-1])]),
+                "parts name the classes differently: part 0 has cat, dog, ant, part 1 has ant",
+            ),
+        ]
+    ):
+        with pytest.raises(DataError, match=message):
+            load_data(dataset)
 
 
 def test_wrappers_of_torch_pass_names_on():
@@ -246,18 +241,17 @@ class Rows(Animals):
         return {"id": index, self.keys[0]: image, self.keys[1]: label}
 
 
-@pytest.mark.parametrize(
-    "dataset",
-    [
-        Rows("image", "label", classes=NAMES),
-        Rows("img", "fine_label", classes=NAMES),
-        Rows("pixel_values", "labels", classes=NAMES),
-        Rows("image", "label", features={"image": Image(), "label": ClassLabel([*NAMES])}),
-        Rows("photo", "animal", features={"photo": Image(), "animal": ClassLabel([*NAMES])}),
-        Subset(Rows("image", "label", features={"label": ClassLabel([*NAMES])}), range(12)),
-    ],
-)
-def test_items_may_be_dicts(dataset: Dataset):
-    data = load_data(dataset)
-    assert data.train.class_names == NAMES
-    assert names_of_images(data) == expected()
+def test_items_may_be_dicts(each):
+    for dataset in each(
+        [
+            Rows("image", "label", classes=NAMES),
+            Rows("img", "fine_label", classes=NAMES),
+            Rows("pixel_values", "labels", classes=NAMES),
+            Rows("image", "label", features={"image": Image(), "label": ClassLabel([*NAMES])}),
+            Rows("photo", "animal", features={"photo": Image(), "animal": ClassLabel([*NAMES])}),
+            Subset(Rows("image", "label", features={"label": ClassLabel([*NAMES])}), range(12)),
+        ]
+    ):
+        data = load_data(dataset)
+        assert data.train.class_names == NAMES
+        assert names_of_images(data) == expected()

@@ -39,31 +39,30 @@ def listed(images: list) -> Listed:
     return Listed(list(zip(images, LABELS, strict=True)))
 
 
-@pytest.mark.parametrize(
-    "convert",
-    [
-        Image.fromarray,
-        lambda image: image,
-        lambda image: torch.from_numpy(image),
-        lambda image: torch.from_numpy(image.transpose(2, 0, 1)).float() / 255,
-        lambda image: image / 255,
-    ],
-    ids=["picture", "array", "tensor", "float tensor", "float array"],
-)
-def test_every_kind_of_image_gives_the_same_data(convert):
-    data = load_data(listed([convert(image) for image in IMAGES]))
-    expected = load_data((IMAGES, LABELS))
-    assert data.train.fingerprint == expected.train.fingerprint
-    assert data.test.fingerprint == expected.test.fingerprint
-    assert data.name == "Listed"
+def test_every_kind_of_image_gives_the_same_data(each):
+    for convert in each(
+        [
+            Image.fromarray,
+            lambda image: image,
+            lambda image: torch.from_numpy(image),
+            lambda image: torch.from_numpy(image.transpose(2, 0, 1)).float() / 255,
+            lambda image: image / 255,
+        ]
+    ):
+        data = load_data(listed([convert(image) for image in IMAGES]))
+        expected = load_data((IMAGES, LABELS))
+        assert data.train.fingerprint == expected.train.fingerprint
+        assert data.test.fingerprint == expected.test.fingerprint
+        assert data.name == "Listed"
 
 
-@pytest.mark.parametrize("label", [torch.tensor, np.int64, lambda x: torch.tensor([x])[0]])
-def test_labels_can_be_tensors_or_numpy_integers(label):
-    pairs = [(image, label(c)) for image, c in zip(IMAGES, LABELS, strict=True)]
-    assert (
-        load_data(Listed(pairs)).train.fingerprint == load_data((IMAGES, LABELS)).train.fingerprint
-    )
+def test_labels_can_be_tensors_or_numpy_integers(each):
+    for label in each([torch.tensor, np.int64, lambda x: torch.tensor([x])[0]]):
+        pairs = [(image, label(c)) for image, c in zip(IMAGES, LABELS, strict=True)]
+        assert (
+            load_data(Listed(pairs)).train.fingerprint
+            == load_data((IMAGES, LABELS)).train.fingerprint
+        )
 
 
 def test_classes_name_the_classes_and_a_second_set_is_the_test_split():
@@ -120,58 +119,56 @@ def test_a_corrupt_item_is_named_or_skipped():
     assert data.train.fingerprint == expected.train.fingerprint
 
 
-@pytest.mark.parametrize(
-    ("pairs", "message"),
-    [
-        ([], "none of its 0 items"),
-        ([OSError("gone")] * 3, "item 0 cannot be read"),
-        ([{"image": 1}], r"item 0 is a dict with the keys image, and none.*to hold the label"),
-        ([{"a": 1, "label": 2}], r"keys a, label, and none.*to hold the image"),
-        ([(IMAGES[0], 0, "cat.png")], r"item 0 is a tuple of 3, not a pair"),
-        ([7], r"item 0 is a int, not a pair"),
-        ([(IMAGES[0], None)], r"item 0 has no label \(None\)"),
-        ([(IMAGES[0], {"boxes": []})], r"item 0 has a dict as its label"),
-        ([(IMAGES[0], 0), (IMAGES[0], "cat")], r"some labels are names, such as 'cat'"),
-        ([(IMAGES[0], -1), (IMAGES[0], 0)], r"1 label\(s\) are negative"),
-        ([(IMAGES[0], np.eye(3)[0])] * 4, "argmax"),
-        ([(IMAGES[0], 1.0)] * 4, "type float64"),
-        ([("cat.png", 0)], "image is a str"),
-        (
-            [(IMAGES[0].astype(np.float32), 0)],
-            r"Listed, item 0: float pixels run.*outside \[0, 1\]",
-        ),
-        ([(IMAGES[0], "cat")] * 4, "one class"),
-        ([(IMAGES[0], 0), (IMAGES[0], 2)], "no train image of class 1"),
-        ([(torch.zeros(4, 6, 6, 3), 0)], "5 axes"),
-    ],
-)
-def test_what_is_no_labelled_image_is_refused(pairs: list, message: str):
-    with pytest.raises(DataError, match=message):
-        load_data(Listed(pairs))
+def test_what_is_no_labelled_image_is_refused(each):
+    for pairs, message in each(
+        [
+            ([], "none of its 0 items"),
+            ([OSError("gone")] * 3, "item 0 cannot be read"),
+            ([{"image": 1}], r"item 0 is a dict with the keys image, and none.*to hold the label"),
+            ([{"a": 1, "label": 2}], r"keys a, label, and none.*to hold the image"),
+            ([(IMAGES[0], 0, "cat.png")], r"item 0 is a tuple of 3, not a pair"),
+            ([7], r"item 0 is a int, not a pair"),
+            ([(IMAGES[0], None)], r"item 0 has no label \(None\)"),
+            ([(IMAGES[0], {"boxes": []})], r"item 0 has a dict as its label"),
+            ([(IMAGES[0], 0), (IMAGES[0], "cat")], r"some labels are names, such as 'cat'"),
+            ([(IMAGES[0], -1), (IMAGES[0], 0)], r"1 label\(s\) are negative"),
+            ([(IMAGES[0], np.eye(3)[0])] * 4, "argmax"),
+            ([(IMAGES[0], 1.0)] * 4, "type float64"),
+            ([("cat.png", 0)], "image is a str"),
+            (
+                [(IMAGES[0].astype(np.float32), 0)],
+                r"Listed, item 0: float pixels run.*outside \[0, 1\]",
+            ),
+            ([(IMAGES[0], "cat")] * 4, "one class"),
+            ([(IMAGES[0], 0), (IMAGES[0], 2)], "no train image of class 1"),
+            ([(torch.zeros(4, 6, 6, 3), 0)], "5 axes"),
+        ]
+    ):
+        with pytest.raises(DataError, match=message):
+            load_data(Listed(pairs))
 
 
 class Odd(Exception):
     """An error of a library that decodes images."""
 
 
-@pytest.mark.parametrize(
-    ("error", "reason"),
-    [
-        (RuntimeError("premature\n end"), "premature end"),
-        (KeyError("x.jpg"), "KeyError: 'x.jpg'"),
-        (ZeroDivisionError(), "ZeroDivisionError"),
-        (Odd("bad"), "Odd: bad"),
-        (NotImplementedError(), "NotImplementedError"),
-    ],
-)
-def test_an_item_may_raise_anything(error: Exception, reason: str):
-    pairs: list = list(zip(IMAGES, LABELS, strict=True))
-    pairs[5] = error
-    with pytest.raises(DataError, match=rf"item 5 cannot be read \({re.escape(reason)}\)"):
-        load_data(Listed(pairs))
-    assert load_data(Listed(pairs), skip_corrupt=True).skipped == (Skipped("item 5", reason),)
-    with pytest.raises(DataError, match=rf"none of its 3.*\(item 0: {re.escape(reason)}\)"):
-        load_data(Listed([error] * 3), skip_corrupt=True)
+def test_an_item_may_raise_anything(each):
+    for error, reason in each(
+        [
+            (RuntimeError("premature\n end"), "premature end"),
+            (KeyError("x.jpg"), "KeyError: 'x.jpg'"),
+            (ZeroDivisionError(), "ZeroDivisionError"),
+            (Odd("bad"), "Odd: bad"),
+            (NotImplementedError(), "NotImplementedError"),
+        ]
+    ):
+        pairs: list = list(zip(IMAGES, LABELS, strict=True))
+        pairs[5] = error
+        with pytest.raises(DataError, match=rf"item 5 cannot be read \({re.escape(reason)}\)"):
+            load_data(Listed(pairs))
+        assert load_data(Listed(pairs), skip_corrupt=True).skipped == (Skipped("item 5", reason),)
+        with pytest.raises(DataError, match=rf"none of its 3.*\(item 0: {re.escape(reason)}\)"):
+            load_data(Listed([error] * 3), skip_corrupt=True)
 
 
 def test_a_stream_without_positions_is_refused():

@@ -50,18 +50,19 @@ def ordered(images: np.ndarray) -> np.ndarray:
     return images[np.lexsort(images.reshape(len(images), -1)[:, ::-1].T)]
 
 
-@pytest.mark.parametrize(("bits", "levels"), [(10, 5), (12, 17), (14, 65)])
-def test_sixteen_bit_pictures_of_fewer_bits_are_noticed(tmp_path: Path, bits: int, levels: int):
-    images = (TWELVE.astype(np.int64) * (2**bits - 1) // 4095).astype(np.uint16)
-    with pytest.warns(DataWarning) as caught:
-        data = load_data(folder(tmp_path, images))
-    (notice,) = data.notices
-    top = 2**bits - 1
-    assert str(caught[0].message) == notice
-    assert f"highest pixel value found is {top} of 65535" in notice
-    assert f"{levels} of 256 levels are left" in notice
-    assert f"--value-range 0,{top} (value_range=(0, {top}))" in notice
-    assert len(data.train.images.unique()) == levels
+def test_sixteen_bit_pictures_of_fewer_bits_are_noticed(each, tmp_path_factory):
+    for bits, levels in each([(10, 5), (12, 17), (14, 65)]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images = (TWELVE.astype(np.int64) * (2**bits - 1) // 4095).astype(np.uint16)
+        with pytest.warns(DataWarning) as caught:
+            data = load_data(folder(tmp_path, images))
+        (notice,) = data.notices
+        top = 2**bits - 1
+        assert str(caught[0].message) == notice
+        assert f"highest pixel value found is {top} of 65535" in notice
+        assert f"{levels} of 256 levels are left" in notice
+        assert f"--value-range 0,{top} (value_range=(0, {top}))" in notice
+        assert len(data.train.images.unique()) == levels
 
 
 def test_a_range_reads_twelve_bits_whole(tmp_path: Path):
@@ -80,51 +81,47 @@ def test_one_saturated_pixel_hides_nothing(tmp_path: Path):
     assert "--value-range 0,4095" in notice
 
 
-@pytest.mark.parametrize(
-    ("images", "highest", "levels", "option"),
-    [
-        ((TWELVE % 256) / 255 / 255, "0.00392157 of 1", 2, "0,0.00392157"),
-        (TWELVE / 65535, "0.0624857 of 1", 17, "0,0.0624857"),
-        ((TWELVE % 2).astype(np.uint8), "1 of 255", 2, "0,1"),
-        ((TWELVE % 16).astype(np.uint8), "15 of 255", 16, "0,15"),
-        ((TWELVE % 64).astype(np.uint8), "63 of 255", 64, "0,63"),
-        ((TWELVE % 3).astype(np.uint8)[..., None].repeat(3, 3), "2 of 255", 3, "0,2"),
-        (torch.from_numpy((TWELVE % 16) / 255).half(), "0.0588379 of 1", 16, "0,0.0588379"),
-    ],
-)
-def test_arrays_that_fill_little_of_their_scale_are_noticed(
-    images: object, highest: str, levels: int, option: str
-):
-    with pytest.warns(DataWarning):
-        data = load_data((images, LABELS))
-    (notice,) = data.notices
-    assert f"arrays: the highest pixel value found is {highest}" in notice
-    assert f"{levels} of 256 levels are left" in notice
-    assert f"--value-range {option}" in notice
-    low, high = map(float, option.split(","))
-    spread = load_data((images, LABELS), value_range=(low, high))
-    assert spread.notices == ()
-    assert (spread.train.images.min(), spread.train.images.max()) == (0, 255)
-    kept = notice.rpartition("--value-range ")[2].split(" ")[0]
-    same = load_data((images, LABELS), value_range=tuple(map(float, kept.split(","))))  # type: ignore[arg-type]
-    assert same.train.fingerprint == data.train.fingerprint
+def test_arrays_that_fill_little_of_their_scale_are_noticed(each):
+    for images, highest, levels, option in each(
+        [
+            ((TWELVE % 256) / 255 / 255, "0.00392157 of 1", 2, "0,0.00392157"),
+            (TWELVE / 65535, "0.0624857 of 1", 17, "0,0.0624857"),
+            ((TWELVE % 2).astype(np.uint8), "1 of 255", 2, "0,1"),
+            ((TWELVE % 16).astype(np.uint8), "15 of 255", 16, "0,15"),
+            ((TWELVE % 64).astype(np.uint8), "63 of 255", 64, "0,63"),
+            ((TWELVE % 3).astype(np.uint8)[..., None].repeat(3, 3), "2 of 255", 3, "0,2"),
+            (torch.from_numpy((TWELVE % 16) / 255).half(), "0.0588379 of 1", 16, "0,0.0588379"),
+        ]
+    ):
+        with pytest.warns(DataWarning):
+            data = load_data((images, LABELS))
+        (notice,) = data.notices
+        assert f"arrays: the highest pixel value found is {highest}" in notice
+        assert f"{levels} of 256 levels are left" in notice
+        assert f"--value-range {option}" in notice
+        low, high = map(float, option.split(","))
+        spread = load_data((images, LABELS), value_range=(low, high))
+        assert spread.notices == ()
+        assert (spread.train.images.min(), spread.train.images.max()) == (0, 255)
+        kept = notice.rpartition("--value-range ")[2].split(" ")[0]
+        same = load_data((images, LABELS), value_range=tuple(map(float, kept.split(","))))  # type: ignore[arg-type]
+        assert same.train.fingerprint == data.train.fingerprint
 
 
-@pytest.mark.parametrize(
-    "images",
-    [
-        EXPECTED,
-        EXPECTED / 255,
-        (EXPECTED // 255 * 255),  # two levels, far apart: a drawing
-        (TWELVE % 2) / 1.0,
-        np.clip((TWELVE % 2) + TWELVE * 1e-9, 0, 1),  # nearly two levels
-        (EXPECTED // 3).astype(np.uint8),  # dark, but 86 levels
-        np.full((12, 8, 8), 90, np.uint8),
-        np.arange(12, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2),  # of one colour
-    ],
-)
-def test_usual_values_are_not_noticed(images: np.ndarray):
-    assert load_data((images, LABELS)).notices == ()
+def test_usual_values_are_not_noticed(each):
+    for images in each(
+        [
+            EXPECTED,
+            EXPECTED / 255,
+            (EXPECTED // 255 * 255),  # two levels, far apart: a drawing
+            (TWELVE % 2) / 1.0,
+            np.clip((TWELVE % 2) + TWELVE * 1e-9, 0, 1),  # nearly two levels
+            (EXPECTED // 3).astype(np.uint8),  # dark, but 86 levels
+            np.full((12, 8, 8), 90, np.uint8),
+            np.arange(12, dtype=np.uint8)[:, None, None].repeat(8, 1).repeat(8, 2),  # of one colour
+        ]
+    ):
+        assert load_data((images, LABELS)).notices == ()
 
 
 def test_sixteen_bits_that_are_used_are_not_noticed(tmp_path: Path):
@@ -132,57 +129,52 @@ def test_sixteen_bits_that_are_used_are_not_noticed(tmp_path: Path):
     assert load_data(folder(tmp_path, wide)).notices == ()
 
 
-@pytest.mark.parametrize(
-    ("images", "found", "option"),
-    [
-        (TWELVE, "type uint16 run from 0 to 4095", "--value-range 0,4095 "),
-        (TWELVE.astype(">u2"), "type uint16 run from 0 to 4095", "--value-range 0,4095 "),
-        (torch.from_numpy(TWELVE), "type uint16 run from 0 to 4095", "--value-range 0,4095 "),
-        (TWELVE.astype(np.int16) - 1024, "int16 run from -1024 to 3071", "range=-1024,3071 "),
-        ((TWELVE % 256).astype(np.int64), "int64 run from 0 to 255", "--value-range 0,255 "),
-        (TWELVE.astype(np.uint64), "type uint64 run from 0 to 4095", "--value-range 0,4095 "),
-        (TWELVE % 2 == 1, "type bool run from 0 to 1", "--value-range 0,1 "),
-        (EXPECTED * 1.0, "run from 0 to 255, outside", "--value-range 0,255 "),
-        (EXPECTED / 127.5 - 1, "run from -1 to 1, outside", "--value-range=-1,1 "),
-        (EXPECTED / 255 * 4.75 - 2.1, "run from -2.1 to 2.65, outside", "range=-2.1,2.65 "),
-        (TWELVE.astype(np.longdouble), "run from 0 to 4095", "--value-range 0,4095 "),
-    ],
-)
-def test_values_without_a_scale_are_refused_with_their_range(
-    images: object, found: str, option: str
-):
-    with pytest.raises(DataError) as refused:
-        load_data((images, LABELS))
-    assert found in str(refused.value)
-    assert option in str(refused.value)
-    low, high = map(float, option.strip().partition("range")[2][1:].split(","))
-    data = load_data((images, LABELS), value_range=(low, high))
-    shape = (12, 1, 64, 64)
-    raw = images.numpy() if isinstance(images, torch.Tensor) else np.asarray(images)
-    levels = (raw.astype(np.float64) - low) * (255 / (high - low))
-    assert (in_order(data) == ordered(np.rint(levels).astype(np.uint8).reshape(shape))).all()
+def test_values_without_a_scale_are_refused_with_their_range(each):
+    for images, found, option in each(
+        [
+            (TWELVE, "type uint16 run from 0 to 4095", "--value-range 0,4095 "),
+            (TWELVE.astype(">u2"), "type uint16 run from 0 to 4095", "--value-range 0,4095 "),
+            (torch.from_numpy(TWELVE), "type uint16 run from 0 to 4095", "--value-range 0,4095 "),
+            (TWELVE.astype(np.int16) - 1024, "int16 run from -1024 to 3071", "range=-1024,3071 "),
+            ((TWELVE % 256).astype(np.int64), "int64 run from 0 to 255", "--value-range 0,255 "),
+            (TWELVE.astype(np.uint64), "type uint64 run from 0 to 4095", "--value-range 0,4095 "),
+            (TWELVE % 2 == 1, "type bool run from 0 to 1", "--value-range 0,1 "),
+            (EXPECTED * 1.0, "run from 0 to 255, outside", "--value-range 0,255 "),
+            (EXPECTED / 127.5 - 1, "run from -1 to 1, outside", "--value-range=-1,1 "),
+            (EXPECTED / 255 * 4.75 - 2.1, "run from -2.1 to 2.65, outside", "range=-2.1,2.65 "),
+            (TWELVE.astype(np.longdouble), "run from 0 to 4095", "--value-range 0,4095 "),
+        ]
+    ):
+        with pytest.raises(DataError) as refused:
+            load_data((images, LABELS))
+        assert found in str(refused.value)
+        assert option in str(refused.value)
+        low, high = map(float, option.strip().partition("range")[2][1:].split(","))
+        data = load_data((images, LABELS), value_range=(low, high))
+        shape = (12, 1, 64, 64)
+        raw = images.numpy() if isinstance(images, torch.Tensor) else np.asarray(images)
+        levels = (raw.astype(np.float64) - low) * (255 / (high - low))
+        assert (in_order(data) == ordered(np.rint(levels).astype(np.uint8).reshape(shape))).all()
 
 
-@pytest.mark.parametrize(
-    ("images", "found", "option"),
-    [
-        (TWELVE.astype(np.float32), "float pixels run from 0 to 4095", "0,4095"),
-        (EXPECTED.astype(np.float32) / 255, "float pixels run from 0 to 1 ", "0,1"),
-        (TWELVE.astype(np.int32) - 1000, "32-bit pixels run from -1000 to 3095", "-1000,3095"),
-        (TWELVE.astype(np.int32) * 1000, "32-bit pixels run from 0 to 4095000", "0,4095000"),
-    ],
-)
-def test_float_and_wide_pictures_are_read_with_a_range(
-    tmp_path: Path, images: np.ndarray, found: str, option: str
-):
-    root = folder(tmp_path, images, "tif")
-    low, high = map(float, option.split(","))
-    with pytest.raises(DataError) as refused:
-        load_data(root)
-    assert f"image 'a/00.tif' and 11 more: {found}" in str(refused.value)
-    assert option in str(refused.value)
-    data = load_data(root, value_range=(low, high))
-    assert (in_order(data) == ordered(scaled(images, ValueRange(low, high)))).all()
+def test_float_and_wide_pictures_are_read_with_a_range(each, tmp_path_factory):
+    for images, found, option in each(
+        [
+            (TWELVE.astype(np.float32), "float pixels run from 0 to 4095", "0,4095"),
+            (EXPECTED.astype(np.float32) / 255, "float pixels run from 0 to 1 ", "0,1"),
+            (TWELVE.astype(np.int32) - 1000, "32-bit pixels run from -1000 to 3095", "-1000,3095"),
+            (TWELVE.astype(np.int32) * 1000, "32-bit pixels run from 0 to 4095000", "0,4095000"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        root = folder(tmp_path, images, "tif")
+        low, high = map(float, option.split(","))
+        with pytest.raises(DataError) as refused:
+            load_data(root)
+        assert f"image 'a/00.tif' and 11 more: {found}" in str(refused.value)
+        assert option in str(refused.value)
+        data = load_data(root, value_range=(low, high))
+        assert (in_order(data) == ordered(scaled(images, ValueRange(low, high)))).all()
 
 
 def test_the_range_named_is_that_of_all_pictures(tmp_path: Path):
@@ -289,13 +281,12 @@ def test_decoded_images_are_kept_by_their_range_with_their_notice(tmp_path: Path
     assert (in_order(spread) == ordered(EXPECTED)).all()
 
 
-@pytest.mark.parametrize(
-    "given",
-    [(5, 5), (9, 1), (1,), (0, 1, 2), "0,1", 4095, (0, float("inf")), ("0", "1"), (0, True)],
-)
-def test_what_is_no_range_is_refused(given: object):
-    with pytest.raises(DataError, match=r"not a range of pixel values.*--value-range 0,4095"):
-        load_data((TWELVE, LABELS), value_range=given)  # type: ignore[arg-type]
+def test_what_is_no_range_is_refused(each):
+    for given in each(
+        [(5, 5), (9, 1), (1,), (0, 1, 2), "0,1", 4095, (0, float("inf")), ("0", "1"), (0, True)]
+    ):
+        with pytest.raises(DataError, match=r"not a range of pixel values.*--value-range 0,4095"):
+            load_data((TWELVE, LABELS), value_range=given)  # type: ignore[arg-type]
 
 
 def test_a_range_that_leaves_one_value_is_refused(tmp_path: Path):

@@ -187,19 +187,18 @@ def test_a_choice_that_cannot_work_is_refused_before_anything_is_trained(
         evaluate(condensed, data, **choices)
 
 
-@pytest.mark.parametrize(
-    ("counts", "changes", "words"),
-    [
-        ((2, 2, 2), {"side": 9}, "8 x 8.*9 x 9"),
-        ((2, 2, 2), {"channels": 3}, "1 channel .*3 channels"),
-        ((2, 2), {}, "3 classes.* 2"),
-    ],
-)
 def test_test_images_that_do_not_fit_the_set_are_refused(
-    data: Data, condensed: CondensedSet, split, counts, changes, words: str
+    each, data: Data, condensed: CondensedSet, split
 ):
-    with pytest.raises(DataError, match=words):
-        evaluate(condensed, replace(data, test=split(counts, 0, **changes)))
+    for counts, changes, words in each(
+        [
+            ((2, 2, 2), {"side": 9}, "8 x 8.*9 x 9"),
+            ((2, 2, 2), {"channels": 3}, "1 channel .*3 channels"),
+            ((2, 2), {}, "3 classes.* 2"),
+        ]
+    ):
+        with pytest.raises(DataError, match=words):
+            evaluate(condensed, replace(data, test=split(counts, 0, **changes)))
 
 
 def test_a_set_of_an_unknown_whitening_is_refused(data: Data, condensed: CondensedSet):
@@ -318,21 +317,19 @@ def test_nothing_is_trained_until_a_result_is_asked_for(data: Data, condensed: C
     assert evaluation.summary()[0]["seeds"] == 2
 
 
-@pytest.mark.parametrize(
-    ("method", "protocol"), [("mdc", "idc"), ("dc", "dc"), ("dm", "dsa"), ("mtt", "mtt")]
-)
 def test_a_set_is_tested_as_its_method_was_published_or_as_asked(
-    data: Data, condensed: CondensedSet, method: str, protocol: str
+    each, data: Data, condensed: CondensedSet
 ):
-    manifest = {**condensed.manifest, "method": method, "learned_step_size": 0.03}
-    made = replace(condensed, manifest=manifest)
+    for method, protocol in each([("mdc", "idc"), ("dc", "dc"), ("dm", "dsa"), ("mtt", "mtt")]):
+        manifest = {**condensed.manifest, "method": method, "learned_step_size": 0.03}
+        made = replace(condensed, manifest=manifest)
 
-    own = evaluate(made, data, seeds=1, sizes=[1])
-    assert own.protocol.name == protocol
-    assert own.protocol.training.lr == (0.03 if method == "mtt" else 0.01)
-    assert evaluate(made, data, seeds=1, sizes=[1], protocol="idc").protocol.name == "idc"
-    (seen, _) = evaluate(made, data, seeds=1, sizes=[1], networks=SMALL, steps=1).observations
-    assert seen.protocol == protocol
+        own = evaluate(made, data, seeds=1, sizes=[1])
+        assert own.protocol.name == protocol
+        assert own.protocol.training.lr == (0.03 if method == "mtt" else 0.01)
+        assert evaluate(made, data, seeds=1, sizes=[1], protocol="idc").protocol.name == "idc"
+        (seen, _) = evaluate(made, data, seeds=1, sizes=[1], networks=SMALL, steps=1).observations
+        assert seen.protocol == protocol
 
 
 def test_mtt_refuses_a_set_without_a_step_size(data: Data, condensed: CondensedSet):
@@ -382,24 +379,21 @@ def test_what_is_selected_by_features_is_what_select_gives(
     assert torch.equal(trial.images.images, expected.images)
 
 
-@pytest.mark.parametrize(
-    ("beside", "error", "words"),
-    [
-        (("random", "k-meens"), ConfigError, "Did you mean 'k-means'"),
-        (("random", "random"), ConfigError, "two sets called 'random'"),
-        (("small",), ConfigError, "holds 2 images per class, but size 4"),
-        (("strange",), DataError, "8 x 8|7 x 7"),
-    ],
-)
-def test_what_cannot_stand_beside_is_refused(
-    data: Data, condensed: CondensedSet, split, beside, error, words: str
-):
-    sets = {
-        "small": random_selection(data.train, ipc=2, seed=0),
-        "strange": random_selection(split((5, 5, 5), 0, side=7), ipc=4, seed=0),
-    }
-    with pytest.raises(error, match=words):
-        evaluate(condensed, data, beside=[sets.get(word, word) for word in beside])
+def test_what_cannot_stand_beside_is_refused(each, data: Data, condensed: CondensedSet, split):
+    for beside, error, words in each(
+        [
+            (("random", "k-meens"), ConfigError, "Did you mean 'k-means'"),
+            (("random", "random"), ConfigError, "two sets called 'random'"),
+            (("small",), ConfigError, "holds 2 images per class, but size 4"),
+            (("strange",), DataError, "8 x 8|7 x 7"),
+        ]
+    ):
+        sets = {
+            "small": random_selection(data.train, ipc=2, seed=0),
+            "strange": random_selection(split((5, 5, 5), 0, side=7), ipc=4, seed=0),
+        }
+        with pytest.raises(error, match=words):
+            evaluate(condensed, data, beside=[sets.get(word, word) for word in beside])
 
 
 def labelled(condensed: CondensedSet, learned: torch.Tensor) -> CondensedSet:
@@ -424,46 +418,47 @@ def test_learned_labels_are_trained_on_where_asked(data: Data, condensed: Conden
     assert soft[1].accuracy == hard[1].accuracy  # random images have their classes
 
 
-@pytest.mark.parametrize(
-    ("learned", "words"),
-    [
-        (None, "has learned no labels"),
-        (torch.full((12, 3), 0.5), r"add up to 1.5\.\.1.5"),
-        (torch.tensor([[-0.5, 0.5, 1.0]]).repeat(12, 1), "go down to -0.5"),
-    ],
-)
 def test_learned_labels_that_are_no_probabilities_are_refused(
-    data: Data, condensed: CondensedSet, learned: torch.Tensor | None, words: str
+    each, data: Data, condensed: CondensedSet
 ):
-    set_ = condensed if learned is None else labelled(condensed, learned)
-    with pytest.raises(ConfigError, match=words):
-        evaluate(set_, data, labels="soft")
+    for learned, words in each(
+        [
+            (None, "has learned no labels"),
+            (torch.full((12, 3), 0.5), r"add up to 1.5\.\.1.5"),
+            (torch.tensor([[-0.5, 0.5, 1.0]]).repeat(12, 1), "go down to -0.5"),
+        ]
+    ):
+        set_ = condensed if learned is None else labelled(condensed, learned)
+        with pytest.raises(ConfigError, match=words):
+            evaluate(set_, data, labels="soft")
 
 
 ARCHITECTURES = ("convnet3", "resnet10", "resnet18", "densenet", "mlp", "vgg11", "alexnet", "lenet")
 
 
-@pytest.mark.parametrize(
-    ("network", "side", "channels"),
-    [
-        *((network, 28, 1) for network in ARCHITECTURES),
-        *((network, 32, 3) for network in ("convnet3-bn", "vgg11", "vgg11-bn", "alexnet", "lenet")),
-    ],
-)
-def test_every_architecture_is_trained_and_tested(split, network: str, side: int, channels: int):
-    data = Data(
-        name="toy",
-        train=split((2, 2, 2), 0, side=side, channels=channels),
-        test=split((1, 1, 1), 1, side=side, channels=channels),
-    )
-    condensed = random_selection(data.train, ipc=1, seed=0)
+def test_every_architecture_is_trained_and_tested(each, split):
+    for network, side, channels in each(
+        [
+            *((network, 28, 1) for network in ARCHITECTURES),
+            *(
+                (network, 32, 3)
+                for network in ("convnet3-bn", "vgg11", "vgg11-bn", "alexnet", "lenet")
+            ),
+        ]
+    ):
+        data = Data(
+            name="toy",
+            train=split((2, 2, 2), 0, side=side, channels=channels),
+            test=split((1, 1, 1), 1, side=side, channels=channels),
+        )
+        condensed = random_selection(data.train, ipc=1, seed=0)
 
-    observations = evaluate(condensed, data, networks=[network], seeds=1, steps=1).observations
+        observations = evaluate(condensed, data, networks=[network], seeds=1, steps=1).observations
 
-    assert [(o.network, o.set) for o in observations] == [
-        (network, "condensed"),
-        (network, "random"),
-    ]
+        assert [(o.network, o.set) for o in observations] == [
+            (network, "condensed"),
+            (network, "random"),
+        ]
 
 
 def test_an_architecture_for_which_images_are_too_small_is_refused_before_any_training(

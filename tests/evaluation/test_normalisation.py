@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -45,29 +46,26 @@ def test_without_a_whitening_the_mean_and_deviation_are_those_of_the_set(
     assert train_as(other, data) is data.train
 
 
-@pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("protocol", ["kip", "idc"])
-def test_everything_beside_is_whitened_the_same_way(
-    data: Data, condensed: CondensedSet, kind: str, protocol: str
-):
-    found = evaluate(
-        white(condensed, data, kind),
-        data,
-        sizes=[2],
-        networks=["convnet1-w4"],
-        seeds=1,
-        protocol=protocol,
-        beside=("random", "first"),
-        steps=1,
-    )
-    images = torch.rand(2, 1, 8, 8)
-    shown = [trial.test.normalise(images) for trial in found.planned]
-    assert [trial.set for trial in found.planned] == ["condensed", "random", "first"]
-    assert torch.equal(shown[0], shown[1])
-    assert torch.equal(shown[0], shown[2])
-    record = {"kind": kind, "eps": 0.1, "fitted_to": data.train.fingerprint}
-    assert found.planned[1].images.manifest["zca"] == record
-    assert len(found.observations) == 3
+def test_everything_beside_is_whitened_the_same_way(each, data: Data, condensed: CondensedSet):
+    for protocol, kind in each(product(["kip", "idc"], KINDS)):
+        found = evaluate(
+            white(condensed, data, kind),
+            data,
+            sizes=[2],
+            networks=["convnet1-w4"],
+            seeds=1,
+            protocol=protocol,
+            beside=("random", "first"),
+            steps=1,
+        )
+        images = torch.rand(2, 1, 8, 8)
+        shown = [trial.test.normalise(images) for trial in found.planned]
+        assert [trial.set for trial in found.planned] == ["condensed", "random", "first"]
+        assert torch.equal(shown[0], shown[1])
+        assert torch.equal(shown[0], shown[2])
+        record = {"kind": kind, "eps": 0.1, "fitted_to": data.train.fingerprint}
+        assert found.planned[1].images.manifest["zca"] == record
+        assert len(found.observations) == 3
 
 
 def test_a_whitened_set_has_another_fingerprint(data: Data, condensed: CondensedSet):
@@ -78,20 +76,17 @@ def test_a_whitened_set_has_another_fingerprint(data: Data, condensed: Condensed
     assert len(prints) == 3
 
 
-@pytest.mark.parametrize(
-    ("changes", "said"),
-    [
-        ({"fitted_to": "0" * 32}, "fingerprint 0{32}, but the training images of toy have"),
-        ({"kind": "pca"}, "no ZCA known here"),
-        ({"kind": "none"}, "no ZCA known here"),
-        ({"eps": 0.2}, "with eps 0.1"),
-    ],
-)
-def test_a_whitening_that_cannot_be_obtained_is_refused(
-    data: Data, condensed: CondensedSet, changes: dict[str, object], said: str
-):
-    with pytest.raises(DataError, match=said):
-        evaluate(white(condensed, data, **{"kind": "zca", **changes}), data)
+def test_a_whitening_that_cannot_be_obtained_is_refused(each, data: Data, condensed: CondensedSet):
+    for changes, said in each(
+        [
+            ({"fitted_to": "0" * 32}, "fingerprint 0{32}, but the training images of toy have"),
+            ({"kind": "pca"}, "no ZCA known here"),
+            ({"kind": "none"}, "no ZCA known here"),
+            ({"eps": 0.2}, "with eps 0.1"),
+        ]
+    ):
+        with pytest.raises(DataError, match=said):
+            evaluate(white(condensed, data, **{"kind": "zca", **changes}), data)
 
 
 def test_a_whitened_selection_says_so(data: Data):

@@ -65,14 +65,15 @@ def test_a_last_line_that_only_lost_its_line_break_is_kept(
     assert read_observations(path) == [ONE, TWO]
 
 
-@pytest.mark.parametrize("damage", [b"{", b"[]", b'{"size": 1}', b""])
-def test_any_other_damaged_line_is_an_error_that_names_it(path: Path, damage: bytes):
-    append_observation(path, ONE)
-    path.write_bytes(path.read_bytes() + damage + b"\n")
-    append_observation(path, TWO)
+def test_any_other_damaged_line_is_an_error_that_names_it(each, path: Path):
+    for damage in each([b"{", b"[]", b'{"size": 1}', b""]):
+        path.unlink(missing_ok=True)
+        append_observation(path, ONE)
+        path.write_bytes(path.read_bytes() + damage + b"\n")
+        append_observation(path, TWO)
 
-    with pytest.raises(ArtifactError, match=r"observations\.jsonl, line 2"):
-        read_observations(path)
+        with pytest.raises(ArtifactError, match=r"observations\.jsonl, line 2"):
+            read_observations(path)
 
 
 def test_the_key_holds_what_decides_the_result_and_nothing_else():

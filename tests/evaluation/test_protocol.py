@@ -18,29 +18,28 @@ def idc(data: str, factor: int = 2, ipc: int = 10, **length: int) -> Protocol:
     return protocol_for("idc", Subject(data=data, examples_each=factor**2, ipc=ipc), **length)
 
 
-@pytest.mark.parametrize(
-    ("data", "factor", "ipc", "strategy", "cutmix"),
-    [
-        ("cifar10", 2, 10, "color_crop_flip_scale_rotate", 0.5),
-        ("fashion-mnist", 2, 10, "color_crop_flip_scale_rotate", 0.5),
-        ("svhn", 2, 1, "color_crop_scale_rotate", 0.5),
-        ("svhn", 1, 10, "color_crop_scale_rotate", 0.5),
-        ("svhn", 1, 1, "color_crop_cutout_scale_rotate", 0.0),
-        ("mnist", 1, 10, "color_crop_scale_rotate", 0.5),
-        ("mnist", 2, 10, "color_crop_scale_rotate", 0.0),
-        ("digits", 2, 10, "color_crop_scale_rotate", 0.5),
-        ("cifar10", 1, 1, "color_crop_flip_scale_rotate", 0.5),
-    ],
-)
-def test_the_idc_protocol_is_the_released_one_for_every_set(data, factor, ipc, strategy, cutmix):
-    protocol = idc(data, factor, ipc)
-    training = protocol.training
+def test_the_idc_protocol_is_the_released_one_for_every_set(each):
+    for data, factor, ipc, strategy, cutmix in each(
+        [
+            ("cifar10", 2, 10, "color_crop_flip_scale_rotate", 0.5),
+            ("fashion-mnist", 2, 10, "color_crop_flip_scale_rotate", 0.5),
+            ("svhn", 2, 1, "color_crop_scale_rotate", 0.5),
+            ("svhn", 1, 10, "color_crop_scale_rotate", 0.5),
+            ("svhn", 1, 1, "color_crop_cutout_scale_rotate", 0.0),
+            ("mnist", 1, 10, "color_crop_scale_rotate", 0.5),
+            ("mnist", 2, 10, "color_crop_scale_rotate", 0.0),
+            ("digits", 2, 10, "color_crop_scale_rotate", 0.5),
+            ("cifar10", 1, 1, "color_crop_flip_scale_rotate", 0.5),
+        ]
+    ):
+        protocol = idc(data, factor, ipc)
+        training = protocol.training
 
-    assert training.augment.strategy == strategy
-    assert training.augment.mode == "idc"
-    assert training.cutmix == cutmix
-    assert (training.batch, training.lr, training.momentum) == (64, 0.01, 0.9)
-    assert (training.weight_decay, protocol.epochs, protocol.steps) == (5e-4, 1000, None)
+        assert training.augment.strategy == strategy
+        assert training.augment.mode == "idc"
+        assert training.cutmix == cutmix
+        assert (training.batch, training.lr, training.momentum) == (64, 0.01, 0.9)
+        assert (training.weight_decay, protocol.epochs, protocol.steps) == (5e-4, 1000, None)
 
 
 def test_epochs_count_the_last_partial_batch():
@@ -93,10 +92,10 @@ def test_an_unknown_protocol_names_the_nearest_one():
         protocol_for("idcc", Subject(data="cifar10"))
 
 
-@pytest.mark.parametrize("length", [{"epochs": 0}, {"steps": 0}, {"epochs": -3}])
-def test_a_training_without_a_step_is_refused(length):
-    with pytest.raises(ConfigError, match="at least 1"):
-        idc("cifar10", **length)
+def test_a_training_without_a_step_is_refused(each):
+    for length in each([{"epochs": 0}, {"steps": 0}, {"epochs": -3}]):
+        with pytest.raises(ConfigError, match="at least 1"):
+            idc("cifar10", **length)
 
 
 def test_two_lengths_are_refused():
@@ -119,17 +118,17 @@ HALF = {
 }
 
 
-@pytest.mark.parametrize("name", HALF)
-def test_the_dc_dsa_and_mtt_protocols_are_the_released_ones(name: str):
-    epochs, data, augment = HALF[name]
-    protocol = protocol_for(name, Subject(data=data, step_size=0.02))
-    training = protocol.training
+def test_the_dc_dsa_and_mtt_protocols_are_the_released_ones(each):
+    for name in each(HALF):
+        epochs, data, augment = HALF[name]
+        protocol = protocol_for(name, Subject(data=data, step_size=0.02))
+        training = protocol.training
 
-    assert (protocol.name, protocol.epochs, protocol.labels) == (name, epochs, "hard")
-    assert (training.batch, training.momentum, training.weight_decay) == (256, 0.9, 5e-4)
-    assert training.lr == (0.02 if name == "mtt" else 0.01)
-    assert training.augment == augment
-    assert training.cutmix == 0
+        assert (protocol.name, protocol.epochs, protocol.labels) == (name, epochs, "hard")
+        assert (training.batch, training.momentum, training.weight_decay) == (256, 0.9, 5e-4)
+        assert training.lr == (0.02 if name == "mtt" else 0.01)
+        assert training.augment == augment
+        assert training.cutmix == 0
 
 
 def test_digits_are_not_mirrored_and_dc_moves_those_of_mnist():
@@ -168,25 +167,24 @@ def test_the_idc_protocol_keeps_its_momentum():
     assert not any(protocol.restarts(step, images=64) for step in range(6))
 
 
-@pytest.mark.parametrize(
-    ("method", "expected"),
-    [
-        ("mdc", "idc"),
-        ("idc", "idc"),
-        ("dream", "idc"),
-        ("a method of mine", "idc"),
-        ("dc", "dc"),
-        ("dsa", "dsa"),
-        ("dm", "dsa"),
-        ("mtt", "mtt"),
-        ("frepo", "frepo"),
-    ],
-)
-def test_a_set_is_tested_as_its_method_was_published(method: str, expected: str):
-    subject = Subject(data="cifar10", method=method, step_size=0.02)
+def test_a_set_is_tested_as_its_method_was_published(each):
+    for method, expected in each(
+        [
+            ("mdc", "idc"),
+            ("idc", "idc"),
+            ("dream", "idc"),
+            ("a method of mine", "idc"),
+            ("dc", "dc"),
+            ("dsa", "dsa"),
+            ("dm", "dsa"),
+            ("mtt", "mtt"),
+            ("frepo", "frepo"),
+        ]
+    ):
+        subject = Subject(data="cifar10", method=method, step_size=0.02)
 
-    assert protocol_for(None, subject).name == expected
-    assert protocol_for("idc", subject).name == "idc"
+        assert protocol_for(None, subject).name == expected
+        assert protocol_for("idc", subject).name == "idc"
 
 
 def test_frepo_is_dsa_on_the_labels_that_were_learned():
@@ -200,10 +198,10 @@ def test_every_default_is_a_protocol():
     assert published <= parts("protocol").keys()
 
 
-@pytest.mark.parametrize("step_size", [None, 0.0, -0.1])
-def test_mtt_without_a_learned_step_size_is_refused_with_what_would_work(step_size):
-    with pytest.raises(ConfigError, match="Use protocol dsa"):
-        protocol_for("mtt", Subject(data="cifar10", step_size=step_size))
+def test_mtt_without_a_learned_step_size_is_refused_with_what_would_work(each):
+    for step_size in each([None, 0.0, -0.1]):
+        with pytest.raises(ConfigError, match="Use protocol dsa"):
+            protocol_for("mtt", Subject(data="cifar10", step_size=step_size))
 
 
 def test_other_labels_than_the_protocols_own_are_said_in_its_name():
@@ -228,17 +226,16 @@ def test_adamw_is_idc_with_another_optimiser_along_a_cosine():
     assert 0 < rates[4] < 1e-9
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"loss": "mse"}, "loss = 'mse' is unknown; known are cross-entropy, squared-error"),
-        ({"decay": "cosin"}, "decay = 'cosin' is unknown.*mean 'cosine'"),
-        ({"training": "sgd"}, "training .*no frozen dataclass"),
-    ],
-)
-def test_a_protocol_that_cannot_work_is_refused(change, said):
-    with pytest.raises(ConfigError, match=said):
-        replace(protocol_for("idc", Subject(data="cifar10")), **change)
+def test_a_protocol_that_cannot_work_is_refused(each):
+    for change, said in each(
+        [
+            ({"loss": "mse"}, "loss = 'mse' is unknown; known are cross-entropy, squared-error"),
+            ({"decay": "cosin"}, "decay = 'cosin' is unknown.*mean 'cosine'"),
+            ({"training": "sgd"}, "training .*no frozen dataclass"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            replace(protocol_for("idc", Subject(data="cifar10")), **change)
 
 
 @pytest.mark.parametrize(

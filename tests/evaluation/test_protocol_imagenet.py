@@ -17,24 +17,30 @@ def photos(**changes):
     return Subject(**{"data": "imagenet-10", "method": "mdc", "side": 224, **changes})
 
 
-@pytest.mark.parametrize(
-    ("ipc", "factor", "epochs"),
-    [
-        *[(1, 1, 3000), (1, 3, 2000), (10, 1, 2000), (5, 3, 1500), (50, 1, 1500), (10, 3, 1000)],
-        *[(20, 3, 1000), (200, 1, 1000), (50, 3, 500), (500, 1, 500), (60, 3, 300)],
-    ],
-)
-def test_the_more_images_the_fewer_epochs(ipc, factor, epochs):
-    assert protocol_for("imagenet", photos(ipc=ipc, examples_each=factor**2)).epochs == epochs
+def test_the_more_images_the_fewer_epochs(each):
+    for ipc, factor, epochs in each(
+        [
+            *[
+                (1, 1, 3000),
+                (1, 3, 2000),
+                (10, 1, 2000),
+                (5, 3, 1500),
+                (50, 1, 1500),
+                (10, 3, 1000),
+            ],
+            *[(20, 3, 1000), (200, 1, 1000), (50, 3, 500), (500, 1, 500), (60, 3, 300)],
+        ]
+    ):
+        assert protocol_for("imagenet", photos(ipc=ipc, examples_each=factor**2)).epochs == epochs
 
 
-@pytest.mark.parametrize(("ipc", "factor", "epochs"), [(1, 1, 2000), (10, 1, 1300), (10, 3, 600)])
-def test_a_hundred_classes_are_trained_shorter_and_with_larger_steps(ipc, factor, epochs):
-    subject = photos(data="imagenet-100", ipc=ipc, examples_each=factor**2, classes=100)
-    protocol = protocol_for("imagenet", subject)
-    assert protocol.epochs == epochs
-    training = protocol.training
-    assert (training.batch, training.lr, training.weight_decay) == (128, 0.1, 1e-4)
+def test_a_hundred_classes_are_trained_shorter_and_with_larger_steps(each):
+    for ipc, factor, epochs in each([(1, 1, 2000), (10, 1, 1300), (10, 3, 600)]):
+        subject = photos(data="imagenet-100", ipc=ipc, examples_each=factor**2, classes=100)
+        protocol = protocol_for("imagenet", subject)
+        assert protocol.epochs == epochs
+        training = protocol.training
+        assert (training.batch, training.lr, training.weight_decay) == (128, 0.1, 1e-4)
 
 
 def test_the_step_size_falls_to_a_fifth_twice():
@@ -50,15 +56,19 @@ def test_every_batch_is_mixed_and_augmented_as_photographs_are():
     assert training.augment == PhotoPerExample(mean=(0.4, 0.4, 0.4), std=(0.2, 0.2, 0.2))
 
 
-@pytest.mark.parametrize(
-    ("method", "side", "name"),
-    [
-        *[("mdc", 32, "idc"), ("mdc", 64, "idc"), ("mdc", 65, "imagenet"), ("", 128, "imagenet")],
-        *[("dm", 128, "dsa"), ("dc", 128, "dc")],
-    ],
-)
-def test_it_is_the_default_for_photographs(method, side, name):
-    assert protocol_for(None, photos(method=method, side=side)).name == name
+def test_it_is_the_default_for_photographs(each):
+    for method, side, name in each(
+        [
+            *[
+                ("mdc", 32, "idc"),
+                ("mdc", 64, "idc"),
+                ("mdc", 65, "imagenet"),
+                ("", 128, "imagenet"),
+            ],
+            *[("dm", 128, "dsa"), ("dc", 128, "dc")],
+        ]
+    ):
+        assert protocol_for(None, photos(method=method, side=side)).name == name
 
 
 def test_a_network_learns_by_it():

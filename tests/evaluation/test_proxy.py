@@ -66,13 +66,13 @@ def written_out(digits, examples, *, judges, sample):
     return found
 
 
-@pytest.mark.parametrize("part", [Pixels(), MultiFormation(), MultiFormation(order="crop")])
-def test_a_measure_is_its_definition_for_every_prefix(digits, proxy, part):
-    examples = random_set(digits, 1, (4, 2, 3), part)
-    order = torch.randperm(len(examples), generator=stream(9))
-    found = proxy(examples.rows(order))
-    expected = written_out(digits, examples, judges=2, sample=50)
-    assert torch.allclose(torch.tensor(found.loss), expected, rtol=1e-3)
+def test_a_measure_is_its_definition_for_every_prefix(each, digits, proxy):
+    for part in each([Pixels(), MultiFormation(), MultiFormation(order="crop")]):
+        examples = random_set(digits, 1, (4, 2, 3), part)
+        order = torch.randperm(len(examples), generator=stream(9))
+        found = proxy(examples.rows(order))
+        expected = written_out(digits, examples, judges=2, sample=50)
+        assert torch.allclose(torch.tensor(found.loss), expected, rtol=1e-3)
 
 
 def test_random_images_are_worth_about_one_at_every_size(digits, proxy):

@@ -54,14 +54,14 @@ def test_the_augmentation_robust_score_is_its_formula():
     assert only == pytest.approx((math.exp(0.2) - 1 / E) / (E - 1 / E))
 
 
-@pytest.mark.parametrize("wrong", [45.2, -0.1, math.nan])
-def test_per_cent_in_place_of_fractions_is_refused(wrong: float):
-    with pytest.raises(ConfigError, match="hard = "):
-        label_robust_score(full=0.8, hard=wrong, own=0.5, random=0.5)
-    with pytest.raises(ConfigError, match="plain = "):
-        augmentation_robust_score(
-            augmented=0.5, augmented_random=0.5, plain=wrong, plain_random=0.5
-        )
+def test_per_cent_in_place_of_fractions_is_refused(each):
+    for wrong in each([45.2, -0.1, math.nan]):
+        with pytest.raises(ConfigError, match="hard = "):
+            label_robust_score(full=0.8, hard=wrong, own=0.5, random=0.5)
+        with pytest.raises(ConfigError, match="plain = "):
+            augmentation_robust_score(
+                augmented=0.5, augmented_random=0.5, plain=wrong, plain_random=0.5
+            )
 
 
 def test_the_refusal_says_what_to_write():

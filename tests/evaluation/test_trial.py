@@ -221,21 +221,20 @@ def test_decoded_crop_by_crop_every_size_depends_on_all_stored_images(data: Data
     assert trial(other, data, size=1).fingerprint != trial(condensed, data, size=1).fingerprint
 
 
-@pytest.mark.parametrize(
-    ("ipc", "length", "full"),
-    [
-        (4, {"steps": 90}, 0),  # 12 images: no full batch of 64
-        (4, {"steps": 90, "batch": 6}, 90),
-        (4, {"steps": 90, "batch": 8}, 45),
-        (4, {"epochs": 30, "batch": 5}, 60),
-    ],
-)
-def test_full_batches_are_counted(data: Data, ipc: int, length: dict[str, int], full: int):
-    batch = length.pop("batch", 64)
-    protocol = replace(WHOLE, training=replace(WHOLE.training, batch=batch), **length)
-    condensed = random_selection(data.train, ipc=ipc, seed=0)
+def test_full_batches_are_counted(each, data: Data):
+    for ipc, length, full in each(
+        [
+            (4, {"steps": 90}, 0),  # 12 images: no full batch of 64
+            (4, {"steps": 90, "batch": 6}, 90),
+            (4, {"steps": 90, "batch": 8}, 45),
+            (4, {"epochs": 30, "batch": 5}, 60),
+        ]
+    ):
+        batch = length.pop("batch", 64)
+        protocol = replace(WHOLE, training=replace(WHOLE.training, batch=batch), **length)
+        condensed = random_selection(data.train, ipc=ipc, seed=0)
 
-    assert trial(condensed, data, size=ipc, protocol=protocol).full_batches == full
+        assert trial(condensed, data, size=ipc, protocol=protocol).full_batches == full
 
 
 @pytest.mark.parametrize("compiled", [True, False])

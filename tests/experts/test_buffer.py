@@ -162,23 +162,24 @@ def test_a_file_says_what_it_is_of(whole):
         assert word in said
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"network": "convnet2-w5"}, "network is 'convnet2-w4' there and 'convnet2-w5' here"),
-        ({"seed": 4}, "seed is 3 there and 4 here"),
-        ({"steps": 7}, "steps is 0 there and 7 here"),
-        ({"compiled": True}, "compiled is False there and True here"),
-        ({"precision": "bf16"}, "precision is 'fp32' there and 'bf16' here"),
-        ({"training": replace(TRAINING, lr=0.01)}, r"training\.lr is 0\.05 there and 0\.01 here"),
-    ],
-    ids=str,
-)
-def test_experts_of_another_schooling_are_refused_naming_both(data, whole, change, said):
-    other = Buffer(replace(SCHOOLING, **change), data, whole.folder)
-    for refused in (lambda: other.missing(1, 1), lambda: made(other, 1, 1)):
-        with pytest.raises(ArtifactError, match=said):
-            refused()
+def test_experts_of_another_schooling_are_refused_naming_both(each, data, whole):
+    for change, said in each(
+        [
+            ({"network": "convnet2-w5"}, "network is 'convnet2-w4' there and 'convnet2-w5' here"),
+            ({"seed": 4}, "seed is 3 there and 4 here"),
+            ({"steps": 7}, "steps is 0 there and 7 here"),
+            ({"compiled": True}, "compiled is False there and True here"),
+            ({"precision": "bf16"}, "precision is 'fp32' there and 'bf16' here"),
+            (
+                {"training": replace(TRAINING, lr=0.01)},
+                r"training\.lr is 0\.05 there and 0\.01 here",
+            ),
+        ]
+    ):
+        other = Buffer(replace(SCHOOLING, **change), data, whole.folder)
+        for refused in (Buffer.missing, made):
+            with pytest.raises(ArtifactError, match=said):
+                refused(other, 1, 1)
 
 
 def test_experts_of_other_data_or_another_whitening_are_refused_naming_both(data, whole):
@@ -211,12 +212,13 @@ def test_a_changed_bit_is_noticed_before_a_snapshot_is_used(data, whole):
         Buffer(SCHOOLING, data, whole.folder).snapshots(0, 1)
 
 
-@pytest.mark.parametrize("length", [0, 5, 300, -10])
-def test_a_truncated_file_is_refused_by_name(data, whole, length):
+def test_a_truncated_file_is_refused_by_name(each, data, whole):
     path = whole.folder / "expert-0001.safetensors"
-    path.write_bytes(path.read_bytes()[:length])
-    with pytest.raises(ArtifactError, match=r"expert-0001\.safetensors"):
-        Buffer(SCHOOLING, data, whole.folder).epochs(1)
+    content = path.read_bytes()
+    for length in each([0, 5, 300, -10]):
+        path.write_bytes(content[:length])
+        with pytest.raises(ArtifactError, match=r"expert-0001\.safetensors"):
+            Buffer(SCHOOLING, data, whole.folder).epochs(1)
 
 
 def test_a_foreign_file_is_refused(data, tmp_path):

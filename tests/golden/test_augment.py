@@ -7,6 +7,7 @@ papers' code, integers are used as they are.
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -84,92 +85,91 @@ DTYPES = (torch.float64, torch.float32)
 OPERATIONS = ["brightness", "saturation", "contrast", "crop", "cutout", "flip", "scale", "rotate"]
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("word", OPERATIONS)
-def test_each_operation_of_dsa_gives_the_released_numbers(shared_folder, word, dtype):
-    golden = Golden(shared_folder / "golden" / "dsa_ops.safetensors")
-    check(single(word, golden.images(dtype), golden.draws(word)), golden.tensors[f"out.{word}"])
+def test_each_operation_of_dsa_gives_the_released_numbers(each, shared_folder):
+    for word, dtype in each(product(OPERATIONS, DTYPES)):
+        golden = Golden(shared_folder / "golden" / "dsa_ops.safetensors")
+        check(single(word, golden.images(dtype), golden.draws(word)), golden.tensors[f"out.{word}"])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("key", ["strategy_color", "strategy_full"])
-def test_a_strategy_of_dsa_applies_the_one_word_that_was_drawn(shared_folder, key, dtype):
-    golden = Golden(shared_folder / "golden" / "dsa_ops.safetensors")
-    listed = {"strategy_color": ["color"]}.get(
-        key, ["color", "crop", "cutout", "flip", "scale", "rotate"]
-    )
-    index, *draws = golden.draws(key)
-    got = augment(golden.images(dtype), only(listed[int(index)], draws))
-    check(got, golden.tensors[f"out.{key}"])
+def test_a_strategy_of_dsa_applies_the_one_word_that_was_drawn(each, shared_folder):
+    for key, dtype in each(product(["strategy_color", "strategy_full"], DTYPES)):
+        golden = Golden(shared_folder / "golden" / "dsa_ops.safetensors")
+        listed = {"strategy_color": ["color"]}.get(
+            key, ["color", "crop", "cutout", "flip", "scale", "rotate"]
+        )
+        index, *draws = golden.draws(key)
+        got = augment(golden.images(dtype), only(listed[int(index)], draws))
+        check(got, golden.tensors[f"out.{key}"])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize("sharing", ["batch", "sample"])
-@pytest.mark.parametrize("word", [*OPERATIONS, "translate"])
-def test_each_operation_of_idc_gives_the_released_numbers(shared_folder, word, sharing, dtype):
-    golden = Golden(shared_folder / "golden" / "idc_diffaug.safetensors")
-    key = f"{word}.{sharing}"
-    check(single(word, golden.images(dtype), golden.draws(key)), golden.tensors[f"out.{key}"])
+def test_each_operation_of_idc_gives_the_released_numbers(each, shared_folder):
+    for word, sharing, dtype in each(
+        product([*OPERATIONS, "translate"], ["batch", "sample"], DTYPES)
+    ):
+        golden = Golden(shared_folder / "golden" / "idc_diffaug.safetensors")
+        key = f"{word}.{sharing}"
+        check(single(word, golden.images(dtype), golden.draws(key)), golden.tensors[f"out.{key}"])
 
 
-@pytest.mark.parametrize("dtype", DTYPES, ids=str)
-@pytest.mark.parametrize(
-    "key",
-    [
-        "color_crop_cutout.batch",
-        "color_crop_flip_scale_rotate.sample",
-        "color_crop_scale_rotate.sample",
-    ],
-)
-def test_a_strategy_of_idc_is_composed_in_the_released_order(shared_folder, key, dtype):
-    golden = Golden(shared_folder / "golden" / "idc_diffaug.safetensors")
-    listed = key.split(".")[0].split("_")
-    draws = golden.draws(key)
-    given: dict[str, object] = {}
-    if "flip" in listed:
-        given["flipped"] = draws.pop(0) < 0.5
-    given["color"] = color(*draws[:3])
-    rest = [word for word in listed if word not in ("color", "flip", "cutout")]
-    word = rest[int(draws[3])]
-    draws = draws[4:]
-    if "cutout" in listed:
-        given["cutout"] = (draws[-2], draws[-1])
-        draws = draws[:-2]
-    chosen = only(word, draws)
-    given |= {
-        name: getattr(chosen, name)
-        for name in ("crop", "scale", "degrees")
-        if getattr(chosen, name) is not None
-    }
-    check(augment(golden.images(dtype), Parameters(**given)), golden.tensors[f"out.{key}"])
+def test_a_strategy_of_idc_is_composed_in_the_released_order(each, shared_folder):
+    for key, dtype in each(
+        product(
+            [
+                "color_crop_cutout.batch",
+                "color_crop_flip_scale_rotate.sample",
+                "color_crop_scale_rotate.sample",
+            ],
+            DTYPES,
+        )
+    ):
+        golden = Golden(shared_folder / "golden" / "idc_diffaug.safetensors")
+        listed = key.split(".")[0].split("_")
+        draws = golden.draws(key)
+        given: dict[str, object] = {}
+        if "flip" in listed:
+            given["flipped"] = draws.pop(0) < 0.5
+        given["color"] = color(*draws[:3])
+        rest = [word for word in listed if word not in ("color", "flip", "cutout")]
+        word = rest[int(draws[3])]
+        draws = draws[4:]
+        if "cutout" in listed:
+            given["cutout"] = (draws[-2], draws[-1])
+            draws = draws[:-2]
+        chosen = only(word, draws)
+        given |= {
+            name: getattr(chosen, name)
+            for name in ("crop", "scale", "degrees")
+            if getattr(chosen, name) is not None
+        }
+        check(augment(golden.images(dtype), Parameters(**given)), golden.tensors[f"out.{key}"])
 
 
-@pytest.mark.parametrize("case", range(4))
-def test_cutmix_cuts_and_weighs_as_released(shared_folder, case):
-    golden = Golden(shared_folder / "golden" / "idc_cutmix.safetensors")
-    names = ("x_u8", "target", "perm", "lam", "cx", "cy")
-    given = {name: golden.tensors[f"in.{case}.{name}"] for name in names}
-    out = {
-        name: golden.tensors[f"out.{case}.{name}"]
-        for name in ["bbox", "mixed", "target_b", "ce_a", "ce_b", "loss", "ratio_from_loss"]
-    }
-    images = 2 * (given["x_u8"].double() / 255) - 1
-    box = box_around(
-        (images.shape[2], images.shape[3]),
-        kept=float(given["lam"]),
-        centre=(int(given["cx"]), int(given["cy"])),
-    )
-    assert [box.top, box.left, box.bottom, box.right] == out["bbox"].tolist()
+def test_cutmix_cuts_and_weighs_as_released(each, shared_folder):
+    for case in each(range(4)):
+        golden = Golden(shared_folder / "golden" / "idc_cutmix.safetensors")
+        names = ("x_u8", "target", "perm", "lam", "cx", "cy")
+        given = {name: golden.tensors[f"in.{case}.{name}"] for name in names}
+        out = {
+            name: golden.tensors[f"out.{case}.{name}"]
+            for name in ["bbox", "mixed", "target_b", "ce_a", "ce_b", "loss", "ratio_from_loss"]
+        }
+        images = 2 * (given["x_u8"].double() / 255) - 1
+        box = box_around(
+            (images.shape[2], images.shape[3]),
+            kept=float(given["lam"]),
+            centre=(int(given["cx"]), int(given["cy"])),
+        )
+        assert [box.top, box.left, box.bottom, box.right] == out["bbox"].tolist()
 
-    mixed = paste(images, given["target"], partner=given["perm"], box=box)
-    torch.testing.assert_close(mixed.images, out["mixed"], rtol=0, atol=1e-14)
-    assert torch.equal(mixed.labels, given["target"])
-    assert torch.equal(mixed.partner_labels, out["target_b"])
-    assert abs(mixed.ratio - float(out["ratio_from_loss"])) < 1e-10
+        mixed = paste(images, given["target"], partner=given["perm"], box=box)
+        torch.testing.assert_close(mixed.images, out["mixed"], rtol=0, atol=1e-14)
+        assert torch.equal(mixed.labels, given["target"])
+        assert torch.equal(mixed.partner_labels, out["target_b"])
+        assert abs(mixed.ratio - float(out["ratio_from_loss"])) < 1e-10
 
-    logits = 20 * mixed.images.mean(dim=(2, 3)) @ golden.tensors["in.w"].T
-    own = torch.nn.functional.cross_entropy(logits, mixed.labels)
-    partner = torch.nn.functional.cross_entropy(logits, mixed.partner_labels)
-    loss = mixed.ratio * own + (1 - mixed.ratio) * partner
-    for got, name in ((own, "ce_a"), (partner, "ce_b"), (loss, "loss")):
-        torch.testing.assert_close(got, out[name], rtol=1e-12, atol=1e-12)
+        logits = 20 * mixed.images.mean(dim=(2, 3)) @ golden.tensors["in.w"].T
+        own = torch.nn.functional.cross_entropy(logits, mixed.labels)
+        partner = torch.nn.functional.cross_entropy(logits, mixed.partner_labels)
+        loss = mixed.ratio * own + (1 - mixed.ratio) * partner
+        for got, name in ((own, "ce_a"), (partner, "ce_b"), (loss, "loss")):
+            torch.testing.assert_close(got, out[name], rtol=1e-12, atol=1e-12)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -15,40 +16,41 @@ from condensery.selection import herding
 from condensery.training import SGDTraining
 
 
-@pytest.mark.parametrize("images", [10, 64, 100, 400])
-def test_the_step_size_of_every_epoch_is_that_of_the_release(shared_folder: Path, images: int):
-    golden = load_file(shared_folder / "golden" / "eval_lr_idc.safetensors")
-    for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
-        training = SGDTraining(augment=Identity(), lr=lr)
-        protocol = Protocol(name="idc", training=training, epochs=epochs)
-        each = protocol.total_steps(images) // epochs
-        rates = [protocol.lr(step, images=images) for step in range(epochs * each)]
+def test_the_step_size_of_every_epoch_is_that_of_the_release(each, shared_folder: Path):
+    for images in each([10, 64, 100, 400]):
+        golden = load_file(shared_folder / "golden" / "eval_lr_idc.safetensors")
+        for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
+            training = SGDTraining(augment=Identity(), lr=lr)
+            protocol = Protocol(name="idc", training=training, epochs=epochs)
+            per_epoch = protocol.total_steps(images) // epochs
+            rates = [protocol.lr(step, images=images) for step in range(epochs * per_epoch)]
 
-        expected = golden[f"out.lr.E{epochs}"].repeat_interleave(each)
-        found = torch.tensor(rates, dtype=torch.float64)
-        torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
+            expected = golden[f"out.lr.E{epochs}"].repeat_interleave(per_epoch)
+            found = torch.tensor(rates, dtype=torch.float64)
+            torch.testing.assert_close(found, expected, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize("images", [10, 256, 400])
-@pytest.mark.parametrize("name", ["dc", "dsa", "mtt"])
-def test_the_dc_protocol_drops_and_restarts_in_the_epoch_of_the_release(
-    shared_folder: Path, name: str, images: int
-):
-    golden = load_file(shared_folder / "golden" / "eval_lr_vico.safetensors")
-    for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
-        own = protocol_for(name, Subject(data="cifar10", step_size=lr), epochs=epochs)
-        protocol = replace(own, training=replace(own.training, lr=lr))
-        rates, anew = golden[f"out.lr.E{epochs}"], golden[f"out.new_optimizer.E{epochs}"]
-        each = -(-images // 256)
-        steps = range(protocol.total_steps(images))
-        assert len(steps) == len(rates) * each
+def test_the_dc_protocol_drops_and_restarts_in_the_epoch_of_the_release(each, shared_folder: Path):
+    for name, images in each(product(["dc", "dsa", "mtt"], [10, 256, 400])):
+        golden = load_file(shared_folder / "golden" / "eval_lr_vico.safetensors")
+        for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
+            own = protocol_for(name, Subject(data="cifar10", step_size=lr), epochs=epochs)
+            protocol = replace(own, training=replace(own.training, lr=lr))
+            rates, anew = golden[f"out.lr.E{epochs}"], golden[f"out.new_optimizer.E{epochs}"]
+            per_epoch = -(-images // 256)
+            steps = range(protocol.total_steps(images))
+            assert len(steps) == len(rates) * per_epoch
 
-        found = torch.tensor(
-            [protocol.lr(step, images=images) for step in steps], dtype=torch.float64
-        )
-        torch.testing.assert_close(found, rates.repeat_interleave(each), rtol=1e-12, atol=0)
-        restarts = [step for step in steps if protocol.restarts(step, images=images)]
-        assert restarts == [each * epoch for epoch in anew.nonzero()[:, 0].tolist() if epoch]
+            found = torch.tensor(
+                [protocol.lr(step, images=images) for step in steps], dtype=torch.float64
+            )
+            torch.testing.assert_close(
+                found, rates.repeat_interleave(per_epoch), rtol=1e-12, atol=0
+            )
+            restarts = [step for step in steps if protocol.restarts(step, images=images)]
+            assert restarts == [
+                per_epoch * epoch for epoch in anew.nonzero()[:, 0].tolist() if epoch
+            ]
 
 
 @pytest.mark.parametrize("dtype", [torch.float64, torch.float32])

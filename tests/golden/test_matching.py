@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import product
 
 import pytest
 import torch
@@ -53,44 +54,46 @@ def close(ours: Tensor, theirs: Tensor, tolerance: float = 1e-10) -> None:
     assert (ours - theirs).abs().max() <= tolerance * scale
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize("metric", ["mse", "l1", "cos"])
-@pytest.mark.parametrize("case", ["rgb", "gray"])
-def test_idc_loss_and_gradient_are_the_released_ones(golden, case, metric, engine):
-    vectors = golden("idc_match")
-    stored = stored_of(vectors[f"in.{case}.stored"])
-    stored.images.requires_grad_()
-    objective = GradientMatching(metric="cosine" if metric == "cos" else metric)
-    match = bound(objective, vectors, case, 3, engine, normalised(vectors, case))
-    examples = MultiFormation(factor=2).decode(stored)
-    full = torch.full((1, 3), int(stored.rank.max()) + 1)
-    losses = match(examples, nested(examples, full, joint=False))
-    close(losses.detach(), vectors[f"out.{case}.loss.{metric}"])
-    (gradient,) = torch.autograd.grad(losses.sum(), stored.images)
-    theirs = vectors[f"out.{case}.grad.{metric}"]
-    close(gradient, stored_of(theirs).images)
+def test_idc_loss_and_gradient_are_the_released_ones(each, golden):
+    for case, metric, engine in each(product(["rgb", "gray"], ["mse", "l1", "cos"], ENGINES)):
+        vectors = golden("idc_match")
+        stored = stored_of(vectors[f"in.{case}.stored"])
+        stored.images.requires_grad_()
+        objective = GradientMatching(metric="cosine" if metric == "cos" else metric)
+        match = bound(objective, vectors, case, 3, engine, normalised(vectors, case))
+        examples = MultiFormation(factor=2).decode(stored)
+        full = torch.full((1, 3), int(stored.rank.max()) + 1)
+        losses = match(examples, nested(examples, full, joint=False))
+        close(losses.detach(), vectors[f"out.{case}.loss.{metric}"])
+        (gradient,) = torch.autograd.grad(losses.sum(), stored.images)
+        theirs = vectors[f"out.{case}.grad.{metric}"]
+        close(gradient, stored_of(theirs).images)
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize("order", ["image", "crop"])
-@pytest.mark.parametrize(
-    ("case", "size"), [("rgb", 0), ("rgb", 1), ("rgb", 2), ("rgb", 3), ("gray", 1), ("gray", 2)]
-)
-def test_mdc_loss_and_gradient_are_the_released_ones(golden, case, size, order, engine):
-    vectors = golden("mdc_subset")
-    name = f"{order}_major.n{size}" if size else "base"
-    theirs = vectors[f"out.{case}.{name}.loss"]
-    stored = stored_of(vectors[f"in.{case}.stored"][: len(theirs)])
-    stored.images.requires_grad_()
-    match = bound(GradientMatching(), vectors, case, len(theirs), engine, normalised(vectors, case))
-    examples = MultiFormation(factor=2, order=order).decode(stored)
-    largest = int(stored.rank.max()) + 1
-    profiles = torch.tensor([largest, size] if size else [largest])
-    groups = nested(examples, profiles[:, None].expand(-1, len(theirs)), joint=False)
-    losses = match(examples, groups).unflatten(0, (len(profiles), -1)).sum(dim=0)
-    close(losses.detach(), theirs)
-    (gradient,) = torch.autograd.grad(losses.sum(), stored.images)
-    close(gradient, stored_of(vectors[f"out.{case}.{name}.grad"]).images)
+def test_mdc_loss_and_gradient_are_the_released_ones(each, golden):
+    for (case, size), order, engine in each(
+        product(
+            [("rgb", 0), ("rgb", 1), ("rgb", 2), ("rgb", 3), ("gray", 1), ("gray", 2)],
+            ["image", "crop"],
+            ENGINES,
+        )
+    ):
+        vectors = golden("mdc_subset")
+        name = f"{order}_major.n{size}" if size else "base"
+        theirs = vectors[f"out.{case}.{name}.loss"]
+        stored = stored_of(vectors[f"in.{case}.stored"][: len(theirs)])
+        stored.images.requires_grad_()
+        match = bound(
+            GradientMatching(), vectors, case, len(theirs), engine, normalised(vectors, case)
+        )
+        examples = MultiFormation(factor=2, order=order).decode(stored)
+        largest = int(stored.rank.max()) + 1
+        profiles = torch.tensor([largest, size] if size else [largest])
+        groups = nested(examples, profiles[:, None].expand(-1, len(theirs)), joint=False)
+        losses = match(examples, groups).unflatten(0, (len(profiles), -1)).sum(dim=0)
+        close(losses.detach(), theirs)
+        (gradient,) = torch.autograd.grad(losses.sum(), stored.images)
+        close(gradient, stored_of(vectors[f"out.{case}.{name}.grad"]).images)
 
 
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
@@ -113,42 +116,39 @@ def test_a_frozen_subset_counts_in_the_loss_and_moves_nothing_as_released(golden
     close(gradient, stored_of(vectors[f"out.{case}.{name}.grad"]).images)
 
 
-@pytest.mark.parametrize("order", ["image", "crop"])
-@pytest.mark.parametrize("case", ["rgb", "gray"])
-def test_the_probe_measures_the_released_feature_distance(golden, case, order):
-    vectors = golden("mdc_subset")
-    theirs = vectors[f"out.{case}.{order}_major.feature_distance"]  # [class, size]
-    classes, largest = theirs.shape
-    stored = stored_of(vectors[f"in.{case}.stored"][:classes])
-    match = bound(
-        DistributionMatching(), vectors, case, classes, OnePass(), normalised(vectors, case)
-    )
-    examples = MultiFormation(factor=2, order=order).decode(stored)
-    profiles = torch.arange(1, largest + 1)[:, None].expand(-1, classes)
-    losses = match(examples, nested(examples, profiles, joint=False))
-    close(losses.unflatten(0, (largest, classes)).T, theirs)
+def test_the_probe_measures_the_released_feature_distance(each, golden):
+    for case, order in each(product(["rgb", "gray"], ["image", "crop"])):
+        vectors = golden("mdc_subset")
+        theirs = vectors[f"out.{case}.{order}_major.feature_distance"]  # [class, size]
+        classes, largest = theirs.shape
+        stored = stored_of(vectors[f"in.{case}.stored"][:classes])
+        match = bound(
+            DistributionMatching(), vectors, case, classes, OnePass(), normalised(vectors, case)
+        )
+        examples = MultiFormation(factor=2, order=order).decode(stored)
+        profiles = torch.arange(1, largest + 1)[:, None].expand(-1, classes)
+        losses = match(examples, nested(examples, profiles, joint=False))
+        close(losses.unflatten(0, (largest, classes)).T, theirs)
 
 
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda e: type(e).__name__)
-@pytest.mark.parametrize("metric", ["ours", "mse", "cos"])
-@pytest.mark.parametrize("case", ["rgb", "gray"])
-def test_dc_loss_and_gradient_are_the_released_ones(golden, case, metric, engine):
-    vectors = golden("dc_match")
-    synthetic = stored_of(vectors[f"in.{case}.syn"])  # normalised already
-    synthetic.images.requires_grad_()
-    real_view = normalised(vectors, case)
+def test_dc_loss_and_gradient_are_the_released_ones(each, golden):
+    for case, metric, engine in each(product(["rgb", "gray"], ["ours", "mse", "cos"], ENGINES)):
+        vectors = golden("dc_match")
+        synthetic = stored_of(vectors[f"in.{case}.syn"])  # normalised already
+        synthetic.images.requires_grad_()
+        real_view = normalised(vectors, case)
 
-    def view(examples: Examples) -> Tensor:
-        return examples.images if examples.images.requires_grad else real_view(examples)
+        def view(examples: Examples, real_view=real_view) -> Tensor:
+            return examples.images if examples.images.requires_grad else real_view(examples)
 
-    ours = {"ours": "cosine", "cos": "whole-cosine"}
-    objective = GradientMatching(metric=ours.get(metric, metric), parameters="all")
-    match = bound(objective, vectors, case, 3, engine, view)
-    full = torch.full((1, 3), int(synthetic.rank.max()) + 1)
-    losses = match(synthetic, nested(synthetic, full, joint=False))
-    close(losses.detach(), vectors[f"out.{case}.loss_per_class.{metric}"])
-    (gradient,) = torch.autograd.grad(losses.sum(), synthetic.images)
-    close(gradient, stored_of(vectors[f"out.{case}.grad.{metric}"]).images)
+        ours = {"ours": "cosine", "cos": "whole-cosine"}
+        objective = GradientMatching(metric=ours.get(metric, metric), parameters="all")
+        match = bound(objective, vectors, case, 3, engine, view)
+        full = torch.full((1, 3), int(synthetic.rank.max()) + 1)
+        losses = match(synthetic, nested(synthetic, full, joint=False))
+        close(losses.detach(), vectors[f"out.{case}.loss_per_class.{metric}"])
+        (gradient,) = torch.autograd.grad(losses.sum(), synthetic.images)
+        close(gradient, stored_of(vectors[f"out.{case}.grad.{metric}"]).images)
 
 
 @pytest.mark.parametrize("case", ["rgb", "gray"])

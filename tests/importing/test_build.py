@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from dataclasses import replace
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -52,41 +53,42 @@ def of_dc(tmp_path, cifar10, drawn):
     return path
 
 
-@pytest.mark.parametrize("method", ["dc", "dsa", "dm"])
-@pytest.mark.parametrize("experiment", [None, 0, 2])
-def test_a_file_of_dc_gives_its_pixels_back(of_dc, cifar10, drawn, method, experiment):
-    condensed = import_set(of_dc, format=method, data=cifar10, experiment=experiment, created="now")
-    images, _ = drawn(cifar10, ipc=2)
-    check_pixels(condensed, images.roll(experiment or 0, 0), ipc=2)
-    assert condensed.method == method
-    assert condensed.name == f"cifar10-{method}-ipc2"
-    assert condensed.mean == cifar10.train.mean
-    assert condensed.manifest["created"] == "now"
-    assert condensed.manifest["zca"] is None
-    assert condensed.manifest["decode"] == {"kind": "pixels"}
-    assert condensed.manifest["data"]["fingerprint"] == cifar10.train.fingerprint
-    assert imported(condensed) == {
-        "format": method,
-        "file": of_dc.name,
-        "sha256": sha256(of_dc),
-        "experiment": experiment or 0,
-        "experiments": 3,
-        "normalisation": {
-            "kind": "normalised",
-            "mean": [0.4914, 0.4822, 0.4465],
-            "std": [0.2023, 0.1994, 0.2010],
-            "source": f"constants of {method} for cifar10",
-        },
-        "clamped": 0.0,
-        "largest_excess": 0.0,
-        "labels": "hard",
-        "classes": {
-            "by": f"the order in which {method} numbers the classes of cifar10",
-            "labels": [*range(10)],
-            "names": list(cifar10.train.class_names),
-        },
-        "rows": 20,
-    }
+def test_a_file_of_dc_gives_its_pixels_back(each, of_dc, cifar10, drawn):
+    for experiment, method in each(product([None, 0, 2], ["dc", "dsa", "dm"])):
+        condensed = import_set(
+            of_dc, format=method, data=cifar10, experiment=experiment, created="now"
+        )
+        images, _ = drawn(cifar10, ipc=2)
+        check_pixels(condensed, images.roll(experiment or 0, 0), ipc=2)
+        assert condensed.method == method
+        assert condensed.name == f"cifar10-{method}-ipc2"
+        assert condensed.mean == cifar10.train.mean
+        assert condensed.manifest["created"] == "now"
+        assert condensed.manifest["zca"] is None
+        assert condensed.manifest["decode"] == {"kind": "pixels"}
+        assert condensed.manifest["data"]["fingerprint"] == cifar10.train.fingerprint
+        assert imported(condensed) == {
+            "format": method,
+            "file": of_dc.name,
+            "sha256": sha256(of_dc),
+            "experiment": experiment or 0,
+            "experiments": 3,
+            "normalisation": {
+                "kind": "normalised",
+                "mean": [0.4914, 0.4822, 0.4465],
+                "std": [0.2023, 0.1994, 0.2010],
+                "source": f"constants of {method} for cifar10",
+            },
+            "clamped": 0.0,
+            "largest_excess": 0.0,
+            "labels": "hard",
+            "classes": {
+                "by": f"the order in which {method} numbers the classes of cifar10",
+                "labels": [*range(10)],
+                "names": list(cifar10.train.class_names),
+            },
+            "rows": 20,
+        }
 
 
 def test_rows_are_sorted_by_rank_then_class_and_sizes_are_cuts(of_dc, cifar10, drawn, tmp_path):
@@ -114,22 +116,23 @@ def test_an_experiment_that_is_not_there_is_refused(of_dc, cifar10):
         import_set(of_dc, format="dc", data=cifar10, experiment=3)
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "float16", "float32"])
-def test_what_strays_is_clamped_and_counted(tmp_path, cifar10, drawn, dtype):
-    path = tmp_path / "res.pt"
-    images, labels = drawn(cifar10, ipc=1)
-    images[3, 1, 2] = torch.tensor([-0.5, 1.25, -0.1, 1.1, 0.5, 1])
-    torch.save({"data": [[(images - MEAN) / STD, labels]]}, path)
-    condensed = import_set(path, format="dm", data=cifar10, dtype=dtype)
-    assert imported(condensed)["clamped"] == pytest.approx(4 / 720)
-    assert imported(condensed)["largest_excess"] == pytest.approx(0.5, abs=1e-6)
-    assert condensed.images.dtype == getattr(torch, dtype)
-    tolerance = {"uint8": 0, "float16": 1e-3, "float32": 1e-6}[dtype]
-    stored = condensed.images.float() / (255 if dtype == "uint8" else 1)
-    expected = images.clamp(0, 1)
-    if dtype == "uint8":
-        expected = (expected * 255).round() / 255
-    torch.testing.assert_close(stored, expected, atol=tolerance, rtol=0)
+def test_what_strays_is_clamped_and_counted(each, tmp_path_factory, cifar10, drawn):
+    for dtype in each(["uint8", "float16", "float32"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / "res.pt"
+        images, labels = drawn(cifar10, ipc=1)
+        images[3, 1, 2] = torch.tensor([-0.5, 1.25, -0.1, 1.1, 0.5, 1])
+        torch.save({"data": [[(images - MEAN) / STD, labels]]}, path)
+        condensed = import_set(path, format="dm", data=cifar10, dtype=dtype)
+        assert imported(condensed)["clamped"] == pytest.approx(4 / 720)
+        assert imported(condensed)["largest_excess"] == pytest.approx(0.5, abs=1e-6)
+        assert condensed.images.dtype == getattr(torch, dtype)
+        tolerance = {"uint8": 0, "float16": 1e-3, "float32": 1e-6}[dtype]
+        stored = condensed.images.float() / (255 if dtype == "uint8" else 1)
+        expected = images.clamp(0, 1)
+        if dtype == "uint8":
+            expected = (expected * 255).round() / 255
+        torch.testing.assert_close(stored, expected, atol=tolerance, rtol=0)
 
 
 @pytest.fixture
@@ -192,13 +195,17 @@ def test_a_whitened_set_is_evaluated_on_the_very_images_of_its_file(
     )
 
 
-@pytest.mark.parametrize("name", ["lr_best.pt", "syn_lr_best.pt"])
-@pytest.mark.parametrize("value", [0.0213, torch.tensor(0.0213), torch.tensor([0.0213])])
-def test_the_learned_step_size_lies_beside(of_mtt, cifar10, name, value):
-    torch.save(value, of_mtt.with_name(name))
-    condensed = import_set(of_mtt, format="mtt", data=cifar10, zca=False)
-    assert condensed.manifest["learned_step_size"] == pytest.approx(0.0213)
-    assert imported(condensed)["step_size_file"] == name
+def test_the_learned_step_size_lies_beside(each, of_mtt, cifar10):
+    for value, name in each(
+        product(
+            [0.0213, torch.tensor(0.0213), torch.tensor([0.0213])], ["lr_best.pt", "syn_lr_best.pt"]
+        )
+    ):
+        torch.save(value, of_mtt.with_name(name))
+        condensed = import_set(of_mtt, format="mtt", data=cifar10, zca=False)
+        assert condensed.manifest["learned_step_size"] == pytest.approx(0.0213)
+        assert imported(condensed)["step_size_file"] == name
+        of_mtt.with_name(name).unlink()
 
 
 def test_the_learned_step_size_may_be_given(of_mtt, cifar10):
@@ -206,11 +213,11 @@ def test_the_learned_step_size_may_be_given(of_mtt, cifar10):
     assert condensed.manifest["learned_step_size"] == 0.03
 
 
-@pytest.mark.parametrize("value", [float("nan"), "x", torch.zeros(2), None, True])
-def test_a_step_size_that_is_no_number_is_refused(of_mtt, cifar10, value):
-    torch.save(value, of_mtt.with_name("lr_best.pt"))
-    with pytest.raises(DataError, match="one finite number, the learned step size"):
-        import_set(of_mtt, format="mtt", data=cifar10, zca=False)
+def test_a_step_size_that_is_no_number_is_refused(each, of_mtt, cifar10):
+    for value in each([float("nan"), "x", torch.zeros(2), None, True]):
+        torch.save(value, of_mtt.with_name("lr_best.pt"))
+        with pytest.raises(DataError, match="one finite number, the learned step size"):
+            import_set(of_mtt, format="mtt", data=cifar10, zca=False)
 
 
 def test_what_mtt_has_unwhitened_itself_takes_the_labels_of_its_iteration(tmp_path, cifar10, drawn):
@@ -240,35 +247,36 @@ def pair(path: Path, images: torch.Tensor, labels: torch.Tensor) -> Path:
     return path
 
 
-@pytest.mark.parametrize(
-    ("method", "factor", "order", "decode"),
-    [
-        ("idc", 1, None, {"kind": "pixels"}),
-        ("idc", 2, None, {"kind": "multi-formation", "factor": 2, "order": "image"}),
-        ("dream", 2, None, {"kind": "multi-formation", "factor": 2, "order": "image"}),
-        ("mdc", 2, None, {"kind": "multi-formation", "factor": 2, "order": "crop"}),
-        ("mdc", 1, None, {"kind": "pixels"}),
-        ("mdc", 2, "image", {"kind": "multi-formation", "factor": 2, "order": "image"}),
-        ("idc", 3, "crop", {"kind": "multi-formation", "factor": 3, "order": "crop"}),
-    ],
-)
-def test_files_of_idc_hold_grids_of_pixels(tmp_path, cifar10, drawn, method, factor, order, decode):
-    images, labels = drawn(cifar10, ipc=2)
-    images[0, 0, 0, 0] = 1.01  # released sets stray a little
-    path = pair(tmp_path / "data.pt", images, labels)
-    condensed = import_set(path, format=method, data=cifar10, factor=factor, order=order)
-    check_pixels(condensed, images, ipc=2)
-    assert condensed.manifest["decode"] == decode
-    assert imported(condensed)["normalisation"] == {"kind": "none"}
-    assert imported(condensed)["clamped"] == pytest.approx(1 / 1440)
-    assert len(condensed.decode()) == 20 * factor**2
+def test_files_of_idc_hold_grids_of_pixels(each, tmp_path_factory, cifar10, drawn):
+    for method, factor, order, decode in each(
+        [
+            ("idc", 1, None, {"kind": "pixels"}),
+            ("idc", 2, None, {"kind": "multi-formation", "factor": 2, "order": "image"}),
+            ("dream", 2, None, {"kind": "multi-formation", "factor": 2, "order": "image"}),
+            ("mdc", 2, None, {"kind": "multi-formation", "factor": 2, "order": "crop"}),
+            ("mdc", 1, None, {"kind": "pixels"}),
+            ("mdc", 2, "image", {"kind": "multi-formation", "factor": 2, "order": "image"}),
+            ("idc", 3, "crop", {"kind": "multi-formation", "factor": 3, "order": "crop"}),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images, labels = drawn(cifar10, ipc=2)
+        images[0, 0, 0, 0] = 1.01  # released sets stray a little
+        path = pair(tmp_path / "data.pt", images, labels)
+        condensed = import_set(path, format=method, data=cifar10, factor=factor, order=order)
+        check_pixels(condensed, images, ipc=2)
+        assert condensed.manifest["decode"] == decode
+        assert imported(condensed)["normalisation"] == {"kind": "none"}
+        assert imported(condensed)["clamped"] == pytest.approx(1 / 1440)
+        assert len(condensed.decode()) == 20 * factor**2
 
 
-@pytest.mark.parametrize("method", ["idc", "dream", "mdc"])
-def test_the_factor_must_be_said(tmp_path, cifar10, drawn, method):
-    path = pair(tmp_path / "data.pt", *drawn(cifar10, ipc=2))
-    with pytest.raises(ConfigError, match="--factor 2"):
-        import_set(path, format=method, data=cifar10)
+def test_the_factor_must_be_said(each, tmp_path_factory, cifar10, drawn):
+    for method in each(["idc", "dream", "mdc"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = pair(tmp_path / "data.pt", *drawn(cifar10, ipc=2))
+        with pytest.raises(ConfigError, match="--factor 2"):
+            import_set(path, format=method, data=cifar10)
 
 
 def test_a_set_counted_in_crops_cannot_be_cut_in_images(tmp_path, cifar10, drawn):
@@ -285,27 +293,27 @@ def standardised(images: torch.Tensor, data) -> np.ndarray:
     return ((images - mean) / std).permute(0, 2, 3, 1).numpy()
 
 
-@pytest.mark.parametrize("archive", [True, False], ids=["npz", "npy"])
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, ">f4"])
-def test_arrays_of_kip_are_standardised_with_centred_labels(tmp_path, mine, drawn, archive, dtype):
-    images, labels = drawn(mine, ipc=2)
-    order = torch.tensor([5, 0, 4, 2, 1, 3])  # KIP's files are in no order
-    held = {
-        "images": standardised(images[order], mine).astype(dtype),
-        "labels": np.eye(3, dtype=np.float32)[labels[order]] - np.float32(1 / 3),
-    }
-    path = tmp_path / "ConvNet_ssize6_nozca_nol_noaug_ckpt1000.npz"
-    zca = None
-    if archive:
-        np.savez(path, **held)
-    else:
-        path, zca = tmp_path / "images.npy", False
-        for name, array in held.items():
-            np.save(tmp_path / f"{name}.npy", array)
-    condensed = import_set(path, format="kip", data=mine, zca=zca)
-    assert condensed.soft_labels is None
-    assert imported(condensed)["labels"] == "hard"
-    check_pixels(condensed, images[[0, 1, 2, 3, 5, 4]], ipc=2)  # class 2: its last came first
+def test_arrays_of_kip_are_standardised_with_centred_labels(each, tmp_path_factory, mine, drawn):
+    for dtype, archive in each(product([np.float32, np.float64, ">f4"], [True, False])):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images, labels = drawn(mine, ipc=2)
+        order = torch.tensor([5, 0, 4, 2, 1, 3])  # KIP's files are in no order
+        held = {
+            "images": standardised(images[order], mine).astype(dtype),
+            "labels": np.eye(3, dtype=np.float32)[labels[order]] - np.float32(1 / 3),
+        }
+        path = tmp_path / "ConvNet_ssize6_nozca_nol_noaug_ckpt1000.npz"
+        zca = None
+        if archive:
+            np.savez(path, **held)
+        else:
+            path, zca = tmp_path / "images.npy", False
+            for name, array in held.items():
+                np.save(tmp_path / f"{name}.npy", array)
+        condensed = import_set(path, format="kip", data=mine, zca=zca)
+        assert condensed.soft_labels is None
+        assert imported(condensed)["labels"] == "hard"
+        check_pixels(condensed, images[[0, 1, 2, 3, 5, 4]], ipc=2)  # class 2: its last came first
 
 
 def test_learned_labels_of_kip_get_their_centre_back(tmp_path, mine, drawn):
@@ -368,121 +376,125 @@ def test_a_file_is_no_folder(of_dc, cifar10):
         import_set(of_dc, format="folder", data=cifar10)
 
 
-@pytest.mark.parametrize(
-    ("choice", "value", "format", "owners"),
-    [
-        ("experiment", 0, "mtt", "dc, dsa, dm"),
-        ("labels", "y.pt", "dc", "mtt, kip"),
-        ("factor", 2, "kip", "idc, dream, mdc, folder"),
-        ("order", "crop", "dm", "idc, dream, mdc, folder"),
-        ("mean", [0.5], "folder", "dc, dsa, dm, mtt, idc, dream, mdc, kip"),
-        ("zca", True, "idc", "mtt, kip"),
-        ("step_size", 0.1, "dc", "mtt"),
-    ],
-)
-def test_a_choice_that_means_nothing_is_refused_before_reading(
-    cifar10, choice, value, format, owners
-):
-    with pytest.raises(ConfigError, match=f"{choice} = .*nothing for format {format}.*to {owners}"):
-        import_set("no such file", format=format, data=cifar10, **{choice: value})
+def test_a_choice_that_means_nothing_is_refused_before_reading(each, cifar10):
+    for choice, value, format, owners in each(
+        [
+            ("experiment", 0, "mtt", "dc, dsa, dm"),
+            ("labels", "y.pt", "dc", "mtt, kip"),
+            ("factor", 2, "kip", "idc, dream, mdc, folder"),
+            ("order", "crop", "dm", "idc, dream, mdc, folder"),
+            ("mean", [0.5], "folder", "dc, dsa, dm, mtt, idc, dream, mdc, kip"),
+            ("zca", True, "idc", "mtt, kip"),
+            ("step_size", 0.1, "dc", "mtt"),
+        ]
+    ):
+        with pytest.raises(
+            ConfigError, match=f"{choice} = .*nothing for format {format}.*to {owners}"
+        ):
+            import_set("no such file", format=format, data=cifar10, **{choice: value})
 
 
-@pytest.mark.parametrize(
-    ("choices", "message"),
-    [
-        ({"format": "idk"}, "known are dc, dsa.*Did you mean 'idc'"),
-        ({"format": "idc", "factor": 0}, "1 to 4 crops a side"),
-        ({"format": "idc", "factor": 5}, "1 to 4 crops a side"),
-        ({"format": "idc", "factor": 2, "order": "rank"}, "known are image"),
-        ({"format": "dc", "ipc": 0}, "at least 1 image"),
-        ({"format": "dc", "dtype": "unit8"}, "Did you mean 'uint8'"),
-        ({"format": "mtt", "step_size": float("inf")}, "finite"),
-    ],
-)
-def test_choices_that_cannot_work_are_refused_before_reading(cifar10, choices, message):
-    with pytest.raises(ConfigError, match=message):
-        import_set("no such file", data=cifar10, **choices)
+def test_choices_that_cannot_work_are_refused_before_reading(each, cifar10):
+    for choices, message in each(
+        [
+            ({"format": "idk"}, "known are dc, dsa.*Did you mean 'idc'"),
+            ({"format": "idc", "factor": 0}, "1 to 4 crops a side"),
+            ({"format": "idc", "factor": 5}, "1 to 4 crops a side"),
+            ({"format": "idc", "factor": 2, "order": "rank"}, "known are image"),
+            ({"format": "dc", "ipc": 0}, "at least 1 image"),
+            ({"format": "dc", "dtype": "unit8"}, "Did you mean 'uint8'"),
+            ({"format": "mtt", "step_size": float("inf")}, "finite"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=message):
+            import_set("no such file", data=cifar10, **choices)
 
 
 X, Y = torch.zeros(2, 3, 4, 6), torch.zeros(2)
 WEIGHTS = {"features.0.weight": torch.zeros(2, 3), "features.0.bias": torch.zeros(2)}
 
 
-@pytest.mark.parametrize(
-    ("content", "format", "message"),
-    [
-        ([X, Y], "dc", r"a pair of images and labels.*--format idc, dream or mdc"),
-        ([X, Y], "mtt", r"a pair of images and labels.*--format idc, dream or mdc"),
-        ({"data": [[X, Y], [X, Y]]}, "idc", r"lists 2 experiments.*--format dc, dsa or dm"),
-        ({"data": [[X, Y]]}, "mtt", r"lists 1 experiment of.*--format dc, dsa or dm"),
-        ({"images": X, "labels": Y}, "dm", "a dictionary of images and labels.*--format idc"),
-        (X, "idc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
-        (X, "dc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
-        (Y, "mtt", r"may be labels.*give the file of the images"),
-        (torch.tensor(0.02), "mtt", "one number, 0.02.*learned step size"),
-        (WEIGHTS, "dc", "the weights of a network: 2 tensors such as 'features.0.weight'"),
-        ({f"module.{k}": v for k, v in WEIGHTS.items()}, "idc", r"saved from DataParallel"),
-        ({"state_dict": WEIGHTS, "epoch": 3}, "mtt", "checkpoint of a network.*'state_dict'"),
-        ([[[Y, Y], [Y, Y]], [[Y, Y]]], "mtt", "training trajectories"),
-        ([(X, Y, 0.02), (X, Y, 0.02)], "idc", "Dataset Distillation.*not read"),
-        ([[X, Y], [X, Y], [X, Y]], "idc", "a list of 3 pairs.*save the pair that you need"),
-        ({"model": Y}, "dc", "the keys 'model'.*load it yourself"),
-        ({"data": []}, "dc", "'data' lists experiments"),
-        ({"data": [[Y]]}, "dc", "'data' lists experiments"),
-        ([Y, "labels"], "idc", "a list of 2, an array of shape .2. and a str, but .* a pair of"),
-        ([X, ["cat", "dog"]], "idc", "a list of 2, an array of shape .* and a list of str"),
-        ([Y, X], "idc", r"in the order \[labels, images\].*save \[images, labels\]"),
-        ([X, Y, torch.tensor(0.1)], "idc", "a list of 3 that begins with images and labels"),
-        ([1, 2, 3], "idc", "a list of 3"),
-        ("text", "mtt", "holds a str"),
-    ],
-)
-def test_a_file_of_another_layout_is_refused_with_what_it_may_be(
-    tmp_path, cifar10, content, format, message
+def test_a_file_of_another_layout_is_refused_with_what_it_may_be(each, tmp_path_factory, cifar10):
+    for content, format, message in each(
+        [
+            ([X, Y], "dc", r"a pair of images and labels.*--format idc, dream or mdc"),
+            ([X, Y], "mtt", r"a pair of images and labels.*--format idc, dream or mdc"),
+            ({"data": [[X, Y], [X, Y]]}, "idc", r"lists 2 experiments.*--format dc, dsa or dm"),
+            ({"data": [[X, Y]]}, "mtt", r"lists 1 experiment of.*--format dc, dsa or dm"),
+            ({"images": X, "labels": Y}, "dm", "a dictionary of images and labels.*--format idc"),
+            (X, "idc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
+            (X, "dc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
+            (Y, "mtt", r"may be labels.*give the file of the images"),
+            (torch.tensor(0.02), "mtt", "one number, 0.02.*learned step size"),
+            (WEIGHTS, "dc", "the weights of a network: 2 tensors such as 'features.0.weight'"),
+            ({f"module.{k}": v for k, v in WEIGHTS.items()}, "idc", r"saved from DataParallel"),
+            ({"state_dict": WEIGHTS, "epoch": 3}, "mtt", "checkpoint of a network.*'state_dict'"),
+            ([[[Y, Y], [Y, Y]], [[Y, Y]]], "mtt", "training trajectories"),
+            ([(X, Y, 0.02), (X, Y, 0.02)], "idc", "Dataset Distillation.*not read"),
+            ([[X, Y], [X, Y], [X, Y]], "idc", "a list of 3 pairs.*save the pair that you need"),
+            ({"model": Y}, "dc", "the keys 'model'.*load it yourself"),
+            ({"data": []}, "dc", "'data' lists experiments"),
+            ({"data": [[Y]]}, "dc", "'data' lists experiments"),
+            (
+                [Y, "labels"],
+                "idc",
+                "a list of 2, an array of shape .2. and a str, but .* a pair of",
+            ),
+            ([X, ["cat", "dog"]], "idc", "a list of 2, an array of shape .* and a list of str"),
+            ([Y, X], "idc", r"in the order \[labels, images\].*save \[images, labels\]"),
+            ([X, Y, torch.tensor(0.1)], "idc", "a list of 3 that begins with images and labels"),
+            ([1, 2, 3], "idc", "a list of 3"),
+            ("text", "mtt", "holds a str"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / "data.pt"
+        torch.save(content, path)
+        with pytest.raises(DataError, match=message):
+            import_set(path, format=format, data=cifar10, factor=1 if format == "idc" else None)
+
+
+def test_only_plain_numbers_that_are_in_the_file_are_read(each, tmp_path_factory, cifar10):
+    for images in each(
+        [
+            torch.zeros(20, 3, 4, 6).to_sparse(),
+            torch.zeros(20, 3, 4, 6, dtype=torch.complex64),
+            torch.zeros(20, 3, 4, 6, device="meta"),
+            torch.zeros(1, 3, 4, 6).expand(2**40, 3, 4, 6),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = pair(tmp_path / "data.pt", images, torch.zeros(20))
+        with pytest.raises(DataError, match=r"only plain dense numbers|claim the shape"):
+            import_set(path, format="idc", data=cifar10, factor=1)
+
+
+def test_bytes_are_pixels_in_any_format_and_a_notice_says_so(
+    each, tmp_path_factory, cifar10, drawn
 ):
-    path = tmp_path / "data.pt"
-    torch.save(content, path)
-    with pytest.raises(DataError, match=message):
-        import_set(path, format=format, data=cifar10, factor=1 if format == "idc" else None)
-
-
-@pytest.mark.parametrize(
-    "images",
-    [
-        torch.zeros(20, 3, 4, 6).to_sparse(),
-        torch.zeros(20, 3, 4, 6, dtype=torch.complex64),
-        torch.zeros(20, 3, 4, 6, device="meta"),
-        torch.zeros(1, 3, 4, 6).expand(2**40, 3, 4, 6),
-    ],
-    ids=["sparse", "complex", "meta", "a small file that claims terabytes"],
-)
-def test_only_plain_numbers_that_are_in_the_file_are_read(tmp_path, cifar10, images):
-    path = pair(tmp_path / "data.pt", images, torch.zeros(20))
-    with pytest.raises(DataError, match=r"only plain dense numbers|claim the shape"):
-        import_set(path, format="idc", data=cifar10, factor=1)
-
-
-@pytest.mark.parametrize("format", ["dc", "mtt", "idc", "kip"])
-def test_bytes_are_pixels_in_any_format_and_a_notice_says_so(tmp_path, cifar10, drawn, format):
-    images, labels = drawn(cifar10, ipc=2)
-    pixels = (images * 255).round().byte()
-    path = tmp_path / "images_best.pt"
-    if format == "kip":
-        path = tmp_path / "x.npz"
-        np.savez(path, images=pixels.permute(0, 2, 3, 1).numpy(), labels=labels.numpy())
-    elif format == "mtt":
-        torch.save(pixels, path)
-        torch.save(labels, tmp_path / "labels_best.pt")
-    else:
-        torch.save([pixels, labels] if format == "idc" else {"data": [[pixels, labels]]}, path)
-    choices = {"factor": 1} if format == "idc" else {}
-    with pytest.warns(DataWarning, match=f"holds bytes where files of format {format} hold floats"):
-        condensed = import_set(path, format=format, data=cifar10, **choices)
-    check_pixels(condensed, images, ipc=2)
-    assert imported(condensed)["normalisation"] == {"kind": "none"}
-    assert "holds bytes" in imported(condensed)["notices"][0]
-    with pytest.raises(ConfigError, match="Leave --mean and --std"):
-        import_set(path, format=format, data=cifar10, mean=[0.5], std=[0.2], **choices)
+    for format in each(["dc", "mtt", "idc", "kip"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        images, labels = drawn(cifar10, ipc=2)
+        pixels = (images * 255).round().byte()
+        path = tmp_path / "images_best.pt"
+        if format == "kip":
+            path = tmp_path / "x.npz"
+            np.savez(path, images=pixels.permute(0, 2, 3, 1).numpy(), labels=labels.numpy())
+        elif format == "mtt":
+            torch.save(pixels, path)
+            torch.save(labels, tmp_path / "labels_best.pt")
+        else:
+            torch.save([pixels, labels] if format == "idc" else {"data": [[pixels, labels]]}, path)
+        choices = {"factor": 1} if format == "idc" else {}
+        with pytest.warns(
+            DataWarning, match=f"holds bytes where files of format {format} hold floats"
+        ):
+            condensed = import_set(path, format=format, data=cifar10, **choices)
+        check_pixels(condensed, images, ipc=2)
+        assert imported(condensed)["normalisation"] == {"kind": "none"}
+        assert "holds bytes" in imported(condensed)["notices"][0]
+        with pytest.raises(ConfigError, match="Leave --mean and --std"):
+            import_set(path, format=format, data=cifar10, mean=[0.5], std=[0.2], **choices)
 
 
 def test_bytes_of_0_and_1_are_pixels_that_were_cut(tmp_path, cifar10, drawn):

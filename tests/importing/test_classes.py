@@ -146,17 +146,18 @@ def test_learned_labels_are_counted_like_the_classes_of_the_data(tmp_path):
     assert torch.equal(condensed.soft_labels[int(back[3])][back], soft[6])
 
 
-@pytest.mark.parametrize("format", ["dc", "idc", "kip"])
-def test_a_file_of_a_code_that_never_had_the_data_set_is_refused(tmp_path, format):
-    data = data_of(sorted(WOOF), sorted(WOOF), name="imagewoof")
-    path = write(tmp_path, format, list(WOOF), sorted(WOOF), channels=3)
-    with pytest.raises(DataError, match=r"n02086240.*0, 1, 2.*--classes"):
-        read(path, format, data)
-    assert wrong_in(read(path, format, data, classes=WOOF), data) == []
-    names = ["Australian terrier", "Border terrier", "Samoyed", "beagle", "Shih-Tzu"]
-    names += ["English foxhound", "Rhodesian ridgeback", "dingo", "golden retriever"]
-    spelled = [*names, "Old English sheepdog"]
-    assert wrong_in(read(path, format, data, classes=spelled), data) == []
+def test_a_file_of_a_code_that_never_had_the_data_set_is_refused(each, tmp_path_factory):
+    for format in each(["dc", "idc", "kip"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        data = data_of(sorted(WOOF), sorted(WOOF), name="imagewoof")
+        path = write(tmp_path, format, list(WOOF), sorted(WOOF), channels=3)
+        with pytest.raises(DataError, match=r"n02086240.*0, 1, 2.*--classes"):
+            read(path, format, data)
+        assert wrong_in(read(path, format, data, classes=WOOF), data) == []
+        names = ["Australian terrier", "Border terrier", "Samoyed", "beagle", "Shih-Tzu"]
+        names += ["English foxhound", "Rhodesian ridgeback", "dingo", "golden retriever"]
+        spelled = [*names, "Old English sheepdog"]
+        assert wrong_in(read(path, format, data, classes=spelled), data) == []
 
 
 def test_fashion_mnist_in_folders_takes_a_file_in_the_order_of_its_labels(tmp_path):
@@ -180,13 +181,14 @@ def test_two_ways_of_counting_a_data_set_are_not_taken_for_one(tmp_path):
         read(path, "mtt", data)
 
 
-@pytest.mark.parametrize("classes", [["hen", "crane"], ["hen", "crane", "owl", "tit"], "a,b"])
-def test_as_many_names_are_given_as_there_are_classes(tmp_path, classes):
-    names = ["crane", "hen", "owl"]
-    data = data_of(names, names, name="birds")
-    path = write(tmp_path, "dc", names, names, channels=3)
-    with pytest.raises(ConfigError, match=r"has 3, crane, hen, owl.*--classes|is one text"):
-        read(path, "dc", data, classes=classes)
+def test_as_many_names_are_given_as_there_are_classes(each, tmp_path_factory):
+    for classes in each([["hen", "crane"], ["hen", "crane", "owl", "tit"], "a,b"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        names = ["crane", "hen", "owl"]
+        data = data_of(names, names, name="birds")
+        path = write(tmp_path, "dc", names, names, channels=3)
+        with pytest.raises(ConfigError, match=r"has 3, crane, hen, owl.*--classes|is one text"):
+            read(path, "dc", data, classes=classes)
 
 
 def test_names_that_are_given_replace_those_of_the_folders(tmp_path):

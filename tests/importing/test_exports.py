@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -98,35 +99,37 @@ def same(one: CondensedSet, two: CondensedSet) -> bool:
     )
 
 
-@pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("kind", AWKWARD)
-def test_an_export_comes_back_whatever_its_classes_are_called(tmp_path, kind, form):
-    condensed, data = set_of(AWKWARD[kind])
-    out = exported(condensed, tmp_path, form)
-    assert same(import_set(out, format="folder", data=data), condensed)
-    file = {"npz": out / "condensed.npz", "parquet": out / "train.parquet"}.get(form)
-    if file is not None:
-        assert same(import_set(file, format="folder", data=data), condensed)
+def test_an_export_comes_back_whatever_its_classes_are_called(each, tmp_path_factory):
+    for kind, form in each(product(AWKWARD, FORMS)):
+        tmp_path = tmp_path_factory.mktemp("case")
+        condensed, data = set_of(AWKWARD[kind])
+        out = exported(condensed, tmp_path, form)
+        assert same(import_set(out, format="folder", data=data), condensed)
+        file = {"npz": out / "condensed.npz", "parquet": out / "train.parquet"}.get(form)
+        if file is not None:
+            assert same(import_set(file, format="folder", data=data), condensed)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_an_export_is_matched_with_its_data_by_name(tmp_path, form):
-    condensed, _ = set_of(["owl", "hen", "crane"])
-    _, data = set_of(["crane", "owl", "hen"])
-    found = import_set(exported(condensed, tmp_path, form), format="folder", data=data)
-    assert found.class_names == ("crane", "owl", "hen")
-    for label, name in enumerate(found.class_names):
-        own = condensed.images[condensed.labels == condensed.class_names.index(name)]
-        assert torch.equal(found.images[found.labels == label], own)
+def test_an_export_is_matched_with_its_data_by_name(each, tmp_path_factory):
+    for form in each(FORMS):
+        tmp_path = tmp_path_factory.mktemp("case")
+        condensed, _ = set_of(["owl", "hen", "crane"])
+        _, data = set_of(["crane", "owl", "hen"])
+        found = import_set(exported(condensed, tmp_path, form), format="folder", data=data)
+        assert found.class_names == ("crane", "owl", "hen")
+        for label, name in enumerate(found.class_names):
+            own = condensed.images[condensed.labels == condensed.class_names.index(name)]
+            assert torch.equal(found.images[found.labels == label], own)
 
 
-@pytest.mark.parametrize("form", FORMS)
-def test_equal_names_in_another_order_are_refused(tmp_path, form):
-    condensed, _ = set_of(["crane", "crane", "hen"])
-    _, data = set_of(["hen", "crane", "crane"])
-    out = exported(condensed, tmp_path, form)
-    with pytest.raises(DataError, match=r"hen, crane, crane.*crane, crane, hen.*--classes"):
-        import_set(out, format="folder", data=data)
+def test_equal_names_in_another_order_are_refused(each, tmp_path_factory):
+    for form in each(FORMS):
+        tmp_path = tmp_path_factory.mktemp("case")
+        condensed, _ = set_of(["crane", "crane", "hen"])
+        _, data = set_of(["hen", "crane", "crane"])
+        out = exported(condensed, tmp_path, form)
+        with pytest.raises(DataError, match=r"hen, crane, crane.*crane, crane, hen.*--classes"):
+            import_set(out, format="folder", data=data)
 
 
 def test_learned_labels_travel_in_an_archive(tmp_path):
@@ -155,20 +158,20 @@ def test_the_archive_of_an_export_is_not_taken_for_one_of_kip(tmp_path):
         import_set(out / "condensed.npz", format="kip", data=data)
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{", "cannot be read"),
-        ("[]", "cannot be read"),
-        ('{"class_names": [1]}', "no list of names"),
-    ],
-)
-def test_a_damaged_export_is_refused_with_its_file(tmp_path, content, message):
-    condensed, data = set_of(["crane", "owl"])
-    out = exported(condensed, tmp_path, "folder")
-    (out / "export.json").write_text(content, encoding="utf-8")
-    with pytest.raises(DataError, match=rf"export\.json: .*{message}.*"):
-        import_set(out, format="folder", data=data)
+def test_a_damaged_export_is_refused_with_its_file(each, tmp_path_factory):
+    for content, message in each(
+        [
+            ("{", "cannot be read"),
+            ("[]", "cannot be read"),
+            ('{"class_names": [1]}', "no list of names"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        condensed, data = set_of(["crane", "owl"])
+        out = exported(condensed, tmp_path, "folder")
+        (out / "export.json").write_text(content, encoding="utf-8")
+        with pytest.raises(DataError, match=rf"export\.json: .*{message}.*"):
+            import_set(out, format="folder", data=data)
 
 
 def test_an_export_of_before_is_read_by_the_names_of_its_folders(tmp_path):

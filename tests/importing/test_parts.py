@@ -41,20 +41,23 @@ def check(condensed, whole) -> None:
         assert torch.equal(found, (image * 255).round().byte())
 
 
-@pytest.mark.parametrize("given", [0, 2, 10])
-def test_parts_with_labels_of_their_own_are_read_together(tmp_path, cifar10, whole, given):
-    numbers = [0, 2, 10]  # as text, 10 comes before 2
-    for number, (images, labels) in zip(numbers, cut(whole, [6, 8]), strict=True):
-        save(tmp_path, number, images, labels)
-    path = tmp_path / f"images_best_{given}.pt"
-    with pytest.warns(DataWarning, match=r"one of 3 parts.*_0\.pt, images_best_2\.pt, .*_10\.pt"):
-        condensed = import_set(path, data=cifar10, **PIXELS)
-    check(condensed, whole)
-    record = condensed.manifest["recipe"]["imported"]
-    assert [part["rows"] for part in record["parts"]] == [6, 2, 12]
-    assert [part["labels_file"] for part in record["parts"]][2] == "labels_best_10.pt"
-    assert record["rows"] == 20
-    assert record["file"] == path.name
+def test_parts_with_labels_of_their_own_are_read_together(each, tmp_path_factory, cifar10, whole):
+    for given in each([0, 2, 10]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        numbers = [0, 2, 10]  # as text, 10 comes before 2
+        for number, (images, labels) in zip(numbers, cut(whole, [6, 8]), strict=True):
+            save(tmp_path, number, images, labels)
+        path = tmp_path / f"images_best_{given}.pt"
+        with pytest.warns(
+            DataWarning, match=r"one of 3 parts.*_0\.pt, images_best_2\.pt, .*_10\.pt"
+        ):
+            condensed = import_set(path, data=cifar10, **PIXELS)
+        check(condensed, whole)
+        record = condensed.manifest["recipe"]["imported"]
+        assert [part["rows"] for part in record["parts"]] == [6, 2, 12]
+        assert [part["labels_file"] for part in record["parts"]][2] == "labels_best_10.pt"
+        assert record["rows"] == 20
+        assert record["file"] == path.name
 
 
 def test_parts_may_share_one_file_of_labels(tmp_path, cifar10, whole):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch.nn.functional import one_hot
@@ -49,40 +51,39 @@ def test_half_and_double_precision_become_single(cifar10):
         assert torch.equal(fitting, images.float())
 
 
-@pytest.mark.parametrize(
-    "shape", [(5, 1, 4, 6), (5, 3, 6, 4), (5, 3, 8, 8), (5, 4, 6), (3, 4, 6), (0, 3, 4, 6), (72,)]
-)
-def test_another_shape_is_refused_with_both(cifar10, shape):
-    with pytest.raises(DataError, match=r"shape \[.*3 x 4 x 6"):
-        fitting_images(torch.zeros(shape), cifar10.train, title="f")
+def test_another_shape_is_refused_with_both(each, cifar10):
+    for shape in each(
+        [(5, 1, 4, 6), (5, 3, 6, 4), (5, 3, 8, 8), (5, 4, 6), (3, 4, 6), (0, 3, 4, 6), (72,)]
+    ):
+        with pytest.raises(DataError, match=r"shape \[.*3 x 4 x 6"):
+            fitting_images(torch.zeros(shape), cifar10.train, title="f")
 
 
-@pytest.mark.parametrize(
-    ("shape", "way"),
-    [
-        ((5, 3, 8, 8), "--size 8 "),
-        ((5, 8, 8, 3), "--size 8 "),
-        ((5, 1, 4, 6), "grey images and cifar10 colour ones"),
-        ((5, 4, 6), "grey images and cifar10 colour ones"),
-        ((5, 72), r"save the images as \[image, 3, 4, 6\]"),
-        ((10, 2, 3, 4, 6), "one axis too many"),
-        ((3, 4, 6), "one image without an axis for images"),
-        ((4, 6, 3), "one image without an axis for images"),
-        ((0, 3, 4, 6), "holds no image"),
-        ((5, 3, 6, 4), "images of the size of the file"),
-    ],
-)
-def test_the_way_out_fits_the_shape(cifar10, shape, way):
-    with pytest.raises(DataError, match=way):
-        fitting_images(torch.zeros(shape), cifar10.train, title="f")
+def test_the_way_out_fits_the_shape(each, cifar10):
+    for shape, way in each(
+        [
+            ((5, 3, 8, 8), "--size 8 "),
+            ((5, 8, 8, 3), "--size 8 "),
+            ((5, 1, 4, 6), "grey images and cifar10 colour ones"),
+            ((5, 4, 6), "grey images and cifar10 colour ones"),
+            ((5, 72), r"save the images as \[image, 3, 4, 6\]"),
+            ((10, 2, 3, 4, 6), "one axis too many"),
+            ((3, 4, 6), "one image without an axis for images"),
+            ((4, 6, 3), "one image without an axis for images"),
+            ((0, 3, 4, 6), "holds no image"),
+            ((5, 3, 6, 4), "images of the size of the file"),
+        ]
+    ):
+        with pytest.raises(DataError, match=way):
+            fitting_images(torch.zeros(shape), cifar10.train, title="f")
 
 
-@pytest.mark.parametrize("value", [float("nan"), float("inf"), -float("inf")])
-def test_values_that_are_not_finite_are_counted_and_refused(cifar10, value):
-    images = torch.rand(5, 3, 4, 6)
-    images[1, 2, 3, 4] = value
-    with pytest.raises(DataError, match="1 of 360 values are NaN or infinite"):
-        fitting_images(images, cifar10.train, title="f")
+def test_values_that_are_not_finite_are_counted_and_refused(each, cifar10):
+    for value in each([float("nan"), float("inf"), -float("inf")]):
+        images = torch.rand(5, 3, 4, 6)
+        images[1, 2, 3, 4] = value
+        with pytest.raises(DataError, match="1 of 360 values are NaN or infinite"):
+            fitting_images(images, cifar10.train, title="f")
 
 
 def test_whole_numbers_are_no_pixels(cifar10):
@@ -93,35 +94,34 @@ def test_whole_numbers_are_no_pixels(cifar10):
         fitting_images(images - 7, cifar10.train, title="f")
 
 
-@pytest.mark.parametrize("dtype", [torch.int64, torch.int32, torch.uint8, torch.float32])
-def test_classes_may_be_of_any_type_of_number(mine, dtype):
-    given = torch.tensor([2, 0, 1, 1], dtype=dtype)
-    class_, soft = classes_of(given, mine)
-    assert class_.tolist() == [2, 0, 1, 1]
-    assert class_.dtype == torch.int64
-    assert soft is None
-    assert classes_of(given[:, None], mine)[0].tolist() == [2, 0, 1, 1]
+def test_classes_may_be_of_any_type_of_number(each, mine):
+    for dtype in each([torch.int64, torch.int32, torch.uint8, torch.float32]):
+        given = torch.tensor([2, 0, 1, 1], dtype=dtype)
+        class_, soft = classes_of(given, mine)
+        assert class_.tolist() == [2, 0, 1, 1]
+        assert class_.dtype == torch.int64
+        assert soft is None
+        assert classes_of(given[:, None], mine)[0].tolist() == [2, 0, 1, 1]
 
 
-@pytest.mark.parametrize(
-    ("labels", "message"),
-    [
-        (torch.tensor([0, 1, 3]), r"0 to 3, but mine has 3 classes \(0\.\.2\)"),
-        (torch.tensor([-1, 1, 2]), "-1 to 2"),
-        (torch.tensor([1, 2, 3]), "the file counts from 1.*subtract 1"),
-        (torch.full((3, 3), 0.5), "all entries of the labels are the same"),
-        (torch.tensor([0.5, 1, 2]), "no whole class numbers"),
-        (torch.tensor([True, False, True]), "no whole class numbers"),
-        (torch.zeros(3, 4), "for 4 classes, but mine has 3"),
-        (torch.full((3, 3), float("nan")), "NaN"),
-        (torch.tensor([[3.0, 1, -2], [0, 1, 0], [2, 0, 0]]), "no probabilities.*softmax"),
-        (torch.zeros(3, 3, 1), "one label for every image"),
-        (torch.tensor(3), "one label for every image"),
-    ],
-)
-def test_labels_that_do_not_fit_are_refused(mine, labels, message):
-    with pytest.raises(DataError, match=message):
-        classes_of(labels, mine, images=3)
+def test_labels_that_do_not_fit_are_refused(each, mine):
+    for labels, message in each(
+        [
+            (torch.tensor([0, 1, 3]), r"0 to 3, but mine has 3 classes \(0\.\.2\)"),
+            (torch.tensor([-1, 1, 2]), "-1 to 2"),
+            (torch.tensor([1, 2, 3]), "the file counts from 1.*subtract 1"),
+            (torch.full((3, 3), 0.5), "all entries of the labels are the same"),
+            (torch.tensor([0.5, 1, 2]), "no whole class numbers"),
+            (torch.tensor([True, False, True]), "no whole class numbers"),
+            (torch.zeros(3, 4), "for 4 classes, but mine has 3"),
+            (torch.full((3, 3), float("nan")), "NaN"),
+            (torch.tensor([[3.0, 1, -2], [0, 1, 0], [2, 0, 0]]), "no probabilities.*softmax"),
+            (torch.zeros(3, 3, 1), "one label for every image"),
+            (torch.tensor(3), "one label for every image"),
+        ]
+    ):
+        with pytest.raises(DataError, match=message):
+            classes_of(labels, mine, images=3)
 
 
 def test_as_many_labels_as_images_are_needed(mine):
@@ -129,13 +129,12 @@ def test_as_many_labels_as_images_are_needed(mine):
         classes_of(torch.zeros(3), mine, images=4)
 
 
-@pytest.mark.parametrize("shift", [0.0, 1 / 3])
-@pytest.mark.parametrize("scale", [1.0, 7.0])
-def test_labels_that_say_a_class_and_no_more_are_not_learned(mine, shift, scale):
-    labels = scale * one_hot(torch.tensor([2, 0, 1]), 3) - shift
-    class_, soft = classes_of(labels, mine, centred=True)
-    assert class_.tolist() == [2, 0, 1]
-    assert soft is None
+def test_labels_that_say_a_class_and_no_more_are_not_learned(each, mine):
+    for scale, shift in each(product([1.0, 7.0], [0.0, 1 / 3])):
+        labels = scale * one_hot(torch.tensor([2, 0, 1]), 3) - shift
+        class_, soft = classes_of(labels, mine, centred=True)
+        assert class_.tolist() == [2, 0, 1]
+        assert soft is None
 
 
 def test_learned_probabilities_are_kept(mine):
@@ -213,18 +212,20 @@ def test_two_labels_that_changed_places_are_told_though_the_classes_are_balanced
     assert "2 of 20 rows" in found.notices[0]
 
 
-@pytest.mark.parametrize(
-    ("highest", "by_class"),
-    [
-        ([0, 1, 2, 0, 1, 1], False),  # rank by rank, one has moved: no place says its class
-        ([0, 0, 1, 1, 2, 0], False),  # class by class it seems, but six rows may be so by chance
-        ([0, 1, 2, 0, 1, 1], True),  # not the order of the code
-        ([0, 0, 1, 1, 2], True),  # no equal numbers
-    ],
-)
-def test_rows_whose_class_is_not_certain_are_refused(mine, highest, by_class):
-    with pytest.raises(DataError, match=r"not certain.*order its rows class by class"):
-        read(learned(highest, 3), mine, by_class=by_class)
+def test_rows_whose_class_is_not_certain_are_refused(each, mine):
+    for highest, by_class in each(
+        [
+            ([0, 1, 2, 0, 1, 1], False),  # rank by rank, one has moved: no place says its class
+            (
+                [0, 0, 1, 1, 2, 0],
+                False,
+            ),  # class by class it seems, but six rows may be so by chance
+            ([0, 1, 2, 0, 1, 1], True),  # not the order of the code
+            ([0, 0, 1, 1, 2], True),  # no equal numbers
+        ]
+    ):
+        with pytest.raises(DataError, match=r"not certain.*order its rows class by class"):
+            read(learned(highest, 3), mine, by_class=by_class)
 
 
 def test_learned_labels_in_no_order_are_of_their_highest_class_if_that_is_balanced(mine):

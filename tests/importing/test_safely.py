@@ -8,6 +8,7 @@ import os
 import pickle
 import sys
 import zipfile
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -47,15 +48,17 @@ def test_the_malicious_files_would_do_harm(tmp_path):
         made.unlink()
 
 
-@pytest.mark.parametrize("harm", [Touch, Evaluate])
-@pytest.mark.parametrize("old", [False, True], ids=["zip", "old layout"])
-def test_a_file_that_would_run_code_is_refused_and_runs_nothing(tmp_path, harm, old):
-    made, path = tmp_path / "made", tmp_path / "data.pt"
-    content = {"data": [[torch.zeros(1), torch.zeros(1)]], "accs_all_exps": harm(made)}
-    torch.save(content, path, _use_new_zipfile_serialization=not old)
-    with pytest.raises(DataError, match=r"asks for '\S+' to be run.*Nothing of it was executed"):
-        open_torch(path)
-    assert not made.exists()
+def test_a_file_that_would_run_code_is_refused_and_runs_nothing(each, tmp_path_factory):
+    for old, harm in each(product([False, True], [Touch, Evaluate])):
+        tmp_path = tmp_path_factory.mktemp("case")
+        made, path = tmp_path / "made", tmp_path / "data.pt"
+        content = {"data": [[torch.zeros(1), torch.zeros(1)]], "accs_all_exps": harm(made)}
+        torch.save(content, path, _use_new_zipfile_serialization=not old)
+        with pytest.raises(
+            DataError, match=r"asks for '\S+' to be run.*Nothing of it was executed"
+        ):
+            open_torch(path)
+        assert not made.exists()
 
 
 def test_a_plain_pickle_runs_nothing(tmp_path):
@@ -96,16 +99,15 @@ def test_the_numbers_of_old_and_new_numpy_are_passed_over(tmp_path, core):
     assert not isinstance(content[1], float)
 
 
-@pytest.mark.parametrize(
-    "name", [b"numpy.core.multiarray\nfrombuffer", b"numpy\nfromfile", b"builtins\neval"]
-)
-def test_no_other_function_is_let_pass(tmp_path, name):
-    path = tmp_path / "data.pt"
-    torch.save(np.float64(0.3), path)
-    module = np.float64(0).__reduce__()[0].__module__.encode()
-    renamed(path, b"c" + module + b"\nscalar\n", b"c" + name + b"\n")
-    with pytest.raises(DataError, match="to be run"):
-        open_torch(path)
+def test_no_other_function_is_let_pass(each, tmp_path_factory):
+    for name in each([b"numpy.core.multiarray\nfrombuffer", b"numpy\nfromfile", b"builtins\neval"]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / "data.pt"
+        torch.save(np.float64(0.3), path)
+        module = np.float64(0).__reduce__()[0].__module__.encode()
+        renamed(path, b"c" + module + b"\nscalar\n", b"c" + name + b"\n")
+        with pytest.raises(DataError, match="to be run"):
+            open_torch(path)
 
 
 def test_numpy_is_not_asked_to_rebuild_what_a_file_claims(tmp_path, monkeypatch):
@@ -147,13 +149,17 @@ def test_every_cut_of_a_file_is_refused(tmp_path):
             open_torch(path)
 
 
-@pytest.mark.parametrize("content", [b"", b"\x80\x02.", b"PK\x03\x04", b"\x93NUMPY", bytes(64)])
-@pytest.mark.parametrize("reader", [open_torch, open_numpy])
-def test_a_foreign_file_is_refused(tmp_path, reader, content):
-    path = tmp_path / "data"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match="data"):
-        reader(path)
+def test_a_foreign_file_is_refused(each, tmp_path_factory):
+    for reader, content in each(
+        product(
+            [open_torch, open_numpy], [b"", b"\x80\x02.", b"PK\x03\x04", b"\x93NUMPY", bytes(64)]
+        )
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        path = tmp_path / "data"
+        path.write_bytes(content)
+        with pytest.raises(DataError, match="data"):
+            reader(path)
 
 
 def test_an_archive_with_pickled_objects_runs_nothing(tmp_path):
@@ -225,36 +231,38 @@ def saved(path: Path, content: object, **choices: object) -> object:
     return open_torch(path).content
 
 
-@pytest.mark.parametrize("old", [False, True], ids=["zip", "old layout"])
-@pytest.mark.parametrize(
-    "array",
-    [
-        np.arange(24, dtype=np.float32).reshape(2, 3, 4),
-        np.arange(24, dtype=np.float64).reshape(2, 3, 4).T,
-        np.arange(24, dtype=">f4").reshape(2, 12),
-        np.arange(24, dtype=np.float16),
-        np.arange(24, dtype=np.uint8),
-        np.arange(24, dtype=np.uint16),
-        np.arange(24)[::2],
-        np.array([True, False]),
-        np.float32(0.25),
-        np.int64(7),
-    ],
-    ids=lambda array: f"{array.dtype.str}{array.shape}",
-)
-def test_arrays_of_numpy_inside_a_file_are_rebuilt_from_their_bytes(tmp_path, array, old):
-    content = saved(tmp_path / "data.pt", [array], _use_new_zipfile_serialization=not old)
-    found = as_tensor(content[0], path=tmp_path, what="images")
-    assert found.numpy().tolist() == array.tolist()
-    assert found.dtype.is_floating_point == (array.dtype.kind == "f")
+def test_arrays_of_numpy_inside_a_file_are_rebuilt_from_their_bytes(each, tmp_path_factory):
+    for array, old in each(
+        product(
+            [
+                np.arange(24, dtype=np.float32).reshape(2, 3, 4),
+                np.arange(24, dtype=np.float64).reshape(2, 3, 4).T,
+                np.arange(24, dtype=">f4").reshape(2, 12),
+                np.arange(24, dtype=np.float16),
+                np.arange(24, dtype=np.uint8),
+                np.arange(24, dtype=np.uint16),
+                np.arange(24)[::2],
+                np.array([True, False]),
+                np.float32(0.25),
+                np.int64(7),
+            ],
+            [False, True],
+        )
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        content = saved(tmp_path / "data.pt", [array], _use_new_zipfile_serialization=not old)
+        found = as_tensor(content[0], path=tmp_path, what="images")
+        assert found.numpy().tolist() == array.tolist()
+        assert found.dtype.is_floating_point == (array.dtype.kind == "f")
 
 
-@pytest.mark.parametrize(
-    "array", [np.array(["a"]), np.array([None]), np.array([1j]), np.array(["2026"], "M8[Y]")]
-)
-def test_arrays_of_anything_but_numbers_are_none(tmp_path, array):
-    content = saved(tmp_path / "data.pt", [array])
-    assert as_tensor(content[0], path=tmp_path, what="images") is None
+def test_arrays_of_anything_but_numbers_are_none(each, tmp_path_factory):
+    for array in each(
+        [np.array(["a"]), np.array([None]), np.array([1j]), np.array(["2026"], "M8[Y]")]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        content = saved(tmp_path / "data.pt", [array])
+        assert as_tensor(content[0], path=tmp_path, what="images") is None
 
 
 def test_an_array_that_claims_more_numbers_than_it_has_is_refused(tmp_path):
@@ -266,23 +274,22 @@ def test_an_array_that_claims_more_numbers_than_it_has_is_refused(tmp_path):
         as_tensor(content[0], path=path, what="images")
 
 
-@pytest.mark.parametrize(
-    "value",
-    [
-        [torch.zeros(3, 2), torch.ones(3, 2)],
-        (np.zeros((3, 2)), np.ones((3, 2))),
-        [[[0.0, 0.0]] * 3, [[1.0, 1.0]] * 3],
-        [torch.zeros(3, 2), np.ones((3, 2), np.float32)],
-        torch.nn.Parameter(torch.stack([torch.zeros(3, 2), torch.ones(3, 2)])),
-    ],
-    ids=["tensors", "arrays", "numbers", "both", "parameter"],
-)
-def test_lists_become_one_tensor(tmp_path, value):
-    content = saved(tmp_path / "data.pt", value)
-    found = as_tensor(content, path=tmp_path, what="images")
-    assert found.shape == (2, 3, 2)
-    assert found.flatten(1).double().mean(dim=1).tolist() == [0, 1]
-    assert not found.requires_grad
+def test_lists_become_one_tensor(each, tmp_path_factory):
+    for value in each(
+        [
+            [torch.zeros(3, 2), torch.ones(3, 2)],
+            (np.zeros((3, 2)), np.ones((3, 2))),
+            [[[0.0, 0.0]] * 3, [[1.0, 1.0]] * 3],
+            [torch.zeros(3, 2), np.ones((3, 2), np.float32)],
+            torch.nn.Parameter(torch.stack([torch.zeros(3, 2), torch.ones(3, 2)])),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        content = saved(tmp_path / "data.pt", value)
+        found = as_tensor(content, path=tmp_path, what="images")
+        assert found.shape == (2, 3, 2)
+        assert found.flatten(1).double().mean(dim=1).tolist() == [0, 1]
+        assert not found.requires_grad
 
 
 def test_images_of_several_sizes_are_refused_with_two_of_them(tmp_path):
@@ -299,18 +306,18 @@ def test_a_file_that_was_saved_on_another_device_is_read(tmp_path):
     assert torch.equal(open_torch(path).content[0], torch.arange(4))
 
 
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        (torch.nn.Linear(2, 3), "holds a whole network"),
-        (torch.nn.DataParallel(torch.nn.Linear(2, 3)), "holds a whole network"),
-        (torch.utils.data.TensorDataset(torch.zeros(2)), r"save \[images, labels\]"),
-        (Path("x"), r"save \[images, labels\]"),
-    ],
-)
-def test_objects_are_refused_with_what_they_are(tmp_path, content, message):
-    with pytest.raises(DataError, match=f"to be run.*{message}"):
-        saved(tmp_path / "data.pt", content)
+def test_objects_are_refused_with_what_they_are(each, tmp_path_factory):
+    for content, message in each(
+        [
+            (torch.nn.Linear(2, 3), "holds a whole network"),
+            (torch.nn.DataParallel(torch.nn.Linear(2, 3)), "holds a whole network"),
+            (torch.utils.data.TensorDataset(torch.zeros(2)), r"save \[images, labels\]"),
+            (Path("x"), r"save \[images, labels\]"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        with pytest.raises(DataError, match=f"to be run.*{message}"):
+            saved(tmp_path / "data.pt", content)
 
 
 @pytest.mark.parametrize("protocol", [4, 5])
@@ -370,14 +377,14 @@ FOREIGN = {
 }
 
 
-@pytest.mark.parametrize("reader", [open_torch, open_numpy])
-@pytest.mark.parametrize("kind", FOREIGN)
-def test_what_a_foreign_file_is_and_what_to_do_is_said(tmp_path, kind, reader):
-    content, message = FOREIGN[kind]
-    path = tmp_path / "data.pt"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=rf"data\.pt: .*{message}"):
-        reader(path)
+def test_what_a_foreign_file_is_and_what_to_do_is_said(each, tmp_path_factory):
+    for kind, reader in each(product(FOREIGN, [open_torch, open_numpy])):
+        tmp_path = tmp_path_factory.mktemp("case")
+        content, message = FOREIGN[kind]
+        path = tmp_path / "data.pt"
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=rf"data\.pt: .*{message}"):
+            reader(path)
 
 
 def test_a_torchscript_network_is_named(tmp_path):

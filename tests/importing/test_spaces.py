@@ -39,23 +39,22 @@ def near(expected):
     return tuple(pytest.approx(values, abs=1e-6) for values in expected)
 
 
-@pytest.mark.parametrize("method", ["dc", "dsa", "dm", "mtt"])
-def test_cifar10_is_undone_by_its_constants(cifar10, method):
-    found = space(cifar10, method, zca=False if method == "mtt" else None)
-    assert undone_by(found) == near(CIFAR)
-    assert found.record["kind"] == "normalised"
-    assert found.record["source"] == f"constants of {method} for cifar10"
+def test_cifar10_is_undone_by_its_constants(each, cifar10):
+    for method in each(["dc", "dsa", "dm", "mtt"]):
+        found = space(cifar10, method, zca=False if method == "mtt" else None)
+        assert undone_by(found) == near(CIFAR)
+        assert found.record["kind"] == "normalised"
+        assert found.record["source"] == f"constants of {method} for cifar10"
 
 
-@pytest.mark.parametrize(
-    ("method", "expected"),
-    [("dc", CIFAR100_OF_DC), ("dsa", CIFAR100_OF_DC), ("dm", CIFAR100_OF_DC), ("mtt", CIFAR)],
-)
-def test_cifar100_has_other_constants_in_dc_than_in_mtt(dataset, method, expected):
-    data = dataset(classes=100, name="cifar100")
-    found = space(data, method, zca=False if method == "mtt" else None)
-    assert undone_by(found) == near(expected)
-    assert (tuple(found.record["mean"]), tuple(found.record["std"])) == expected
+def test_cifar100_has_other_constants_in_dc_than_in_mtt(each, dataset):
+    for method, expected in each(
+        [("dc", CIFAR100_OF_DC), ("dsa", CIFAR100_OF_DC), ("dm", CIFAR100_OF_DC), ("mtt", CIFAR)]
+    ):
+        data = dataset(classes=100, name="cifar100")
+        found = space(data, method, zca=False if method == "mtt" else None)
+        assert undone_by(found) == near(expected)
+        assert (tuple(found.record["mean"]), tuple(found.record["std"])) == expected
 
 
 def test_a_data_set_without_constants_is_refused_with_what_to_pass(mine):
@@ -75,13 +74,13 @@ def test_a_known_data_set_that_a_code_never_had_is_refused(dataset):
         space(data, "dm")
 
 
-@pytest.mark.parametrize("method", ["dc", "dsa", "dm", "mtt", "kip"])
-def test_pixels_where_normalised_images_are_stored_must_be_said(cifar10, method):
-    images = torch.rand(4, 3, 4, 6)
-    with pytest.raises(DataError, match=r"within \[0, 1\] already.*--mean 0 --std 1"):
-        space(cifar10, method, images)
-    found = space(cifar10, method, images, mean=[0], std=[1])
-    assert torch.equal(found.undo(images), images)
+def test_pixels_where_normalised_images_are_stored_must_be_said(each, cifar10):
+    for method in each(["dc", "dsa", "dm", "mtt", "kip"]):
+        images = torch.rand(4, 3, 4, 6)
+        with pytest.raises(DataError, match=r"within \[0, 1\] already.*--mean 0 --std 1"):
+            space(cifar10, method, images)
+        found = space(cifar10, method, images, mean=[0], std=[1])
+        assert torch.equal(found.undo(images), images)
 
 
 def test_what_the_user_says_goes_first(cifar10):
@@ -90,22 +89,21 @@ def test_what_the_user_says_goes_first(cifar10):
     assert found.record["source"] == "given"
 
 
-@pytest.mark.parametrize(
-    ("mean", "std", "message"),
-    [
-        ([0.5], None, "without the other"),
-        (None, [0.5], "without the other"),
-        ([0.5, 0.5], [1], "3 channel"),
-        ([0.5], [1, 1, 1, 1], "3 channel"),
-        ([float("nan")], [1], "finite"),
-        ([0.5], [0], "above 0"),
-        ([0.5], [1, -1, 1], "above 0"),
-        ([], [], "3 channel"),
-    ],
-)
-def test_a_mean_and_a_deviation_must_fit(cifar10, mean, std, message):
-    with pytest.raises(ConfigError, match=message):
-        space(cifar10, "dc", mean=mean, std=std)
+def test_a_mean_and_a_deviation_must_fit(each, cifar10):
+    for mean, std, message in each(
+        [
+            ([0.5], None, "without the other"),
+            (None, [0.5], "without the other"),
+            ([0.5, 0.5], [1], "3 channel"),
+            ([0.5], [1, 1, 1, 1], "3 channel"),
+            ([float("nan")], [1], "finite"),
+            ([0.5], [0], "above 0"),
+            ([0.5], [1, -1, 1], "above 0"),
+            ([], [], "3 channel"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=message):
+            space(cifar10, "dc", mean=mean, std=std)
 
 
 def test_a_set_is_normalised_or_whitened_not_both(cifar10):
@@ -138,17 +136,15 @@ def test_a_whitened_set_of_kip_loses_the_contrast_of_its_images(cifar10, file, z
     assert "average" in found.record["contrast"]
 
 
-@pytest.mark.parametrize(
-    ("file", "zca"), [("x_nozca_nol.npz", None), ("x.npz", False), ("x_zca_nol.npz", False)]
-)
-def test_kip_standardises_by_what_the_training_images_measure(cifar10, file, zca):
-    found = space(cifar10, "kip", file=file, zca=zca)
-    train = cifar10.train.images.double() / 255
-    expected = (
-        tuple(train.mean(dim=(0, 2, 3)).tolist()),
-        tuple(train.std(dim=(0, 2, 3), unbiased=False).tolist()),
-    )
-    assert undone_by(found) == near(expected)
+def test_kip_standardises_by_what_the_training_images_measure(each, cifar10):
+    for file, zca in each([("x_nozca_nol.npz", None), ("x.npz", False), ("x_zca_nol.npz", False)]):
+        found = space(cifar10, "kip", file=file, zca=zca)
+        train = cifar10.train.images.double() / 255
+        expected = (
+            tuple(train.mean(dim=(0, 2, 3)).tolist()),
+            tuple(train.std(dim=(0, 2, 3), unbiased=False).tolist()),
+        )
+        assert undone_by(found) == near(expected)
 
 
 def test_kip_must_be_told_where_its_name_does_not_say(cifar10):
@@ -156,13 +152,13 @@ def test_kip_must_be_told_where_its_name_does_not_say(cifar10):
         space(cifar10, "kip", file="images.npy")
 
 
-@pytest.mark.parametrize("method", ["idc", "dream", "mdc"])
-def test_pixels_may_stray_a_little(cifar10, method):
-    images = torch.rand(4, 3, 4, 6)
-    images[0, 0, 0] = torch.tensor([-0.4, 1.4, 0, 1, 0.5, 0.5])
-    found = space(cifar10, method, images)
-    assert torch.equal(found.undo(images), images)
-    assert found.record == {"kind": "none"}
+def test_pixels_may_stray_a_little(each, cifar10):
+    for method in each(["idc", "dream", "mdc"]):
+        images = torch.rand(4, 3, 4, 6)
+        images[0, 0, 0] = torch.tensor([-0.4, 1.4, 0, 1, 0.5, 0.5])
+        found = space(cifar10, method, images)
+        assert torch.equal(found.undo(images), images)
+        assert found.record == {"kind": "none"}
 
 
 @pytest.mark.parametrize("images", [NORMALISED, torch.tensor([-0.5, 0.5, 1.2])])

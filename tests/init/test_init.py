@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from functools import partial
-from itertools import combinations
+from itertools import combinations, product
 
 import pytest
 import torch
@@ -80,41 +80,40 @@ def positions(source, stored, class_):
     return [int((own == one).flatten(1).all(dim=1).nonzero()[0, 0]) for one in mine]
 
 
-@pytest.mark.parametrize("part", PARTS, ids=str)
-@pytest.mark.parametrize("name", STARTS)
-def test_a_start_is_sorted_in_range_and_reproducible(name, part):
-    stored = begun(STARTS[name], part)
-    assert stored.rank.tolist() == [0, 0, 1, 1, 2]
-    assert stored.class_.tolist() == stored.labels.tolist() == [0, 1, 0, 1, 0]
-    assert stored.images.shape == (5, 2, 8, 8)
-    assert stored.images.dtype == torch.float32
-    assert 0 <= stored.images.min() < 0.3
-    assert 0.7 < stored.images.max() <= 1
-    assert torch.equal(begun(STARTS[name], part).images, stored.images)
-    same = torch.equal(begun(STARTS[name], part, seed=1).images, stored.images)
-    assert same == (name == "first")
+def test_a_start_is_sorted_in_range_and_reproducible(each):
+    for name, part in each(product(STARTS, PARTS)):
+        stored = begun(STARTS[name], part)
+        assert stored.rank.tolist() == [0, 0, 1, 1, 2]
+        assert stored.class_.tolist() == stored.labels.tolist() == [0, 1, 0, 1, 0]
+        assert stored.images.shape == (5, 2, 8, 8)
+        assert stored.images.dtype == torch.float32
+        assert 0 <= stored.images.min() < 0.3
+        assert 0.7 < stored.images.max() <= 1
+        assert torch.equal(begun(STARTS[name], part).images, stored.images)
+        same = torch.equal(begun(STARTS[name], part, seed=1).images, stored.images)
+        assert same == (name == "first")
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_pixels_start_at_different_real_images_of_their_class(name):
-    source = small()
-    stored = begun(STARTS[name], Pixels(), source=source)
-    for class_, count in ((0, 3), (1, 2)):
-        found = positions(source, stored, class_)
-        assert len(set(found)) == count
-        if name == "first":
-            assert found == list(range(count))
+def test_pixels_start_at_different_real_images_of_their_class(each):
+    for name in each(REAL):
+        source = small()
+        stored = begun(STARTS[name], Pixels(), source=source)
+        for class_, count in ((0, 3), (1, 2)):
+            found = positions(source, stored, class_)
+            assert len(set(found)) == count
+            if name == "first":
+                assert found == list(range(count))
 
 
-@pytest.mark.parametrize("name", REAL)
-def test_a_class_with_too_few_images_uses_them_again(name):
-    source = small((12, 2))
-    stored = begun(STARTS[name], MultiFormation(factor=2), counts=(1, 2), source=source)
-    assert stored.images.isfinite().all()
-    crops = MultiFormation(factor=2).pack(source.pixels(source.of_class(1)).repeat(4, 1, 1, 1))
-    mine = stored.images[stored.class_ == 1]
-    values = set(crops.unique().tolist())
-    assert set(mine.unique().tolist()) <= values
+def test_a_class_with_too_few_images_uses_them_again(each):
+    for name in each(REAL):
+        source = small((12, 2))
+        stored = begun(STARTS[name], MultiFormation(factor=2), counts=(1, 2), source=source)
+        assert stored.images.isfinite().all()
+        crops = MultiFormation(factor=2).pack(source.pixels(source.of_class(1)).repeat(4, 1, 1, 1))
+        mine = stored.images[stored.class_ == 1]
+        values = set(crops.unique().tolist())
+        assert set(mine.unique().tolist()) <= values
 
 
 def test_noise_of_the_data_has_its_mean_and_deviation():
@@ -213,16 +212,15 @@ def test_the_first_herded_image_is_the_best_single_candidate_and_the_second_the_
     assert second == min(pairs, key=lambda other: pairs[other])
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (lambda: Noise(like="gray"), "init.like = 'gray'.*Did you mean 'grey'"),
-        (lambda: KMeansImages(pool=-1), r"init\.pool = -1"),
-        (lambda: HerdedImages(networks=0), r"init\.networks = 0"),
-        (lambda: HerdedImages(candidates=0), r"init\.candidates = 0"),
-        (lambda: HerdedImages(sample=0), r"init\.sample = 0"),
-    ],
-)
-def test_choices_that_cannot_work_are_refused(make, said):
-    with pytest.raises(ConfigError, match=said):
-        make()
+def test_choices_that_cannot_work_are_refused(each):
+    for make, said in each(
+        [
+            (lambda: Noise(like="gray"), "init.like = 'gray'.*Did you mean 'grey'"),
+            (lambda: KMeansImages(pool=-1), r"init\.pool = -1"),
+            (lambda: HerdedImages(networks=0), r"init\.networks = 0"),
+            (lambda: HerdedImages(candidates=0), r"init\.candidates = 0"),
+            (lambda: HerdedImages(sample=0), r"init\.sample = 0"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make()

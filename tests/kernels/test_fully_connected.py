@@ -47,13 +47,13 @@ def by_definition(x: Tensor, y: Tensor, depth: int) -> tuple[float, float]:
     return float(covariance[0, 1]), float(tangent[0, 1])
 
 
-@pytest.mark.parametrize("depth", [0, 1, 3])
-def test_the_kernels_are_expectations_over_gaussian_layers(depth: int):
-    x, y = drawn(3), drawn(2, seed=1)
-    nngp, ntk = (FullyConnected(depth=depth, variant=v)(x, y) for v in ("nngp", "ntk"))
-    for i, j in product(range(3), range(2)):
-        expected = by_definition(x[i], y[j], depth)
-        assert (float(nngp[i, j]), float(ntk[i, j])) == pytest.approx(expected, rel=1e-4)
+def test_the_kernels_are_expectations_over_gaussian_layers(each):
+    for depth in each([0, 1, 3]):
+        x, y = drawn(3), drawn(2, seed=1)
+        nngp, ntk = (FullyConnected(depth=depth, variant=v)(x, y) for v in ("nngp", "ntk"))
+        for i, j in product(range(3), range(2)):
+            expected = by_definition(x[i], y[j], depth)
+            assert (float(nngp[i, j]), float(ntk[i, j])) == pytest.approx(expected, rel=1e-4)
 
 
 def test_depth_0_is_the_linear_kernel():
@@ -82,12 +82,11 @@ def test_opposite_images_have_the_angle_pi():
     assert float(kernel(x, -x)) < 1e-6 * float(kernel(x, x))
 
 
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("depth", [1, 3])
-def test_gradients_are_those_of_differences(variant: str, depth: int):
-    kernel = FullyConnected(depth=depth, variant=variant)
-    x, y = drawn(3).requires_grad_(), drawn(2, seed=1).requires_grad_()
-    assert torch.autograd.gradcheck(kernel, (x, y))
+def test_gradients_are_those_of_differences(each):
+    for depth, variant in each(product([1, 3], VARIANTS)):
+        kernel = FullyConnected(depth=depth, variant=variant)
+        x, y = drawn(3).requires_grad_(), drawn(2, seed=1).requires_grad_()
+        assert torch.autograd.gradcheck(kernel, (x, y))
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
@@ -134,15 +133,14 @@ def test_images_are_flattened_and_taken_in_float64():
     assert torch.equal(found, FullyConnected()(x, x))
 
 
-@pytest.mark.parametrize(
-    ("choice", "said"),
-    [
-        ({"depth": -1}, "kernel.depth = -1"),
-        ({"variant": "ntp"}, "kernel.variant = 'ntp'"),
-        ({"bias": 0.0}, "kernel.bias = 0.0"),
-        ({"weight": float("inf")}, "kernel.weight = inf"),
-    ],
-)
-def test_what_makes_no_kernel_is_refused(choice: dict, said: str):
-    with pytest.raises(ConfigError, match=said):
-        FullyConnected(**choice)
+def test_what_makes_no_kernel_is_refused(each):
+    for choice, said in each(
+        [
+            ({"depth": -1}, "kernel.depth = -1"),
+            ({"variant": "ntp"}, "kernel.variant = 'ntp'"),
+            ({"bias": 0.0}, "kernel.bias = 0.0"),
+            ({"weight": float("inf")}, "kernel.weight = inf"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            FullyConnected(**choice)

@@ -71,19 +71,19 @@ def test_the_targets_are_shared_among_the_classes():
     assert recipe_for("frepo", data(classes=300), ipc=1, preset="smoke").sampler.batch == 1
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
-def test_a_recipe_survives_json(preset):
-    recipe = recipe_for("frepo", data(), ipc=2, preset=preset)
-    assert from_json(to_json(recipe)) == recipe
+def test_a_recipe_survives_json(each):
+    for preset in each(["smoke", "quick", "standard", "paper"]):
+        recipe = recipe_for("frepo", data(), ipc=2, preset=preset)
+        assert from_json(to_json(recipe)) == recipe
 
 
-@pytest.mark.parametrize("sizes", names("sizes"))
-def test_every_size_policy_moves_images_and_labels(digits, sizes):
-    recipe = changed(small(digits), "sizes", sizes)
-    begun = initial_state(recipe, digits.train, seed=0).stored
-    last = list(run(recipe, digits.train, seed=0))[-1].state.stored
-    assert not torch.equal(begun.images, last.images)
-    assert (begun.labels != last.labels).any(dim=1).sum() > len(last.labels) / 2
+def test_every_size_policy_moves_images_and_labels(each, digits):
+    for sizes in each(names("sizes")):
+        recipe = changed(small(digits), "sizes", sizes)
+        begun = initial_state(recipe, digits.train, seed=0).stored
+        last = list(run(recipe, digits.train, seed=0))[-1].state.stored
+        assert not torch.equal(begun.images, last.images)
+        assert (begun.labels != last.labels).any(dim=1).sum() > len(last.labels) / 2
 
 
 def test_a_run_that_was_killed_ends_in_the_same_bytes(digits):

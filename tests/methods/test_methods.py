@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -40,26 +41,26 @@ def data(name="cifar10", side=32, channels=3, classes=10):
     )
 
 
-@pytest.mark.parametrize("name", TABLE)
-def test_the_paper_preset_is_the_published_row_of_the_data(name):
-    side, channels, metric, lr, steps, network, factor, iterations = TABLE[name]
-    source = data(name, side, channels)
-    recipe = recipe_for("idc", source, ipc=10, preset="paper")
-    assert recipe.objective == GradientMatching(metric=metric, parameters="conv")
-    assert recipe.network == network
-    assert recipe.parameterization == MultiFormation(factor=factor)
-    assert (recipe.iterations, recipe.schedule.inner, recipe.schedule.steps) == (
-        iterations,
-        100,
-        steps,
-    )
-    assert recipe.sampler.batch == 64
-    # one step per class on a shared buffer with momentum 0.5: about twice the step size
-    assert recipe.update.lr == pytest.approx(lr * (1 - 0.5**10) / 0.5, rel=1e-9)
-    assert recipe.update.momentum == pytest.approx(0.5**10)
-    five = recipe_for("idc", source, ipc=5, preset="paper")
-    assert five.update.lr == pytest.approx(recipe.update.lr / 2)
-    assert five.ipc == 5
+def test_the_paper_preset_is_the_published_row_of_the_data(each):
+    for name in each(TABLE):
+        side, channels, metric, lr, steps, network, factor, iterations = TABLE[name]
+        source = data(name, side, channels)
+        recipe = recipe_for("idc", source, ipc=10, preset="paper")
+        assert recipe.objective == GradientMatching(metric=metric, parameters="conv")
+        assert recipe.network == network
+        assert recipe.parameterization == MultiFormation(factor=factor)
+        assert (recipe.iterations, recipe.schedule.inner, recipe.schedule.steps) == (
+            iterations,
+            100,
+            steps,
+        )
+        assert recipe.sampler.batch == 64
+        # one step per class on a shared buffer with momentum 0.5: about twice the step size
+        assert recipe.update.lr == pytest.approx(lr * (1 - 0.5**10) / 0.5, rel=1e-9)
+        assert recipe.update.momentum == pytest.approx(0.5**10)
+        five = recipe_for("idc", source, ipc=5, preset="paper")
+        assert five.update.lr == pytest.approx(recipe.update.lr / 2)
+        assert five.ipc == 5
 
 
 def test_mnist_has_no_cutout_and_no_cutmix():
@@ -94,44 +95,42 @@ def test_tiny_images_are_stored_whole():
     assert recipe_for("idc", data("x", 16, 1), ipc=1, preset="quick").parameterization.factor == 2
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
-@pytest.mark.parametrize("name", TABLE)
-def test_mdc_is_idc_with_squared_errors_and_the_most_learnable_subset(name, preset):
-    source = data(name, *TABLE[name][:2])
-    base, recipe = (recipe_for(m, source, ipc=3, preset=preset) for m in ("idc", "mdc"))
-    assert base.sizes == OneSize()
-    assert isinstance(recipe.sizes, MostLearnable)
-    assert recipe == replace(
-        base, method="mdc", objective=GradientMatching(metric="mse"), sizes=recipe.sizes
-    )
-    assert recipe.preset == base.preset == preset
-    assert recipe.sizes == MostLearnable(period=recipe.sizes.period)
-    assert 1 <= recipe.sizes.period <= recipe.iterations / 2
-    if preset == "paper":
-        assert recipe.sizes.period == (50 if base.network == "resnetap10" else 100)
+def test_mdc_is_idc_with_squared_errors_and_the_most_learnable_subset(each):
+    for name, preset in each(product(TABLE, ["smoke", "quick", "standard", "paper"])):
+        source = data(name, *TABLE[name][:2])
+        base, recipe = (recipe_for(m, source, ipc=3, preset=preset) for m in ("idc", "mdc"))
+        assert base.sizes == OneSize()
+        assert isinstance(recipe.sizes, MostLearnable)
+        assert recipe == replace(
+            base, method="mdc", objective=GradientMatching(metric="mse"), sizes=recipe.sizes
+        )
+        assert recipe.preset == base.preset == preset
+        assert recipe.sizes == MostLearnable(period=recipe.sizes.period)
+        assert 1 <= recipe.sizes.period <= recipe.iterations / 2
+        if preset == "paper":
+            assert recipe.sizes.period == (50 if base.network == "resnetap10" else 100)
 
 
-@pytest.mark.parametrize("method", names("method"))
-def test_presets_are_listed_shortest_first(method):
-    assert parts("method")[method].presets == ("smoke", "quick", "standard", "paper")
-    steps = []
-    for preset in parts("method")[method].presets:
-        recipe = recipe_for(method, data(), ipc=10, preset=preset)
-        between = max(getattr(recipe.schedule, name, 0) for name in ("steps", "epochs"))
-        steps.append(recipe.iterations * recipe.schedule.updates * (1 + between))
-    assert steps == sorted(steps)
-    assert steps[0] < 100
+def test_presets_are_listed_shortest_first(each):
+    for method in each(names("method")):
+        assert parts("method")[method].presets == ("smoke", "quick", "standard", "paper")
+        steps = []
+        for preset in parts("method")[method].presets:
+            recipe = recipe_for(method, data(), ipc=10, preset=preset)
+            between = max(getattr(recipe.schedule, name, 0) for name in ("steps", "epochs"))
+            steps.append(recipe.iterations * recipe.schedule.updates * (1 + between))
+        assert steps == sorted(steps)
+        assert steps[0] < 100
 
 
-@pytest.mark.parametrize(
-    ("method", "preset", "ipc", "said"),
-    [
-        ("mcd", "quick", 1, "method = 'mcd'.*Did you mean 'mdc'"),
-        ("mdc", "quik", 1, "preset = 'quik'.*Did you mean 'quick'"),
-        ("mdc", "quick", 0, "ipc = 0"),
-        ("idc", "quick", -3, "ipc = -3"),
-    ],
-)
-def test_what_is_unknown_is_refused(method, preset, ipc, said):
-    with pytest.raises(ConfigError, match=said):
-        recipe_for(method, data(), ipc=ipc, preset=preset)
+def test_what_is_unknown_is_refused(each):
+    for method, preset, ipc, said in each(
+        [
+            ("mcd", "quick", 1, "method = 'mcd'.*Did you mean 'mdc'"),
+            ("mdc", "quik", 1, "preset = 'quik'.*Did you mean 'quick'"),
+            ("mdc", "quick", 0, "ipc = 0"),
+            ("idc", "quick", -3, "ipc = -3"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            recipe_for(method, data(), ipc=ipc, preset=preset)

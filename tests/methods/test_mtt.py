@@ -47,26 +47,29 @@ def data(name="cifar10", side=32):
     )
 
 
-@pytest.mark.parametrize(("name", "ipc"), TABLE)
-def test_the_paper_preset_is_the_published_row(name, ipc):
-    steps, span, latest, lr, step_lr, first, batch, whitened = TABLE[name, ipc]
-    side, network = SIDES.get(name, (32, "convnet3"))
-    recipe = recipe_for("mtt", data(name, side), ipc=ipc, preset="paper")
-    assert (recipe.network, recipe.iterations) == (network, 5000)
-    assert (recipe.objective.steps, recipe.objective.batch) == (steps, batch)
-    schedule, training = recipe.schedule, recipe.schedule.training
-    assert (schedule.trajectories, schedule.span, schedule.latest) == (100, span, latest)
-    assert schedule.steps == 0  # whole passes
-    assert (training.batch, training.lr) == (256, 0.01)
-    assert (training.momentum, training.weight_decay, training.cutmix) == (0, 0, 0)
-    for augment in (training.augment, recipe.objective.augment):
-        assert (augment.strategy, augment.mode) == ("color_crop_cutout_flip_scale_rotate", "dsa")
-    in_pixels = lr * 0.1 if whitened else lr * 0.3**2
-    assert recipe.update.lr == pytest.approx(in_pixels)
-    assert recipe.update.momentum == 0.5
-    assert recipe.learned_lr.initial == first
-    assert recipe.learned_lr.update == SGD(lr=step_lr, momentum=0.5)
-    assert recipe.whiten == ("zca" if whitened else "none")
+def test_the_paper_preset_is_the_published_row(each):
+    for name, ipc in each(TABLE):
+        steps, span, latest, lr, step_lr, first, batch, whitened = TABLE[name, ipc]
+        side, network = SIDES.get(name, (32, "convnet3"))
+        recipe = recipe_for("mtt", data(name, side), ipc=ipc, preset="paper")
+        assert (recipe.network, recipe.iterations) == (network, 5000)
+        assert (recipe.objective.steps, recipe.objective.batch) == (steps, batch)
+        schedule, training = recipe.schedule, recipe.schedule.training
+        assert (schedule.trajectories, schedule.span, schedule.latest) == (100, span, latest)
+        assert schedule.steps == 0  # whole passes
+        assert (training.batch, training.lr) == (256, 0.01)
+        assert (training.momentum, training.weight_decay, training.cutmix) == (0, 0, 0)
+        for augment in (training.augment, recipe.objective.augment):
+            assert (augment.strategy, augment.mode) == (
+                "color_crop_cutout_flip_scale_rotate",
+                "dsa",
+            )
+        in_pixels = lr * 0.1 if whitened else lr * 0.3**2
+        assert recipe.update.lr == pytest.approx(in_pixels)
+        assert recipe.update.momentum == 0.5
+        assert recipe.learned_lr.initial == first
+        assert recipe.learned_lr.update == SGD(lr=step_lr, momentum=0.5)
+        assert recipe.whiten == ("zca" if whitened else "none")
 
 
 def test_a_size_between_takes_the_row_below_and_digits_are_not_flipped():
@@ -78,14 +81,14 @@ def test_a_size_between_takes_the_row_below_and_digits_are_not_flipped():
         assert augment.strategy == "color_crop_cutout_scale_rotate"
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
-def test_a_recipe_is_written_and_read_and_sizes_share_their_experts(preset):
-    recipes = [recipe_for("mtt", data("x"), ipc=ipc, preset=preset) for ipc in (1, 10)]
-    for recipe in recipes:
-        assert from_json(to_json(recipe)) == recipe
-    one, ten = (r.schedule for r in recipes)
-    assert replace(one, latest=ten.latest) == ten
-    assert recipes[0].network == recipes[1].network
+def test_a_recipe_is_written_and_read_and_sizes_share_their_experts(each):
+    for preset in each(["smoke", "quick", "standard", "paper"]):
+        recipes = [recipe_for("mtt", data("x"), ipc=ipc, preset=preset) for ipc in (1, 10)]
+        for recipe in recipes:
+            assert from_json(to_json(recipe)) == recipe
+        one, ten = (r.schedule for r in recipes)
+        assert replace(one, latest=ten.latest) == ten
+        assert recipes[0].network == recipes[1].network
 
 
 # Whole runs, as short as they get.
@@ -124,20 +127,20 @@ def same(found, expected):
 POLICIES = [OneSize(), AllSizes(), MostLearnable(period=1), MostLearnable(period=1, classwise=True)]
 
 
-@pytest.mark.parametrize("sizes", POLICIES, ids=str)
-def test_every_size_policy_works_and_going_on_gives_the_same_bits(digits, sizes):
-    recipe = short(digits, sizes=sizes)
-    whole = list(run(recipe, digits, seed=3))
-    half = next(p.state for p in whole if p.boundary and p.outer == 1)
-    rest = list(run(recipe, digits, seed=3, state=State.from_tensors(2, half.tensors())))
-    same(rest[-1].state, whole[-1].state)
-    first, last = whole[0], whole[-1]
-    assert next(iter(first.losses)) == "3"
-    assert len(last.losses) == (1 if sizes == OneSize() else 3 if sizes == AllSizes() else 2)
-    assert float(last.state.stored.learned_lr) != recipe.learned_lr.initial
-    assert not torch.equal(
-        last.state.stored.images, initial_state(recipe, digits, seed=3).stored.images
-    )
+def test_every_size_policy_works_and_going_on_gives_the_same_bits(each, digits):
+    for sizes in each(POLICIES):
+        recipe = short(digits, sizes=sizes)
+        whole = list(run(recipe, digits, seed=3))
+        half = next(p.state for p in whole if p.boundary and p.outer == 1)
+        rest = list(run(recipe, digits, seed=3, state=State.from_tensors(2, half.tensors())))
+        same(rest[-1].state, whole[-1].state)
+        first, last = whole[0], whole[-1]
+        assert next(iter(first.losses)) == "3"
+        assert len(last.losses) == (1 if sizes == OneSize() else 3 if sizes == AllSizes() else 2)
+        assert float(last.state.stored.learned_lr) != recipe.learned_lr.initial
+        assert not torch.equal(
+            last.state.stored.images, initial_state(recipe, digits, seed=3).stored.images
+        )
 
 
 def test_images_that_a_grown_choice_freezes_keep_their_bits(digits, monkeypatch):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 import torch
@@ -54,42 +55,43 @@ def test_dc_is_the_published_algorithm():
     assert recipe.update.momentum == 0.5
 
 
-@pytest.mark.parametrize("method", ["dc", "dsa"])
-@pytest.mark.parametrize(
-    ("ipc", "inner", "epochs"),
-    [
-        (1, 1, 1),
-        (10, 10, 50),
-        (20, 20, 25),
-        (30, 30, 20),
-        (40, 40, 15),
-        (50, 50, 10),
-        (100, 50, 10),  # by the authors' advice
-        (2, 2, 50),  # ours from here on
-        (5, 5, 50),
-        (25, 25, 20),
-        (45, 45, 11),
-    ],
-)
-def test_the_loops_of_dc_and_dsa_follow_the_size(method, ipc, inner, epochs):
-    schedule = paper(method, ipc).schedule
-    assert (schedule.inner, schedule.epochs) == (inner, epochs)
+def test_the_loops_of_dc_and_dsa_follow_the_size(each):
+    for (ipc, inner, epochs), method in each(
+        product(
+            [
+                (1, 1, 1),
+                (10, 10, 50),
+                (20, 20, 25),
+                (30, 30, 20),
+                (40, 40, 15),
+                (50, 50, 10),
+                (100, 50, 10),  # by the authors' advice
+                (2, 2, 50),  # ours from here on
+                (5, 5, 50),
+                (25, 25, 20),
+                (45, 45, 11),
+            ],
+            ["dc", "dsa"],
+        )
+    ):
+        schedule = paper(method, ipc).schedule
+        assert (schedule.inner, schedule.epochs) == (inner, epochs)
 
 
-@pytest.mark.parametrize("name", ["fashion-mnist", "cifar10", "mnist", "svhn", "digits"])
-def test_dsa_is_dc_with_one_shared_augmentation_from_real_images(name):
-    side, channels = (28, 1) if "mnist" in name else (32, 3)
-    base, recipe = (paper(m, name=name, side=side, channels=channels) for m in ("dc", "dsa"))
-    flip = "" if name in ("mnist", "svhn", "digits") else "flip_"
-    words = f"color_crop_cutout_{flip}scale_rotate"
-    training = replace(base.schedule.training, augment=PerExample(strategy=words, mode="dsa"))
-    assert recipe == replace(
-        base,
-        method="dsa",
-        augment=Siamese(strategy=words, mode="dsa"),
-        schedule=replace(base.schedule, training=training),
-        init=RandomImages(),
-    )
+def test_dsa_is_dc_with_one_shared_augmentation_from_real_images(each):
+    for name in each(["fashion-mnist", "cifar10", "mnist", "svhn", "digits"]):
+        side, channels = (28, 1) if "mnist" in name else (32, 3)
+        base, recipe = (paper(m, name=name, side=side, channels=channels) for m in ("dc", "dsa"))
+        flip = "" if name in ("mnist", "svhn", "digits") else "flip_"
+        words = f"color_crop_cutout_{flip}scale_rotate"
+        training = replace(base.schedule.training, augment=PerExample(strategy=words, mode="dsa"))
+        assert recipe == replace(
+            base,
+            method="dsa",
+            augment=Siamese(strategy=words, mode="dsa"),
+            schedule=replace(base.schedule, training=training),
+            init=RandomImages(),
+        )
 
 
 def test_dm_is_the_published_algorithm():
@@ -104,38 +106,37 @@ def test_dm_is_the_published_algorithm():
     assert recipe.update == SGD(lr=recipe.update.lr, momentum=0.5)
 
 
-@pytest.mark.parametrize(
-    ("name", "ipc", "lr"),
-    [("cifar10", 10, 1), ("cifar10", 50, 1), ("cifar10", 100, 10), ("cifar100", 100, 1)],
-)
-def test_the_step_of_dm_grows_with_the_set(name, ipc, lr):
-    source = data(name)
-    source = replace(source, images=source.images, labels=source.labels)
-    recipe = recipe_for("dm", source, ipc=ipc, preset="paper")
-    assert recipe.update.lr == pytest.approx(lr * 0.25**2)
+def test_the_step_of_dm_grows_with_the_set(each):
+    for name, ipc, lr in each(
+        [("cifar10", 10, 1), ("cifar10", 50, 1), ("cifar10", 100, 10), ("cifar100", 100, 1)]
+    ):
+        source = data(name)
+        source = replace(source, images=source.images, labels=source.labels)
+        recipe = recipe_for("dm", source, ipc=ipc, preset="paper")
+        assert recipe.update.lr == pytest.approx(lr * 0.25**2)
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
-def test_dream_is_idc_with_representative_images(preset):
-    base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("idc", "dream"))
-    assert isinstance(recipe.init, KMeansImages)
-    assert isinstance(recipe.sampler, KMeansPerClass)
-    assert recipe.sampler.every == 10
-    assert recipe == replace(
-        base, method="dream", sampler=recipe.sampler, init=recipe.init, preset=preset
-    )
-    if preset == "paper":
-        assert (recipe.sampler.batch, recipe.sampler.pool, recipe.init.pool) == (128, 0, 0)
-    else:
-        assert recipe.sampler.batch == base.sampler.batch
-        assert recipe.sampler.pool == recipe.init.pool > recipe.sampler.batch
+def test_dream_is_idc_with_representative_images(each):
+    for preset in each(["smoke", "quick", "standard", "paper"]):
+        base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("idc", "dream"))
+        assert isinstance(recipe.init, KMeansImages)
+        assert isinstance(recipe.sampler, KMeansPerClass)
+        assert recipe.sampler.every == 10
+        assert recipe == replace(
+            base, method="dream", sampler=recipe.sampler, init=recipe.init, preset=preset
+        )
+        if preset == "paper":
+            assert (recipe.sampler.batch, recipe.sampler.pool, recipe.init.pool) == (128, 0, 0)
+        else:
+            assert recipe.sampler.batch == base.sampler.batch
+            assert recipe.sampler.pool == recipe.init.pool > recipe.sampler.batch
 
 
-@pytest.mark.parametrize("preset", ["smoke", "quick", "standard", "paper"])
-def test_nested_is_mdc_with_all_sizes_from_a_herded_start(preset):
-    base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("mdc", "nested"))
-    assert recipe == replace(base, method="nested", sizes=AllSizes(), init=HerdedImages())
-    assert isinstance(recipe.parameterization, MultiFormation)
+def test_nested_is_mdc_with_all_sizes_from_a_herded_start(each):
+    for preset in each(["smoke", "quick", "standard", "paper"]):
+        base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("mdc", "nested"))
+        assert recipe == replace(base, method="nested", sizes=AllSizes(), init=HerdedImages())
+        assert isinstance(recipe.parameterization, MultiFormation)
 
 
 @pytest.fixture(scope="module")
@@ -163,37 +164,35 @@ def tiny(digits, method, **more):
     )
 
 
-@pytest.mark.parametrize("sizes", ["one", "most-learnable", "all", "random"])
-@pytest.mark.parametrize("method", METHODS)
-def test_every_size_policy_works_on_every_method(digits, method, sizes):
-    whole = tiny(digits, method, sizes=sizes)
-    begun = whole.state.stored.images.clone()
-    steps = list(whole)
-    counts = {"one": 1, "random": 2, "all": 3}
-    if sizes in counts:
-        assert all(len(p.losses) == counts[sizes] for p in steps)
-    assert all(p.loss > 0 for p in steps)
-    stored = steps[-1].state.stored
-    assert stored.images.isfinite().all()
-    assert (stored.images != begun).flatten(1).any(dim=1).all()
-    half = next(p.state for p in steps if p.boundary)
-    again = list(run(whole.recipe, digits, seed=0, state=half))
-    assert torch.equal(again[-1].state.stored.images, stored.images)
+def test_every_size_policy_works_on_every_method(each, digits):
+    for method, sizes in each(product(METHODS, ["one", "most-learnable", "all", "random"])):
+        whole = tiny(digits, method, sizes=sizes)
+        begun = whole.state.stored.images.clone()
+        steps = list(whole)
+        counts = {"one": 1, "random": 2, "all": 3}
+        if sizes in counts:
+            assert all(len(p.losses) == counts[sizes] for p in steps)
+        assert all(p.loss > 0 for p in steps)
+        stored = steps[-1].state.stored
+        assert stored.images.isfinite().all()
+        assert (stored.images != begun).flatten(1).any(dim=1).all()
+        half = next(p.state for p in steps if p.boundary)
+        again = list(run(whole.recipe, digits, seed=0, state=half))
+        assert torch.equal(again[-1].state.stored.images, stored.images)
 
 
-@pytest.mark.parametrize(
-    ("method", "settings"),
-    [
-        ("dsa", {"augment.mode": "idc"}),
-        ("dc", {"objective.metric": "whole-cosine"}),
-        ("dc", {"network": "convnet2-w4-bn"}),
-        ("nested", {"objective": "distribution"}),
-        ("dm", {"init": "herded"}),
-        ("dream", {"sampler.normalised": "false"}),
-    ],
-)
-def test_settings_that_the_documentation_names_work(digits, method, settings):
-    found = tiny(digits, method, settings=settings)
-    steps = list(found)
-    assert steps[-1].boundary
-    assert all(p.loss > 0 for p in steps)
+def test_settings_that_the_documentation_names_work(each, digits):
+    for method, settings in each(
+        [
+            ("dsa", {"augment.mode": "idc"}),
+            ("dc", {"objective.metric": "whole-cosine"}),
+            ("dc", {"network": "convnet2-w4-bn"}),
+            ("nested", {"objective": "distribution"}),
+            ("dm", {"init": "herded"}),
+            ("dream", {"sampler.normalised": "false"}),
+        ]
+    ):
+        found = tiny(digits, method, settings=settings)
+        steps = list(found)
+        assert steps[-1].boundary
+        assert all(p.loss > 0 for p in steps)

@@ -50,27 +50,27 @@ def module():
     del sys.modules[module.__name__]
 
 
-@pytest.mark.parametrize("name", known_networks())
-def test_every_known_name_builds_a_network_in_train_mode_with_a_logit_per_class(name):
-    network = made(name, channels=3, side=(256, 256) if name == "convnet8" else (128, 128))
-    assert network.training
-    assert network.classifier.out_features == 4
+def test_every_known_name_builds_a_network_in_train_mode_with_a_logit_per_class(each):
+    for name in each(known_networks()):
+        network = made(name, channels=3, side=(256, 256) if name == "convnet8" else (128, 128))
+        assert network.training
+        assert network.classifier.out_features == 4
 
 
-@pytest.mark.parametrize("name", ["convnet3", "resnetap10", "resnet10", "densenet", "mlp"])
-def test_weights_depend_on_seed_and_path_alone(name):
-    first = bits(made(name))
-    nn.Linear(3, 3)
-    assert torch.equal(bits(made(name)), first)
-    assert not torch.equal(bits(made(name, seed=1)), first)
-    assert not torch.equal(bits(made(name, path=("test", 1))), first)
+def test_weights_depend_on_seed_and_path_alone(each):
+    for name in each(["convnet3", "resnetap10", "resnet10", "densenet", "mlp"]):
+        first = bits(made(name))
+        nn.Linear(3, 3)
+        assert torch.equal(bits(made(name)), first)
+        assert not torch.equal(bits(made(name, seed=1)), first)
+        assert not torch.equal(bits(made(name, path=("test", 1))), first)
 
 
-@pytest.mark.parametrize("network", ["convnet3", "resnetap10", Own])
-def test_the_global_random_state_is_left_alone(network):
-    before = torch.random.get_rng_state()
-    made(network)
-    assert torch.equal(torch.random.get_rng_state(), before)
+def test_the_global_random_state_is_left_alone(each):
+    for network in each(["convnet3", "resnetap10", Own]):
+        before = torch.random.get_rng_state()
+        made(network)
+        assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_an_unknown_name_is_an_error_with_the_nearest_known():
@@ -78,21 +78,20 @@ def test_an_unknown_name_is_an_error_with_the_nearest_known():
         made("resnet81")
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "convnet0",
-        "convnet9",
-        "convnet3-w0",
-        "convnet3-w",
-        "convnet",
-        "convnet3-bn-w8",
-        "convnet3-in",
-    ],
-)
-def test_a_convnet_without_a_possible_depth_or_width_is_an_error(name):
-    with pytest.raises(ConfigError, match="is not known"):
-        made(name)
+def test_a_convnet_without_a_possible_depth_or_width_is_an_error(each):
+    for name in each(
+        [
+            "convnet0",
+            "convnet9",
+            "convnet3-w0",
+            "convnet3-w",
+            "convnet",
+            "convnet3-bn-w8",
+            "convnet3-in",
+        ]
+    ):
+        with pytest.raises(ConfigError, match="is not known"):
+            made(name)
 
 
 def test_a_factory_of_a_user_is_found_by_its_dotted_name(module):

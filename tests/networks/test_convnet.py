@@ -18,12 +18,11 @@ def count(network):
     return sum(parameter.numel() for parameter in network.parameters())
 
 
-@pytest.mark.parametrize(
-    ("channels", "classes", "side", "wanted"),
-    [(3, 10, 32, 320_010), (3, 100, 32, 504_420), (1, 10, 28, 317_706)],
-)
-def test_convnet3_has_the_published_number_of_parameters(channels, classes, side, wanted):
-    assert count(made(channels=channels, classes=classes, side=(side, side))) == wanted
+def test_convnet3_has_the_published_number_of_parameters(each):
+    for channels, classes, side, wanted in each(
+        [(3, 10, 32, 320_010), (3, 100, 32, 504_420), (1, 10, 28, 317_706)]
+    ):
+        assert count(made(channels=channels, classes=classes, side=(side, side))) == wanted
 
 
 @pytest.mark.parametrize(("channels", "padding"), [(1, 3), (3, 1)])
@@ -83,15 +82,14 @@ def test_one_example_alone_gives_what_it_gives_in_a_batch(mode):
     torch.testing.assert_close(alone, network(images), rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(
-    ("channels", "side", "deepest"),
-    [(3, (32, 32), 5), (1, (28, 28), 5), (1, (8, 8), 3), (3, (9, 64), 3), (3, (64, 64), 6)],
-)
-def test_the_largest_depth_works_and_the_next_is_an_error_that_says_so(channels, side, deepest):
-    network = made(f"convnet{deepest}-w4", channels=channels, side=side)
-    assert network(torch.zeros(1, channels, *side)).shape == (1, 10)
-    with pytest.raises(ConfigError, match=f"largest depth that works is convnet{deepest}"):
-        made(f"convnet{deepest + 1}-w4", channels=channels, side=side)
+def test_the_largest_depth_works_and_the_next_is_an_error_that_says_so(each):
+    for channels, side, deepest in each(
+        [(3, (32, 32), 5), (1, (28, 28), 5), (1, (8, 8), 3), (3, (9, 64), 3), (3, (64, 64), 6)]
+    ):
+        network = made(f"convnet{deepest}-w4", channels=channels, side=side)
+        assert network(torch.zeros(1, channels, *side)).shape == (1, 10)
+        with pytest.raises(ConfigError, match=f"largest depth that works is convnet{deepest}"):
+            made(f"convnet{deepest + 1}-w4", channels=channels, side=side)
 
 
 def test_images_of_one_pixel_are_sent_to_the_mlp():

@@ -35,61 +35,59 @@ def basic_blocks(widths, counts, *, stem):
     return total
 
 
-@pytest.mark.parametrize(
-    ("name", "side", "wanted"),
-    [
-        ("resnet18", 32, 11_173_962),
-        ("resnet18", 128, 11_181_642),  # 11 689 512 with 1000 classes
-        ("resnet18-in", 32, 11_173_962),
-        ("densenet", 32, 1_000_618),
-        ("mlp", 28, 3 * 28 * 28 * 128 + 128 + 128 * 128 + 128 + 1290),
-        (
-            "resnet10",
-            32,
-            basic_blocks((32, 64, 128, 256), (1, 1, 1, 1), stem=27 * 32) + 2570,
-        ),
-        (
-            "resnetap10",
-            128,
-            basic_blocks((64, 128, 256, 512), (1, 1, 1, 1), stem=147 * 64) + 5130,
-        ),
-        (
-            "resnetap10-w8",
-            128,
-            basic_blocks((8, 16, 32, 64), (1, 1, 1, 1), stem=147 * 8) + 650,
-        ),
-    ],
-)
-def test_networks_have_the_number_of_parameters_of_their_definition(name, side, wanted):
-    assert count(made(name, side=side)) == wanted
+def test_networks_have_the_number_of_parameters_of_their_definition(each):
+    for name, side, wanted in each(
+        [
+            ("resnet18", 32, 11_173_962),
+            ("resnet18", 128, 11_181_642),  # 11 689 512 with 1000 classes
+            ("resnet18-in", 32, 11_173_962),
+            ("densenet", 32, 1_000_618),
+            ("mlp", 28, 3 * 28 * 28 * 128 + 128 + 128 * 128 + 128 + 1290),
+            (
+                "resnet10",
+                32,
+                basic_blocks((32, 64, 128, 256), (1, 1, 1, 1), stem=27 * 32) + 2570,
+            ),
+            (
+                "resnetap10",
+                128,
+                basic_blocks((64, 128, 256, 512), (1, 1, 1, 1), stem=147 * 64) + 5130,
+            ),
+            (
+                "resnetap10-w8",
+                128,
+                basic_blocks((8, 16, 32, 64), (1, 1, 1, 1), stem=147 * 8) + 650,
+            ),
+        ]
+    ):
+        assert count(made(name, side=side)) == wanted
 
 
-@pytest.mark.parametrize(
-    ("name", "side", "wanted"),
-    [
-        ("resnetap10", 16, (512, 2, 2)),
-        ("resnetap10", 32, (512, 4, 4)),
-        ("resnetap10", 64, (512, 8, 8)),
-        ("resnetap10", 96, (512, 3, 3)),
-        ("resnetap10", 128, (512, 4, 4)),
-        ("resnet10", 8, (256, 1, 1)),
-        ("resnet10", 32, (256, 4, 4)),
-        ("resnet10", 96, (256, 3, 3)),
-        ("resnet18", 32, (512, 4, 4)),
-        ("resnet18", 128, (512, 4, 4)),
-        ("densenet", 32, (384, 4, 4)),
-        ("densenet", 96, (384, 3, 3)),
-        ("mlp", 28, (128,)),
-    ],
-)
-def test_features_have_the_shape_of_the_last_map(name, side, wanted):
-    network = made(name, channels=1, side=side).eval()
-    images = torch.randn(2, 1, side, side, generator=stream(0))
-    with torch.no_grad():
-        maps, logits = features(network, images), network(images)
-        pooled = maps.mean(dim=(2, 3)) if maps.dim() == 4 else maps
-        torch.testing.assert_close(network.classifier(pooled), logits)
-    assert maps.shape == (2, *wanted)
+def test_features_have_the_shape_of_the_last_map(each):
+    for name, side, wanted in each(
+        [
+            ("resnetap10", 16, (512, 2, 2)),
+            ("resnetap10", 32, (512, 4, 4)),
+            ("resnetap10", 64, (512, 8, 8)),
+            ("resnetap10", 96, (512, 3, 3)),
+            ("resnetap10", 128, (512, 4, 4)),
+            ("resnet10", 8, (256, 1, 1)),
+            ("resnet10", 32, (256, 4, 4)),
+            ("resnet10", 96, (256, 3, 3)),
+            ("resnet18", 32, (512, 4, 4)),
+            ("resnet18", 128, (512, 4, 4)),
+            ("densenet", 32, (384, 4, 4)),
+            ("densenet", 96, (384, 3, 3)),
+            ("mlp", 28, (128,)),
+        ]
+    ):
+        network = made(name, channels=1, side=side).eval()
+        images = torch.randn(2, 1, side, side, generator=stream(0))
+        with torch.no_grad():
+            maps, logits = features(network, images), network(images)
+            pooled = maps.mean(dim=(2, 3)) if maps.dim() == 4 else maps
+            torch.testing.assert_close(network.classifier(pooled), logits)
+        assert maps.shape == (2, *wanted)
 
 
 def test_resnetap_halves_by_pooling_and_never_strides():
@@ -139,10 +137,11 @@ def test_resnet18_with_instance_norm_has_no_batch_norm_and_refuses_a_last_map_of
         made("resnet18-in", side=8)
 
 
-@pytest.mark.parametrize("name", ["resnet10", "resnet18", "densenet"])
-def test_the_stem_shrinks_images_from_96_pixels_on(name):
-    def stem(side):
-        return next(m for m in made(name, side=side).modules() if isinstance(m, nn.Conv2d))
+def test_the_stem_shrinks_images_from_96_pixels_on(each):
+    for name in each(["resnet10", "resnet18", "densenet"]):
 
-    assert (stem(95).kernel_size, stem(95).stride) == ((3, 3), (1, 1))
-    assert (stem(96).kernel_size, stem(96).stride) == ((7, 7), (2, 2))
+        def stem(side, name=name):
+            return next(m for m in made(name, side=side).modules() if isinstance(m, nn.Conv2d))
+
+        assert (stem(95).kernel_size, stem(95).stride) == ((3, 3), (1, 1))
+        assert (stem(96).kernel_size, stem(96).stride) == ((7, 7), (2, 2))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch import nn
@@ -26,62 +28,58 @@ def conv(before, width, kernel):
     return before * width * kernel * kernel + width
 
 
-@pytest.mark.parametrize(
-    ("name", "channels", "side", "wanted"),
-    [
-        ("lenet", 3, 32, 62_006),
-        ("lenet", 1, 28, 61_706),  # LeNet-5 of every textbook
-        ("alexnet", 3, 32, 1_872_202),
-        ("vgg11", 3, 32, 9_231_114),
-        ("vgg11-bn", 3, 32, 9_231_114),
-        ("vgg11", 1, 28, 9_231_114 - 2 * 9 * 64),
-        ("convnet3-bn", 3, 32, 320_010),
-        (
-            "alexnet",
-            1,
-            28,
-            conv(1, 128, 5)
-            + conv(128, 192, 5)
-            + conv(192, 256, 3)
-            + conv(256, 192, 3)
-            + conv(192, 192, 3)
-            + 10 * (192 * 16 + 1),
-        ),
-    ],
-)
-def test_networks_have_the_number_of_parameters_of_their_definition(name, channels, side, wanted):
-    assert count(made(name, channels=channels, side=side)) == wanted
+def test_networks_have_the_number_of_parameters_of_their_definition(each):
+    for name, channels, side, wanted in each(
+        [
+            ("lenet", 3, 32, 62_006),
+            ("lenet", 1, 28, 61_706),  # LeNet-5 of every textbook
+            ("alexnet", 3, 32, 1_872_202),
+            ("vgg11", 3, 32, 9_231_114),
+            ("vgg11-bn", 3, 32, 9_231_114),
+            ("vgg11", 1, 28, 9_231_114 - 2 * 9 * 64),
+            ("convnet3-bn", 3, 32, 320_010),
+            (
+                "alexnet",
+                1,
+                28,
+                conv(1, 128, 5)
+                + conv(128, 192, 5)
+                + conv(192, 256, 3)
+                + conv(256, 192, 3)
+                + conv(192, 192, 3)
+                + 10 * (192 * 16 + 1),
+            ),
+        ]
+    ):
+        assert count(made(name, channels=channels, side=side)) == wanted
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("side", [28, 32, (28, 36)])
-@pytest.mark.parametrize("name", CLASSICS)
-def test_both_sides_and_both_kinds_of_images_are_taken(name, channels, side):
-    network = made(name, channels=channels, side=side, classes=4).eval()
-    shape = side if isinstance(side, tuple) else (side, side)
-    images = torch.randn(2, channels, *shape, generator=stream(0))
-    with torch.no_grad():
-        seen, logits = features(network, images), network(images)
-        torch.testing.assert_close(network.classifier(seen.flatten(1)), logits)
-    assert logits.shape == (2, 4)
-    assert bool((logits[0] != logits[1]).any())
+def test_both_sides_and_both_kinds_of_images_are_taken(each):
+    for name, side, channels in each(product(CLASSICS, [28, 32, (28, 36)], [1, 3])):
+        network = made(name, channels=channels, side=side, classes=4).eval()
+        shape = side if isinstance(side, tuple) else (side, side)
+        images = torch.randn(2, channels, *shape, generator=stream(0))
+        with torch.no_grad():
+            seen, logits = features(network, images), network(images)
+            torch.testing.assert_close(network.classifier(seen.flatten(1)), logits)
+        assert logits.shape == (2, 4)
+        assert bool((logits[0] != logits[1]).any())
 
 
-@pytest.mark.parametrize(
-    ("name", "channels", "side", "wanted"),
-    [
-        ("lenet", 3, 32, (84,)),
-        ("alexnet", 1, 28, (192, 4, 4)),
-        ("alexnet", 3, 32, (192, 4, 4)),
-        ("vgg11", 1, 28, (512, 1, 1)),
-        ("vgg11", 3, 28, (512, 1, 1)),
-        ("vgg11", 3, 32, (512, 1, 1)),
-        ("vgg11", 3, 64, (512, 2, 2)),
-    ],
-)
-def test_features_have_the_shape_of_the_last_map(name, channels, side, wanted):
-    images = torch.zeros(1, channels, side, side)
-    assert features(made(name, channels=channels, side=side), images).shape == (1, *wanted)
+def test_features_have_the_shape_of_the_last_map(each):
+    for name, channels, side, wanted in each(
+        [
+            ("lenet", 3, 32, (84,)),
+            ("alexnet", 1, 28, (192, 4, 4)),
+            ("alexnet", 3, 32, (192, 4, 4)),
+            ("vgg11", 1, 28, (512, 1, 1)),
+            ("vgg11", 3, 28, (512, 1, 1)),
+            ("vgg11", 3, 32, (512, 1, 1)),
+            ("vgg11", 3, 64, (512, 2, 2)),
+        ]
+    ):
+        images = torch.zeros(1, channels, side, side)
+        assert features(made(name, channels=channels, side=side), images).shape == (1, *wanted)
 
 
 @pytest.mark.parametrize("name", ["alexnet", "vgg11"])
@@ -117,19 +115,18 @@ def test_instance_norm_never_sees_a_single_pixel():
     assert min(sizes) == (2, 2)
 
 
-@pytest.mark.parametrize(
-    ("name", "channels", "side", "words"),
-    [
-        ("vgg11", 1, 8, "vgg11 needs images of at least 28x28 pixels, got 8x8"),
-        ("vgg11", 3, 27, "vgg11 needs images of at least 28x28"),
-        ("lenet", 1, 11, "lenet needs images of at least 12x12"),
-        ("lenet", 3, 15, "lenet needs images of at least 16x16"),
-        ("alexnet", 1, 3, "alexnet needs images of at least 4x4"),
-        ("alexnet", 3, 7, "alexnet needs images of at least 8x8"),
-    ],
-)
-def test_images_of_which_nothing_would_be_left_are_refused(name, channels, side, words):
-    with pytest.raises(ConfigError, match=words):
-        made(name, channels=channels, side=side)
-    if name != "vgg11":  # one pixel more works
-        made(name, channels=channels, side=side + 1)
+def test_images_of_which_nothing_would_be_left_are_refused(each):
+    for name, channels, side, words in each(
+        [
+            ("vgg11", 1, 8, "vgg11 needs images of at least 28x28 pixels, got 8x8"),
+            ("vgg11", 3, 27, "vgg11 needs images of at least 28x28"),
+            ("lenet", 1, 11, "lenet needs images of at least 12x12"),
+            ("lenet", 3, 15, "lenet needs images of at least 16x16"),
+            ("alexnet", 1, 3, "alexnet needs images of at least 4x4"),
+            ("alexnet", 3, 7, "alexnet needs images of at least 8x8"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=words):
+            made(name, channels=channels, side=side)
+        if name != "vgg11":  # one pixel more works
+            made(name, channels=channels, side=side + 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import numpy as np
 import pytest
 import torch
@@ -37,34 +39,32 @@ def naive(name, x, y):
     return distance
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
-@pytest.mark.parametrize("name", METRICS)
-def test_a_distance_is_its_formula_group_by_group(name, shape):
-    x, y = pair(shape)
-    found = metric(name)({"w": x}, {"w": y})
-    assert found.shape == (3,)
-    for group in range(3):
-        expected = naive(name, x[group].numpy(), y[group].numpy())
-        assert found[group].item() == pytest.approx(expected, rel=1e-12)
+def test_a_distance_is_its_formula_group_by_group(each):
+    for name, shape in each(product(METRICS, SHAPES.values())):
+        x, y = pair(shape)
+        found = metric(name)({"w": x}, {"w": y})
+        assert found.shape == (3,)
+        for group in range(3):
+            expected = naive(name, x[group].numpy(), y[group].numpy())
+            assert found[group].item() == pytest.approx(expected, rel=1e-12)
 
 
-@pytest.mark.parametrize("name", METRICS)
-def test_a_gradient_has_no_distance_to_itself(name):
-    x, _ = pair(SHAPES["kernel"])
-    assert metric(name)({"w": x}, {"w": x}).abs().max() < 1e-5
+def test_a_gradient_has_no_distance_to_itself(each):
+    for name in each(METRICS):
+        x, _ = pair(SHAPES["kernel"])
+        assert metric(name)({"w": x}, {"w": x}).abs().max() < 1e-5
 
 
-@pytest.mark.parametrize("name", ["cosine", "whole-cosine"])
-@pytest.mark.parametrize("dead", [0, slice(None)], ids=["row", "all"])
-def test_a_cosine_has_finite_first_and_second_derivatives_at_a_dead_row(name, dead):
-    x, y = pair(SHAPES["linear"])
-    x[:, dead], y[:, 1] = 0, 0
-    x.requires_grad_()
-    distance = metric(name)({"w": x}, {"w": y})
-    (first,) = torch.autograd.grad(distance.sum(), x, create_graph=True)
-    (second,) = torch.autograd.grad(first.square().sum(), x)
-    assert first.isfinite().all()
-    assert second.isfinite().all()
+def test_a_cosine_has_finite_first_and_second_derivatives_at_a_dead_row(each):
+    for dead, name in each(product([0, slice(None)], ["cosine", "whole-cosine"])):
+        x, y = pair(SHAPES["linear"])
+        x[:, dead], y[:, 1] = 0, 0
+        x.requires_grad_()
+        distance = metric(name)({"w": x}, {"w": y})
+        (first,) = torch.autograd.grad(distance.sum(), x, create_graph=True)
+        (second,) = torch.autograd.grad(first.square().sum(), x)
+        assert first.isfinite().all()
+        assert second.isfinite().all()
 
 
 def pairs():
@@ -72,11 +72,11 @@ def pairs():
     return tuple({name: both[side] for name, both in several.items()} for side in (0, 1))
 
 
-@pytest.mark.parametrize("name", ["mse", "l1", "cosine"])
-def test_a_distance_is_the_sum_over_parameters(name):
-    x, y = pairs()
-    expected = sum(metric(name)({n: x[n]}, {n: y[n]}) for n in SHAPES)
-    assert torch.allclose(metric(name)(x, y), expected, rtol=1e-14)
+def test_a_distance_is_the_sum_over_parameters(each):
+    for name in each(["mse", "l1", "cosine"]):
+        x, y = pairs()
+        expected = sum(metric(name)({n: x[n]}, {n: y[n]}) for n in SHAPES)
+        assert torch.allclose(metric(name)(x, y), expected, rtol=1e-14)
 
 
 def test_the_whole_cosine_is_that_of_all_parameters_as_one_vector():

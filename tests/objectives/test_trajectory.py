@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from itertools import accumulate
+from itertools import accumulate, product
 
 import pytest
 import torch
@@ -95,28 +95,28 @@ def near(found, expected, tolerance=1e-10):
     return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
 
 
-@pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize(
-    "objective",
-    [
-        TrajectoryMatching(steps=1, augment=Identity()),
-        TrajectoryMatching(steps=5, augment=Identity()),
-        TrajectoryMatching(steps=4, batch=4),
-        TrajectoryMatching(steps=3, batch=100),
-        TrajectoryMatching(steps=3, augment=PerExample(strategy="color_scale", mode="idc")),
-    ],
-    ids=str,
-)
-def test_loss_and_gradients_are_those_of_the_plain_graph(objective, soft):
-    where = moment()
-    given, same = examples(soft=soft), examples(soft=soft)
-    expected = plainly(objective, where, same)
-    found = bind(objective, where)(given, nested(given, EVERYTHING, joint=True))
-    assert found.shape == (1,)
-    assert near(found[0], expected)
-    for a, b in zip(gradients(found.sum(), given), gradients(expected, same), strict=True):
-        assert b.abs().max() > 0
-        assert near(a, b)
+def test_loss_and_gradients_are_those_of_the_plain_graph(each):
+    for objective, soft in each(
+        product(
+            [
+                TrajectoryMatching(steps=1, augment=Identity()),
+                TrajectoryMatching(steps=5, augment=Identity()),
+                TrajectoryMatching(steps=4, batch=4),
+                TrajectoryMatching(steps=3, batch=100),
+                TrajectoryMatching(steps=3, augment=PerExample(strategy="color_scale", mode="idc")),
+            ],
+            [False, True],
+        )
+    ):
+        where = moment()
+        given, same = examples(soft=soft), examples(soft=soft)
+        expected = plainly(objective, where, same)
+        found = bind(objective, where)(given, nested(given, EVERYTHING, joint=True))
+        assert found.shape == (1,)
+        assert near(found[0], expected)
+        for a, b in zip(gradients(found.sum(), given), gradients(expected, same), strict=True):
+            assert b.abs().max() > 0
+            assert near(a, b)
 
 
 def test_every_set_is_matched_as_if_it_were_alone():

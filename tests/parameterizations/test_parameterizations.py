@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -108,21 +110,21 @@ def naive_bilinear(crop, height, width):
     return out
 
 
-@pytest.mark.parametrize(("factor", "side"), [(1, (5, 5)), (2, (8, 6)), (2, (7, 7)), (3, (8, 8))])
-def test_crops_are_enlarged_by_the_formula(factor, side):
-    height, width = side
-    images = torch.rand(2, 1, height, width, generator=stream(0), dtype=torch.float64)
-    found = decode_crops(images, factor=factor)
-    assert found.shape == (2, factor**2, 1, height, width)
-    rows, columns = -(-height // factor), -(-width // factor)
-    padded = torch.full((2, rows * factor, columns * factor), 0.5, dtype=torch.float64)
-    padded[:, :height, :width] = images[:, 0]
-    for i in range(2):
-        for k in range(factor**2):
-            top, left = (k // factor) * rows, (k % factor) * columns
-            crop = padded[i, top : top + rows, left : left + columns]
-            expected = naive_bilinear(crop, height, width)
-            assert torch.allclose(found[i, k, 0], expected, atol=1e-12)
+def test_crops_are_enlarged_by_the_formula(each):
+    for factor, side in each([(1, (5, 5)), (2, (8, 6)), (2, (7, 7)), (3, (8, 8))]):
+        height, width = side
+        images = torch.rand(2, 1, height, width, generator=stream(0), dtype=torch.float64)
+        found = decode_crops(images, factor=factor)
+        assert found.shape == (2, factor**2, 1, height, width)
+        rows, columns = -(-height // factor), -(-width // factor)
+        padded = torch.full((2, rows * factor, columns * factor), 0.5, dtype=torch.float64)
+        padded[:, :height, :width] = images[:, 0]
+        for i in range(2):
+            for k in range(factor**2):
+                top, left = (k // factor) * rows, (k % factor) * columns
+                crop = padded[i, top : top + rows, left : left + columns]
+                expected = naive_bilinear(crop, height, width)
+                assert torch.allclose(found[i, k, 0], expected, atol=1e-12)
 
 
 def test_image_order_keeps_the_crops_of_an_image_together():
@@ -171,70 +173,69 @@ def test_soft_labels_are_repeated_with_their_images():
             assert torch.equal(decoded.labels[example], soft[row])
 
 
-@pytest.mark.parametrize("side", [(8, 8), (7, 9)])
-@pytest.mark.parametrize(
-    "part",
-    [
-        Pixels(),
-        MultiFormation(factor=1),
-        MultiFormation(factor=2),
-        MultiFormation(factor=3),
-        MultiFormation(factor=2, order="crop"),
-        MultiFormation(factor=3, order="crop"),
-    ],
-)
-def test_the_rank_of_a_pixel_is_the_smallest_that_reads_it(part, side):
+def test_the_rank_of_a_pixel_is_the_smallest_that_reads_it(each):
     """By autograd: what the examples of ``rank < k`` read is what ``pixel_rank < k`` says."""
-    _, stored = started(part, side=side, channels=1)
-    images = stored.images.double().requires_grad_()
-    decoded = part.decode(stored.with_images(images))
-    rank = part.pixel_rank(stored)
-    assert rank.shape == (5, 1, *side)
-    weight = torch.rand(decoded.images.shape, generator=stream(0), dtype=torch.float64) + 0.1
-    for k in (1, 2, 3):
-        inside = (decoded.rank < k)[:, None, None, None]
-        (read,) = torch.autograd.grad(decoded.images, images, weight * inside, retain_graph=True)
-        assert torch.equal(read != 0, rank < k)
+    for part, side in each(
+        product(
+            [
+                Pixels(),
+                MultiFormation(factor=1),
+                MultiFormation(factor=2),
+                MultiFormation(factor=3),
+                MultiFormation(factor=2, order="crop"),
+                MultiFormation(factor=3, order="crop"),
+            ],
+            [(8, 8), (7, 9)],
+        )
+    ):
+        _, stored = started(part, side=side, channels=1)
+        images = stored.images.double().requires_grad_()
+        decoded = part.decode(stored.with_images(images))
+        rank = part.pixel_rank(stored)
+        assert rank.shape == (5, 1, *side)
+        weight = torch.rand(decoded.images.shape, generator=stream(0), dtype=torch.float64) + 0.1
+        for k in (1, 2, 3):
+            inside = (decoded.rank < k)[:, None, None, None]
+            (read,) = torch.autograd.grad(
+                decoded.images, images, weight * inside, retain_graph=True
+            )
+            assert torch.equal(read != 0, rank < k)
 
 
-@pytest.mark.parametrize(
-    "part", [Pixels(), MultiFormation(), MultiFormation(factor=3, order="crop")]
-)
-def test_what_a_file_says_about_decoding_gives_the_same_decoding(part):
-    _, stored = started(part)
-    read = decoder(part.decode_json())
-    assert type(read) is type(part)
-    found, expected = read.decode(stored), part.decode(stored)
-    assert torch.equal(found.images, expected.images)
-    assert torch.equal(found.rank, expected.rank)
+def test_what_a_file_says_about_decoding_gives_the_same_decoding(each):
+    for part in each([Pixels(), MultiFormation(), MultiFormation(factor=3, order="crop")]):
+        _, stored = started(part)
+        read = decoder(part.decode_json())
+        assert type(read) is type(part)
+        found, expected = read.decode(stored), part.decode(stored)
+        assert torch.equal(found.images, expected.images)
+        assert torch.equal(found.rank, expected.rank)
 
 
-@pytest.mark.parametrize(
-    "description",
-    [
-        {},
-        {"kind": "wavelets"},
-        {"kind": "multi-formation"},
-        {"kind": "multi-formation", "factor": "2", "order": "image"},
-        {"kind": "multi-formation", "factor": 2, "order": "column"},
-    ],
-)
-def test_an_unknown_decoding_is_refused(description):
-    with pytest.raises(ConfigError, match=r"decode(\.\w+)? = "):
-        decoder(description)
+def test_an_unknown_decoding_is_refused(each):
+    for description in each(
+        [
+            {},
+            {"kind": "wavelets"},
+            {"kind": "multi-formation"},
+            {"kind": "multi-formation", "factor": "2", "order": "image"},
+            {"kind": "multi-formation", "factor": 2, "order": "column"},
+        ]
+    ):
+        with pytest.raises(ConfigError, match=r"decode(\.\w+)? = "):
+            decoder(description)
 
 
-@pytest.mark.parametrize(
-    ("make", "said"),
-    [
-        (lambda: MultiFormation(order="row"), "order = 'row'.*image, crop"),
-        (lambda: MultiFormation(factor=0), "factor = 0"),
-        (lambda: started(MultiFormation(factor=9)), "at most 8"),
-    ],
-)
-def test_choices_that_cannot_work_are_refused(make, said):
-    with pytest.raises(ConfigError, match=said):
-        make()
+def test_choices_that_cannot_work_are_refused(each):
+    for make, said in each(
+        [
+            (lambda: MultiFormation(order="row"), "order = 'row'.*image, crop"),
+            (lambda: MultiFormation(factor=0), "factor = 0"),
+            (lambda: started(MultiFormation(factor=9)), "at most 8"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            make()
 
 
 def test_a_class_with_few_images_starts_over_to_fill_its_mosaics():

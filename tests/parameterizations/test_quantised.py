@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 from dataclasses import dataclass, replace
+from itertools import product
 
 import pytest
 import torch
@@ -29,21 +30,20 @@ def rows(width=7):
     return Examples(images=images, labels=class_, class_=class_, rank=torch.tensor([0, 0, 1, 1]))
 
 
-@pytest.mark.parametrize("bits", [1, 2, 4])
-@pytest.mark.parametrize("width", [1, 7, 8])
-def test_what_is_read_is_what_is_matched_to_the_bit(bits, width):
-    part, stored = Quantised(bits=bits), rows(width)
-    tensors = part.to_file(stored, dtype=torch.uint8)
-    assert list(tensors) == ["packed"]
-    assert tensors["packed"].shape == (4, 2, 3, -(-width * bits // 8))
-    images, shared = part.from_file(tensors, shape=(2, 3, width))
-    assert shared == {}
-    assert torch.allclose(images, part.decode(stored).images, atol=1e-7)
-    levels = 2**bits - 1
-    assert torch.equal(
-        part.pictures(tensors, shape=(2, 3, width)),
-        ((stored.images * levels).round() * (255 / levels)).to(torch.uint8),
-    )
+def test_what_is_read_is_what_is_matched_to_the_bit(each):
+    for width, bits in each(product([1, 7, 8], [1, 2, 4])):
+        part, stored = Quantised(bits=bits), rows(width)
+        tensors = part.to_file(stored, dtype=torch.uint8)
+        assert list(tensors) == ["packed"]
+        assert tensors["packed"].shape == (4, 2, 3, -(-width * bits // 8))
+        images, shared = part.from_file(tensors, shape=(2, 3, width))
+        assert shared == {}
+        assert torch.allclose(images, part.decode(stored).images, atol=1e-7)
+        levels = 2**bits - 1
+        assert torch.equal(
+            part.pictures(tensors, shape=(2, 3, width)),
+            ((stored.images * levels).round() * (255 / levels)).to(torch.uint8),
+        )
 
 
 def test_the_first_value_is_in_the_highest_bits():
@@ -65,38 +65,37 @@ def test_other_numbers_of_bits_are_refused():
         Quantised(bits=3)
 
 
-@pytest.mark.parametrize(
-    "inner", [Pixels(), MultiFormation(factor=2), MultiFormation(order="crop")]
-)
-def test_a_set_of_half_the_bytes_is_made_saved_cut_and_evaluated(digits, tmp_path, inner):
-    made = {
-        bits: condense(
-            digits,
-            method="dm",
-            ipc=2,
-            preset="smoke",
-            parameterization=inner if bits == 8 else Quantised(bits=bits, inner=inner),
-            settings={"iterations": 2},
-        ).result()
-        for bits in (8, 4)
-    }
-    small = made[4]
-    small.save(tmp_path / "set.safetensors")
-    read = CondensedSet.load(tmp_path / "set.safetensors")
-    assert torch.equal(read.images, small.images)
-    assert read.images.dtype == torch.uint8
-    assert read.decode().images.unique().mul(15).frac().abs().max() < 1 or inner != Pixels()
-    assert read.bytes_of(2) - 20 * 12 == (made[8].bytes_of(2) - 20 * 12) // 2
-    assert read.parameterization == Quantised(bits=4, inner=inner)
-    assert read.prefixes == (inner != MultiFormation(order="crop"))
-    if read.prefixes:
-        cut = read.take(1)
-        assert torch.equal(cut.images, read.images[:10])
-        assert torch.equal(cut.decode().images, read.decode(1).images)
-    (seen,) = condensery.evaluate(
-        read, digits, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=2, beside=[]
-    )
-    assert seen.images == 10 * inner.examples_each
+def test_a_set_of_half_the_bytes_is_made_saved_cut_and_evaluated(each, digits, tmp_path_factory):
+    for inner in each([Pixels(), MultiFormation(factor=2), MultiFormation(order="crop")]):
+        tmp_path = tmp_path_factory.mktemp("case")
+        made = {
+            bits: condense(
+                digits,
+                method="dm",
+                ipc=2,
+                preset="smoke",
+                parameterization=inner if bits == 8 else Quantised(bits=bits, inner=inner),
+                settings={"iterations": 2},
+            ).result()
+            for bits in (8, 4)
+        }
+        small = made[4]
+        small.save(tmp_path / "set.safetensors")
+        read = CondensedSet.load(tmp_path / "set.safetensors")
+        assert torch.equal(read.images, small.images)
+        assert read.images.dtype == torch.uint8
+        assert read.decode().images.unique().mul(15).frac().abs().max() < 1 or inner != Pixels()
+        assert read.bytes_of(2) - 20 * 12 == (made[8].bytes_of(2) - 20 * 12) // 2
+        assert read.parameterization == Quantised(bits=4, inner=inner)
+        assert read.prefixes == (inner != MultiFormation(order="crop"))
+        if read.prefixes:
+            cut = read.take(1)
+            assert torch.equal(cut.images, read.images[:10])
+            assert torch.equal(cut.decode().images, read.decode(1).images)
+        (seen,) = condensery.evaluate(
+            read, digits, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=2, beside=[]
+        )
+        assert seen.images == 10 * inner.examples_each
 
 
 def test_a_file_whose_tensors_its_decoding_cannot_read_is_refused(digits):

@@ -104,15 +104,14 @@ def test_the_network_is_left_as_it_was(data):
     assert all(module.training for module in net.modules())
 
 
-@pytest.mark.parametrize(
-    ("choices", "said"),
-    [
-        ({"batch": 0}, r"sampler\.batch = 0"),
-        ({"every": 0}, r"sampler\.every = 0"),
-        ({"pool": -1}, r"sampler\.pool = -1"),
-        ({"pool": 5, "batch": 6}, r"sampler\.pool = 5 images hold no sampler\.batch = 6"),
-    ],
-)
-def test_choices_that_cannot_work_are_refused(choices, said):
-    with pytest.raises(ConfigError, match=said):
-        KMeansPerClass(**choices)
+def test_choices_that_cannot_work_are_refused(each):
+    for choices, said in each(
+        [
+            ({"batch": 0}, r"sampler\.batch = 0"),
+            ({"every": 0}, r"sampler\.every = 0"),
+            ({"pool": -1}, r"sampler\.pool = -1"),
+            ({"pool": 5, "batch": 6}, r"sampler\.pool = 5 images hold no sampler\.batch = 6"),
+        ]
+    ):
+        with pytest.raises(ConfigError, match=said):
+            KMeansPerClass(**choices)

@@ -107,10 +107,9 @@ def test_too_many_experts_for_the_memory_are_refused_before_any_is_trained(world
         the_moment(SHORT, 0, world)
 
 
-@pytest.mark.parametrize(
-    ("name", "value"),
-    [("trajectories", 0), ("span", 0), ("latest", 0), ("steps", -1), ("seed", -1)],
-)
-def test_a_number_that_cannot_work_is_refused(name, value):
-    with pytest.raises(ConfigError, match=rf"schedule\.{name} = {value}"):
-        Experts(**{name: value})
+def test_a_number_that_cannot_work_is_refused(each):
+    for name, value in each(
+        [("trajectories", 0), ("span", 0), ("latest", 0), ("steps", -1), ("seed", -1)]
+    ):
+        with pytest.raises(ConfigError, match=rf"schedule\.{name} = {value}"):
+            Experts(**{name: value})

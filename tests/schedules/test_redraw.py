@@ -138,7 +138,7 @@ def test_a_network_that_is_called_while_it_is_trained_is_not_trained_in_the_back
     assert later == [False, False, False]  # pretraining has failed already
 
 
-@pytest.mark.parametrize(("name", "value"), [("inner", 0), ("steps", -1), ("pretrain", -1)])
-def test_a_number_that_cannot_work_is_refused(name, value):
-    with pytest.raises(ConfigError, match=rf"schedule\.{name} = {value}"):
-        Redraw(**{name: value})
+def test_a_number_that_cannot_work_is_refused(each):
+    for name, value in each([("inner", 0), ("steps", -1), ("pretrain", -1)]):
+        with pytest.raises(ConfigError, match=rf"schedule\.{name} = {value}"):
+            Redraw(**{name: value})

@@ -71,27 +71,27 @@ def test_the_set_is_read_anew_before_every_update_but_the_first_and_never_after_
     assert world.synthetic.reads == 2
 
 
-@pytest.mark.parametrize("batch", [2, 4, 256])
-def test_between_updates_the_network_takes_epochs_of_sgd_on_the_set(batch):
+def test_between_updates_the_network_takes_epochs_of_sgd_on_the_set(each):
     """Written out: two epochs, each of every example once, on normalised images."""
-    training = SGDTraining(
-        batch=batch, lr=0.1, momentum=0, weight_decay=0, augment=Identity(), cutmix=0
-    )
-    world = world_of()
-    moments = seen(TrainOnSynthetic(inner=2, epochs=2, training=training), 1, world)
-    network = world.network("network", 1)
-    assert torch.equal(moments[0][1], weights(network))
-    examples = Synthetic()()
-    order = batches(6, batch, rng=stream(3, "order", 1, 1))
-    for _, index in zip(range(2 * -(-6 // batch)), order, strict=False):
-        images = world.data.normalise(examples.images.detach()[index])
-        loss = torch.nn.functional.cross_entropy(network(images), examples.labels[index])
-        gradients = torch.autograd.grad(loss, list(network.parameters()))
-        with torch.no_grad():
-            for p, g in zip(network.parameters(), gradients, strict=True):
-                p -= 0.1 * g
-    assert torch.allclose(moments[1][1], weights(network), atol=1e-6)
-    assert not torch.equal(moments[1][1], moments[0][1])
+    for batch in each([2, 4, 256]):
+        training = SGDTraining(
+            batch=batch, lr=0.1, momentum=0, weight_decay=0, augment=Identity(), cutmix=0
+        )
+        world = world_of()
+        moments = seen(TrainOnSynthetic(inner=2, epochs=2, training=training), 1, world)
+        network = world.network("network", 1)
+        assert torch.equal(moments[0][1], weights(network))
+        examples = Synthetic()()
+        order = batches(6, batch, rng=stream(3, "order", 1, 1))
+        for _, index in zip(range(2 * -(-6 // batch)), order, strict=False):
+            images = world.data.normalise(examples.images.detach()[index])
+            loss = torch.nn.functional.cross_entropy(network(images), examples.labels[index])
+            gradients = torch.autograd.grad(loss, list(network.parameters()))
+            with torch.no_grad():
+                for p, g in zip(network.parameters(), gradients, strict=True):
+                    p -= 0.1 * g
+        assert torch.allclose(moments[1][1], weights(network), atol=1e-6)
+        assert not torch.equal(moments[1][1], moments[0][1])
 
 
 def test_without_epochs_the_network_stays_as_it_was_drawn():

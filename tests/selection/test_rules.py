@@ -34,9 +34,9 @@ def naive_herding(features: torch.Tensor, count: int) -> list[int]:
     return taken
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_herding_is_its_formula(seed: int):
-    assert herding(points(seed), count=20).tolist() == naive_herding(points(seed), 20)
+def test_herding_is_its_formula(each):
+    for seed in each(range(4)):
+        assert herding(points(seed), count=20).tolist() == naive_herding(points(seed), 20)
 
 
 def naive_k_center(features: torch.Tensor, count: int) -> list[int]:
@@ -50,9 +50,9 @@ def naive_k_center(features: torch.Tensor, count: int) -> list[int]:
     return taken
 
 
-@pytest.mark.parametrize("seed", range(4))
-def test_k_center_is_farthest_first_from_the_middle(seed: int):
-    assert k_center(points(seed), count=20).tolist() == naive_k_center(points(seed), 20)
+def test_k_center_is_farthest_first_from_the_middle(each):
+    for seed in each(range(4)):
+        assert k_center(points(seed), count=20).tolist() == naive_k_center(points(seed), 20)
 
 
 def test_k_center_takes_equal_images_once_each():
@@ -80,33 +80,35 @@ def test_k_means_finds_the_member_nearest_the_centre_of_every_group_largest_firs
         assert position == int(members[distance.argmin()])
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_every_prefix_of_k_means_covers_as_greedily_as_possible(seed: int):
-    features = points(seed, 30)
-    order = k_means(features, count=6, rng=stream(seed)).tolist()
+def test_every_prefix_of_k_means_covers_as_greedily_as_possible(each):
+    for seed in each(range(3)):
+        features = points(seed, 30)
+        order = k_means(features, count=6, rng=stream(seed)).tolist()
 
-    def cost(chosen: list[int]) -> float:
-        return sum(min(float((x - features[j]).square().sum()) for j in chosen) for x in features)
+        def cost(chosen: list[int], features=features) -> float:
+            return sum(
+                min(float((x - features[j]).square().sum()) for j in chosen) for x in features
+            )
 
-    for size in range(6):
-        best = min(order[size:], key=lambda j: cost([*order[:size], j]))
-        assert best == order[size]
+        for size in range(6):
+            best = min(order[size:], key=lambda j: cost([*order[:size], j]))
+            assert best == order[size]
 
 
-@pytest.mark.parametrize("rule", ["herding", "k-center", "k-means"])
-def test_all_images_are_a_permutation_and_none_is_empty(rule: str):
-    rules = {
-        "herding": herding,
-        "k-center": k_center,
-        "k-means": lambda seen, count: k_means(seen, count=count, rng=stream(0)),
-    }
-    choose = rules[rule]
+def test_all_images_are_a_permutation_and_none_is_empty(each):
+    for rule in each(["herding", "k-center", "k-means"]):
+        rules = {
+            "herding": herding,
+            "k-center": k_center,
+            "k-means": lambda seen, count: k_means(seen, count=count, rng=stream(0)),
+        }
+        choose = rules[rule]
 
-    assert sorted(choose(points(0, 12), count=12).tolist()) == list(range(12))
-    assert choose(points(0, 12), count=0).tolist() == []
-    for count in (-1, 13):
-        with pytest.raises(ConfigError, match=f"count = {count}, but there are 12 "):
-            choose(points(0, 12), count=count)
+        assert sorted(choose(points(0, 12), count=12).tolist()) == list(range(12))
+        assert choose(points(0, 12), count=0).tolist() == []
+        for count in (-1, 13):
+            with pytest.raises(ConfigError, match=f"count = {count}, but there are 12 "):
+                choose(points(0, 12), count=count)
 
 
 def test_k_means_of_equal_images_fills_up_with_what_is_left():

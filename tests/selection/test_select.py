@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from functools import partial
+from itertools import product
+
 import pytest
 import torch
 
@@ -26,50 +29,49 @@ def found_in(images: torch.Tensor, pool: torch.Tensor) -> list[int]:
     return equal.int().argmax(dim=1).tolist()
 
 
-@pytest.mark.parametrize("by", names("selection"))
-def test_every_rule_gives_different_real_images_of_the_right_class(data: ImageData, by: str):
-    set_ = chosen(data, by)
+def test_every_rule_gives_different_real_images_of_the_right_class(each, data: ImageData):
+    for by in each(names("selection")):
+        set_ = chosen(data, by)
 
-    at = found_in(set_.images, data.images)
-    assert len(set(at)) == 12
-    assert data.labels[at].tolist() == set_.labels.tolist() == [0, 1, 2] * 4
-    assert set_.mean == data.mean
-    assert (set_.method, set_.name, set_.seed) == (by, f"{by}-toy", 3)
-    trained = by not in ("random", "first")
-    assert set_.manifest["recipe"] == {"method": by, "ipc": 4, **(FAST if trained else {})}
-
-
-@pytest.mark.parametrize("by", names("selection"))
-def test_the_same_arguments_give_the_same_bytes(data: ImageData, by: str):
-    assert chosen(data, by).to_bytes() == chosen(data, by).to_bytes()
+        at = found_in(set_.images, data.images)
+        assert len(set(at)) == 12
+        assert data.labels[at].tolist() == set_.labels.tolist() == [0, 1, 2] * 4
+        assert set_.mean == data.mean
+        assert (set_.method, set_.name, set_.seed) == (by, f"{by}-toy", 3)
+        trained = by not in ("random", "first")
+        assert set_.manifest["recipe"] == {"method": by, "ipc": 4, **(FAST if trained else {})}
 
 
-@pytest.mark.parametrize("by", ["random", "herding", "k-center", "k-means", "forgetting"])
-def test_another_seed_chooses_otherwise(data: ImageData, by: str):
-    sets = [chosen(data, by, seed=seed).images for seed in range(4)]
-
-    assert any(not torch.equal(sets[0], other) for other in sets[1:])
+def test_the_same_arguments_give_the_same_bytes(each, data: ImageData):
+    for by in each(names("selection")):
+        assert chosen(data, by).to_bytes() == chosen(data, by).to_bytes()
 
 
-@pytest.mark.parametrize("by", NESTED)
-def test_a_larger_selection_extends_the_smaller_one(data: ImageData, by: str):
-    small, large = chosen(data, by, ipc=2), chosen(data, by, ipc=7)
+def test_another_seed_chooses_otherwise(each, data: ImageData):
+    for by in each(["random", "herding", "k-center", "k-means", "forgetting"]):
+        sets = [chosen(data, by, seed=seed).images for seed in range(4)]
 
-    assert torch.equal(large.take(2).images, small.images)
-
-
-@pytest.mark.parametrize("by", names("selection"))
-def test_a_class_smaller_than_asked_gives_all_it_has(split, by: str):
-    set_ = chosen(split((3, 6, 0)), by, ipc=5)
-
-    assert torch.bincount(set_.labels, minlength=3).tolist() == [3, 5, 0]
+        assert any(not torch.equal(sets[0], other) for other in sets[1:])
 
 
-@pytest.mark.parametrize("by", names("selection"))
-@pytest.mark.parametrize("ipc", [0, 13, -1])
-def test_a_size_that_no_class_can_give_is_refused(data: ImageData, by: str, ipc: int):
-    with pytest.raises(ConfigError, match=rf"ipc = {ipc}.*12 images"):
-        chosen(data, by, ipc=ipc)
+def test_a_larger_selection_extends_the_smaller_one(each, data: ImageData):
+    for by in each(NESTED):
+        small, large = chosen(data, by, ipc=2), chosen(data, by, ipc=7)
+
+        assert torch.equal(large.take(2).images, small.images)
+
+
+def test_a_class_smaller_than_asked_gives_all_it_has(each, split):
+    for by in each(names("selection")):
+        set_ = chosen(split((3, 6, 0)), by, ipc=5)
+
+        assert torch.bincount(set_.labels, minlength=3).tolist() == [3, 5, 0]
+
+
+def test_a_size_that_no_class_can_give_is_refused(each, data: ImageData):
+    for ipc, by in each(product([0, 13, -1], names("selection"))):
+        with pytest.raises(ConfigError, match=rf"ipc = {ipc}.*12 images"):
+            chosen(data, by, ipc=ipc)
 
 
 @pytest.mark.parametrize(
@@ -98,13 +100,13 @@ def test_the_training_part_of_a_data_set_is_selected_from(data: ImageData, split
     assert torch.equal(chosen(both, "k-center").images, chosen(data, "k-center").images)
 
 
-@pytest.mark.parametrize("by", names("selection"))
-def test_every_step_of_the_training_is_told(data: ImageData, by: str):
-    told: list[None] = []
-    chosen(data, by, on_step=lambda: told.append(None))
+def test_every_step_of_the_training_is_told(each, data: ImageData):
+    for by in each(names("selection")):
+        told: list[None] = []
+        chosen(data, by, on_step=partial(told.append, None))
 
-    assert len(told) == steps_of(by, data, train_steps=3)
-    assert (len(told) == 0) == (by in ("random", "first"))
+        assert len(told) == steps_of(by, data, train_steps=3)
+        assert (len(told) == 0) == (by in ("random", "first"))
 
 
 def test_the_training_is_a_thousand_steps_and_ten_epochs_where_nobody_says(data: ImageData):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
 import torch
 
 from condensery.errors import ConfigError
@@ -15,25 +14,25 @@ def profiles(policy, counts, *, seed=0, outer=0):
     return policy.sets(state, outer=outer, rng=stream(seed)).images
 
 
-@pytest.mark.parametrize("policy", [OneSize(), AllSizes(), RandomSize()])
-def test_nothing_is_measured_frozen_or_remembered(policy):
-    state = policy.init(torch.tensor([3, 3]))
-    assert not any(policy.measures(outer) for outer in range(200))
-    assert policy.frozen(state, outer=100).tolist() == [0, 0]
-    assert policy.measure is None
-    after = policy.close(policy.observe(state, torch.rand(2, 3, generator=stream(0))), outer=1)
-    assert after == state
+def test_nothing_is_measured_frozen_or_remembered(each):
+    for policy in each([OneSize(), AllSizes(), RandomSize()]):
+        state = policy.init(torch.tensor([3, 3]))
+        assert not any(policy.measures(outer) for outer in range(200))
+        assert policy.frozen(state, outer=100).tolist() == [0, 0]
+        assert policy.measure is None
+        after = policy.close(policy.observe(state, torch.rand(2, 3, generator=stream(0))), outer=1)
+        assert after == state
 
 
-@pytest.mark.parametrize("counts", [[1, 1], [4, 4], [4, 2]])
-def test_one_size_is_the_size_of_the_largest_class(counts):
-    assert profiles(OneSize(), counts).tolist() == [[max(counts)] * 2]
+def test_one_size_is_the_size_of_the_largest_class(each):
+    for counts in each([[1, 1], [4, 4], [4, 2]]):
+        assert profiles(OneSize(), counts).tolist() == [[max(counts)] * 2]
 
 
-@pytest.mark.parametrize("largest", [1, 2, 5])
-def test_all_sizes_run_down_from_the_full_set(largest):
-    expected = [[size] * 3 for size in range(largest, 0, -1)]
-    assert profiles(AllSizes(), [largest, 1, largest]).tolist() == expected
+def test_all_sizes_run_down_from_the_full_set(each):
+    for largest in each([1, 2, 5]):
+        expected = [[size] * 3 for size in range(largest, 0, -1)]
+        assert profiles(AllSizes(), [largest, 1, largest]).tolist() == expected
 
 
 def test_a_random_size_is_any_smaller_one_beside_the_full_set():

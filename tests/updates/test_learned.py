@@ -40,12 +40,10 @@ def test_a_step_size_is_kept_above_its_least():
     assert part.project(begun).learned_lr == 0.5
 
 
-@pytest.mark.parametrize(
-    "given", [{"initial": 0.0}, {"minimum": 0.0}, {"initial": 1.0, "minimum": 2.0}]
-)
-def test_a_step_size_that_cannot_be_is_refused(given):
-    with pytest.raises(ConfigError, match=r"learned_lr\.initial"):
-        LearnedLR(**given)
+def test_a_step_size_that_cannot_be_is_refused(each):
+    for given in each([{"initial": 0.0}, {"minimum": 0.0}, {"initial": 1.0, "minimum": 2.0}]):
+        with pytest.raises(ConfigError, match=r"learned_lr\.initial"):
+            LearnedLR(**given)
 
 
 def test_a_step_size_belongs_to_all_rows():

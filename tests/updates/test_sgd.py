@@ -54,36 +54,36 @@ def test_nothing_given_is_changed():
     assert not state["velocity"].any()
 
 
-@pytest.mark.parametrize(("momentum", "classes"), [(0.5, 10), (0.9, 3), (0.0, 5), (0.5, 1)])
-def test_a_joint_step_is_a_step_per_class_on_one_shared_buffer(momentum, classes):
+def test_a_joint_step_is_a_step_per_class_on_one_shared_buffer(each):
     """Loop: class after class, the gradient is zero for all others, all share the momentum."""
-    images = numbers(classes)
-    gradients = numbers(3, classes, seed=2) - 0.5
-    x, v = images.clone(), torch.zeros(classes, dtype=torch.float64)
-    seen = []  # of class c: where it stands when it is visited again
-    for sweep in range(3):
-        at_visit = torch.empty(classes, dtype=torch.float64)
-        for c in range(classes):
-            at_visit[c] = x[c]
-            one = torch.zeros(classes, dtype=torch.float64)
-            one[c] = gradients[sweep, c]
-            v = momentum * v + one
-            x = x - 0.2 * v
-        seen.append(at_visit)
-    update = joint_sgd(lr=0.2, momentum=momentum, classes=classes)
-    found, state = images, update.init(images)
-    for sweep in range(2):
-        found, state = update.step(found, gradients[sweep], state, frozen=NOBODY)
-        assert (found - seen[sweep + 1]).abs().max() < 1e-14
+    for momentum, classes in each([(0.5, 10), (0.9, 3), (0.0, 5), (0.5, 1)]):
+        images = numbers(classes)
+        gradients = numbers(3, classes, seed=2) - 0.5
+        x, v = images.clone(), torch.zeros(classes, dtype=torch.float64)
+        seen = []  # of class c: where it stands when it is visited again
+        for sweep in range(3):
+            at_visit = torch.empty(classes, dtype=torch.float64)
+            for c in range(classes):
+                at_visit[c] = x[c]
+                one = torch.zeros(classes, dtype=torch.float64)
+                one[c] = gradients[sweep, c]
+                v = momentum * v + one
+                x = x - 0.2 * v
+            seen.append(at_visit)
+        update = joint_sgd(lr=0.2, momentum=momentum, classes=classes)
+        found, state = images, update.init(images)
+        for sweep in range(2):
+            found, state = update.step(found, gradients[sweep], state, frozen=NOBODY)
+            assert (found - seen[sweep + 1]).abs().max() < 1e-14
 
 
-@pytest.mark.parametrize("lr", [0.0, -1.0, float("nan"), float("inf")])
-def test_a_step_size_that_cannot_work_is_refused(lr):
-    with pytest.raises(ConfigError, match=r"update\.lr"):
-        SGD(lr=lr)
+def test_a_step_size_that_cannot_work_is_refused(each):
+    for lr in each([0.0, -1.0, float("nan"), float("inf")]):
+        with pytest.raises(ConfigError, match=r"update\.lr"):
+            SGD(lr=lr)
 
 
-@pytest.mark.parametrize("momentum", [-0.1, 1.0, float("nan")])
-def test_a_momentum_outside_its_range_is_refused(momentum):
-    with pytest.raises(ConfigError, match=r"update\.momentum"):
-        SGD(lr=1, momentum=momentum)
+def test_a_momentum_outside_its_range_is_refused(each):
+    for momentum in each([-0.1, 1.0, float("nan")]):
+        with pytest.raises(ConfigError, match=r"update\.momentum"):
+            SGD(lr=1, momentum=momentum)

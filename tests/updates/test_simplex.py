@@ -13,15 +13,15 @@ def drawn(*shape, seed=0):
     return torch.randn(*shape, generator=stream(seed, "rows"), dtype=torch.float64)
 
 
-@pytest.mark.parametrize("scale", [0.01, 1.0, 30.0])
-def test_nothing_among_the_probabilities_is_nearer(scale):
+def test_nothing_among_the_probabilities_is_nearer(each):
     """The variational inequality, which the projection alone satisfies: (x - p)(q - p) <= 0."""
-    rows = scale * drawn(20, 5)
-    found = nearest_probabilities(rows)
-    assert bool((found >= 0).all())
-    torch.testing.assert_close(found.sum(dim=1), torch.ones(20, dtype=torch.float64))
-    for corner in torch.eye(5, dtype=torch.float64):  # linear in q: corners suffice
-        assert bool((((rows - found) * (corner - found)).sum(dim=1) <= 1e-9 * scale).all())
+    for scale in each([0.01, 1.0, 30.0]):
+        rows = scale * drawn(20, 5)
+        found = nearest_probabilities(rows)
+        assert bool((found >= 0).all())
+        torch.testing.assert_close(found.sum(dim=1), torch.ones(20, dtype=torch.float64))
+        for corner in torch.eye(5, dtype=torch.float64):  # linear in q: corners suffice
+            assert bool((((rows - found) * (corner - found)).sum(dim=1) <= 1e-9 * scale).all())
 
 
 def test_probabilities_stay_as_they_are():
