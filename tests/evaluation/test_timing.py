@@ -71,12 +71,12 @@ def timer(**choices) -> TrainingTimer:
     )
 
 
-@pytest.mark.parametrize("size", [1, 6, 7, 10])
-def test_a_training_costs_its_epochs_times_its_images(size: int):
+def test_a_training_costs_its_epochs_times_its_images(each):
     """Size 7 has a full batch of 64 and a remainder of 6 an epoch."""
-    training = timer(epochs=5).of(size)
-    assert training.steps == 5 * (1 if size <= 6 else 2)
-    assert training.seconds == pytest.approx(5 * 10 * size * PER_IMAGE)
+    for size in each([1, 6, 7, 10]):
+        training = timer(epochs=5).of(size)
+        assert training.steps == 5 * (1 if size <= 6 else 2)
+        assert training.seconds == pytest.approx(5 * 10 * size * PER_IMAGE)
 
 
 def test_a_fixed_number_of_steps_is_shared_by_full_batches_and_remainders():
@@ -94,12 +94,12 @@ def test_a_length_of_a_batch_is_timed_once():
     assert own.timed == timed
 
 
-@pytest.mark.parametrize(("budget", "size"), [(0.5, 1), (1.2, 2), (3.4, 6), (3.51, 7), (4.99, 9)])
-def test_the_largest_size_within_the_budget_is_chosen(budget: float, size: int):
-    choice = by_seconds(timer(epochs=5), budget * 1.0001, largest=10)
-    assert choice.size == size
-    assert f"size {size} of 10" in choice.why
-    assert f"size {size + 1} takes {duration(0.5 * (size + 1))}" in choice.why
+def test_the_largest_size_within_the_budget_is_chosen(each):
+    for budget, size in each([(0.5, 1), (1.2, 2), (3.4, 6), (3.51, 7), (4.99, 9)]):
+        choice = by_seconds(timer(epochs=5), budget * 1.0001, largest=10)
+        assert choice.size == size
+        assert f"size {size} of 10" in choice.why
+        assert f"size {size + 1} takes {duration(0.5 * (size + 1))}" in choice.why
 
 
 def test_a_choice_says_rate_length_and_how_it_was_measured():
@@ -116,10 +116,10 @@ def test_a_budget_below_size_1_says_what_that_takes():
         by_seconds(timer(epochs=5), 0.1, largest=10)
 
 
-@pytest.mark.parametrize("budget", [0, -1, float("nan")])
-def test_no_time_is_no_budget(budget: float):
-    with pytest.raises(ConfigError, match="more than 0"):
-        by_seconds(timer(epochs=5), budget, largest=10)
+def test_no_time_is_no_budget(each):
+    for budget in each([0, -1, float("nan")]):
+        with pytest.raises(ConfigError, match="more than 0"):
+            by_seconds(timer(epochs=5), budget, largest=10)
 
 
 def test_a_protocol_that_trains_nothing_has_no_seconds():
