@@ -24,6 +24,8 @@ def main() -> None:
     parser.add_argument("--data", default="digits")
     parser.add_argument("--seeds", type=int, default=4)
     parser.add_argument("--iterations", type=int, default=200)
+    parser.add_argument("--network", default="convnet3-w16")
+    parser.add_argument("--steps", type=int, default=150)
     given = parser.parse_args()
     torch.set_num_threads(1)
     data = load_data(given.data)
@@ -36,7 +38,7 @@ def main() -> None:
                 ipc=max(SIZES),
                 preset="quick",
                 sizes="all",
-                network="convnet3-w16",
+                network=given.network,
                 parameterization=Pixels() if bits == 8 else Quantised(bits=bits),
                 settings={"iterations": given.iterations, "compiled": False, "precision": "fp32"},
                 seed=seed,
@@ -45,9 +47,9 @@ def main() -> None:
                 made,
                 data,
                 sizes=SIZES,
-                networks=["convnet3-w16"],
+                networks=[given.network],
                 seeds=2,
-                steps=150,
+                steps=given.steps,
                 protocol="idc",
                 beside=["random"] if bits == 8 else [],
             )
