@@ -168,3 +168,15 @@ def test_what_is_folded_opens_by_a_key(opened, condensed):
         assert not page.locator("pre", has_text='"iterations": 5').is_visible()
         summary.press("Enter")
         assert page.locator("pre", has_text='"iterations": 5').is_visible()
+
+
+def test_a_row_under_the_pointer_is_shown_in_the_chart(opened, versus):
+    pale = """all => [...new Set(all.filter(x => getComputedStyle(x).opacity < 1)
+        .map(x => x.dataset.line))].sort()"""
+    with opened(versus.page) as page:
+        lines = "section.compared svg [data-line]"
+        assert page.eval_on_selector_all(lines, pale) == []
+        page.hover("tbody[data-name=idc]")
+        assert page.eval_on_selector_all(lines, pale) == ["0", "2"]
+        page.hover("h1")
+        assert page.eval_on_selector_all(lines, pale) == []

@@ -138,7 +138,7 @@ def test_the_table_says_what_was_done(whole: Path):
     assert "not comparable with published figures" in text
     assert "preset smoke --set iterations=2" in text
     assert ", ".join((RUNS[3], RUNS[0], RUNS[2], RUNS[1])) in text
-    assert "<table>" in (whole / "table.html").read_text()
+    assert '<table class="sorted">' in (whole / "table.html").read_text()
 
 
 @pytest.mark.parametrize("number", [1, 5])

@@ -34,6 +34,7 @@ __all__ = [
     "markdown",
     "page",
     "shown_rows",
+    "spread_note",
 ]
 
 _HEAD = ("images per class", "Avg.", "Diff.")
@@ -181,7 +182,7 @@ def shown_rows(
         figures = published.get(row.name)
         cells = [*_measured(row, table.sizes)]
         below = None
-        if figures is not None and _says_something(figures, table.sizes):
+        if figures is not None and figures.says_something(table.sizes):
             texts = _published(figures, reference, table.sizes, averaged or table.sizes)
             if in_cells:
                 cells = [
@@ -231,6 +232,22 @@ def accuracy_chart(
         name=name,
         label=f"Line chart: test accuracy over images per class. {title}, {len(traces)} lines. "
         "The table below holds the numbers.",
+    )
+
+
+def spread_note(table: Table) -> str:
+    """What the deviations of a table are over."""
+    counts = sorted({average.count for row in table.rows for average in row.cells.values()})
+    if not counts:
+        return "Nothing has been measured yet."
+    many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
+    if table.over == "condensations":
+        return f"± is one sample deviation over {many} condensations, each from its own seed."
+    if counts[-1] == 1:
+        return "One network was trained for each size: nothing is known of the spread."
+    return (
+        f"± is one sample deviation over {many} networks that were trained on one condensation: "
+        "it does not show how much another condensation would differ."
     )
 
 
@@ -314,11 +331,6 @@ def _published(
         NOTHING if own is None else rounded(own),
         NOTHING if own is None or other is None else points(own - other),
     )
-
-
-def _says_something(figures: Published, sizes: Sequence[int]) -> bool:
-    known = any(size in figures.accuracy for size in sizes)
-    return known or figures.average(sizes) is not None
 
 
 def _keys(row: Row, sizes: Sequence[int]) -> list[str]:

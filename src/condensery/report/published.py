@@ -42,6 +42,11 @@ class Published:
     source: str
     averages: Mapping[tuple[int, ...], float] = field(default_factory=dict[tuple[int, ...], float])
 
+    def says_something(self, sizes: Sequence[int]) -> bool:
+        """Whether a figure at one of these sizes is known, or the average over them."""
+        known = any(size in self.accuracy for size in sizes)
+        return known or self.average(sizes) is not None
+
     def average(self, sizes: Sequence[int]) -> float | None:
         """The mean over these sizes, in percent; ``None`` where it is not known."""
         if all(size in self.accuracy for size in sizes):

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from condensery.formatting import byte_count
 from condensery.report import compared
 from condensery.report.charts import Trace, lines_over_size
-from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
+from condensery.report.compared import Block, Section, accuracy_chart, shown_rows, spread_note
 from condensery.report.drawing import PAGE, to_svg
 from condensery.report.published import Published, published
 from condensery.report.several_runs import Entry, Versus
@@ -76,18 +76,8 @@ def _section(versus: Versus, order: Sequence[str], data: str, index: int) -> Sec
 
 def _notes(versus: Versus) -> list[str]:
     """What a reader must know before quoting a table."""
-    table, notes = versus.table, list[str]()
-    counts = sorted({cell.count for row in table.rows for cell in row.cells.values()})
-    many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-    if table.over == "condensations":
-        notes.append(f"± is one sample deviation over {many} condensations of each set.")
-    elif counts[-1] == 1:
-        notes.append("One network was trained for each size: nothing is known of the spread.")
-    else:
-        notes.append(
-            f"± is one sample deviation over {many} networks that were trained on one condensation "
-            "of each: it does not show how much another condensation would differ."
-        )
+    table = versus.table
+    notes = [spread_note(table)]
     over = ", ".join(map(str, versus.averaged))
     if not versus.averaged:
         notes.append("No size was tested in all runs, so there is no average.")

@@ -54,22 +54,24 @@ def time_steps(
             ``enough`` stands for all steps.
         clock: Seconds.
     """
-    first = 0.0
-    for index in range(untimed):
+
+    def one() -> float:
         before = clock()
         next(steps)
-        if index == 0:
-            first = clock() - before
-            if first > enough and not compiled:
-                return StepTime(first=first, each=first, count=1)
-    begin, before, count = clock(), clock(), 0
-    while count < least or before - begin < least_seconds:
+        return clock() - before
+
+    first = one()
+    if first > enough and not compiled:
+        return StepTime(first=first, each=first, count=1)
+    for _ in range(untimed - 1):
         next(steps)
-        now, count = clock(), count + 1
-        took, before = now - before, now
+    total, count = 0.0, 0
+    while count < least or total < least_seconds:
+        took = one()
+        total, count = total + took, count + 1
         if took > enough:
             break
-    return StepTime(first=first, each=(before - begin) / count, count=count)
+    return StepTime(first=first, each=total / count, count=count)
 
 
 def training_steps(

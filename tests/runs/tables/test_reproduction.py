@@ -14,11 +14,10 @@ from condensery.errors import ArtifactError
 from condensery.report.published import published
 from condensery.report.table import tabulated
 from condensery.runs.comparison.content import Content, Cost, Made
-from condensery.runs.comparison.kept import content_from_json, content_to_json
-from condensery.runs.tables.page import reproduction_page
+from condensery.runs.comparison.content_json import content_from_json, content_to_json
 from condensery.runs.tables.papers import paper_table
 from condensery.runs.tables.reproduction import Reproduction, printed_in
-from condensery.runs.tables.text import reproduction_csv, reproduction_markdown
+from condensery.runs.tables.text import csv_text, markdown, page
 
 TABLE = paper_table("mdc-1a")
 ROWS = ("mdc", "c", "random")
@@ -67,7 +66,7 @@ def cells(text: str, name: str) -> list[str]:
 
 
 def test_every_cell_holds_what_was_measured_and_what_was_printed(found):
-    text = reproduction_markdown(found)
+    text = markdown(found)
     # printed: 49.55, 66.79, 58.17 on average; c 27.49, 67.50, 47.495
     assert cells(text, "mdc") == [
         "52.0 ± 2.0 [49.6]",
@@ -82,18 +81,18 @@ def test_every_cell_holds_what_was_measured_and_what_was_printed(found):
 
 
 def test_the_caption_says_protocol_seeds_budget_machine_and_cost(found):
-    text = reproduction_markdown(found)
+    text = markdown(found)
     assert (
         "*cifar10, 500 training and 50 test images. Condensed by budget quick; seeds 0, 1, 2. "
         "Tested by protocol idc, 2 optimiser steps; networks 1 per condensation, from 0 to 2. "
         "a computer, 1.0. Condensing took 1 min 5 s, testing 5.0 s.*"
     ) in text
     assert "In brackets: what He et al. 2024 (MDC) prints." in text
-    assert "no shortened run can be set against them" in text
+    assert "do not compare those of a shortened run with them" in text
 
 
 def test_the_relations_are_told_with_their_noise(found):
-    text = reproduction_markdown(found)
+    text = markdown(found)
     assert "* mdc − c: +9.5 ± 1.0 points here, +10.7 in the paper. Agrees." in text
     assert "over 3 condensations" in text
     assert "mdc − random" not in text  # it has no average
@@ -106,18 +105,18 @@ def test_figures_of_other_papers_do_not_stand_in_it():
 
 def test_nothing_is_said_of_brackets_where_there_are_none(found, content):
     alone = replace(found, parts={"mine": replace(content, published={})})
-    text = reproduction_markdown(alone)
+    text = markdown(alone)
     assert "brackets" not in text
     assert "not printed in the paper. Larger than the noise." in text
 
 
 def test_what_is_missing_is_told_with_how_to_give_it(found):
-    assert "* svhn: Give --data svhn=<PATH>." in reproduction_markdown(found)
-    assert "Give --data svhn=&lt;PATH&gt;." in reproduction_page(found)
+    assert "* svhn: Give --data svhn=<PATH>." in markdown(found)
+    assert "Give --data svhn=&lt;PATH&gt;." in page(found)
 
 
 def test_csv_has_both_numbers_in_a_record_and_every_digit(found, content):
-    records = list(csv.DictReader(io.StringIO(reproduction_csv(found))))
+    records = list(csv.DictReader(io.StringIO(csv_text(found))))
     mine = [record for record in records if record["contender"] == "mdc"]
     assert [record["size"] for record in mine] == ["1", "10", "average"]
     assert [record["published"] for record in mine] == ["0.4955", "0.6679", "0.5817"]
@@ -128,15 +127,15 @@ def test_csv_has_both_numbers_in_a_record_and_every_digit(found, content):
 
 
 def test_the_page_stands_alone_and_says_the_same(found):
-    page = reproduction_page(found)
-    assert reproduction_page(found) == page
-    assert re.search(r'(src|href)="(?!data:)|https?:', page) is None
-    assert "default-src 'none'" in page
-    assert '52.0<small>± 2.0</small><small class="printed">[49.6]</small>' in page
-    assert "mdc − c: +9.5 ± 1.0 points here" in page
-    assert page.count("<tbody data-contender=") == 3
-    (figure,) = re.findall(r'<svg role="img".*?</svg>', page, re.DOTALL)
-    assert figure.count('class="way"') == 3
+    text = page(found)
+    assert page(found) == text
+    assert re.search(r'(src|href)="(?!data:|#)|https?:', text) is None
+    assert "default-src 'none'" in text
+    assert '52.0<small>± 2.0</small><small class="published">[49.6]</small>' in text
+    assert "mdc − c: +9.5 ± 1.0 points here" in text
+    assert text.count("<tbody data-name=") == 3
+    (figure,) = re.findall(r'<svg role="img".*?</svg>', text, re.DOTALL)
+    assert len(set(re.findall(r'data-line="(\d)"', figure))) == 3
 
 
 def test_a_content_is_read_as_it_was_written(content):

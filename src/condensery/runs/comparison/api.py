@@ -13,10 +13,10 @@ from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Observation, read_observations
 from condensery.runs import machine
 from condensery.runs.comparison.content import Content
+from condensery.runs.comparison.content_json import content_from_json
 from condensery.runs.comparison.driver import work
 from condensery.runs.comparison.estimate import Estimate, estimate
 from condensery.runs.comparison.folder import ComparisonFolder
-from condensery.runs.comparison.kept import content_from_json
 from condensery.runs.comparison.plan import (
     ComparisonPlan,
     check,

@@ -1,19 +1,19 @@
-"""What a comparison says beside its numbers, and the numbers as lines of text cells.
-
-Markdown and the page show the same lines. Imports no torch, knows nothing about either.
-"""
+"""The numbers of a comparison, and what a reader must know before quoting them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from condensery.formatting import duration
-from condensery.report.lines import Line, measured_cells, printed_cells
+from condensery.formatting import NOTHING
+from condensery.report.compared import spread_note
 from condensery.report.published import Published
 from condensery.report.table import Table
 
-__all__ = ["Content", "Cost", "Made"]
+__all__ = ["EXTRA", "Content", "Cost", "Made"]
+
+EXTRA = ("runs", "stored")
+"""Columns of the tables beyond sizes and averages: condensations, and stored images per class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,73 +70,48 @@ class Content:
     unfinished: int
     evaluation_seconds: float
 
-    def lines(self, table: Table) -> list[Line]:
-        """The rows, each followed by what is published of it."""
-        found: list[Line] = []
-        for row in table.rows:
-            made = self.made[row.name]
-            found.append(
-                Line(
-                    name=row.name,
-                    cells=measured_cells(row, table.sizes),
-                    runs=str(made.runs) if made.runs else "–",
-                    stored=str(made.stored),
-                )
-            )
-            other = self.published.get(row.name)
-            if other is not None and _says(other, table.sizes):
-                cells = printed_cells(other, self.published.get("c"), table.sizes)
-                found.append(Line(name=row.name, cells=cells, source=other.source))
-        return found
+    @property
+    def warning(self) -> str:
+        """What is still to be done; empty for nothing."""
+        if not self.unfinished:
+            return ""
+        return f"{self.unfinished} networks are still to be trained; the same command goes on."
+
+    @property
+    def extra(self) -> dict[str, tuple[str, ...]]:
+        """Cells of the columns ``EXTRA``, by row."""
+        return {
+            name: (str(made.runs) if made.runs else NOTHING, str(made.stored))
+            for name, made in self.made.items()
+        }
 
     def notes(self, table: Table) -> list[str]:
         """What a reader must know before quoting the table."""
-        found = [_spread_note(table)]
-        found.append("Every accuracy is that of a network after its last step, never the best.")
+        notes = [spread_note(table)]
+        notes.append("Every accuracy is that of a network after its last step, never the best.")
         if table.reference is not None:
-            found.append(
+            notes.append(
                 f"Diff. is the average minus that of baseline C (row {table.reference}), in points."
             )
         own = {row.name for row in table.rows}
         what = {
-            "a": f"a: {self.base} condensed anew for every size, and tested whole.",
+            "a": f"a: {self.base} condensed again for every size.",
             "b": f"b: {self.base} for one image per class, once for each of the images per "
-            "class, from other real images every time; the sets one after the other.",
-            "c": f"c: {self.base} once for the largest size, without a subset loss, and cut.",
-            "random": "random: real images, drawn anew for every network.",
+            "class, each time from other real images. The sets are concatenated.",
+            "c": f"c: {self.base} once for the largest size, without a subset loss; sizes are cut "
+            "from it.",
+            "random": "random: random real images, others for every network.",
         }
-        found.extend(text for name, text in what.items() if name in own)
-        if any(line.source for line in self.lines(table)):
-            found.append(
-                "Published figures are of the full protocol, in their own implementation; no "
-                "shortened run can be set against them. Their average is over the sizes shown."
+        notes.extend(text for name, text in what.items() if name in own)
+        if any(
+            self.published[name].says_something(table.sizes) for name in own & self.published.keys()
+        ):
+            notes.append(
+                "Published figures are of the full protocol, in their own implementation; do not "
+                "compare those of a shortened run with them. Their average is over the sizes shown."
             )
         if self.unfinished:
-            found.append(f"{self.unfinished} networks are still to be trained: not the last word.")
-        return found
-
-    def cost_lines(self) -> list[tuple[str, str, str, str]]:
-        """Seed, time, number of sets and their names, one line a group."""
-        return [
-            (str(cost.seed), duration(cost.seconds), str(len(cost.sets)), ", ".join(cost.sets))
-            for cost in self.costs
-        ]
-
-
-def _spread_note(table: Table) -> str:
-    counts = sorted({cell.count for row in table.rows for cell in row.cells.values()})
-    if not counts:
-        return "Nothing has been measured yet."
-    many = " to ".join(str(count) for count in dict.fromkeys((counts[0], counts[-1])))
-    if table.over == "condensations":
-        return f"± is one sample deviation over {many} condensations, each from its own seed."
-    if counts[-1] == 1:
-        return "One network a size: nothing is known of the spread."
-    return (
-        f"± is one sample deviation over {many} networks that were trained on one condensation: "
-        "it does not show how much another condensation would differ."
-    )
-
-
-def _says(other: Published, sizes: Sequence[int]) -> bool:
-    return other.average(sizes) is not None or any(size in other.accuracy for size in sizes)
+            notes.append(
+                f"{self.unfinished} networks are still to be trained: these numbers will change."
+            )
+        return notes

@@ -23,8 +23,6 @@ from condensery.parallel import workers
 from condensery.runs.comparison.batches import RunBatch
 from condensery.runs.comparison.sets import PlannedRun, PlannedSet
 from condensery.runs.comparison.timing import (
-    Clock,
-    Timed,
     clustering,
     clusterings,
     examples_of,
@@ -35,7 +33,7 @@ from condensery.runs.comparison.timing import (
     step_seconds,
     steps_timed,
 )
-from condensery.training import FUSED_AFTER, Trainer, accuracy
+from condensery.training import FUSED_AFTER, Clock, StepTime, Trainer, accuracy
 
 __all__ = ["BatchCost", "EvaluationCost", "batch_cost", "evaluation_cost"]
 
@@ -101,7 +99,7 @@ def batch_cost(
         clock: Seconds.
     """
 
-    def update(runs: Sequence[PlannedRun]) -> Timed:
+    def update(runs: Sequence[PlannedRun]) -> StepTime:
         return matching(runs, data, seed=seed, device=device, clock=clock)
 
     runs = sorted(batch.runs, key=lambda run: examples_of(run, data))

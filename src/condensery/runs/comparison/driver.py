@@ -27,14 +27,13 @@ from condensery.progress import State
 from condensery.recipe import Recipe
 from condensery.runs.comparison.assemble import assembled
 from condensery.runs.comparison.batches import initial_states
+from condensery.runs.comparison.content_json import content_to_json
 from condensery.runs.comparison.folder import ComparisonFolder
-from condensery.runs.comparison.kept import content_to_json
-from condensery.runs.comparison.page import render
 from condensery.runs.comparison.plan import ComparisonPlan, joined
 from condensery.runs.comparison.results import content
 from condensery.runs.comparison.sets import PlannedRun
 from condensery.runs.comparison.status import Pending, measured, pending
-from condensery.runs.comparison.text import csv_text, markdown
+from condensery.runs.comparison.text import csv_text, markdown, page
 from condensery.runs.evaluation import select_with_progress, train_networks
 from condensery.runs.experts import train_for
 from condensery.runs.folder import write_json
@@ -204,7 +203,7 @@ def _write(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> None:
     shown = content(plan, data, found, known=known, costs=folder.costs_of_batches())
     text = json.dumps(content_to_json(shown), indent=1, ensure_ascii=False, allow_nan=False)
     _renew(folder.content, f"{text}\n")
-    texts = {"md": markdown(shown), "csv": csv_text(shown), "html": render(shown)}
+    texts = {"md": markdown(shown), "csv": csv_text(shown), "html": page(shown)}
     write_tables(folder.path, texts)
 
 

@@ -7,6 +7,8 @@ from typing import Any
 
 from condensery.data import Data
 from condensery.evaluation import Observation
+from condensery.evaluation.evaluate import subject_of
+from condensery.evaluation.protocols import full_epochs
 from condensery.report.published import published
 from condensery.report.table import tabulated
 from condensery.runs.comparison.content import Content, Cost, Made
@@ -15,13 +17,6 @@ from condensery.runs.comparison.plan import ComparisonPlan
 from condensery.runs.machine import versions
 
 __all__ = ["content"]
-
-_FULL = {
-    **dict.fromkeys(("idc", "dsa", "mtt", "frepo"), "1000 epochs"),
-    "dc": "300 epochs",
-    "imagenet": "300 to 3000 epochs, by the images of the set",
-}
-"""Length of each protocol as it was published."""
 
 
 def content(
@@ -72,12 +67,23 @@ def _made(plan: ComparisonPlan, name: str) -> Made:
     return Made(runs=len(runs), stored=sum(each.ipc for each in sets))
 
 
+def _full_length(measurement: Measurement, protocol: str, *, seed: int, data: str) -> str | None:
+    """Epochs of the protocol as it was published, for the sets of a comparison."""
+    sets = {each.row: each for each, _ in measurement.keys}
+    subjects = [subject_of(each.images(seed), data=data) for each in sets.values()]
+    lengths = [full_epochs(protocol, subject) for subject in subjects]
+    known = sorted({length for length in lengths if length is not None})
+    if len(known) < 2:
+        return f"{known[0]} epochs" if known else None
+    return f"{known[0]} to {known[-1]} epochs, by the images of the set"
+
+
 def _conditions(
     plan: ComparisonPlan, data: Data, measurement: Measurement
 ) -> list[tuple[str, str]]:
     options, choices = plan.options, plan.evaluation
     protocol = measurement.evaluation.protocol
-    full = _FULL.get(protocol.name)
+    full = _full_length(measurement, protocol.name, seed=plan.seed, data=data.name)
     if protocol.steps is not None:
         length = f"{protocol.steps} optimiser steps for every set and size"
     elif choices["epochs"] is None and full is not None:

@@ -1,7 +1,4 @@
-"""The table as Markdown, for people, and as CSV, for programs.
-
-Imports no torch.
-"""
+"""The tables of a comparison as a page and as Markdown for people, and as CSV for programs."""
 
 from __future__ import annotations
 
@@ -9,50 +6,77 @@ import csv
 import io
 
 from condensery.averages import Average
-from condensery.formatting import markdown_table
-from condensery.report.table import Table
-from condensery.runs.comparison.content import Content
+from condensery.formatting import duration
+from condensery.report import compared
+from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
+from condensery.runs.comparison.content import EXTRA, Content
 
-__all__ = ["csv_text", "markdown"]
+__all__ = ["csv_text", "markdown", "page"]
 
 _COLUMNS = (
     *("network", "contender", "kind", "size", "accuracy"),
     *("std", "over", "count", "difference", "source"),
 )
-_HEAD = ("images per class", "Avg.", "Diff.", "runs", "stored")
+
+
+def page(content: Content) -> str:
+    """``table.html``: the comparison as a page that stands alone."""
+    return compared.page(
+        content.title,
+        lead="Test accuracy in per cent of fresh networks, by images per class.",
+        sections=_sections(content),
+        blocks=_blocks(content),
+    )
 
 
 def markdown(content: Content) -> str:
-    """The whole comparison: tables with notes, costs, conditions."""
-    parts = [f"# {content.title}"]
-    for table in content.tables:
-        parts.append(f"## Tested with {table.network}\n\n{_table(content, table)}")
-        parts.append("\n".join(f"* {note}" for note in content.notes(table)))
+    """``table.md``: the same tables, notes, costs and conditions."""
+    text = compared.markdown(_sections(content), _blocks(content))
+    return f"# {content.title}\n\n{text}\n"
+
+
+def _sections(content: Content) -> list[Section]:
+    return [
+        Section(
+            title=(title := f"Tested with {table.network}"),
+            sizes=table.sizes,
+            rows=shown_rows(
+                table,
+                published=content.published,
+                reference=content.published.get("c"),
+                extra=content.extra,
+            ),
+            extra=EXTRA,
+            chart=accuracy_chart(table, name=f"accuracy{index}", title=title),
+            warning=content.warning,
+            notes={"": content.notes(table)},
+        )
+        for index, table in enumerate(content.tables)
+    ]
+
+
+def _blocks(content: Content) -> list[Block]:
+    blocks: list[Block] = []
     if content.costs:
-        lines: list[str] = []
-        for seed, time, many, which in content.cost_lines():
-            sets = "set" if many == "1" else "sets in one batch"
-            lines.append(f"* seed {seed}: {time} for {many} {sets}: {which}")
-        costs = "\n".join(lines)
-        parts.append(f"## Cost of condensing\n\n{costs}")
-    conditions = "\n".join(f"* {word}: {value}" for word, value in content.conditions)
-    return "\n\n".join([*parts, f"## Conditions\n\n{conditions}"]) + "\n"
-
-
-def _table(content: Content, table: Table) -> str:
-    first, *last = _HEAD
-    rows = [(first, *map(str, table.sizes), *last)]
-    sources: list[str] = []
-    for line in content.lines(table):
-        name = line.name
-        if line.source:
-            if line.source not in sources:
-                sources.append(line.source)
-            name = f"{name}, published, full protocol [{sources.index(line.source) + 1}]"
-        rows.append((name, *line.cells, line.runs, line.stored))
-    texts = [markdown_table(rows)]
-    texts += [f"[{number}] {source}" for number, source in enumerate(sources, start=1)]
-    return "\n\n".join(texts)
+        note = (
+            "The sets of a batch share networks, real images and random draws; their times cannot "
+            "be told apart."
+        )
+        if content.evaluation_seconds:
+            took = duration(content.evaluation_seconds)
+            note += f" Training and testing all networks took {took}."
+        blocks.append(
+            Block(
+                title="What it cost",
+                head=("seed", "condensing took", "sets in the batch", "which"),
+                rows=[
+                    (str(x.seed), duration(x.seconds), str(len(x.sets)), ", ".join(x.sets))
+                    for x in content.costs
+                ],
+                note=note,
+            )
+        )
+    return [*blocks, Block(title="Conditions", facts=content.conditions)]
 
 
 def csv_text(content: Content) -> str:
@@ -89,8 +113,8 @@ def csv_text(content: Content) -> str:
             for size in table.sizes:
                 if other is not None and size in other.accuracy:
                     accuracy = repr(round(other.accuracy[size] / 100, 6))
-                    told = {"size": size, "accuracy": accuracy, "source": other.source}
-                    writer.writerow({**own, "kind": "published", **told})
+                    figure = {"size": size, "accuracy": accuracy, "source": other.source}
+                    writer.writerow({**own, "kind": "published", **figure})
     return buffer.getvalue()
 
 

@@ -7,9 +7,8 @@ Knows nothing about what is still to be done.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
-from itertools import repeat
 
 import torch
 from torch import Tensor
@@ -22,12 +21,10 @@ from condensery.rng import stream
 from condensery.runs.comparison.batches import initial_states
 from condensery.runs.comparison.sets import PlannedRun
 from condensery.schedules import NetworkTraining, RunContext
-from condensery.training import Trainer
+from condensery.training import Clock, StepTime, Trainer, time_steps, training_steps
 from condensery.types import Examples
 
 __all__ = [
-    "Clock",
-    "Timed",
     "clustering",
     "clusterings",
     "examples_of",
@@ -39,27 +36,11 @@ __all__ = [
     "steps_timed",
 ]
 
-Clock = Callable[[], float]
-"""Seconds, from wherever."""
-
 LONG = 10.0
 """A first step that takes longer is taken for all of them: what it prepares hardly matters."""
 
 _TIMED = 2
 """Steps that are timed; the first one prepares."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Timed:
-    """Seconds of something done again and again.
-
-    Attributes:
-        first: The first time, with all that is prepared for the others (compiling).
-        each: Every other time.
-    """
-
-    first: float
-    each: float
 
 
 def examples_of(run: PlannedRun, data: ImageData) -> int:
@@ -69,7 +50,7 @@ def examples_of(run: PlannedRun, data: ImageData) -> int:
 
 def matching(
     runs: Sequence[PlannedRun], data: ImageData, *, seed: int, device: str, clock: Clock
-) -> Timed:
+) -> StepTime:
     """An image update of these runs in one batch, without network training and clustering."""
     recipes = [_bare(run.recipe) for run in runs]
     states = initial_states(runs, data, seed=seed)
@@ -117,7 +98,7 @@ def _no_set() -> Examples:
 
 def step_seconds(
     run: PlannedRun, need: NetworkTraining, data: ImageData, *, seed: int, device: str, clock: Clock
-) -> Timed:
+) -> StepTime:
     """A network step of a run, on real images; of a thread, where every network has one."""
     network = networks_of(run.recipe, data)(seed=seed, path=("pace",)).to(device)
     trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
@@ -134,10 +115,10 @@ def step_seconds(
     return timed() if need.at_once is None else on_a_thread(timed)
 
 
-def on_a_thread(timed: Callable[[], Timed]) -> Timed:
+def on_a_thread(timed: Callable[[], StepTime]) -> StepTime:
     """As long as it takes a network that is trained beside others."""
 
-    def task() -> Generator[Timed]:
+    def task() -> Generator[StepTime]:
         yield timed()
 
     (found,) = as_completed([task()])
@@ -152,28 +133,14 @@ def some(data: ImageData, many: int, *, seed: int) -> tuple[Tensor, Tensor]:
 
 def steps_timed(
     trainer: Trainer, images: Tensor, labels: Tensor, *, compiled: bool, seed: int, clock: Clock
-) -> Timed:
+) -> StepTime:
     """Steps on the same batch."""
-    rng = stream(seed, "pace", "step")
-
-    def step() -> None:
-        trainer.step(images, labels, rng=rng)
-        next(trainer.network.parameters()).flatten()[0].item()  # until a device is ready
-
-    return _timed((step() for _ in repeat(None)), clock, compiled=compiled)
+    steps = training_steps(trainer, images, labels, rng=stream(seed, "pace", "step"))
+    return _timed(steps, clock, compiled=compiled)
 
 
-def _timed(steps: Iterator[object], clock: Clock, *, compiled: bool) -> Timed:
-    """Take a first step and, unless that was long without compiling, more."""
-    times: list[float] = []
-    for _ in range(1 + _TIMED):
-        before = clock()
-        next(steps)
-        times.append(clock() - before)
-        if times[-1] > LONG and (len(times) > 1 or not compiled):
-            break
-    rest = times[1:] or times
-    return Timed(first=times[0], each=sum(rest) / len(rest))
+def _timed(steps: Iterator[object], clock: Clock, *, compiled: bool) -> StepTime:
+    return time_steps(steps, least=_TIMED, enough=LONG, compiled=compiled, clock=clock)
 
 
 def _bare(recipe: Recipe) -> Recipe:

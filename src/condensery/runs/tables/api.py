@@ -24,19 +24,18 @@ from condensery.runs.comparison.api import (
     usual_evaluation,
 )
 from condensery.runs.comparison.content import Content
+from condensery.runs.comparison.content_json import content_from_json
 from condensery.runs.comparison.driver import write_tables
 from condensery.runs.comparison.estimate import Estimate
 from condensery.runs.comparison.folder import ComparisonFolder
-from condensery.runs.comparison.kept import content_from_json
 from condensery.runs.comparison.sets import CommonOptions
 from condensery.runs.data_source import DataSource, load_source, words_of
 from condensery.runs.evaluation import EvaluationPlan
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.tables.folder import TableFolder
-from condensery.runs.tables.page import reproduction_page
 from condensery.runs.tables.papers import PaperTable, paper_table
 from condensery.runs.tables.reproduction import Reproduction, printed_in
-from condensery.runs.tables.text import reproduction_csv, reproduction_markdown
+from condensery.runs.tables.text import csv_text, markdown, page
 
 __all__ = ["ReproducedTable", "available", "table"]
 
@@ -281,9 +280,9 @@ def _write(
     left = {name: how for name, how in missing.items() if name not in contents}
     shown = Reproduction(paper=paper, budget=budget, parts=contents, missing=left)
     texts = {
-        "md": reproduction_markdown(shown),
-        "csv": reproduction_csv(shown),
-        "html": reproduction_page(shown),
+        "md": markdown(shown),
+        "csv": csv_text(shown),
+        "html": page(shown),
     }
     write_tables(folder.path, texts)
 

@@ -1,6 +1,6 @@
 """A table of a paper made anew: the comparisons of its data sets, with what the paper prints.
 
-Markdown and the page show the same words. Imports no torch, knows nothing about either.
+Markdown and the page show the same words.
 """
 
 from __future__ import annotations
@@ -8,50 +8,17 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from condensery.averages import Average
-from condensery.formatting import duration, percent, points, rounded
+from condensery.formatting import duration, points
 from condensery.report.published import Published, published
-from condensery.report.table import Row, Table
+from condensery.report.table import Table
 from condensery.runs.comparison.content import Content
 from condensery.runs.tables.papers import PaperTable
 from condensery.runs.tables.relations import Relation, relations
 
-__all__ = ["Entry", "Reproduction", "Shown", "printed_in"]
+__all__ = ["Reproduction", "printed_in"]
 
 _COMPARED = "mdc"
 """The row that a paper's table is about."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Shown:
-    """One number of a table, as text.
-
-    Attributes:
-        ours: Measured; ``"–"`` where it was not.
-        spread: Its deviation, or empty.
-        theirs: Printed in the paper, or empty.
-    """
-
-    ours: str
-    spread: str = ""
-    theirs: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
-    """A row of a table, as text.
-
-    Attributes:
-        name: Of the contender.
-        cells: One a size, then average and difference.
-        runs: Condensations of one seed; ``"–"`` where nothing is condensed.
-        stored: Images per class.
-    """
-
-    name: str
-    cells: tuple[Shown, ...]
-    runs: str
-    stored: str
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -85,34 +52,16 @@ class Reproduction:
             f"class.{brackets}"
         )
 
-    def entries(self, content: Content, table: Table) -> list[Entry]:
-        """The rows."""
-        found: list[Entry] = []
-        c = content.published.get("c") or content.published.get("idc")
-        against = None if c is None else c.average(table.sizes)
-        for row in table.rows:
-            made = content.made[row.name]
-            theirs = content.published.get(row.name)
-            found.append(
-                Entry(
-                    name=row.name,
-                    cells=_cells(row, table.sizes, theirs, against),
-                    runs=str(made.runs) if made.runs else "–",
-                    stored=str(made.stored),
-                )
-            )
-        return found
-
     def caption(self, content: Content) -> str:
         """How the numbers of a data set were made: protocol, seeds, budget, machine, cost."""
-        told = dict(content.conditions)
+        conditions = dict(content.conditions)
         condensing = sum(cost.seconds for cost in content.costs)
-        budget = told["Condensed by"].replace("preset", "budget", 1)
+        budget = conditions["Condensed by"].replace("preset", "budget", 1)
         parts = [
-            told["Data"].partition(", fingerprint")[0],
-            f"Condensed by {budget}; seeds {told['Condensation seeds']}",
-            f"Tested by {told['Tested by']}; networks {told['Network seeds']}",
-            f"{told['Machine']}, {told['Versions']}",
+            conditions["Data"].partition(", fingerprint")[0],
+            f"Condensed by {budget}; seeds {conditions['Condensation seeds']}",
+            f"Tested by {conditions['Tested by']}; networks {conditions['Network seeds']}",
+            f"{conditions['Machine']}, {conditions['Versions']}",
             f"Condensing took {duration(condensing)}, "
             f"testing {duration(content.evaluation_seconds)}",
         ]
@@ -123,8 +72,9 @@ class Reproduction:
         own = [text for text in content.notes(table) if not text.startswith("Published figures")]
         if self._printed:
             own.append(
-                "Figures in brackets are of the full protocol in the authors' implementation; no "
-                "shortened run can be set against them. Their averages are over the sizes shown."
+                "Figures in brackets are of the full protocol in the authors' implementation; do "
+                "not compare those of a shortened run with them. Their averages are over the sizes "
+                "shown."
             )
         return [*own, self.paper.note] if self.paper.note else own
 
@@ -150,44 +100,20 @@ def printed_in(paper: PaperTable, data: str, names: Sequence[str]) -> dict[str, 
     }
 
 
-def _cells(
-    row: Row, sizes: Sequence[int], theirs: Published | None, against: float | None
-) -> tuple[Shown, ...]:
-    accuracy = {} if theirs is None else theirs.accuracy
-    average = None if theirs is None else theirs.average(sizes)
-    gain = None if average is None or against is None else average - against
-    return (
-        *(_shown(row.cells.get(size), accuracy.get(size)) for size in sizes),
-        _shown(row.average, average),
-        Shown(
-            ours="–" if row.difference is None else points(100 * row.difference),
-            theirs="" if gain is None else points(gain),
-        ),
-    )
-
-
-def _shown(cell: Average | None, theirs: float | None) -> Shown:
-    return Shown(
-        ours="–" if cell is None else percent(cell.mean),
-        spread="" if cell is None or cell.std is None else percent(cell.std),
-        theirs="" if theirs is None else rounded(theirs),
-    )
-
-
 def _verdict(relation: Relation) -> str:
     error = "" if relation.error is None else f" ± {relation.error:.1f}"
     here = f"{points(relation.difference)}{error} points here"
     theirs = relation.published
     there = "not printed in the paper" if theirs is None else f"{points(theirs)} in the paper"
     if relation.noise is None:
-        said = "One network a size: nothing is known of the noise"
+        verdict = "One network was trained for each size: nothing is known of the noise"
     elif relation.noise:
-        said = "Within noise: says neither"
+        verdict = "Within the noise: neither agrees nor disagrees"
     elif relation.agrees is None:
-        said = "Larger than the noise"
+        verdict = "Larger than the noise"
     else:
-        said = "Agrees" if relation.agrees else "Disagrees"
-    return f"{relation.row} − {relation.other}: {here}, {there}. {said}."
+        verdict = "Agrees" if relation.agrees else "Disagrees"
+    return f"{relation.row} − {relation.other}: {here}, {there}. {verdict}."
 
 
 def _measure(table: Table) -> str:

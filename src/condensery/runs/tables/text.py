@@ -1,7 +1,4 @@
-"""A paper's table as Markdown, for people, and as CSV, for programs.
-
-Imports no torch.
-"""
+"""A paper's table as a page and as Markdown for people, and as CSV for programs."""
 
 from __future__ import annotations
 
@@ -9,11 +6,13 @@ import csv
 import io
 
 from condensery.averages import Average
-from condensery.formatting import markdown_table
+from condensery.report import compared
+from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
 from condensery.report.table import Table
-from condensery.runs.tables.reproduction import Entry, Reproduction, Shown
+from condensery.runs.comparison.content import EXTRA, Content
+from condensery.runs.tables.reproduction import Reproduction
 
-__all__ = ["reproduction_csv", "reproduction_markdown"]
+__all__ = ["csv_text", "markdown", "page"]
 
 _COLUMNS = (
     *("data", "network", "contender", "size", "accuracy", "std", "over", "count"),
@@ -21,41 +20,64 @@ _COLUMNS = (
 )
 
 
-def reproduction_markdown(found: Reproduction) -> str:
-    """Tables with what is said of them, data set by data set."""
-    parts = [f"# {found.title}", found.lead]
-    for data, content in found.parts.items():
-        for table in content.tables:
-            parts.append(f"## {data}, tested with {table.network}")
-            parts.append(_grid(found.entries(content, table), table))
-            parts.append(f"*{found.caption(content)}*")
-            verdicts = found.verdicts(content, table)
-            if verdicts:
-                parts.append(f"**Does it agree with the paper?**\n\n{_list(verdicts)}")
-            parts.append(_list(found.notes(content, table)))
-    if found.missing:
-        told = [f"{data}: {how}" for data, how in found.missing.items()]
-        parts.append(f"## Not here\n\n{_list(told)}")
-    return "\n\n".join(parts) + "\n"
+def page(reproduction: Reproduction) -> str:
+    """The table as a page that stands alone."""
+    return compared.page(
+        reproduction.title,
+        lead=reproduction.lead,
+        sections=_sections(reproduction),
+        blocks=_blocks(reproduction),
+    )
 
 
-def _grid(entries: list[Entry], table: Table) -> str:
-    head = ("images per class", *map(str, table.sizes), "Avg.", "Diff.", "runs", "stored")
-    rows = [(x.name, *map(_cell, x.cells), x.runs, x.stored) for x in entries]
-    return markdown_table([head, *rows])
+def markdown(reproduction: Reproduction) -> str:
+    """The table as Markdown, data set by data set."""
+    text = compared.markdown(_sections(reproduction), _blocks(reproduction))
+    return f"# {reproduction.title}\n\n{reproduction.lead}\n\n{text}\n"
 
 
-def _cell(shown: Shown) -> str:
-    spread = f" ± {shown.spread}" if shown.spread else ""
-    theirs = f" [{shown.theirs}]" if shown.theirs else ""
-    return f"{shown.ours}{spread}{theirs}"
+def _sections(reproduction: Reproduction) -> list[Section]:
+    tables = [
+        (data, content, table)
+        for data, content in reproduction.parts.items()
+        for table in content.tables
+    ]
+    return [
+        _section(reproduction, data, content, table, name=f"accuracy{index}")
+        for index, (data, content, table) in enumerate(tables)
+    ]
 
 
-def _list(lines: list[str]) -> str:
-    return "\n".join(f"* {line}" for line in lines)
+def _section(
+    reproduction: Reproduction, data: str, content: Content, table: Table, *, name: str
+) -> Section:
+    title = f"{data}, tested with {table.network}"
+    verdicts = reproduction.verdicts(content, table)
+    agreement = {"Does it agree with the paper?": verdicts} if verdicts else {}
+    return Section(
+        title=title,
+        sizes=table.sizes,
+        rows=shown_rows(
+            table,
+            published=content.published,
+            reference=content.published.get("c") or content.published.get("idc"),
+            in_cells=True,
+            extra=content.extra,
+        ),
+        extra=EXTRA,
+        chart=accuracy_chart(table, name=name, title=title),
+        warning=content.warning,
+        caption=reproduction.caption(content),
+        notes={**agreement, "How to read it": reproduction.notes(content, table)},
+    )
 
 
-def reproduction_csv(found: Reproduction) -> str:
+def _blocks(reproduction: Reproduction) -> list[Block]:
+    missing = list(reproduction.missing.items())
+    return [Block(title="Data that was not given", facts=missing)] if missing else []
+
+
+def csv_text(reproduction: Reproduction) -> str:
     """One record a data set, network, contender and size (``average`` last).
 
     ``accuracy``, ``std``, ``difference`` (of averages, to C) and ``published`` are fractions of 1;
@@ -64,7 +86,7 @@ def reproduction_csv(found: Reproduction) -> str:
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, _COLUMNS, restval="", lineterminator="\n")
     writer.writeheader()
-    for data, content in found.parts.items():
+    for data, content in reproduction.parts.items():
         for table in content.tables:
             for row in table.rows:
                 theirs = content.published.get(row.name)
