@@ -72,7 +72,7 @@ def trace(data: Data, *, seed: int, inner: int) -> list[dict[str, Any]]:
             {
                 "step": step,
                 "published": PUBLISHED[step],
-                "stored": round(100 * stored.observations[0].accuracy, 2),
+                "stored": round(100 * stored.run()[0].accuracy, 2),
                 "free": round(100 * free, 2),
                 "outside": round(float(((images < 0) | (images > 1)).float().mean()), 4),
                 "seconds": round(seconds, 1),

@@ -156,7 +156,7 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
         settings["schedule.buffer"] = buffer
     out = arguments.work / row.name
     command = ["condense", arguments.data, "--method", row.method, "--ipc", str(row.ipc)]
-    command += ["--sizes", row.sizes] if row.sizes else []
+    command += ["--size-policy", row.sizes] if row.sizes else []
     command += _set({"iterations": str(row.iterations), **settings})
     cost = measured([*command, "--no-evaluate", "--overwrite", "--out", str(out)])
     condensed = condensery.CondensedSet.load(out / "condensed.safetensors")
@@ -175,7 +175,7 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
             precision=arguments.precision,
             beside=["random", beside[size]],
             known=known,
-        ).observations
+        ).run()
     ]
     return {
         "row": row.name,

@@ -112,7 +112,7 @@ def one(
         "chosen": [int(c[0]) for c in chosen if c is not None],
         "machine": f"{platform.machine()}, torch {torch.__version__}",
         "date": time.strftime("%Y-%m-%d"),
-        "observations": [asdict(o) for o in tested.observations],
+        "observations": [asdict(o) for o in tested.run()],
     }
     print(f"{variant} seed {seed}: {seconds:.0f} s ({cpu_seconds:.0f} CPU s)", flush=True)
     print(tested.table(), flush=True)

@@ -33,7 +33,7 @@ def recipe(data: ImageData, method: str, ipc: int) -> Recipe:
         method=method,
         ipc=ipc,
         preset="quick",
-        sizes=None,
+        size_policy=None,
         network=None,
         settings={"iterations": "12"},
     )

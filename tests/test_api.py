@@ -49,7 +49,7 @@ def condense(data, **choices):
 
 def test_every_policy_works_with_every_method(each, digits):
     for method, sizes in each(product(["mdc", "idc"], names("sizes"))):
-        run = condense(digits, method=method, sizes=sizes)
+        run = condense(digits, method=method, size_policy=sizes)
         assert type(run.recipe.sizes) is parts("sizes")[sizes]
         result = run.result(created="now")
         assert result.sizes == 2
@@ -61,7 +61,7 @@ def test_every_policy_works_with_every_method(each, digits):
 def test_naming_the_methods_own_policy_keeps_its_choices(digits):
     own = condense(digits, preset="standard").recipe.sizes
     assert own != MostLearnable()
-    assert condense(digits, preset="standard", sizes="most-learnable").recipe.sizes == own
+    assert condense(digits, preset="standard", size_policy="most-learnable").recipe.sizes == own
 
 
 def test_nothing_runs_before_it_is_asked_to(digits):
@@ -150,7 +150,7 @@ def test_settings_come_last(digits):
         method="mdc",
         ipc=3,
         preset="smoke",
-        sizes="all",
+        size_policy="all",
         network="convnet2-w8",
         settings={"sizes": "one", "network": "convnet2-w4", "ipc": "2"},
     )
@@ -163,7 +163,7 @@ def test_what_cannot_work_is_refused_before_any_work(each, digits):
         [
             ({"method": "mcd"}, "Did you mean 'mdc'"),
             ({"preset": "smok"}, "Did you mean 'smoke'"),
-            ({"sizes": "al"}, "sizes = 'al'.*Did you mean 'all'"),
+            ({"size_policy": "al"}, "sizes = 'al'.*Did you mean 'all'"),
             ({"ipc": 0}, "ipc = 0"),
             ({"ipc": 11}, "ipc = 11"),
             ({"settings": {"update.rl": "1"}}, r"update\.rl"),
@@ -255,7 +255,7 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
     def chosen(network=None, **said):
         settings = {"trajectories": "3", "steps": "20", **said}
         settings = {f"schedule.{key}": value for key, value in settings.items()}
-        choices = {"ipc": 2, "preset": "quick", "sizes": None, "network": network}
+        choices = {"ipc": 2, "preset": "quick", "size_policy": None, "network": network}
         found = resolve(larger, method="mtt", settings=settings, **choices)
         assert (found.compiled, found.precision) == (False, "fp32")
         return found.schedule.compiled, found.schedule.precision
@@ -275,7 +275,7 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
 
 
 def test_an_accelerator_takes_all_classes_at_once(larger):
-    choices = {"method": "mdc", "ipc": 2, "preset": "smoke", "sizes": None, "network": None}
+    choices = {"method": "mdc", "ipc": 2, "preset": "smoke", "size_policy": None, "network": None}
     on_gpu = resolve(larger, **choices, settings={}, device="cuda")
     assert on_gpu.classes_per_pass == 3
     assert resolve(larger, **choices, settings={}).classes_per_pass == 1

@@ -135,7 +135,7 @@ def condense(
     ipc: int = 10,
     preset: str = "quick",
     recipe: Recipe | str | Path | None = None,
-    sizes: str | SizePolicy | None = None,
+    size_policy: str | SizePolicy | None = None,
     network: str | None = None,
     objective: str | Objective | None = None,
     parameterization: str | Parameterization | None = None,
@@ -165,7 +165,7 @@ def condense(
         recipe: A complete recipe, or a file of one, in place of what ``method``, ``ipc`` and
             ``preset`` choose. What it leaves at the defaults of ``compiled``, ``precision`` and
             ``classes_per_pass`` is chosen for the machine; ``settings`` fix it.
-        sizes: Another size policy than the recipe's: an object, or a name (``condensery parts
+        size_policy: Another size policy than the recipe's: an object, or a name (``condensery parts
             sizes`` lists them). Works with every method.
         network: Another matching network, by name or ``"package.module:factory"``.
         objective: Another objective: an object, or a name. So are the parts that follow.
@@ -197,7 +197,7 @@ def condense(
         "sampler": sampler,
         "schedule": schedule,
         "objective": objective,
-        "sizes": sizes,
+        "sizes": size_policy,
         "update": update,
         "init": init,
         "labels": labels,
@@ -227,7 +227,7 @@ def resolve(
     ipc: int,
     preset: str,
     recipe: Recipe | str | Path | None = None,
-    sizes: str | SizePolicy | None = None,
+    size_policy: str | SizePolicy | None = None,
     network: str | None = None,
     parts: Mapping[str, object] | None = None,
     settings: Mapping[str, object],
@@ -242,7 +242,7 @@ def resolve(
         preset=preset,
         recipe=recipe,
         network=network,
-        parts={**(parts or {}), **({} if sizes is None else {"sizes": sizes})},
+        parts={**(parts or {}), **({} if size_policy is None else {"sizes": size_policy})},
         settings=settings,
     )
     for key, value in _suited(recipe, data, device).items():
@@ -408,7 +408,7 @@ def train_experts(
         method=method,
         ipc=ipc,
         preset=preset,
-        sizes=None,
+        size_policy=None,
         network=network,
         settings=settings or {},
         device=device,

@@ -53,7 +53,7 @@ def test_data_is_a_copy_that_later_changes_cannot_reach():
 def test_the_input_is_left_alone_even_if_it_cannot_be_written():
     images = BYTES.copy()
     images.setflags(write=False)
-    load_data((images, LABELS), size=4)
+    load_data((images, LABELS), image_size=4)
     assert (images == BYTES).all()
 
 
@@ -112,7 +112,7 @@ def test_a_test_split_that_does_not_fit_is_refused(each):
     for images, labels, message in each(
         [
             (BYTES[:, :1], LABELS, r"\(3, 6, 5\) and test images \(1, 6, 5\).*grey"),
-            (BYTES[:, :, :5], LABELS, r"Give size="),
+            (BYTES[:, :, :5], LABELS, r"Give --image-size"),
             (BYTES, np.arange(30) % 4, "test image has label 3, but there are 3 classes"),
             (BYTES, LABELS % 2, r"no test image of class 2"),
         ]
@@ -129,12 +129,12 @@ def test_what_is_no_source_is_refused(each):
 
 def test_a_size_is_a_positive_whole_number(each):
     for size in each([0, -1, 8.0, True, "8"]):
-        with pytest.raises(DataError, match=re.escape(f"size={size!r}")):
-            load_data((BYTES, LABELS), size=size)  # type: ignore[arg-type]
+        with pytest.raises(DataError, match=re.escape(f"--image-size {size!r} (image_size=)")):
+            load_data((BYTES, LABELS), image_size=size)  # type: ignore[arg-type]
 
 
 def test_size_brings_arrays_to_a_square():
-    data = load_data((BYTES, LABELS), size=4)
+    data = load_data((BYTES, LABELS), image_size=4)
     assert data.train.side == data.test.side == (4, 4)
 
 
@@ -142,14 +142,14 @@ def test_size_brings_arrays_to_a_square():
 def test_size_crops_the_centre_when_the_shorter_side_fits():
     wide = np.zeros((4, 4, 8), dtype=np.uint8)
     wide[:, :, 2:6] = np.arange(1, 17, dtype=np.uint8).reshape(4, 4)
-    data = load_data((wide, [0, 1, 0, 1]), size=4, test=(wide, [0, 1, 0, 1]))
+    data = load_data((wide, [0, 1, 0, 1]), image_size=4, test=(wide, [0, 1, 0, 1]))
     assert data.train.images[0, 0].flatten().tolist() == list(range(1, 17))
 
 
 @pytest.mark.filterwarnings("ignore::condensery.errors.DataWarning")
 def test_size_keeps_a_flat_colour_flat():
     flat = np.full((4, 3, 7, 9), 77, dtype=np.uint8) + np.arange(3, dtype=np.uint8)[:, None, None]
-    data = load_data((flat, [0, 1, 0, 1]), size=12)
+    data = load_data((flat, [0, 1, 0, 1]), image_size=12)
     assert data.train.side == (12, 12)
     assert data.train.images.amin((0, 2, 3)).tolist() == [77, 78, 79]
     assert data.train.images.amax((0, 2, 3)).tolist() == [77, 78, 79]

@@ -93,16 +93,16 @@ def test_mixed_sizes_need_a_size(tmp_path: Path):
     written(tmp_path)
     save(tmp_path / "dog" / "9.png", noise(8, 16, 3))
     with pytest.raises(
-        DataError, match=r"'cat/0.png' with 6 x 6 and 'dog/9.png' with 8 x 16.*size=6"
+        DataError, match=r"'cat/0.png' with 6 x 6 and 'dog/9.png' with 8 x 16.*image_size=.*6"
     ):
         load_data(tmp_path)
-    assert load_data(tmp_path, size=6).train.side == (6, 6)
+    assert load_data(tmp_path, image_size=6).train.side == (6, 6)
 
 
 def test_size_gives_the_same_pixels_from_files_and_arrays(tmp_path: Path):
     images = written(tmp_path, shape=(9, 14, 3))
-    from_files = load_data(tmp_path, size=5)
-    from_arrays = load_data((images, [0, 0, 0, 1, 1, 1]), size=5)
+    from_files = load_data(tmp_path, image_size=5)
+    from_arrays = load_data((images, [0, 0, 0, 1, 1, 1]), image_size=5)
     assert from_files.train.fingerprint == from_arrays.train.fingerprint
 
 

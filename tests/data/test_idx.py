@@ -58,7 +58,7 @@ def test_without_a_test_split_a_fifth_is_held_out(tmp_path: Path):
 
 
 def test_size_is_applied(tmp_path: Path):
-    assert load_data(written(tmp_path), size=3).test.side == (3, 3)
+    assert load_data(written(tmp_path), image_size=3).test.side == (3, 3)
 
 
 def test_the_folder_names_a_known_set(tmp_path: Path):

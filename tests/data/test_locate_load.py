@@ -121,12 +121,12 @@ def test_the_easier_images_of_svhn_are_left_alone(tmp_path):
 
 def test_imagenet_10_is_cut_out_of_a_whole_imagenet_in_its_own_order(tmp_path):
     pictures(tmp_path / "imagenet", (*IMAGENET_10, "n00000001"))
-    data = load_data("imagenet-10", data_dir=tmp_path, size=16)
+    data = load_data("imagenet-10", data_dir=tmp_path, image_size=16)
     assert data.train.class_names == IMAGENET_10
     assert (data.name, len(data.train), len(data.test)) == ("imagenet-10", 20, 20)
     assert data.train.mean == (0.485, 0.456, 0.406)
     first = load_data(
-        tmp_path / "imagenet", size=16, classes=[IMAGENET_10[1], IMAGENET_10[0]]
+        tmp_path / "imagenet", image_size=16, classes=[IMAGENET_10[1], IMAGENET_10[0]]
     ).train
     torch.testing.assert_close(first.images[:2], data.train.images[2:4], rtol=0, atol=0)
 
@@ -134,7 +134,7 @@ def test_imagenet_10_is_cut_out_of_a_whole_imagenet_in_its_own_order(tmp_path):
 def test_a_named_set_of_photos_has_the_side_of_its_papers(tmp_path):
     pictures(tmp_path / "imagenette2-160", KNOWN["imagenette"].class_names)
     assert load_data("imagenette", data_dir=tmp_path).train.side == (128, 128)
-    assert load_data("imagenette", data_dir=tmp_path, size=20).train.side == (20, 20)
+    assert load_data("imagenette", data_dir=tmp_path, image_size=20).train.side == (20, 20)
 
 
 def test_an_archive_that_is_not_unpacked_is_found_by_name_and_opened(tmp_path):

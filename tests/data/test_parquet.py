@@ -225,7 +225,7 @@ def test_nested_lists_are_pixels(each, tmp_path_factory):
         data = no_notice(tmp_path)
         assert data.train.fingerprint == as_arrays()
         assert len(data.test) == 6
-        assert load_data(tmp_path, size=3).train.side == (3, 3)
+        assert load_data(tmp_path, image_size=3).train.side == (3, 3)
 
 
 def test_nested_lists_of_two_axes_are_grey(tmp_path: Path):
@@ -406,7 +406,7 @@ def test_mixed_sizes_need_a_size(tmp_path: Path):
     path = write(tmp_path / "a.parquet", {"image": images, "label": LABELS})
     with pytest.raises(DataError, match=r"wide.png.* 5 x 10"):
         load_data(path)
-    assert load_data(path, size=5).train.side == (5, 5)
+    assert load_data(path, image_size=5).train.side == (5, 5)
 
 
 def test_tables_that_cannot_be_read_are_refused(each, tmp_path_factory):
@@ -499,7 +499,7 @@ def test_cifar_100_is_known_and_its_classes_are_named(shared_folder: Path):
 
 @pytest.mark.slow
 def test_imagenette_is_known(shared_folder: Path):
-    data = load_data(shared_folder / "data" / "imagenette128-*", size=64)
+    data = load_data(shared_folder / "data" / "imagenette128-*", image_size=64)
     assert (data.name, data.train.side) == ("imagenette", (64, 64))
     assert data.train.counts().tolist() == [200] * 10
     assert data.test.counts().tolist() == [60] * 10

@@ -89,8 +89,8 @@ def test_another_source_or_a_damaged_file_is_decoded_anew(each, tmp_path_factory
         elif change == "unsealed":
             pixels.with_suffix(".json").unlink()
         size = 4 if change == "size" else None
-        again = load_data(root, image_memory=0, cache_dir=cache, size=size)
-        expected = load_data(root, size=size)
+        again = load_data(root, image_memory=0, cache_dir=cache, image_size=size)
+        expected = load_data(root, image_size=size)
         assert again.train.fingerprint == expected.train.fingerprint
         assert again.test.fingerprint == expected.test.fingerprint
 

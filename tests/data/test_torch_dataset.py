@@ -103,7 +103,7 @@ def test_mixed_sizes_need_a_size():
     pictures[3] = pictures[3].resize((9, 7))
     with pytest.raises(DataError, match=r"item 3 is 7 x 9"):
         load_data(listed(pictures))
-    data = load_data(listed(pictures), size=6)
+    data = load_data(listed(pictures), image_size=6)
     assert data.train.side == (6, 6)
 
 

@@ -200,8 +200,8 @@ def test_eight_bit_pictures_take_a_range_before_they_are_resized(tmp_path: Path,
     root = folder(tmp_path, images, mode=mode)
     with pytest.warns(DataWarning, match="highest pixel value found is 15 of 255"):
         load_data(root)
-    data = load_data(root, value_range=(0, 15), size=32)
-    same = load_data((images * 17, LABELS), size=32)
+    data = load_data(root, value_range=(0, 15), image_size=32)
+    same = load_data((images * 17, LABELS), image_size=32)
     assert (in_order(data)[:, :1] == in_order(same)).all()
 
 

@@ -176,7 +176,7 @@ def used(slot: str, part: object) -> dict[str, object]:
         return {"settings": {"schedule.training": part}}
     if slot == "kernel":
         return {"objective": RidgeRegression(kernel=part)}
-    return {slot: part}
+    return {"size_policy" if slot == "sizes" else slot: part}
 
 
 RECIPE_PARTS = [
@@ -284,7 +284,7 @@ def test_the_command_of_the_page_runs_with_the_parts_of_the_package(mine: Path, 
 
 def test_any_method_condenses_all_sizes_with_the_objective(moments: type, digits):
     settings = {"objective": "moments", "objective.square": "0.5", "iterations": "2"}
-    run = condense(digits, method="dm", ipc=2, preset="smoke", sizes="all", settings=settings)
+    run = condense(digits, method="dm", ipc=2, preset="smoke", size_policy="all", settings=settings)
     assert all(set(progress.losses) == {"1", "2"} for progress in run)
     assert run.result().manifest["recipe"]["objective"] == {"kind": "moments", "square": 0.5}
     assert changed(run.recipe, "objective.square", 1).objective == moments()

@@ -85,13 +85,13 @@ def test_the_choice_of_random_images_varies_with_the_seed_only(data: Data, conde
 
 def test_an_interrupted_evaluation_goes_on_where_it_stopped(data: Data, condensed: CondensedSet):
     choices = {"sizes": [1, 2], "networks": SMALL, "seeds": 2, "steps": 2}
-    whole = evaluate(condensed, data, **choices).observations
+    whole = evaluate(condensed, data, **choices).run()
     known = whole[:3] + whole[5:6]
 
     trials = evaluate(condensed, data, **choices, known=known)
     assert len(trials) == 4
     rest = list(trials)
-    resumed = evaluate(condensed, data, **choices, known=(*known, *rest)).observations
+    resumed = evaluate(condensed, data, **choices, known=(*known, *rest)).run()
 
     assert [o.key for o in rest] == [whole[i].key for i in (3, 4, 6, 7)]
     assert all(same(one, whole[i]) for one, i in zip(rest, (3, 4, 6, 7), strict=True))
@@ -101,7 +101,7 @@ def test_an_interrupted_evaluation_goes_on_where_it_stopped(data: Data, condense
 
 def test_asking_for_more_seeds_keeps_the_first_ones(data: Data, condensed: CondensedSet):
     choices = {"sizes": [1], "networks": SMALL, "steps": 2}
-    first = evaluate(condensed, data, seeds=1, **choices).observations
+    first = evaluate(condensed, data, seeds=1, **choices).run()
 
     assert len(evaluate(condensed, data, seeds=3, known=first, **choices)) == 4
 
@@ -111,7 +111,7 @@ def test_observations_of_another_set_are_not_taken_for_this_one(
 ):
     choices = {"sizes": [1], "networks": SMALL, "seeds": 1, "steps": 2}
     other = random_selection(data.train, ipc=4, seed=78)
-    known = evaluate(other, data, **choices).observations
+    known = evaluate(other, data, **choices).run()
 
     left = list(evaluate(condensed, data, known=known, **choices))
 
@@ -138,8 +138,8 @@ def test_the_test_images_are_normalised_as_the_set_was_made_for(
     shifted = replace(data, test=replace(data.test, mean=(0.9,), std=(0.05,)))
     choices = {"sizes": [2], "networks": SMALL, "seeds": 1, "steps": 2}
 
-    one = evaluate(condensed, data, **choices).observations
-    two = evaluate(condensed, shifted, **choices).observations
+    one = evaluate(condensed, data, **choices).run()
+    two = evaluate(condensed, shifted, **choices).run()
 
     assert all(map(same, one, two))
     assert {trial.test.mean for trial in evaluate(condensed, shifted).planned} == {(0.4,)}
@@ -311,8 +311,8 @@ def test_nothing_is_trained_until_a_result_is_asked_for(data: Data, condensed: C
     assert len(evaluation) == 4
     first = next(evaluation)
     assert len(evaluation) == 3
-    assert len(evaluation.observations) == 4
-    assert evaluation.observations[0] is first
+    assert len(evaluation.run()) == 4
+    assert evaluation.run()[0] is first
     assert len(evaluation) == 0
     assert evaluation.summary()[0]["seeds"] == 2
 
@@ -328,7 +328,7 @@ def test_a_set_is_tested_as_its_method_was_published_or_as_asked(
         assert own.protocol.name == protocol
         assert own.protocol.training.lr == (0.03 if method == "mtt" else 0.01)
         assert evaluate(made, data, seeds=1, sizes=[1], protocol="idc").protocol.name == "idc"
-        (seen, _) = evaluate(made, data, seeds=1, sizes=[1], networks=SMALL, steps=1).observations
+        (seen, _) = evaluate(made, data, seeds=1, sizes=[1], networks=SMALL, steps=1).run()
         assert seen.protocol == protocol
 
 
@@ -351,7 +351,7 @@ def test_other_selections_and_sets_of_ones_own_stand_beside(data: Data, condense
     firsts = {trial.fingerprint for trial in evaluation.planned if trial.set == "first"}
     randoms = {trial.fingerprint for trial in evaluation.planned if trial.set == "random"}
     assert (len(firsts), len(randoms)) == (2, 4)  # a random choice for every seed
-    assert [o.set for o in evaluation.observations] == sets
+    assert [o.set for o in evaluation.run()] == sets
     (record, _) = evaluation.summary()
     assert record["beside"].keys() == {"first", "random-toy"}
     assert "random-toy" in evaluation.table()
@@ -362,8 +362,8 @@ def test_random_images_are_the_same_whatever_else_stands_beside(
 ):
     choices = {"sizes": [2], "networks": SMALL, "seeds": 1, "steps": 2}
 
-    (_, alone) = evaluate(condensed, data, **choices).observations
-    both = evaluate(condensed, data, **choices, beside=("first", "random")).observations
+    (_, alone) = evaluate(condensed, data, **choices).run()
+    both = evaluate(condensed, data, **choices, beside=("first", "random")).run()
 
     assert same(alone, both[2])
 
@@ -409,8 +409,8 @@ def test_learned_labels_are_trained_on_where_asked(data: Data, condensed: Conden
     training = SGDTraining(augment=Identity(), cutmix=0.0)
     fast = Protocol(name="fast", training=training, steps=60)
 
-    hard = evaluate(learned, data, protocol=fast, **choices).observations
-    soft = evaluate(learned, data, protocol=fast, labels="soft", **choices).observations
+    hard = evaluate(learned, data, protocol=fast, **choices).run()
+    soft = evaluate(learned, data, protocol=fast, labels="soft", **choices).run()
 
     assert [o.protocol for o in hard + soft] == ["fast", "fast", "fast-soft", "fast-soft"]
     assert hard[0].accuracy > 0.6
@@ -453,7 +453,7 @@ def test_every_architecture_is_trained_and_tested(each, split):
         )
         condensed = random_selection(data.train, ipc=1, seed=0)
 
-        observations = evaluate(condensed, data, networks=[network], seeds=1, steps=1).observations
+        observations = evaluate(condensed, data, networks=[network], seeds=1, steps=1).run()
 
         assert [(o.network, o.set) for o in observations] == [
             (network, "condensed"),

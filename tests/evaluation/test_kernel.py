@@ -53,7 +53,7 @@ def test_a_set_of_kip_is_tested_without_a_network_unless_asked_otherwise(
     data: Data, condensed: CondensedSet
 ):
     found = evaluate(of_kip(condensed, RIDGE), data, sizes=[1, 4], seeds=2, steps=9)
-    seen = found.observations
+    seen = found.run()
     assert {o.network for o in seen} == {"nngp-fc2"}
     assert {(o.protocol, o.epochs, o.steps, o.precision) for o in seen} == {
         ("kip", None, None, "fp32")
@@ -81,13 +81,13 @@ def test_learned_labels_are_used(data: Data, condensed: CondensedSet):
     each = [held + 12 * 3 * (k + 1) for k, held in enumerate(condensed.manifest["bytes"])]
     turned = replace(condensed, soft_labels=soft, manifest={**condensed.manifest, "bytes": each})
     right, wrong = (
-        evaluate(each_, data, sizes=[4], seeds=1, protocol="kip", beside=()).observations[0]
+        evaluate(each_, data, sizes=[4], seeds=1, protocol="kip", beside=()).run()[0]
         for each_ in (condensed, turned)
     )
     assert right.accuracy > 0.9
     assert wrong.accuracy < 0.1
     hard = evaluate(turned, data, sizes=[4], seeds=1, protocol="kip", labels="hard", beside=())
-    assert hard.observations[0].accuracy == right.accuracy
+    assert hard.run()[0].accuracy == right.accuracy
 
 
 def test_another_kernel_is_another_fingerprint(data: Data, condensed: CondensedSet):

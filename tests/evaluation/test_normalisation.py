@@ -65,7 +65,7 @@ def test_everything_beside_is_whitened_the_same_way(each, data: Data, condensed:
         assert torch.equal(shown[0], shown[2])
         record = {"kind": kind, "eps": 0.1, "fitted_to": data.train.fingerprint}
         assert found.planned[1].images.manifest["zca"] == record
-        assert len(found.observations) == 3
+        assert len(found.run()) == 3
 
 
 def test_a_whitened_set_has_another_fingerprint(data: Data, condensed: CondensedSet):

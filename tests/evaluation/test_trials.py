@@ -50,7 +50,7 @@ def test_accuracies_do_not_depend_on_how_many_are_in_training(
         threads(count)
         evaluation = chosen()
         assert evaluation.at_once == count
-        found.append(known(evaluation.observations))
+        found.append(known(evaluation.run()))
     assert found[0] == found[1]
     assert len({accuracy for *_, accuracy, _ in found[0]}) > 1
 
@@ -70,14 +70,14 @@ def test_each_has_a_thread_unless_it_is_eager(
         return 0.5, 1
 
     monkeypatch.setattr(Trial, "run", run)
-    assert len(chosen().observations) == 12
+    assert len(chosen().run()) == 12
     assert {compiled for compiled, _ in seen} == {True}
     assert threading.current_thread().name not in {name for _, name in seen}
 
     seen.clear()
     evaluation = chosen(precision="fp32")
     assert evaluation.at_once == 1
-    assert len(evaluation.observations) == 12
+    assert len(evaluation.run()) == 12
     assert set(seen) == {(False, threading.current_thread().name)}
 
 
@@ -87,7 +87,7 @@ def test_networks_of_both_kinds_are_all_observed(
     threads(2)
     evaluation = chosen(networks=("convnet2-w4", "convnet1-w4-bn"))
     planned = [(t.seed, t.size, t.name, t.set) for t in evaluation.planned]
-    assert [(o.seed, o.size, o.network, o.set) for o in evaluation.observations] == planned
+    assert [(o.seed, o.size, o.network, o.set) for o in evaluation.run()] == planned
 
 
 def test_after_a_failure_what_is_left_can_be_asked_for_again(
@@ -96,7 +96,7 @@ def test_after_a_failure_what_is_left_can_be_asked_for_again(
     monkeypatch: pytest.MonkeyPatch,
 ):
     threads(2)
-    whole = known(chosen().observations)
+    whole = known(chosen().run())
     evaluation, original, fails = chosen(), Trial.run, [True]
 
     def run(self: Trial, *, compiled: bool) -> tuple[float, int]:
@@ -107,9 +107,9 @@ def test_after_a_failure_what_is_left_can_be_asked_for_again(
 
     monkeypatch.setattr(Trial, "run", run)
     with pytest.raises(RuntimeError, match="once"):
-        _ = evaluation.observations
+        evaluation.run()
     assert 0 < len(evaluation) < 12
-    assert known(evaluation.observations) == whole
+    assert known(evaluation.run()) == whole
     with pytest.raises(StopIteration):
         next(evaluation)
 

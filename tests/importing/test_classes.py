@@ -211,7 +211,7 @@ def test_the_command_takes_names_and_prints_only_what_moved(tmp_path, capsys):
     path = write(tmp_path, "dc", ["crane", "owl", "hen"], names, channels=3)
     out = tmp_path / "set.safetensors"
     words = ["--format", "dc", "--data", str(tmp_path / "birds.npz"), "--out", str(out)]
-    words += ["--mean", "0", "--std", "1", "--size", "2"]
+    words += ["--mean", "0", "--std", "1", "--image-size", "2"]
     assert main(["import", str(path), *words]) == 2
     assert "--classes" in capsys.readouterr().err
     assert not out.exists()

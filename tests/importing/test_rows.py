@@ -62,8 +62,8 @@ def test_another_shape_is_refused_with_both(each, cifar10):
 def test_the_way_out_fits_the_shape(each, cifar10):
     for shape, way in each(
         [
-            ((5, 3, 8, 8), "--size 8 "),
-            ((5, 8, 8, 3), "--size 8 "),
+            ((5, 3, 8, 8), "--image-size 8 "),
+            ((5, 8, 8, 3), "--image-size 8 "),
             ((5, 1, 4, 6), "grey images and cifar10 colour ones"),
             ((5, 4, 6), "grey images and cifar10 colour ones"),
             ((5, 72), r"save the images as \[image, 3, 4, 6\]"),

@@ -108,7 +108,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("--ipc 500", ["500", "largest class", "--ipc"]),
     ("--method mdd", ["'mdd'", "mdc, mtt", "Did you mean"]),
     ("--preset qick", ["'qick'", "Did you mean 'quick'"]),
-    ("--sizes al", ["'al'", "Did you mean 'all'"]),
+    ("--size-policy al", ["'al'", "Did you mean 'all'"]),
     ("--set update.rl=1", ["update.rl", "Did you mean 'lr'"]),
     ("--set updaet.lr=1", ["updaet", "Did you mean 'update'"]),
     ("--set update.lr=fast", ["update.lr", "'fast'", "number"]),
@@ -124,7 +124,7 @@ MISTAKES: list[tuple[str, list[str]]] = [
     ("--time-budget soon", ["'soon'", "10m"]),
     ("--device tpu9", ["--device tpu9", "cpu"]),
     ("--ipcc 3", ["'--ipcc'", "Did you mean '--ipc'"]),
-    ("--size 0", ["--size", "1 or more"]),
+    ("--image-size 0", ["--image-size", "1 or more"]),
 ]
 
 
@@ -237,7 +237,7 @@ def test_a_file_that_is_no_condensed_set_is_refused(
         (("export", "{file}", "--to", "hdf5", "--out", "{out}"), ["'hdf5'", "npz"]),
         (("evaluate", "{file}", "--data", "digits", "--sizes", "3"), ["[3]", "1..2"]),
         (("evaluate", "{file}", "--data", "digits", "--sizes", "0"), ["sizes begin at 1"]),
-        (("evaluate", "{file}", "--data", "digits", "--size", "9"), ["9 x 9", "8 x 8"]),
+        (("evaluate", "{file}", "--data", "digits", "--image-size", "9"), ["9 x 9", "8 x 8"]),
         (("resume", "{out}"), ["no such folder"]),
         (("resume", "{folder}"), ["no run folder"]),
         (("condnse", "digits"), ["'condnse'", "Did you mean 'condense'"]),

@@ -47,7 +47,7 @@ def test_image_order_and_crop_order_are_the_same_run_relabelled():
         "sampler.batch": "8",
     }
     nested = condense(
-        data, ipc=IPC, preset="paper", network="convnet2-w8", sizes="all", settings=settings
+        data, ipc=IPC, preset="paper", network="convnet2-w8", size_policy="all", settings=settings
     )
     parts = replace(nested.recipe.parameterization, order="crop")
     recipe = replace(nested.recipe, parameterization=parts)

@@ -71,7 +71,7 @@ def test_the_targets_are_shared_among_the_classes():
 
 def test_every_size_policy_works(each, digits):
     for sizes in each(names("sizes")):
-        run = condense(digits, sizes=sizes)
+        run = condense(digits, size_policy=sizes)
         first = run.so_far(created="now")
         last = run.result(created="now")
         assert type(run.recipe.sizes) is parts("sizes")[sizes]
@@ -80,7 +80,7 @@ def test_every_size_policy_works(each, digits):
 
 
 def test_all_sizes_lower_the_loss_of_every_size(digits):
-    run = condense(digits, sizes="all", settings={"iterations": "10"})
+    run = condense(digits, size_policy="all", settings={"iterations": "10"})
     losses = [progress.losses for progress in run if not progress.boundary]
     assert list(losses[0]) == ["3", "2", "1"]
     assert all(losses[-1][size] < losses[0][size] for size in losses[0])
@@ -89,7 +89,7 @@ def test_all_sizes_lower_the_loss_of_every_size(digits):
 def test_learning_images_makes_them_predict_better(digits):
     run = condense(digits, settings={"iterations": "10"})
     before, after = (
-        evaluate(found, digits, sizes=[3], seeds=1, beside=()).observations[0].accuracy
+        evaluate(found, digits, sizes=[3], seeds=1, beside=()).run()[0].accuracy
         for found in (run.so_far(created=""), run.result(created=""))
     )
     assert after > before
@@ -106,7 +106,7 @@ def test_without_a_network_sizes_are_measured_by_the_objective_itself():
 
 def test_a_joint_probe_gives_all_classes_one_choice(digits):
     settings = {"sizes.period": "1", "sizes.classwise": "true"}
-    run = condense(digits, sizes="most-learnable", settings=settings)
+    run = condense(digits, size_policy="most-learnable", settings=settings)
     for progress in run:
         if progress.boundary:
             chosen = progress.state.sizes["chosen"]
@@ -140,7 +140,7 @@ def test_a_whitened_run_says_how_and_is_tested_so(digits, whiten):
     assert not torch.equal(plain.images, last.images)
     found = evaluate(last, digits, sizes=[3], seeds=1)
     assert all(trial.test.whitening is not None for trial in found.planned)
-    assert found.observations[0].accuracy > 0.8
+    assert found.run()[0].accuracy > 0.8
 
 
 def test_another_kernel_can_be_named(digits):

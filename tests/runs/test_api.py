@@ -182,7 +182,7 @@ def test_settings_change_a_run_that_is_not_complete(whole: condensery.Run, tmp_p
         ({"threads": 0}, "threads = 0"),
         ({"ipc": 500}, "largest class"),
         ({"evaluation": replace(TESTED, sizes=(3,))}, r"1\.\.2"),
-        ({"sizes": "al"}, "Did you mean 'all'"),
+        ({"size_policy": "al"}, "Did you mean 'all'"),
     ],
 )
 def test_what_cannot_work_is_said_before_the_folder_is_made(

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="A,B",
         type=rows,
         default=("mdc", "c", "random"),
-        help=f"{', '.join(names('method'))}; METHOD:SIZES such as idc:all; baselines a (a run for "
+        help=f"{', '.join(names('method'))}; METHOD:POLICY such as idc:all; baselines a (a run for "
         "every size), b (runs of one image per class), c (one run, cut); "
         f"{', '.join(names('selection'))} (default mdc,c; random is always added)",
     )

@@ -50,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.set_defaults(preset=None)
     recipe.add_argument(
-        "--sizes",
+        "--size-policy",
         type=named("sizes"),
         help=f"which sizes are matched: {', '.join(names('sizes'))}",
     )
@@ -93,7 +93,7 @@ def run(arguments: argparse.Namespace) -> int:
         ipc=arguments.ipc or 10,
         preset=arguments.preset or "quick",
         recipe=arguments.recipe,
-        sizes=arguments.sizes,
+        size_policy=arguments.size_policy,
         network=arguments.network,
         settings=dict(arguments.set),
         seed=arguments.seed,

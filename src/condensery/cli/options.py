@@ -72,7 +72,10 @@ def add_data(
     data.add_argument("--test", metavar="DATA", help="where the test split is, if elsewhere")
     data.add_argument("--classes", metavar="A,B", type=several, help=classes)
     data.add_argument(
-        "--size", metavar="PIXELS", type=at_least(1), help="bring images to this height and width"
+        "--image-size",
+        metavar="PIXELS",
+        type=at_least(1),
+        help="bring images to this height and width",
     )
     data.add_argument(
         "--value-range",
@@ -104,7 +107,7 @@ def data_source(arguments: argparse.Namespace, data: Sequence[str]) -> DataSourc
     return DataSource(
         data=tuple(data),
         test=arguments.test,
-        size=arguments.size,
+        image_size=arguments.image_size,
         skip_corrupt=arguments.skip_corrupt,
         name=arguments.name,
         folder=str(Path.cwd()),

@@ -37,7 +37,7 @@ __all__ = ["load_data"]
 def load_data(
     source: object,
     *,
-    size: int | None = None,
+    image_size: int | None = None,
     skip_corrupt: bool = False,
     name: str | None = None,
     test: object = None,
@@ -56,7 +56,7 @@ def load_data(
     * a name in ``KNOWN``, such as ``"cifar10"``: looked for under ``data_dir`` in the layouts in
       which people have it. A name is a name, whatever folder is called like it: ``"./cifar10"``
       is the path. Images of ImageNet-10 and ImageNet-100 are brought to a side of 224 and those
-      of Imagenette to 128, if ``size`` does not say otherwise;
+      of Imagenette to 128, if ``image_size`` does not say otherwise;
     * a path (``str`` or ``Path``) of a folder of images (``class/*.png``, or ``train/class`` with
       ``test/class``), a folder of IDX files, of CIFAR-10 or CIFAR-100 (binary or Python version)
       or of SVHN (``train_32x32.mat``) as they are downloaded, Parquet files in the image layout of
@@ -79,7 +79,7 @@ def load_data(
 
     Args:
         source: See above.
-        size: Height and width to bring every image to: the shorter side is resized, then the
+        image_size: Height and width to bring every image to: the shorter side is resized, then the
             centre cropped. ``None`` keeps images as they are; they must then all have one size.
         skip_corrupt: Whether to go on without images that cannot be read, naming them in
             ``Data.skipped``.
@@ -106,10 +106,10 @@ def load_data(
         DataError: If a source cannot be read or found, a class has no image, there is one class
             only, or the splits disagree in classes, channels or side.
     """
-    if size is not None:
-        check_size(size)
+    if image_size is not None:
+        check_size(image_size)
     reading = _Reading(
-        size=size,
+        size=image_size,
         skip_corrupt=skip_corrupt,
         data_dir=Path(data_dir).expanduser(),
         download=download,
@@ -341,5 +341,9 @@ def _check_sides(train: Part, test: Part, *, title: str) -> None:
         raise DataError(
             f"{title}: train images are {ours} and test images {theirs} (channels, height, "
             "width), but both must be the same. "
-            + ("Give size=." if ours[0] == theirs[0] else "Convert all to grey or all to colour.")
+            + (
+                "Give --image-size (image_size=)."
+                if ours[0] == theirs[0]
+                else "Convert all to grey or all to colour."
+            )
         )

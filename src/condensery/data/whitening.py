@@ -140,7 +140,7 @@ def _fit(data: ImageData, kind: str) -> Whitening:
         raise DataError(
             f"{data.name}: {count} images of {entries} pixel values cannot be whitened: it takes "
             f"2 images or more, of at most {LARGEST} values (the covariance has their square). "
-            "Use --set whiten=none, or smaller images (--size)."
+            "Use --set whiten=none, or smaller images (--image-size)."
         )
     if kind == "zca":
         sums = torch.zeros(entries, dtype=torch.float64, device=data.images.device)

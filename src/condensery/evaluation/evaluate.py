@@ -43,7 +43,7 @@ __all__ = ["Evaluation", "evaluate", "subject_of"]
 
 
 class Evaluation(Iterator[Observation]):
-    """Networks to train and test: one by one, or to the end by asking for a result.
+    """Networks to train and test: one by one by iterating, or all by ``run()``.
 
     Each ``next`` gives one network that is not known yet, trained and tested; ``len`` says how
     many are left. In compiled bf16, the next ones are in training meanwhile, one a thread.
@@ -75,19 +75,22 @@ class Evaluation(Iterator[Observation]):
         """How the networks are trained."""
         return self.planned[0].protocol
 
-    @property
-    def observations(self) -> tuple[Observation, ...]:
-        """All that was asked for, in the order of training; what is left is trained first."""
+    def run(self) -> tuple[Observation, ...]:
+        """Train and test every network that is not known yet, which may take hours.
+
+        Returns:
+            The observations of all planned networks, in the order of training.
+        """
         for _ in self:
             pass
         return tuple(self._found[trial.key] for trial in self.planned)
 
     def summary(self) -> list[dict[str, Any]]:
-        """Means and deviations, as ``CondensedSet.with_observations`` keeps them."""
-        return summary(self.observations)
+        """Means and deviations of ``run()``, as ``CondensedSet.with_observations`` stores them."""
+        return summary(self.run())
 
     def table(self) -> str:
-        """A Markdown table by size, in percent."""
+        """``summary()`` as a Markdown table by size, in percent."""
         return table(self.summary())
 
 

@@ -122,7 +122,8 @@ def _other_shape(images: Tensor, data: ImageData) -> str:
     if own[1] == own[2]:
         return (
             "Give the data that the set was made of; if that is this data at another size, bring "
-            f"it to the size of the file with --size {own[1]} (size={own[1]} of load_data)."
+            f"it to the size of the file with --image-size {own[1]} (image_size={own[1]} of "
+            "load_data)."
         )
     return "Give the data that the set was made of, with images of the size of the file."
 

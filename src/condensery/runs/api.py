@@ -173,8 +173,8 @@ def run(
         overwrite: Whether a run in that folder is replaced. Other folders are never removed.
         progress: A listener, called with every ``Event``. ``None``: a bar on a terminal and in a
             notebook, and nothing elsewhere.
-        **parts: Other parts of the recipe, as ``condense`` takes them: ``network=``, ``sizes=``,
-            ``objective=`` and so on.
+        **parts: Other parts of the recipe, as ``condense`` takes them: ``network=``,
+            ``size_policy=``, ``objective=`` and so on.
 
     Returns:
         The finished run.

@@ -24,7 +24,7 @@ class DataSource:
     Attributes:
         data: A name, a path, or several paths.
         test: Where the test split is, if elsewhere.
-        size: Side in pixels to bring images to.
+        image_size: Side in pixels to bring images to.
         skip_corrupt: Whether to go on without images that cannot be read.
         name: Of the data set, if not the source's own.
         folder: Relative paths begin here.
@@ -38,7 +38,7 @@ class DataSource:
 
     data: tuple[str, ...]
     test: str | None = None
-    size: int | None = None
+    image_size: int | None = None
     skip_corrupt: bool = False
     name: str | None = None
     folder: str = "."
@@ -54,7 +54,7 @@ class DataSource:
         paths = [self._path(text) for text in self.data]
         return load_data(
             paths[0] if len(paths) == 1 else paths,
-            size=self.size,
+            image_size=self.image_size,
             skip_corrupt=self.skip_corrupt,
             name=self.name,
             test=None if self.test is None else self._path(self.test),

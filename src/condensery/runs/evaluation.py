@@ -136,7 +136,7 @@ def train_planned(
     ]
     networks = _evaluation(condensed, data, evaluation, beside=beside, device=device, known=known)
     train_networks(networks, path, reporter)
-    return list(networks.observations)
+    return list(networks.run())
 
 
 def train_networks(

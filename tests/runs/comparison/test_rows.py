@@ -21,7 +21,7 @@ from condensery.runs.comparison.rows import compared_row
 )
 def test_a_word_is_a_method_a_policy_a_baseline_or_a_rule(word, kind, method, sizes):
     found = compared_row(word, base="dm")
-    assert (found.kind, found.method, found.sizes) == (kind, method, sizes)
+    assert (found.kind, found.method, found.size_policy) == (kind, method, sizes)
 
 
 def test_the_name_of_its_file_has_no_colon():

@@ -143,7 +143,8 @@ class Shelf:
                 f"{needed / 1e9:.1f} GB of decoded images are more than the {self.memory / 1e9:g} "
                 f"GB that are held in memory, and cannot be kept in {self.path.parent}: "
                 f"{error.strerror or error}. Give another folder with --cache-dir (cache_dir=), "
-                "a smaller --size, or allow more with --image-memory (image_memory=)."
+                "a smaller --image-size (image_size=), or allow more with --image-memory "
+                "(image_memory=)."
             ) from error
         finally:
             with contextlib.suppress(OSError):

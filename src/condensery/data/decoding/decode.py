@@ -310,7 +310,8 @@ def _one_side(headers: Sequence[_Header], *, title: str) -> tuple[int, int]:
         raise DataError(
             f"{title}: images have different sizes, such as {first.name!r} with "
             f"{first.side[0]} x {first.side[1]} and {other.name!r} with {other.side[0]} x "
-            f"{other.side[1]} (height x width). Give size=, for example size={smallest}: the "
+            f"{other.side[1]} (height x width). Give --image-size (image_size=), for "
+            f"example {smallest}: the "
             "shorter side is resized to it, then the centre is cropped."
         )
     return first.side

@@ -24,7 +24,8 @@ def check_size(size: object) -> None:
     """
     if not isinstance(size, int) or isinstance(size, bool) or size < 1:
         raise DataError(
-            f"size={size!r}: the side of an image is a whole number of pixels, like 32."
+            f"--image-size {size!r} (image_size=): the side of an image is a whole number of "
+            "pixels, such as 32."
         )
 
 

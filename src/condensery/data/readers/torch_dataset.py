@@ -274,7 +274,8 @@ def _joined(images: list[Tensor], *, title: str) -> Tensor:
         if image.shape[1:] != (height, width):
             raise DataError(
                 f"{title}: images have different sizes: item 0 is {height} x {width}, item "
-                f"{index} is {image.shape[1]} x {image.shape[2]} (height x width). Give size=: "
+                f"{index} is {image.shape[1]} x {image.shape[2]} (height x width). Give "
+                "image_size=: "
                 "the shorter side is resized to it, then the centre is cropped."
             )
         joined[index] = image  # one grey channel is repeated

@@ -129,7 +129,7 @@ def compare(
     Args:
         data: As ``run``; the same is given again to go on.
         out: Folder of the comparison.
-        methods: Rows: names of methods, ``"METHOD:SIZES"`` such as ``"idc:all"``, the baselines
+        methods: Rows: names of methods, ``"METHOD:POLICY"`` such as ``"idc:all"``, the baselines
             ``"a"`` (a run for every size), ``"b"`` (runs of one image per class) and ``"c"`` (one
             run whose smaller sizes are prefixes), and selection rules. ``"random"`` is always
             added.

@@ -26,13 +26,13 @@ class ComparedRow:
         name: As the user wrote it.
         kind: ``"prefixes"`` of one run, ``"a"``, ``"b"``, or a ``"selection"`` of real images.
         method: What condenses; the rule of a selection.
-        sizes: Another size policy than the method's, or ``None``.
+        size_policy: Another size policy than the method's, or ``None``.
     """
 
     name: str
     kind: Literal["prefixes", "a", "b", "selection"]
     method: str
-    sizes: str | None = None
+    size_policy: str | None = None
 
     @property
     def file(self) -> str:
@@ -55,17 +55,17 @@ def compared_row(word: str, *, base: str) -> ComparedRow:
     if word in BASELINES:
         # All three lack a subset loss, whatever their method would match by itself.
         kind = "prefixes" if word == "c" else word
-        return ComparedRow(name=word, kind=kind, method=base, sizes="one")
+        return ComparedRow(name=word, kind=kind, method=base, size_policy="one")
     method, colon, policy = word.partition(":")
     known = (*names("method"), *BASELINES, *names("selection"))
     if method not in names("method"):
         raise ConfigError(
-            f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:SIZES such as "
+            f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:POLICY such as "
             f"idc:all.{nearest(method, known)}"
         )
     if colon and policy not in names("sizes"):
         raise ConfigError(
-            f"{word!r} cannot be compared: sizes = {policy!r} is unknown; known are "
+            f"{word!r} cannot be compared: size policy {policy!r} is unknown; known are "
             f"{', '.join(names('sizes'))}.{nearest(policy, names('sizes'))}"
         )
-    return ComparedRow(name=word, kind="prefixes", method=method, sizes=policy or None)
+    return ComparedRow(name=word, kind="prefixes", method=method, size_policy=policy or None)

@@ -142,7 +142,7 @@ def _recipe(row: ComparedRow, data: ImageData, options: CommonOptions, *, ipc: i
             method=method,
             ipc=ipc,
             preset=options.preset,
-            sizes=row.sizes,
+            size_policy=row.size_policy,
             network=None if own.network == "none" else options.network,
             settings=_settings(row, options.settings),
             device=options.device,
@@ -156,6 +156,6 @@ def _settings(row: ComparedRow, settings: Sequence[tuple[str, str]]) -> Mapping[
     own: dict[str, str] = {}
     for given, value in settings:
         scope, _, key = given.rpartition(":")
-        if scope in ("", row.method, f"{row.method}:{row.sizes}"):
+        if scope in ("", row.method, f"{row.method}:{row.size_policy}"):
             own[key] = value
     return own

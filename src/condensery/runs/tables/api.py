@@ -242,7 +242,7 @@ def _load(name: str, source: object, paper: PaperTable) -> Data:
     if words is None:
         return load_source(source)[1]
     size = paper.side if known and paper.side > 32 else None
-    return DataSource(data=words, name=name if known else None, size=size).load()
+    return DataSource(data=words, name=name if known else None, image_size=size).load()
 
 
 def _work(

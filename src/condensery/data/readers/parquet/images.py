@@ -183,5 +183,5 @@ def _sizes(file: Table, shape: Sequence[int], *, row: int) -> DataError:
     return DataError(
         f"{file.path}: column {file.image.name!r} holds images as lists of numbers, and after row "
         f"{row} one has another size than the first ({' x '.join(map(str, shape))}). Bring them to "
-        "one size, or save them as encoded images, which --size (size=) resizes."
+        "one size, or save them as encoded images, which --image-size (image_size=) resizes."
     )
