@@ -1,10 +1,9 @@
 """The parts under law: one list a slot. A new part is tested by being added here.
 
-A test that takes ``objective``, ``engine`` (or ``engine_name``), ``parameterization``, ``sizes``,
-``update``, ``sampler``, ``schedule`` or ``begun`` (a start) is run for every entry of that list.
-A test that takes two of them is run for every pair of entries. One that takes three or more is run
-for as few combinations as hold every pair of entries of any two lists (``pairwise``).
-``asked`` are the policies that ask for different sets.
+A test goes through ``small.every("objective", "engine")``: all pairs of entries of the two lists.
+Of three or more lists it goes through as few combinations as hold every pair of entries of any two
+lists (``pairwise``). ``begun`` are initialisations, and ``asked`` are the policies that ask for
+different sets.
 """
 
 from __future__ import annotations
@@ -123,14 +122,6 @@ _ALIKE = ("random", "most-learnable-slow", "most-learnable-released", "most-lear
 PARTS["asked"] = {name: part for name, part in PARTS["sizes"].items() if name not in _ALIKE}
 
 
-def pytest_generate_tests(metafunc):
-    slots = [slot for slot in PARTS if slot in metafunc.fixturenames]
-    if slots:
-        names = pairwise(*(list(PARTS[slot]) for slot in slots))
-        parts = [[PARTS[slot][n] for slot, n in zip(slots, own, strict=True)] for own in names]
-        metafunc.parametrize(slots, parts, ids=["-".join(own) for own in names])
-
-
 class Small:
     """Small data, small networks, and the parts bound to one moment."""
 
@@ -180,6 +171,13 @@ class Small:
     def run(self, recipe, data=None, **more):
         """All progress of a run."""
         return list(run(recipe, self.data() if data is None else data, seed=self.seed, **more))
+
+    @staticmethod
+    def every(*slots):
+        """The parts of one slot; of several, as few combinations as hold every pair."""
+        for names in pairwise(*(list(PARTS[slot]) for slot in slots)):
+            found = tuple(PARTS[slot][name] for slot, name in zip(slots, names, strict=True))
+            yield found if len(slots) > 1 else found[0]
 
     engine = OnePass()
     short = Redraw(inner=1, steps=0, pretrain=1, training=SGDTraining(batch=4))

@@ -31,69 +31,78 @@ def same_state(found, expected):
         assert torch.equal(a[name].nan_to_num(7.5), b[name].nan_to_num(7.5)), name
 
 
-def test_going_on_from_a_checkpoint_gives_the_same_bits(small, sizes, update, tmp_path):
-    recipe = small.recipe(sizes=sizes, update=update, iterations=6, schedule=small.short)
-    whole = small.run(recipe)
-    half = next(p for p in whole if p.boundary and p.outer == 2)
-    save_checkpoint(tmp_path, step=3, tensors=half.state.tensors(), facts={})
-    loaded = load_latest(tmp_path, pytest.fail)
-    assert loaded is not None
-    state = State.from_tensors(loaded.step, loaded.tensors)
-    same_state(state, half.state)
-    rest = small.run(recipe, state=state)
-    same_state(rest[-1].state, whole[-1].state)
-    assert [(p.outer, p.inner, p.losses, p.frozen) for p in rest] == [
-        (p.outer, p.inner, p.losses, p.frozen) for p in whole if p.outer >= 3
-    ]
+def test_going_on_from_a_checkpoint_gives_the_same_bits(each, small, tmp_path_factory):
+    for sizes, update in each(small.every("sizes", "update")):
+        tmp_path = tmp_path_factory.mktemp("case")
+        recipe = small.recipe(sizes=sizes, update=update, iterations=6, schedule=small.short)
+        whole = small.run(recipe)
+        half = next(p for p in whole if p.boundary and p.outer == 2)
+        save_checkpoint(tmp_path, step=3, tensors=half.state.tensors(), facts={})
+        loaded = load_latest(tmp_path, pytest.fail)
+        assert loaded is not None
+        state = State.from_tensors(loaded.step, loaded.tensors)
+        same_state(state, half.state)
+        rest = small.run(recipe, state=state)
+        same_state(rest[-1].state, whole[-1].state)
+        assert [(p.outer, p.inner, p.losses, p.frozen) for p in rest] == [
+            (p.outer, p.inner, p.losses, p.frozen) for p in whole if p.outer >= 3
+        ]
 
 
-def test_a_shorter_run_is_the_start_of_a_longer_one(small, sizes):
-    recipe = small.recipe(sizes=sizes, iterations=3, schedule=small.short)
-    longer, shorter = small.run(recipe), small.run(replace(recipe, iterations=2))
-    half = next(p for p in longer if p.boundary and p.outer == 1)
-    assert shorter[-1].boundary
-    assert shorter[-1].state.outer == 2
-    same_state(shorter[-1].state, half.state)
+def test_a_shorter_run_is_the_start_of_a_longer_one(each, small):
+    for sizes in each(small.every("sizes")):
+        recipe = small.recipe(sizes=sizes, iterations=3, schedule=small.short)
+        longer, shorter = small.run(recipe), small.run(replace(recipe, iterations=2))
+        half = next(p for p in longer if p.boundary and p.outer == 1)
+        assert shorter[-1].boundary
+        assert shorter[-1].state.outer == 2
+        same_state(shorter[-1].state, half.state)
 
 
-def test_going_on_gives_the_same_bits_for_every_objective_and_parameterization(
-    small, objective, parameterization
-):
-    recipe = small.recipe(
-        objective=objective,
-        parameterization=parameterization,
-        sizes=MostLearnable(period=1),
-        iterations=3,
-        schedule=small.short,
-    )
-    whole = small.run(recipe)
-    half = next(p.state for p in whole if p.boundary and p.outer == 1)
-    rest = small.run(recipe, state=State.from_tensors(half.outer, half.tensors()))
-    same_state(rest[-1].state, whole[-1].state)
+def test_going_on_gives_the_same_bits_for_every_objective_and_parameterization(each, small):
+    for objective, parameterization in each(small.every("objective", "parameterization")):
+        recipe = small.recipe(
+            objective=objective,
+            parameterization=parameterization,
+            sizes=MostLearnable(period=1),
+            iterations=3,
+            schedule=small.short,
+        )
+        whole = small.run(recipe)
+        half = next(p.state for p in whole if p.boundary and p.outer == 1)
+        rest = small.run(recipe, state=State.from_tensors(half.outer, half.tensors()))
+        same_state(rest[-1].state, whole[-1].state)
 
 
-def test_going_on_gives_the_same_bits_for_every_sampler_and_schedule(small, sampler, schedule):
+def test_going_on_gives_the_same_bits_for_every_sampler_and_schedule(each, small):
     """What a sampler remembers and a network learned on the set ends with the iteration."""
-    recipe = small.recipe(
-        sampler=sampler, schedule=schedule, sizes=MostLearnable(period=1), iterations=3
-    )
-    whole = small.run(recipe)
-    half = next(p.state for p in whole if p.boundary and p.outer == 0)
-    rest = small.run(recipe, state=State.from_tensors(half.outer, half.tensors()))
-    same_state(rest[-1].state, whole[-1].state)
-    assert len(whole) == 3 * (schedule.inner + 1)
+    for sampler, schedule in each(small.every("sampler", "schedule")):
+        recipe = small.recipe(
+            sampler=sampler, schedule=schedule, sizes=MostLearnable(period=1), iterations=3
+        )
+        whole = small.run(recipe)
+        half = next(p.state for p in whole if p.boundary and p.outer == 0)
+        rest = small.run(recipe, state=State.from_tensors(half.outer, half.tensors()))
+        same_state(rest[-1].state, whole[-1].state)
+        assert len(whole) == 3 * (schedule.inner + 1)
 
 
-def test_a_start_depends_on_seed_and_data_alone(small, begun, parameterization):
-    recipe = small.recipe(init=begun, parameterization=parameterization)
-    changes = {"engine": "autograd", "sizes": AllSizes(), "iterations": 9, "classes_per_pass": 1}
-    before = torch.random.get_rng_state()
-    one, other = (
-        initial_state(own, small.data(), seed=small.seed)
-        for own in (recipe, replace(recipe, **changes))
-    )
-    assert torch.equal(one.stored.images, other.stored.images)
-    assert torch.equal(torch.random.get_rng_state(), before)
+def test_a_start_depends_on_seed_and_data_alone(each, small):
+    for parameterization, begun in each(small.every("parameterization", "begun")):
+        recipe = small.recipe(init=begun, parameterization=parameterization)
+        changes = {
+            "engine": "autograd",
+            "sizes": AllSizes(),
+            "iterations": 9,
+            "classes_per_pass": 1,
+        }
+        before = torch.random.get_rng_state()
+        one, other = (
+            initial_state(own, small.data(), seed=small.seed)
+            for own in (recipe, replace(recipe, **changes))
+        )
+        assert torch.equal(one.stored.images, other.stored.images)
+        assert torch.equal(torch.random.get_rng_state(), before)
 
 
 def test_a_boundary_state_is_not_changed_by_going_on_from_it(small):
@@ -178,35 +187,35 @@ def draws(small, recipe):
     return recorded.seen
 
 
-@pytest.mark.parametrize(
-    "change",
-    [
-        {"engine": "autograd"},
-        {"engine": "fused"},
-        {"engine": "auto"},
-        {"classes_per_pass": 1},
-        {"ipc": 1},
-        {"ipc": 5},
-        {"sizes": AllSizes()},
-        {"sizes": RandomSize()},
-        {"sizes": MostLearnable(period=1)},
-    ],
-    ids=str,
-)
-def test_nobodys_draws_depend_on_engine_groups_or_ranks(small, change):
+def test_nobodys_draws_depend_on_engine_groups_or_ranks(each, small):
     recipe = small.recipe(engine="one-pass")
-    expected, found = draws(small, recipe), draws(small, replace(recipe, **change))
-    assert [kind for kind, _ in found] == [kind for kind, _ in expected]
+    expected = draws(small, recipe)
     assert len(expected) == 2 * 2 * 3
-    for (kind, a), (_, b) in zip(found, expected, strict=True):
-        assert torch.equal(a, b), kind
+    for change in each(
+        [
+            {"engine": "autograd"},
+            {"engine": "fused"},
+            {"engine": "auto"},
+            {"classes_per_pass": 1},
+            {"ipc": 1},
+            {"ipc": 5},
+            {"sizes": AllSizes()},
+            {"sizes": RandomSize()},
+            {"sizes": MostLearnable(period=1)},
+        ]
+    ):
+        found = draws(small, replace(recipe, **change))
+        assert [kind for kind, _ in found] == [kind for kind, _ in expected]
+        for (kind, a), (_, b) in zip(found, expected, strict=True):
+            assert torch.equal(a, b), kind
 
 
-def test_nobodys_draws_depend_on_objective_or_parameterization(small, objective, parameterization):
+def test_nobodys_draws_depend_on_objective_or_parameterization(each, small):
     expected = draws(small, small.recipe(sizes=OneSize()))
-    found = draws(small, small.recipe(objective=objective, parameterization=parameterization))
-    for (kind, a), (_, b) in zip(found, expected, strict=True):
-        assert torch.equal(a, b), kind
+    for objective, parameterization in each(small.every("objective", "parameterization")):
+        found = draws(small, small.recipe(objective=objective, parameterization=parameterization))
+        for (kind, a), (_, b) in zip(found, expected, strict=True):
+            assert torch.equal(a, b), kind
 
 
 def test_every_moment_has_draws_of_its_own(small):
@@ -224,21 +233,22 @@ def test_another_seed_gives_other_draws(small):
     assert not torch.equal(one.stored.images, other.stored.images)
 
 
-def test_a_run_neither_reads_nor_moves_a_global_random_state(small, sizes):
-    recipe = small.recipe(sizes=sizes, engine="auto", iterations=2)
-    runs = []
-    before = torch.random.get_rng_state()
-    try:
-        for seed in (1, 2):
-            torch.random.set_rng_state(stream(seed).get_state())
-            states = torch.random.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
-            runs.append(small.run(recipe)[-1].state)
-            assert torch.equal(torch.random.get_rng_state(), states[0])
-            assert random.getstate() == states[1]
-            assert str(np.random.get_state()) == str(states[2])  # noqa: NPY002
-    finally:
-        torch.random.set_rng_state(before)
-    same_state(*runs)
+def test_a_run_neither_reads_nor_moves_a_global_random_state(each, small):
+    for sizes in each(small.every("sizes")):
+        recipe = small.recipe(sizes=sizes, engine="auto", iterations=2)
+        runs = []
+        before = torch.random.get_rng_state()
+        try:
+            for seed in (1, 2):
+                torch.random.set_rng_state(stream(seed).get_state())
+                states = torch.random.get_rng_state(), random.getstate(), np.random.get_state()  # noqa: NPY002
+                runs.append(small.run(recipe)[-1].state)
+                assert torch.equal(torch.random.get_rng_state(), states[0])
+                assert random.getstate() == states[1]
+                assert str(np.random.get_state()) == str(states[2])  # noqa: NPY002
+        finally:
+            torch.random.set_rng_state(before)
+        same_state(*runs)
 
 
 def test_the_parts_that_draw_are_those_of_the_recorded_run(small):

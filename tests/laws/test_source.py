@@ -110,45 +110,43 @@ def test_no_file_touches_a_global_random_state():
     assert wrong == {}
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import torch\nx = torch.rand(3)",
-        "import torch as t\nx = t.randn(3)",
-        "from torch import randperm\nx = randperm(3)",
-        "import torch\nx = torch.randint(3, (2,), device='cpu')",
-        "import torch\nx = torch.rand_like(y)",
-        "import torch\ntorch.manual_seed(0)",
-        "import torch\ntorch.random.fork_rng()",
-        "from torch.random import fork_rng",
-        "import torch\ntorch.cuda.manual_seed_all(0)",
-        "import numpy as np\nnp.random.default_rng()",
-        "from numpy.random import default_rng",
-        "from numpy import random",
-        "import random",
-        "from random import shuffle",
-        "x.normal_()",
-        "x.uniform_(0, 1)",
-        "x.multinomial(2)",
-        "from torch import nn\nnn.init.normal_(w)",
-        "from torch.nn.init import kaiming_normal_, normal_\nnormal_(w)",
-    ],
-)
-def test_the_search_for_global_draws_finds(code):
-    assert global_draws(ast.parse(code))
+def test_the_search_for_global_draws_finds(each):
+    for code in each(
+        [
+            "import torch\nx = torch.rand(3)",
+            "import torch as t\nx = t.randn(3)",
+            "from torch import randperm\nx = randperm(3)",
+            "import torch\nx = torch.randint(3, (2,), device='cpu')",
+            "import torch\nx = torch.rand_like(y)",
+            "import torch\ntorch.manual_seed(0)",
+            "import torch\ntorch.random.fork_rng()",
+            "from torch.random import fork_rng",
+            "import torch\ntorch.cuda.manual_seed_all(0)",
+            "import numpy as np\nnp.random.default_rng()",
+            "from numpy.random import default_rng",
+            "from numpy import random",
+            "import random",
+            "from random import shuffle",
+            "x.normal_()",
+            "x.uniform_(0, 1)",
+            "x.multinomial(2)",
+            "from torch import nn\nnn.init.normal_(w)",
+            "from torch.nn.init import kaiming_normal_, normal_\nnormal_(w)",
+        ]
+    ):
+        assert global_draws(ast.parse(code))
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        "import torch\nx = torch.rand(3, generator=rng)",
-        "import torch\nrng = torch.Generator().manual_seed(3)",
-        "x.normal_(generator=rng)",
-        "import torch\nx = torch.randint(2, (), generator=rng) + torch.zeros(3)",
-    ],
-)
-def test_the_search_for_global_draws_lets_pass(code):
-    assert not global_draws(ast.parse(code))
+def test_the_search_for_global_draws_lets_pass(each):
+    for code in each(
+        [
+            "import torch\nx = torch.rand(3, generator=rng)",
+            "import torch\nrng = torch.Generator().manual_seed(3)",
+            "x.normal_(generator=rng)",
+            "import torch\nx = torch.randint(2, (), generator=rng) + torch.zeros(3)",
+        ]
+    ):
+        assert not global_draws(ast.parse(code))
 
 
 def room(path: Path) -> str:
@@ -193,20 +191,19 @@ def test_no_room_imports_what_imports_it():
         pytest.fail(f"rooms import each other in a circle: {' <- '.join(error.args[1])}")
 
 
-@pytest.mark.parametrize(
-    ("code", "file", "rooms"),
-    [
-        ("from condensery import loop", "api.py", {"loop"}),
-        ("import condensery.cli.main", "data/load.py", {"cli"}),
-        ("from ..sizes import base", "objectives/x.py", {"sizes"}),
-        ("from . import other", "objectives/x.py", {"objectives"}),
-        ("def f():\n    from condensery.api import condense", "data/x.py", {"api"}),
-        ("from condensery import __version__", "manifest.py", set()),
-        ("import torch", "data/x.py", set()),
-    ],
-)
-def test_the_search_for_imports_finds(code, file, rooms):
-    assert imported_rooms(ast.parse(code), PACKAGE / file) == rooms
+def test_the_search_for_imports_finds(each):
+    for code, file, rooms in each(
+        [
+            ("from condensery import loop", "api.py", {"loop"}),
+            ("import condensery.cli.main", "data/load.py", {"cli"}),
+            ("from ..sizes import base", "objectives/x.py", {"sizes"}),
+            ("from . import other", "objectives/x.py", {"objectives"}),
+            ("def f():\n    from condensery.api import condense", "data/x.py", {"api"}),
+            ("from condensery import __version__", "manifest.py", set()),
+            ("import torch", "data/x.py", set()),
+        ]
+    ):
+        assert imported_rooms(ast.parse(code), PACKAGE / file) == rooms
 
 
 def loaded_by(code: str) -> set[str]:
