@@ -326,17 +326,14 @@ def test_a_run_keeps_its_range(tmp_path: Path, capsys: pytest.CaptureFixture[str
     assert main(["resume", str(tmp_path / "run")]) == 0
 
 
-@pytest.mark.parametrize(
-    ("given", "reason"),
-    [
-        ("4095", "is no range"),
-        ("a,b", "is no range"),
-        ("5,5", "lower number first"),
-        ("0,inf", "no"),
-    ],
-)
-def test_the_command_line_refuses_what_is_no_range(
-    given: str, reason: str, capsys: pytest.CaptureFixture[str]
-):
-    assert main(["condense", "digits", "--out", "run", "--value-range", given]) == 2
-    assert reason in capsys.readouterr().err
+def test_the_command_line_refuses_what_is_no_range(each, capsys: pytest.CaptureFixture[str]):
+    for given, reason in each(
+        [
+            ("4095", "is no range"),
+            ("a,b", "is no range"),
+            ("5,5", "lower number first"),
+            ("0,inf", "no"),
+        ]
+    ):
+        assert main(["condense", "digits", "--out", "run", "--value-range", given]) == 2
+        assert reason in capsys.readouterr().err

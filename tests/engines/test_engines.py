@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import product
+
 import pytest
 import torch
 from torch import nn
@@ -98,26 +100,27 @@ def test_the_reference_is_the_chain_rule():
         assert torch.allclose(found["layer.weight"][row], product, atol=1e-14)
 
 
-@pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("factory", [Linear, Strided])
-def test_one_pass_agrees_with_the_reference_on_every_module_it_knows(factory, soft):
-    network = built(factory)
-    images, labels = batch(6, 1, 2) if factory is Linear else batch()
-    if soft:
-        labels = 0.1 + 0.7 * nn.functional.one_hot(labels, 3)
-    names = [name for name, _ in network.named_parameters()]
-    for some in (names, names[:1], names[-1:]):
-        found, expected = {}, {}
-        for engine, into in ((OnePass(), found), (Autograd(), expected)):
-            leaf = images.clone().requires_grad_()
-            gradients = engine.gradients(network, leaf, labels, groups_of(MEMBERS), names=some)
-            weights = {n: torch.rand(g.shape, generator=stream(1)) for n, g in gradients.items()}
-            value = sum((g * weights[n]).sum() + g.square().sum() for n, g in gradients.items())
-            into.update({n: g.detach() for n, g in gradients.items()})
-            into["images"] = torch.autograd.grad(value, leaf)[0]
-        for name, tensor in expected.items():
-            assert torch.allclose(found[name], tensor, rtol=1e-9, atol=1e-13), name
-        assert not expected["images"][5].any()  # example 5 is in no group
+def test_one_pass_agrees_with_the_reference_on_every_module_it_knows(each):
+    for factory, soft in each(product([Linear, Strided], [False, True])):
+        network = built(factory)
+        images, labels = batch(6, 1, 2) if factory is Linear else batch()
+        if soft:
+            labels = 0.1 + 0.7 * nn.functional.one_hot(labels, 3)
+        names = [name for name, _ in network.named_parameters()]
+        for some in (names, names[:1], names[-1:]):
+            found, expected = {}, {}
+            for engine, into in ((OnePass(), found), (Autograd(), expected)):
+                leaf = images.clone().requires_grad_()
+                gradients = engine.gradients(network, leaf, labels, groups_of(MEMBERS), names=some)
+                weights = {
+                    n: torch.rand(g.shape, generator=stream(1)) for n, g in gradients.items()
+                }
+                value = sum((g * weights[n]).sum() + g.square().sum() for n, g in gradients.items())
+                into.update({n: g.detach() for n, g in gradients.items()})
+                into["images"] = torch.autograd.grad(value, leaf)[0]
+            for name, tensor in expected.items():
+                assert torch.allclose(found[name], tensor, rtol=1e-9, atol=1e-13), name
+            assert not expected["images"][5].any()  # example 5 is in no group
 
 
 def test_one_pass_refuses_shared_weights_by_name():
@@ -175,18 +178,18 @@ def test_hooks_are_gone_also_after_a_refusal():
     assert not any(module._forward_hooks for module in network.modules())
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_cells_are_the_examples_that_share_all_their_groups(seed):
-    member = torch.rand(3, 12, generator=stream(seed)) < 0.4
-    of_cell, share = cells(member)
-    expected = {}
-    for example in range(12):
-        key = tuple(member[:, example].tolist())
-        if any(key):
-            expected.setdefault(key, []).append(example)
-    found = {tuple(share[:, cell].tolist()): rows.tolist() for cell, rows in enumerate(of_cell)}
-    assert found == expected
-    assert share.shape == (3, len(of_cell))
+def test_cells_are_the_examples_that_share_all_their_groups(each):
+    for seed in each(range(5)):
+        member = torch.rand(3, 12, generator=stream(seed)) < 0.4
+        of_cell, share = cells(member)
+        expected = {}
+        for example in range(12):
+            key = tuple(member[:, example].tolist())
+            if any(key):
+                expected.setdefault(key, []).append(example)
+        found = {tuple(share[:, cell].tolist()): rows.tolist() for cell, rows in enumerate(of_cell)}
+        assert found == expected
+        assert share.shape == (3, len(of_cell))
 
 
 def test_nested_sets_have_as_many_cells_as_sets():

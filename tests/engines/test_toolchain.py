@@ -100,25 +100,29 @@ def wrapped(inner: Exception) -> Exception:
     return outer
 
 
-@pytest.mark.parametrize(
-    ("error", "cause"),
-    [
-        (wrapped(CompilerError("C++ compile error")), "fatal error: Python.h: No such file"),
-        (
-            RuntimeError(
-                "CppCompileError\n\nCommand:\ng++\n\nOutput:\nb.cpp:1:2: error: odd\nmore"
+def test_the_cause_is_what_the_compiler_or_the_system_said_first(each):
+    for error, cause in each(
+        [
+            (wrapped(CompilerError("C++ compile error")), "fatal error: Python.h: No such file"),
+            (
+                RuntimeError(
+                    "CppCompileError\n\nCommand:\ng++\n\nOutput:\nb.cpp:1:2: error: odd\nmore"
+                ),
+                "error: odd",
             ),
-            "error: odd",
-        ),
-        (wrapped(OSError(28, "No space left on device", "/t/x")), "No space left on device: /t/x"),
-        (wrapped(TimeoutError("the lock is held")), "the lock is held"),
-        (subprocess.CalledProcessError(1, "g++", b"", b""), "the compiler fails and says nothing"),
-        (KeyError(), "KeyError"),
-    ],
-    ids=["compiler", "from a worker", "disk", "lock", "silent", "empty"],
-)
-def test_the_cause_is_what_the_compiler_or_the_system_said_first(error: Exception, cause: str):
-    assert cause_of(error) == cause
+            (
+                wrapped(OSError(28, "No space left on device", "/t/x")),
+                "No space left on device: /t/x",
+            ),
+            (wrapped(TimeoutError("the lock is held")), "the lock is held"),
+            (
+                subprocess.CalledProcessError(1, "g++", b"", b""),
+                "the compiler fails and says nothing",
+            ),
+            (KeyError(), "KeyError"),
+        ]
+    ):
+        assert cause_of(error) == cause
 
 
 @pytest.fixture

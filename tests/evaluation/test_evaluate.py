@@ -158,33 +158,28 @@ def broken(*, channels: int, classes: int, side: tuple[int, int]) -> nn.Module:
     return nn.Sequential(nn.Flatten(), nn.Linear(7, classes))
 
 
-@pytest.mark.parametrize(
-    ("choices", "words"),
-    [
-        ({"sizes": [1, 2, 5]}, r"sizes = \[1, 2, 5\] but the set stores 4.*1\.\.4"),
-        ({"sizes": [0]}, r"sizes = \[0\]"),
-        ({"sizes": []}, "at least one"),
-        ({"seeds": 0}, "seeds = 0"),
-        ({"networks": ()}, "networks is empty"),
-        ({"networks": ("convnet2-w4", "convnett3")}, "convnett3"),
-        ({"networks": (broken,)}, "broken"),
-        ({"protocol": "icd"}, "Did you mean 'idc'"),
-        ({"epochs": 0}, "epochs = 0"),
-        ({"epochs": 5, "steps": 5}, "not both"),
-        ({"precision": "bf61"}, "Did you mean 'bf16'"),
-    ],
-)
 def test_a_choice_that_cannot_work_is_refused_before_anything_is_trained(
-    data: Data,
-    condensed: CondensedSet,
-    monkeypatch: pytest.MonkeyPatch,
-    choices: dict[str, object],
-    words: str,
+    each, data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(Trial, "run", lambda *_, **__: pytest.fail("a network was trained"))
+    for choices, words in each(
+        [
+            ({"sizes": [1, 2, 5]}, r"sizes = \[1, 2, 5\] but the set stores 4.*1\.\.4"),
+            ({"sizes": [0]}, r"sizes = \[0\]"),
+            ({"sizes": []}, "at least one"),
+            ({"seeds": 0}, "seeds = 0"),
+            ({"networks": ()}, "networks is empty"),
+            ({"networks": ("convnet2-w4", "convnett3")}, "convnett3"),
+            ({"networks": (broken,)}, "broken"),
+            ({"protocol": "icd"}, "Did you mean 'idc'"),
+            ({"epochs": 0}, "epochs = 0"),
+            ({"epochs": 5, "steps": 5}, "not both"),
+            ({"precision": "bf61"}, "Did you mean 'bf16'"),
+        ]
+    ):
+        monkeypatch.setattr(Trial, "run", lambda *_, **__: pytest.fail("a network was trained"))
 
-    with pytest.raises(ConfigError, match=words):
-        evaluate(condensed, data, **choices)
+        with pytest.raises(ConfigError, match=words):
+            evaluate(condensed, data, **choices)
 
 
 def test_test_images_that_do_not_fit_the_set_are_refused(

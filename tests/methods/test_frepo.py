@@ -19,7 +19,7 @@ from condensery.methods import recipe_for
 from condensery.objectives import FeatureRegression
 from condensery.parameterizations import Pixels
 from condensery.progress import State
-from condensery.recipe import changed, from_json, to_json
+from condensery.recipe import changed
 from condensery.registry import names
 from condensery.rng import stream
 from condensery.samplers import RandomPerClass
@@ -69,12 +69,6 @@ def test_only_colour_in_the_paper_preset_is_whitened():
 def test_the_targets_are_shared_among_the_classes():
     assert recipe_for("frepo", data(classes=100), ipc=1, preset="paper").sampler.batch == 10
     assert recipe_for("frepo", data(classes=300), ipc=1, preset="smoke").sampler.batch == 1
-
-
-def test_a_recipe_survives_json(each):
-    for preset in each(["smoke", "quick", "standard", "paper"]):
-        recipe = recipe_for("frepo", data(), ipc=2, preset=preset)
-        assert from_json(to_json(recipe)) == recipe
 
 
 def test_every_size_policy_moves_images_and_labels(each, digits):

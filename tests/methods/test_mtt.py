@@ -15,7 +15,6 @@ from condensery.experts import ExpertTraining
 from condensery.loop import initial_state, run, run_together
 from condensery.methods import recipe_for
 from condensery.progress import State
-from condensery.recipe import from_json, to_json
 from condensery.sizes import AllSizes, MostLearnable, OneSize
 from condensery.updates import SGD
 
@@ -81,11 +80,9 @@ def test_a_size_between_takes_the_row_below_and_digits_are_not_flipped():
         assert augment.strategy == "color_crop_cutout_scale_rotate"
 
 
-def test_a_recipe_is_written_and_read_and_sizes_share_their_experts(each):
+def test_sizes_share_their_experts(each):
     for preset in each(["smoke", "quick", "standard", "paper"]):
         recipes = [recipe_for("mtt", data("x"), ipc=ipc, preset=preset) for ipc in (1, 10)]
-        for recipe in recipes:
-            assert from_json(to_json(recipe)) == recipe
         one, ten = (r.schedule for r in recipes)
         assert replace(one, latest=ten.latest) == ten
         assert recipes[0].network == recipes[1].network

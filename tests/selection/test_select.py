@@ -74,24 +74,26 @@ def test_a_size_that_no_class_can_give_is_refused(each, data: ImageData):
             chosen(data, by, ipc=ipc)
 
 
-@pytest.mark.parametrize(
-    ("changes", "words"),
-    [
-        ({"by": "hearding"}, "Did you mean 'herding'"),
-        ({"by": "herding", "network": "convnett3"}, "convnett3"),
-        ({"by": "k-means", "network": "vgg11"}, "vgg11 needs images of at least 28x28"),
-        ({"by": "k-center", "train_steps": -1}, "train_steps = -1"),
-        ({"by": "forgetting", "train_steps": 1}, "seen at least twice: 2 steps for the 31 images"),
-        ({"by": "herding", "ipc": 13}, "ipc = 13"),
-    ],
-)
 def test_what_cannot_work_is_refused_before_anything_is_trained(
-    data: ImageData, monkeypatch: pytest.MonkeyPatch, changes: dict[str, object], words: str
+    each, data: ImageData, monkeypatch: pytest.MonkeyPatch
 ):
-    monkeypatch.setattr(training, "Trainer", lambda *_, **__: pytest.fail("training began"))
+    for changes, words in each(
+        [
+            ({"by": "hearding"}, "Did you mean 'herding'"),
+            ({"by": "herding", "network": "convnett3"}, "convnett3"),
+            ({"by": "k-means", "network": "vgg11"}, "vgg11 needs images of at least 28x28"),
+            ({"by": "k-center", "train_steps": -1}, "train_steps = -1"),
+            (
+                {"by": "forgetting", "train_steps": 1},
+                "seen at least twice: 2 steps for the 31 images",
+            ),
+            ({"by": "herding", "ipc": 13}, "ipc = 13"),
+        ]
+    ):
+        monkeypatch.setattr(training, "Trainer", lambda *_, **__: pytest.fail("training began"))
 
-    with pytest.raises(ConfigError, match=words):
-        chosen(data, **({"by": "herding"} | changes))
+        with pytest.raises(ConfigError, match=words):
+            chosen(data, **({"by": "herding"} | changes))
 
 
 def test_the_training_part_of_a_data_set_is_selected_from(data: ImageData, split):

@@ -53,19 +53,18 @@ def test_a_set_of_one_image_has_no_smaller_size():
     assert profiles(RandomSize(), [1, 1]).tolist() == [[1, 1]]
 
 
-@pytest.mark.parametrize(
-    ("weights", "expected"),
-    [
-        ("uniform", [1, 1, 1, 1]),
-        ("inverse", [0.48, 0.64, 0.96, 1.92]),
-        ("proportional", [1.6, 1.2, 0.8, 0.4]),
-    ],
-)
-def test_the_weights_of_all_sizes_are_a_power_of_the_size_with_mean_1(weights, expected):
-    policy = AllSizes(weights=weights)
-    sets = policy.sets(policy.init(torch.tensor([4, 4])), outer=0, rng=stream(0))
-    assert sets.images[:, 0].tolist() == [4, 3, 2, 1]
-    assert sets.weights.tolist() == pytest.approx(expected)
+def test_the_weights_of_all_sizes_are_a_power_of_the_size_with_mean_1(each):
+    for weights, expected in each(
+        [
+            ("uniform", [1, 1, 1, 1]),
+            ("inverse", [0.48, 0.64, 0.96, 1.92]),
+            ("proportional", [1.6, 1.2, 0.8, 0.4]),
+        ]
+    ):
+        policy = AllSizes(weights=weights)
+        sets = policy.sets(policy.init(torch.tensor([4, 4])), outer=0, rng=stream(0))
+        assert sets.images[:, 0].tolist() == [4, 3, 2, 1]
+        assert sets.weights.tolist() == pytest.approx(expected)
 
 
 def test_an_unknown_weight_is_refused():

@@ -6,7 +6,6 @@ import threading
 from collections.abc import Callable
 from functools import partial
 
-import pytest
 import torch
 from torch import Tensor
 
@@ -57,22 +56,20 @@ def fails() -> None:
     raise RuntimeError
 
 
-@pytest.mark.parametrize(
-    "do",
-    [
-        partial(plan, build()),
-        build,
-        lambda: uncompiled(torch.neg)(torch.zeros(1)),
-        lambda: Fallback(fails, int, what="nothing")(),
-    ],
-    ids=["trace", "draw", "compile", "go on without compiled code"],
-)
-def test_what_replaces_something_waits_for_compiled_code(do: Callable[[], object]):
-    with shared_lock:
-        assert waits(do)
-    with exclusive_lock():
-        do()
-        assert waits(do)
+def test_what_replaces_something_waits_for_compiled_code(each):
+    for do in each(
+        [
+            partial(plan, build()),
+            build,
+            lambda: uncompiled(torch.neg)(torch.zeros(1)),
+            lambda: Fallback(fails, int, what="nothing")(),
+        ]
+    ):
+        with shared_lock:
+            assert waits(do)
+        with exclusive_lock():
+            do()
+            assert waits(do)
 
 
 def test_a_network_is_shown_an_image_while_nothing_else_computes():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shutil
 import weakref
+from itertools import product
 
 import pytest
 import torch
@@ -139,20 +140,20 @@ def compare(engine, net, images, labels, member, names, distance):
     )
 
 
-@pytest.mark.parametrize("distance", DISTANCES)
-@pytest.mark.parametrize("structure", STRUCTURES)
-def test_gradients_loss_and_image_gradient_equal_naive_autograd(structure, distance):
-    net, images, labels = world()
-    errors = compare(Fused(), net, images, labels, structure(labels), kernels(net), distance)
-    assert max(errors) < 1e-10
+def test_gradients_loss_and_image_gradient_equal_naive_autograd(each):
+    for structure, distance in each(product(STRUCTURES, DISTANCES)):
+        net, images, labels = world()
+        errors = compare(Fused(), net, images, labels, structure(labels), kernels(net), distance)
+        assert max(errors) < 1e-10
 
 
-@pytest.mark.parametrize("channels", [1, 3])
-@pytest.mark.parametrize("side", [(8, 8), (28, 28), (32, 32), (9, 14)])
-def test_any_side_and_number_of_channels_is_exact(side, channels):
-    net, images, labels = world(side=side, channels=channels, examples=6)
-    errors = compare(Fused(), net, images, labels, full_and_prefix(labels), kernels(net), squared)
-    assert max(errors) < 1e-10
+def test_any_side_and_number_of_channels_is_exact(each):
+    for side, channels in each(product([(8, 8), (28, 28), (32, 32), (9, 14)], [1, 3])):
+        net, images, labels = world(side=side, channels=channels, examples=6)
+        errors = compare(
+            Fused(), net, images, labels, full_and_prefix(labels), kernels(net), squared
+        )
+        assert max(errors) < 1e-10
 
 
 def test_norms_and_the_last_layer_are_exact_too():
@@ -179,19 +180,19 @@ def test_probabilities_as_labels_are_exact():
     assert max(errors) < 1e-10
 
 
-@pytest.mark.parametrize("batch", [1, 3, 5])
-def test_the_batch_of_a_sweep_changes_nothing(batch):
-    net, images, labels = world()
-    member = full_and_prefix(labels)
-    errors = compare(Fused(batch=batch), net, images, labels, member, kernels(net), squared)
-    assert max(errors) < 1e-10
+def test_the_batch_of_a_sweep_changes_nothing(each):
+    for batch in each([1, 3, 5]):
+        net, images, labels = world()
+        member = full_and_prefix(labels)
+        errors = compare(Fused(batch=batch), net, images, labels, member, kernels(net), squared)
+        assert max(errors) < 1e-10
 
 
-@pytest.mark.parametrize("saved", [0, 3, 7, 100])
-def test_activations_that_are_not_saved_are_computed_again(saved):
-    net, images, labels = world()
-    engine, member = Fused(batch=3, saved_activations=saved), full_and_prefix(labels)
-    assert max(compare(engine, net, images, labels, member, kernels(net), squared)) < 1e-10
+def test_activations_that_are_not_saved_are_computed_again(each):
+    for saved in each([0, 3, 7, 100]):
+        net, images, labels = world()
+        engine, member = Fused(batch=3, saved_activations=saved), full_and_prefix(labels)
+        assert max(compare(engine, net, images, labels, member, kernels(net), squared)) < 1e-10
 
 
 def test_no_more_activations_are_saved_than_allowed(monkeypatch):
@@ -335,35 +336,38 @@ def test_features_of_images_without_gradient_have_no_graph():
     assert not found.requires_grad
 
 
-@pytest.mark.parametrize("choice", [{"precision": "bf61"}, {"batch": 0}, {"saved_activations": -1}])
-def test_a_choice_that_cannot_work_is_refused(choice):
-    with pytest.raises(ConfigError, match="fused"):
-        Fused(**choice)
+def test_a_choice_that_cannot_work_is_refused(each):
+    for choice in each([{"precision": "bf61"}, {"batch": 0}, {"saved_activations": -1}]):
+        with pytest.raises(ConfigError, match="fused"):
+            Fused(**choice)
 
 
-@pytest.mark.parametrize(
-    ("place", "other", "named"),
-    [
-        ("norm", nn.BatchNorm2d(8), "blocks.1.norm (BatchNorm2d)"),
-        ("norm", nn.GroupNorm(2, 8), "blocks.1.norm (GroupNorm)"),
-        ("activation", nn.Sigmoid(), "blocks.1.activation (Sigmoid)"),
-        ("pool", nn.MaxPool2d(2), "blocks.1.pool (MaxPool2d)"),
-        ("pool", nn.AvgPool2d(3, stride=2, padding=1), "blocks.1.pool (AvgPool2d)"),
-        ("pool", nn.AdaptiveAvgPool2d(2), "blocks.1.pool (AdaptiveAvgPool2d)"),
-        ("conv", nn.Conv2d(8, 8, 3, padding=2, dilation=2), "blocks.1.conv (Conv2d)"),
-        ("conv", nn.Conv2d(8, 8, 3, padding=1, groups=2), "blocks.1.conv (Conv2d)"),
-        ("conv", nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"), "blocks.1.conv (Conv2d)"),
-    ],
-)
-def test_an_unknown_module_is_named_with_what_to_use_instead(place, other, named):
-    net, images, labels = world(dtype=torch.float32)
-    setattr(net.blocks[1], place, other)
-    with pytest.raises(UnsupportedNetwork) as caught:
-        Fused().gradients(
-            net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net)
-        )
-    assert named in str(caught.value)
-    assert 'engine="one-pass"' in str(caught.value)
+def test_an_unknown_module_is_named_with_what_to_use_instead(each):
+    for place, other, named in each(
+        [
+            ("norm", nn.BatchNorm2d(8), "blocks.1.norm (BatchNorm2d)"),
+            ("norm", nn.GroupNorm(2, 8), "blocks.1.norm (GroupNorm)"),
+            ("activation", nn.Sigmoid(), "blocks.1.activation (Sigmoid)"),
+            ("pool", nn.MaxPool2d(2), "blocks.1.pool (MaxPool2d)"),
+            ("pool", nn.AvgPool2d(3, stride=2, padding=1), "blocks.1.pool (AvgPool2d)"),
+            ("pool", nn.AdaptiveAvgPool2d(2), "blocks.1.pool (AdaptiveAvgPool2d)"),
+            ("conv", nn.Conv2d(8, 8, 3, padding=2, dilation=2), "blocks.1.conv (Conv2d)"),
+            ("conv", nn.Conv2d(8, 8, 3, padding=1, groups=2), "blocks.1.conv (Conv2d)"),
+            (
+                "conv",
+                nn.Conv2d(8, 8, 3, padding=1, padding_mode="reflect"),
+                "blocks.1.conv (Conv2d)",
+            ),
+        ]
+    ):
+        net, images, labels = world(dtype=torch.float32)
+        setattr(net.blocks[1], place, other)
+        with pytest.raises(UnsupportedNetwork) as caught:
+            Fused().gradients(
+                net, images, labels, groups_of(full_and_prefix(labels)), names=kernels(net)
+            )
+        assert named in str(caught.value)
+        assert 'engine="one-pass"' in str(caught.value)
 
 
 class Around(nn.Module):
@@ -378,23 +382,22 @@ class Around(nn.Module):
         return self.call(self.inner, images)
 
 
-@pytest.mark.parametrize(
-    ("call", "said"),
-    [
-        (lambda net, x: net(-x), "'neg'"),
-        (lambda net, x: net(x) + 1, "'add'"),
-        (lambda net, x: net(x - x.mean((0, 2, 3), keepdim=True)), "'mean'"),
-        (lambda net, x: net(x) + net.classifier.bias, "'inner.classifier.bias'"),
-        (lambda net, x: net(x) if x.sum() > 0 else x, "cannot be traced"),
-        (lambda net, x: net.features(x).flatten(1), "does not end in a linear layer"),
-    ],
-)
-def test_what_a_forward_does_besides_its_layers_is_refused(call, said):
-    net, images, labels = world()
-    with pytest.raises(UnsupportedNetwork, match=said):
-        Fused().gradients(
-            Around(net, call), images, labels, groups_of(unequal_classes(labels)), names=[]
-        )
+def test_what_a_forward_does_besides_its_layers_is_refused(each):
+    for call, said in each(
+        [
+            (lambda net, x: net(-x), "'neg'"),
+            (lambda net, x: net(x) + 1, "'add'"),
+            (lambda net, x: net(x - x.mean((0, 2, 3), keepdim=True)), "'mean'"),
+            (lambda net, x: net(x) + net.classifier.bias, "'inner.classifier.bias'"),
+            (lambda net, x: net(x) if x.sum() > 0 else x, "cannot be traced"),
+            (lambda net, x: net.features(x).flatten(1), "does not end in a linear layer"),
+        ]
+    ):
+        net, images, labels = world()
+        with pytest.raises(UnsupportedNetwork, match=said):
+            Fused().gradients(
+                Around(net, call), images, labels, groups_of(unequal_classes(labels)), names=[]
+            )
 
 
 def test_a_network_that_does_more_than_its_modules_show_is_refused():
@@ -404,15 +407,14 @@ def test_a_network_that_does_more_than_its_modules_show_is_refused():
         Fused().gradients(net, images, labels, groups_of(unequal_classes(labels)), names=[])
 
 
-@pytest.mark.parametrize("structure", STRUCTURES)
-@pytest.mark.parametrize("batch", [None, 5])
-def test_threads_with_sweeps_of_their_own_agree_with_autograd(structure, batch, threads):
-    net, images, labels = world()
-    threads(3)
-    errors = compare(
-        Fused(batch=batch), net, images, labels, structure(labels), kernels(net), squared
-    )
-    assert max(errors) < 1e-10
+def test_threads_with_sweeps_of_their_own_agree_with_autograd(each, threads):
+    for batch, structure in each(product([None, 5], STRUCTURES)):
+        net, images, labels = world()
+        threads(3)
+        errors = compare(
+            Fused(batch=batch), net, images, labels, structure(labels), kernels(net), squared
+        )
+        assert max(errors) < 1e-10
 
 
 def test_features_of_threads_with_sweeps_of_their_own_are_those_of_the_network(threads):

@@ -62,26 +62,26 @@ def small_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("condensery.engines.fused.loss.default_batch_size", lambda *_: 3)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_loss_and_every_gradient_are_those_of_autograd(shape: str):
-    net = network(shape)
-    images, targets = batch(shape)
+def test_loss_and_every_gradient_are_those_of_autograd(each):
+    for shape in each(SHAPES):
+        net = network(shape)
+        images, targets = batch(shape)
 
-    loss, found = plain(net).gradients(images, targets)
+        loss, found = plain(net).gradients(images, targets)
 
-    expected, gradients = by_autograd(net, images, targets)
-    torch.testing.assert_close(loss, expected, rtol=1e-13, atol=0)
-    assert found.keys() == gradients.keys()
-    for name, gradient in gradients.items():
-        torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-13, msg=name)
+        expected, gradients = by_autograd(net, images, targets)
+        torch.testing.assert_close(loss, expected, rtol=1e-13, atol=0)
+        assert found.keys() == gradients.keys()
+        for name, gradient in gradients.items():
+            torch.testing.assert_close(found[name], gradient, rtol=1e-10, atol=1e-13, msg=name)
 
 
-@pytest.mark.parametrize("shape", SHAPES)
-def test_logits_are_those_of_the_network(shape: str):
-    net = network(shape)
-    images, _ = batch(shape)
+def test_logits_are_those_of_the_network(each):
+    for shape in each(SHAPES):
+        net = network(shape)
+        images, _ = batch(shape)
 
-    torch.testing.assert_close(plain(net).logits(images), net(images), rtol=1e-10, atol=1e-12)
+        torch.testing.assert_close(plain(net).logits(images), net(images), rtol=1e-10, atol=1e-12)
 
 
 @pytest.mark.usefixtures("small_sweeps")
@@ -147,20 +147,21 @@ def test_single_precision_agrees_to_a_thousandth():
             assert (found[name] - gradient).norm() < 1e-3 * gradient.norm(), name
 
 
-@pytest.mark.parametrize("count", [1, 9, 26])
-def test_threads_that_share_a_batch_give_what_one_gives(count: int, threads):
-    net = network("colour")
-    images, targets = batch("colour", count)
-    loss, found = plain(net).gradients(images, targets)
-    logits = plain(net).logits(images)
+def test_threads_that_share_a_batch_give_what_one_gives(each, threads):
+    for count in each([1, 9, 26]):
+        threads(1)
+        net = network("colour")
+        images, targets = batch("colour", count)
+        loss, found = plain(net).gradients(images, targets)
+        logits = plain(net).logits(images)
 
-    threads(3)
-    shared = plain(net)
-    for _ in range(2):  # the second time with the memory of the first
-        loss_, found_ = shared.gradients(images, targets)
-        torch.testing.assert_close(loss_, loss, rtol=1e-13, atol=0)
-        torch.testing.assert_close(found_, found, rtol=1e-10, atol=1e-13)
-        torch.testing.assert_close(shared.logits(images), logits, rtol=1e-12, atol=1e-13)
+        threads(3)
+        shared = plain(net)
+        for _ in range(2):  # the second time with the memory of the first
+            loss_, found_ = shared.gradients(images, targets)
+            torch.testing.assert_close(loss_, loss, rtol=1e-13, atol=0)
+            torch.testing.assert_close(found_, found, rtol=1e-10, atol=1e-13)
+            torch.testing.assert_close(shared.logits(images), logits, rtol=1e-12, atol=1e-13)
 
 
 def test_bfloat16_is_as_near_as_autocast_and_gives_single_precision():

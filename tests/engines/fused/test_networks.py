@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+from itertools import product
 
 import pytest
 import torch
@@ -181,16 +182,16 @@ def matched(engine, net, images, labels, member, metric):
     return {**{k: g.detach() for k, g in found.items()}, "loss": loss.detach(), "images": image}
 
 
-@pytest.mark.parametrize("structure", [by_class, nested])
-@pytest.mark.parametrize("metric", ["mse", "l1", "cosine"])
-@pytest.mark.parametrize("network", NETWORKS)
-def test_gradients_loss_and_image_gradient_equal_the_reference(network, metric, structure):
-    net, images, labels = world(*NETWORKS[network])
-    member = structure(labels)
-    found = matched(Fused(batch=4), net, images, labels, member, metric)
-    expected = matched(Autograd(), net, images, labels, member, metric)
-    assert expected["images"].flatten(1).any(dim=1).all()
-    assert max(error(found[name], tensor) for name, tensor in expected.items()) < 1e-10
+def test_gradients_loss_and_image_gradient_equal_the_reference(each):
+    for network, metric, structure in each(
+        product(NETWORKS, ["mse", "l1", "cosine"], [by_class, nested])
+    ):
+        net, images, labels = world(*NETWORKS[network])
+        member = structure(labels)
+        found = matched(Fused(batch=4), net, images, labels, member, metric)
+        expected = matched(Autograd(), net, images, labels, member, metric)
+        assert expected["images"].flatten(1).any(dim=1).all()
+        assert max(error(found[name], tensor) for name, tensor in expected.items()) < 1e-10
 
 
 def test_resnetap10_itself_is_exact():
@@ -202,28 +203,28 @@ def test_resnetap10_itself_is_exact():
     assert max(error(found[name], tensor) for name, tensor in expected.items()) < 1e-10
 
 
-@pytest.mark.parametrize("network", NETWORKS)
-def test_features_and_their_image_gradient_equal_the_reference(network):
-    net, images, _ = world(*NETWORKS[network])
-    found, expected = (engine.features(net, images) for engine in (Fused(batch=4), Autograd()))
-    assert error(found, expected) < 1e-12
-    direction = torch.randn(expected.shape, generator=stream(0), dtype=torch.float64)
-    gradients = [
-        torch.autograd.grad((f * direction).sum() + (f**2).sum(), images)[0]
-        for f in (found, expected)
-    ]
-    assert error(*gradients) < 1e-10
+def test_features_and_their_image_gradient_equal_the_reference(each):
+    for network in each(NETWORKS):
+        net, images, _ = world(*NETWORKS[network])
+        found, expected = (engine.features(net, images) for engine in (Fused(batch=4), Autograd()))
+        assert error(found, expected) < 1e-12
+        direction = torch.randn(expected.shape, generator=stream(0), dtype=torch.float64)
+        gradients = [
+            torch.autograd.grad((f * direction).sum() + (f**2).sum(), images)[0]
+            for f in (found, expected)
+        ]
+        assert error(*gradients) < 1e-10
 
 
-@pytest.mark.parametrize("network", ["resnetap, small stem", "mlp", "no norm", "vgg", "released"])
-def test_bfloat16_points_the_same_way(network):
-    net, images, labels = world(*NETWORKS[network])
-    net, images = net.float(), images.detach().float().requires_grad_()
-    found = matched(Fused(precision="bf16"), net, images, labels, by_class(labels), "mse")
-    expected = matched(Autograd(), net, images, labels, by_class(labels), "mse")
-    for name in ("images", [name for name, _ in net.named_parameters()][-1]):
-        a, b = found[name].flatten(), expected[name].flatten()
-        assert F.cosine_similarity(a, b, dim=0) > 0.95, name
+def test_bfloat16_points_the_same_way(each):
+    for network in each(["resnetap, small stem", "mlp", "no norm", "vgg", "released"]):
+        net, images, labels = world(*NETWORKS[network])
+        net, images = net.float(), images.detach().float().requires_grad_()
+        found = matched(Fused(precision="bf16"), net, images, labels, by_class(labels), "mse")
+        expected = matched(Autograd(), net, images, labels, by_class(labels), "mse")
+        for name in ("images", [name for name, _ in net.named_parameters()][-1]):
+            a, b = found[name].flatten(), expected[name].flatten()
+            assert F.cosine_similarity(a, b, dim=0) > 0.95, name
 
 
 @pytest.mark.slow
@@ -239,13 +240,12 @@ def test_compiled_gates_equal_the_eager_ones():
         assert error(found[name], tensor) < 1e-4, name
 
 
-@pytest.mark.parametrize(
-    ("precision", "compiled", "name"),
-    [("fp32", True, "fused"), ("bf16", False, "fused"), ("fp32", False, "one-pass")],
-)
-def test_the_fastest_engine_is_chosen_for_a_residual_network(precision, compiled, name):
-    net, _, _ = world(*NETWORKS["resnetap, small stem"])
-    assert choose("auto", net, precision, compiled=compiled).name == name
+def test_the_fastest_engine_is_chosen_for_a_residual_network(each):
+    for precision, compiled, name in each(
+        [("fp32", True, "fused"), ("bf16", False, "fused"), ("fp32", False, "one-pass")]
+    ):
+        net, _, _ = world(*NETWORKS["resnetap, small stem"])
+        assert choose("auto", net, precision, compiled=compiled).name == name
 
 
 def test_a_network_with_an_unsupported_layer_gets_one_pass_and_the_reason_says_why():
