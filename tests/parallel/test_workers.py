@@ -67,12 +67,12 @@ def test_no_task_is_no_result(count: int):
     assert list(map_threads(lambda _: 0, [])) == []
 
 
-@pytest.mark.parametrize("graphs", [True, False])
-def test_tasks_build_graphs_where_the_caller_does(count: int, graphs: bool):
+def test_tasks_build_graphs_where_the_caller_does(each, count: int):
     leaf = torch.ones(1, requires_grad=True)
-    with torch.set_grad_enabled(graphs):
-        found = list(map_threads(lambda n: (leaf * n).requires_grad, range(3)))
-    assert found == [graphs] * 3
+    for graphs in each([True, False]):
+        with torch.set_grad_enabled(graphs):
+            found = list(map_threads(lambda n: (leaf * n).requires_grad, range(3)))
+        assert found == [graphs] * 3
 
 
 def test_a_result_is_let_go_when_the_next_is_asked_for(count: int):
@@ -105,12 +105,12 @@ def test_a_task_may_itself_have_tasks(count: int):
     assert list(map_threads(sums, range(5))) == [0, 0, 1, 3, 6]
 
 
-@pytest.mark.parametrize("chunks", [1, 2, 5])
-def test_tasks_see_the_number_of_chunks_that_was_given(count: int, chunks: int):
-    found = set(
-        map_threads(lambda _: (workers(), torch.get_num_threads()), range(4), chunks=chunks)
-    )
-    assert found == ({(chunks, 1)} if count > 1 else {(1, 1)})
+def test_tasks_see_the_number_of_chunks_that_was_given(each, count: int):
+    for chunks in each([1, 2, 5]):
+        found = set(
+            map_threads(lambda _: (workers(), torch.get_num_threads()), range(4), chunks=chunks)
+        )
+        assert found == ({(chunks, 1)} if count > 1 else {(1, 1)})
 
 
 def test_workers_that_are_left_over_take_chunks_of_the_tasks(count: int):
