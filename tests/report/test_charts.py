@@ -53,35 +53,35 @@ def charts(observations, metrics, proxy):
 NAMES = ["accuracy", "bytes", "history", "time", "distance"]
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_the_same_numbers_give_the_same_bytes(charts, name):
-    first, second = (to_svg(charts[name](PAGE), name="a", label="b") for _ in range(2))
-    assert first == second
-    assert to_png(charts[name](LIGHT)) == to_png(charts[name](LIGHT))
+def test_the_same_numbers_give_the_same_bytes(each, charts):
+    for name in each(NAMES):
+        first, second = (to_svg(charts[name](PAGE), name="a", label="b") for _ in range(2))
+        assert first == second
+        assert to_png(charts[name](LIGHT)) == to_png(charts[name](LIGHT))
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_a_page_chart_takes_all_its_colours_from_the_page(charts, name):
-    text = to_svg(charts[name](PAGE), name="a", label="b")
-    assert set(re.findall(r"(?:fill|stroke): (#\w+)", text)) == set()
-    assert "var(--ours)" in text
-    assert all(
-        "fill:" in part for part in re.findall(r"<text[^>]*>", text)
-    )  # none black by default
+def test_a_page_chart_takes_all_its_colours_from_the_page(each, charts):
+    for name in each(NAMES):
+        text = to_svg(charts[name](PAGE), name="a", label="b")
+        assert set(re.findall(r"(?:fill|stroke): (#\w+)", text)) == set()
+        assert "var(--ours)" in text
+        assert all(
+            "fill:" in part for part in re.findall(r"<text[^>]*>", text)
+        )  # none black by default
 
 
-@pytest.mark.parametrize("name", NAMES)
-def test_an_element_is_well_formed_and_its_ids_are_its_own(charts, name):
-    text = to_svg(charts[name](PAGE), name="mine", label='"quoted" & <b>')
-    root = ET.fromstring(text)
-    assert root.tag == "svg"
-    assert root.get("aria-label") == '"quoted" & <b>'
-    assert root.get("width") is None
-    ids = re.findall(r'\bid="([^"]*)"', text)
-    assert len(ids) == len(set(ids)) > 10
-    assert all(found.startswith("mine-") for found in ids)
-    assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', text)) <= set(ids)
-    assert "http" not in text
+def test_an_element_is_well_formed_and_its_ids_are_its_own(each, charts):
+    for name in each(NAMES):
+        text = to_svg(charts[name](PAGE), name="mine", label='"quoted" & <b>')
+        root = ET.fromstring(text)
+        assert root.tag == "svg"
+        assert root.get("aria-label") == '"quoted" & <b>'
+        assert root.get("width") is None
+        ids = re.findall(r'\bid="([^"]*)"', text)
+        assert len(ids) == len(set(ids)) > 10
+        assert all(found.startswith("mine-") for found in ids)
+        assert set(re.findall(r'(?:href="#|url\(#)([^")]*)', text)) <= set(ids)
+        assert "http" not in text
 
 
 def test_bands_reach_one_deviation_to_either_side(observations):

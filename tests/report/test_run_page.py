@@ -259,23 +259,22 @@ def test_the_caveats_name_protocol_shortening_seeds_and_privacy(whole):
         assert words in text
 
 
-@pytest.mark.parametrize(
-    ("change", "words", "there"),
-    [
-        ({"steps": None, "epochs": 1000}, "shortened", False),
-        ({"steps": None, "epochs": 300}, "shortened to 300 of 1,000 epochs", True),
-        ({"steps": None, "epochs": 999, "protocol": "frepo-hard"}, "of 1,000 epochs", True),
-        ({"steps": None, "epochs": 2999, "protocol": "imagenet"}, "of 2,000 epochs", False),
-        ({"steps": None, "epochs": 1999, "protocol": "imagenet"}, "of 2,000 epochs", True),
-        ({"steps": None, "epochs": None, "protocol": "kip"}, "shortened", False),
-        ({"steps": None, "epochs": 3, "protocol": "of somebody else"}, "shortened", False),
-        ({}, "One network says nothing about the spread", True),
-        ({}, "No random real images were tested", True),
-    ],
-)
-def test_caveats_follow_what_was_measured(report, pets, change, words, there):
-    _, page = report(observations=[pets.observation(**change)])
-    assert (words in page.text) is there
+def test_caveats_follow_what_was_measured(each, report, pets):
+    for change, words, there in each(
+        [
+            ({"steps": None, "epochs": 1000}, "shortened", False),
+            ({"steps": None, "epochs": 300}, "shortened to 300 of 1,000 epochs", True),
+            ({"steps": None, "epochs": 999, "protocol": "frepo-hard"}, "of 1,000 epochs", True),
+            ({"steps": None, "epochs": 2999, "protocol": "imagenet"}, "of 2,000 epochs", False),
+            ({"steps": None, "epochs": 1999, "protocol": "imagenet"}, "of 2,000 epochs", True),
+            ({"steps": None, "epochs": None, "protocol": "kip"}, "shortened", False),
+            ({"steps": None, "epochs": 3, "protocol": "of somebody else"}, "shortened", False),
+            ({}, "One network says nothing about the spread", True),
+            ({}, "No random real images were tested", True),
+        ]
+    ):
+        _, page = report(observations=[pets.observation(**change)])
+        assert (words in page.text) is there
 
 
 def test_a_file_alone_makes_a_page_that_says_what_is_missing(report):
@@ -299,13 +298,10 @@ def test_the_averages_in_the_file_stand_in_for_lines_that_are_not_there(tmp_path
     assert "Nothing has been evaluated" not in page.text
 
 
-@pytest.mark.parametrize(
-    "part", ["recipe", "versions", "machine", "seconds", "peak_memory_mb", "data"]
-)
-def test_any_fact_of_the_run_may_be_missing(report, run_facts, part):
-    del run_facts[part]
-    _, page = report(run=run_facts)
-    assert "What these numbers do not show" in page.text
+def test_any_fact_of_the_run_may_be_missing(each, report, run_facts):
+    for part in each(["recipe", "versions", "machine", "seconds", "peak_memory_mb", "data"]):
+        _, page = report(run={name: fact for name, fact in run_facts.items() if name != part})
+        assert "What these numbers do not show" in page.text
 
 
 def test_a_set_that_decodes_crop_by_crop_is_not_offered_to_be_cut(tmp_path, pets):

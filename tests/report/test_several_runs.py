@@ -92,17 +92,16 @@ def test_a_baseline_of_other_networks_is_another_line(run):
     assert found.table.rows[0].difference == 0.25
 
 
-@pytest.mark.parametrize(
-    "change",
-    [{"protocol": "dsa"}, {"steps": 70}, {"precision": "bf16"}, {"network": "mlp"}],
-)
-def test_runs_that_were_tested_otherwise_are_refused_with_both_ways(run, change):
-    lines = [*run("a", {1: [0.5]}), *run("b", {1: [0.6]}, **change)]
-    with pytest.raises(ConfigError, match="cannot be compared") as error:
-        set_against(lines, against=None)
-    text = str(error.value)
-    assert "a: convnet3 by protocol idc, 700 steps" in text
-    assert "condensery evaluate runs/a --data DATA --protocol" in text
+def test_runs_that_were_tested_otherwise_are_refused_with_both_ways(each, run):
+    for change in each(
+        [{"protocol": "dsa"}, {"steps": 70}, {"precision": "bf16"}, {"network": "mlp"}]
+    ):
+        lines = [*run("a", {1: [0.5]}), *run("b", {1: [0.6]}, **change)]
+        with pytest.raises(ConfigError, match="cannot be compared") as error:
+            set_against(lines, against=None)
+        text = str(error.value)
+        assert "a: convnet3 by protocol idc, 700 steps" in text
+        assert "condensery evaluate runs/a --data DATA --protocol" in text
 
 
 def test_a_table_holds_only_what_was_tested_alike_and_names_what_is_left_out(run, pets):
