@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -30,26 +27,23 @@ def test_all_cases_pass(each):
 """
 
 
-def test_the_case_of_a_failure_is_in_the_summary(tmp_path: Path):
+def test_the_case_of_a_failure_is_in_the_summary(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
     (tmp_path / "test_cases.py").write_text(TESTS, encoding="utf-8")
     conftest = Path(__file__).with_name("conftest.py").read_text(encoding="utf-8")
     (tmp_path / "conftest.py").write_text(conftest, encoding="utf-8")
-    words = ["-m", "pytest", "-q", "-rf", "-p", "no:cacheprovider", "-n", "0", "--rootdir", "."]
-    found = subprocess.run(
-        [sys.executable, *words],
-        cwd=tmp_path,
-        env={**os.environ, "COLUMNS": "300"},
-        text=True,
-        encoding="utf-8",
-        capture_output=True,
-    )
-    failed = [line for line in found.stdout.splitlines() if line.startswith("FAILED")]
-    assert len(failed) == 3, found.stdout
+    words = ["-q", "-rf", "-p", "no:cacheprovider", "-n", "0", "--rootdir", str(tmp_path)]
+    monkeypatch.setenv("COLUMNS", "300")
+    assert pytest.main([*words, str(tmp_path)]) == pytest.ExitCode.TESTS_FAILED
+    found = capsys.readouterr().out
+    failed = [line for line in found.splitlines() if line.startswith("FAILED")]
+    assert len(failed) == 3, found
     assert "case 2 of 3: ('three', 4)" in failed[0]
     assert "case 3 of 3: 7" in failed[1]
     assert "test_a_failure_after_the_cases_names_none" in failed[2]
     assert "case" not in failed[2].split(" - ")[1]
-    assert "3 failed, 1 passed" in found.stdout
+    assert "3 failed, 1 passed" in found
 
 
 def test_no_case_is_a_failure(each):
