@@ -1,4 +1,4 @@
-"""Which size of a condensed set to take: what its own measurements say, and how a choice is told.
+"""Which size of a condensed set to take, by its own measurements, and the reasons in words.
 
 Reads the records that a file holds (docs/artifact.md). Knows nothing about images or files, and
 trains nothing.
@@ -43,7 +43,7 @@ def by_accuracy(
 ) -> Choice:
     """The smallest tested size that reaches a share of the accuracy at full size.
 
-    Full size always reaches it. Means are compared; their deviations are told, not used.
+    Full size always reaches it. Means are compared; their deviations are shown, but not used.
 
     Args:
         records: ``observations`` of the set.
@@ -106,7 +106,7 @@ def whole_measurement(
     wanted = {name: value for name, value in (wanted or {}).items() if value is not None}
     if not records:
         raise ConfigError(
-            "accuracy: this set has not been evaluated, so nobody knows what its sizes reach. "
+            "accuracy: this set has not been evaluated, so no accuracy of it is known. "
             "`condensery evaluate FILE --data DATA` tests them and writes the table into the file."
         )
     groups: dict[str, list[Record]] = {}

@@ -92,7 +92,7 @@ def augmentation_robust_score(
 
 
 def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
-    """A Markdown table of both scores for every measurement that has random images beside it.
+    """A Markdown table of both scores for every measurement that random images have, too.
 
     The label-robust score of a ``-soft`` protocol needs the same protocol with hard labels; the
     augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be

@@ -27,10 +27,10 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         baselines were tested, too, ``"beside"`` holds ``{name: {"accuracy", "std"}}``.
     """
     groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
-    for seen in observations:
-        length = (seen.epochs or 0, seen.steps or 0)
-        key = (seen.protocol, length, seen.precision, seen.network, seen.size)
-        groups.setdefault(key, {}).setdefault(seen.set, []).append(seen.accuracy)
+    for each in observations:
+        length = (each.epochs or 0, each.steps or 0)
+        key = (each.protocol, length, each.precision, each.network, each.size)
+        groups.setdefault(key, {}).setdefault(each.set, []).append(each.accuracy)
     records: list[dict[str, Any]] = []
     for (protocol, length, precision, network, size), sets in sorted(groups.items()):
         if "condensed" not in sets:

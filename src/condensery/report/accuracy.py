@@ -1,7 +1,6 @@
-"""Accuracy over size, as the page tells it: one comparison a network and protocol.
+"""Accuracy over size: one comparison for each network, protocol, length and precision.
 
-Averages trained networks, and keeps apart what must not be averaged: other architectures, other
-protocols, other lengths of training. Knows nothing about pictures or HTML.
+Trained networks are averaged only where all of these are the same.
 """
 
 from __future__ import annotations
@@ -122,10 +121,10 @@ def compare(observations: Iterable[Record]) -> tuple[Comparison, ...]:
         One comparison a network, protocol, length and precision, in order of appearance.
     """
     groups: dict[Key, dict[str, dict[int, dict[int, Record]]]] = {}
-    for seen in observations:
-        sets = groups.setdefault(_key(seen, str(seen["network"])), {})
-        points = sets.setdefault(str(seen["set"]), {}).setdefault(int(seen["size"]), {})
-        points[int(seen["seed"])] = seen
+    for record in observations:
+        sets = groups.setdefault(_key(record, str(record["network"])), {})
+        points = sets.setdefault(str(record["set"]), {}).setdefault(int(record["size"]), {})
+        points[int(record["seed"])] = record
     return tuple(
         _comparison(key, {name: _averaged(points) for name, points in sets.items()})
         for key, sets in groups.items()
@@ -170,10 +169,10 @@ def _averaged(points: Mapping[int, Mapping[int, Record]]) -> tuple[Point, ...]:
     return tuple(_point(size, points[size]) for size in sorted(points))
 
 
-def _point(size: int, seen: Mapping[int, Record]) -> Point:
-    by_seed = {seed: float(seen[seed]["accuracy"]) for seed in sorted(seen)}
+def _point(size: int, records: Mapping[int, Record]) -> Point:
+    by_seed = {seed: float(records[seed]["accuracy"]) for seed in sorted(records)}
     accuracy = average(by_seed.values())
-    took = [float(record["seconds"]) for record in seen.values() if record.get("seconds")]
+    took = [float(record["seconds"]) for record in records.values() if record.get("seconds")]
     seconds = median(took) if took else None
     return Point(
         size=size,

@@ -8,7 +8,17 @@ from itertools import repeat
 from typing import TYPE_CHECKING
 
 from condensery.report.accuracy import Comparison, Point
-from condensery.report.drawing import LIGHT, Theme, dash, empty, legend, legend_rows, mark, style
+from condensery.report.drawing import (
+    MUTED,
+    OURS,
+    dash,
+    empty,
+    legend,
+    legend_rows,
+    line_colour,
+    mark,
+    style,
+)
 from condensery.report.table import Table
 
 if TYPE_CHECKING:
@@ -96,7 +106,6 @@ def lines_over_size(
     *,
     label: str,
     limits: tuple[float, float | None],
-    theme: Theme = LIGHT,
     named: bool = True,
 ) -> Figure:
     """Several lines over size; bands are what each trace spreads.
@@ -105,20 +114,19 @@ def lines_over_size(
         traces: Those without sizes are left out.
         label: Of the vertical axis.
         limits: Of the vertical axis; an upper one of ``None`` follows the numbers.
-        theme: Colours.
         named: Whether to draw a legend.
     """
     shown = [trace for trace in traces if trace.sizes]
     with style():
         rows = legend_rows([trace.name for trace in shown]) if named else 0
-        figure, (axes,) = empty(theme, legend_rows=rows)
+        figure, (axes,) = empty(legend_rows=rows)
         for trace in shown:
-            _draw(axes, trace, theme)
-        _size_axis(axes, sorted({size for trace in shown for size in trace.sizes}), theme)
+            _draw(axes, trace)
+        _size_axis(axes, sorted({size for trace in shown for size in trace.sizes}))
         axes.set_ylim(bottom=limits[0], top=limits[1])
-        axes.set_ylabel(label, color=theme.muted)
+        axes.set_ylabel(label, color=MUTED)
         if named:
-            legend(axes, theme)
+            legend(axes)
         return figure
 
 
@@ -132,7 +140,7 @@ def accuracy_traces(comparison: Comparison) -> list[Trace]:
     return [of_points(name, each, line=index) for index, (name, each) in enumerate(sets.items())]
 
 
-def time_over_size(comparisons: Sequence[Comparison], *, theme: Theme = LIGHT) -> Figure:
+def time_over_size(comparisons: Sequence[Comparison]) -> Figure:
     """Seconds to train and test one network on the condensed set, a line a comparison."""
     traces = [
         Trace(
@@ -143,23 +151,23 @@ def time_over_size(comparisons: Sequence[Comparison], *, theme: Theme = LIGHT) -
         )
         for index, each in enumerate(comparisons)
     ]
-    return lines_over_size(traces, label="seconds a network", limits=(0, None), theme=theme)
+    return lines_over_size(traces, label="seconds a network", limits=(0, None))
 
 
-def bytes_over_size(held: Sequence[int], *, theme: Theme = LIGHT) -> Figure:
+def bytes_over_size(held: Sequence[int]) -> Figure:
     """Kilobytes of the tensors of the sizes 1..N."""
     with style():
-        figure, (axes,) = empty(theme)
+        figure, (axes,) = empty()
         sizes = range(1, len(held) + 1)
         kilobytes = [count / 1000 for count in held]
         mark = "o" if len(held) <= 20 else ""
-        axes.fill_between(sizes, 0, kilobytes, color=theme.ours, alpha=0.15, linewidth=0)
-        axes.plot(sizes, kilobytes, color=theme.ours, marker=mark, markersize=5, linewidth=2)
-        axes.set_xlabel("images per class", color=theme.muted)
+        axes.fill_between(sizes, 0, kilobytes, color=OURS, alpha=0.15, linewidth=0)
+        axes.plot(sizes, kilobytes, color=OURS, marker=mark, markersize=5, linewidth=2)
+        axes.set_xlabel("images per class", color=MUTED)
         step = next(x for x in _ROUND if 8 * x >= len(held))
         axes.set_xticks([1, *(x for x in sizes if x % step == 0 and x > 1)])
         axes.set_ylim(bottom=0)
-        axes.set_ylabel("kB", color=theme.muted)
+        axes.set_ylabel("kB", color=MUTED)
         return figure
 
 
@@ -167,11 +175,11 @@ def _alone(comparison: Comparison, among: Sequence[Comparison]) -> bool:
     return sum(each.network == comparison.network for each in among) == 1
 
 
-def _draw(axes: Axes, trace: Trace, theme: Theme) -> None:
+def _draw(axes: Axes, trace: Trace) -> None:
     if trace.line is None:
-        colour, (strokes, marker), width = theme.muted, _PUBLISHED, 1.4
+        colour, (strokes, marker), width = MUTED, _PUBLISHED, 1.4
     else:
-        colour, width = theme.line(trace.line), 2.0
+        colour, width = line_colour(trace.line), 2.0
         strokes, marker = dash(trace.line), mark(trace.line)
     if any(trace.spread):
         ends = [zip(trace.values, trace.spread, strict=True) for _ in range(2)]
@@ -198,9 +206,9 @@ def _draw(axes: Axes, trace: Trace, theme: Theme) -> None:
     )
 
 
-def _size_axis(axes: Axes, sizes: Sequence[int], theme: Theme) -> None:
+def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
     """Label sizes that are there; a wide range is logarithmic."""
-    axes.set_xlabel("images per class", color=theme.muted)
+    axes.set_xlabel("images per class", color=MUTED)
     wide = len(sizes) > 1 and max(sizes) > 12
     if wide:
         axes.set_xscale("log")

@@ -19,7 +19,7 @@ from condensery.formatting import (
     rounded,
 )
 from condensery.report.charts import lines_over_size, of_table, percent_limits
-from condensery.report.drawing import PAGE, sample, to_svg
+from condensery.report.drawing import sample, to_svg
 from condensery.report.published import Published
 from condensery.report.table import Row, Table
 from condensery.report.templates import filled
@@ -224,7 +224,6 @@ def accuracy_chart(
         traces,
         label="test accuracy in %",
         limits=percent_limits(traces),
-        theme=PAGE,
         named=False,  # the rows of the table show their lines
     )
     return to_svg(

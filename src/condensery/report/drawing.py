@@ -1,9 +1,8 @@
-"""How charts are drawn: colours, lines, an empty figure, a legend, and files of a chart.
+"""How charts are drawn: colours, lines, an empty figure, a legend, and the ``<svg>`` of a chart.
 
-Drawn with matplotlib's object interface, imported when first needed; nothing global is left
-changed, and the same numbers give the same bytes. Colours are those of Okabe and Ito, which
-colour-blind readers can tell apart. Knows nothing about what is shown, nor about HTML, but for
-``PAGE``, whose colours are the page's CSS variables and follow its light or dark.
+Drawn with matplotlib's object interface, imported when first needed. No global setting is changed,
+and the same numbers give the same bytes. The colours are those of Okabe and Ito, which colour-blind
+readers can tell apart; style.css holds them.
 """
 
 from __future__ import annotations
@@ -12,7 +11,6 @@ import io
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -22,70 +20,36 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 __all__ = [
-    "DARK",
-    "LIGHT",
-    "PAGE",
-    "Theme",
+    "MUTED",
+    "OURS",
+    "RANDOM",
     "dash",
     "empty",
     "legend",
     "legend_rows",
+    "line_colour",
     "mark",
     "sample",
     "style",
-    "to_png",
     "to_svg",
     "variable",
 ]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Theme:
-    """Colours of a chart; its background is transparent."""
+INK, MUTED, GRID, OURS, RANDOM = "#010101", "#020202", "#030303", "#040404", "#050505"
+_LINES = (OURS, RANDOM, "#060606", "#070707", "#080808", "#090909", "#0a0a0a", "#0b0b0b")
+"""Colours that stand for the page's CSS variables ``--ink``, ``--muted`` ... ``--line7``.
 
-    ink: str
-    muted: str
-    grid: str
-    ours: str
-    random: str
-    more: tuple[str, ...]
-
-    def line(self, index: int) -> str:
-        """The colour of line ``index``. Line 8 has the colour of line 0, but another dash."""
-        colours = (self.ours, self.random, *self.more)
-        return colours[index % len(colours)]
-
-
-LIGHT = Theme(
-    ink="#1b1f24",
-    muted="#59636e",
-    grid="#d8dee4",
-    ours="#0072b2",
-    random="#c55a00",
-    more=("#00795a", "#a8487f", "#8a6d00", "#6b3fa0", "#c0352b", "#3d6b8c"),
-)
-DARK = Theme(
-    ink="#e6edf3",
-    muted="#9da7b1",
-    grid="#30363d",
-    ours="#56b4e9",
-    random="#e69f00",
-    more=("#2fc99e", "#e08fc0", "#f0e442", "#b79cff", "#ff8b80", "#a9c4d9"),
-)
-PAGE = Theme(
-    ink="#010101",
-    muted="#020202",
-    grid="#030303",
-    ours="#040404",
-    random="#050505",
-    more=("#060606", "#070707", "#080808", "#090909", "#0a0a0a", "#0b0b0b"),
-)
-"""Stands for the page's variables ``--ink``, ``--muted``..., ``--line2``...: ``to_svg`` puts them
-in."""
+``to_svg`` puts the variables in their place, so a chart follows the light or dark of its page.
+"""
 
 _VARIABLES = {
-    **{getattr(PAGE, name): name for name in ("ink", "muted", "grid", "ours", "random")},
-    **{colour: f"line{index}" for index, colour in enumerate(PAGE.more, start=2)},
+    INK: "ink",
+    MUTED: "muted",
+    GRID: "grid",
+    OURS: "ours",
+    RANDOM: "random",
+    **{colour: f"line{index}" for index, colour in enumerate(_LINES[2:], start=2)},
 }
 
 _DASHES: tuple[tuple[float, ...], ...] = (
@@ -109,6 +73,11 @@ _SETTINGS = {
     "axes.unicode_minus": True,
     "path.simplify": True,
 }
+
+
+def line_colour(index: int) -> str:
+    """The colour of line ``index``. Line 8 has the colour of line 0, but another dash."""
+    return _LINES[index % len(_LINES)]
 
 
 def dash(index: int) -> Any:  # noqa: ANN401 - what matplotlib calls a line style
@@ -140,7 +109,7 @@ def sample(index: int) -> str:
 
 def variable(index: int) -> str:
     """The name of the page's CSS variable that holds the colour of line ``index``."""
-    return _VARIABLES[PAGE.line(index)]
+    return _VARIABLES[line_colour(index)]
 
 
 def _dash_of(index: int) -> int:
@@ -160,13 +129,10 @@ def style() -> Generator[None]:
         yield
 
 
-def empty(
-    theme: Theme, *, heights: tuple[int, ...] = (1,), legend_rows: int = 1
-) -> tuple[Figure, list[Axes]]:
+def empty(*, heights: tuple[int, ...] = (1,), legend_rows: int = 1) -> tuple[Figure, list[Axes]]:
     """A figure made for 370 CSS pixels, the width of a phone: it can only grow.
 
     Args:
-        theme: Colours.
         heights: Of the parts above each other, relative to one another.
         legend_rows: Lines that the legend takes.
     """
@@ -181,12 +147,12 @@ def empty(
     found = list(parts[:, 0])
     for axes in found:
         axes.patch.set_alpha(0)
-        axes.grid(visible=True, color=theme.grid, linewidth=0.8)
+        axes.grid(visible=True, color=GRID, linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.tick_params(colors=theme.muted, labelcolor=theme.ink, length=3)
+        axes.tick_params(colors=MUTED, labelcolor=INK, length=3)
         for side, spine in axes.spines.items():
             spine.set_visible(side in ("left", "bottom"))
-            spine.set_color(theme.muted)
+            spine.set_color(MUTED)
     return figure, found
 
 
@@ -199,7 +165,7 @@ def _legend_columns(names: Sequence[str]) -> int:
     return 1 if max(map(len, names), default=0) > _LONG_NAME else 2
 
 
-def legend(axes: Axes, theme: Theme) -> None:
+def legend(axes: Axes) -> None:
     """Above the axes, where no line can run through it; long names have a row each."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
@@ -211,7 +177,7 @@ def legend(axes: Axes, theme: Theme) -> None:
             borderaxespad=0.2,
             ncols=_legend_columns(labels),
             frameon=False,
-            labelcolor=theme.ink,
+            labelcolor=INK,
             fontsize=10,
         )
 
@@ -225,7 +191,7 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
         label: Read out in place of the picture.
 
     Returns:
-        The element alone: no prolog, no address, colours of ``PAGE`` as CSS variables. What was
+        The element alone: no prolog, no address, colours as CSS variables. What was
         drawn with the ``gid`` ``"line-3-curve"`` has the attribute ``data-line="3"``.
     """
     from html import escape
@@ -248,14 +214,3 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
         text = text.replace(colour, f"var(--{variable})")
     text = re.sub(r'(<g id="[^"]*-line-(\d+)-\w+")', r'\1 data-line="\2"', text)
     return text.replace("<svg", f'<svg role="img" aria-label="{escape(label, quote=True)}"', 1)
-
-
-def to_png(figure: Figure, *, dpi: int = 144) -> bytes:
-    """The chart as a PNG file with a transparent background."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-
-    buffer = io.BytesIO()
-    with style():
-        figure.set_dpi(dpi)
-        FigureCanvasAgg(figure).print_png(buffer, metadata={"Software": None})
-    return buffer.getvalue()

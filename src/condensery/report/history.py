@@ -78,7 +78,7 @@ class History:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Distances:
-    """How near the images of all sizes were to real ones, measured once.
+    """The distances of the images of all sizes to real images, at one time of the run.
 
     Attributes:
         at: Outer iterations done, with the part of one that has begun.
@@ -137,11 +137,13 @@ def history_of(metrics: Sequence[Mapping[str, Any]]) -> History | None:
 
 
 def _binned(positions: Sequence[float], losses: Sequence[Any]) -> tuple[Bin, ...]:
-    kept = [(at, float(loss)) for at, loss in zip(positions, losses, strict=True) if _finite(loss)]
+    finite = [
+        (at, float(loss)) for at, loss in zip(positions, losses, strict=True) if _finite(loss)
+    ]
     bins: list[Bin] = []
-    width = math.ceil(len(kept) / _BINS) if kept else 1
-    for start in range(0, len(kept), width):
-        part = kept[start : start + width]
+    width = math.ceil(len(finite) / _BINS) if finite else 1
+    for start in range(0, len(finite), width):
+        part = finite[start : start + width]
         values = [loss for _, loss in part]
         at = math.fsum(at for at, _ in part) / len(part)
         mean = math.fsum(values) / len(values)

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from condensery.report.drawing import LIGHT, Theme, empty, legend, style
+from condensery.report.drawing import MUTED, OURS, RANDOM, empty, legend, line_colour, style
 from condensery.report.history import Bin, Distances, History
 
 if TYPE_CHECKING:
@@ -18,51 +18,48 @@ if TYPE_CHECKING:
 __all__ = ["distance_chart", "history_chart"]
 
 
-def history_chart(history: History, *, theme: Theme = LIGHT) -> Figure:
+def history_chart(history: History) -> Figure:
     """Losses above; below, if the run chose sizes, which were chosen and frozen when."""
     from matplotlib.ticker import MaxNLocator
 
     with style():
-        figure, (above, *below) = empty(theme, heights=(3, 2) if history.chooses else (1,))
-        _losses(above, history.total, name="all sizes together", colour=theme.ours, dash="-")
-        _losses(above, history.full, name="full set alone", colour=theme.muted, dash="--")
+        figure, (above, *below) = empty(heights=(3, 2) if history.chooses else (1,))
+        _losses(above, history.total, name="all sizes together", colour=OURS, dash="-")
+        _losses(above, history.full, name="full set alone", colour=MUTED, dash="--")
         lows = [part.low for part in (*history.total, *history.full)]
         highs = [part.high for part in (*history.total, *history.full)]
         if lows and min(lows) > 0 and max(highs) > 20 * min(lows):
             above.set_yscale("log")
-        above.set_ylabel("matching loss", color=theme.muted)
+        above.set_ylabel("matching loss", color=MUTED)
         if history.full:
-            legend(above, theme)
+            legend(above)
         for axes in below:
-            _sizes(axes, history, theme)
-            legend(axes, theme)
+            _sizes(axes, history)
+            legend(axes)
         bottom = (above, *below)[-1]
-        bottom.set_xlabel("iteration", color=theme.muted)
+        bottom.set_xlabel("iteration", color=MUTED)
         bottom.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         for axes in (above, *below):
             axes.set_xlim(0, history.iterations)
         return figure
 
 
-def distance_chart(
-    distances: Sequence[Distances], *, iterations: int | None = None, theme: Theme = LIGHT
-) -> Figure:
+def distance_chart(distances: Sequence[Distances], *, iterations: int | None = None) -> Figure:
     """Distance of mean features to real images over the run: the mean, the smallest and largest.
 
     Args:
         distances: In order, at least one.
         iterations: Where the axis ends; with the last measure if ``None``.
-        theme: Colours.
     """
     from matplotlib.ticker import MaxNLocator
 
     at = [each.at for each in distances]
     largest = len(distances[0].relative)
-    ends = [(1, theme.line(3), "--", "^"), (largest, theme.line(2), "-.", "D")]
+    ends = [(1, line_colour(3), "--", "^"), (largest, line_colour(2), "-.", "D")]
     with style():
-        figure, (axes,) = empty(theme, legend_rows=2)
-        axes.axhline(1.0, color=theme.random, linestyle=":", linewidth=1.6, label="random images")
-        lines = [("mean of all sizes", [each.mean for each in distances], theme.ours, "-", "o")]
+        figure, (axes,) = empty(legend_rows=2)
+        axes.axhline(1.0, color=RANDOM, linestyle=":", linewidth=1.6, label="random images")
+        lines = [("mean of all sizes", [each.mean for each in distances], OURS, "-", "o")]
         if largest > 1:
             lines += [
                 (f"{size} per class", [each.relative[size - 1] for each in distances], *rest)
@@ -79,12 +76,12 @@ def distance_chart(
                 markersize=4,
                 linewidth=1.8,
             )
-        axes.set_xlabel("iteration", color=theme.muted)
+        axes.set_xlabel("iteration", color=MUTED)
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
         axes.set_xlim(0, iterations)
         axes.set_ylim(bottom=0)
-        axes.set_ylabel("distance to real images", color=theme.muted)
-        legend(axes, theme)
+        axes.set_ylabel("distance to real images", color=MUTED)
+        legend(axes)
         return figure
 
 
@@ -99,7 +96,7 @@ def _losses(axes: Axes, bins: Sequence[Bin], *, name: str, colour: str, dash: st
     axes.plot(at, means, color=colour, linestyle=dash, marker=mark, linewidth=1.6, label=name)
 
 
-def _sizes(axes: Axes, history: History, theme: Theme) -> None:
+def _sizes(axes: Axes, history: History) -> None:
     """Chosen sizes as a step line, or as a band where classes differ; frozen ones as an area."""
     from matplotlib.ticker import MaxNLocator
 
@@ -110,14 +107,12 @@ def _sizes(axes: Axes, history: History, theme: Theme) -> None:
         for end in (0, 1)
     )
     if any(frozen):
-        axes.stairs(frozen, edges, fill=True, color=theme.muted, alpha=0.35, label="frozen")
+        axes.stairs(frozen, edges, fill=True, color=MUTED, alpha=0.35, label="frozen")
     if low == high or all(a == b or a != a for a, b in zip(low, high, strict=True)):
-        axes.stairs(high, edges, baseline=None, color=theme.ours, linewidth=2, label="chosen")
+        axes.stairs(high, edges, baseline=None, color=OURS, linewidth=2, label="chosen")
     else:
-        axes.stairs(
-            high, edges, baseline=low, fill=True, color=theme.ours, alpha=0.5, label="chosen"
-        )
+        axes.stairs(high, edges, baseline=low, fill=True, color=OURS, alpha=0.5, label="chosen")
     top = max([size for size in (*high, *frozen) if size == size], default=1)
     axes.set_ylim(0, top + 0.5)
     axes.yaxis.set_major_locator(MaxNLocator(nbins=4, integer=True))
-    axes.set_ylabel("images per class", color=theme.muted)
+    axes.set_ylabel("images per class", color=MUTED)

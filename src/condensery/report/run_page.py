@@ -27,7 +27,7 @@ from condensery.report.charts import (
     percent_limits,
     time_over_size,
 )
-from condensery.report.drawing import PAGE, to_svg
+from condensery.report.drawing import to_svg
 from condensery.report.facts import caveats, made, recipe_text
 from condensery.report.history import Distances, History, Span, distances_of, history_of
 from condensery.report.history_charts import distance_chart, history_chart
@@ -184,7 +184,6 @@ def _accuracy_charts(
             [*own, *above],
             label="test accuracy in %",
             limits=percent_limits([*chain.from_iterable(measured), *above]),
-            theme=PAGE,
         )
         charts[comparison.title] = to_svg(
             figure,
@@ -197,7 +196,7 @@ def _accuracy_charts(
 
 def _bytes_chart(held: Sequence[int]) -> dict[str, str]:
     chart = to_svg(
-        bytes_over_size(held, theme=PAGE),
+        bytes_over_size(held),
         name="bytes",
         label=f"Line chart: bytes over size, from {byte_count(held[0])} for 1 image per class to "
         f"{byte_count(held[-1])} for {len(held)}.",
@@ -210,7 +209,7 @@ def _time_chart(comparisons: Sequence[Comparison]) -> dict[str, str]:
     if not timed:
         return {}
     chart = to_svg(
-        time_over_size(timed, theme=PAGE),
+        time_over_size(timed),
         name="time",
         label="Line chart: seconds to train and test one network, over images per class. The "
         "table below holds the numbers.",
@@ -225,7 +224,7 @@ def _history_charts(history: History | None, distances: Sequence[Distances]) -> 
     title = "Losses and sizes" if history.chooses else "Losses"
     charts = {
         title: to_svg(
-            history_chart(history, theme=PAGE),
+            history_chart(history),
             name="history",
             label=f"Line chart: matching loss over {history.iterations} iterations{below}.",
         )
@@ -233,7 +232,7 @@ def _history_charts(history: History | None, distances: Sequence[Distances]) -> 
     if distances:
         first, last = distances[0], distances[-1]
         charts["Distance to real images"] = to_svg(
-            distance_chart(distances, iterations=history.iterations, theme=PAGE),
+            distance_chart(distances, iterations=history.iterations),
             name="distance",
             label="Line chart: distance of mean features to real images over the iterations, mean "
             f"of all sizes, from {first.mean:.2f} to {last.mean:.2f}; random images have 1.",

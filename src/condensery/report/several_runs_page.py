@@ -8,7 +8,7 @@ from condensery.formatting import byte_count
 from condensery.report import compared
 from condensery.report.charts import Trace, lines_over_size
 from condensery.report.compared import Block, Section, accuracy_chart, shown_rows, spread_note
-from condensery.report.drawing import PAGE, to_svg
+from condensery.report.drawing import to_svg
 from condensery.report.published import Published, published
 from condensery.report.several_runs import Entry, Versus
 
@@ -113,7 +113,7 @@ def _costs(versus: Versus, runs: Sequence[Entry], order: Sequence[str]) -> list[
     if by_bytes:
         largest = ", ".join(f"{x.name} {byte_count(x.bytes[-1])}" for x in runs if x.bytes)
         charts["Bytes over size"] = to_svg(
-            lines_over_size(by_bytes, label="kB of the tensors", limits=(0, None), theme=PAGE),
+            lines_over_size(by_bytes, label="kB of the tensors", limits=(0, None)),
             name="bytes",
             label=f"Line chart: bytes over images per class; at the largest size {largest}",
         )
@@ -130,7 +130,7 @@ def _costs(versus: Versus, runs: Sequence[Entry], order: Sequence[str]) -> list[
     if any(trace.sizes for trace in by_time):
         network = versus.table.network
         charts[f"Time to train and test one {network}"] = to_svg(
-            lines_over_size(by_time, label="seconds a network", limits=(0, None), theme=PAGE),
+            lines_over_size(by_time, label="seconds a network", limits=(0, None)),
             name="time",
             label="Line chart: seconds to train and test one network over images per class, "
             f"{network}, {versus.training}.",

@@ -53,14 +53,14 @@ class Table:
 
 def tabulated(
     network: str,
-    seen: Mapping[str, Mapping[int, Sequence[Sequence[float]]]],
+    accuracies: Mapping[str, Mapping[int, Sequence[Sequence[float]]]],
     *,
     contenders: Sequence[str],
     sizes: Sequence[int],
     condensations: int,
     reference: str | None,
 ) -> Table:
-    """Average what was seen with one network.
+    """Average the accuracies of one network.
 
     With several condensations the values behind a cell are the condensations, each the mean of its
     networks: that is the deviation which another condensation would show. With one they are its
@@ -68,8 +68,8 @@ def tabulated(
 
     Args:
         network: Its name.
-        seen: ``{contender: {size: [condensation][network]}}``, fractions of 1.
-        contenders: The rows; one that was not seen is left out.
+        accuracies: ``{contender: {size: [condensation][network]}}``, fractions of 1.
+        contenders: The rows; one without accuracies is left out.
         sizes: The columns.
         condensations: How many there are.
         reference: The contender that stands for baseline C, or ``None``.
@@ -77,20 +77,20 @@ def tabulated(
     sizes = tuple(sorted(sizes))
     values = {
         name: {
-            size: _values(seen[name][size], condensations)
+            size: _values(accuracies[name][size], condensations)
             for size in sizes
-            if size in seen[name] and _whole(seen[name][size])
+            if size in accuracies[name] and _whole(accuracies[name][size])
         }
         for name in contenders
-        if name in seen
+        if name in accuracies
     }
-    averages = {name: _average(found, sizes) for name, found in values.items()}
+    averages = {name: _average(by_size, sizes) for name, by_size in values.items()}
     against = averages.get(reference) if reference is not None else None
     rows: list[Row] = []
-    for name, found in values.items():
+    for name, by_size in values.items():
         own = averages[name]
         gain = None if own is None or against is None else own.mean - against.mean
-        cells = {size: average(each) for size, each in found.items()}
+        cells = {size: average(each) for size, each in by_size.items()}
         rows.append(Row(name=name, cells=cells, average=own, difference=gain))
     return Table(
         network=network,
@@ -109,8 +109,8 @@ def _values(cells: Sequence[Sequence[float]], condensations: int) -> tuple[float
     return tuple(cells[0]) if condensations == 1 else tuple(map(fmean, cells))
 
 
-def _average(found: Mapping[int, Sequence[float]], sizes: Sequence[int]) -> Average | None:
+def _average(by_size: Mapping[int, Sequence[float]], sizes: Sequence[int]) -> Average | None:
     """The average over all sizes; ``None`` where one was not measured."""
-    if any(size not in found for size in sizes):
+    if any(size not in by_size for size in sizes):
         return None
-    return average_over_sizes([found[size] for size in sizes])
+    return average_over_sizes([by_size[size] for size in sizes])

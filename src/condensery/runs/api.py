@@ -13,6 +13,7 @@ from condensery.artifact import CondensedSet
 from condensery.data.skipped import remarks
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
+from condensery.formatting import duration
 from condensery.recipe import Recipe, check_readable, from_json
 from condensery.runs import machine
 from condensery.runs.data_source import describe, facts_of_data, load_again, load_source
@@ -20,7 +21,7 @@ from condensery.runs.driver import work
 from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes, planned
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
-from condensery.runs.listener import Listener, Reporter, clock
+from condensery.runs.listener import Listener, Reporter
 from condensery.runs.monitor import proxy_line
 from condensery.runs.plan import Plan, check_limits
 
@@ -117,7 +118,7 @@ class Run:
             reason = outcome["reason"]
             how = "complete" if reason == "complete" else f"ended by its {reason}"
             done = f"{outcome['iterations']} of {outcome['of']} iterations"
-            state = f"{how} after {done} in {clock(outcome['seconds'])}"
+            state = f"{how} after {done} in {duration(outcome['seconds'])}"
             state += f", report {self.report}" if self.report.exists() else ", not evaluated yet"
         return f"<Run {self.path}: {what}; {state}>"
 

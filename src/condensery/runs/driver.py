@@ -19,12 +19,13 @@ from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint
 from condensery.data import Data
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import summary
+from condensery.formatting import duration
 from condensery.progress import Progress, State
 from condensery.runs.evaluation import merged, train_planned
 from condensery.runs.experts import train_for
 from condensery.runs.folder import RunFolder, write_json
 from condensery.runs.lines import LineFile
-from condensery.runs.listener import Reporter, clock
+from condensery.runs.listener import Reporter
 from condensery.runs.machine import peak_memory
 from condensery.runs.monitor import Monitor
 from condensery.runs.pictures import preview, sheet
@@ -234,7 +235,7 @@ def _drive(
         )
     elif not complete:
         reporter.notice(
-            f"The time budget of {clock(budget or 0)} is spent in iteration {outer + 1} of "
+            f"The time budget of {duration(budget or 0)} is spent in iteration {outer + 1} of "
             f"{recipe.iterations}; the result is what was reached."
         )
     return {

@@ -8,7 +8,8 @@ from pathlib import Path
 from condensery.api import Condensation
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet
-from condensery.runs.listener import Reporter, clock
+from condensery.formatting import duration
+from condensery.runs.listener import Reporter
 
 __all__ = ["train_for", "train_missing"]
 
@@ -45,7 +46,7 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
             missing -= 1
             if rest is not None and rest <= 0 < missing:
                 raise ConfigError(
-                    f"The time budget is spent after {clock(spent)} with {missing} of {total} "
+                    f"The time budget is spent after {duration(spent)} with {missing} of {total} "
                     "epochs of experts untrained; the others are kept. Resume with a larger "
                     "--time-budget (time_budget=), or take fewer or shorter experts "
                     "(schedule.trajectories, schedule.steps)."
