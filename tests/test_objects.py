@@ -58,7 +58,7 @@ def test_a_part_is_given_as_an_object_and_a_setting_as_a_number(digits):
         ipc=2,
         preset="smoke",
         objective=Pull(weight=0.5),
-        sizes=condensery.AllSizes(weights="inverse"),
+        size_policy=condensery.AllSizes(weights="inverse"),
         update=condensery.SGD(lr=0.3),
         settings={"update.lr": 0.25, "update.momentum": 0, "iterations": 2},
     )
@@ -95,7 +95,7 @@ def test_what_is_no_part_is_refused(each, digits):
         [
             ({"objective": Pull}, r"objective = Pull is a class.*Write Pull\(\.\.\.\)"),
             ({"objective": "pull"}, "objective = 'pull' is unknown"),
-            ({"sizes": 3}, "sizes .*int is no frozen dataclass"),
+            ({"size_policy": 3}, "sizes .*int is no frozen dataclass"),
             ({"update": condensery.AllSizes()}, "lacks step.*ImageUpdate"),
             ({"settings": {"update.lr": "fast"}}, "update.lr = 'fast' is no number"),
             ({"settings": {"update.lr": None}}, "update.lr = None is no number"),

@@ -166,7 +166,7 @@ def tiny(digits, method, **more):
 
 def test_every_size_policy_works_on_every_method(each, digits):
     for method, sizes in each(product(METHODS, ["one", "most-learnable", "all", "random"])):
-        whole = tiny(digits, method, sizes=sizes)
+        whole = tiny(digits, method, size_policy=sizes)
         begun = whole.state.stored.images.clone()
         steps = list(whole)
         counts = {"one": 1, "random": 2, "all": 3}
