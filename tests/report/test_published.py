@@ -6,8 +6,10 @@ import math
 
 import pytest
 
+from condensery.data.known import KNOWN
 from condensery.registry import names
-from condensery.report.published import _PREFIXES, published
+from condensery.report.published import _PREFIXES, _SINGLE, published
+from condensery.runs.tables.papers import TABLES
 
 PRINTED = {
     ("svhn", 10): {"a": 81.85, "b": 71.38, "c": 70.65, "mdc": 76.75},
@@ -84,3 +86,9 @@ def test_an_average_is_known_of_the_sizes_it_was_printed_over():
     mdc = published("cifar10", "mdc", ipc=10)
     assert mdc.average((1, 10)) == pytest.approx((49.55 + 66.79) / 2)
     assert mdc.average((1, 50)) is None
+
+
+def test_data_sets_are_named_as_the_table_of_known_data_sets_names_them():
+    named = {data for data, _ in _PREFIXES} | set(_SINGLE)
+    named |= {data for table in TABLES.values() for data in table.data}
+    assert named <= set(KNOWN)

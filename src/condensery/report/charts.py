@@ -98,7 +98,8 @@ def percent_limits(traces: Iterable[Trace]) -> tuple[float, float]:
     ]
     if not ends:
         return 0.0, 100.0
-    return max(0.0, min(ends) // 10 * 10), min(100.0, (max(ends) // 5 + 1) * 5)
+    # The lowest line keeps some distance to the axis.
+    return max(0.0, (min(ends) - 1) // 10 * 10), min(100.0, (max(ends) // 5 + 1) * 5)
 
 
 def lines_over_size(
