@@ -130,6 +130,14 @@ def test_images_in_memory_are_given_again_to_resume(tmp_path: Path):
     assert condensery.resume(tmp_path / "run", data=tmp_path / "moved.npz").report.exists()
 
 
+def test_data_that_was_loaded_before_remembers_where_it_came_from(tmp_path: Path):
+    data = condensery.load_data("digits", image_size=10)
+    with pytest.raises(KeyboardInterrupt):
+        a_run(data, tmp_path / "run", progress=Interrupting("condense", 3))
+    resumed = condensery.resume(tmp_path / "run")
+    assert condensed_bytes(resumed) == condensed_bytes(a_run(data, tmp_path / "whole"))
+
+
 def test_a_source_is_found_from_another_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     data = condensery.load_data("digits").train
     few = np.concatenate([data.of_class(class_)[:20].numpy() for class_ in range(10)])

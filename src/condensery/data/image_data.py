@@ -6,6 +6,7 @@ Knows nothing about where the images came from, nor about devices, batches or au
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -162,6 +163,8 @@ class Data:
         skipped: Images and files that were left out, each with the reason.
         notices: Whole sentences about doubtful input; ``load_data`` also warns with each of them.
         mapped: File that the decoded images are mapped from; ``None`` where memory holds them.
+        loaded_by: The arguments of ``load_data`` that give this data again, with ``folder``, in
+            which relative paths begin; ``None`` if images were given as objects.
     """
 
     name: str
@@ -170,6 +173,7 @@ class Data:
     skipped: tuple[Skipped, ...] = ()
     notices: tuple[str, ...] = ()
     mapped: str | None = None
+    loaded_by: Mapping[str, Any] | None = None
 
 
 def _column(values: tuple[float, ...], *, like: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -31,7 +32,7 @@ from condensery.data.source import Part, Source
 from condensery.data.statistics import measure
 from condensery.errors import DataError, DataWarning
 
-__all__ = ["load_data"]
+__all__ = ["load_data", "words_of"]
 
 
 def load_data(
@@ -120,6 +121,19 @@ def load_data(
             folder=None if cache_dir is None else Path(cache_dir).expanduser(),
         ),
     )
+    loaded_by = _loaded_by(
+        source,
+        test,
+        image_size=image_size,
+        skip_corrupt=skip_corrupt,
+        name=name,
+        data_dir=str(data_dir),
+        download=download,
+        classes=reading.classes,
+        value_range=None if value_range is None else tuple(value_range),
+        image_memory=image_memory,
+        cache_dir=None if cache_dir is None else str(cache_dir),
+    )
     read = _read(source, reading)
     skipped, notices = read.skipped, read.notices
     asked = KNOWN.get(source) if isinstance(source, str) else None
@@ -176,7 +190,33 @@ def load_data(
         skipped=skipped,
         notices=notices,
         mapped=None if read.shelf is None else str(read.shelf.path),
+        loaded_by=loaded_by,
     )
+
+
+def _loaded_by(source: object, test: object, **choices: object) -> dict[str, Any] | None:
+    """The arguments that give the same data again, if text can name them."""
+    words = words_of(source)
+    held = str(test) if isinstance(test, (str, Path)) else None
+    if words is None or (test is not None and held is None):
+        return None
+    return {
+        "data": words,
+        "test": held,
+        "folder": str(Path.cwd()),
+        **choices,
+    }
+
+
+def words_of(source: object) -> tuple[str, ...] | None:
+    """Names and paths as text; ``None`` for anything else."""
+    if isinstance(source, (str, Path)):
+        return (str(source),)
+    if isinstance(source, (list, tuple)) and source:
+        entries: list[object] = list(source)
+        if all(isinstance(entry, (str, Path)) for entry in entries):
+            return tuple(map(str, entries))
+    return None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

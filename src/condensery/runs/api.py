@@ -153,8 +153,7 @@ def run(
 
     Args:
         data: What ``load_data`` takes, a ``Data`` that it returned, or a ``DataSource``. If no
-            file names the images (arrays, a torch data set, a ``Data``), ``resume`` needs them
-            again.
+            file names the images (arrays, a torch data set), ``resume`` needs them again.
         out: Folder to make for the run.
         method: As ``condense``. So are ``ipc``, ``preset``, ``recipe``, ``settings``, ``seed``,
             ``device`` and ``memory``.

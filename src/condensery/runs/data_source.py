@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -11,10 +10,11 @@ from typing import Any
 from condensery.data import Data, load_data
 from condensery.data.decoding.cache import IMAGE_MEMORY
 from condensery.data.known import KNOWN
+from condensery.data.load import words_of
 from condensery.data.skipped import by_reason, in_words
 from condensery.errors import ArtifactError
 
-__all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source", "words_of"]
+__all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,15 +81,12 @@ def load_source(data: object) -> tuple[DataSource | None, Data]:
         data: A ``DataSource``, a ``Data``, or anything that ``load_data`` takes.
 
     Returns:
-        The source, and the data. The source is ``None`` for arrays, a torch data set, and data
-        that was loaded before.
+        The source, and the data. The source is ``None`` for arrays and torch data sets.
     """
-    if isinstance(data, Data):
-        return None, data
-    words = words_of(data)
-    if words is not None:
-        data = DataSource(data=words, folder=str(Path.cwd()))
-    return (data, data.load()) if isinstance(data, DataSource) else (None, load_data(data))
+    if isinstance(data, DataSource):
+        return data, data.load()
+    loaded = data if isinstance(data, Data) else load_data(data)
+    return None if loaded.loaded_by is None else DataSource(**loaded.loaded_by), loaded
 
 
 def load_again(
@@ -132,15 +129,6 @@ def load_again(
                 "anew."
             )
     return found
-
-
-def words_of(data: object) -> tuple[str, ...] | None:
-    """Names and paths as text; ``None`` for anything else."""
-    if isinstance(data, (str, Path)):
-        return (str(data),)
-    if isinstance(data, Sequence) and data and all(isinstance(x, (str, Path)) for x in data):
-        return tuple(map(str, data))
-    return None
 
 
 def facts_of_data(data: Data) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from pathlib import Path
 
 from condensery.data import Data, find, load_data
 from condensery.data.known import KNOWN, known_by_name
+from condensery.data.load import words_of
 from condensery.errors import ConfigError, DataError, nearest
 from condensery.runs.comparison.api import (
     Comparison,
@@ -29,7 +30,7 @@ from condensery.runs.comparison.driver import write_tables
 from condensery.runs.comparison.estimate import Estimate
 from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.comparison.sets import CommonOptions
-from condensery.runs.data_source import DataSource, load_source, words_of
+from condensery.runs.data_source import DataSource, load_source
 from condensery.runs.evaluation import EvaluationPlan
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.tables.folder import TableFolder
