@@ -17,12 +17,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from condensery.cli.import_set import classes_line
 from condensery.cli.main import main
 from condensery.data import Data, ImageData, load_data
 from condensery.data.known import KNOWN
 from condensery.errors import ConfigError, DataError
 from condensery.importing import import_set
+from condensery.importing.summary import classes_line
 
 SIDE = 2
 WOOF = KNOWN["imagewoof"].class_names

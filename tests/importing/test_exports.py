@@ -13,10 +13,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from condensery.artifact import CondensedSet
-from condensery.cli.exporting import _distinct, _folder_names, check_out, collect, write
 from condensery.cli.main import main
 from condensery.data import Data, ImageData
 from condensery.errors import DataError
+from condensery.exporting import _distinct, _folder_names, check_out, collect, write
 from condensery.importing import import_set
 from condensery.types import Examples
 

@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from condensery import checkpoint
-from condensery.cli import exporting
+from condensery import checkpoint, exporting
 from condensery.runs import driver
 from condensery.runs.comparison import driver as comparison_driver
 

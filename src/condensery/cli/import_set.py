@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from condensery.cli.options import add_data, data_source
 from condensery.cli.parser import at_least, one_of
 from condensery.runs.files import check_new_file
 
-__all__ = ["add_arguments", "classes_line", "run"]
-
-_SHOWN = 10
+__all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,6 +75,7 @@ def run(arguments: argparse.Namespace) -> int:
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
     from condensery.importing import import_set
+    from condensery.importing.summary import import_summary
 
     data = data_source(arguments, arguments.data).load()
     condensed = import_set(
@@ -100,59 +97,5 @@ def run(arguments: argparse.Namespace) -> int:
     condensed.save(arguments.out)
     held = f"{condensed.sizes} images per class, {len(condensed)} rows"
     print(f"{arguments.out}: {held}, {arguments.out.stat().st_size:,} bytes")
-    record = condensed.manifest["recipe"]["imported"]
-    print(f"from {record['file']} (sha256 {record['sha256'][:12]}...){_experiment(record)}")
-    print(classes_line(record["classes"], data.train.class_names))
-    print(_undone(record["normalisation"], data.name))
-    if record["clamped"]:
-        print(
-            f"{100 * record['clamped']:.2f} % of the pixels were outside [0, 1] and were clamped, "
-            f"the furthest by {record['largest_excess']:.3g}"
-        )
-    print("Smaller sizes are cuts of this set; none was condensed for its own size.")
+    print(import_summary(condensed, data))
     return 0
-
-
-def classes_line(record: dict[str, Any], class_names: Sequence[str]) -> str:
-    """Which class of the data each label of the file became; only those that have moved.
-
-    Args:
-        record: ``recipe.imported.classes`` of the set.
-        class_names: Of the data, in the order of its labels.
-    """
-    order: list[int] = record["labels"]
-    moved = [(theirs, ours) for theirs, ours in enumerate(order) if theirs != ours]
-    by = f"classes, matched by {record['by']}"
-    if not moved:
-        return f"{by}: each of the {len(order)} labels of the file is the same label of the data"
-    shown = ", ".join(
-        f"{theirs} -> {ours} ({class_names[ours]})" for theirs, ours in moved[:_SHOWN]
-    )
-    more = f", and {len(moved) - _SHOWN} more" if len(moved) > _SHOWN else ""
-    return (
-        f"{by}: {len(moved)} of the {len(order)} labels of the file are other labels of the data: "
-        f"{shown}{more}"
-    )
-
-
-def _experiment(record: dict[str, Any]) -> str:
-    if "experiment" not in record:
-        return ""
-    return f", experiment {record['experiment']} of 0..{record['experiments'] - 1}"
-
-
-def _undone(normalisation: dict[str, Any], data: str) -> str:
-    match normalisation["kind"]:
-        case "none":
-            return "the images are pixels: nothing to undo"
-        case "zca" | "zca-regularised":
-            lost = ", but for the contrast of every image" if "contrast" in normalisation else ""
-            return (
-                f"undone: ZCA whitening with eps {normalisation['eps']}, fitted again to {data}"
-                f"{lost}; evaluation whitens again"
-            )
-        case _:
-            mean, std = (
-                " ".join(f"{value:g}" for value in normalisation[name]) for name in ("mean", "std")
-            )
-            return f"undone: normalisation by mean {mean}, std {std} ({normalisation['source']})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -149,68 +149,43 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     from condensery.evaluation import LABELS
     from condensery.training import PRECISIONS
 
-    text = f"--{prefix}"
-    parser.add_argument(
-        f"{text}sizes", metavar="1,2,5", type=whole_numbers, dest="test_sizes", help="sizes to test"
-    )
-    parser.add_argument(
-        f"{text}networks",
-        metavar="A,B",
-        type=several,
-        dest="test_networks",
-        help="networks to train, such as convnet3,resnet10 or package.module:factory",
-    )
-    parser.add_argument(
-        f"{text}seeds",
-        metavar="N",
-        type=at_least(1),
-        dest="test_seeds",
-        help="networks to train per size",
-    )
-    parser.add_argument(
-        f"{text}protocol",
-        type=named("protocol"),
-        metavar="NAME",
-        dest="test_protocol",
-        help=f"training recipe: {', '.join(names('protocol'))} (default: that of the set's method)",
-    )
-    parser.add_argument(
-        f"{text}labels",
-        type=one_of(LABELS),
-        metavar="KIND",
-        dest="test_labels",
-        help="hard: classes; soft: the labels that the set has learned (default: the protocol's)",
-    )
     length = parser.add_mutually_exclusive_group()
-    length.add_argument(
-        f"{text}epochs",
-        metavar="N",
-        type=at_least(1),
-        dest="test_epochs",
-        help="length of a training (dc: 300, most others: 1000)",
-    )
-    length.add_argument(
-        f"{text}steps",
-        metavar="N",
-        type=at_least(1),
-        dest="test_steps",
-        help="length of a training, the same number of steps for every size",
-    )
-    parser.add_argument(
-        f"{text}precision",
-        type=one_of(PRECISIONS),
-        metavar="P",
-        dest="test_precision",
-        help=f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
-    )
-    parser.add_argument(
-        f"{text}beside",
-        metavar="A,B",
-        type=several,
-        dest="test_beside",
-        help=f"what else to train on: {', '.join(names('selection'))}, condensed files (default "
-        "random)",
-    )
+    number, protocols, rules = at_least(1), ", ".join(names("protocol")), names("selection")
+    kinds: list[tuple[str, str, Callable[[str], object], str]] = [
+        ("sizes", "1,2,5", whole_numbers, "sizes to test"),
+        ("networks", "A,B", several, "to train, such as convnet3 or package.module:factory"),
+        ("seeds", "N", number, "networks to train per size"),
+        (
+            "protocol",
+            "NAME",
+            named("protocol"),
+            f"training recipe: {protocols} (default: that of the set's method)",
+        ),
+        (
+            "labels",
+            "KIND",
+            one_of(LABELS),
+            "hard: classes; soft: the labels that the set has learned (default: the protocol's)",
+        ),
+        ("epochs", "N", number, "length of a training (dc: 300, most others: 1000)"),
+        ("steps", "N", number, "length of a training, the same number of steps for every size"),
+        (
+            "precision",
+            "P",
+            one_of(PRECISIONS),
+            f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
+        ),
+        (
+            "beside",
+            "A,B",
+            several,
+            f"what else to train on: {', '.join(rules)}, condensed files (default random)",
+        ),
+    ]
+    for name, metavar, kind, text in kinds:
+        (length if name in ("epochs", "steps") else parser).add_argument(
+            f"--{prefix}{name}", metavar=metavar, type=kind, dest=f"test_{name}", help=text
+        )
 
 
 def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> EvaluationPlan:

@@ -5,14 +5,10 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from condensery.cli.options import add_data, add_recipe_changes, data_source
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
-
-if TYPE_CHECKING:
-    from condensery.data import ImageData
 
 __all__ = ["add_arguments", "run"]
 
@@ -44,13 +40,14 @@ def run(arguments: argparse.Namespace) -> int:
     """Print or write it."""
     from condensery import api
     from condensery.checkpoint import write_atomically
+    from condensery.data.blank import blank_cifar10
     from condensery.recipe import recipe_text
     from condensery.runs.files import check_new_file
 
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)
     if arguments.data is None:
-        data = _like_cifar10()
+        data = blank_cifar10()
         print(
             "condensery: notice: written for images like CIFAR-10's, 32 x 32 in colour and 10 "
             "classes; --data DATA writes it for yours.",
@@ -75,21 +72,3 @@ def run(arguments: argparse.Namespace) -> int:
     write_atomically(arguments.out, text.encode())
     print(arguments.out)
     return 0
-
-
-def _like_cifar10() -> ImageData:
-    import torch
-
-    from condensery.data import ImageData
-    from condensery.data.known import KNOWN
-
-    known = KNOWN["cifar10"]
-    classes = len(known.class_names)
-    return ImageData(
-        name=known.name,
-        images=torch.zeros(classes, 3, 32, 32, dtype=torch.uint8),
-        labels=torch.arange(classes),
-        class_names=known.class_names,
-        mean=known.statistics.mean,
-        std=known.statistics.std,
-    )

@@ -11,9 +11,11 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from condensery.runs.api import Run, resume, run
     from condensery.runs.comparison.api import Comparison, compare
+    from condensery.runs.condensed_file import FileEvaluation, evaluate_file
     from condensery.runs.data_source import DataSource
     from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
     from condensery.runs.listener import Bars, Event, Listener, Reporter
+    from condensery.runs.report import Page, write_page
     from condensery.runs.tables.api import ReproducedTable, table
     from condensery.runs.tables.papers import TABLES, PaperTable
 
@@ -25,15 +27,19 @@ __all__ = [
     "DataSource",
     "EvaluationPlan",
     "Event",
+    "FileEvaluation",
     "Listener",
+    "Page",
     "PaperTable",
     "Reporter",
     "ReproducedTable",
     "Run",
     "compare",
+    "evaluate_file",
     "resume",
     "run",
     "table",
+    "write_page",
 ]
 
 _MODULES = {
@@ -44,15 +50,19 @@ _MODULES = {
     "DataSource": "data_source",
     "EvaluationPlan": "evaluation",
     "Event": "listener",
+    "FileEvaluation": "condensed_file",
     "Listener": "listener",
+    "Page": "report",
     "PaperTable": "tables.papers",
     "Reporter": "listener",
     "ReproducedTable": "tables.api",
     "Run": "api",
     "compare": "comparison.api",
+    "evaluate_file": "condensed_file",
     "resume": "api",
     "run": "api",
     "table": "tables.api",
+    "write_page": "report",
 }
 
 

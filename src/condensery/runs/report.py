@@ -5,36 +5,106 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 from condensery.artifact import CondensedSet
 from condensery.averages import Average
-from condensery.errors import ArtifactError
+from condensery.errors import ArtifactError, ConfigError
 from condensery.formatting import byte_count
 from condensery.report import write_report
 from condensery.report.accuracy import Key, Point, compare, recorded
 from condensery.report.facts import made
-from condensery.report.several_runs import Entry, baselines, entry
+from condensery.report.several_runs import Entry, baselines, check_data, entry, set_against
+from condensery.report.several_runs_page import markdown, render
+from condensery.report.templates import write_whole
 from condensery.runs.comparison.folder import MARK, ComparisonFolder
+from condensery.runs.files import check_new_file
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
+from condensery.runs.listener import Listener, Reporter
 
-__all__ = [
-    "check_exists",
-    "collect",
-    "draw_report",
-    "is_comparison",
-    "read_observation_lines",
-    "run_folder",
-]
+__all__ = ["Page", "draw_report", "write_page"]
 
 _OBSERVATION = ("set", "size", "network", "seed", "protocol", "accuracy")
 """Keys of a line of ``observations.jsonl`` that a report needs."""
 
 _FACTS = ("Method", "Seed", "Stored as", "Time to condense", "Peak memory", "Machine", "Versions")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Page:
+    """A page that was written.
+
+    Attributes:
+        path: The file.
+        markdown: Its tables as text; empty for one run.
+    """
+
+    path: Path
+    markdown: str = ""
+
+
+def write_page(
+    paths: Sequence[str | Path],
+    *,
+    out: str | Path | None = None,
+    against: str | None = None,
+    overwrite: bool = False,
+    progress: Listener | None = None,
+) -> Page:
+    """Draw a run's page anew, or several runs in one page with a table of all.
+
+    Args:
+        paths: Folders of runs, folders of comparisons, condensed files; at least one.
+        out: File to write; ``None`` is the run's own page, and must be given for several.
+        against: The line that differences are to, as the table names it; ``None`` is the first.
+        overwrite: Whether a file of another kind may be replaced.
+        progress: A listener for notices.
+
+    Raises:
+        ArtifactError, ConfigError: If one is nothing of these, or is not finished.
+    """
+    given = [Path(path) for path in paths]
+    target = None if out is None else Path(out)
+    if target is not None:
+        check_new_file(target, overwrite=overwrite)
+    if len(given) > 1 or _is_comparison(given[0]):
+        return _several(given, target, against, Reporter(progress))
+    if against is not None:
+        raise ConfigError(f"--against {against}: one run stands against nothing. Name two or more.")
+    (path,) = given
+    _check_exists(path)
+    folder = RunFolder(path) if path.is_dir() else _run_folder(path)
+    if folder is not None:
+        return Page(path=draw_report(folder, target))
+    if target is None:
+        target = path.with_suffix(".html")
+        check_new_file(target, overwrite=overwrite)
+    return Page(path=write_report(target, condensed=path))
+
+
+def _several(
+    paths: Sequence[Path], out: Path | None, against: str | None, reporter: Reporter
+) -> Page:
+    if out is None and len(paths) > 1:
+        raise ConfigError(
+            "--out (out=) is missing: several runs make a page of their own; name its FILE."
+        )
+    entries = _collect(paths)
+    check_data(entries)
+    tables = set_against(entries, against=against)
+    names = [str(each.data.get("name")) for each in entries if each.run]
+    for each in tables:
+        if each.missing:
+            how = f"{each.table.network}, {each.training}"
+            left_out = ", ".join(each.missing)
+            reporter.notice(f"Not tested with {how}, so left out of that table: {left_out}.")
+    text = render(tables, entries, data=names[0])
+    written = write_whole(out or paths[0] / "report.html", text)
+    return Page(path=written, markdown=markdown(tables, data=names[0]))
 
 
 def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
@@ -119,7 +189,7 @@ def _ended(outcome: Mapping[str, Any]) -> str | None:
     return f"by its {outcome.get('reason')}, after {done} of {whole} iterations{more}"
 
 
-def check_exists(path: Path) -> None:
+def _check_exists(path: Path) -> None:
     """Refuse a path that leads nowhere.
 
     Raises:
@@ -132,30 +202,30 @@ def check_exists(path: Path) -> None:
         )
 
 
-def is_comparison(path: Path) -> bool:
+def _is_comparison(path: Path) -> bool:
     """Whether it is the folder of a `condensery compare`."""
     return ComparisonFolder(path).plan.is_file()
 
 
-def run_folder(path: Path) -> RunFolder | None:
+def _run_folder(path: Path) -> RunFolder | None:
     """The run that a path names: its folder, or the condensed file in it."""
     folder = RunFolder(path if path.is_dir() else path.parent)
     named = path.is_dir() or path.name == folder.condensed.name
     return folder if named and folder.recipe.is_file() else None
 
 
-def collect(paths: Sequence[Path]) -> list[Entry]:
+def _collect(paths: Sequence[Path]) -> list[Entry]:
     """The lines of everything that is named, in that order; baselines come last.
 
     Raises:
         ArtifactError: If one is no run, comparison or condensed file, or is not finished.
     """
     for path in paths:
-        check_exists(path)
+        _check_exists(path)
     runs: list[Entry] = []
     others: list[Entry] = []
     for path, name in zip(paths, _names(paths), strict=True):
-        if is_comparison(path):
+        if _is_comparison(path):
             found = _comparison(path)
             named = [f"{name}: {each.name}" for each in found] if len(paths) > 1 else None
             for index, each in enumerate(found):
@@ -173,7 +243,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     parts: list[tuple[str, ...]] = []
     for path in paths:
         whole = path.absolute()
-        if run_folder(path) is not None and not path.is_dir():
+        if _run_folder(path) is not None and not path.is_dir():
             whole = whole.parent
         elif not path.is_dir():
             whole = whole.with_suffix("")
@@ -188,7 +258,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
     """A run folder, or a condensed file with what it carries itself."""
-    folder = run_folder(path)
+    folder = _run_folder(path)
     observations: list[dict[str, Any]] = []
     known: Mapping[str, Any] = {}
     if folder is not None:

@@ -1,0 +1,110 @@
+"""Evaluating a condensed file: every network on file at once, and the summary in the file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from condensery.artifact import CondensedSet
+from condensery.evaluation import summary
+from condensery.runs import machine
+from condensery.runs.data_source import describe, load_source
+from condensery.runs.evaluation import (
+    EvaluationPlan,
+    chosen_sizes,
+    merged,
+    planned,
+    train_planned,
+)
+from condensery.runs.files import check_new_file
+from condensery.runs.folder import RunFolder
+from condensery.runs.listener import Listener, Reporter
+from condensery.runs.report import draw_report
+
+__all__ = ["FileEvaluation", "evaluate_file"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FileEvaluation:
+    """What an evaluation of a condensed file gave.
+
+    Attributes:
+        records: Means and deviations of this evaluation, by size.
+        all_records: These, and those of earlier evaluations that the file holds.
+        observations: File with one line a network; ``None`` if none was written.
+        report: Page that was drawn anew; ``None`` if there was none to draw.
+    """
+
+    records: Sequence[Mapping[str, Any]]
+    all_records: Sequence[Mapping[str, Any]]
+    observations: Path | None
+    report: Path | None
+
+
+def evaluate_file(
+    file: str | Path,
+    data: object,
+    *,
+    evaluation: EvaluationPlan | None = None,
+    out: str | Path | None = None,
+    save: bool = True,
+    device: str = "cpu",
+    threads: int | None = None,
+    progress: Listener | None = None,
+) -> FileEvaluation:
+    """Evaluate a condensed file; what was interrupted goes on with the same call.
+
+    Args:
+        file: A condensed file.
+        data: The data it was condensed from, as ``run`` takes it.
+        evaluation: What to train; ``None`` is one network of the usual kind for every size.
+        out: File for one line a network; those it holds are not trained again. ``None`` is the
+            ``observations.jsonl`` of the run that the file lies in, if it does.
+        save: Whether the summary is written into the file, and the run's report drawn anew.
+        device: Such as ``"cpu"`` or ``"cuda"``.
+        threads: As ``run``.
+        progress: As ``run``.
+
+    Raises:
+        ConfigError, DataError, ArtifactError: For anything that cannot work, before any training.
+        KeyboardInterrupt: With how to go on.
+    """
+    file, reporter = Path(file), Reporter(progress)
+    if out is not None:
+        check_new_file(Path(out), overwrite=True)
+    folder = RunFolder(file.parent)
+    in_run = folder.recipe.exists() and save
+    path = Path(out) if out is not None else folder.observations if in_run else None
+    with machine.torch_threads(threads):
+        machine.check_device(device)
+        condensed = CondensedSet.load(file)
+        loaded = load_source(data)[1]
+        plan = evaluation or EvaluationPlan()
+        if plan.sizes is None:
+            plan = replace(plan, sizes=chosen_sizes(condensed.sizes, preset="standard"))
+        protocol = planned(condensed, loaded, plan, device=device).protocol
+        reporter.notice(describe(loaded))
+        why = "given" if plan.protocol else f"that of the set's method, {condensed.method}"
+        reporter.notice(f"protocol: {protocol.name} ({why})")
+        try:
+            observations = train_planned(
+                condensed, loaded, plan, device=device, path=path, reporter=reporter
+            )
+        except KeyboardInterrupt:
+            raise KeyboardInterrupt(_how_to_go_on(path)) from None
+    records = summary(observations)
+    known = merged(condensed.observations, records)
+    report = None
+    if save:
+        condensed.with_observations(known).save(file)
+        if in_run and folder.outcome.exists():  # else the run goes on, and will draw it itself
+            report = draw_report(folder)
+    return FileEvaluation(records=records, all_records=known, observations=path, report=report)
+
+
+def _how_to_go_on(path: Path | None) -> str:
+    if path is None:
+        return "keep what was trained with --out FILE next time"
+    return f"{path} keeps the networks that were trained; the same command goes on."
