@@ -165,7 +165,7 @@ def test_a_budget_ends_a_run_and_a_larger_one_goes_on(
     assert "ended by its time budget" in repr(run)
     done = run.outcome["iterations"]
     assert 0 < done < 20
-    again = condensery.resume(run.path, time_budget=40)
+    again = condensery.resume(run.path, time_budget="40s")
     assert again.outcome is not None
     assert done < again.outcome["iterations"] < 40
     assert again.facts["time_budget"] == 40
@@ -186,6 +186,7 @@ def test_settings_change_a_run_that_is_not_complete(whole: condensery.Run, tmp_p
     ("wrong", "words"),
     [
         ({"time_budget": 0}, "time_budget = 0"),
+        ({"time_budget": "soon"}, "write 90s, 10m"),
         ({"patience": 0}, "patience = 0"),
         ({"threads": 0}, "threads = 0"),
         ({"ipc": 500}, "largest class"),

@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 import os
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from condensery.cli.parser import (
     amount,
     at_least,
+    checked,
     named,
     one_of,
     setting,
@@ -18,7 +20,6 @@ from condensery.cli.parser import (
     value_range,
     whole_numbers,
 )
-from condensery.errors import ConfigError
 from condensery.registry import names
 
 if TYPE_CHECKING:
@@ -241,10 +242,4 @@ def rows(text: str) -> tuple[str, ...]:
     """Words with commas, each a row of a comparison."""
     from condensery.runs.comparison.rows import compared_row
 
-    words = several(text)
-    try:
-        for word in words:
-            compared_row(word, base="idc")
-    except ConfigError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error
-    return words
+    return tuple(checked(partial(compared_row, base="idc"))(word).name for word in several(text))

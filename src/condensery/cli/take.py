@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from condensery.cli.parser import amount, at_least, duration, fraction, named
 from condensery.errors import ConfigError
 from condensery.registry import names
 from condensery.runs.files import check_new_file
-
-if TYPE_CHECKING:
-    from condensery.artifact import CondensedSet
 
 __all__ = ["add_arguments", "run"]
 
@@ -66,9 +62,12 @@ def run(arguments: argparse.Namespace) -> int:
     _check(arguments)
     check_new_file(arguments.out, overwrite=arguments.overwrite)
     from condensery.artifact import CondensedSet
+    from condensery.cutting import cut
 
     condensed = CondensedSet.load(arguments.file)
-    small, why = _chosen(condensed, arguments)
+    how = ("ipc", "bytes", "seconds", "accuracy", *_ABOUT_TRAINING)
+    choices = {name: getattr(arguments, name) for name in how}
+    small, why = cut(condensed, **{k: v for k, v in choices.items() if v is not None})
     small.save(arguments.out)
     size = arguments.out.stat().st_size
     if why:
@@ -89,46 +88,3 @@ def _check(arguments: argparse.Namespace) -> None:
             f"--{wrong[0]} says how a network is trained, but no size is chosen by a training "
             f"here. Leave it out, or choose by {those}."
         )
-
-
-def _chosen(condensed: CondensedSet, arguments: argparse.Namespace) -> tuple[CondensedSet, str]:
-    """The smaller set, and why it is this one."""
-    if arguments.ipc is not None:
-        return condensed.take(arguments.ipc), ""
-    if arguments.bytes is not None:
-        small = condensed.fit_bytes(arguments.bytes)
-        return small, _why_bytes(condensed, small, arguments.bytes)
-    training = {name: getattr(arguments, name) for name in ("protocol", "epochs", "steps")}
-    if arguments.accuracy is not None:
-        from condensery.choosing import by_accuracy
-
-        choice = by_accuracy(
-            condensed.observations,
-            arguments.accuracy,
-            largest=condensed.sizes,
-            network=arguments.network,
-            **training,
-        )
-        return condensed.take(choice.size), choice.why
-
-    from condensery.evaluation import TrainingTimer, by_seconds
-    from condensery.runs import machine
-
-    device = arguments.device or "cpu"
-    machine.check_device(device)
-    with machine.torch_threads(arguments.threads) as threads:
-        timer = TrainingTimer(
-            condensed, network=arguments.network or "convnet3", device=device, **training
-        )
-        choice = by_seconds(timer, arguments.seconds, largest=condensed.sizes)
-    where = f"{threads} thread{'' if threads == 1 else 's'}" if device == "cpu" else device
-    network = arguments.network or "convnet3"
-    return condensed.take(choice.size), f"{choice.why}, {network}, fp32, {where}"
-
-
-def _why_bytes(whole: CondensedSet, small: CondensedSet, budget: int) -> str:
-    size, taken = small.sizes, len(small.to_bytes())
-    text = f"size {size} of {whole.sizes}: {taken:,} of {budget:,} bytes"
-    if size == whole.sizes:
-        return text
-    return f"{text}; size {size + 1} takes {len(whole.take(size + 1).to_bytes()):,}"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import condensery.api
+from condensery import quantities
 from condensery.artifact import CondensedSet
 from condensery.data.skipped import remarks
 from condensery.errors import ConfigError
@@ -136,7 +137,7 @@ def run(
     device: str = "cpu",
     threads: int | None = None,
     memory: int | None = None,
-    time_budget: float | None = None,
+    time_budget: float | str | None = None,
     patience: int | None = None,
     evaluation: EvaluationPlan
     | Callable[[EvaluationPlan], EvaluationPlan]
@@ -166,7 +167,8 @@ def run(
         threads: Of torch on the CPU; ``None`` leaves it as it is. The same bits need the same
             number.
         memory: Bytes that a matching pass may take for feature maps.
-        time_budget: Seconds after which condensing ends with what was reached.
+        time_budget: Seconds, or text such as ``"10m"``, after which condensing ends with what was
+            reached.
         patience: Measures of the sizes without a better mean that end condensing; a run takes 20.
         evaluation: How the result is evaluated; ``None`` as the preset says (``EVALUATIONS``),
             a function of that for something similar, ``False`` not at all.
@@ -189,7 +191,8 @@ def run(
     """
     folder, reporter = RunFolder(Path(out)), Reporter(progress)
     folder.check_new(overwrite=overwrite)
-    check_limits(time_budget=time_budget, patience=patience)
+    budget = _seconds(time_budget)
+    check_limits(time_budget=budget, patience=patience)
     with machine.torch_threads(threads) as used:
         machine.check_device(device)
         source, loaded = load_source(data)
@@ -225,7 +228,7 @@ def run(
             seed=seed,
             device=device,
             threads=used,
-            time_budget=time_budget,
+            time_budget=budget,
             patience=patience,
             evaluation=tested,
             created=machine.now(),
@@ -242,7 +245,7 @@ def resume(
     *,
     data: object = None,
     settings: Mapping[str, object] | None = None,
-    time_budget: float | None = None,
+    time_budget: float | str | None = None,
     progress: Listener | None = None,
 ) -> Run:
     """Go on with a run that was stopped, or do what it lacks.
@@ -253,7 +256,7 @@ def resume(
         path: The folder of the run.
         data: The same data, if it was moved, or if no file names it; ``None`` where it was.
         settings: Keys of the recipe that change from here on; the result is then another.
-        time_budget: Another budget for condensing in seconds, counted from the run's beginning.
+        time_budget: Another budget for condensing, counted from the run's beginning.
         progress: As ``run``.
 
     Returns:
@@ -267,14 +270,15 @@ def resume(
     """
     folder, reporter = RunFolder(Path(path)), Reporter(progress)
     plan = Plan.from_json(folder.facts(), where=folder.recipe)
-    check_limits(time_budget=time_budget)
+    budget = _seconds(time_budget)
+    check_limits(time_budget=budget)
     with machine.torch_threads(plan.threads):
         machine.check_device(plan.device)
         loaded = load_again(plan.source, dict(plan.data), data=data, run=folder.path)
-        changes = bool(settings) or time_budget is not None
+        changes = bool(settings) or budget is not None
         if changes:
             _check_incomplete(folder)
-            plan = plan.changed(loaded.train, settings=settings or {}, time_budget=time_budget)
+            plan = plan.changed(loaded.train, settings=settings or {}, time_budget=budget)
             machine.check_engine(plan.recipe, loaded.train, seed=plan.seed)
         with folder.locked(reporter.notice):
             if changes:
@@ -297,3 +301,7 @@ def _check_incomplete(folder: RunFolder) -> None:
             "(time_budget=) have nothing to change. Resume without them, or condense anew into "
             "another folder."
         )
+
+
+def _seconds(time: float | str | None) -> float | None:
+    return quantities.duration(time) if isinstance(time, str) else time
