@@ -37,7 +37,7 @@ def main() -> None:
                 method="dm",
                 ipc=max(SIZES),
                 preset="quick",
-                sizes="all",
+                size_policy="all",
                 network=given.network,
                 parameterization=Pixels() if bits == 8 else Quantised(bits=bits),
                 settings={"iterations": given.iterations, "compiled": False, "precision": "fp32"},

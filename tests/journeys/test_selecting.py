@@ -116,7 +116,7 @@ def test_a_protocol_and_robust_scores_are_had_for_the_asking(chosen: Path, conde
     assert "protocol dsa, 2 steps" in said.out
     scores = [line for line in said.out.splitlines() if line.startswith("|")][-4:]
     assert [line.split("|")[1].strip() for line in scores] == ["dc", "dc", "dsa", "dsa"]
-    assert [line.split("|")[6].strip() == "-" for line in scores] == [True, True, False, False]
+    assert [line.split("|")[6].strip() == "–" for line in scores] == [True, True, False, False]
     assert {x["protocol"] for x in CondensedSet.load(chosen).observations} == {"dc", "dsa"}
 
 
