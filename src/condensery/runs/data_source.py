@@ -117,6 +117,8 @@ def load_again(
         moved = DataSource(data=words) if source is None else source
         found = replace(moved, data=words, name=name, folder=str(Path.cwd())).load()
         where = " ".join(words)
+    elif isinstance(data, DataSource):
+        found, where = replace(data, name=name).load(), " ".join(data.data)
     elif isinstance(data, Data):
         found, where = data, data.name
     else:
