@@ -48,12 +48,12 @@ def describe(condensed: CondensedSet, *, file: Path | None = None) -> str:
     lines = [f"{word:11}{text}" for word, text in words.items()]
     lines += [f"left out   {line}" for line in in_words(data.get("left_out", []))]
     lines += [f"notice     {notice}" for notice in data.get("notices", [])]
-    seen = (
+    accuracy = (
         table(condensed.observations)
         if condensed.observations
         else ("Not evaluated yet: condensery evaluate FILE --data DATA")
     )
-    return "\n".join((*lines, "", _sizes(condensed), "", seen))
+    return "\n".join((*lines, "", _sizes(condensed), "", accuracy))
 
 
 def _sizes(condensed: CondensedSet) -> str:

@@ -109,7 +109,7 @@ def test_c_is_the_largest_of_a_and_made_and_tested_once(whole: Path):
         for x in csv.DictReader((whole / "table.csv").read_text().splitlines())
         if x["size"] == "2"
     ]
-    accuracy = {row["contender"]: row["accuracy"] for row in rows}
+    accuracy = {row["row"]: row["accuracy"] for row in rows}
     assert accuracy["a"] == accuracy["c"]
 
 

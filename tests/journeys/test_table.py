@@ -67,9 +67,7 @@ def test_the_table_holds_all_data_sets_and_what_was_printed_of_those_in_the_pape
     rows = records(whole)
     assert {row["data"] for row in rows} == {"cifar10", "mine"}
     (mdc,) = [
-        row
-        for row in rows
-        if (row["data"], row["contender"], row["size"]) == ("cifar10", "mdc", "10")
+        row for row in rows if (row["data"], row["row"], row["size"]) == ("cifar10", "mdc", "10")
     ]
     assert mdc["published"] == "0.6679"
     assert {row["published"] for row in rows if row["data"] == "mine"} == {""}

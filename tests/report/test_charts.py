@@ -122,9 +122,7 @@ def test_the_axis_holds_every_band_and_nothing_that_is_impossible():
 
 def test_lines_of_a_table_can_be_told_apart_and_are_found_in_the_page():
     seen = {f"set {i}": {1: [[0.1 * i, 0.1 * i + 0.05]]} for i in range(9)}
-    table = tabulated(
-        "net", seen, contenders=list(seen), sizes=(1,), condensations=1, reference=None
-    )
+    table = tabulated("net", seen, names=list(seen), sizes=(1,), condensations=1, reference=None)
     traces = of_table(table)
     text = to_svg(lines_over_size(traces, label="", limits=(0, 100)), name="a", label="b")
     assert re.findall(r'data-line="(\d+)"', text).count("8") == 2  # the line and its band

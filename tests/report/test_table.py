@@ -16,7 +16,7 @@ def table(seen, *, condensations, reference="c", sizes=(1, 2)):
     return tabulated(
         "net",
         seen,
-        contenders=["mdc", "c", "random"],
+        names=["mdc", "c", "random"],
         sizes=sizes,
         condensations=condensations,
         reference=reference,

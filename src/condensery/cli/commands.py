@@ -88,7 +88,7 @@ def run(given: Sequence[str]) -> int:
         reason = str(error).strip().partition("\n")[0].rstrip(".")
         say_error(
             f"there is not enough memory{f' ({reason})' if reason else ''}. What was finished is "
-            "kept. Close other programs, use smaller images (--image-size), fewer threads "
+            "on file. Close other programs, use smaller images (--image-size), fewer threads "
             "(--threads 1) or less memory at a time (--memory 1G, --image-memory 500M, where the "
             "command has them), or a machine with more memory."
         )

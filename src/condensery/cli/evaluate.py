@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=fraction,
         help="of a network trained on all data, such as 0.85: robust scores are shown, too",
     )
-    keeping = parser.add_argument_group("what is kept")
+    keeping = parser.add_argument_group("what is stored")
     keeping.add_argument(
         "--out",
         metavar="FILE",

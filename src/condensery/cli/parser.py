@@ -51,7 +51,7 @@ class Parser(argparse.ArgumentParser):
         raise SystemExit(2)
 
     def refuse_unknown(self, given: Sequence[str]) -> None:
-        """Refuse arguments that nobody took, naming the nearest option."""
+        """Refuse arguments that no option takes, naming the nearest option."""
         options = [text for action in self._actions for text in action.option_strings]
         first = given[0].partition("=")[0]
         hint = nearest(first, options) if first.startswith("-") else ""

@@ -1,4 +1,4 @@
-"""``condensery parts``: list the parts that recipes are made of, and what each can be told."""
+"""``condensery parts``: list the parts that recipes are made of, and the keys of each."""
 
 from __future__ import annotations
 

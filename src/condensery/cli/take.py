@@ -78,7 +78,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuse words about a training where none is asked for, before anything is read."""
+    """Refuse options of a training where no size is chosen by one, before anything is read."""
     given = [name for name in _ABOUT_TRAINING if getattr(arguments, name) is not None]
     machine = [name for name in given if name in ("device", "threads")]
     wrong = machine if arguments.accuracy is not None else given

@@ -30,7 +30,7 @@ _USUAL = (1, 10, 50)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Published:
-    """What one source says about one contender.
+    """What one source says about one row.
 
     Attributes:
         accuracy: ``{images per class: percent}``.
@@ -54,12 +54,12 @@ class Published:
         return self.averages.get(tuple(sizes))
 
 
-def published(data: str, contender: str, *, ipc: int) -> Published | None:
-    """What is known of a contender.
+def published(data: str, row: str, *, ipc: int) -> Published | None:
+    """What is known of a row.
 
     Args:
         data: Name of the data set, such as ``"cifar10"``.
-        contender: Name of the row, such as ``"mdc"``, ``"a"``, ``"dsa"`` or ``"random"``.
+        row: Name of the row, such as ``"mdc"``, ``"a"``, ``"dsa"`` or ``"random"``.
         ipc: Images per class of the full set. A set's prefixes depend on it; selections do not.
 
     Returns:
@@ -67,22 +67,22 @@ def published(data: str, contender: str, *, ipc: int) -> Published | None:
     """
     sizes = {10: _TEN, 20: _TWENTY, 50: _FIFTY}.get(ipc, ())
     prefixes = _PREFIXES.get((data, ipc), {})
-    by_size = prefixes.get("c" if contender == "idc" else contender)  # c is idc, cut
+    by_size = prefixes.get("c" if row == "idc" else row)  # c is idc, cut
     if by_size is not None:
         return Published(accuracy=dict(zip(sizes, by_size, strict=True)), source=MDC)
-    average = _AVERAGES.get((data, ipc), {}).get(contender)
+    average = _AVERAGES.get((data, ipc), {}).get(row)
     if average is not None:
         return Published(accuracy={}, source=MDC, averages={sizes: average})
-    if contender in _ANY_SIZE:  # a larger selection extends a smaller one
-        return _single(data, contender)
-    whole = _single(data, contender)
+    if row in _ANY_SIZE:  # a larger selection extends a smaller one
+        return _single(data, row)
+    whole = _single(data, row)
     if whole is None or ipc not in whole.accuracy:
         return None
     return Published(accuracy={ipc: whole.accuracy[ipc]}, source=whole.source)
 
 
 def known(data: str, *, ipc: int) -> dict[str, Published]:
-    """Everything that is known for a data set and size: ``{contender: figures}``.
+    """Everything that is known for a data set and size: ``{row: figures}``.
 
     Args:
         data: Name of the data set.
@@ -93,8 +93,8 @@ def known(data: str, *, ipc: int) -> dict[str, Published]:
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _single(data: str, contender: str) -> Published | None:
-    found = _SINGLE.get(data, {}).get(contender)
+def _single(data: str, row: str) -> Published | None:
+    found = _SINGLE.get(data, {}).get(row)
     return None if found is None else Published(accuracy=found[0], source=found[1])
 
 
@@ -191,10 +191,10 @@ _PREFIXES: Mapping[tuple[str, int], Mapping[str, Sequence[float]]] = {
         "mdc": (55.87, 61.60, 63.40, 64.40, 63.80, 67.73, 67.13, 70.07, 71.07, 71.13, 76.0, 79.2),
     },
 }
-"""``{(data, N): {contender: accuracy of each size}}``: prefixes, all tested by IDC's protocol."""
+"""``{(data, N): {row: accuracy of each size}}``: prefixes, all tested by IDC's protocol."""
 
 _AVERAGES: Mapping[tuple[str, int], Mapping[str, float]] = {("imagenet-10", 20): {"c": 66.58}}
-"""``{(data, N): {contender: mean over the sizes}}``, where the sizes themselves are not known."""
+"""``{(data, N): {row: mean over the sizes}}``, where the sizes themselves are not known."""
 
 _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
     "cifar10": {
@@ -243,4 +243,4 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
     },
     "imagenet-10": {"idc": ({10: 72.8, 20: 76.6}, _IDC)},
 }
-"""``{data: {contender: ({N: accuracy at N}, source)}}``: each method's own set for that size."""
+"""``{data: {row: ({N: accuracy at N}, source)}}``: each method's own set for that size."""

@@ -112,7 +112,7 @@ def across(comparisons: Sequence[Comparison]) -> list[CrossTable]:
 def printed_rows(
     known: Mapping[str, Published], sizes: Sequence[int]
 ) -> list[tuple[str, tuple[str, ...], str]]:
-    """``(contender, figures in per cent at the sizes, source)``; those with no figure left out."""
+    """``(row, figures in per cent at the sizes, source)``; those with no figure left out."""
     found: list[tuple[str, tuple[str, ...], str]] = []
     for name, each in known.items():
         cells = tuple(rounded(each.accuracy[n]) if n in each.accuracy else "" for n in sizes)

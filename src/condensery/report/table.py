@@ -17,10 +17,10 @@ __all__ = ["Row", "Table", "tabulated"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A contender.
+    """A row of a table.
 
     Attributes:
-        name: Of the contender.
+        name: Of the row.
         cells: ``{size: accuracy}``; sizes that were not measured are left out.
         average: Over all sizes of the table; ``None`` while one is missing.
         difference: Its average minus that of the reference, or ``None``.
@@ -39,7 +39,7 @@ class Table:
     Attributes:
         network: That was trained.
         sizes: Images per class, ascending.
-        rows: One a contender, in the order asked.
+        rows: In the order of their names.
         over: What deviations are over.
         reference: The row that ``difference`` is to (baseline C), or ``None``.
     """
@@ -55,7 +55,7 @@ def tabulated(
     network: str,
     accuracies: Mapping[str, Mapping[int, Sequence[Sequence[float]]]],
     *,
-    contenders: Sequence[str],
+    names: Sequence[str],
     sizes: Sequence[int],
     condensations: int,
     reference: str | None,
@@ -68,11 +68,11 @@ def tabulated(
 
     Args:
         network: Its name.
-        accuracies: ``{contender: {size: [condensation][network]}}``, fractions of 1.
-        contenders: The rows; one without accuracies is left out.
+        accuracies: ``{row: {size: [condensation][network]}}``, fractions of 1.
+        names: Of the rows; one without accuracies is left out.
         sizes: The columns.
         condensations: How many there are.
-        reference: The contender that stands for baseline C, or ``None``.
+        reference: The row of baseline C, or ``None``.
     """
     sizes = tuple(sorted(sizes))
     values = {
@@ -81,7 +81,7 @@ def tabulated(
             for size in sizes
             if size in accuracies[name] and _whole(accuracies[name][size])
         }
-        for name in contenders
+        for name in names
         if name in accuracies
     }
     averages = {name: _average(by_size, sizes) for name, by_size in values.items()}

@@ -101,7 +101,7 @@ def load_again(
         run: Folder of the run.
 
     Raises:
-        ArtifactError: If other images or labels are there, or nobody says where.
+        ArtifactError: If other images or labels are there, or no file names the images.
     """
     name = facts["name"]  # decides the published mean, so it stays wherever the data is now
     words = words_of(data)

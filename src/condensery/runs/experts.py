@@ -26,7 +26,7 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
         Seconds that it took.
 
     Raises:
-        ConfigError: If the time is over before all are trained; trained epochs are kept.
+        ConfigError: If the time is over before all are trained; trained epochs stay on file.
     """
     begin, missing = time.monotonic(), experts.missing
     if not missing:
@@ -47,7 +47,7 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
             if rest is not None and rest <= 0 < missing:
                 raise ConfigError(
                     f"The time budget is spent after {duration(spent)} with {missing} of {total} "
-                    "epochs of experts untrained; the others are kept. Resume with a larger "
+                    "epochs of experts untrained; the others are on file. Resume with a larger "
                     "--time-budget (time_budget=), or take fewer or shorter experts "
                     "(schedule.trajectories, schedule.steps)."
                 )

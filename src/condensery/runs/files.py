@@ -32,7 +32,7 @@ _PROBE = ".condensery-"
 """Begin of the names of folders that are made to see whether anything can be written."""
 
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini", ".nfs", "lost+found")
-"""What operating systems put into folders without being asked."""
+"""What operating systems put into folders by themselves."""
 
 _CONTENTION = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
 """Errors of locking that mean that another process holds the lock; any other one means that files

@@ -48,9 +48,9 @@ class LineFile:
         from condensery.checkpoint import write_atomically  # takes torch, reading does not
 
         whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
-        kept = whole[:keep]
-        write_atomically(path, b"".join(line + b"\n" for line in kept))
-        self.lines = len(kept)
+        lines = whole[:keep]
+        write_atomically(path, b"".join(line + b"\n" for line in lines))
+        self.lines = len(lines)
         self._file = path.open("ab")
 
     def __enter__(self) -> LineFile:

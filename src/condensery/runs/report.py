@@ -299,7 +299,7 @@ def _facts(
 
 
 def _comparison(path: Path) -> list[Entry]:
-    """One line a contender, from the table that the comparison has written."""
+    """One line a row, from the table that the comparison has written."""
     folder = ComparisonFolder(path)
     facts = _json(folder.plan)
     fixed: Mapping[str, Any] = facts.get("fixed") or {}
@@ -317,8 +317,8 @@ def _comparison(path: Path) -> list[Entry]:
         lines = [line for line in csv.DictReader(file) if line["kind"] == "measured"]
     data = {name: fixed.get(f"data {name}") for name in ("name", "fingerprint", "test_fingerprint")}
     found: list[Entry] = []
-    for name in dict.fromkeys(line["contender"] for line in lines):
-        own = [line for line in lines if line["contender"] == name]
+    for name in dict.fromkeys(line["row"] for line in lines):
+        own = [line for line in lines if line["row"] == name]
         baseline = name in ("a", "b", "c") and fixed.get("base") != "idc"
         file = _set_of(folder, name)
         condensed = None if file is None else CondensedSet.load(file)
@@ -377,11 +377,11 @@ def _averages(
 
 
 def _seconds(observations: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, float]]:
-    """``{contender: {size: median seconds of a network}}``."""
+    """``{row: {size: median seconds of a network}}``."""
     took: dict[str, dict[int, list[float]]] = {}
-    for seen in observations:
-        sizes = took.setdefault(str(seen["set"]), {})
-        sizes.setdefault(int(seen["size"]), []).append(float(seen["seconds"]))
+    for each in observations:
+        sizes = took.setdefault(str(each["set"]), {})
+        sizes.setdefault(int(each["size"]), []).append(float(each["seconds"]))
     return {
         name: {size: median(each) for size, each in sizes.items()} for name, sizes in took.items()
     }

@@ -23,7 +23,7 @@ def content() -> Content:
         "<odd>": {1: [[0.2, 0.2]]},
     }
     table = tabulated(
-        "convnet3", seen, contenders=list(seen), sizes=(1, 10), condensations=1, reference="c"
+        "convnet3", seen, names=list(seen), sizes=(1, 10), condensations=1, reference="c"
     )
     figures = {name: published("cifar10", name, ipc=10) for name in ("mdc", "c")}
     return Content(
@@ -75,14 +75,12 @@ def test_costs_and_conditions_are_told(content):
 
 def test_csv_keeps_every_digit(content):
     records = list(csv.DictReader(io.StringIO(csv_text(content))))
-    mine = [r for r in records if r["contender"] == "mdc" and r["kind"] == "measured"]
+    mine = [r for r in records if r["row"] == "mdc" and r["kind"] == "measured"]
     assert [r["size"] for r in mine] == ["1", "10", "average"]
     assert float(mine[2]["accuracy"]) == content.tables[0].rows[0].average.mean
     assert float(mine[2]["difference"]) == content.tables[0].rows[0].difference
     assert mine[0]["over"] == "networks"
-    (theirs,) = [
-        r for r in records if (r["contender"], r["kind"], r["size"]) == ("c", "published", "1")
-    ]
+    (theirs,) = [r for r in records if (r["row"], r["kind"], r["size"]) == ("c", "published", "1")]
     assert theirs["accuracy"] == "0.2749"
     assert theirs["source"] == "He et al. 2024 (MDC)"
 
@@ -109,7 +107,7 @@ def test_columns_are_sorted_by_exact_numbers_and_what_is_unknown_comes_last(cont
     assert odd.count('data-key=""') == 4
 
 
-def test_the_figure_has_a_line_for_every_contender(content):
+def test_the_figure_has_a_line_for_every_row(content):
     text = page(content)
     (figure,) = re.findall(r'<svg role="img".*?</svg>', text, re.DOTALL)
     assert set(re.findall(r'data-line="(\d)"', figure)) == {"0", "1", "2"}
@@ -122,7 +120,7 @@ def test_the_figure_has_a_line_for_every_contender(content):
 
 
 def test_a_page_without_a_measurement_can_be_made(content):
-    empty = tabulated("net", {}, contenders=["mdc"], sizes=(1,), condensations=1, reference=None)
+    empty = tabulated("net", {}, names=["mdc"], sizes=(1,), condensations=1, reference=None)
     text = page(replace(content, tables=[empty], costs=[], unfinished=7))
     assert "7 networks are still to be trained" in text
     assert '<svg role="img"' not in text

@@ -22,7 +22,7 @@ def table(**rows: tuple[float, ...]) -> Table:
     seen = {name: {n: [[x] for x in values] for n in (1, 2)} for name, values in rows.items()}
     count = len(next(iter(rows.values())))
     return tabulated(
-        "net", seen, contenders=list(rows), sizes=(1, 2), condensations=count, reference=None
+        "net", seen, names=list(rows), sizes=(1, 2), condensations=count, reference=None
     )
 
 
@@ -54,7 +54,7 @@ def test_nothing_is_known_of_the_noise_of_single_values():
         tabulated(
             "net",
             {name: {1: [[x]], 2: [[x]]} for name, x in (("mdc", 0.6), ("c", 0.3))},
-            contenders=["mdc", "c"],
+            names=["mdc", "c"],
             sizes=(1, 2),
             condensations=1,
             reference=None,

@@ -32,9 +32,7 @@ def content() -> Content:
     }
     return Content(
         title="cifar10",
-        tables=[
-            tabulated("net", seen, contenders=ROWS, sizes=(1, 10), condensations=3, reference="c")
-        ],
+        tables=[tabulated("net", seen, names=ROWS, sizes=(1, 10), condensations=3, reference="c")],
         published=printed_in(TABLE, "cifar10", ROWS),
         made={name: Made(runs=int(name != "random"), stored=10) for name in ROWS},
         costs=[Cost(sets=("mdc", "c"), seed=0, seconds=65.0)],
@@ -117,12 +115,12 @@ def test_what_is_missing_is_told_with_how_to_give_it(found):
 
 def test_csv_has_both_numbers_in_a_record_and_every_digit(found, content):
     records = list(csv.DictReader(io.StringIO(csv_text(found))))
-    mine = [record for record in records if record["contender"] == "mdc"]
+    mine = [record for record in records if record["row"] == "mdc"]
     assert [record["size"] for record in mine] == ["1", "10", "average"]
     assert [record["published"] for record in mine] == ["0.4955", "0.6679", "0.5817"]
     assert float(mine[2]["accuracy"]) == content.tables[0].rows[0].average.mean
     assert {record["data"] for record in records} == {"cifar10"}
-    (random,) = [record for record in records if record["contender"] == "random"]
+    (random,) = [record for record in records if record["row"] == "random"]
     assert (random["published"], random["source"]) == ("", "")
 
 

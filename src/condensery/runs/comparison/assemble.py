@@ -1,4 +1,4 @@
-"""A contender's condensed set from the sets of its runs.
+"""A row's condensed set from the sets of its runs.
 
 Knows nothing about how these were made.
 """

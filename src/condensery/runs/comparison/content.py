@@ -18,7 +18,7 @@ EXTRA = ("runs", "stored")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a contender took.
+    """What a row took.
 
     Attributes:
         runs: Condensations of one seed.
@@ -51,8 +51,8 @@ class Content:
     Attributes:
         title: Of the comparison.
         tables: One a network.
-        published: By contender.
-        made: By contender.
+        published: By row.
+        made: By row.
         costs: One a group and seed.
         conditions: ``(word, value)``: protocol, budget, seeds, machine.
         base: The method of A, B and C.

@@ -39,7 +39,7 @@ def content(
             tabulated(
                 network,
                 accuracies.get(network, {}),
-                contenders=names,
+                names=names,
                 sizes=plan.sizes,
                 condensations=plan.condensations,
                 reference=plan.reference,

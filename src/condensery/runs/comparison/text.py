@@ -14,7 +14,7 @@ from condensery.runs.comparison.content import EXTRA, Content
 __all__ = ["csv_text", "markdown", "page"]
 
 _COLUMNS = (
-    *("network", "contender", "kind", "size", "accuracy"),
+    *("network", "row", "kind", "size", "accuracy"),
     *("std", "over", "count", "difference", "source"),
 )
 
@@ -80,7 +80,7 @@ def _blocks(content: Content) -> list[Block]:
 
 
 def csv_text(content: Content) -> str:
-    """One record a contender and size (``average`` last): fractions of 1, full precision.
+    """One record a row and size (``average`` last): fractions of 1, full precision.
 
     ``kind`` is measured or published, ``over`` is what ``std`` and ``count`` are over,
     ``difference`` that of averages to C.
@@ -94,7 +94,7 @@ def csv_text(content: Content) -> str:
                 *((size, row.cells.get(size)) for size in table.sizes),
                 ("average", row.average),
             ]
-            own = {"network": table.network, "contender": row.name}
+            own = {"network": table.network, "row": row.name}
             for size, cell in cells:
                 if cell is not None:
                     writer.writerow(

@@ -15,7 +15,7 @@ from condensery.runs.tables.reproduction import Reproduction
 __all__ = ["csv_text", "markdown", "page"]
 
 _COLUMNS = (
-    *("data", "network", "contender", "size", "accuracy", "std", "over", "count"),
+    *("data", "network", "row", "size", "accuracy", "std", "over", "count"),
     *("difference", "published", "source"),
 )
 
@@ -78,7 +78,7 @@ def _blocks(reproduction: Reproduction) -> list[Block]:
 
 
 def csv_text(reproduction: Reproduction) -> str:
-    """One record a data set, network, contender and size (``average`` last).
+    """One record a data set, network, row and size (``average`` last).
 
     ``accuracy``, ``std``, ``difference`` (of averages, to C) and ``published`` are fractions of 1;
     ``over`` is what ``std`` and ``count`` are over.
@@ -107,7 +107,7 @@ def csv_text(reproduction: Reproduction) -> str:
                         {
                             "data": data,
                             "network": table.network,
-                            "contender": row.name,
+                            "row": row.name,
                             "size": size,
                             **_measured(cell, table),
                             "difference": _number(row.difference if size == "average" else None),
