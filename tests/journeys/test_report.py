@@ -141,7 +141,7 @@ def test_what_is_no_run_or_not_ready_is_said(run, condensery, tmp_path: Path):
         ((bare,), "condensery resume"),
         ((folder, bare, "--out", out), "condensery resume"),
         ((folder / "recipe.json",), "is not a safetensors file"),
-        ((folder, run("other")), "--out is missing"),
+        ((folder, run("other")), "--out (out=) is missing"),
         ((folder, folder, "--out", out), "named twice"),
         ((folder, "--against", "x"), "one run stands against nothing"),
         ((folder, run("third"), "--against", "thirt", "--out", out), "Did you mean 'third'"),
