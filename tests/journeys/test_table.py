@@ -75,7 +75,7 @@ def test_the_table_holds_all_data_sets_and_what_was_printed_of_those_in_the_pape
     assert "## cifar10, tested with convnet2-w4" in text
     assert "mdc − c:" in text
     assert "svhn: Give --data svhn=PATH" in text
-    assert "<table aria-describedby=" in (whole / "table.html").read_text()
+    assert '<table class="sorted" aria-describedby=' in (whole / "table.html").read_text("utf-8")
 
 
 def test_a_comparison_of_a_table_is_one_that_compare_goes_on_with(condensery, whole: Path, colour):
