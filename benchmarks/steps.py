@@ -17,17 +17,17 @@ import torch
 from torch import Tensor
 
 from condensery.augment import Identity
+from condensery.condensing.loop import initial_state, networks_of, run_together
+from condensery.condensing.objectives import DistributionMatching, GradientMatching
+from condensery.condensing.progress import State
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Redraw, RunContext
+from condensery.condensing.sizes import OneSize
 from condensery.data import ImageData
-from condensery.loop import initial_state, networks_of, run_together
 from condensery.methods import recipe_for
-from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parameterizations import Pixels
-from condensery.progress import State
-from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Redraw, RunContext
-from condensery.sizes import OneSize
 
 __all__ = [
     "EACH", "OURS", "REFERENCE", "TIMED", "Asked", "Run", "Timed", "Update", "baseline_a", "images",

@@ -18,9 +18,9 @@ import torch
 
 import condensery
 from condensery.api import resolve
+from condensery.condensing.loop import initial_state, run_together
+from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
-from condensery.loop import initial_state, run_together
-from condensery.recipe import Recipe
 
 UPDATES, WARM = 7, 3  # the first ones compile
 SIZES = (1, 2, 3, 5, 7, 10)

@@ -10,11 +10,11 @@ import torch
 
 import condensery
 from condensery.api import Condensation, resolve, settled
+from condensery.condensing.recipe import to_json
+from condensery.condensing.sizes import MostLearnable
 from condensery.engines.toolchain import go_uncompiled
 from condensery.errors import CondenseryError, ConfigError
-from condensery.recipe import to_json
 from condensery.registry import names, parts
-from condensery.sizes import MostLearnable
 
 SHORT = {
     "iterations": "2",
@@ -261,12 +261,12 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
         return found.schedule.compiled, found.schedule.precision
 
     monkeypatch.setattr("condensery.api.cannot_compile", lambda: None)
-    monkeypatch.setattr("condensery.schedules.experts.native_bf16", lambda _: True)
+    monkeypatch.setattr("condensery.condensing.schedules.experts.native_bf16", lambda _: True)
     assert chosen() == (True, "bf16")  # 3 experts of 5 epochs
     assert chosen(steps="19") == (False, "fp32")
     assert chosen(precision="fp32") == (True, "fp32")
     assert chosen(network="resnetap10") == (False, "fp32")
-    monkeypatch.setattr("condensery.schedules.experts.native_bf16", lambda _: False)
+    monkeypatch.setattr("condensery.condensing.schedules.experts.native_bf16", lambda _: False)
     assert chosen() == (True, "fp32")
     monkeypatch.setattr("condensery.api.cannot_compile", lambda: "no g++")
     assert chosen() == (False, "fp32")

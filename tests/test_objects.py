@@ -13,8 +13,8 @@ import torch
 import condensery
 from condensery import condense, load_data, read_recipe, recipe_for
 from condensery.cli.main import main
+from condensery.condensing.recipe import check_readable, from_json, recipe_text, to_json
 from condensery.errors import ConfigError
-from condensery.recipe import check_readable, from_json, recipe_text, to_json
 from condensery.registry import SLOTS, parts
 
 QUICK = {"iterations": 1, "schedule.inner": 1, "schedule.steps": 0}

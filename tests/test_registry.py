@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import pytest
 
 from condensery import registry
+from condensery.condensing.objectives import DistributionMatching, Objective
 from condensery.errors import ConfigError
-from condensery.objectives import DistributionMatching, Objective
 from condensery.registry import SLOTS, check_part, find, name_of, names, parts, register
 
 PART_SLOTS = [slot for slot, kind in SLOTS.items() if kind.protocol]
@@ -73,7 +73,7 @@ def test_what_cannot_be_a_part_is_refused_with_a_way_out(each):
             (lambda: find("sizes", "al"), "sizes = 'al' is unknown.*known are all,.*mean 'all'"),
             (lambda: find("sizes", None), "sizes = None is unknown"),
             (lambda: find("sizes", "no.such:Class"), "cannot be imported: No module named 'no'"),
-            (lambda: find("sizes", "condensery.sizes:No"), "cannot be imported.*No"),
+            (lambda: find("sizes", "condensery.condensing.sizes:No"), "cannot be imported.*No"),
             (lambda: find("sizes", "json:dumps"), "no frozen dataclass"),
             (lambda: check_part("objective", Mine), r"Mine is a class.*Write Mine\(\.\.\.\)"),
             (lambda: check_part("objective", "mine"), "no frozen dataclass"),
@@ -125,7 +125,7 @@ def test_an_installed_package_registers_its_names_by_an_entry_point(package):
     package(
         "from dataclasses import dataclass\n"
         "from condensery.registry import register\n"
-        "from condensery.sizes import OneSize, SizePolicy\n"
+        "from condensery.condensing.sizes import OneSize, SizePolicy\n"
         "@register('sizes', 'theirs')\n"
         "@dataclass(frozen=True)\n"
         "class Theirs(SizePolicy):\n"

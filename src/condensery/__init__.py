@@ -10,15 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from condensery.api import Condensation, condense, train_experts
-    from condensery.artifact import CondensedSet
     from condensery.augment import Augment, Identity, PerExample, PhotoPerExample, Siamese
-    from condensery.data import Data, ImageData, load_data
-    from condensery.evaluation import Protocol, Subject, Teacher, evaluate
-    from condensery.importing import import_set
-    from condensery.init import FirstImages, HerdedImages, Init, KMeansImages, Noise, RandomImages
-    from condensery.kernels import RBF, FullyConnected, Kernel
-    from condensery.methods import Method, recipe_for
-    from condensery.objectives import (
+    from condensery.condensed.artifact import CondensedSet
+    from condensery.condensed.importing import import_set
+    from condensery.condensing.init import (
+        FirstImages,
+        HerdedImages,
+        Init,
+        KMeansImages,
+        Noise,
+        RandomImages,
+    )
+    from condensery.condensing.objectives import (
         DistributionMatching,
         FeatureRegression,
         GradientMatching,
@@ -27,13 +30,10 @@ if TYPE_CHECKING:
         RidgeRegression,
         TrajectoryMatching,
     )
-    from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
-    from condensery.progress import Progress, State
-    from condensery.recipe import Recipe, read_recipe
-    from condensery.registry import register
-    from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
-    from condensery.samplers import KMeansPerClass, RandomPerClass, Sampler
-    from condensery.schedules import (
+    from condensery.condensing.progress import Progress, State
+    from condensery.condensing.recipe import Recipe, read_recipe
+    from condensery.condensing.samplers import KMeansPerClass, RandomPerClass, Sampler
+    from condensery.condensing.schedules import (
         Experts,
         NoNetwork,
         Pool,
@@ -42,8 +42,7 @@ if TYPE_CHECKING:
         Schedule,
         TrainOnSynthetic,
     )
-    from condensery.selection import Rule, random_selection, select
-    from condensery.sizes import (
+    from condensery.condensing.sizes import (
         AllSizes,
         MatchedSets,
         MostLearnable,
@@ -51,9 +50,7 @@ if TYPE_CHECKING:
         RandomSize,
         SizePolicy,
     )
-    from condensery.training import AdamWTraining, SGDTraining, Training
-    from condensery.types import Examples, Groups, StepContext
-    from condensery.updates import (
+    from condensery.condensing.updates import (
         SGD,
         Adam,
         ImageUpdate,
@@ -62,6 +59,16 @@ if TYPE_CHECKING:
         LearnedLR,
         OnSimplex,
     )
+    from condensery.data import Data, ImageData, load_data
+    from condensery.evaluation import Protocol, Subject, Teacher, evaluate
+    from condensery.kernels import RBF, FullyConnected, Kernel
+    from condensery.methods import Method, recipe_for
+    from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
+    from condensery.registry import register
+    from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
+    from condensery.selection import Rule, random_selection, select
+    from condensery.training import AdamWTraining, SGDTraining, Training
+    from condensery.types import Examples, Groups, StepContext
 
     __version__: str
 
@@ -153,28 +160,28 @@ __all__ = [
 
 _NAMES = {
     "api": "Condensation condense train_experts",
-    "artifact": "CondensedSet",
+    "condensed.artifact": "CondensedSet",
     "augment": "Augment Identity PerExample PhotoPerExample Siamese",
     "data": "Data ImageData load_data",
     "evaluation": "Protocol Subject Teacher evaluate",
-    "importing": "import_set",
-    "init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
+    "condensed.importing": "import_set",
+    "condensing.init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
     "kernels": "RBF FullyConnected Kernel",
     "methods": "Method recipe_for",
-    "objectives": "DistributionMatching FeatureRegression GradientMatching Match Objective "
-    "RidgeRegression TrajectoryMatching",
+    "condensing.objectives": "DistributionMatching FeatureRegression GradientMatching Match "
+    "Objective RidgeRegression TrajectoryMatching",
     "parameterizations": "MultiFormation Parameterization Pixels Quantised",
-    "progress": "Progress State",
-    "recipe": "Recipe read_recipe",
+    "condensing.progress": "Progress State",
+    "condensing.recipe": "Recipe read_recipe",
     "registry": "register",
     "runs": "Comparison EvaluationPlan Run compare resume run table",
-    "samplers": "KMeansPerClass RandomPerClass Sampler",
-    "schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
+    "condensing.samplers": "KMeansPerClass RandomPerClass Sampler",
+    "condensing.schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
     "selection": "Rule random_selection select",
-    "sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
+    "condensing.sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
     "training": "AdamWTraining SGDTraining Training",
     "types": "Examples Groups StepContext",
-    "updates": "SGD Adam ImageUpdate Learned LearnedLabels LearnedLR OnSimplex",
+    "condensing.updates": "SGD Adam ImageUpdate Learned LearnedLabels LearnedLR OnSimplex",
 }
 _ROOMS = {name: room for room, text in _NAMES.items() for name in text.split()}
 

@@ -14,25 +14,25 @@ from typing import Any
 import torch
 from torch import nn
 
-from condensery.artifact import CondensedSet
 from condensery.augment import Augment
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensing.init import Init
+from condensery.condensing.loop import initial_state, networks_of, run
+from condensery.condensing.objectives import Objective
+from condensery.condensing.progress import Progress, State
+from condensery.condensing.recipe import Recipe, changed, read_recipe, to_json
+from condensery.condensing.samplers import Sampler
+from condensery.condensing.schedules import Schedule
+from condensery.condensing.sizes import SizePolicy
+from condensery.condensing.updates import ImageUpdate, Learned
 from condensery.data import Data, ImageData, whitened
 from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
 from condensery.engines.toolchain import cannot_compile, fell_back, go_uncompiled
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet
-from condensery.init import Init
-from condensery.loop import initial_state, networks_of, run
 from condensery.methods import recipe_for
-from condensery.objectives import Objective
 from condensery.parameterizations import Parameterization
-from condensery.progress import Progress, State
-from condensery.recipe import Recipe, changed, read_recipe, to_json
 from condensery.registry import find
-from condensery.samplers import Sampler
-from condensery.schedules import Schedule
-from condensery.sizes import SizePolicy
-from condensery.updates import ImageUpdate, Learned
 
 __all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
 

@@ -7,7 +7,7 @@ import re
 import numpy as np
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 
 pytestmark = pytest.mark.browser
 

@@ -8,8 +8,8 @@ import numpy as np
 import torch
 
 from condensery import random_selection
-from condensery.artifact import CondensedSet
 from condensery.cli.main import main
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import load_data, whitened
 
 

@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import torch
 
-from condensery.artifact import CondensedSet
 from condensery.cli.main import main
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.importing.build import DTYPES
+from condensery.condensed.manifest import IMAGE_DTYPES
 from condensery.data import load_data
-from condensery.importing.build import DTYPES
-from condensery.manifest import IMAGE_DTYPES
 
 
 def test_the_types_of_images_are_those_of_the_file():

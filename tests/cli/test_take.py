@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from condensery.artifact import CondensedSet
 from condensery.cli.main import main
+from condensery.condensed.artifact import CondensedSet
 from condensery.parameterizations import stored_rows
 from condensery.types import Examples
 

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 import torch
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.rng import stream
 from condensery.selection import random_selection

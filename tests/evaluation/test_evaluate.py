@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from condensery.artifact import CondensedSet
 from condensery.augment import Identity
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation import Observation, Protocol, Subject, Teacher, evaluate, protocol_for

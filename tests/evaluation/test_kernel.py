@@ -7,13 +7,13 @@ from dataclasses import replace
 import pytest
 import torch
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensing.objectives import RidgeRegression
 from condensery.data import Data
 from condensery.errors import ConfigError
 from condensery.evaluation import evaluate, table
 from condensery.evaluation.kernel import kernel_accuracy, regression_of
 from condensery.kernels import RBF, FullyConnected
-from condensery.objectives import RidgeRegression
 
 
 def of_kip(condensed: CondensedSet, objective: dict[str, object], **more: object) -> CondensedSet:

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 import condensery
+from condensery.condensing.init import RandomImages
 from condensery.errors import ConfigError, DataError
 from condensery.evaluation import Measure, Proxy
-from condensery.init import RandomImages
 from condensery.networks import build, features
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.rng import stream

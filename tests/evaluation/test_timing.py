@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ConfigError
 from condensery.evaluation import TrainingTimer, by_seconds
 from condensery.formatting import duration

@@ -10,8 +10,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from condensery.artifact import CondensedSet
 from condensery.augment import Identity
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.evaluation import Protocol
 from condensery.evaluation import trial as trial_module

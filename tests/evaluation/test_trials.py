@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.engines.fused.blocks import EAGER
 from condensery.evaluation import Evaluation, Observation, evaluate

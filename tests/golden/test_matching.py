@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor
 
+from condensery.condensing.objectives import DistributionMatching, GradientMatching, Objective
 from condensery.engines import Autograd, Engine, OnePass
-from condensery.objectives import DistributionMatching, GradientMatching, Objective
 from condensery.parameterizations import MultiFormation
 from condensery.types import Examples, Groups, StepContext, View, nested
 

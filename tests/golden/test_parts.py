@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from condensery.condensing.sizes import MostLearnable
+from condensery.condensing.updates import joint_sgd
 from condensery.parameterizations import decode_crops, encode_mix
-from condensery.sizes import MostLearnable
-from condensery.updates import joint_sgd
 
 CASES = ["32x2", "32x3", "28x2", "28x3"]
 

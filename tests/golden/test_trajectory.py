@@ -8,8 +8,8 @@ from torch import Tensor, nn
 
 from condensery import networks
 from condensery.augment import Identity
+from condensery.condensing.objectives import TrajectoryMatching, trajectory
 from condensery.engines import Autograd
-from condensery.objectives import TrajectoryMatching, trajectory
 from condensery.types import Examples, StepContext, nested
 
 from .conftest import Golden

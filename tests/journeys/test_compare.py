@@ -14,7 +14,7 @@ import pytest
 import torch
 
 from condensery import api
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import load_data
 from condensery.runs import evaluation, machine
 from condensery.runs.comparison import driver

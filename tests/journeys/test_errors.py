@@ -191,7 +191,7 @@ def no_safetensors(path: Path, whole: Path) -> None:
 
 
 def newer(path: Path, whole: Path) -> None:
-    from condensery.artifact import CondensedSet
+    from condensery.condensed.artifact import CondensedSet
 
     manifest = {**CondensedSet.load(whole).manifest, "format": 7}
     save_file(load_file(whole), path, metadata={"condensery": json.dumps(manifest)})

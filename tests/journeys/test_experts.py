@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.experts import ExpertTraining
 from condensery.runs import machine
 

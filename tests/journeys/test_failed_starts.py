@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from condensery import checkpoint, exporting
+from condensery import checkpoint
+from condensery.condensed import exporting
 from condensery.runs import driver
 from condensery.runs.comparison import driver as comparison_driver
 

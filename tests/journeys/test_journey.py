@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import load_data
 
 SMOKE = ("--preset", "smoke", "--evaluate-steps", "3", "--evaluate-sizes", "1,2")

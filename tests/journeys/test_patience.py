@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation import Measure, Proxy
 
 WORDS = ("condense", "digits", "--method", "dm", "--ipc", "1", "--preset", "smoke", "--no-evaluate")

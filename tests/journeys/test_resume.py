@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.runs import driver, evaluation, machine
 
 CREATED = "then"

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import load_data
 from condensery.selection import select
 

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from condensery import api
-from condensery.artifact import CondensedSet
 from condensery.cli.main import main
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import load_data
 from condensery.runs import evaluation, machine
 from condensery.runs.comparison.folder import ComparisonFolder

@@ -17,26 +17,26 @@ import torch
 
 from condensery import networks
 from condensery.augment import Siamese
-from condensery.data import ImageData
-from condensery.engines import Autograd, OnePass
-from condensery.engines.fused import Fused
-from condensery.init import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
-from condensery.loop import run
-from condensery.objectives import (
+from condensery.condensing.init import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
+from condensery.condensing.loop import run
+from condensery.condensing.objectives import (
     DistributionMatching,
     FeatureRegression,
     GradientMatching,
     RidgeRegression,
 )
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import KMeansPerClass, RandomPerClass
+from condensery.condensing.schedules import Pool, Redraw, TrainOnSynthetic
+from condensery.condensing.sizes import AllSizes, MostLearnable, OneSize, RandomSize
+from condensery.condensing.updates import SGD, Adam
+from condensery.data import ImageData
+from condensery.engines import Autograd, OnePass
+from condensery.engines.fused import Fused
 from condensery.parameterizations import MultiFormation, Pixels
-from condensery.recipe import Recipe
 from condensery.rng import stream
-from condensery.samplers import KMeansPerClass, RandomPerClass
-from condensery.schedules import Pool, Redraw, TrainOnSynthetic
-from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 from condensery.training import SGDTraining
 from condensery.types import StepContext, nested
-from condensery.updates import SGD, Adam
 
 
 def pairwise(*lists):

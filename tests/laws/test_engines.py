@@ -6,8 +6,8 @@ from itertools import product
 
 import torch
 
+from condensery.condensing.objectives import GradientMatching
 from condensery.engines import Autograd
-from condensery.objectives import GradientMatching
 from condensery.rng import stream
 from condensery.types import Examples, Groups
 

@@ -15,16 +15,16 @@ import pytest
 import torch
 
 import condensery
-from condensery.loop import initial_state, run
-from condensery.objectives import FeatureRegression, RidgeRegression, TrajectoryMatching
+from condensery.condensing.loop import initial_state, run, run_together
+from condensery.condensing.objectives import FeatureRegression, RidgeRegression, TrajectoryMatching
+from condensery.condensing.progress import State
+from condensery.condensing.recipe import Recipe, from_json, to_json
+from condensery.condensing.schedules import Experts, NoNetwork, Pool, Redraw, TrainOnSynthetic
+from condensery.condensing.sizes import AllSizes, MostLearnable, RandomSize
+from condensery.condensing.updates import SGD, Adam, LearnedLabels, LearnedLR, OnSimplex
 from condensery.parts import choices, required
-from condensery.progress import State
-from condensery.recipe import Recipe, from_json, to_json
 from condensery.registry import SLOTS, check_part, name_of, parts
-from condensery.schedules import Experts, NoNetwork, Pool, Redraw, TrainOnSynthetic
-from condensery.sizes import AllSizes, MostLearnable, RandomSize
 from condensery.training import AdamWTraining, SGDTraining
-from condensery.updates import SGD, Adam, LearnedLabels, LearnedLR, OnSimplex
 
 PART_SLOTS = [slot for slot, kind in SLOTS.items() if kind.protocol]
 REGISTERED = [(slot, name) for slot in PART_SLOTS for name in parts(slot)]
@@ -164,7 +164,7 @@ def test_the_state_of_an_objective_moves_is_kept_and_stays_its_own(small):
     recipes = [recipe, small.recipe(ipc=2, objective=MovingMean(keep=0.9))]
     data = small.data()
     states = [initial_state(each, data, seed=small.seed) for each in recipes]
-    together = condensery.loop.run_together(recipes, data, seed=small.seed, states=states)
+    together = run_together(recipes, data, seed=small.seed, states=states)
     last = list(together)[-1]
     for each, progress in zip(recipes, last, strict=True):
         same(progress.state, small.run(each)[-1].state)

@@ -9,15 +9,15 @@ from typing import ClassVar
 import pytest
 import torch
 
+from condensery.condensing.loop import SHARED, initial_state, run_together
+from condensery.condensing.objectives import DistributionMatching
+from condensery.condensing.progress import State
+from condensery.condensing.schedules import Redraw
+from condensery.condensing.sizes import AllSizes, MostLearnable, OneSize
+from condensery.condensing.updates import Adam
 from condensery.errors import ConfigError
-from condensery.loop import SHARED, initial_state, run_together
-from condensery.objectives import DistributionMatching
 from condensery.parameterizations import MultiFormation
-from condensery.progress import State
-from condensery.schedules import Redraw
-from condensery.sizes import AllSizes, MostLearnable, OneSize
 from condensery.training import SGDTraining, Trainer
-from condensery.updates import Adam
 
 
 def same(found, expected):

@@ -6,10 +6,10 @@ from itertools import product
 
 import torch
 
+from condensery.condensing.sizes import AllSizes
+from condensery.condensing.step import _gradients
 from condensery.parameterizations import Pixels
 from condensery.rng import stream
-from condensery.sizes import AllSizes
-from condensery.step import _gradients
 from condensery.types import by_class, nested
 
 

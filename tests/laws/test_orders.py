@@ -12,7 +12,7 @@ import torch
 
 from condensery import condense, load_data
 from condensery.api import Condensation
-from condensery.loop import initial_state
+from condensery.condensing.loop import initial_state
 from condensery.types import Examples
 
 FACTOR, IPC = 2, 3

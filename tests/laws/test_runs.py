@@ -13,13 +13,13 @@ import torch
 
 from condensery.augment import Augment, Siamese
 from condensery.checkpoint import load_latest, save_checkpoint
-from condensery.loop import initial_state
+from condensery.condensing.loop import initial_state
+from condensery.condensing.progress import State
+from condensery.condensing.samplers import RandomPerClass, Sampler
+from condensery.condensing.schedules import Redraw, Schedule
+from condensery.condensing.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 from condensery.parameterizations import Pixels
-from condensery.progress import State
 from condensery.rng import stream
-from condensery.samplers import RandomPerClass, Sampler
-from condensery.schedules import Redraw, Schedule
-from condensery.sizes import AllSizes, MostLearnable, OneSize, RandomSize
 
 
 def same_state(found, expected):

@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from condensery.api import Condensation
+from condensery.condensing.sizes import AllSizes, MostLearnable
+from condensery.condensing.updates import SGD
 from condensery.errors import ConfigError
 from condensery.parameterizations import MultiFormation, Pixels
-from condensery.sizes import AllSizes, MostLearnable
 from condensery.types import nested
-from condensery.updates import SGD
 
 
 class Undecided(MostLearnable):

@@ -9,24 +9,24 @@ import torch
 
 import condensery
 from condensery.augment import Identity
+from condensery.condensing.init import RandomImages
+from condensery.condensing.loop import initial_state, networks_of, run, run_together
+from condensery.condensing.objectives import FeatureRegression
+from condensery.condensing.progress import State
+from condensery.condensing.recipe import changed
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Pool
+from condensery.condensing.sizes import AllSizes, OneSize
+from condensery.condensing.updates import Adam
 from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.errors import ConfigError
 from condensery.evaluation import evaluate
-from condensery.init import RandomImages
-from condensery.loop import initial_state, networks_of, run, run_together
 from condensery.methods import recipe_for
-from condensery.objectives import FeatureRegression
 from condensery.parameterizations import Pixels
-from condensery.progress import State
-from condensery.recipe import changed
 from condensery.registry import names
 from condensery.rng import stream
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Pool
-from condensery.sizes import AllSizes, OneSize
 from condensery.types import StepContext, nested
-from condensery.updates import Adam
 
 
 def data(channels: int = 3, classes: int = 10) -> ImageData:

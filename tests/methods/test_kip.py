@@ -7,19 +7,19 @@ import torch
 
 import condensery
 from condensery.augment import Identity
+from condensery.condensing.init import RandomImages
+from condensery.condensing.objectives import DistributionMatching, RidgeRegression
+from condensery.condensing.recipe import changed
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import NoNetwork
+from condensery.condensing.sizes import AllSizes, MostLearnable, OneSize
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.evaluation import evaluate
-from condensery.init import RandomImages
 from condensery.kernels import RBF, FullyConnected
 from condensery.methods import recipe_for
-from condensery.objectives import DistributionMatching, RidgeRegression
 from condensery.parameterizations import Pixels
-from condensery.recipe import changed
 from condensery.registry import names, parts
-from condensery.samplers import RandomPerClass
-from condensery.schedules import NoNetwork
-from condensery.sizes import AllSizes, MostLearnable, OneSize
 
 
 def data(channels: int = 3, classes: int = 10) -> ImageData:

@@ -8,13 +8,13 @@ from itertools import product
 import pytest
 import torch
 
+from condensery.condensing.objectives import GradientMatching
+from condensery.condensing.sizes import MostLearnable, OneSize
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.methods import recipe_for
-from condensery.objectives import GradientMatching
 from condensery.parameterizations import MultiFormation
 from condensery.registry import names, parts
-from condensery.sizes import MostLearnable, OneSize
 
 TABLE = {
     # name: side, channels, metric of IDC, lr at ipc 10 and side, steps, network, factor, iterations

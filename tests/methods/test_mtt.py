@@ -9,14 +9,14 @@ import torch
 
 import condensery
 from condensery.api import Condensation, train_experts
+from condensery.condensing.loop import initial_state, run, run_together
+from condensery.condensing.progress import State
+from condensery.condensing.sizes import AllSizes, MostLearnable, OneSize
+from condensery.condensing.updates import SGD
 from condensery.data import ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.experts import ExpertTraining
-from condensery.loop import initial_state, run, run_together
 from condensery.methods import recipe_for
-from condensery.progress import State
-from condensery.sizes import AllSizes, MostLearnable, OneSize
-from condensery.updates import SGD
 
 TABLE = {
     # data, ipc: n, M, T+, lr of images, of the step size, its start, batch, whitened

@@ -10,16 +10,16 @@ import torch
 
 import condensery
 from condensery.augment import Identity, PerExample, Siamese
+from condensery.condensing.init import HerdedImages, KMeansImages, Noise, RandomImages
+from condensery.condensing.loop import run
+from condensery.condensing.objectives import DistributionMatching, GradientMatching
+from condensery.condensing.samplers import KMeansPerClass, RandomPerClass
+from condensery.condensing.schedules import Redraw, TrainOnSynthetic
+from condensery.condensing.sizes import AllSizes, OneSize
+from condensery.condensing.updates import SGD
 from condensery.data import ImageData
-from condensery.init import HerdedImages, KMeansImages, Noise, RandomImages
-from condensery.loop import run
 from condensery.methods import recipe_for
-from condensery.objectives import DistributionMatching, GradientMatching
 from condensery.parameterizations import MultiFormation, Pixels
-from condensery.samplers import KMeansPerClass, RandomPerClass
-from condensery.schedules import Redraw, TrainOnSynthetic
-from condensery.sizes import AllSizes, OneSize
-from condensery.updates import SGD
 
 METHODS = ("dc", "dsa", "dm", "dream", "nested")
 

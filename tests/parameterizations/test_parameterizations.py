@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from condensery.condensing.init import FirstImages, RandomImages
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.init import FirstImages, RandomImages
 from condensery.parameterizations import (
     MultiFormation,
     Pixels,

@@ -11,9 +11,9 @@ import torch
 
 import condensery
 from condensery import CondensedSet, MultiFormation, Pixels, Quantised, condense, load_data
+from condensery.condensing.loop import initial_state, run
+from condensery.condensing.progress import State
 from condensery.errors import ArtifactError, ConfigError
-from condensery.loop import initial_state, run
-from condensery.progress import State
 from condensery.types import Examples
 
 SHORT = {"iterations": 2, "schedule.inner": 2, "schedule.steps": 1, "sampler.batch": 8}
@@ -161,7 +161,7 @@ class Bases(condensery.Parameterization):
 def recipe_of(digits, **changes):
     recipe = condensery.recipe_for("mdc", digits.train, ipc=3, preset="smoke")
     for key, value in {**SHORT, "sizes.period": 1}.items():
-        recipe = condensery.recipe.changed(recipe, key, value)
+        recipe = condensery.condensing.recipe.changed(recipe, key, value)
     return replace(recipe, parameterization=Bases(), iterations=3, **changes)
 
 

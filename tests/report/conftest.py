@@ -12,7 +12,7 @@ import pytest
 import torch
 from safetensors.numpy import save_file
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 
 CLASSES = ["cat", "<script>alert(1)</script>", "dog & 'co'"]
 COUNTS = [4, 4, 2]  # the last class ends at rank 1

@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ConfigError
 from condensery.report import contact_sheet
 from condensery.report.contact_sheet import sheet_layout

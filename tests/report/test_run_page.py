@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.report import write_report
 from condensery.report.tiles import rgb, tile_rows
 

@@ -8,7 +8,7 @@ from itertools import product
 import pytest
 import torch
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError
 from condensery.registry import names

@@ -15,7 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print facts, then condense a few digits."""
     del arguments
-    from condensery.doctor import examine
+    from condensery.runs.doctor import examine
 
     for word, text in examine():
         print(f"{word:12}{text}", flush=True)

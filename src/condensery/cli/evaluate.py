@@ -13,7 +13,7 @@ from condensery.cli.options import (
     evaluation_for,
 )
 from condensery.cli.parser import fraction
-from condensery.runs.files import check_new_file
+from condensery.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 

@@ -42,10 +42,10 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.api import train_experts
     from condensery.cli.progress import listener
     from condensery.errors import ConfigError
+    from condensery.files import check_writable, existing_ancestor
     from condensery.runs import Reporter, machine
     from condensery.runs.data_source import describe
     from condensery.runs.experts import train_missing
-    from condensery.runs.files import check_writable, existing_ancestor
 
     folder: Path = arguments.out
     if folder.exists() and not folder.is_dir():

@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Read, decode, write beside, and move into place."""
-    from condensery.exporting import check_out, collect, write
+    from condensery.condensed.exporting import check_out, collect, write
 
     check_out(arguments.out, overwrite=arguments.overwrite)
     pictures = collect(arguments.file, ipc=arguments.ipc, stored=arguments.stored)

@@ -7,15 +7,15 @@ from pathlib import Path
 
 from condensery.cli.options import add_data, data_source
 from condensery.cli.parser import at_least, one_of
-from condensery.runs.files import check_new_file
+from condensery.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file and whose it is, the data it was made of, what the file leaves open."""
-    from condensery.importing import FORMATS
-    from condensery.manifest import IMAGE_DTYPES
+    from condensery.condensed.importing import FORMATS
+    from condensery.condensed.manifest import IMAGE_DTYPES
 
     dtypes = [str(dtype).removeprefix("torch.") for dtype in IMAGE_DTYPES]
     parser.add_argument("file", metavar="FILE", type=Path, help="a released file, or a folder")
@@ -74,8 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Read, check, undo, write; say what was done."""
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
-    from condensery.importing import import_set
-    from condensery.importing.summary import import_summary
+    from condensery.condensed.importing import import_set
+    from condensery.condensed.importing.summary import import_summary
 
     data = data_source(arguments, arguments.data).load()
     condensed = import_set(

@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Print what the manifest says and what the tensors are."""
-    from condensery.artifact import CondensedSet
-    from condensery.description import describe
+    from condensery.condensed.artifact import CondensedSet
+    from condensery.runs.description import describe
 
     condensed = CondensedSet.load(arguments.file)
     if not arguments.json:

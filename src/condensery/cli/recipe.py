@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     """Print or write it."""
     from condensery import api
     from condensery.checkpoint import write_atomically
+    from condensery.condensing.recipe import recipe_text
     from condensery.data.blank import blank_cifar10
-    from condensery.recipe import recipe_text
-    from condensery.runs.files import check_new_file
+    from condensery.files import check_new_file
 
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.runs.files import check_new_file
+from condensery.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 

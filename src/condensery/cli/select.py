@@ -8,8 +8,8 @@ from pathlib import Path
 
 from condensery.cli.options import add_machine, add_source, data_source
 from condensery.cli.parser import at_least, named
+from condensery.files import check_new_file
 from condensery.registry import names
-from condensery.runs.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 

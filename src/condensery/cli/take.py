@@ -7,8 +7,8 @@ from pathlib import Path
 
 from condensery.cli.parser import amount, at_least, duration, fraction, named
 from condensery.errors import ConfigError
+from condensery.files import check_new_file
 from condensery.registry import names
-from condensery.runs.files import check_new_file
 
 __all__ = ["add_arguments", "run"]
 
@@ -61,8 +61,8 @@ def run(arguments: argparse.Namespace) -> int:
     """Choose, cut, save, and say why."""
     _check(arguments)
     check_new_file(arguments.out, overwrite=arguments.overwrite)
-    from condensery.artifact import CondensedSet
-    from condensery.cutting import cut
+    from condensery.condensed.artifact import CondensedSet
+    from condensery.runs.cutting import cut
 
     condensed = CondensedSet.load(arguments.file)
     how = ("ipc", "bytes", "seconds", "accuracy", *_ABOUT_TRAINING)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from condensery.data.image_data import Data, ImageData
+from condensery.data.image_data import Data, ImageData, Whitening
 from condensery.data.load import load_data
 from condensery.data.locate import find
-from condensery.data.whitening import WHITENINGS, Whitening, whitened
+from condensery.data.whitening import WHITENINGS, whitened
 
 __all__ = ["WHITENINGS", "Data", "ImageData", "Whitening", "find", "load_data", "whitened"]

@@ -9,17 +9,35 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from condensery.data.skipped import Skipped, remarks
-from condensery.data.whitening import Whitening
 from condensery.errors import DataError
 
-__all__ = ["Data", "ImageData"]
+__all__ = ["Data", "ImageData", "Whitening"]
+
+
+class Whitening(Protocol):
+    """A fitted linear map of standardised images; ``whitened`` of this package fits one."""
+
+    @property
+    def kind(self) -> str:
+        """What a recipe calls it."""
+        ...
+
+    def __call__(
+        self, images: Float[Tensor, "example channel height width"]
+    ) -> Float[Tensor, "example channel height width"]:
+        """Whiten standardised images; keeps dtype, device and graph."""
+        ...
+
+    def to_json(self) -> dict[str, Any]:
+        """How to fit it again; what a condensed file keeps."""
+        ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

@@ -9,18 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 from jaxtyping import Float, UInt8
 from torch import Tensor
 
+from condensery.data.image_data import ImageData
 from condensery.errors import ConfigError, DataError, nearest
 
-if TYPE_CHECKING:
-    from condensery.data.image_data import ImageData
-
-__all__ = ["WHITENINGS", "Whitening", "whitened"]
+__all__ = ["WHITENINGS", "ZCA", "whitened"]
 
 WHITENINGS = ("none", "zca", "zca-regularised")
 """What a recipe may ask for."""
@@ -38,7 +36,7 @@ _REMEMBERED = 2
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Whitening:
+class ZCA:
     """A fitted whitening of channel-standardised images.
 
     Attributes:
@@ -121,10 +119,10 @@ def whitened(data: ImageData, kind: str, *, fitted_on: ImageData | None = None) 
     return replace(data, mean=mean, std=std, whitening=fitted)
 
 
-_known: dict[tuple[str, str, tuple[float, ...], tuple[float, ...]], Whitening] = {}
+_known: dict[tuple[str, str, tuple[float, ...], tuple[float, ...]], ZCA] = {}
 
 
-def _fitted(data: ImageData, kind: str) -> Whitening:
+def _fitted(data: ImageData, kind: str) -> ZCA:
     """The whitening of a training split, from memory if it was fitted before."""
     key = (kind, data.fingerprint, data.mean, data.std)
     if key not in _known:
@@ -134,7 +132,7 @@ def _fitted(data: ImageData, kind: str) -> Whitening:
     return _known[key]
 
 
-def _fit(data: ImageData, kind: str) -> Whitening:
+def _fit(data: ImageData, kind: str) -> ZCA:
     count, entries = len(data), data.images[0].numel()
     if entries > LARGEST or count < 2:
         raise DataError(
@@ -157,7 +155,7 @@ def _fit(data: ImageData, kind: str) -> Whitening:
     values, vectors = torch.linalg.eigh(covariance)
     root = (values.clamp(min=0) + ridge).rsqrt()
     matrix = (vectors * root) @ vectors.T
-    return Whitening(
+    return ZCA(
         kind=kind,
         eps=EPS,
         fitted_to=data.fingerprint,

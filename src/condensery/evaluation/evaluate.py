@@ -16,7 +16,7 @@ from typing import Any
 
 import torch
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.data.classes import ClassList, match, moved
 from condensery.data.known import KNOWN

@@ -11,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from condensery.condensing.objectives import RidgeRegression
 from condensery.data import ImageData
-from condensery.objectives import RidgeRegression
 from condensery.parts import read_part
 from condensery.registry import name_of
 

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any, cast
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import WHITENINGS, Data, ImageData, whitened
 from condensery.data.whitening import EPS
 from condensery.errors import DataError

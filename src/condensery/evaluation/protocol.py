@@ -11,8 +11,8 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Literal
 
+from condensery.condensing.objectives import RidgeRegression
 from condensery.errors import ConfigError, nearest
-from condensery.objectives import RidgeRegression
 from condensery.registry import check_part
 from condensery.training import SGDTraining, Training, check_loss
 

@@ -9,10 +9,10 @@ from dataclasses import replace
 from fractions import Fraction
 
 from condensery.augment import Identity, PerExample, PhotoPerExample
+from condensery.condensing.objectives import RidgeRegression
 from condensery.data.known import may_be_mirrored
 from condensery.errors import ConfigError
 from condensery.evaluation.protocol import Protocol, Subject
-from condensery.objectives import RidgeRegression
 from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 

@@ -7,7 +7,7 @@ from statistics import fmean
 from typing import Any
 
 from condensery.averages import average
-from condensery.choosing import title
+from condensery.condensed.choosing import title
 from condensery.evaluation.observation import Observation
 from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, points
 

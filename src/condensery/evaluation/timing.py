@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.artifact import CondensedSet
-from condensery.choosing import Choice
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.choosing import Choice
 from condensery.errors import ConfigError
 from condensery.evaluation.evaluate import subject_of
 from condensery.evaluation.protocols import Protocol, protocol_for

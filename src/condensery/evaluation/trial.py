@@ -15,14 +15,14 @@ from typing import NamedTuple
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.manifest import stored_tensors
 from condensery.data import ImageData
 from condensery.engines import can_train
 from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.teacher import TrainedTeacher
-from condensery.manifest import stored_tensors
 from condensery.networks import build
 from condensery.parallel import check_cancelled
 from condensery.parts import told

@@ -7,9 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Protocol, TypeVar
 
+from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.recipe import Recipe
 from condensery.registry import find, register
 
 __all__ = ["PRESETS", "Method", "Recipes", "method", "method_of", "recipe_for"]

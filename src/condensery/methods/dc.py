@@ -21,16 +21,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from condensery.augment import Identity
+from condensery.condensing.init import Noise
+from condensery.condensing.objectives import GradientMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import TrainOnSynthetic
+from condensery.condensing.sizes import OneSize
+from condensery.condensing.updates import SGD, Adam
 from condensery.data import ImageData
-from condensery.init import Noise
 from condensery.methods.base import method
-from condensery.objectives import GradientMatching
 from condensery.parameterizations import Pixels
-from condensery.recipe import Recipe
-from condensery.samplers import RandomPerClass
-from condensery.schedules import TrainOnSynthetic
-from condensery.sizes import OneSize
-from condensery.updates import SGD, Adam
 
 __all__ = ["pixel_lr", "recipe"]
 

@@ -20,17 +20,17 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from condensery.augment import Siamese
+from condensery.condensing.objectives import DistributionMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Redraw
+from condensery.condensing.sizes import OneSize
+from condensery.condensing.updates import SGD, Adam
 from condensery.data import ImageData
 from condensery.methods.base import method
 from condensery.methods.dc import pixel_lr
 from condensery.methods.dsa import strategy
-from condensery.objectives import DistributionMatching
 from condensery.parameterizations import Pixels
-from condensery.recipe import Recipe
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Redraw
-from condensery.sizes import OneSize
-from condensery.updates import SGD, Adam
 
 __all__ = ["recipe"]
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from condensery.condensing.init import KMeansImages
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import KMeansPerClass, RandomPerClass
 from condensery.data import ImageData
-from condensery.init import KMeansImages
 from condensery.methods import idc
 from condensery.methods.base import method
-from condensery.recipe import Recipe
-from condensery.samplers import KMeansPerClass, RandomPerClass
 
 __all__ = ["recipe"]
 

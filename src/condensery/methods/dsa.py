@@ -16,13 +16,13 @@ from __future__ import annotations
 from dataclasses import replace
 
 from condensery.augment import PerExample, Siamese
+from condensery.condensing.init import RandomImages
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.schedules import TrainOnSynthetic
 from condensery.data import ImageData
 from condensery.data.known import may_be_mirrored
-from condensery.init import RandomImages
 from condensery.methods import dc
 from condensery.methods.base import method
-from condensery.recipe import Recipe
-from condensery.schedules import TrainOnSynthetic
 from condensery.training import SGDTraining
 
 __all__ = ["recipe", "strategy"]

@@ -22,15 +22,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from condensery.augment import Identity
+from condensery.condensing.objectives import FeatureRegression
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Pool
+from condensery.condensing.sizes import OneSize
+from condensery.condensing.updates import Adam, LearnedLabels, OnSimplex
 from condensery.data import ImageData
 from condensery.methods.base import method
-from condensery.objectives import FeatureRegression
 from condensery.parameterizations import Pixels
-from condensery.recipe import Recipe
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Pool
-from condensery.sizes import OneSize
-from condensery.updates import Adam, LearnedLabels, OnSimplex
 
 __all__ = ["recipe"]
 

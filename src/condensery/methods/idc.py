@@ -23,16 +23,16 @@ from dataclasses import dataclass, field, replace
 from typing import Literal
 
 from condensery.augment import Siamese
+from condensery.condensing.objectives import GradientMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Redraw
+from condensery.condensing.sizes import OneSize
+from condensery.condensing.updates import Adam, joint_sgd
 from condensery.data import ImageData
 from condensery.methods.base import method
-from condensery.objectives import GradientMatching
 from condensery.parameterizations import MultiFormation
-from condensery.recipe import Recipe
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Redraw
-from condensery.sizes import OneSize
 from condensery.training import SGDTraining
-from condensery.updates import Adam, joint_sgd
 
 __all__ = ["recipe"]
 

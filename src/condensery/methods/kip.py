@@ -29,15 +29,15 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from condensery.augment import Identity
+from condensery.condensing.objectives import RidgeRegression
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import NoNetwork
+from condensery.condensing.sizes import OneSize
+from condensery.condensing.updates import Adam
 from condensery.data import ImageData
 from condensery.methods.base import method
-from condensery.objectives import RidgeRegression
 from condensery.parameterizations import Pixels
-from condensery.recipe import Recipe
-from condensery.samplers import RandomPerClass
-from condensery.schedules import NoNetwork
-from condensery.sizes import OneSize
-from condensery.updates import Adam
 
 __all__ = ["recipe"]
 

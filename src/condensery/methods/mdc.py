@@ -19,12 +19,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from condensery.condensing.objectives import GradientMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.sizes import MostLearnable, period_of
 from condensery.data import ImageData
 from condensery.methods import idc
 from condensery.methods.base import method
-from condensery.objectives import GradientMatching
-from condensery.recipe import Recipe
-from condensery.sizes import MostLearnable, period_of
 
 __all__ = ["recipe"]
 

@@ -30,20 +30,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 from condensery.augment import Identity, PerExample
+from condensery.condensing.objectives import TrajectoryMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Experts
+from condensery.condensing.sizes import OneSize
+from condensery.condensing.updates import SGD, Adam, LearnedLR
 from condensery.data import ImageData
 from condensery.data.whitening import EPS
 from condensery.experts import EXPERT_TRAINING
 from condensery.methods.base import method
 from condensery.methods.dc import pixel_lr
 from condensery.methods.dsa import strategy
-from condensery.objectives import TrajectoryMatching
 from condensery.parameterizations import Pixels
-from condensery.recipe import Recipe
-from condensery.samplers import RandomPerClass
-from condensery.schedules import Experts
-from condensery.sizes import OneSize
 from condensery.training import SGDTraining
-from condensery.updates import SGD, Adam, LearnedLR
 
 __all__ = ["recipe"]
 

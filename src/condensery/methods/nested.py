@@ -13,13 +13,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from condensery.condensing.init import HerdedImages
+from condensery.condensing.objectives import GradientMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.sizes import AllSizes
 from condensery.data import ImageData
-from condensery.init import HerdedImages
 from condensery.methods import idc
 from condensery.methods.base import method
-from condensery.objectives import GradientMatching
-from condensery.recipe import Recipe
-from condensery.sizes import AllSizes
 
 __all__ = ["recipe"]
 

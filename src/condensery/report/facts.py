@@ -9,7 +9,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation.evaluate import subject_of
 from condensery.evaluation.protocols import full_epochs
 from condensery.formatting import duration

@@ -16,7 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import byte_count, duration
 from condensery.report.accuracy import Comparison, compare, recorded
 from condensery.report.charts import (

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import byte_count, plus_minus, points, rounded
 from condensery.report.accuracy import Comparison, Point
 from condensery.report.published import Published

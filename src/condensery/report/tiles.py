@@ -16,7 +16,7 @@ from jaxtyping import Shaped, UInt8
 from PIL import Image
 from torch import Tensor
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 
 __all__ = ["Tile", "TileRow", "exact", "rgb", "tile_rows"]
 

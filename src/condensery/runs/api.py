@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 import condensery.api
 from condensery import quantities
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensing.recipe import Recipe, check_readable, from_json
 from condensery.data.skipped import remarks
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
 from condensery.formatting import duration
-from condensery.recipe import Recipe, check_readable, from_json
 from condensery.runs import machine
 from condensery.runs.data_source import describe, facts_of_data, load_again, load_source
 from condensery.runs.driver import work

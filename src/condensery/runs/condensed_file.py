@@ -7,8 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation import summary
+from condensery.files import check_new_file
 from condensery.runs import machine
 from condensery.runs.data_source import describe, load_source
 from condensery.runs.evaluation import (
@@ -18,7 +19,6 @@ from condensery.runs.evaluation import (
     planned,
     train_planned,
 )
-from condensery.runs.files import check_new_file
 from condensery.runs.folder import RunFolder
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.report import draw_report

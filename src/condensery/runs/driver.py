@@ -14,13 +14,13 @@ from datetime import datetime, timezone
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensing.progress import Progress, State
 from condensery.data import Data
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import summary
 from condensery.formatting import duration
-from condensery.progress import Progress, State
 from condensery.runs.evaluation import merged, train_planned
 from condensery.runs.experts import train_for
 from condensery.runs.folder import RunFolder, write_json

@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.evaluation import (

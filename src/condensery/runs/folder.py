@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from condensery.errors import ArtifactError, ConfigError
-from condensery.runs.files import check_room, holds_files, locked
+from condensery.files import check_room, holds_files, locked
 
 __all__ = ["FORMAT", "RunFolder", "has_line", "write_json"]
 

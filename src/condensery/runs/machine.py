@@ -15,12 +15,12 @@ import numpy
 import torch
 
 from condensery import __version__
+from condensery.condensing.loop import networks_of
+from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.engines import choose
 from condensery.errors import ConfigError
 from condensery.interrupts import raise_if_interrupted
-from condensery.loop import networks_of
-from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.types import Examples, StepContext
 

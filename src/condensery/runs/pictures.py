@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 
 from condensery.api import Condensation
-from condensery.artifact import CondensedSet
 from condensery.checkpoint import write_atomically
+from condensery.condensed.artifact import CondensedSet
 from condensery.report import contact_sheet
 from condensery.runs.folder import RunFolder
 

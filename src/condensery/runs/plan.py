@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any
 
 from condensery.api import settled
+from condensery.condensing.recipe import Recipe, changed, from_json, to_json
 from condensery.data import ImageData
 from condensery.errors import ArtifactError, CondenseryError, ConfigError
-from condensery.recipe import Recipe, changed, from_json, to_json
 from condensery.runs import machine
 from condensery.runs.data_source import DataSource
 from condensery.runs.evaluation import EvaluationPlan

@@ -10,9 +10,10 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from condensery.artifact import CondensedSet
 from condensery.averages import Average
+from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ArtifactError, ConfigError
+from condensery.files import check_new_file
 from condensery.formatting import byte_count
 from condensery.report import write_report
 from condensery.report.accuracy import Key, Point, compare, recorded
@@ -21,7 +22,6 @@ from condensery.report.several_runs import Entry, baselines, check_data, entry, 
 from condensery.report.several_runs_page import markdown, render
 from condensery.report.templates import write_whole
 from condensery.runs.comparison.folder import MARK, ComparisonFolder
-from condensery.runs.files import check_new_file
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter

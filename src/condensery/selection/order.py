@@ -12,7 +12,7 @@ import torch
 from jaxtyping import Int
 from torch import Tensor, nn
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.parameterizations import Pixels, stored_rows

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError
 from condensery.registry import find, register

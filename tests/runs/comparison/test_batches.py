@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensery.loop import initial_state, run_together
+from condensery.condensing.loop import initial_state, run_together
 from condensery.runs.comparison.batches import batched, initial_states
 from condensery.runs.comparison.rows import compared_row
 from condensery.runs.comparison.sets import planned_sets

@@ -26,9 +26,9 @@ from torch import Tensor
 
 from condensery.data.decoding.cache import Kept, Shelf
 from condensery.data.decoding.fit import fit
+from condensery.data.decoding.formats import available
 from condensery.data.decoding.modes import eight_bit, is_grey, upright_size
 from condensery.data.decoding.values import Conversion, NoScale, ValueRange
-from condensery.data.readers.folders.walk import formats
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
@@ -224,7 +224,7 @@ def _open(encoded: Encoded) -> Image.Image:
         raise ValueError("there are no bytes")
     content = encoded.content
     file = io.BytesIO(content) if isinstance(content, bytes) else content
-    return Image.open(file, formats=formats())
+    return Image.open(file, formats=available())
 
 
 # Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,

@@ -12,9 +12,9 @@ from itertools import accumulate
 import torch
 from torch import Tensor
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.manifest import stored_tensors
 from condensery.errors import ConfigError
-from condensery.manifest import stored_tensors
 
 __all__ = ["assembled"]
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 
 import torch
 
+from condensery.condensing.loop import SHARED, begun, initial_state
+from condensery.condensing.progress import State
+from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
-from condensery.loop import SHARED, begun, initial_state
-from condensery.progress import State
-from condensery.recipe import Recipe
 from condensery.runs.comparison.sets import PlannedRun
 
 __all__ = ["RunBatch", "batched", "initial_states"]

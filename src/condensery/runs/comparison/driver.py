@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensing.loop import run_together
+from condensery.condensing.progress import State
+from condensery.condensing.recipe import Recipe
 from condensery.data import Data
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import read_observations
 from condensery.interrupts import raise_if_interrupted
-from condensery.loop import run_together
-from condensery.progress import State
-from condensery.recipe import Recipe
 from condensery.runs.comparison.assemble import assembled
 from condensery.runs.comparison.batches import initial_states
 from condensery.runs.comparison.content_json import content_to_json

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from condensery.errors import ArtifactError, ConfigError
-from condensery.runs.files import check_room, holds_files, locked
+from condensery.files import check_room, holds_files, locked
 from condensery.runs.folder import has_line, write_json
 
 if TYPE_CHECKING:
-    from condensery.recipe import Recipe
+    from condensery.condensing.recipe import Recipe
     from condensery.runs.comparison.sets import PlannedRun, PlannedSet
 
 __all__ = ["FORMAT", "MARK", "ComparisonFolder"]

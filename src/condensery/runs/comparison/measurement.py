@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from condensery.artifact import CondensedSet
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.errors import CondenseryError
 from condensery.evaluation import Evaluation, Observation, evaluate

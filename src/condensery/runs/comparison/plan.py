@@ -11,11 +11,11 @@ from pathlib import Path
 from typing import Any
 
 from condensery.api import Condensation
+from condensery.condensing.init import RandomImages
+from condensery.condensing.recipe import to_json
 from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import usual_protocol
-from condensery.init import RandomImages
-from condensery.recipe import to_json
 from condensery.registry import names
 from condensery.runs.comparison.measurement import EvaluatedSet, measurement
 from condensery.runs.comparison.rows import compared_row

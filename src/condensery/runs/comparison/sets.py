@@ -9,10 +9,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from condensery.api import resolve
+from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.errors import CondenseryError, ConfigError
 from condensery.methods import recipe_for
-from condensery.recipe import Recipe
 from condensery.registry import name_of
 from condensery.runs.comparison.rows import ComparedRow
 

@@ -7,8 +7,8 @@ from dataclasses import dataclass, replace
 from functools import cache, partial
 from typing import Any
 
-from condensery.artifact import CondensedSet
 from condensery.checkpoint import Checkpoint, load_latest
+from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.evaluation import read_observations
 from condensery.runs.comparison.batches import RunBatch, batched

@@ -13,14 +13,14 @@ from functools import partial
 import torch
 from torch import Tensor
 
+from condensery.condensing.loop import networks_of, run_together
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.schedules import NetworkTraining, RunContext
 from condensery.data import ImageData
-from condensery.loop import networks_of, run_together
 from condensery.parallel import as_completed
-from condensery.recipe import Recipe
 from condensery.rng import stream
 from condensery.runs.comparison.batches import initial_states
 from condensery.runs.comparison.sets import PlannedRun
-from condensery.schedules import NetworkTraining, RunContext
 from condensery.training import Clock, StepTime, Trainer, time_steps, training_steps
 from condensery.types import Examples
 

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from condensery.errors import ArtifactError, ConfigError
-from condensery.runs.files import check_room, holds_files, locked
+from condensery.files import check_room, holds_files, locked
 from condensery.runs.folder import write_json
 
 __all__ = ["FORMAT", "MARK", "TableFolder"]

@@ -19,15 +19,14 @@ from pathlib import Path
 
 from PIL import Image
 
+from condensery.data.decoding.formats import FORMATS, available
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
 __all__ = [
-    "FORMATS",
     "Found",
     "files",
     "folders",
-    "formats",
     "has_images",
     "images_below",
     "is_image",
@@ -36,14 +35,6 @@ __all__ = [
     "readable",
     "unmasked",
 ]
-
-# Without EPS (needs Ghostscript), WMF (needs Windows), and formats that Pillow only identifies.
-FORMATS = (
-    *("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO", "DIB", "TGA"),
-    *("ICO", "CUR", "ICNS", "PCX", "DCX", "PSD", "SGI", "QOI", "DDS", "SUN", "XBM", "XPM", "MSP"),
-    *("FITS", "FLI", "FTEX", "BLP", "GBR"),
-)
-"""Formats of Pillow that are read, the usual ones first."""
 
 # Formats that are recognised by a signature that no other file is likely to begin with.
 _SIGNED = (
@@ -295,7 +286,7 @@ def _has_signature(path: Path) -> bool:
     try:
         with path.open("rb") as file:
             beginning = file.read(32)
-            likely = [name for name in _known(_SIGNED) if _accepts(name, beginning)]
+            likely = [name for name in available(_SIGNED) if _accepts(name, beginning)]
             if not likely:
                 return False
             file.seek(0)
@@ -314,19 +305,7 @@ def _accepts(name: str, beginning: bytes) -> bool:
 
 
 @cache
-def _known(formats: tuple[str, ...]) -> tuple[str, ...]:
-    """Those of some formats that this version of Pillow has."""
-    Image.init()
-    return tuple(name for name in formats if name in Image.OPEN)
-
-
-@cache
 def _endings() -> frozenset[str]:
     Image.init()
     known = Image.registered_extensions()
     return frozenset(ending for ending, name in known.items() if name in FORMATS)
-
-
-def formats() -> tuple[str, ...]:
-    """Formats that are read, of those that this version of Pillow has."""
-    return _known(FORMATS)

@@ -1,0 +1,448 @@
+"""The condensed set and its file: one safetensors file whose every prefix is a condensed set.
+
+Rows are sorted by rank, then class, so the set of size ``k`` is the first ``rows[k - 1]`` rows of
+every tensor, a contiguous range of bytes (docs/artifact.md). What is shipped is what is measured:
+images are quantised before anybody evaluates them.
+
+Knows nothing about how a set was condensed: the recipe in its manifest is carried, not read.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, cast
+
+import safetensors.torch
+import torch
+from torch import Tensor
+from torch.utils.data import TensorDataset
+
+from condensery.checkpoint import read_safetensors, write_atomically
+from condensery.condensed.choosing import by_accuracy
+from condensery.condensed.manifest import (
+    FORMAT,
+    IMAGE_DTYPES,
+    KEY,
+    OPTIONAL,
+    REQUIRED,
+    check,
+    check_format,
+    dumps,
+    library_version,
+    nested_rows,
+    stored_tensors,
+    tensor_bytes,
+    words,
+)
+from condensery.errors import ArtifactError, ConfigError
+from condensery.parameterizations import Parameterization, decoder
+from condensery.types import Examples
+
+__all__ = ["FORMAT", "CondensedSet"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
+class CondensedSet:
+    """A condensed data set that holds every size from 1 to ``sizes`` images per class.
+
+    Whoever constructs one gets it checked: tensors and manifest always agree.
+
+    Attributes:
+        stored: The tensors that hold what is stored, by name; not decoded, not normalised. By
+            default ``images`` alone, ``[row, channel, height, width]``: uint8 (value / 255), or
+            float16 or float32 in [0, 1].
+        labels: Class index, int64 ``[row]``.
+        rank: The smallest size that holds the row, minus one; int32 ``[row]``.
+        soft_labels: Learned labels, float32 ``[row, class_]``, or ``None``.
+        manifest: The JSON object of docs/artifact.md; a copy, keys in the order given.
+
+    Raises:
+        ArtifactError: Naming the field and both values, if anything disagrees.
+    """
+
+    stored: dict[str, Tensor]
+    labels: Tensor
+    rank: Tensor
+    soft_labels: Tensor | None = None
+    manifest: dict[str, Any]
+
+    def __post_init__(self) -> None:
+        try:
+            own = json.loads(dumps(self.manifest))
+        except (TypeError, ValueError, RecursionError) as error:
+            raise ArtifactError(f"manifest: cannot be written as JSON ({error}).") from error
+        object.__setattr__(self, "manifest", own)
+        object.__setattr__(self, "stored", dict(self.stored))
+        check(self.tensors, own)
+
+    @classmethod
+    def from_stored(
+        cls,
+        stored: Examples,
+        *,
+        name: str,
+        class_names: Sequence[str],
+        decode: Mapping[str, object],
+        mean: Sequence[float],
+        std: Sequence[float],
+        method: str,
+        recipe: Mapping[str, Any],
+        seed: int,
+        data: Mapping[str, Any],
+        created: str,
+        dtype: torch.dtype = torch.uint8,
+        zca: object = None,
+        learned_step_size: float | None = None,
+    ) -> CondensedSet:
+        """Quantise stored images and put them, with their manifest, in file order.
+
+        Args:
+            stored: Images in [0, 1] (values outside are clamped), at most one row a rank and
+                class, on any device. Labels of shape ``[row, class_]`` are learned labels.
+            name: Of the set, for people.
+            class_names: One a class, in label order.
+            decode: ``parameterization.decode_json()``.
+            mean: Per channel, of the training data.
+            std: Per channel, of the training data.
+            method: Its name, such as ``"mdc"``.
+            recipe: Complete and resolved; anything JSON can hold.
+            seed: Of the run.
+            data: ``{"name", "fingerprint", "images", "classes"}`` of the training data.
+            created: When, as text; the caller's clock (the library reads none).
+            dtype: Of the images in the file: uint8, float16 or float32.
+            zca: How to obtain the whitening, or ``None``.
+            learned_step_size: What ``mtt`` learned, or ``None``.
+
+        Raises:
+            ArtifactError: If an image is not finite, or the rows make no nested sets.
+        """
+        if dtype not in IMAGE_DTYPES:
+            raise ConfigError(
+                f"dtype = {dtype}, but a condensed set holds {words(IMAGE_DTYPES)} images."
+            )
+        soft = stored.labels.ndim == 2
+        hard = stored.class_ if soft else stored.labels
+        order = (stored.rank * len(class_names) + hard).argsort(stable=True)
+        stored = stored.rows(order)
+        stored = replace(
+            stored.to("cpu"),
+            images=stored.images.detach().cpu(),
+            shared={name: tensor.detach().cpu() for name, tensor in stored.shared.items()},
+        )
+        for name_, tensor in {"images": stored.images, **stored.shared}.items():
+            bad = int((~torch.isfinite(tensor)).sum())
+            if bad:
+                raise ArtifactError(
+                    f"{name_}: found {bad} values that are NaN or infinite, expected 0."
+                )
+        parameterization = decoder(decode)
+        stored = parameterization.project(stored)
+        shape = tuple(parameterization.decode(stored).images.shape[1:])
+        tensors = parameterization.to_file(stored, dtype=dtype)
+        rank = stored.rank.detach().cpu().to(torch.int32)
+        learned = stored.labels.detach().cpu().float().contiguous() if soft else None
+        rows = nested_rows(rank)
+        kinds = {key: "shared" if key in stored.shared else "rows" for key in tensors}
+        each, once = tensor_bytes(tensors, kinds, learned)
+        return cls(
+            stored=tensors,
+            labels=hard[order].detach().cpu().to(torch.int64),
+            rank=rank,
+            soft_labels=learned,
+            manifest={
+                "format": FORMAT,
+                "library_version": library_version(),
+                "name": name,
+                "class_names": list(class_names),
+                "sizes": len(rows),
+                "rows": rows,
+                "decode": dict(decode),
+                "tensors": kinds,
+                "shape": list(shape),
+                "examples_each": parameterization.examples_each,
+                "mean": [float(x) for x in mean],
+                "std": [float(x) for x in std],
+                "zca": zca,
+                "learned_step_size": learned_step_size,
+                "method": method,
+                "recipe": dict(recipe),
+                "seed": seed,
+                "data": dict(data),
+                "observations": [],
+                "bytes": [count * each + once for count in rows],
+                "created": created,
+            },
+        )
+
+    @classmethod
+    def load(cls, path: str | Path) -> CondensedSet:
+        """Read a condensed set, whole or not at all.
+
+        Raises:
+            ArtifactError: Naming the file, the field and both values, if the file is absent,
+                truncated, foreign, too new, or its tensors and metadata disagree.
+        """
+        path = Path(path)
+        tensors, metadata = read_safetensors(path)
+        if KEY not in metadata:
+            raise ArtifactError(
+                f"{path}: is a safetensors file, but no condensed set: its metadata holds "
+                f"{words(sorted(metadata))}, expected {KEY!r}."
+            )
+        try:
+            try:
+                manifest = json.loads(metadata[KEY])
+            except (ValueError, RecursionError) as error:
+                raise ArtifactError(f"manifest: is no JSON ({error}).") from error
+            if not isinstance(manifest, dict):
+                raise ArtifactError(
+                    f"manifest: found a {type(manifest).__name__}, expected a dict."
+                )
+            check_format(manifest)  # first: a newer format may change all that follows
+            held = tuple(stored_tensors(manifest))
+            missing = [name for name in (*held, *REQUIRED) if name not in tensors]
+            strange = sorted(tensors.keys() - {*held, *REQUIRED, *OPTIONAL})
+            if missing or strange:
+                raise ArtifactError(
+                    f"tensors: found {words(sorted(tensors))}, expected "
+                    f"{words((*held, *REQUIRED))} and perhaps {words(OPTIONAL)}."
+                )
+            stored = {name: tensors.pop(name) for name in held}
+            return cls(stored=stored, **tensors, manifest=manifest)
+        except ArtifactError as error:
+            raise ArtifactError(f"{path}: {error} Nothing was loaded.") from error
+
+    def save(self, path: str | Path) -> None:
+        """Write the file atomically; the same set always gives the same bytes.
+
+        Raises:
+            ArtifactError: If it cannot be written; a file that was there is untouched.
+        """
+        write_atomically(Path(path), self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The bytes of the file."""
+        return safetensors.torch.save(self.tensors, {KEY: dumps(self.manifest)})
+
+    def take(self, ipc: int) -> CondensedSet:
+        """The set of size ``ipc``: a prefix of the rows, with the observations up to that size.
+
+        Raises:
+            ConfigError: If ``ipc`` is not in 1..sizes, or a crop-major set would be cut.
+        """
+        self._check_size(ipc)
+        if ipc == self.sizes:
+            return self
+        if not self.prefixes:
+            raise ConfigError(
+                f"take({ipc}): this set decodes crop by crop (decode order 'crop'), so its size "
+                f"{ipc} is spread over parts of more than {ipc} stored images and is no prefix of "
+                f"the file's bytes. Use decode({ipc}) or as_dataset({ipc}), or condense with "
+                "order 'image'."
+            )
+        count = self.rows[ipc - 1]
+        soft = self.soft_labels
+        kinds = stored_tensors(self.manifest)
+        return CondensedSet(
+            stored={  # own memory: the rest can be let go
+                name: tensor[:count].clone() if kinds[name] == "rows" else tensor.clone()
+                for name, tensor in self.stored.items()
+            },
+            labels=self.labels[:count].clone(),
+            rank=self.rank[:count].clone(),
+            soft_labels=None if soft is None else soft[:count].clone(),
+            manifest={
+                **self.manifest,
+                "sizes": ipc,
+                "rows": self.rows[:ipc],
+                "bytes": self.manifest["bytes"][:ipc],
+                "observations": [x for x in self.manifest["observations"] if x["size"] <= ipc],
+            },
+        )
+
+    def fit_bytes(self, budget: int) -> CondensedSet:
+        """The largest size whose file, header included, takes at most ``budget`` bytes.
+
+        Raises:
+            ConfigError: If not even the smallest fits; the message says what that takes.
+        """
+        smallest = 1 if self.prefixes else self.sizes
+        for ipc in range(self.sizes, smallest - 1, -1):
+            # The tensors alone are a lower bound: most sizes are ruled out without writing them.
+            if self.bytes_of(ipc) <= budget and len((fit := self.take(ipc)).to_bytes()) <= budget:
+                return fit
+        needed = len(self.take(smallest).to_bytes())
+        cut = "; a set that decodes crop by crop cannot be cut" if not self.prefixes else ""
+        raise ConfigError(
+            f"budget = {budget} bytes, but the file of the smallest size that can be cut, "
+            f"{smallest} per class, takes {needed} bytes{cut}. Give at least that many."
+        )
+
+    def fit_accuracy(self, share: float) -> CondensedSet:
+        """The smallest tested size that reaches this share of the accuracy at full size.
+
+        ``condensery.condensed.choosing.by_accuracy`` says why, and can be told which measurement
+        to read.
+
+        Args:
+            share: In (0, 1], such as 0.95.
+
+        Raises:
+            ConfigError: If the set was not evaluated at full size; the message says how to.
+        """
+        return self.take(by_accuracy(self.observations, share, largest=self.sizes).size)
+
+    def decode(self, ipc: int | None = None) -> Examples:
+        """What a network is trained on: float32 images in [0, 1], not normalised.
+
+        Args:
+            ipc: The size, in 1..sizes; all of it if ``None``.
+
+        Returns:
+            Examples whose ``rank`` is below ``ipc``. Labels are ``[example]``, or
+            ``[example, class_]`` where the set has learned ones.
+        """
+        ipc = self.sizes if ipc is None else ipc
+        self._check_size(ipc)
+        parameterization = self.parameterization
+        images, shared = parameterization.from_file(self.stored, shape=self.shape)
+        stored = Examples(
+            images=images,
+            labels=self.labels if self.soft_labels is None else self.soft_labels,
+            class_=self.labels,
+            rank=self.rank.long(),
+            shared=shared,
+        )
+        decoded = parameterization.decode(stored)
+        decoded = decoded.rows(decoded.rank < ipc)  # a copy: the set stays as it is
+        return decoded.with_images(decoded.images.clamp(0, 1))
+
+    def as_dataset(self, ipc: int | None = None) -> TensorDataset:
+        """``decode(ipc)`` as pairs (image, label) for a ``DataLoader``.
+
+        Images are in [0, 1]: normalise them with ``(image - mean) / std`` per channel, with
+        ``.mean`` and ``.std``.
+        """
+        decoded = self.decode(ipc)
+        return TensorDataset(decoded.images, decoded.labels)
+
+    def bytes_of(self, ipc: int) -> int:
+        """Bytes that the tensors' rows of size ``ipc`` take; the file's header comes on top."""
+        self._check_size(ipc)
+        return self.manifest["bytes"][ipc - 1]
+
+    def with_observations(self, observations: Sequence[Mapping[str, Any]]) -> CondensedSet:
+        """The same set with these measurements in place of the ones it has.
+
+        Raises:
+            ArtifactError: If one has no ``size`` in 1..sizes.
+        """
+        manifest = {**self.manifest, "observations": [dict(x) for x in observations]}
+        return replace(self, manifest=manifest)
+
+    @property
+    def observations(self) -> list[dict[str, Any]]:
+        """What was measured, one record a size and protocol; a copy."""
+        return json.loads(dumps(self.manifest["observations"]))
+
+    @property
+    def images(self) -> Tensor:
+        """What people are shown of every row, ``[row, channel, height, width]``.
+
+        The stored images, where these are pixels: uint8 (value / 255), or floating point in
+        [0, 1]; not decoded, not normalised.
+        """
+        return self.parameterization.pictures(self.stored, shape=self.shape)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of a training image."""
+        if "shape" not in self.manifest:  # format 1
+            return cast("tuple[int, int, int]", tuple(self.stored["images"].shape[1:]))
+        return cast("tuple[int, int, int]", tuple(self.manifest["shape"]))
+
+    @property
+    def parameterization(self) -> Parameterization:
+        """How what is stored becomes training images."""
+        return decoder(self.manifest["decode"])
+
+    @property
+    def prefixes(self) -> bool:
+        """Whether the set of every size is a prefix of the file's bytes."""
+        return self.parameterization.prefixes
+
+    @property
+    def tensors(self) -> dict[str, Tensor]:
+        """The tensors of the file, by name."""
+        found = {**self.stored, "labels": self.labels, "rank": self.rank}
+        return found if self.soft_labels is None else found | {"soft_labels": self.soft_labels}
+
+    @property
+    def sizes(self) -> int:
+        """The largest size, in images per class; every size from 1 up to it is in the set."""
+        return self.manifest["sizes"]
+
+    @property
+    def size(self) -> int:
+        """Another name of ``sizes``."""
+        return self.sizes
+
+    @property
+    def rows(self) -> list[int]:
+        """Stored rows of size 1, 2, ... ``sizes``."""
+        return list(self.manifest["rows"])
+
+    @property
+    def classes(self) -> int:
+        """How many classes there are."""
+        return len(self.manifest["class_names"])
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """In label order."""
+        return tuple(self.manifest["class_names"])
+
+    @property
+    def mean(self) -> tuple[float, ...]:
+        """Per channel, of the training data, of values in [0, 1]."""
+        return tuple(self.manifest["mean"])
+
+    @property
+    def std(self) -> tuple[float, ...]:
+        """Per channel, of the training data, of values in [0, 1]."""
+        return tuple(self.manifest["std"])
+
+    @property
+    def name(self) -> str:
+        """For people."""
+        return self.manifest["name"]
+
+    @property
+    def method(self) -> str:
+        """The method that condensed it."""
+        return self.manifest["method"]
+
+    @property
+    def seed(self) -> int:
+        """The seed it was condensed with."""
+        return self.manifest["seed"]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+    def __repr__(self) -> str:
+        shape = "x".join(str(x) for x in self.shape)
+        stored = ", ".join(f"{name} {tensor.dtype}" for name, tensor in self.stored.items())
+        return (
+            f"CondensedSet({self.name!r}, method={self.method!r}, sizes=1..{self.sizes}, "
+            f"classes={self.classes}, rows={len(self)}, images={shape}, stored={stored})"
+        )
+
+    def _check_size(self, ipc: int) -> None:
+        if not 1 <= ipc <= self.sizes:
+            raise ConfigError(
+                f"ipc = {ipc}, but this set holds the sizes 1..{self.sizes} (images per class)."
+            )

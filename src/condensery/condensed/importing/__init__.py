@@ -1,0 +1,8 @@
+"""Sets that other codes released, as condensed sets of ours."""
+
+from __future__ import annotations
+
+from condensery.condensed.importing.build import import_set
+from condensery.condensed.importing.formats import FORMATS
+
+__all__ = ["FORMATS", "import_set"]

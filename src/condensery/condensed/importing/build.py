@@ -1,0 +1,286 @@
+"""A released set becomes a condensed set of ours: read, checked, un-normalised, ranked.
+
+Nothing is guessed: what a file leaves open is asked for. What was done is recorded in the set's
+recipe under ``imported``.
+"""
+
+from __future__ import annotations
+
+import re
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.importing.choices import (
+    check_choices,
+    check_names,
+    decoder_for,
+    layout_of,
+)
+from condensery.condensed.importing.formats import Found, Where
+from condensery.condensed.importing.rows import Labels, fitting_images, labels_of, ranked
+from condensery.condensed.importing.spaces import space_of, strayed
+from condensery.data import Data
+from condensery.data.classes import ClassList, match
+from condensery.data.known import known_by_name
+from condensery.data.labels import default_names
+from condensery.errors import ConfigError, DataWarning, nearest
+from condensery.types import Examples
+
+__all__ = ["DTYPES", "import_set"]
+
+DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
+"""What stored images may be, by name."""
+
+
+def import_set(
+    path: str | Path,
+    *,
+    format: str,
+    data: Data,
+    experiment: int | None = None,
+    labels: str | Path | None = None,
+    factor: int | None = None,
+    order: str | None = None,
+    mean: Sequence[float] | None = None,
+    std: Sequence[float] | None = None,
+    zca: bool | None = None,
+    step_size: float | None = None,
+    classes: Sequence[str] | None = None,
+    ipc: int | None = None,
+    dtype: str = "uint8",
+    name: str | None = None,
+    created: str | None = None,
+) -> CondensedSet:
+    """Read a set that another code released; nothing in the file is executed.
+
+    The rank of an image is its place among those of its class in the file, so the set of size
+    ``k`` is the first ``k`` of every class: a *cut* of a set that was made for its full size
+    (the baseline C of Multisize Dataset Condensation).
+
+    Classes are matched by name, never by position. A file that only has numbers means by them the
+    classes of a known data set in the order that its code uses; if the data has numbers too,
+    numbers match. What cannot be matched for certain is refused. ``recipe.imported.classes`` of
+    the set says which class each label of the file became.
+
+    Input that was read but is doubtful gives a ``DataWarning``.
+
+    Args:
+        path: The file, or the folder of images.
+        format: A key of ``FORMATS``: whose code wrote it.
+        data: The data set that it was made of; its training images give classes, shape and,
+            for ZCA, the whitening.
+        experiment: dc, dsa, dm: which of the file's experiments, from 0 (the default).
+        labels: mtt, kip: the file of the labels, if it is not named like that of the images.
+        factor: idc, dream, mdc (needed there), folder: crops per side of a stored image.
+        order: With a factor: ``"image"``, size ``k`` is the first ``k`` stored images, or
+            ``"crop"``, the first ``k * factor^2`` crops, crop position first, as the released
+            MDC code counts (the default of mdc).
+        mean: Undo a normalisation by these: one number a channel, or one for all. ``[0]`` with
+            ``std=[1]`` says that the file holds pixels.
+        std: As ``mean``.
+        zca: mtt, kip: whether the images are ZCA-whitened. MTT files do not say it.
+        step_size: mtt: the learned step size, where no ``lr_*.pt`` lies beside the file.
+        classes: Names of the file's labels, in the order of the numbers, if the file has none
+            or they are not those of ``data``.
+        ipc: Keep the first images of every class only, so many.
+        dtype: Of the stored images: ``"uint8"``, ``"float16"`` or ``"float32"``. Values outside
+            [0, 1] are clamped; the record says how many there were.
+        name: Of the set, for people.
+        created: Text for the file's ``created``; the time now if not given.
+
+    Returns:
+        The set, with the mean and deviation of ``data``, or with the whitening that it was made
+        for: it is evaluated like any other.
+
+    Raises:
+        ConfigError: If a choice means nothing for the format, or cannot work.
+        DataError: If the file cannot be read, does not fit the data, or leaves open how its
+            images were normalised; the message says what to pass.
+    """
+    path = Path(path).expanduser()
+    layout = layout_of(format)
+    choices = {
+        "experiment": experiment,
+        "labels": labels,
+        "factor": factor,
+        "order": order,
+        "mean": mean,
+        "std": std,
+        "zca": zca,
+        "step_size": step_size,
+    }
+    check_choices(choices, format, layout)
+    decoder = decoder_for(format, layout, factor=factor, order=order, ipc=ipc, data=data.train)
+    if dtype not in DTYPES:
+        raise ConfigError(
+            f"dtype = {dtype!r} is unknown; known are {', '.join(DTYPES)}.{nearest(dtype, DTYPES)}"
+        )
+    if classes is not None:
+        check_names(classes, data)
+    found = layout.read(
+        Where(
+            format=format,
+            file=path,
+            labels=None if labels is None else Path(labels).expanduser(),
+            experiment=experiment or 0,
+        )
+    )
+    title, train = str(path), data.train
+    if factor is None and found.decode is not None and "factor" in found.decode:
+        decoder = decoder_for(
+            format,
+            layout,
+            factor=int(str(found.decode["factor"])),
+            order=str(found.decode.get("order", "image")) if order is None else order,
+            ipc=ipc,
+            data=train,
+        )
+    images = fitting_images(found.images, train, title=title)
+    names = found.class_names if classes is None else tuple(classes)
+    read = labels_of(
+        found.labels,
+        classes=train.classes if names is None else len(names),
+        images=len(images),
+        centred=layout.learned == "centred",
+        by_class=layout.by_class,
+        name=data.name if found.class_names is None else title,
+        title=title,
+        class_=found.class_,
+    )
+    matched = _matched(read, found, data, names=names, format=format, title=title)
+    class_, soft = matched.class_, matched.soft
+    kept, rank = ranked(class_, train, ipc=ipc, title=title, parts=_other_parts(format, path))
+    space = space_of(
+        images,
+        method=format,
+        layout=layout,
+        file=path.name,
+        data=train,
+        mean=mean,
+        std=std,
+        zca=zca,
+    )
+    pixels = space.undo(images[kept])
+    share, excess = strayed(pixels)
+    stored = Examples(
+        images=pixels,
+        labels=class_[kept] if soft is None else soft[kept],
+        class_=class_[kept],
+        rank=rank,
+    )
+    size = int(rank.max()) + 1
+    record: dict[str, Any] = {
+        "format": format,
+        "file": path.name,
+        **found.facts,
+        "normalisation": dict(space.record),
+        "clamped": share,
+        "largest_excess": excess,
+        "labels": "hard" if soft is None else "learned",
+        "classes": matched.record,
+        "rows": len(images),
+    }
+    notices = (*found.notices, *read.notices, *space.notices)
+    if notices:
+        record["notices"] = list(notices)
+    for notice in notices:
+        warnings.warn(notice, DataWarning, stacklevel=2)
+    learned = found.step_size if step_size is None else float(step_size)
+    return CondensedSet.from_stored(
+        stored,
+        name=name or f"{data.name}-{format}-ipc{size}",
+        class_names=train.class_names,
+        decode=decoder.decode_json(),
+        mean=train.mean if space.whitening is None else space.whitening.mean,
+        std=train.std if space.whitening is None else space.whitening.std,
+        zca=None if space.whitening is None else space.whitening.zca,
+        method=format,
+        recipe={"method": format, "ipc": size, "imported": record},
+        seed=0,
+        data=train.record(),
+        created=_now() if created is None else created,
+        dtype=DTYPES[dtype],
+        learned_step_size=learned,
+    )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class _Matched:
+    """Labels that are counted as the data counts its classes.
+
+    Attributes:
+        class_: ``int64 [row]``.
+        soft: Learned labels ``[row, class_]``, or ``None``.
+        record: For the file: what decided, and the class that each label of the file became.
+    """
+
+    class_: Tensor
+    soft: Tensor | None
+    record: dict[str, object]
+
+
+def _matched(
+    read: Labels,
+    found: Found,
+    data: Data,
+    *,
+    names: tuple[str, ...] | None,
+    format: str,
+    title: str,
+) -> _Matched:
+    ours = data.train.class_names
+    known = known_by_name(
+        data.name, classes=data.train.classes, channels=data.train.channels, names=ours
+    )
+    numbering = None if known is None else known.numbering()
+    own_order = known is not None and numbering is None
+    theirs = ClassList(
+        title=title,
+        names=default_names(len(ours)) if names is None else names,
+        numbering=None if known is None else known.numbering(format),
+        own_order=own_order,
+    )
+    order = match(
+        ClassList(title=data.name, names=ours, numbering=numbering, own_order=own_order), theirs
+    )
+    if names is None:
+        by = "number"
+        if theirs.numbering is not None and known is not None:
+            by = f"the order in which {format} numbers the classes of {known.name}"
+    else:
+        by = "the names of the file" if names is found.class_names else "the names given"
+    to = torch.tensor(order)
+    soft = None
+    if read.soft is not None:
+        soft = torch.empty_like(read.soft)
+        soft[:, to] = read.soft
+    return _Matched(
+        class_=to[read.class_],
+        soft=soft,
+        record={"by": by, "labels": list(order), "names": [ours[label] for label in order]},
+    )
+
+
+def _other_parts(format: str, file: Path) -> str:
+    """What to do if a file is one part of a set; empty where nothing better is known."""
+    number = re.search(r"_(\d+)$", file.stem)
+    if format != "mtt" or number is None or "images" not in file.name:
+        return ""
+    stem = file.stem[: number.start()]
+    other = f"{stem}_{0 if int(number[1]) else 1}{file.suffix}"
+    labels = other.replace("images", "labels", 1)
+    return (
+        f"put the other parts beside it, such as {other} and {labels}, and they are read together"
+    )
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

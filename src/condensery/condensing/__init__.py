@@ -1,0 +1,1 @@
+"""Condensing: the one loop, and the parts of a recipe that it runs."""

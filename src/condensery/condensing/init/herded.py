@@ -1,0 +1,87 @@
+"""A nested start: every prefix already has nearly the mean feature of the real images.
+
+Ours. A set for all sizes is best begun where all sizes are about right: the first image of a class
+should look like its mean to a network, the first two together, and so on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from condensery.clustering import following_means
+from condensery.condensing.init.base import Init, Network, as_stored, batches_of, repeated
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.networks import still_features
+from condensery.parameterizations import Parameterization
+from condensery.registry import register
+from condensery.types import Examples
+
+__all__ = ["HerdedImages"]
+
+
+@register("init", "herded")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HerdedImages(Init):
+    """Of many random stored images per class the ones, in order, whose means follow the class's.
+
+    A stored image counts as its decoded examples: a mosaic is chosen as a whole.
+
+    Attributes:
+        candidates: Stored images per class to choose from, at least 1; twice as many as are
+            stored if that is more, fewer where a class cannot fill so many.
+        networks: Fresh networks whose features are compared, at least 1.
+        sample: Random real images per class that stand for it, at least 1.
+
+    Source:
+        Ours; the greedy choice is herding (Welling 2009).
+    """
+
+    candidates: int = 50
+    networks: int = 4
+    sample: int = 200
+
+    def __post_init__(self) -> None:
+        for name in ("candidates", "networks", "sample"):
+            if getattr(self, name) < 1:
+                raise ConfigError(
+                    f"init.{name} = {getattr(self, name)}, but it must be at least 1."
+                )
+
+    def make(
+        self,
+        parameterization: Parameterization,
+        data: ImageData,
+        *,
+        counts: Tensor,
+        rng: torch.Generator,
+        network: Network,
+    ) -> Examples:
+        """See ``Init.make``."""
+        judges = [network("start", k) for k in range(self.networks)]
+        images: list[Tensor] = []
+        for c, count in enumerate(counts.tolist()):
+            own = data.of_class(c)
+            order = own[torch.randperm(len(own), generator=rng)]
+            real = own[torch.randperm(len(own), generator=rng)[: self.sample]]
+            each = parameterization.examples_each
+            pool = max(count, min(max(self.candidates, 2 * count), len(own) // each))
+            packed = parameterization.pack(data.pixels(repeated(order, pool * each)))
+            shown = [data.normalise(parameterization.decode(_row(one, c)).images) for one in packed]
+            means: list[Tensor] = []
+            seen: list[Tensor] = []
+            for judge in judges:
+                means.append(still_features(judge, batches_of(data, real)).mean(dim=0))
+                seen.append(still_features(judge, shown).unflatten(0, (pool, -1)).mean(dim=1))
+            chosen = following_means(torch.cat(seen, dim=1), torch.cat(means), count=count)
+            images.append(packed[chosen])
+        return as_stored(images, counts)
+
+
+def _row(image: Tensor, class_: int) -> Examples:
+    """One stored image."""
+    own = torch.tensor([class_])
+    return Examples(images=image[None], labels=own, class_=own, rank=torch.zeros_like(own))

@@ -1,0 +1,68 @@
+"""Init at the real images that stand for clusters: DREAM's."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from condensery.clustering import kmeans, representatives
+from condensery.condensing.init.base import Init, Network, as_stored, batches_of, repeated
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.networks import still_features
+from condensery.parameterizations import Parameterization
+from condensery.registry import register
+from condensery.types import Examples
+
+__all__ = ["KMeansImages"]
+
+
+@register("init", "kmeans")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KMeansImages(Init):
+    """The images nearest to the centres of as many clusters as real images are packed.
+
+    Features are those of one fresh network, of normalised images that are not augmented.
+
+    Attributes:
+        pool: Random images of a class that are clustered, at least 1; 0: all of them.
+
+    Source:
+        Liu et al. 2023 (DREAM), initialisation. Differs: images are normalised for the network,
+        the release clusters un-normalised ones; an image is packed once, the release can pack one
+        that stands for two clusters twice.
+    """
+
+    pool: int = 0
+
+    def __post_init__(self) -> None:
+        if self.pool < 0:
+            raise ConfigError(f"init.pool = {self.pool}, but it must be 0 (all images) or more.")
+
+    def make(
+        self,
+        parameterization: Parameterization,
+        data: ImageData,
+        *,
+        counts: Tensor,
+        rng: torch.Generator,
+        network: Network,
+    ) -> Examples:
+        """See ``Init.make``."""
+        judge = network("start", 0)
+        images: list[Tensor] = []
+        for c, count in enumerate(counts.tolist()):
+            own = data.of_class(c)
+            order = own[torch.randperm(len(own), generator=rng)]
+            needed = count * parameterization.examples_each
+            pool = order[: max(self.pool, needed)] if self.pool else order
+            seen = still_features(judge, batches_of(data, pool))
+            centres = kmeans(seen, clusters=min(needed, len(pool)), rng=rng)
+            chosen = representatives(seen, centres)
+            once = list(dict.fromkeys(chosen.tolist()))
+            rest = [i for i in range(len(pool)) if i not in set(once)]
+            wanted = pool[torch.tensor([*once, *rest])]
+            images.append(parameterization.pack(data.pixels(repeated(wanted, needed))))
+        return as_stored(images, counts)

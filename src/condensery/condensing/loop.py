@@ -1,0 +1,366 @@
+"""The one loop: every method is this loop over another recipe.
+
+It draws and binds, and lets every set take its step. It has no branch on a method, an objective or
+a data set. A generator: whoever drives it decides between yields about logging, checkpoints and
+stopping.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
+
+import torch
+from torch import Tensor, nn
+
+from condensery import networks
+from condensery.condensing.objectives import Match, Objective
+from condensery.condensing.progress import Progress, State
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.schedules import RunContext
+from condensery.condensing.step import first_update, matched, step
+from condensery.data import ImageData, whitened
+from condensery.engines import Engine, choose
+from condensery.errors import ConfigError, DataError
+from condensery.parallel import map_threads, overlap, single_threaded, workers
+from condensery.rng import stream
+from condensery.types import Examples, StepContext, View
+
+__all__ = ["SHARED", "begun", "initial_state", "networks_of", "run", "run_together"]
+
+
+def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
+    """The state before the first iteration.
+
+    A class with fewer images than ``recipe.ipc`` stores as many as it has: it ends at a lower
+    rank, and gives all it has to every larger size.
+
+    Raises:
+        ConfigError: If no class has ``recipe.ipc`` images.
+        DataError: If a class has none at all: there is nothing to match its images to.
+    """
+    counts = data.counts()
+    if int(counts.min()) == 0:
+        raise DataError(
+            f"Class {data.class_names[int(counts.argmin())]!r} of {data.name} has no training "
+            "image, so nothing can be condensed for it. Leave it out of class_names, or add images."
+        )
+    if recipe.ipc > int(counts.max()):
+        raise ConfigError(
+            f"ipc = {recipe.ipc}, but the largest class of {data.name} has {int(counts.max())} "
+            f"training images. Use --ipc {int(counts.max())} or less."
+        )
+    data, held = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
+    network = networks_of(recipe, data)
+    stored = recipe.init.make(
+        recipe.parameterization,
+        data,
+        counts=held,
+        rng=stream(seed, "init"),
+        network=lambda *path: network(seed=seed, path=path),
+    )
+    stored = recipe.parameterization.begin(stored, rng=stream(seed, "parameterization"))
+    for also in (recipe.labels, recipe.learned_lr):
+        stored = stored if also is None else also.init(stored, classes=data.classes)
+    return begun(recipe, stored, seed=seed)
+
+
+def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
+    """The state before the first iteration of a run that begins with these stored images."""
+    examples = recipe.parameterization.decode(stored)
+    objective = recipe.objective.init(examples, rng=stream(seed, "objective"))
+    measure = recipe.sizes.measure
+    if measure not in (None, recipe.objective) and measure.init(examples, rng=stream(seed)):
+        raise ConfigError(
+            f"sizes measures with {measure}, which has a state of its own, but only the objective "
+            "of a run keeps a state. Measure with the objective of the run, or with one without a "
+            "state."
+        )
+    return State(
+        outer=0,
+        stored=stored,
+        update=first_update(recipe, stored),
+        sizes=recipe.sizes.init(torch.bincount(stored.class_)),
+        objective=objective,
+    )
+
+
+def run(
+    recipe: Recipe, data: ImageData, *, seed: int, state: State | None = None, device: str = "cpu"
+) -> Iterator[Progress]:
+    """Condense one set: ``run_together`` of one recipe.
+
+    Args:
+        recipe: The parts.
+        data: Real training images.
+        seed: Of every draw; the same recipe, data, seed, machine and number of threads give the
+            same bits.
+        state: Where to go on, of a ``Progress`` with ``boundary``; None starts anew.
+        device: Where networks and matching live; draws are made on the CPU everywhere.
+
+    Yields:
+        A ``Progress`` after every image update, and one with ``boundary`` after every outer
+        iteration.
+
+    Raises:
+        NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
+        ConfigError, UnsupportedNetwork: If the parts do not fit the data or each other.
+    """
+    state = initial_state(recipe, data, seed=seed) if state is None else state
+    for (progress,) in run_together([recipe], data, seed=seed, states=[state], device=device):
+        yield progress
+
+
+def run_together(
+    recipes: Sequence[Recipe],
+    data: ImageData,
+    *,
+    seed: int,
+    states: Sequence[State],
+    device: str = "cpu",
+) -> Iterator[tuple[Progress, ...]]:
+    """Condense several sets in lockstep: networks, real batches, draws and real targets are shared.
+
+    Every set gets the bits that it gets alone; what is shared is computed once. Sets may differ in
+    all that concerns themselves alone: number of images, parameterization, objective, sizes,
+    update and start.
+
+    Args:
+        recipes: One a set, at least one; equal in ``SHARED``.
+        data: Real training images.
+        seed: Of every draw.
+        states: One a set, all after the same number of outer iterations; their starts may come
+            from other seeds.
+        device: See ``run``.
+
+    Yields:
+        One ``Progress`` a set after every image update, and after every outer iteration.
+
+    Raises:
+        ConfigError: Also if the sets cannot share their networks, naming the key that differs.
+
+    Source:
+        He et al. 2024 (MDC), Algorithm 1, with one image step for all classes
+        (``condensery.condensing.updates.joint_sgd`` says why that is the same).
+    """
+    _check_shareable(recipes, states)
+    shared, now = recipes[0], [_on(state, device) for state in states]
+    data = whitened(data, shared.whiten)
+    build = networks_of(shared, data)
+    run_context = RunContext(
+        data=data,
+        network=lambda *path: build(seed=seed, path=path),
+        synthetic=lambda: recipes[0].parameterization.decode(now[0].stored),
+        seed=seed,
+        device=device,
+        precision=shared.precision,
+        compiled=shared.compiled,
+        architecture=shared.network,
+    )
+    for outer in range(now[0].outer, shared.iterations):
+        now[:] = [
+            replace(state, stored=_projected(recipe, state.stored))
+            for recipe, state in zip(recipes, now, strict=True)
+        ]
+        draw = shared.sampler.begin(data)
+        together: tuple[Progress, ...] = ()
+        for context in shared.schedule.contexts(outer, run_context):
+            engine = _engine(shared, context)
+            real = draw(context, rng=stream(seed, "real", *context.at)).to(device)
+            view = _view(shared, run_context, context)
+            # The other engines need all threads.
+            background = context.background if engine.chunked else None
+            with overlap(background), single_threaded(engine.chunked):
+                batch_size = engine.batch_size(real.images)
+                matches = _bound(recipes, now, context, real, view, engine=engine)
+                own = partial(
+                    _advanced,
+                    context=context,
+                    real=real,
+                    view=view,
+                    engine=engine,
+                    batch_size=batch_size,
+                    data=data,
+                    seed=seed,
+                )
+                small = partial(_small, classes=data.classes, engine=engine, batch_size=batch_size)
+                together = _stepped(own, recipes, now, matches, beside=small)
+            now[:] = [progress.state for progress in together]
+            yield together
+        together = tuple(
+            _closed(recipe, progress) for recipe, progress in zip(recipes, together, strict=True)
+        )
+        now[:] = [progress.state for progress in together]
+        yield together
+
+
+SHARED = (
+    "network", "augment", "sampler", "schedule", "iterations", "whiten",
+    "engine", "precision", "compiled", "classes_per_pass", "batch",
+    "saved_activations",
+)  # fmt: skip
+"""What recipes that run together have in common."""
+
+
+def _check_shareable(recipes: Sequence[Recipe], states: Sequence[State]) -> None:
+    shared = recipes[0]
+    if len(recipes) > 1 and shared.schedule.reads_synthetic:
+        raise ConfigError(
+            f"{len(recipes)} sets cannot run together: schedule = {shared.schedule} trains "
+            "networks on the set itself, so they cannot be shared. Run the sets one by one."
+        )
+    for name in SHARED:
+        found = {str(getattr(recipe, name)) for recipe in recipes}
+        if len(found) > 1:
+            raise ConfigError(
+                f"The sets cannot run together: {name} is {' and '.join(sorted(found))}. Use one "
+                "value for all, or run the sets one by one."
+            )
+    outer = {state.outer for state in states}
+    if len(outer) > 1:
+        raise ConfigError(
+            f"The sets cannot run together: they have done {sorted(outer)} outer iterations. Go on "
+            "from states of one iteration."
+        )
+
+
+def networks_of(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
+    """Makes networks of the recipe for the data, from a seed and a path."""
+    return partial(
+        networks.build, recipe.network, channels=data.channels, classes=data.classes, side=data.side
+    )
+
+
+def _on(state: State, device: str) -> State:
+    """All that is learned, and the objective's state, on the device; sizes stay on the CPU."""
+    update = {
+        what: {name: tensor.to(device) for name, tensor in named.items()}
+        for what, named in state.update.items()
+    }
+    objective = {name: tensor.to(device) for name, tensor in state.objective.items()}
+    return replace(state, stored=state.stored.to(device), update=update, objective=objective)
+
+
+def _closed(recipe: Recipe, progress: Progress) -> Progress:
+    """The end of an outer iteration."""
+    state, outer = progress.state, progress.outer
+    sizes = recipe.sizes.close(state.sizes, outer=outer)
+    return replace(progress, boundary=True, state=replace(state, outer=outer + 1, sizes=sizes))
+
+
+def _engine(recipe: Recipe, context: StepContext) -> Engine:
+    return choose(
+        recipe.engine,
+        context.network,
+        recipe.precision,
+        compiled=recipe.compiled,
+        batch=recipe.batch,
+        saved_activations=recipe.saved_activations,
+    ).engine
+
+
+def _view(shared: Recipe, run_context: RunContext, context: StepContext) -> View:
+    """What the network is shown: normalised images under one draw of the augmentation."""
+    augmentation = shared.augment.draw(rng=stream(run_context.seed, "augment", *context.at))
+
+    def view(examples: Examples) -> Tensor:
+        return augmentation(run_context.data.normalise(examples.images))
+
+    return view
+
+
+def _bound(
+    recipes: Sequence[Recipe],
+    states: Sequence[State],
+    context: StepContext,
+    real: Examples,
+    view: View,
+    *,
+    engine: Engine,
+) -> list[Mapping[Objective, Match]]:
+    """The objectives of every set, bound: same network, same real batch, same draw.
+
+    Without a state, an objective is bound once for all sets that have it.
+    """
+    together: dict[Objective, Match] = {}
+    found: list[Mapping[Objective, Match]] = []
+    for recipe, state in zip(recipes, states, strict=True):
+        own: dict[Objective, Match] = {}
+        for objective in matched(recipe, context):
+            stateful = bool(state.objective) and objective == recipe.objective
+            known = own if stateful else together
+            if objective not in known:
+                here = replace(context, state=state.objective) if stateful else context
+                known[objective] = objective.bind(
+                    here, real, view, engine=engine, classes_per_pass=recipe.classes_per_pass
+                )
+            own[objective] = known[objective]
+        found.append(own)
+    return found
+
+
+def _advanced(
+    recipe: Recipe,
+    state: State,
+    matches: Mapping[Objective, Match],
+    *,
+    context: StepContext,
+    real: Examples,
+    view: View,
+    engine: Engine,
+    batch_size: int,
+    data: ImageData,
+    seed: int,
+) -> Progress:
+    """One set after a step of its images, and of its objective's state."""
+    progress = step(
+        recipe, state, context=context, matches=matches, batch_size=batch_size, data=data, seed=seed
+    )
+    if not state.objective:
+        return progress
+    objective = recipe.objective.advance(
+        replace(context, state=state.objective),
+        real,
+        recipe.parameterization.decode(progress.state.stored),
+        view,
+        engine=engine,
+    )
+    return replace(progress, state=replace(progress.state, objective=objective))
+
+
+def _stepped(
+    one: Callable[[Recipe, State, Mapping[Objective, Match]], Progress],
+    recipes: Sequence[Recipe],
+    states: Sequence[State],
+    matches: Sequence[Mapping[Objective, Match]],
+    *,
+    beside: Callable[[Recipe], bool],
+) -> tuple[Progress, ...]:
+    """``map``, first of those that go ``beside`` each other: each is cut as it is alone."""
+    sets = list(zip(recipes, states, matches, strict=True))
+    small = [place for place, recipe in enumerate(recipes) if beside(recipe)]
+    found = dict(
+        zip(small, map_threads(lambda at: one(*sets[at]), small, chunks=workers()), strict=True)
+    )
+    return tuple(found[at] if at in found else one(*each) for at, each in enumerate(sets))
+
+
+def _small(recipe: Recipe, *, classes: int, engine: Engine, batch_size: int) -> bool:
+    """Whether a set may be matched beside others.
+
+    Of a large one the maps of a single pass fill the memory that is bounded or usual, and its
+    sweeps are many and long anyway.
+    """
+    together = classes if recipe.objective.joint else 1
+    examples = together * recipe.ipc * recipe.parameterization.examples_each
+    engine_only = engine.chunked and recipe.objective.uses_engine
+    return engine_only and recipe.saved_activations is None and examples <= batch_size
+
+
+def _projected(recipe: Recipe, stored: Examples) -> Examples:
+    """What is stored, and whatever else is learned, where it may be."""
+    stored = recipe.parameterization.project(stored)
+    for also in (recipe.labels, recipe.learned_lr):
+        stored = stored if also is None else also.project(stored)
+    return stored

@@ -1,0 +1,82 @@
+"""Feature regression: with a network's features as the kernel, the set predicts real labels.
+
+It is what training only the last layer on the set to the end would predict, in closed form. No
+gradient goes into the network: images are moved through their features alone.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from condensery.condensing.objectives.base import Match, Objective
+from condensery.condensing.objectives.regression import centred, check_ridge, losses
+from condensery.engines import Engine
+from condensery.registry import register
+from condensery.types import Examples, Groups, StepContext, View
+
+__all__ = ["FeatureRegression"]
+
+_TOGETHER = 256
+"""Real images whose features are computed at a time; bounds memory, changes nothing."""
+
+
+@register("objective", "feature-regression")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FeatureRegression(Objective):
+    """Half the mean squared error of predicting real labels by ridge regression on features.
+
+    The kernel of two images is the product of what the network sees in them just before it
+    classifies them. Labels are class probabilities minus ``1 / classes``; those of the set may be
+    learned. Features are the network's, all that follows is float64. A set holds all classes at
+    once, and every smaller set is a block of the same two matrices.
+
+    Attributes:
+        regularisation: Ridge, as a share of the mean of the set's kernel with itself, > 0.
+
+    Source:
+        Zhou, Nezhadarya, Ba 2022 (FRePo), the loss of the regression. Differs: the mean, not the
+        sum, over classes; labels are not scaled down on more than ten classes; the released code
+        adds a term that keeps the largest learned label ahead of the second.
+    """
+
+    joint: ClassVar[bool] = True
+    uses_engine: ClassVar[bool] = False
+
+    regularisation: float = 1e-6
+
+    def __post_init__(self) -> None:
+        check_ridge(self.regularisation)
+
+    def bind(
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
+    ) -> Match:
+        """See ``Objective.bind``."""
+        del classes_per_pass  # a set is of all classes
+
+        def seen(shown: Tensor) -> Tensor:
+            return engine.features(context.network, shown).to(torch.float64)
+
+        with torch.no_grad():
+            targets = torch.cat([seen(part) for part in view(real).split(_TOGETHER)])
+        classes = int(real.class_.max()) + 1
+        wanted = centred(real.labels, classes).detach()
+
+        def match(examples: Examples, groups: Groups) -> Tensor:
+            own = seen(view(examples))
+            labels = centred(examples.labels, classes)
+            found = losses(
+                targets @ own.T, own @ own.T, labels, wanted, groups, ridge=self.regularisation
+            )
+            return found.to(examples.images.dtype)
+
+        return match

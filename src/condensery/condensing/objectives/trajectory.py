@@ -1,0 +1,182 @@
+"""Trajectory matching: training on the synthetic data should lead where training on real data led.
+
+Knows nothing about where the expert's trajectory comes from: the context brings its start (the
+network) and its target.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from itertools import islice
+from typing import ClassVar
+
+import torch
+from torch import Tensor, nn
+from torch.func import functional_call
+
+from condensery.augment import Augment, PerExample
+from condensery.condensing.objectives.base import Match, Objective
+from condensery.condensing.objectives.unrolled import Parameters, StepLoss, descended
+from condensery.engines import Engine
+from condensery.errors import ConfigError, NonFiniteLoss, UnsupportedNetwork
+from condensery.networks import mixes_examples
+from condensery.registry import register
+from condensery.training import batches
+from condensery.types import Examples, Groups, StepContext, View
+
+__all__ = ["TrajectoryMatching"]
+
+_PLATEAU = 1e-10
+"""Squared way of an expert, as a share of its squared length, below which rounding is all of it."""
+
+
+@register("objective", "trajectory")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrajectoryMatching(Objective):
+    """Squared distance between a student's and an expert's parameters, by the expert's own way.
+
+    The student starts where the expert is and takes ``steps`` plain gradient steps on the set,
+    with the step size that the set learns. Every set starts from the same parameters and from the
+    same draws.
+
+    Attributes:
+        steps: Student steps, at least 1.
+        batch: Images a student step; 0 takes the whole set each time. A smaller batch comes from
+            a random permutation, cut, used up and drawn anew.
+        augment: Of the student's batches, drawn anew at every step.
+
+    Source:
+        Cazenavette et al. 2022 (MTT), the trajectory matching loss, and the released loop for
+        batches and augmentation. Differs: the gradient is computed in constant memory
+        (``condensery.condensing.objectives.unrolled``), equal up to rounding.
+    """
+
+    joint: ClassVar[bool] = True
+    uses_engine: ClassVar[bool] = False
+
+    steps: int = 30
+    batch: int = 0
+    augment: Augment = field(
+        default_factory=lambda: PerExample(
+            strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"
+        )
+    )
+
+    def __post_init__(self) -> None:
+        for name, least in (("steps", 1), ("batch", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"objective.{name} = {getattr(self, name)}, but it must be at least {least}."
+                )
+
+    def bind(
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
+    ) -> Match:
+        """See ``Objective.bind``.
+
+        Raises:
+            UnsupportedNetwork: If the network has state besides its parameters.
+            ConfigError: If the expert has hardly moved between start and target.
+        """
+        del real, engine, classes_per_pass
+        network = context.network
+        _check_stateless(network)
+        named = {name: p.detach() for name, p in network.named_parameters()}
+        start = tuple(named.values())
+        target = None if context.target is None else tuple(context.target[name] for name in named)
+        way = None if target is None else _way(start, target, at=context.at)
+
+        def match(examples: Examples, groups: Groups) -> Tensor:
+            if target is None or way is None:
+                raise ConfigError(
+                    "objective = trajectory needs the end of an expert's way, which this schedule "
+                    "does not know. Use schedule = experts."
+                )
+            if examples.learned_lr is None:
+                raise ConfigError(
+                    "objective = trajectory trains a student with the step size that the set "
+                    "learns, but the recipe has none. Use --set learned_lr=learned."
+                )
+            shown, lr, losses = view(examples), examples.learned_lr, list[Tensor]()
+            for member in groups.member:
+                images, labels = shown[member], examples.labels[member]
+                end = descended(
+                    self._loss(network, tuple(named), len(images), context),
+                    start,
+                    images=images,
+                    labels=labels,
+                    lr=lr,
+                    steps=self.steps,
+                )
+                losses.append(_distance(end, target) / way)
+            _check_finite(losses, lr, context.at)
+            return torch.stack(losses)
+
+        return match
+
+    def _loss(
+        self, network: nn.Module, names: tuple[str, ...], count: int, context: StepContext
+    ) -> StepLoss:
+        """The loss of every student step on a set of ``count`` images: batches and draws fixed."""
+        order = batches(count, self.batch or count, rng=context.stream("student", "order"))
+        chosen = list(islice(order, self.steps))
+        draws = [
+            self.augment.draw(rng=context.stream("student", "augment", step))
+            for step in range(self.steps)
+        ]
+
+        def loss(step: int, theta: Parameters, images: Tensor, labels: Tensor) -> Tensor:
+            index = chosen[step]
+            if len(index) < count:  # the whole set needs no order
+                images, labels = images[index], labels[index]
+            shown = draws[step](images)
+            logits = functional_call(network, dict(zip(names, theta, strict=True)), (shown,))
+            return nn.functional.cross_entropy(logits, labels)
+
+        return loss
+
+
+def _distance(one: Parameters, other: Parameters) -> Tensor:
+    """Sum of squared differences over all parameters."""
+    squares = [(a - b).square().sum() for a, b in zip(one, other, strict=True)]
+    return torch.stack(squares).sum()
+
+
+def _way(start: Parameters, target: Parameters, *, at: tuple[int, int]) -> Tensor:
+    """Squared distance that the expert went."""
+    way, length = _distance(start, target), sum(float(p.square().sum()) for p in start)
+    if not float(way) > _PLATEAU * length:
+        raise ConfigError(
+            f"The expert of outer iteration {at[0]} moved by only {float(way) ** 0.5:.3g} between "
+            f"start and target (its parameters have the length {length**0.5:.3g}): it had finished "
+            "learning, and a student cannot follow. Use a smaller schedule.latest, a larger "
+            "schedule.span, or experts with a larger schedule.training.lr."
+        )
+    return way
+
+
+def _check_stateless(network: nn.Module) -> None:
+    """Refuse a network that is more than its parameters, as batch norm is."""
+    culprit = mixes_examples(network) or next((name for name, _ in network.named_buffers()), None)
+    if culprit is not None:
+        raise UnsupportedNetwork(
+            f"objective = trajectory follows the parameters of {type(network).__name__}, but "
+            f"{culprit!r} depends on the batch or keeps a state besides them. Use a network with "
+            "instance norm and without dropout, such as convnet3."
+        )
+
+
+def _check_finite(losses: list[Tensor], lr: Tensor, at: tuple[int, int]) -> None:
+    if all(bool(loss.isfinite()) for loss in losses):
+        return
+    raise NonFiniteLoss(
+        f"The student of outer iteration {at[0]} left all bounds with the learned step size "
+        f"{lr.item():.3g}. Resume from the last checkpoint with a smaller step for it (--set "
+        "learned_lr.update.lr=...), or begin with a smaller one (--set learned_lr.initial=...)."
+    )

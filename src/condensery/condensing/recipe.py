@@ -1,0 +1,289 @@
+"""A recipe: the complete choice of parts that makes one run.
+
+Parts are frozen dataclasses, so a recipe is a value: it is written as JSON into every run folder
+and condensed file, and read back to the same parts. Parts are named by the registry, values are
+read as the types of their fields. Knows nothing about what parts do.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal, cast
+
+import msgspec
+
+from condensery.augment import Augment
+from condensery.condensing.init import Init, RandomImages
+from condensery.condensing.objectives import Objective
+from condensery.condensing.samplers import Sampler
+from condensery.condensing.schedules import Schedule
+from condensery.condensing.sizes import SizePolicy
+from condensery.condensing.updates import ImageUpdate, Learned
+from condensery.data import WHITENINGS
+from condensery.errors import ConfigError, nearest
+from condensery.parameterizations import Parameterization
+from condensery.parts import build, choices, converted, read_part, required, written
+from condensery.registry import SLOTS, check_part, find, name_of
+
+__all__ = [
+    "Recipe",
+    "changed",
+    "check_readable",
+    "from_json",
+    "read_recipe",
+    "recipe_text",
+    "to_json",
+]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Recipe:
+    """Everything that decides the result of a run, except data and seed.
+
+    Attributes:
+        method: Name of the method that the parts stand for; a name of your own for your own row.
+        preset: Name of the row of that method's presets.
+        ipc: Images per class N of the full set, at least 1.
+        iterations: Outer iterations, at least 1.
+        network: Name of the matching network (``condensery.networks``) or ``package:factory``;
+            ``"none"`` where the schedule has no network.
+        parameterization: What is stored, and how it becomes examples.
+        augment: What real and synthetic examples go through before the network sees them.
+        sampler: Which real examples a step sees.
+        schedule: Which networks, and when the images are updated.
+        objective: What "look alike" means.
+        sizes: Which sizes are matched.
+        update: How a gradient changes the images.
+        init: What the stored images are before the first update.
+        labels: How labels are learned; None keeps the class of each image.
+        learned_lr: How a learning rate for training on the set is learned; None learns none.
+        engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
+            ``condense`` settles it, so that a recipe that ran names the engine that ran.
+        engine_reason: Why, where the library chose.
+        precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
+            loss in float32).
+        compiled: Whether network training and the fused engine go through ``torch.compile``.
+        classes_per_pass: Classes matched in one pass, more where they are small; bounds memory,
+            never changes the result.
+        batch: Images at once in the fused engine, None as many as it likes; bounds memory, never
+            changes the result beyond rounding.
+        saved_activations: Images whose activations the fused engine keeps in memory for the
+            gradient of the images, None all; likewise.
+        whiten: What happens to images between their standardisation and the network:
+            ``"none"``, ``"zca"`` or ``"zca-regularised"`` (``condensery.data.whitened``). Stored
+            images stay as they are.
+    """
+
+    method: str = "custom"
+    preset: str = "custom"
+    ipc: int
+    iterations: int
+    network: str
+    parameterization: Parameterization
+    augment: Augment
+    sampler: Sampler
+    schedule: Schedule
+    objective: Objective
+    sizes: SizePolicy
+    update: ImageUpdate
+    init: Init = field(default_factory=RandomImages)
+    labels: Learned | None = None
+    learned_lr: Learned | None = None
+    engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
+    engine_reason: str = ""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    compiled: bool = False
+    classes_per_pass: int = 1
+    batch: int | None = None
+    saved_activations: int | None = None
+    whiten: Literal["none", "zca", "zca-regularised"] = "none"
+
+    def __post_init__(self) -> None:
+        for name in ("ipc", "iterations", "classes_per_pass"):
+            if getattr(self, name) < 1:
+                raise ConfigError(f"{name} = {getattr(self, name)}, but it must be at least 1.")
+        for name, least in (("batch", 1), ("saved_activations", 0)):
+            value: object = getattr(self, name)
+            if value is not None and not (type(value) is int and value >= least):
+                raise ConfigError(
+                    f"{name} = {value!r}, but it is a number of images, at least {least}."
+                )
+        for slot in _PART_SLOTS:
+            part = getattr(self, slot)
+            if part is not None or SLOTS[slot].needed:
+                check_part(slot, part)
+        if not self.augment.shared:
+            raise ConfigError(
+                f"augment = {name_of('augment', type(self.augment))} would show every image "
+                "another draw, but real and synthetic images are compared under the same one. Use "
+                "siamese or none."
+            )
+        if (self.network == "none") == self.schedule.needs_network:
+            raise ConfigError(
+                f"network = {self.network!r} does not go with schedule = {self.schedule}: network "
+                "none and schedule no-network belong together, and there is no network to choose."
+            )
+        for name, known in _WORDS.items():
+            if getattr(self, name) not in known:
+                given = getattr(self, name)
+                raise ConfigError(
+                    f"{name} = {given!r} is unknown; known are {', '.join(known)}."
+                    f"{nearest(str(given), known)}"
+                )
+
+
+_WORDS: Mapping[str, tuple[str, ...]] = {
+    "engine": ("auto", "autograd", "one-pass", "fused"),
+    "precision": ("fp32", "bf16"),
+    "whiten": WHITENINGS,
+}
+
+
+_PART_SLOTS = tuple(
+    f.name for f in dataclasses.fields(Recipe) if f.name in SLOTS and SLOTS[f.name].protocol
+)
+"""Fields of a recipe that hold parts; each is named as its slot."""
+
+
+def to_json(recipe: Recipe) -> dict[str, Any]:
+    """The recipe as plain JSON values; each part says its ``kind``."""
+    return written(recipe)
+
+
+def from_json(values: Mapping[str, Any]) -> Recipe:
+    """Read what ``to_json`` wrote.
+
+    Raises:
+        ConfigError: For an unknown key, kind or value, with the nearest known name.
+    """
+    return build("recipe", "", Recipe, values)
+
+
+def check_readable(recipe: Recipe) -> None:
+    """Refuse a recipe that could not be read back from the file of a run.
+
+    Raises:
+        ConfigError: If a part is of a class that cannot be imported, such as one in a function.
+    """
+    try:
+        same = from_json(json.loads(recipe_text(recipe))) == recipe
+    except (TypeError, ValueError):  # a choice that JSON does not know
+        same = False
+    except ConfigError as error:
+        raise ConfigError(
+            f"The recipe of this run could not be read again, so it could not go on: {error} Put "
+            "the class at the top level of a module."
+        ) from error
+    if not same:
+        raise ConfigError(
+            "The recipe of this run reads back as another one, so it could not go on as it began. "
+            "The choices of a part must be numbers, words, true or false, lists of these, or parts."
+        )
+
+
+def read_recipe(path: str | Path) -> Recipe:
+    """Read a complete recipe from a file.
+
+    Args:
+        path: ``.json`` or ``.toml``, as ``condensery recipe`` writes and a person edits it, or the
+            ``recipe.json`` of a run's folder.
+
+    Raises:
+        ConfigError: If there is no such file, it is no JSON or TOML, or it says no recipe.
+    """
+    path = Path(path).expanduser()
+    try:
+        content = path.read_bytes()
+        toml = path.suffix == ".toml"
+        values = msgspec.toml.decode(content) if toml else msgspec.json.decode(content)
+    except OSError as error:
+        raise ConfigError(
+            f"recipe {path}: cannot be read ({error.strerror}). Give a .json or .toml file, such "
+            "as `condensery recipe mdc --out recipe.json` writes."
+        ) from error
+    except msgspec.DecodeError as error:
+        kind = "TOML" if path.suffix == ".toml" else "JSON"
+        raise ConfigError(f"recipe {path}: is no {kind} ({error}).") from error
+    if isinstance(values, dict) and "condensery_run" in values:  # the recipe.json of a run
+        values = values.get("recipe")
+    if not isinstance(values, dict):
+        raise ConfigError(f"recipe {path}: is {values!r:.60}, expected the keys of a recipe.")
+    try:
+        return from_json(values)
+    except ConfigError as error:
+        raise ConfigError(f"recipe {path}: {error}") from error
+
+
+def recipe_text(recipe: Recipe) -> str:
+    """The text of a recipe file, JSON, as ``read_recipe`` reads it."""
+    return json.dumps(to_json(recipe), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def changed(recipe: Recipe, key: str, value: object) -> Recipe:
+    """The recipe with one key set, as ``--set key=value`` does.
+
+    Args:
+        recipe: Left as it is.
+        key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
+            whole part, ``sizes``.
+        value: Of the type that the key has; text is read as that type. For a part: its object,
+            or its name, ``package.module:Class`` or ``none`` where there need not be one. A part
+            that is named takes what has no default (a learning rate) from the part before it.
+
+    Raises:
+        ConfigError: For an unknown key, or a value of the wrong type.
+    """
+    return _set(recipe, key, key.split("."), value, recipe)
+
+
+def _set(part: Any, key: str, path: Sequence[str], value: object, recipe: Recipe) -> Any:  # noqa: ANN401
+    """``part`` with the value at the end of ``path``, of ``key`` in ``recipe``."""
+    name, *rest = path
+    place = ".".join(key.split(".")[: -len(path)])
+    known = choices(type(part))
+    if rest:
+        inside = getattr(part, name) if name in known else None
+        if not dataclasses.is_dataclass(inside):
+            here = f"{place}.{name}" if place else name
+            raise ConfigError(
+                f"The recipe has no part {here!r} to set {key!r} in.{nearest(name, known)}"
+            )
+        return replace(part, **{name: _set(inside, key, rest, value, recipe)})
+    if name not in known:
+        raise ConfigError(
+            f"The recipe has no key {key!r}; {place or 'it'} has {', '.join(known)}."
+            f"{nearest(name, known)}"
+        )
+    slot, hint = known[name]
+    current = getattr(part, name)
+    if slot is None:
+        new = converted(key, value, hint, current=current, text=True)
+    else:
+        new = _exchanged(slot, key, value, current, recipe)
+    return replace(part, **{name: new})
+
+
+def _exchanged(slot: str, key: str, value: object, current: object, recipe: Recipe) -> Any:  # noqa: ANN401
+    """What stands in a slot after it was set to a name, a description or an object."""
+    if not SLOTS[slot].needed and value in (None, "none"):
+        return None
+    if isinstance(value, Mapping):
+        return read_part(slot, cast("Mapping[str, Any]", value), where=key)
+    if not isinstance(value, str):
+        check_part(slot, value)
+        return value
+    kind = find(slot, value, where=key)
+    given = {name: getattr(current, name) for name in required(kind) if hasattr(current, name)}
+    fitting = getattr(kind, "fitting", None)  # what it takes from a run in place of its defaults
+    given |= {} if fitting is None else fitting(recipe)
+    lacking = [name for name in required(kind) if name not in given]
+    if lacking:
+        raise ConfigError(
+            f"{key} = {value!r} cannot be built from a name alone: it needs {', '.join(lacking)}. "
+            "Give the part as an object in Python, or with all its keys in a recipe file."
+        )
+    return kind(**given)

@@ -1,0 +1,7 @@
+"""Which real examples a step sees."""
+
+from condensery.condensing.samplers.base import Draw, Sampler
+from condensery.condensing.samplers.kmeans_per_class import KMeansPerClass
+from condensery.condensing.samplers.random_per_class import RandomPerClass
+
+__all__ = ["Draw", "KMeansPerClass", "RandomPerClass", "Sampler"]

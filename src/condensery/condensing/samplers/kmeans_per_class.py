@@ -1,0 +1,108 @@
+"""Real images that stand for the clusters of their class, as the network of the context sees it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from condensery.clustering import kmeans, representatives
+from condensery.condensing.samplers.base import Draw, Sampler
+from condensery.data import ImageData
+from condensery.errors import ConfigError
+from condensery.networks import still_features
+from condensery.registry import register
+from condensery.types import Examples, StepContext
+
+__all__ = ["KMeansPerClass"]
+
+
+_NEVER = 10**9
+"""Image updates that no run has."""
+
+
+@register("sampler", "kmeans-per-class")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class KMeansPerClass(Sampler):
+    """The image nearest to each of ``batch`` cluster centres of every class.
+
+    An image nearest to two centres comes twice, as released; a class with no more images than
+    ``batch`` is taken whole. The images stay the same until they are clustered again.
+
+    Attributes:
+        batch: Clusters, and images, per class, at least 1.
+        every: Image updates between two clusterings, at least 1; an outer iteration begins with
+            one.
+        pool: Random images of a class that are clustered; 0: all of them (paper). Features of the
+            pool are what a clustering costs.
+        normalised: Whether the network is shown images as it is trained on them; the released
+            code clusters un-normalised ones.
+
+    Source:
+        Liu et al. 2023 (DREAM). Differs: ``pool`` and ``normalised``; a k-means of our own.
+    """
+
+    batch: int = 128
+    every: int = 10
+    pool: int = 0
+    normalised: bool = True
+
+    def __post_init__(self) -> None:
+        for name, least in (("batch", 1), ("every", 1), ("pool", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"sampler.{name} = {getattr(self, name)}, but it must be at least {least}."
+                )
+        if 0 < self.pool < self.batch:
+            raise ConfigError(
+                f"sampler.pool = {self.pool} images hold no sampler.batch = {self.batch} clusters. "
+                f"Use a pool of at least {self.batch}, or 0 for all images."
+            )
+
+    def costly_draws(self, updates: int) -> int:
+        """See ``Sampler.costly_draws``: clusterings."""
+        return -(-updates // self.every)
+
+    def cheap(self) -> KMeansPerClass:
+        """See ``Sampler.cheap``: one clustering of as few images as can be."""
+        return replace(self, every=_NEVER, pool=self.batch)
+
+    def begin(self, data: ImageData) -> Draw:
+        """See ``Sampler.begin``; what is remembered is the last clustering."""
+        chosen = torch.empty(0, dtype=torch.int64)
+
+        def draw(context: StepContext, *, rng: torch.Generator) -> Examples:
+            nonlocal chosen
+            if context.at[1] % self.every == 0:
+                chosen = torch.cat(
+                    [
+                        self._of(data.of_class(c), data, context.network, rng)
+                        for c in range(data.classes)
+                    ]
+                )
+            labels = data.labels[chosen]
+            return Examples(
+                images=data.pixels(chosen),
+                labels=labels,
+                class_=labels,
+                rank=torch.zeros_like(labels),
+            )
+
+        return draw
+
+    def _of(self, own: Tensor, data: ImageData, network: nn.Module, rng: torch.Generator) -> Tensor:
+        """Positions of the representatives among the images ``own`` of a class."""
+        if self.pool:
+            own = own[torch.randperm(len(own), generator=rng)[: self.pool]]
+        if len(own) <= self.batch:
+            return own
+        show = data.normalise if self.normalised else _as_they_are
+        parts = (show(data.pixels(part)) for part in own.split(64))
+        seen = still_features(network, parts)
+        centres = kmeans(seen, clusters=self.batch, rng=rng)
+        return own[representatives(seen, centres).to(own.device)]
+
+
+def _as_they_are(images: Tensor) -> Tensor:
+    return images

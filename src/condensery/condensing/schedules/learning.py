@@ -1,0 +1,29 @@
+"""Steps of a network on the synthetic set.
+
+For schedules whose networks learn from the set itself. Knows nothing about how many, and when.
+"""
+
+from __future__ import annotations
+
+from itertools import islice
+
+from condensery.condensing.schedules.base import RunContext
+from condensery.rng import stream
+from condensery.training import Trainer, batches
+from condensery.types import Examples
+
+__all__ = ["learn"]
+
+
+def learn(
+    trainer: Trainer, examples: Examples, run: RunContext, *, steps: int, at: tuple[int, int]
+) -> None:
+    """Take ``steps`` steps of one batch each on ``examples``, with the draws of context ``at``."""
+    images = run.data.normalise(examples.images.detach())
+    labels = examples.labels.detach()
+    order = batches(len(examples), trainer.choices.batch, rng=stream(run.seed, "order", *at))
+    rng = stream(run.seed, "train", *at)
+    trainer.network.train()
+    for index in islice(order, steps):
+        own = index.to(images.device)
+        trainer.step(images[own], labels[own], rng=rng)

@@ -1,0 +1,45 @@
+"""No network at all: the images are updated as often as asked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import ClassVar
+
+from condensery.condensing.schedules.base import RunContext, Schedule
+from condensery.errors import ConfigError
+from condensery.networks import Nothing
+from condensery.registry import register
+from condensery.types import StepContext
+
+__all__ = ["NoNetwork"]
+
+
+@register("schedule", "no-network")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class NoNetwork(Schedule):
+    """KIP's schedule: each update sees another real batch, and a kernel in closed form.
+
+    Attributes:
+        inner: Image updates in an outer iteration, at least 1. Images are brought back into
+            [0, 1] between outer iterations.
+    """
+
+    needs_network: ClassVar[bool] = False
+
+    inner: int = 10
+
+    def __post_init__(self) -> None:
+        if self.inner < 1:
+            raise ConfigError(f"schedule.inner = {self.inner}, but it must be at least 1.")
+
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return self.inner
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``."""
+        network = Nothing()
+        for inner in range(self.inner):
+            yield StepContext(at=(outer, inner), network=network, seed=run.seed)

@@ -1,0 +1,18 @@
+"""Which sizes of the set are matched: what makes a run multi-size."""
+
+from condensery.condensing.sizes.base import MatchedSets, SizePolicy, SizeState, Weights, weighted
+from condensery.condensing.sizes.fixed import AllSizes, OneSize, RandomSize
+from condensery.condensing.sizes.most_learnable import MostLearnable, period_of
+
+__all__ = [
+    "AllSizes",
+    "MatchedSets",
+    "MostLearnable",
+    "OneSize",
+    "RandomSize",
+    "SizePolicy",
+    "SizeState",
+    "Weights",
+    "period_of",
+    "weighted",
+]

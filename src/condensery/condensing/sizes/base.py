@@ -1,0 +1,134 @@
+"""Which sizes of the set are matched at a step, with which weights, and which images are frozen.
+
+A size policy answers with *images-per-class vectors*: how many images of every class each matched
+set takes. It never sees a network, a gradient or the name of an objective. State goes in and out
+as a mapping of tensors, so a policy is a value and a run can be resumed.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from condensery.condensing.objectives import Objective
+from condensery.errors import ConfigError, nearest
+
+__all__ = [
+    "WEIGHTS",
+    "MatchedSets",
+    "SizePolicy",
+    "SizeState",
+    "Weights",
+    "check_weights",
+    "full",
+    "weighted",
+]
+
+SizeState = Mapping[str, Tensor]
+
+Weights = Literal["uniform", "inverse", "proportional"]
+
+WEIGHTS: Mapping[Weights, int] = {"uniform": 0, "inverse": -1, "proportional": 1}
+"""The power of its size that a set's weight is proportional to."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MatchedSets:
+    """The sets that are matched at a step.
+
+    Attributes:
+        images: Images per class of each set, at least 1, ``[set, class_]``; first the full set.
+            A class that holds fewer images than asked gives all it has.
+        weights: What the loss of each set is multiplied with, at least 0, ``[set]``.
+    """
+
+    images: Int[Tensor, "set class_"]
+    weights: Float[Tensor, "set"]
+
+
+class SizePolicy(Protocol):
+    """Chooses sizes from 1 to N over a run. A policy must have ``sets``."""
+
+    @abstractmethod
+    def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
+        """The sets that are matched at a step.
+
+        Args:
+            state: As it is now.
+            outer: Outer iteration, from 0.
+            rng: For draws of this step.
+        """
+        ...
+
+    @property
+    def measure(self) -> Objective | None:
+        """Measures every size at the iterations that ``measures`` names; None: never."""
+        return None
+
+    @property
+    def freezes_exactly(self) -> bool:
+        """Whether frozen images keep their bits; else their gradient alone is zeroed."""
+        return True
+
+    def init(self, counts: Tensor) -> SizeState:
+        """State before the first iteration, for classes that store ``counts[c]`` images.
+
+        A policy with a state of its own keeps ``counts`` in it.
+        """
+        return {"counts": counts}
+
+    def frozen(self, state: SizeState, *, outer: int) -> Tensor:
+        """Images of each class, counted from rank 0, that are not updated now, ``[class_]``."""
+        del outer
+        return torch.zeros_like(state["counts"])
+
+    def measures(self, outer: int) -> bool:
+        """Whether the sizes are measured during this outer iteration."""
+        del outer
+        return False
+
+    def observe(self, state: SizeState, distances: Tensor) -> SizeState:
+        """Take in the measured losses ``[class_, size]`` of sizes 1..N at one inner step."""
+        del distances
+        return state
+
+    def close(self, state: SizeState, *, outer: int) -> SizeState:
+        """End an outer iteration."""
+        del outer
+        return state
+
+
+def check_weights(weights: str) -> None:
+    """Refuse an unknown word for the weights of sizes.
+
+    Raises:
+        ConfigError: Naming the nearest known one.
+    """
+    if weights not in WEIGHTS:
+        raise ConfigError(
+            f"sizes.weights = {weights!r} is unknown; known are {', '.join(WEIGHTS)}."
+            f"{nearest(weights, WEIGHTS)}"
+        )
+
+
+def full(state: SizeState) -> Tensor:
+    """The vector of the whole set: N images of every class, ``[class_]``."""
+    return torch.full_like(state["counts"], int(state["counts"].max()))
+
+
+def weighted(images: Int[Tensor, "set class_"], weights: Weights) -> MatchedSets:
+    """Sets whose weights are a power of their sizes, and whose mean weight is 1.
+
+    Args:
+        images: Images per class of each set.
+        weights: ``"uniform"``: 1 for every set. ``"inverse"``: proportional to ``1 / size``.
+            ``"proportional"``: to ``size``. The size of a set is its mean over classes.
+    """
+    raw = images.double().mean(dim=1).pow(WEIGHTS[weights])
+    return MatchedSets(images=images, weights=(raw * len(raw) / raw.sum()).float())

@@ -1,0 +1,78 @@
+"""Policies without state: one size, all sizes, or a random one and the full set."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from condensery.condensing.sizes.base import (
+    MatchedSets,
+    SizePolicy,
+    SizeState,
+    Weights,
+    check_weights,
+    full,
+    weighted,
+)
+from condensery.registry import register
+
+__all__ = ["AllSizes", "OneSize", "RandomSize"]
+
+
+@register("sizes", "one")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OneSize(SizePolicy):
+    """The full set alone: every method before MDC; baseline C is its result, cut."""
+
+    def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
+        """See ``SizePolicy.sets``."""
+        del outer, rng
+        return weighted(full(state)[None], "uniform")
+
+
+@register("sizes", "all")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AllSizes(SizePolicy):
+    """Every size at every step (ours).
+
+    Attributes:
+        weights: ``"uniform"``: 1 for every size. ``"inverse"``: proportional to ``1 / size``, so
+            that small sets count more. ``"proportional"``: to ``size``. The mean weight is 1.
+    """
+
+    weights: Weights = "uniform"
+
+    def __post_init__(self) -> None:
+        check_weights(self.weights)
+
+    def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
+        """See ``SizePolicy.sets``."""
+        del outer, rng
+        whole = full(state)
+        sizes = torch.arange(int(whole[0]), 0, -1)
+        return weighted(sizes[:, None].expand(-1, len(whole)), self.weights)
+
+
+@register("sizes", "random")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RandomSize(SizePolicy):
+    """The full set and one uniformly drawn smaller size, anew at every step (ours).
+
+    Attributes:
+        weights: Of the two sets, as in ``AllSizes``.
+    """
+
+    weights: Weights = "uniform"
+
+    def __post_init__(self) -> None:
+        check_weights(self.weights)
+
+    def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
+        """See ``SizePolicy.sets``."""
+        del outer
+        whole = full(state)
+        if int(whole[0]) == 1:
+            return weighted(whole[None], "uniform")
+        size = torch.randint(1, int(whole[0]), (1,), generator=rng)
+        return weighted(torch.stack([whole, size.expand_as(whole)]), self.weights)

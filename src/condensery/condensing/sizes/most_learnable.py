@@ -1,0 +1,184 @@
+"""The most learnable subset: the size whose distance to the real data moves fastest.
+
+Every ``period`` outer iterations the probe's distance of every size is compared with the
+comparison before; the size with the largest change is matched beside the full set until the next
+comparison, and what is already learned is frozen.
+
+Source:
+    He et al. 2024, *Multisize Dataset Condensation*, Algorithm 1. Differs from the paper: the
+    change is not divided by the period, which does not move the argmax. Differs from the
+    released code by default: frozen images keep their bits (released: their gradient is zeroed
+    and momentum keeps moving them), the size frozen is the previous choice, as the paper writes
+    (released: the largest size below the current one that was ever chosen), and distances are
+    not rounded to two decimals first. ``freeze="released"`` and ``decimals=2`` restore these.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from condensery.condensing.objectives import DistributionMatching, Objective
+from condensery.condensing.sizes.base import (
+    MatchedSets,
+    SizePolicy,
+    SizeState,
+    Weights,
+    check_weights,
+    full,
+    weighted,
+)
+from condensery.errors import ConfigError
+from condensery.registry import register
+
+__all__ = ["MostLearnable", "period_of"]
+
+
+class Run(Protocol):
+    """What a policy may take from the recipe that it is put into."""
+
+    @property
+    def iterations(self) -> int:
+        """Outer iterations."""
+        ...
+
+    @property
+    def network(self) -> str:
+        """Name of the network, or ``"none"``."""
+        ...
+
+    @property
+    def objective(self) -> Objective:
+        """What is matched."""
+        ...
+
+
+def period_of(iterations: int) -> int:
+    """The period that gives a run twenty choices, as the paper's runs on small images have."""
+    return max(1, iterations // 20)
+
+
+@register("sizes", "most-learnable")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class MostLearnable(SizePolicy):
+    """MDC's policy: the full set and the most learnable subset.
+
+    Attributes:
+        probe: Measures every size; the paper's is the feature distance. One that is ``joint``
+            gives all classes one distance.
+        period: Outer iterations between choices (paper: 100; ImageNet-10: 50).
+        freeze: ``"exact"``: when the choice grows, the previously chosen subset keeps its bits.
+            ``"released"``: the released rule (see the module). ``"none"``: nothing is frozen.
+        classwise: Whether every class chooses for itself (paper, table 12) or all share one
+            choice, made on the mean over classes.
+        weights: Of the full set and the subset, as in ``AllSizes`` (paper: ``"uniform"``).
+        decimals: Round distances before comparing (released: 2); -1: do not.
+    """
+
+    probe: Objective = field(default_factory=DistributionMatching)
+    period: int = 100
+    freeze: Literal["exact", "released", "none"] = "exact"
+    classwise: bool = False
+    decimals: int = -1
+    weights: Weights = "uniform"
+
+    def __post_init__(self) -> None:
+        check_weights(self.weights)
+        if self.period < 1:
+            raise ConfigError(
+                f"sizes.period = {self.period}: choices need at least 1 iteration between."
+            )
+        if self.freeze not in ("exact", "released", "none"):
+            raise ConfigError(
+                f"sizes.freeze = {self.freeze!r} is unknown; known are exact, released, none."
+            )
+
+    @classmethod
+    def fitting(cls, run: Run) -> dict[str, Any]:
+        """What the policy takes from a run that it is put into, in place of its defaults.
+
+        Args:
+            run: A recipe. A run without a network has no features to compare, so its own
+                objective measures the sizes.
+        """
+        period = {"period": period_of(run.iterations)}
+        return period if run.network != "none" else {**period, "probe": run.objective}
+
+    @property
+    def measure(self) -> Objective:
+        """See ``SizePolicy.measure``."""
+        return self.probe
+
+    @property
+    def freezes_exactly(self) -> bool:
+        """See ``SizePolicy.freezes_exactly``."""
+        return self.freeze == "exact"
+
+    def init(self, counts: Tensor) -> SizeState:
+        """See ``SizePolicy.init``."""
+        classes, largest = len(counts), int(counts.max())
+        return {
+            "counts": counts,
+            "chosen": torch.zeros(classes, dtype=torch.int64),  # 0: no choice yet
+            "previous": torch.zeros(classes, dtype=torch.int64),
+            "since": torch.full((classes, largest), -1),  # first iteration as the choice
+            "last": torch.full((classes, largest - 1), torch.nan, dtype=torch.float64),
+            "sum": torch.zeros(classes, largest - 1, dtype=torch.float64),
+            "steps": torch.zeros((), dtype=torch.int64),
+        }
+
+    def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
+        """See ``SizePolicy.sets``."""
+        del outer, rng
+        if not state["chosen"].any():
+            return weighted(full(state)[None], "uniform")
+        return weighted(torch.stack([full(state), state["chosen"]]), self.weights)
+
+    def frozen(self, state: SizeState, *, outer: int) -> Tensor:
+        """See ``SizePolicy.frozen``."""
+        chosen, previous = state["chosen"], state["previous"]
+        if self.freeze == "none":
+            return torch.zeros_like(chosen)
+        if self.freeze == "exact":
+            return torch.where(chosen > previous, previous, 0)
+        sizes = torch.arange(1, state["since"].shape[1] + 1)
+        learned = (state["since"] >= 0) & (outer >= state["since"] + self.period)
+        return (sizes * (learned & (sizes < chosen[:, None]))).amax(dim=1)
+
+    def measures(self, outer: int) -> bool:
+        """See ``SizePolicy.measures``: after iterations 0, period - 1, 2 period - 1, ..."""
+        return outer == 0 or (outer + 1) % self.period == 0
+
+    def observe(self, state: SizeState, distances: Tensor) -> SizeState:
+        """See ``SizePolicy.observe``."""
+        total = state["sum"] + distances[:, :-1].to(torch.float64)
+        return {**state, "sum": total, "steps": state["steps"] + 1}
+
+    def close(self, state: SizeState, *, outer: int) -> SizeState:
+        """See ``SizePolicy.close``; chooses after an iteration that was probed."""
+        if not self.measures(outer) or state["sum"].shape[1] == 0:  # N = 1 has no subset
+            return state
+        current = state["sum"] / state["steps"]
+        if not self.classwise:
+            current = current.mean(dim=0, keepdim=True).expand_as(current)
+        if self.decimals >= 0:
+            current = current.round(decimals=self.decimals)
+        first = state["last"].isnan().any()
+        chosen = 1 + (current - state["last"]).abs().nan_to_num(0).argmax(dim=1)
+        chosen = torch.ones_like(chosen) if first else chosen
+        since = state["since"].clone()
+        every = torch.arange(len(chosen))
+        fresh = since[every, chosen - 1] < 0
+        since[every[fresh], chosen[fresh] - 1] = outer + 1
+        return {
+            **state,
+            "chosen": chosen,
+            "previous": state["chosen"],
+            "since": since,
+            "last": current.clone(),
+            "sum": torch.zeros_like(state["sum"]),
+            "steps": torch.zeros_like(state["steps"]),
+        }

@@ -1,8 +1,0 @@
-"""Sets that other codes released, as condensed sets of ours."""
-
-from __future__ import annotations
-
-from condensery.importing.build import import_set
-from condensery.importing.formats import FORMATS
-
-__all__ = ["FORMATS", "import_set"]
