@@ -51,7 +51,7 @@ def main() -> None:
                 seeds=2,
                 steps=given.steps,
                 protocol="idc",
-                beside=["random"] if bits == 8 else [],
+                baselines=["random"] if bits == 8 else [],
             )
             for seen in own:
                 kind = f"{bits} bits" if seen.set == "condensed" else seen.set

@@ -4,7 +4,7 @@ Result: benchmarks/results/fashion-methods.md has the tables, the .jsonl beside 
 
 A row is one condensation, made by ``condensery condense`` in a process of its own (so that seconds
 and peak memory are its own), and the networks that are trained on its set by the protocol of its
-method. What stands beside is trained once for all rows that share it. A finished row is a line of
+method. The baselines are trained once for all rows that share it. A finished row is a line of
 ``--out`` and is not made again; several processes may fill one file, with ``--only`` of their own.
 
     python benchmarks/methods.py DATA --work FOLDER --out FILE.jsonl
@@ -160,7 +160,7 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
     command += _set({"iterations": str(row.iterations), **settings})
     cost = measured([*command, "--no-evaluate", "--overwrite", "--out", str(out)])
     condensed = condensery.CondensedSet.load(out / "condensed.safetensors")
-    beside = selections(data, arguments.work)
+    baselines = selections(data, arguments.work)
     known = [Observation(**o) for r in read(arguments.out) for o in r["observations"]]
     observations = [
         observation
@@ -173,7 +173,7 @@ def made(row: Row, data: condensery.Data, arguments: argparse.Namespace) -> Reco
             seeds=arguments.networks,
             steps=arguments.steps,
             precision=arguments.precision,
-            beside=["random", beside[size]],
+            baselines=["random", baselines[size]],
             known=known,
         ).run()
     ]

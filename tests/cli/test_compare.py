@@ -40,7 +40,7 @@ def test_what_is_no_row_is_refused(word: str):
     [
         (("--methods", "mcd"), "Did you mean 'mdc'?"),
         (("--ipc", "4", "--evaluate-sizes", "1,5"), "--evaluate-sizes 5"),
-        (("--evaluate-beside", "herding"), "named in --methods"),
+        (("--evaluate-baselines", "herding"), "named in --methods"),
         (("--preset", "smoke", "--network", "convnet9-x"), "convnet9-x"),
         (("--preset", "smoke", "--evaluate-networks", "nothing-such"), "nothing-such"),
         (("--preset", "smoke", "--set", "update.rate=1"), "update.rate"),

@@ -95,7 +95,7 @@ def test_what_may_be_fetched_is_not_missed(tmp_path: Path):
         (("--budget", "paperr"), "Did you mean 'paper'?"),
         (("--methods", "mcd"), "Did you mean 'mdc'?"),
         (("--evaluate-sizes", "1,20"), "--evaluate-sizes 20: the sets hold 10 images per class"),
-        (("--evaluate-beside", "herding"), "named in --methods"),
+        (("--evaluate-baselines", "herding"), "named in --methods"),
         (("--data", "cifar10=digits"), "is not cifar10, so nothing published"),
         (("--data", "mine=digits", "--set", "update.rate=1"), "update.rate"),
         (("--data", "mine=/nowhere/at/all"), "/nowhere/at/all"),

@@ -219,7 +219,7 @@ def test_a_kernel_is_used_by_a_regression(mine: Path, digits):
     run = condense(digits, method="kip", ipc=1, preset="smoke", settings=settings)
     assert run.recipe.objective.kernel == kernel
     assert run.result().manifest["recipe"]["objective"]["kernel"] == {"kind": "linear"}
-    (seen,) = evaluate(run.result(), digits, sizes=[1], seeds=1, beside=[])
+    (seen,) = evaluate(run.result(), digits, sizes=[1], seeds=1, baselines=[])
     assert seen.network == "linear"
 
 
@@ -236,7 +236,9 @@ def test_a_set_of_another_parameterization_is_a_third_and_is_read(mine: Path, tm
     read = CondensedSet.load(tmp_path / "set.safetensors")
     assert read.shape == (3, 8, 8)
     assert read.decode().images.shape == (4, 3, 8, 8)
-    (seen,) = evaluate(read, data, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=2, beside=[])
+    (seen,) = evaluate(
+        read, data, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=2, baselines=[]
+    )
     assert seen.images == 2
 
 
@@ -246,10 +248,10 @@ def test_a_method_its_protocol_and_a_selection_are_used_by_name(mine: Path, digi
     assert set(next(iter(run)).losses) == {"5", "2", "1"}
     result = run.result()
     networks = {"sizes": [1], "networks": ["convnet1-w4"], "seeds": 1}
-    evaluation = evaluate(result, digits, beside=["brightest"], **networks)
+    evaluation = evaluate(result, digits, baselines=["brightest"], **networks)
     assert evaluation.protocol.name == "brief"
     assert {seen.set for seen in evaluation} == {"condensed", "brightest"}
-    named = evaluate(result, digits, protocol="mine.method:brief", beside=[], **networks)
+    named = evaluate(result, digits, protocol="mine.method:brief", baselines=[], **networks)
     assert named.protocol == evaluation.protocol
     chosen = select(digits.train, by="brightest", ipc=2)
     own = digits.train.of_class(3)
@@ -298,5 +300,5 @@ def test_the_network_of_the_page_is_matched_under_and_tested_with(mine: Path, di
         digits, method="dm", ipc=1, preset="smoke", network=name, settings={"iterations": "1"}
     ).result()
     assert condensed.manifest["recipe"]["network"] == name
-    (seen,) = evaluate(condensed, digits, networks=[name], seeds=1, steps=2, beside=[])
+    (seen,) = evaluate(condensed, digits, networks=[name], seeds=1, steps=2, baselines=[])
     assert seen.network == name

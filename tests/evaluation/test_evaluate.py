@@ -25,7 +25,7 @@ def same(one: Observation, two: Observation) -> bool:
     return replace(one, seconds=0.0) == replace(two, seconds=0.0)
 
 
-def test_every_size_seed_and_network_is_observed_once_beside_random_images(
+def test_every_size_seed_and_network_is_observed_once_with_random_images_as_the_baseline(
     data: Data, condensed: CondensedSet
 ):
     networks = ("convnet2-w4", "convnet1-w4")
@@ -332,14 +332,14 @@ def test_mtt_refuses_a_set_without_a_step_size(data: Data, condensed: CondensedS
         evaluate(condensed, data, protocol="mtt")
 
 
-def test_other_selections_and_sets_of_ones_own_stand_beside(data: Data, condensed: CondensedSet):
+def test_other_selections_and_condensed_sets_are_baselines(data: Data, condensed: CondensedSet):
     own = replace(
         random_selection(data.train, ipc=3, seed=5),
         manifest={**random_selection(data.train, ipc=3, seed=5).manifest, "method": "mine"},
     )
     choices = {"sizes": [1, 3], "networks": SMALL, "steps": 2}
 
-    evaluation = evaluate(condensed, data, **choices, seeds=2, beside=("first", own, "random"))
+    evaluation = evaluate(condensed, data, **choices, seeds=2, baselines=("first", own, "random"))
 
     sets = [trial.set for trial in evaluation.planned]
     assert sets == ["condensed", "first", "random-toy", "random"] * 4
@@ -348,17 +348,17 @@ def test_other_selections_and_sets_of_ones_own_stand_beside(data: Data, condense
     assert (len(firsts), len(randoms)) == (2, 4)  # a random choice for every seed
     assert [o.set for o in evaluation.run()] == sets
     (record, _) = evaluation.summary()
-    assert record["beside"].keys() == {"first", "random-toy"}
+    assert record["baselines"].keys() == {"first", "random-toy"}
     assert "random-toy" in evaluation.table()
 
 
-def test_random_images_are_the_same_whatever_else_stands_beside(
+def test_random_images_are_the_same_whatever_the_other_baselines_are(
     data: Data, condensed: CondensedSet
 ):
     choices = {"sizes": [2], "networks": SMALL, "seeds": 1, "steps": 2}
 
     (_, alone) = evaluate(condensed, data, **choices).run()
-    both = evaluate(condensed, data, **choices, beside=("first", "random")).run()
+    both = evaluate(condensed, data, **choices, baselines=("first", "random")).run()
 
     assert same(alone, both[2])
 
@@ -367,15 +367,15 @@ def test_what_is_selected_by_features_is_what_select_gives(
     data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(sys.modules["condensery.selection.select"], "FEATURE_STEPS", 2)
-    planned = evaluate(condensed, data, sizes=[2], seeds=1, seed=4, beside="k-center").planned
+    planned = evaluate(condensed, data, sizes=[2], seeds=1, seed=4, baselines="k-center").planned
 
     (trial,) = (trial for trial in planned if trial.set == "k-center")
     expected = select(data.train, by="k-center", ipc=2, seed=4)
     assert torch.equal(trial.images.images, expected.images)
 
 
-def test_what_cannot_stand_beside_is_refused(each, data: Data, condensed: CondensedSet, split):
-    for beside, error, words in each(
+def test_what_cannot_be_a_baseline_is_refused(each, data: Data, condensed: CondensedSet, split):
+    for baselines, error, words in each(
         [
             (("random", "k-meens"), ConfigError, "Did you mean 'k-means'"),
             (("random", "random"), ConfigError, "two sets called 'random'"),
@@ -388,7 +388,7 @@ def test_what_cannot_stand_beside_is_refused(each, data: Data, condensed: Conden
             "strange": random_selection(split((5, 5, 5), 0, side=7), ipc=4, seed=0),
         }
         with pytest.raises(error, match=words):
-            evaluate(condensed, data, beside=[sets.get(word, word) for word in beside])
+            evaluate(condensed, data, baselines=[sets.get(word, word) for word in baselines])
 
 
 def labelled(condensed: CondensedSet, learned: torch.Tensor) -> CondensedSet:
@@ -468,7 +468,7 @@ def test_an_architecture_for_which_images_are_too_small_is_refused_before_any_tr
 def test_a_teacher_labels_what_a_network_is_trained_on(data: Data, condensed: CondensedSet):
     plain = protocol_for("idc", Subject(data="toy"), steps=3)
     taught = replace(plain, name="taught", teacher=Teacher(network="convnet1-w4", steps=4))
-    networks = {"sizes": [1], "networks": ["convnet1-w4"], "seeds": 1, "beside": []}
+    networks = {"sizes": [1], "networks": ["convnet1-w4"], "seeds": 1, "baselines": []}
     evaluation = evaluate(condensed, data, protocol=taught, **networks)
     (one,) = evaluation
     (again,) = evaluate(condensed, data, protocol=taught, **networks)
@@ -497,7 +497,7 @@ def test_every_loss_and_optimiser_trains_a_network(data: Data, condensed: Conden
             sizes=[1],
             networks=["convnet1-w4"],
             seeds=1,
-            beside=[],
+            baselines=[],
             precision="bf16",
         )
         assert 0 <= seen.accuracy <= 1

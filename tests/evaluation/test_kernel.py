@@ -81,12 +81,12 @@ def test_learned_labels_are_used(data: Data, condensed: CondensedSet):
     each = [held + 12 * 3 * (k + 1) for k, held in enumerate(condensed.manifest["bytes"])]
     turned = replace(condensed, soft_labels=soft, manifest={**condensed.manifest, "bytes": each})
     right, wrong = (
-        evaluate(each_, data, sizes=[4], seeds=1, protocol="kip", beside=()).run()[0]
+        evaluate(each_, data, sizes=[4], seeds=1, protocol="kip", baselines=()).run()[0]
         for each_ in (condensed, turned)
     )
     assert right.accuracy > 0.9
     assert wrong.accuracy < 0.1
-    hard = evaluate(turned, data, sizes=[4], seeds=1, protocol="kip", labels="hard", beside=())
+    hard = evaluate(turned, data, sizes=[4], seeds=1, protocol="kip", labels="hard", baselines=())
     assert hard.run()[0].accuracy == right.accuracy
 
 

@@ -1,4 +1,4 @@
-"""A set for whitened images is tested on images whitened in the same way, beside such images."""
+"""A set for whitened images is tested on images whitened in the same way, as are its baselines."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def test_without_a_whitening_the_mean_and_deviation_are_those_of_the_set(
     assert train_as(other, data) is data.train
 
 
-def test_everything_beside_is_whitened_the_same_way(each, data: Data, condensed: CondensedSet):
+def test_baselines_are_whitened_the_same_way(each, data: Data, condensed: CondensedSet):
     for protocol, kind in each(product(["kip", "idc"], KINDS)):
         found = evaluate(
             white(condensed, data, kind),
@@ -55,7 +55,7 @@ def test_everything_beside_is_whitened_the_same_way(each, data: Data, condensed:
             networks=["convnet1-w4"],
             seeds=1,
             protocol=protocol,
-            beside=("random", "first"),
+            baselines=("random", "first"),
             steps=1,
         )
         images = torch.rand(2, 1, 8, 8)

@@ -117,7 +117,7 @@ def test_the_table_has_a_part_for_every_protocol_and_a_dash_where_nothing_was_me
     assert "| 50.0 ± 0.0 |      – |    – |" in one
 
 
-def test_other_sets_beside_are_averaged_and_shown_behind_the_gain():
+def test_other_baselines_are_averaged_and_shown_behind_the_gain():
     observations = [
         seen("condensed", 1, 0.50),
         seen("random", 1, 0.40),
@@ -131,7 +131,7 @@ def test_other_sets_beside_are_averaged_and_shown_behind_the_gain():
 
     records = summary(observations)
 
-    one, two = (record["beside"] for record in records)
+    one, two = (record["baselines"] for record in records)
     assert one.keys() == {"k-means"}
     assert math.isclose(one["k-means"]["accuracy"], 0.45)
     assert math.isclose(one["k-means"]["std"], statistics.stdev([0.43, 0.47]))
@@ -151,4 +151,4 @@ def test_other_sets_beside_are_averaged_and_shown_behind_the_gain():
 def test_records_without_other_sets_say_nothing_of_them():
     (record,) = summary([seen("condensed", 1, 0.5), seen("random", 1, 0.4)])
 
-    assert "beside" not in record
+    assert "baselines" not in record

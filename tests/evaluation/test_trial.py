@@ -148,8 +148,8 @@ def test_learned_labels_are_used_where_the_protocol_asks_and_the_set_has_them(
     on = pool(learned, 2, test=data.test, labels="soft")
 
     assert on.labels.argmax(dim=1).tolist() == [1, 2, 0, 1, 2, 0]
-    beside = pool(condensed, 2, test=data.test, labels="soft")
-    assert beside.labels.tolist() == [0, 1, 2, 0, 1, 2]
+    baseline = pool(condensed, 2, test=data.test, labels="soft")
+    assert baseline.labels.tolist() == [0, 1, 2, 0, 1, 2]
     soft = replace(WHOLE, labels="soft", epochs=60)
     wrong, right = (
         trial(learned, data, protocol=protocol).run(compiled=False)

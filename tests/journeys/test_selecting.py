@@ -1,4 +1,4 @@
-"""Choosing real images at the command line, and testing them beside others."""
+"""Choosing real images at the command line, and testing them as baselines."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def test_what_cannot_be_selected_is_refused_and_nothing_is_written(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_selections_and_files_stand_beside_a_set(chosen: Path, condensery, tmp_path: Path):
+def test_selections_and_files_are_baselines_of_a_set(chosen: Path, condensery, tmp_path: Path):
     noted = tmp_path / "noted.jsonl"
     other = tmp_path / "other.safetensors"
     assert condensery("select", "digits", "--by", "random", "--ipc", 2, "--out", other).code == 0
 
-    beside = ("--beside", f"random,first,{chosen}")
+    baselines = ("--baselines", f"random,first,{chosen}")
     words = ("evaluate", other, "--data", "digits", *SHORT, "--out", noted)
-    said = condensery(*words, *beside)
+    said = condensery(*words, *baselines)
 
     assert said.code == 0, said.err
     assert "protocol: idc (that of the set's method, random)" in said.err
@@ -99,9 +99,9 @@ def test_selections_and_files_stand_beside_a_set(chosen: Path, condensery, tmp_p
     seen = [json.loads(line) for line in noted.read_text().splitlines()]
     assert [o["set"] for o in seen] == ["condensed", "random", "first", "k-center"] * 2
     record = CondensedSet.load(other).observations[0]
-    assert record["beside"].keys() == {"first", "k-center"}
+    assert record["baselines"].keys() == {"first", "k-center"}
     assert "k-center" in condensery("inspect", other).out
-    again = condensery(*words, *beside)
+    again = condensery(*words, *baselines)
     assert "evaluate:" not in again.err  # all were known
 
 
@@ -126,8 +126,8 @@ def test_a_protocol_and_robust_scores_are_had_for_the_asking(chosen: Path, conde
         (("--protocol", "mtt"), "Use protocol dsa"),
         (("--protocol", "dms"), "Did you mean 'dsa'"),
         (("--labels", "soft"), "has learned no labels"),
-        (("--beside", "k-meens"), "Did you mean 'k-means'"),
-        (("--beside", "random,random.safetensors"), "is no file and no rule"),
+        (("--baselines", "k-meens"), "Did you mean 'k-means'"),
+        (("--baselines", "random,random.safetensors"), "is no file and no rule"),
         (("--full-accuracy", "90"), "write 0.85 for 85 %"),
         (("--networks", "convnet3,vgg11"), "at least 28x28"),
     ],

@@ -210,7 +210,7 @@ def test_an_evaluation_counts_test_images_as_the_set_does_or_is_refused(situatio
             other = condensery.load_data(write(test, true, place / "two"))
             condensed = condensery.select(mine, by="random", ipc=1)
             evaluation = condensery.evaluate(
-                condensed, other, networks=["mlp"], sizes=[1], seeds=1, beside=()
+                condensed, other, networks=["mlp"], sizes=[1], seeds=1, baselines=()
             )
         except DataError:
             event("refused")

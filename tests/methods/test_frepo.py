@@ -123,7 +123,7 @@ def test_the_file_holds_the_learned_labels_and_is_tested_with_them(digits):
     condensed = condensation.result(created="now")
     assert condensed.soft_labels is not None
     assert condensed.soft_labels.shape == (6, 3)
-    plan = evaluate(condensed, digits, sizes=[2], seeds=1, networks=["convnet2-w4"], beside=())
+    plan = evaluate(condensed, digits, sizes=[2], seeds=1, networks=["convnet2-w4"], baselines=())
     (trial,) = plan.planned
     assert trial.protocol.name == "frepo"
     assert trial.protocol.labels == "soft"

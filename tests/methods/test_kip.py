@@ -89,7 +89,7 @@ def test_all_sizes_lower_the_loss_of_every_size(digits):
 def test_learning_images_makes_them_predict_better(digits):
     run = condense(digits, settings={"iterations": "10"})
     before, after = (
-        evaluate(found, digits, sizes=[3], seeds=1, beside=()).run()[0].accuracy
+        evaluate(found, digits, sizes=[3], seeds=1, baselines=()).run()[0].accuracy
         for found in (run.so_far(created=""), run.result(created=""))
     )
     assert after > before
@@ -121,7 +121,7 @@ def test_labels_are_learned_if_asked_and_used_by_its_evaluation(digits):
     assert result.soft_labels is not None
     one_hot = torch.nn.functional.one_hot(result.labels, 3).float()
     assert float((result.soft_labels - one_hot).abs().max()) > 0.01
-    (trial,) = evaluate(result, digits, sizes=[3], seeds=1, beside=()).planned
+    (trial,) = evaluate(result, digits, sizes=[3], seeds=1, baselines=()).planned
     assert trial.protocol.labels == "soft"
 
 

@@ -93,7 +93,7 @@ def test_a_set_of_half_the_bytes_is_made_saved_cut_and_evaluated(each, digits, t
             assert torch.equal(cut.images, read.images[:10])
             assert torch.equal(cut.decode().images, read.decode(1).images)
         (seen,) = condensery.evaluate(
-            read, digits, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=2, beside=[]
+            read, digits, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=2, baselines=[]
         )
         assert seen.images == 10 * inner.examples_each
 

@@ -1,4 +1,4 @@
-"""``condensery evaluate``: test every size of a condensed file beside random real images."""
+"""``condensery evaluate``: test every size of a condensed file and of its baselines."""
 
 from __future__ import annotations
 

@@ -177,10 +177,10 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
             f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
         ),
         (
-            "beside",
+            "baselines",
             "A,B",
             several,
-            f"what else to train on: {', '.join(rules)}, condensed files (default random)",
+            f"sets to compare with: {', '.join(rules)}, condensed files (default random)",
         ),
     ]
     for name, metavar, kind, text in kinds:
@@ -205,7 +205,7 @@ def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> Ev
         epochs=length[0],
         steps=length[1],
         precision=arguments.test_precision or default.precision,
-        beside=arguments.test_beside or default.beside,
+        baselines=arguments.test_baselines or default.baselines,
         classes=default.classes,
     )
 
@@ -215,7 +215,7 @@ def add_row_evaluation(parser: argparse.ArgumentParser, *, default: str) -> None
     testing = parser.add_argument_group(f"evaluation (by default as the {default} says)")
     add_evaluation(testing, prefix="evaluate-")
     for action in testing._group_actions:
-        if action.dest == "test_beside":  # --methods says it
+        if action.dest == "test_baselines":  # --methods says it
             action.help = argparse.SUPPRESS
         if action.dest == "test_sizes":
             action.help = f"sizes of the table (default: as the {default} says)"

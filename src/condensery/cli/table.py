@@ -1,4 +1,4 @@
-"""``condensery table``: a paper's table on the data at hand, with what the paper prints beside."""
+"""``condensery table``: a paper's table on the data at hand, with the figures of the paper."""
 
 from __future__ import annotations
 

@@ -185,7 +185,7 @@ def run_together(
                     seed=seed,
                 )
                 small = partial(_small, classes=data.classes, engine=engine, batch_size=batch_size)
-                together = _stepped(own, recipes, now, matches, beside=small)
+                together = _stepped(own, recipes, now, matches, concurrent=small)
             now[:] = [progress.state for progress in together]
             yield together
         together = tuple(
@@ -335,11 +335,11 @@ def _stepped(
     states: Sequence[State],
     matches: Sequence[Mapping[Objective, Match]],
     *,
-    beside: Callable[[Recipe], bool],
+    concurrent: Callable[[Recipe], bool],
 ) -> tuple[Progress, ...]:
-    """``map``, first of those that go ``beside`` each other: each is cut as it is alone."""
+    """``one`` of every set, first of the sets that may be matched at the same time, in threads."""
     sets = list(zip(recipes, states, matches, strict=True))
-    small = [place for place, recipe in enumerate(recipes) if beside(recipe)]
+    small = [place for place, recipe in enumerate(recipes) if concurrent(recipe)]
     found = dict(
         zip(small, map_threads(lambda at: one(*sets[at]), small, chunks=workers()), strict=True)
     )
@@ -347,10 +347,10 @@ def _stepped(
 
 
 def _small(recipe: Recipe, *, classes: int, engine: Engine, batch_size: int) -> bool:
-    """Whether a set may be matched beside others.
+    """Whether a set may be matched at the same time as others.
 
-    Of a large one the maps of a single pass fill the memory that is bounded or usual, and its
-    sweeps are many and long anyway.
+    The feature maps of a large set fill the memory limit already, and its passes are long enough
+    to use all threads.
     """
     together = classes if recipe.objective.joint else 1
     examples = together * recipe.ipc * recipe.parameterization.examples_each

@@ -1,4 +1,4 @@
-"""Measuring a condensed set: networks trained on every size, beside as many random real images."""
+"""Measuring a condensed set: networks trained on every size of it and on baselines."""
 
 from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations

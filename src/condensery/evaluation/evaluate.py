@@ -1,8 +1,8 @@
 """How good a condensed set is: fresh networks trained on every size, tested on real images.
 
-Beside every network stands its twin: the same start, the same recipe, trained on as many random
-real images, or on whatever else is put beside. One trained network is one observation; averages
-come last (``summary``).
+Every network has a matched run: the same initialisation and the same recipe on as many random real
+images, or on other baselines. One trained network is one observation; averages come last
+(``summary``).
 
 Knows nothing about how the set was condensed.
 """
@@ -107,11 +107,11 @@ def evaluate(
     steps: int | None = None,
     seed: int = 0,
     precision: str = "fp32",
-    beside: Sequence[str | CondensedSet] = ("random",),
+    baselines: Sequence[str | CondensedSet] = ("random",),
     known: Iterable[Observation] = (),
     classes: Sequence[str] | None = None,
 ) -> Evaluation:
-    """Train and test networks on a condensed set, and on random real images beside it.
+    """Train and test networks on a condensed set and on baselines, such as random real images.
 
     No network of the evaluation is trained yet: ``evaluate(...).table()`` trains all of them,
     ``for observation in evaluate(...)`` one after the other. All that is given is checked now.
@@ -133,8 +133,8 @@ def evaluate(
         seed: The first seed. The choice of random images varies with the seed, too.
         precision: ``"fp32"`` is the reference; ``"bf16"`` is faster where the processor
             multiplies bfloat16, and compiled where enough networks are asked for.
-        beside: What else is trained on, by the same protocol: names of selection rules, or sets
-            of one's own. ``"random"`` is chosen anew with every seed; other rules choose once,
+        baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
+            condensed sets. ``"random"`` is chosen anew with every seed; other rules choose once,
             with ``seed``, and those that compare features train a network for it now.
         known: Observations that need not be made again; those of other sets are ignored.
         classes: Names of the set's classes in the order of its labels, for a set that only has
@@ -142,14 +142,13 @@ def evaluate(
             whatever their order.
 
     Raises:
-        ConfigError: If sizes, seeds, network, protocol, labels, lengths or what stands beside
-            cannot work.
+        ConfigError: If sizes, seeds, network, protocol, labels, lengths or baselines cannot work.
         DataError: If the test images differ from the set's in shape, classes or whitening, or it
             is not certain which class of the data is which class of the set.
     """
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
-    beside = [beside] if isinstance(beside, str | CondensedSet) else list(beside)
+    baselines = [baselines] if isinstance(baselines, str | CondensedSet) else list(baselines)
     if not networks:
         raise ConfigError("networks is empty, but a set is tested by training at least 1 network.")
     if seeds < 1:
@@ -166,11 +165,11 @@ def evaluate(
     for network in networks if recipe.regression is None else ():
         # a name that does not exist, or a factory that fails, shows now
         fresh(network, data.test, size=sizes[0], seed=seed)
-    for each in beside:
+    for each in baselines:
         if not isinstance(each, str):
             counted[_name_of(each)] = _counted_as(each, data, classes=classes)
-    data = replace(data, train=train_as(condensed, data))  # what is beside is whitened, too
-    others = _beside(beside, data, largest=max(sizes), seed=seed)
+    data = replace(data, train=train_as(condensed, data))  # baselines are whitened, too
+    others = _baselines(baselines, data, largest=max(sizes), seed=seed)
     tests: dict[str, ImageData] = {}
     teacher = None
     if recipe.teacher is not None:
@@ -180,7 +179,7 @@ def evaluate(
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
         sets = {"condensed": condensed, **others}
-        if "random" in beside:
+        if "random" in baselines:
             sets["random"] = random_selection(data.train, ipc=max(sizes), seed=own)
         for name, images in sets.items():
             if name not in tests:
@@ -222,32 +221,31 @@ def subject_of(condensed: CondensedSet, *, data: str) -> Subject:
     )
 
 
-def _beside(
-    beside: Sequence[str | CondensedSet], data: Data, *, largest: int, seed: int
+def _baselines(
+    baselines: Sequence[str | CondensedSet], data: Data, *, largest: int, seed: int
 ) -> Mapping[str, CondensedSet]:
     """The sets by name, those of rules chosen with the first seed; all checked before that."""
-    names = [_name_of(each) for each in beside]
+    names = [_name_of(each) for each in baselines]
     for name in names:
         if names.count(name) > 1 or name == "condensed":
             raise ConfigError(
-                f"beside holds two sets called {name!r}, which nobody could tell apart. Put each "
-                "beside once."
+                f"baselines holds two sets called {name!r}, and results are stored by name. Give "
+                "each set once."
             )
-    for each in beside:
+    for each in baselines:
         if isinstance(each, str):
             steps_of(each, data.train)
         elif each.sizes < largest:
             raise ConfigError(
-                f"{each.name} beside the condensed set holds {each.sizes} images per class, but "
-                f"size {largest} is to be tested. Test sizes 1..{each.sizes}, or put a larger set "
-                "beside."
+                f"The baseline {each.name} holds {each.sizes} images per class, but size {largest} "
+                f"is to be tested. Test sizes 1..{each.sizes}, or give a larger baseline."
             )
     trained: Trained = {}
     return {
         name: select(data.train, by=each, ipc=largest, seed=seed, trained=trained)
         if isinstance(each, str)
         else each
-        for name, each in zip(names, beside, strict=True)
+        for name, each in zip(names, baselines, strict=True)
     }
 
 

@@ -28,7 +28,7 @@ class Observation:
 
     Attributes:
         set: ``"condensed"``, ``"random"`` real images of the same size, or the name of another
-            set that stood beside.
+            baseline.
         size: Images per class.
         network: Name of the architecture.
         seed: Of the network, its training and (for ``"random"``) the choice of images.

@@ -1,6 +1,6 @@
 """How a network is trained to test a set: step sizes, length, augmentation; or none is.
 
-A protocol is the same for the condensed images and for the random real ones beside them. Knows
+A protocol is the same for the condensed images and for the baselines. Knows
 nothing about how the images came about, nor about networks.
 """
 
@@ -96,7 +96,7 @@ class Protocol:
         late: Epochs by which every milestone comes later; none where ``steps`` is given.
         restart: Whether a milestone begins a new optimiser, so that momentum starts from zero.
         labels: ``"hard"``: the class of an image. ``"soft"``: the class probabilities that the
-            set has learned; images beside it that have none are trained on with their class.
+            set has learned; baselines that have none are trained on with their class.
         decay: ``"milestones"``, or ``"cosine"``: half a cosine from the first learning rate to 0
             over the whole length, without milestones.
         loss: ``"cross-entropy"``, or ``"squared-error"``: half the squared error of the logits to

@@ -63,7 +63,7 @@ def imagenet(subject: Subject) -> Protocol:
     Source:
         Kim et al. 2022 (IDC) and He et al. 2024 (MDC), as their released code evaluates on
         ImageNet-10 and ImageNet-100. Differs: the last epoch is reported, the release logs the
-        best of four tests; random images beside the set are trained for as many epochs as the
+        best of four tests; baselines are trained for as many epochs as the
         set, the release gives them those of their own number.
     """
     images = subject.ipc * subject.examples_each
@@ -112,7 +112,7 @@ def dsa(subject: Subject) -> Protocol:
 def mtt(subject: Subject) -> Protocol:
     """The evaluation of MTT: that of DSA, with the step size that the set has learned.
 
-    The random images beside the set are trained on with the same step size.
+    The baselines are trained on with the same learning rate.
 
     Raises:
         ConfigError: If the set has learned none above 0.

@@ -24,7 +24,7 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         ``networks`` names the architecture (a list of one: deviations across architectures would
         mean nothing), ``seeds`` counts the condensed networks. Where no random images were
         tested, ``random`` is ``None``; sizes without a condensed network are left out. Where
-        baselines were tested, too, ``"beside"`` holds ``{name: {"accuracy", "std"}}``.
+        baselines were tested, too, ``"baselines"`` holds ``{name: {"accuracy", "std"}}``.
     """
     groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for each in observations:
@@ -55,7 +55,7 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
             name: {"accuracy": other.mean, "std": other.std or 0.0}
             for name, other in averages.items()
         }
-        records.append(record | ({"beside": others} if others else {}))
+        records.append(record | ({"baselines": others} if others else {}))
     return records
 
 
@@ -112,7 +112,7 @@ def _gain(accuracy: float, random: float | None) -> str:
 
 def _baselines(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
     """Sets other than random images that were tested alike; none in records without them."""
-    return record.get("beside") or {}
+    return record.get("baselines") or {}
 
 
 def _over_sizes(means: Sequence[float | None]) -> float | None:

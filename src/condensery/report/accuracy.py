@@ -193,7 +193,7 @@ def _read(records: Sequence[Record]) -> dict[str, tuple[Point, ...]]:
             _OURS: (record.get("accuracy"), record.get("std")),
             _RANDOM: (record.get("random"), record.get("random_std")),
         }
-        for name, other in (record.get("beside") or {}).items():
+        for name, other in (record.get("baselines") or {}).items():
             sets[name] = (other.get("accuracy"), other.get("std"))
         for name, (mean, std) in sets.items():
             if mean is not None:

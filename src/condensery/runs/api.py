@@ -79,7 +79,7 @@ class Run:
 
     @property
     def observations(self) -> list[Observation]:
-        """One for every network that was trained on the set, or on real images beside it."""
+        """One for every network that was trained on the set or on a baseline."""
         return read_observations(self._folder.observations)
 
     @property

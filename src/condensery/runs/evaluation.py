@@ -36,7 +36,7 @@ __all__ = [
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:
-    """Which networks are trained on a condensed set, and on random real images beside it.
+    """Which networks are trained on a condensed set and on its baselines.
 
     Attributes:
         sizes: Images per class; ``None`` is ``chosen_sizes``.
@@ -47,7 +47,7 @@ class EvaluationPlan:
         epochs: Instead of the protocol's own number, or ``None``.
         steps: Optimiser steps instead of epochs, or ``None``.
         precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
-        beside: What else is trained on: names of selection rules, or condensed files.
+        baselines: Sets to compare with: names of selection rules, or condensed files.
         classes: Names of the set's classes in the order of its labels, where it only has numbers.
     """
 
@@ -59,7 +59,7 @@ class EvaluationPlan:
     epochs: int | None = None
     steps: int | None = None
     precision: str = "fp32"
-    beside: tuple[str, ...] = ("random",)
+    baselines: tuple[str, ...] = ("random",)
     classes: tuple[str, ...] | None = None
 
 
@@ -92,12 +92,12 @@ def planned(
 
     Selections other than random are left out of it: choosing them may take a training.
     """
-    beside = _beside(evaluation)
-    for word in beside:
+    baselines = _baselines(evaluation)
+    for word in baselines:
         if isinstance(word, str):
             steps_of(word, data.train)
-    sets = [each for each in beside if each == "random" or not isinstance(each, str)]
-    return _evaluation(condensed, data, evaluation, beside=sets, device=device)
+    sets = [each for each in baselines if each == "random" or not isinstance(each, str)]
+    return _evaluation(condensed, data, evaluation, baselines=sets, device=device)
 
 
 def train_planned(
@@ -126,15 +126,17 @@ def train_planned(
     known = [] if path is None else read_observations(path)
     largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
     trained: Trained = {}
-    beside = [
+    baselines = [
         each
         if each == "random" or not isinstance(each, str)
         else select_with_progress(
             data.train, by=each, ipc=largest, device=device, trained=trained, reporter=reporter
         )
-        for each in _beside(evaluation)
+        for each in _baselines(evaluation)
     ]
-    networks = _evaluation(condensed, data, evaluation, beside=beside, device=device, known=known)
+    networks = _evaluation(
+        condensed, data, evaluation, baselines=baselines, device=device, known=known
+    )
     train_networks(networks, path, reporter)
     return list(networks.run())
 
@@ -221,29 +223,29 @@ def _evaluation(
     data: Data,
     evaluation: EvaluationPlan,
     *,
-    beside: Sequence[str | CondensedSet],
+    baselines: Sequence[str | CondensedSet],
     device: str,
     known: Sequence[Observation] = (),
 ) -> Evaluation:
-    choices: dict[str, Any] = asdict(evaluation) | {"beside": beside, "known": known}
+    choices: dict[str, Any] = asdict(evaluation) | {"baselines": baselines, "known": known}
     return evaluate(condensed, replace(data, test=data.test.to(device)), **choices)
 
 
-def _beside(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
+def _baselines(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
     """Names of rules as they are, files loaded.
 
     Raises:
         ConfigError: If a word is neither.
     """
     sets: list[str | CondensedSet] = []
-    for word in evaluation.beside:
+    for word in evaluation.baselines:
         if word in names("selection"):
             sets.append(word)
         elif Path(word).exists():
             sets.append(CondensedSet.load(word))
         else:
             raise ConfigError(
-                f"--beside {word}: is no file and no rule of selection; rules are "
+                f"--baselines {word}: is no file and no rule of selection; rules are "
                 f"{', '.join(names('selection'))}.{nearest(word, names('selection'))}"
             )
     return sets

@@ -82,7 +82,7 @@ def test_a_dry_run_writes_nothing(tmp_path: Path):
 @pytest.mark.parametrize(
     ("wrong", "words"),
     [
-        ({"evaluation": replace(TESTED, beside=("random", "herding"))}, r"methods=\)"),
+        ({"evaluation": replace(TESTED, baselines=("random", "herding"))}, r"methods=\)"),
         ({"evaluation": replace(TESTED, sizes=(3,))}, "--evaluate-sizes 3"),
         ({"preset": "smok"}, "'smok' is unknown"),
         ({"condensations": 0}, "condensations = 0"),

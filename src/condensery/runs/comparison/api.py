@@ -143,7 +143,7 @@ def compare(
         device: Such as ``"cpu"`` or ``"cuda"``.
         threads: As ``run``.
         evaluation: How all rows are evaluated; ``None`` as the preset says, a function of that for
-            something similar. Its ``beside`` is not used: whatever is compared is a row.
+            something similar. Its ``baselines`` is not used: whatever is compared is a row.
         dry_run: Whether only ``outlook`` is made; nothing is written.
         progress: As ``run``.
 
@@ -289,13 +289,13 @@ def check_evaluation(evaluation: EvaluationPlan, *, ipc: int, methods: Sequence[
     """Refuse what no comparison can evaluate.
 
     Raises:
-        ConfigError: For sets beside, which are rows here, and sizes that no set has.
+        ConfigError: For baselines, which are rows here, and sizes that no set has.
     """
-    others = [each for each in evaluation.beside if each != "random"]
+    others = [each for each in evaluation.baselines if each != "random"]
     if others:
         raise ConfigError(
-            "--evaluate-beside (beside=): whatever is compared is named in --methods (methods=), "
-            f"such as --methods {','.join((*methods, *others))}."
+            "--evaluate-baselines (baselines=): whatever is compared is named in --methods "
+            f"(methods=), such as --methods {','.join((*methods, *others))}."
         )
     if any(size > ipc for size in evaluation.sizes or ()):
         raise ConfigError(

@@ -117,7 +117,7 @@ def measurement(
                 "labels": None if images.soft_labels is None else choices["labels"],
                 "seeds": 1,
                 "seed": own[turn],
-                "beside": (),
+                "baselines": (),
             }
             try:
                 evaluation = evaluate(images, data, **{**choices, **changed})

@@ -44,7 +44,7 @@ class ComparisonPlan:
         seed: The first of them.
         device: Such as ``"cpu"``.
         threads: Of torch on the CPU; the same bits need the same number.
-        evaluation: Arguments of ``evaluate`` but sizes and ``beside``.
+        evaluation: Arguments of ``evaluate`` but sizes and ``baselines``.
         created: The text that condensed files get, so that the same run writes the same bytes.
         sets: All that the rows need.
     """
@@ -95,7 +95,7 @@ class ComparisonPlan:
         evaluation = {
             f"evaluate-{name}": list(value) if isinstance(value, tuple) else value
             for name, value in self.evaluation.items()
-            if name not in ("sizes", "beside")
+            if name not in ("sizes", "baselines")
         }
         return {
             **{f"data {name}": value for name, value in self.data.items()},
@@ -127,7 +127,7 @@ class ComparisonPlan:
 def shared_choices(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
     """Arguments of ``evaluate`` that all rows share: by the usual protocol if none was given."""
     protocol = evaluation.protocol or usual_protocol(max(data.train.side))
-    return asdict(replace(evaluation, protocol=protocol, sizes=None, beside=()))
+    return asdict(replace(evaluation, protocol=protocol, sizes=None, baselines=()))
 
 
 def make_plan(

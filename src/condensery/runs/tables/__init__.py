@@ -1,1 +1,1 @@
-"""Tables of papers, made again on the data at hand, with what the paper prints beside."""
+"""Tables of papers, made again on the data at hand, with the figures that the papers print."""

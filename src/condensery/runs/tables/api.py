@@ -104,7 +104,7 @@ def table(
     dry_run: bool = False,
     progress: Listener | None = None,
 ) -> ReproducedTable:
-    """Make a paper's table again on the data at hand, with what the paper prints beside.
+    """Make a paper's table again on the data at hand, with the figures that the paper prints.
 
     As ``condensery table``. What the folder holds already is not done again.
 
