@@ -463,7 +463,7 @@ def test_a_folder_that_is_absent_is_named(tmp_path: Path) -> None:
 def test_the_code_on_the_documentation_page_reads_a_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    page = Path(__file__).parents[1] / "docs" / "artifact.md"
+    page = Path(__file__).parents[2] / "docs" / "artifact.md"
     reader, ranges, library = re.findall(r"```python\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     whole = condensed()
     whole = whole.with_observations([record(1), record(whole.sizes)])
@@ -484,6 +484,6 @@ def test_the_code_on_the_documentation_page_reads_a_set(
 
 
 def test_the_documentation_page_names_every_key() -> None:
-    page = (Path(__file__).parents[1] / "docs" / "artifact.md").read_text("utf-8")
+    page = (Path(__file__).parents[2] / "docs" / "artifact.md").read_text("utf-8")
     for key in [*condensed().manifest, *condensed(soft=True).tensors]:
         assert f"`{key}`" in page, key

@@ -2,7 +2,7 @@
 
 Each picture shows its true class by its grey level. Train images, test images and the data of an
 evaluation come in random forms, orders and spellings; the test looks which name the label gives.
-(``tests/importing/test_classes.py`` holds imports to the same law.)
+(``tests/condensed/importing/test_classes.py`` holds imports to the same law.)
 """
 
 from __future__ import annotations
