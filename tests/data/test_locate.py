@@ -153,7 +153,9 @@ def test_a_data_folder_that_is_none_is_refused(tmp_path):
 
 
 def test_a_name_that_nobody_knows_is_answered_with_the_nearest():
-    with pytest.raises(DataError, match=r"'cifar-10'.*Did you mean 'cifar10'\?.*digits, mnist"):
+    with pytest.raises(
+        DataError, match=r"'cifar-10'.*Did you mean 'cifar10'\?.*fashion-mini, mnist"
+    ):
         locate.find("cifar-10", ".")
 
 

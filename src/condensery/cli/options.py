@@ -41,13 +41,13 @@ __all__ = [
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The data, and how to read it."""
-    from condensery.data.known import KNOWN
+    from condensery.data.known import EMBEDDED, KNOWN
 
     parser.add_argument(
         "data",
         metavar="DATA",
         nargs="+",
-        help=f"{', '.join(('digits', *KNOWN))}; a folder of images, IDX or Parquet files, a .npz "
+        help=f"{', '.join((*EMBEDDED, *KNOWN))}; a folder of images, IDX or Parquet files, a .npz "
         "or .parquet file",
     )
     add_data(parser)

@@ -18,6 +18,7 @@ from condensery.data.statistics import Statistics
 
 __all__ = [
     "CLASS_TABLES",
+    "EMBEDDED",
     "KNOWN",
     "ClassTable",
     "KnownSet",
@@ -67,7 +68,8 @@ class KnownSet:
     Attributes:
         name: Its canonical name: what it is asked for by, and what presets go by.
         stem: Pattern of what people call its folder or the beginning of its files, lower case.
-        archive: Where it is published, in words for an error message.
+        archive: Where it is published, in words for an error message. Empty where the set travels
+            with the package.
         statistics: The constants that published results normalise with.
         class_names: One name a class, in the order of the labels.
         aliases: Other names of single classes, by their name in ``class_names``.
@@ -135,6 +137,7 @@ def _of_wordnet(number: str) -> tuple[str, ...]:
 
 
 _CIFAR10 = Statistics(mean=(0.4914, 0.4822, 0.4465), std=(0.2023, 0.1994, 0.2010))
+_FASHION = Statistics(mean=(0.2861,), std=(0.3530,))
 _IMAGENET = Statistics(mean=(0.485, 0.456, 0.406), std=(0.229, 0.224, 0.225))
 _IMAGENET_FOLDERS = r"imagenet([-_ ]?(1k|2012))?|ilsvrc([-_ ]?2012)?"
 _BY_HAND = (
@@ -143,6 +146,11 @@ _BY_HAND = (
 )
 _DIGITS = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _DIGIT_NAMES = {str(i): (word, f"{i} - {word}") for i, word in enumerate(_DIGITS)}
+_CLOTHES = (
+    *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
+    *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
+)
+_CLOTHES_NAMES = {"T-shirt/top": ("T-shirt",), "Trouser": ("Trousers",)}
 _CIFAR100_NAMES = """
 apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly
 camel can castle caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup
@@ -195,14 +203,19 @@ _ALL = (
         name="fashion-mnist",
         stem=r"fashion[-_ ]?mnist",
         archive="https://github.com/zalandoresearch/fashion-mnist (the four .gz files)",
-        statistics=Statistics(mean=(0.2861,), std=(0.3530,)),
-        class_names=(
-            *("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat"),
-            *("Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"),
-        ),
-        aliases={"T-shirt/top": ("T-shirt",), "Trouser": ("Trousers",)},
+        statistics=_FASHION,
+        class_names=_CLOTHES,
+        aliases=_CLOTHES_NAMES,
         places=("FashionMNIST/raw",),
         hub=("zalando-datasets/fashion_mnist", "fashion_mnist"),
+    ),
+    KnownSet(
+        name="fashion-mini",
+        stem=r"fashion[-_ ]?mini",
+        archive="",
+        statistics=_FASHION,
+        class_names=_CLOTHES,
+        aliases=_CLOTHES_NAMES,
     ),
     KnownSet(
         name="cifar10",
@@ -275,8 +288,11 @@ _ALL = (
     *(_of_mtt(name) for name in ("imagemeow", "imagesquawk", "imagefruit", "imageyellow")),
 )
 
-KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _ALL}
-"""Every data set that is looked for by name; ``digits`` travels with the package instead."""
+KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _ALL if known.archive}
+"""Every data set that is looked for by name."""
+
+EMBEDDED = ("digits", "fashion-mini")
+"""Names of the data sets that travel with the package."""
 
 
 def _imagenet_table() -> ClassTable:

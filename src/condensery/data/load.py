@@ -24,10 +24,10 @@ from condensery.data.decoding.fit import check_size, fit_all
 from condensery.data.decoding.values import ValueRange
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
-from condensery.data.known import KNOWN, KnownSet, known_by_name, known_by_path
+from condensery.data.known import EMBEDDED, KNOWN, KnownSet, known_by_name, known_by_path
 from condensery.data.labels import check_classes, count_from_zero, default_names
 from condensery.data.locate import find
-from condensery.data.readers import arrays, digits, path, torch_dataset
+from condensery.data.readers import arrays, embedded, path, torch_dataset
 from condensery.data.source import Part, Source
 from condensery.data.statistics import measure
 from condensery.errors import DataError, DataWarning
@@ -53,7 +53,8 @@ def load_data(
 
     A source is one of:
 
-    * ``"digits"``: 1,797 handwritten digits, 8 x 8, which travel with the package;
+    * ``"fashion-mini"``: 5,000 training and 1,000 test images of Fashion-MNIST, and ``"digits"``:
+      1,797 handwritten digits, 8 x 8; both travel with the package;
     * a name in ``KNOWN``, such as ``"cifar10"``: looked for under ``data_dir`` in the layouts in
       which people have it. A name is a name, whatever folder is called like it: ``"./cifar10"``
       is the path. Images of ImageNet-10 and ImageNet-100 are brought to a side of 224 and those
@@ -238,8 +239,8 @@ def _read(source: object, how: _Reading) -> Source:
 
 def _as_given(source: object, how: _Reading) -> Source:
     size, skip = how.size, how.skip_corrupt
-    if isinstance(source, str) and source == "digits":
-        return _sized(arrays.examined(digits.read(), how.value_range), size)
+    if isinstance(source, str) and source in EMBEDDED:
+        return _sized(arrays.examined(embedded.read(source), how.value_range), size)
     if isinstance(source, str) and (known := KNOWN.get(source)) is not None:
         size, classes = size or known.side, how.classes or known.folders
         return _from_path(_located(known, how), replace(how, size=size, classes=classes))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from condensery.data.known import KNOWN, KnownSet
+from condensery.data.known import EMBEDDED, KNOWN, KnownSet
 from condensery.data.readers import archives, layouts
 from condensery.data.readers.folders.folder import holds_images
 from condensery.errors import DataError, nearest
@@ -48,7 +48,7 @@ def find(name: str, data_dir: str | Path) -> str:
     if known is None:
         raise DataError(
             f"{name!r} is no data set that is known by name.{nearest(name, KNOWN)} Known are "
-            f"digits, {', '.join(KNOWN)}; anything else is read from its path."
+            f"{', '.join((*EMBEDDED, *KNOWN))}; anything else is read from its path."
         )
     root = Path(data_dir).expanduser().absolute()
     found = next(_found(known, root), None) if root.is_dir() else None

@@ -64,6 +64,7 @@ class _Paper:
     training: SGDTraining = field(default_factory=SGDTraining)
 
 
+_FASHION = _Paper(metric="l1", lr=1e-4)
 _CIFAR = _Paper(metric="mse", lr=5e-3, images=2000)
 _IMAGENET = _Paper(
     metric="l1",
@@ -80,7 +81,8 @@ _PAPER: Mapping[str, _Paper] = {
     "cifar100": _CIFAR,
     "svhn": _Paper(metric="mse", lr=5e-3),
     "mnist": _Paper(metric="l1", lr=1e-4, base=28, training=SGDTraining(cutmix=0.0)),
-    "fashion-mnist": _Paper(metric="l1", lr=1e-4),
+    "fashion-mnist": _FASHION,
+    "fashion-mini": _FASHION,  # ours, a part of it
     "imagenet-10": _IMAGENET,
     "imagenet-100": replace(
         _IMAGENET,

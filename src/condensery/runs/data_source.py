@@ -9,7 +9,7 @@ from typing import Any
 
 from condensery.data import Data, load_data
 from condensery.data.decoding.cache import IMAGE_MEMORY
-from condensery.data.known import KNOWN
+from condensery.data.known import EMBEDDED, KNOWN
 from condensery.data.load import words_of
 from condensery.data.skipped import by_reason, in_words
 from condensery.errors import ArtifactError
@@ -68,9 +68,7 @@ class DataSource:
 
     def _path(self, text: str) -> str:
         here = Path.cwd() == Path(self.folder).resolve()
-        plain = (
-            here or text in KNOWN or text == "digits" or text.startswith("~") or os.path.isabs(text)
-        )
+        plain = here or text in (*EMBEDDED, *KNOWN) or text.startswith("~") or os.path.isabs(text)
         return text if plain else os.path.join(self.folder, text)
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from condensery.data.decoding.cache import Store
 from condensery.data.decoding.values import ValueRange
-from condensery.data.known import KNOWN
+from condensery.data.known import EMBEDDED, KNOWN
 from condensery.data.readers import archives, arrays, idx, layouts, npz
 from condensery.data.readers.folders import class_folders, folder
 from condensery.data.readers.folders.listing import Decoding
@@ -215,10 +215,10 @@ def _missing(path: Path) -> DataError:
     while not absent.parent.exists():
         absent = absent.parent
     beside = [entry.name for entry in absent.parent.iterdir()] if absent.parent.is_dir() else []
-    hint = nearest(absent.name, [*beside, "digits", *KNOWN])
+    hint = nearest(absent.name, [*beside, *EMBEDDED, *KNOWN])
     where = "" if absent == path else f" (there is no {str(absent)!r})"
     return DataError(
         f"{path}: there is no such file or folder{where}.{hint} Give the path of a folder of "
         "images, IDX or Parquet files, or of a .npz file, or a name with --data-dir: "
-        f"{', '.join(KNOWN)}; 'digits' is built in. Nothing is downloaded unasked."
+        f"{', '.join(KNOWN)}; {' and '.join(EMBEDDED)} are built in. Nothing is downloaded unasked."
     )
