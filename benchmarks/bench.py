@@ -103,7 +103,7 @@ def by_sizes(rounds: int) -> dict[str, list[float]]:
     data = images()
     asked = {"idc": (10,), "mdc": (10, 5), "all": tuple(range(1, 11))}
     runs = {
-        f"{twin} {name}": Run(mdc(data, steps=0, sizes=Asked(sizes=sizes), **how), data=data)
+        f"{twin} {name}": Run(mdc(data, steps=0, size_policy=Asked(sizes=sizes), **how), data=data)
         for twin, how in TWINS.items()
         for name, sizes in asked.items()
         if not (twin == "reference" and name == "all")  # five times a set: see all_over_idc
@@ -125,7 +125,9 @@ def all_over_idc(rounds: int) -> list[Record]:
     """What all sizes add; the reference is measured once."""
     data = images()
     found = by_sizes(rounds)
-    slow = Run(mdc(data, steps=0, sizes=Asked(sizes=tuple(range(1, 11))), **REFERENCE), data=data)
+    slow = Run(
+        mdc(data, steps=0, size_policy=Asked(sizes=tuple(range(1, 11))), **REFERENCE), data=data
+    )
     base = median(found["reference idc"])
     ours = [b / a - 1 for a, b in zip(found["ours idc"], found["ours all"], strict=True)]
     return [_share("all_over_idc", [slow.seconds() / base - 1], ours)]

@@ -6,7 +6,7 @@ Every variant is a method with single recipe keys changed; every variant and see
 the same preset, its set is evaluated at every size, and random real images of the same size stand
 beside it. What is finished is kept in ``--out`` and not done again, so the run can be stopped.
 
-    python benchmarks/sizes.py digits --variant mdc --variant c:sizes=one --seeds 3
+    python benchmarks/sizes.py digits --variant mdc --variant c:size_policy=one --seeds 3
 """
 
 from __future__ import annotations

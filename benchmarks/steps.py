@@ -70,7 +70,7 @@ def mdc(data: ImageData, *, ipc: int = 10, steps: int = 32, **changes: Any) -> R
     assert isinstance(recipe.schedule, Redraw)
     sizes = Asked(sizes=(ipc, max(1, ipc // 2)) if ipc > 1 else (1,))
     schedule = replace(recipe.schedule, steps=steps, inner=1000)
-    return replace(recipe, **{"sizes": sizes, "schedule": schedule, **changes})
+    return replace(recipe, **{"size_policy": sizes, "schedule": schedule, **changes})
 
 
 EACH = 10
@@ -79,7 +79,9 @@ EACH = 10
 
 def baseline_a(data: ImageData, ipc: int = 10, **changes: Any) -> dict[int, Recipe]:
     """A run of its own for every size: IDC."""
-    return {n: mdc(data, ipc=n, sizes=Asked(sizes=(n,)), **changes) for n in range(1, ipc + 1)}
+    return {
+        n: mdc(data, ipc=n, size_policy=Asked(sizes=(n,)), **changes) for n in range(1, ipc + 1)
+    }
 
 
 class Timed(ABC):
@@ -143,7 +145,7 @@ def _real(data: ImageData, **changes: Any) -> Timed:
     """Matching steps of a method that matches 256 real images a class, without a network step."""
     plain = {"parameterization": Pixels(), "sampler": RandomPerClass(batch=256)}
     sizes = Asked(sizes=(10,))
-    return Run(mdc(data, steps=0, sizes=sizes, **plain, **changes), data=data)
+    return Run(mdc(data, steps=0, size_policy=sizes, **plain, **changes), data=data)
 
 
 TIMED: Mapping[str, Callable[..., Timed]] = {

@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     data = images()
     runs = {
-        name: Run(mdc(data, steps=0, sizes=Asked(sizes=sizes), **OURS), data=data)
+        name: Run(mdc(data, steps=0, size_policy=Asked(sizes=sizes), **OURS), data=data)
         for name, sizes in (("IDC", (10,)), ("MDC", (10, 5)))
     }
     took = interleaved(runs, rounds=options.rounds)

@@ -48,9 +48,9 @@ def condense(data, **choices):
 
 
 def test_every_policy_works_with_every_method(each, digits):
-    for method, sizes in each(product(["mdc", "idc"], names("sizes"))):
+    for method, sizes in each(product(["mdc", "idc"], names("size_policy"))):
         run = condense(digits, method=method, size_policy=sizes)
-        assert type(run.recipe.sizes) is parts("sizes")[sizes]
+        assert type(run.recipe.size_policy) is parts("size_policy")[sizes]
         result = run.result(created="now")
         assert result.sizes == 2
         assert result.method == method
@@ -59,9 +59,11 @@ def test_every_policy_works_with_every_method(each, digits):
 
 
 def test_naming_the_methods_own_policy_keeps_its_choices(digits):
-    own = condense(digits, preset="standard").recipe.sizes
+    own = condense(digits, preset="standard").recipe.size_policy
     assert own != MostLearnable()
-    assert condense(digits, preset="standard", size_policy="most-learnable").recipe.sizes == own
+    assert (
+        condense(digits, preset="standard", size_policy="most-learnable").recipe.size_policy == own
+    )
 
 
 def test_nothing_runs_before_it_is_asked_to(digits):
@@ -152,9 +154,9 @@ def test_settings_come_last(digits):
         preset="smoke",
         size_policy="all",
         network="convnet2-w8",
-        settings={"sizes": "one", "network": "convnet2-w4", "ipc": "2"},
+        settings={"size_policy": "one", "network": "convnet2-w4", "ipc": "2"},
     )
-    assert type(recipe.sizes) is parts("sizes")["one"]
+    assert type(recipe.size_policy) is parts("size_policy")["one"]
     assert (recipe.network, recipe.ipc) == ("convnet2-w4", 2)
 
 
@@ -163,7 +165,7 @@ def test_what_cannot_work_is_refused_before_any_work(each, digits):
         [
             ({"method": "mcd"}, "Did you mean 'mdc'"),
             ({"preset": "smok"}, "Did you mean 'smoke'"),
-            ({"size_policy": "al"}, "sizes = 'al'.*Did you mean 'all'"),
+            ({"size_policy": "al"}, "size_policy = 'al'.*Did you mean 'all'"),
             ({"ipc": 0}, "ipc = 0"),
             ({"ipc": 11}, "ipc = 11"),
             ({"settings": {"update.rl": "1"}}, r"update\.rl"),

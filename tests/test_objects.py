@@ -95,7 +95,7 @@ def test_what_is_no_part_is_refused(each, digits):
         [
             ({"objective": Pull}, r"objective = Pull is a class.*Write Pull\(\.\.\.\)"),
             ({"objective": "pull"}, "objective = 'pull' is unknown"),
-            ({"size_policy": 3}, "sizes .*int is no frozen dataclass"),
+            ({"size_policy": 3}, "size_policy .*int is no frozen dataclass"),
             ({"update": condensery.AllSizes()}, "lacks step.*ImageUpdate"),
             ({"settings": {"update.lr": "fast"}}, "update.lr = 'fast' is no number"),
             ({"settings": {"update.lr": None}}, "update.lr = None is no number"),
@@ -116,7 +116,9 @@ def test_a_recipe_file_is_read_and_named_where_it_is_wrong(digits, tmp_path, end
     assert read_recipe(path) == recipe
     assert condense(digits, recipe=path).recipe.ipc == 3
     path.write_text(path.read_text().replace("distribution", "distributon"))
-    with pytest.raises(ConfigError, match=rf"{path.name}: sizes.probe = 'distributon'.*mean 'dist"):
+    with pytest.raises(
+        ConfigError, match=rf"{path.name}: size_policy.probe = 'distributon'.*mean 'dist"
+    ):
         read_recipe(path)
     path.write_text("{")
     with pytest.raises(ConfigError, match=f"is no {ending.upper()}"):
@@ -161,7 +163,7 @@ def test_the_command_line_writes_a_recipe_and_runs_it(tmp_path, capsys):
     assert main(words) == 0
     written = json.loads((out / "recipe.json").read_text())["recipe"]
     assert written["ipc"] == 2
-    assert read_recipe(out / "recipe.json").sizes == read_recipe(file).sizes
+    assert read_recipe(out / "recipe.json").size_policy == read_recipe(file).size_policy
     assert main(["recipe", "dm", "--preset", "smoke"]) == 0
     said = capsys.readouterr()
     assert from_json(json.loads(said.out[said.out.index("{") :])).method == "dm"
@@ -173,7 +175,7 @@ def test_parts_lists_every_registered_part(capsys):
     said = capsys.readouterr().out
     for slot in SLOTS:
         assert all(f"\n  {name} " in said for name in parts(slot))
-    assert main(["parts", "sizes"]) == 0
+    assert main(["parts", "size_policy"]) == 0
     assert "weights=" in capsys.readouterr().out
 
 

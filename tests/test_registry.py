@@ -69,12 +69,21 @@ def test_what_cannot_be_a_part_is_refused_with_a_way_out(each):
         [
             (lambda: register("objektive", "x"), "slot = 'objektive'.*Did you mean 'objective'"),
             (lambda: register("objective", "x")(Mutable), "no frozen dataclass.*@dataclass"),
-            (lambda: parts("size"), "slot = 'size'.*Did you mean 'sizes'"),
-            (lambda: find("sizes", "al"), "sizes = 'al' is unknown.*known are all,.*mean 'all'"),
-            (lambda: find("sizes", None), "sizes = None is unknown"),
-            (lambda: find("sizes", "no.such:Class"), "cannot be imported: No module named 'no'"),
-            (lambda: find("sizes", "condensery.condensing.sizes:No"), "cannot be imported.*No"),
-            (lambda: find("sizes", "json:dumps"), "no frozen dataclass"),
+            (lambda: parts("size"), "slot = 'size'.*Did you mean 'size_policy'"),
+            (
+                lambda: find("size_policy", "al"),
+                "size_policy = 'al' is unknown.*known are all,.*mean 'all'",
+            ),
+            (lambda: find("size_policy", None), "size_policy = None is unknown"),
+            (
+                lambda: find("size_policy", "no.such:Class"),
+                "cannot be imported: No module named 'no'",
+            ),
+            (
+                lambda: find("size_policy", "condensery.condensing.sizes:No"),
+                "cannot be imported.*No",
+            ),
+            (lambda: find("size_policy", "json:dumps"), "no frozen dataclass"),
             (lambda: check_part("objective", Mine), r"Mine is a class.*Write Mine\(\.\.\.\)"),
             (lambda: check_part("objective", "mine"), "no frozen dataclass"),
         ]
@@ -126,17 +135,17 @@ def test_an_installed_package_registers_its_names_by_an_entry_point(package):
         "from dataclasses import dataclass\n"
         "from condensery.registry import register\n"
         "from condensery.condensing.sizes import OneSize, SizePolicy\n"
-        "@register('sizes', 'theirs')\n"
+        "@register('size_policy', 'theirs')\n"
         "@dataclass(frozen=True)\n"
         "class Theirs(SizePolicy):\n"
         "    def sets(self, state, *, outer, rng):\n"
         "        return OneSize().sets(state, outer=outer, rng=rng)\n"
     )
-    assert "theirs" in names("sizes")
-    assert find("sizes", "theirs").__module__ == "their_parts"
+    assert "theirs" in names("size_policy")
+    assert find("size_policy", "theirs").__module__ == "their_parts"
 
 
 def test_an_entry_point_that_fails_names_its_package(package):
     package("raise RuntimeError('broken')")
     with pytest.raises(ConfigError, match=r"Package 'theirs'.*their_parts.*broken.*uninstall"):
-        names("sizes")
+        names("size_policy")

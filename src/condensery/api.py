@@ -197,7 +197,7 @@ def condense(
         "sampler": sampler,
         "schedule": schedule,
         "objective": objective,
-        "sizes": size_policy,
+        "size_policy": size_policy,
         "update": update,
         "init": init,
         "labels": labels,
@@ -242,7 +242,7 @@ def resolve(
         preset=preset,
         recipe=recipe,
         network=network,
-        parts={**(parts or {}), **({} if size_policy is None else {"sizes": size_policy})},
+        parts={**(parts or {}), **({} if size_policy is None else {"size_policy": size_policy})},
         settings=settings,
     )
     for key, value in _suited(recipe, data, device).items():

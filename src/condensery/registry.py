@@ -75,7 +75,7 @@ SLOTS: Mapping[str, Slot] = {
         protocol="Objective",
         what='what "the synthetic images look like the real ones" means',
     ),
-    "sizes": Slot(
+    "size_policy": Slot(
         home="condensery.condensing.sizes",
         protocol="SizePolicy",
         what="which sizes of the set are matched, and with which weights",

@@ -44,7 +44,7 @@ def recipe(**changes):
             sampler=RandomPerClass(batch=4),
             schedule=Redraw(inner=2, steps=1, training=SGDTraining(batch=8)),
             objective=GradientMatching(),
-            sizes=AllSizes(),
+            size_policy=AllSizes(),
             update=SGD(lr=0.1, momentum=0.5),
             classes_per_pass=10,
         ),
@@ -180,7 +180,7 @@ def test_images_are_brought_back_into_range_when_the_next_outer_iteration_starts
 
 
 def test_the_sizes_are_measured_where_the_policy_says(digits):
-    choice = recipe(sizes=MostLearnable(period=2), iterations=4, ipc=3)
+    choice = recipe(size_policy=MostLearnable(period=2), iterations=4, ipc=3)
     states = [p.state for p in run(choice, digits, seed=0) if p.boundary]
     assert states[0].sizes["chosen"].tolist() == [1, 1, 1]
     assert not torch.equal(states[0].sizes["last"], states[1].sizes["last"])
@@ -190,7 +190,7 @@ def test_the_sizes_are_measured_where_the_policy_says(digits):
 
 def test_a_measure_is_the_probes_loss_of_every_size(digits):
     choice = recipe(
-        sizes=MostLearnable(period=1),
+        size_policy=MostLearnable(period=1),
         ipc=3,
         iterations=1,
         schedule=Redraw(inner=1, steps=0),
@@ -223,7 +223,7 @@ def test_classes_smaller_than_the_set_give_all_they_have(each, digits):
         )
     ):
         data = unequal(digits, (6, 1, 2))
-        choice = recipe(ipc=4, sizes=sizes, parameterization=part, iterations=3)
+        choice = recipe(ipc=4, size_policy=sizes, parameterization=part, iterations=3)
         progress = list(run(choice, data, seed=0))
         stored = progress[-1].state.stored
         assert torch.bincount(stored.class_).tolist() == [4, 1, 2]
@@ -237,13 +237,13 @@ def test_sizes_that_differ_by_class_are_named_by_their_span(digits):
     policy = MostLearnable(period=9, classwise=True)
     chosen = {**policy.init(torch.tensor([4, 4, 4])), "chosen": torch.tensor([1, 3, 2])}
     update = next(
-        run(recipe(ipc=4, sizes=policy), digits, seed=0, state=replace(state, sizes=chosen))
+        run(recipe(ipc=4, size_policy=policy), digits, seed=0, state=replace(state, sizes=chosen))
     )
     assert list(update.losses) == ["4", "1-3"]
 
 
 def test_a_state_survives_being_written_as_tensors(digits):
-    state = list(run(recipe(sizes=MostLearnable(period=1)), digits, seed=0))[-1].state
+    state = list(run(recipe(size_policy=MostLearnable(period=1)), digits, seed=0))[-1].state
     tensors = state.tensors()
     assert {name.split(".")[0] for name in tensors} == {"stored", "update", "sizes"}
     read = State.from_tensors(state.outer, tensors)
@@ -288,7 +288,7 @@ def test_a_loss_that_is_not_finite_names_iteration_class_and_size(digits):
 def test_the_smallest_set_that_is_not_finite_is_named_with_its_size(digits):
     """Rank 0 is in every size, and the full set comes first."""
     assert isinstance(digits, ImageData)
-    choice = recipe(sizes=AllSizes(), augment=Identity(), classes_per_pass=1)
+    choice = recipe(size_policy=AllSizes(), augment=Identity(), classes_per_pass=1)
     state = initial_state(choice, digits, seed=0)
     images = state.stored.images.clone()
     images[(state.stored.class_ == 2) & (state.stored.rank == 0)] = torch.nan

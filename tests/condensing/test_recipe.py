@@ -61,9 +61,9 @@ def test_every_part_survives_writing_and_reading(each, recipe):
             {"augment": Siamese(strategy="flip", mode="dsa")},
             {"objective": DistributionMatching()},
             {"objective": GradientMatching(metric="cosine", parameters="all")},
-            {"sizes": AllSizes()},
-            {"sizes": RandomSize()},
-            {"sizes": MostLearnable(period=7, freeze="released", classwise=True, decimals=2)},
+            {"size_policy": AllSizes()},
+            {"size_policy": RandomSize()},
+            {"size_policy": MostLearnable(period=7, freeze="released", classwise=True, decimals=2)},
             {"engine": "autograd", "precision": "bf16", "compiled": True, "classes_per_pass": 4},
             {"engine": "fused", "batch": 3, "saved_activations": 0},
         ]
@@ -74,7 +74,7 @@ def test_every_part_survives_writing_and_reading(each, recipe):
 
 def test_a_recipe_says_the_kind_of_each_part(recipe):
     values = to_json(recipe)
-    assert values["sizes"] == {
+    assert values["size_policy"] == {
         "kind": "most-learnable",
         "probe": {"kind": "distribution"},
         "period": 100,
@@ -90,14 +90,14 @@ def test_a_recipe_says_the_kind_of_each_part(recipe):
 def test_a_recipe_that_cannot_be_read_is_refused(each, recipe):
     for changes, said in each(
         [
-            ({"sizez": {}}, "no key 'sizez'.*Did you mean 'sizes'"),
-            ({"sizes": {"kind": "al"}}, "sizes = 'al'.*Did you mean 'all'"),
-            ({"sizes": {"period": 3}}, "sizes = None is unknown"),
+            ({"size_polizy": {}}, "no key 'size_polizy'.*Did you mean 'size_policy'"),
+            ({"size_policy": {"kind": "al"}}, "size_policy = 'al'.*Did you mean 'all'"),
+            ({"size_policy": {"period": 3}}, "size_policy = None is unknown"),
             (
-                {"sizes": {"kind": "one", "period": 3}},
-                "sizes 'one' has no key 'period'; it has none",
+                {"size_policy": {"kind": "one", "period": 3}},
+                "size_policy 'one' has no key 'period'; it has none",
             ),
-            ({"sizes": "all"}, "sizes = 'all' is no part"),
+            ({"size_policy": "all"}, "size_policy = 'all' is no part"),
             ({"update": None}, "update = None is no part"),
             ({"update": {"kind": "sgd"}}, "cannot be built.* it needs lr"),
             ({"update": {"kind": "sgd", "lr": "much"}}, r"update\.lr = 'much' is no number"),
@@ -137,9 +137,9 @@ def test_a_key_is_set_and_nothing_else(each, recipe):
                 lambda r: r.schedule.training.augment,
                 Identity(),
             ),
-            ("sizes", "all", lambda r: r.sizes, AllSizes()),
-            ("sizes.freeze", "released", lambda r: r.sizes.freeze, "released"),
-            ("sizes.classwise", "true", lambda r: r.sizes.classwise, True),
+            ("size_policy", "all", lambda r: r.size_policy, AllSizes()),
+            ("size_policy.freeze", "released", lambda r: r.size_policy.freeze, "released"),
+            ("size_policy.classwise", "true", lambda r: r.size_policy.classwise, True),
             ("parameterization", "pixels", lambda r: r.parameterization, Pixels()),
             ("objective", "distribution", lambda r: r.objective, DistributionMatching()),
         ]
@@ -161,7 +161,7 @@ def test_a_change_that_cannot_work_is_refused(each, recipe):
             ("update.rl", "3", r"no key 'update\.rl'; update has lr, momentum"),
             ("updat.lr", "3", "no part 'updat' to set.*Did you mean 'update'"),
             ("update.lr.x", "3", r"no part 'update\.lr'"),
-            ("sizes.kind", "all", r"no key 'sizes\.kind'"),
+            ("size_policy.kind", "all", r"no key 'size_policy\.kind'"),
             ("", "3", "no key ''"),
             ("ipc", "many", "ipc = 'many' is no whole number; it is 3 now"),
             ("ipc", "1.5", "is no whole number"),
@@ -171,7 +171,7 @@ def test_a_change_that_cannot_work_is_refused(each, recipe):
             ("update.lr", "NaN", r"update\.lr = nan"),
             ("update.lr", "Infinity", r"update\.lr = inf"),
             ("compiled", "yes", "is no true or false"),
-            ("sizes", "al", "sizes = 'al' is unknown.*Did you mean 'all'"),
+            ("size_policy", "al", "size_policy = 'al' is unknown.*Did you mean 'all'"),
             ("engine", "onepass", "Did you mean 'one-pass'"),
         ]
     ):
@@ -194,10 +194,10 @@ def test_matching_refuses_a_draw_of_its_own_for_every_example(recipe):
 
 
 def test_a_policy_that_chooses_does_so_twenty_times_a_run(recipe):
-    long = changed(replace(recipe, iterations=2000), "sizes", "most-learnable")
-    assert long.sizes.period == 100
-    short = changed(replace(recipe, iterations=30), "sizes", "most-learnable")
-    assert short.sizes.period == 1
+    long = changed(replace(recipe, iterations=2000), "size_policy", "most-learnable")
+    assert long.size_policy.period == 100
+    short = changed(replace(recipe, iterations=30), "size_policy", "most-learnable")
+    assert short.size_policy.period == 1
 
 
 def test_a_number_of_images_that_cannot_be_is_refused(each, recipe):

@@ -31,7 +31,7 @@ from condensery.types import Examples, Groups, StepContext
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 PARTS = {
     "objective": ("moments", "memory"),
-    "sizes": ("halves",),
+    "size_policy": ("halves",),
     "parameterization": ("grey",),
     "init": ("brightest",),
     "sampler": ("strided",),
@@ -176,7 +176,7 @@ def used(slot: str, part: object) -> dict[str, object]:
         return {"settings": {"schedule.training": part}}
     if slot == "kernel":
         return {"objective": RidgeRegression(kernel=part)}
-    return {"size_policy" if slot == "sizes" else slot: part}
+    return {slot: part}
 
 
 RECIPE_PARTS = [
@@ -280,7 +280,7 @@ def test_the_command_of_the_page_runs_with_the_parts_of_the_package(mine: Path, 
     assert main(words) == 0
     recipe = json.loads((out / "recipe.json").read_text())["recipe"]
     assert recipe["objective"] == {"kind": "memory", "keep": 0.5}
-    assert recipe["sizes"] == {"kind": "halves", "weights": "uniform"}
+    assert recipe["size_policy"] == {"kind": "halves", "weights": "uniform"}
     assert condensery.read_recipe(out / "recipe.json").objective.keep == 0.5
 
 

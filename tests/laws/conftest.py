@@ -84,7 +84,7 @@ PARTS = {
         "formation-2-crop": MultiFormation(factor=2, order="crop"),
         "formation-3-image": MultiFormation(factor=3, order="image"),  # 8 = 3 + 3 + 2: padded
     },
-    "sizes": {
+    "size_policy": {
         "one": OneSize(),
         "all": AllSizes(),
         "random": RandomSize(),
@@ -119,7 +119,7 @@ PARTS["engine_name"] = {name: name for name in PARTS["engine"]}
 # A match sees the profiles of a policy alone: policies that ask for the full set and one smaller
 # one come once.
 _ALIKE = ("random", "most-learnable-slow", "most-learnable-released", "most-learnable-free")
-PARTS["asked"] = {name: part for name, part in PARTS["sizes"].items() if name not in _ALIKE}
+PARTS["asked"] = {name: part for name, part in PARTS["size_policy"].items() if name not in _ALIKE}
 
 
 class Small:
@@ -160,7 +160,7 @@ class Small:
                 sampler=RandomPerClass(batch=3),
                 schedule=Redraw(inner=2, steps=1, pretrain=1, training=training),
                 objective=GradientMatching(),
-                sizes=OneSize(),
+                size_policy=OneSize(),
                 update=SGD(lr=0.05, momentum=0.5),
                 engine="one-pass",
                 classes_per_pass=2,

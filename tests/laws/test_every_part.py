@@ -49,9 +49,9 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("schedule", "train-on-synthetic"): {
         "schedule": TrainOnSynthetic(inner=2, epochs=1, training=SMALL)
     },
-    ("sizes", "all"): {"sizes": AllSizes(weights="inverse")},
-    ("sizes", "random"): {"sizes": RandomSize(weights="proportional")},
-    ("sizes", "most-learnable"): {"sizes": MostLearnable(period=1, weights="inverse")},
+    ("size_policy", "all"): {"size_policy": AllSizes(weights="inverse")},
+    ("size_policy", "random"): {"size_policy": RandomSize(weights="proportional")},
+    ("size_policy", "most-learnable"): {"size_policy": MostLearnable(period=1, weights="inverse")},
     ("update", "adam"): {"update": Adam(lr=0.02, final_drop=2)},
     ("update", "sgd"): {"update": SGD(lr=0.05, momentum=0.9)},
     ("update", "on-simplex"): {**LABELS, "labels": LearnedLabels(update=OnSimplex())},
@@ -171,10 +171,12 @@ def test_the_state_of_an_objective_moves_is_kept_and_stays_its_own(small):
 
 
 def test_a_probe_with_a_state_of_its_own_is_refused(small):
-    recipe = small.recipe(sizes=MostLearnable(probe=MovingMean(), period=1))
+    recipe = small.recipe(size_policy=MostLearnable(probe=MovingMean(), period=1))
     with pytest.raises(condensery.errors.ConfigError, match=r"has a state of its own"):
         initial_state(recipe, small.data(), seed=0)
-    own = small.recipe(objective=MovingMean(), sizes=MostLearnable(probe=MovingMean(), period=1))
+    own = small.recipe(
+        objective=MovingMean(), size_policy=MostLearnable(probe=MovingMean(), period=1)
+    )
     assert list(run(own, small.data(), seed=0))
 
 
@@ -191,7 +193,7 @@ def test_the_weight_of_a_size_multiplies_its_gradient(small):
 
     def moved(*weights: float) -> torch.Tensor:
         recipe = small.recipe(
-            sizes=Weighted(weights), update=SGD(lr=0.05), iterations=1, schedule=small.short
+            size_policy=Weighted(weights), update=SGD(lr=0.05), iterations=1, schedule=small.short
         )
         first = initial_state(recipe, small.data(), seed=small.seed).stored.images
         (step,) = (p for p in small.run(recipe) if not p.boundary)

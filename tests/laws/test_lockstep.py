@@ -32,9 +32,9 @@ def several(small):
     """Recipes that differ in all that concerns a set alone."""
     return [
         small.recipe(ipc=1),
-        small.recipe(ipc=2, sizes=OneSize(), update=Adam(lr=0.02)),
-        small.recipe(sizes=MostLearnable(period=1)),
-        small.recipe(sizes=AllSizes(), objective=DistributionMatching()),
+        small.recipe(ipc=2, size_policy=OneSize(), update=Adam(lr=0.02)),
+        small.recipe(size_policy=MostLearnable(period=1)),
+        small.recipe(size_policy=AllSizes(), objective=DistributionMatching()),
         small.recipe(parameterization=MultiFormation(factor=2)),
     ]
 

@@ -32,9 +32,9 @@ def same_state(found, expected):
 
 
 def test_going_on_from_a_checkpoint_gives_the_same_bits(each, small, tmp_path_factory):
-    for sizes, update in each(small.every("sizes", "update")):
+    for sizes, update in each(small.every("size_policy", "update")):
         tmp_path = tmp_path_factory.mktemp("case")
-        recipe = small.recipe(sizes=sizes, update=update, iterations=6, schedule=small.short)
+        recipe = small.recipe(size_policy=sizes, update=update, iterations=6, schedule=small.short)
         whole = small.run(recipe)
         half = next(p for p in whole if p.boundary and p.outer == 2)
         save_checkpoint(tmp_path, step=3, tensors=half.state.tensors(), facts={})
@@ -50,8 +50,8 @@ def test_going_on_from_a_checkpoint_gives_the_same_bits(each, small, tmp_path_fa
 
 
 def test_a_shorter_run_is_the_start_of_a_longer_one(each, small):
-    for sizes in each(small.every("sizes")):
-        recipe = small.recipe(sizes=sizes, iterations=3, schedule=small.short)
+    for sizes in each(small.every("size_policy")):
+        recipe = small.recipe(size_policy=sizes, iterations=3, schedule=small.short)
         longer, shorter = small.run(recipe), small.run(replace(recipe, iterations=2))
         half = next(p for p in longer if p.boundary and p.outer == 1)
         assert shorter[-1].boundary
@@ -64,7 +64,7 @@ def test_going_on_gives_the_same_bits_for_every_objective_and_parameterization(e
         recipe = small.recipe(
             objective=objective,
             parameterization=parameterization,
-            sizes=MostLearnable(period=1),
+            size_policy=MostLearnable(period=1),
             iterations=3,
             schedule=small.short,
         )
@@ -78,7 +78,7 @@ def test_going_on_gives_the_same_bits_for_every_sampler_and_schedule(each, small
     """What a sampler remembers and a network learned on the set ends with the iteration."""
     for sampler, schedule in each(small.every("sampler", "schedule")):
         recipe = small.recipe(
-            sampler=sampler, schedule=schedule, sizes=MostLearnable(period=1), iterations=3
+            sampler=sampler, schedule=schedule, size_policy=MostLearnable(period=1), iterations=3
         )
         whole = small.run(recipe)
         half = next(p.state for p in whole if p.boundary and p.outer == 0)
@@ -92,7 +92,7 @@ def test_a_start_depends_on_seed_and_data_alone(each, small):
         recipe = small.recipe(init=begun, parameterization=parameterization)
         changes = {
             "engine": "autograd",
-            "sizes": AllSizes(),
+            "size_policy": AllSizes(),
             "iterations": 9,
             "classes_per_pass": 1,
         }
@@ -106,7 +106,7 @@ def test_a_start_depends_on_seed_and_data_alone(each, small):
 
 
 def test_a_boundary_state_is_not_changed_by_going_on_from_it(small):
-    recipe = small.recipe(sizes=MostLearnable(period=1), iterations=4)
+    recipe = small.recipe(size_policy=MostLearnable(period=1), iterations=4)
     half = small.run(replace(recipe, iterations=2))[-1].state
     before = {name: tensor.clone() for name, tensor in half.tensors().items()}
     small.run(recipe, state=half)
@@ -199,9 +199,9 @@ def test_nobodys_draws_depend_on_engine_groups_or_ranks(each, small):
             {"classes_per_pass": 1},
             {"ipc": 1},
             {"ipc": 5},
-            {"sizes": AllSizes()},
-            {"sizes": RandomSize()},
-            {"sizes": MostLearnable(period=1)},
+            {"size_policy": AllSizes()},
+            {"size_policy": RandomSize()},
+            {"size_policy": MostLearnable(period=1)},
         ]
     ):
         found = draws(small, replace(recipe, **change))
@@ -211,7 +211,7 @@ def test_nobodys_draws_depend_on_engine_groups_or_ranks(each, small):
 
 
 def test_nobodys_draws_depend_on_objective_or_parameterization(each, small):
-    expected = draws(small, small.recipe(sizes=OneSize()))
+    expected = draws(small, small.recipe(size_policy=OneSize()))
     for objective, parameterization in each(small.every("objective", "parameterization")):
         found = draws(small, small.recipe(objective=objective, parameterization=parameterization))
         for (kind, a), (_, b) in zip(found, expected, strict=True):
@@ -234,8 +234,8 @@ def test_another_seed_gives_other_draws(small):
 
 
 def test_a_run_neither_reads_nor_moves_a_global_random_state(each, small):
-    for sizes in each(small.every("sizes")):
-        recipe = small.recipe(sizes=sizes, engine="auto", iterations=2)
+    for sizes in each(small.every("size_policy")):
+        recipe = small.recipe(size_policy=sizes, engine="auto", iterations=2)
         runs = []
         before = torch.random.get_rng_state()
         try:

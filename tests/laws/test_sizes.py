@@ -39,7 +39,7 @@ def test_a_policy_that_never_chooses_is_the_base_method_bit_for_bit(each, small)
             "schedule": small.short,
         }
         base = small.run(small.recipe(iterations=1, **parts))
-        same = small.run(small.recipe(iterations=1, sizes=Undecided(period=1), **parts))
+        same = small.run(small.recipe(iterations=1, size_policy=Undecided(period=1), **parts))
         assert torch.equal(last_images(same), last_images(base))
         assert [p.losses for p in same] == [p.losses for p in base]
         assert base[-1].state.update["images"]["velocity"].any()
@@ -47,7 +47,7 @@ def test_a_policy_that_never_chooses_is_the_base_method_bit_for_bit(each, small)
 
 def test_a_policy_that_never_chooses_changes_nothing_in_a_longer_run(small):
     base = small.run(small.recipe(iterations=3))
-    same = small.run(small.recipe(iterations=3, sizes=Undecided(period=1)))
+    same = small.run(small.recipe(iterations=3, size_policy=Undecided(period=1)))
     assert torch.equal(last_images(same), last_images(base))
     assert not torch.equal(last_images(base), base[0].state.stored.images)
 
@@ -55,17 +55,17 @@ def test_a_policy_that_never_chooses_changes_nothing_in_a_longer_run(small):
 def test_one_image_a_class_has_no_subset_so_every_policy_is_the_base_method(each, small):
     parts = {"ipc": 1, "iterations": 2, "schedule": small.short}
     base = small.run(small.recipe(**parts))
-    for sizes in each(small.every("sizes")):
-        same = small.run(small.recipe(sizes=sizes, **parts))
+    for sizes in each(small.every("size_policy")):
+        same = small.run(small.recipe(size_policy=sizes, **parts))
         assert torch.equal(last_images(same), last_images(base))
         assert [p.losses for p in same] == [p.losses for p in base]
 
 
 def test_the_first_outer_iteration_of_the_most_learnable_subset_is_the_base_method(small):
     base = small.run(small.recipe(iterations=1))
-    same = small.run(small.recipe(iterations=1, sizes=MostLearnable(period=1)))
+    same = small.run(small.recipe(iterations=1, size_policy=MostLearnable(period=1)))
     assert torch.equal(last_images(same), last_images(base))
-    longer = small.run(small.recipe(iterations=2, sizes=MostLearnable(period=1)))
+    longer = small.run(small.recipe(iterations=2, size_policy=MostLearnable(period=1)))
     assert not torch.equal(last_images(longer), last_images(small.run(small.recipe(iterations=2))))
 
 
@@ -89,7 +89,9 @@ def test_the_gradient_of_several_sizes_is_the_sum_over_the_sizes(each, small):
 
 def test_the_loss_of_a_run_is_the_sum_of_the_losses_of_its_sizes(each, small):
     for objective in each(small.every("objective")):
-        first = small.run(small.recipe(objective=objective, sizes=AllSizes(), iterations=1))[0]
+        first = small.run(small.recipe(objective=objective, size_policy=AllSizes(), iterations=1))[
+            0
+        ]
         full = small.run(small.recipe(objective=objective, iterations=1))[0]
         assert list(first.losses) == ["3", "2", "1"]
         assert first.loss == pytest.approx(sum(first.losses.values()))
@@ -117,7 +119,7 @@ def test_every_set_is_inside_the_next_larger_one(each, small):
 
 
 def test_every_profile_holds_the_full_set_first_and_sizes_that_exist(each, small):
-    for sizes in each(small.every("sizes")):
+    for sizes in each(small.every("size_policy")):
         profiles = small.sets(sizes)
         assert (profiles[0] == 3).all()
         assert profiles.min() >= 1
@@ -132,11 +134,11 @@ def finished(small, recipe, data=None):
 
 def test_a_smaller_set_is_a_prefix_of_the_bytes(each, small):
     for sizes, whole_images in each(
-        product(small.every("sizes"), [Pixels(), MultiFormation(factor=2)])
+        product(small.every("size_policy"), [Pixels(), MultiFormation(factor=2)])
     ):
         data = small.data(counts=(9, 2))
         recipe = small.recipe(
-            parameterization=whole_images, sizes=sizes, iterations=2, schedule=small.short
+            parameterization=whole_images, size_policy=sizes, iterations=2, schedule=small.short
         )
         whole = finished(small, recipe, data)
         assert whole.rows == [2, 4, 5]
@@ -182,7 +184,7 @@ def test_frozen_pixels_keep_their_bits_whatever_the_momentum(each, small):
         recipe = small.recipe(
             objective=objective,
             parameterization=parameterization,
-            sizes=Freezes(),
+            size_policy=Freezes(),
             update=update,
             iterations=3,
             schedule=small.short,
@@ -215,7 +217,7 @@ def test_frozen_pixels_keep_their_bits_whatever_the_momentum(each, small):
 
 def test_the_released_freeze_stops_the_gradient_but_not_the_momentum(small):
     parts = {"update": SGD(lr=0.05, momentum=0.9), "iterations": 2}
-    progress = small.run(small.recipe(sizes=Freezes(freezes_exactly=False), **parts))
+    progress = small.run(small.recipe(size_policy=Freezes(freezes_exactly=False), **parts))
     before = next(p.state for p in progress if p.boundary)
     after = next(p.state for p in progress if p.outer == 1)
     held = Pixels().pixel_rank(before.stored).squeeze() < torch.tensor((2, 1))[
@@ -231,7 +233,7 @@ def test_the_released_freeze_stops_the_gradient_but_not_the_momentum(small):
 def test_without_momentum_the_released_freeze_is_the_exact_one(small):
     parts = {"update": SGD(lr=0.05), "iterations": 2}
     exact, released = (
-        small.run(small.recipe(sizes=Freezes(freezes_exactly=held), **parts))
+        small.run(small.recipe(size_policy=Freezes(freezes_exactly=held), **parts))
         for held in (True, False)
     )
     assert torch.equal(last_images(exact), last_images(released))
@@ -243,7 +245,7 @@ def test_the_most_learnable_subset_freezes_what_it_chose_before_when_it_grows(sm
         small.recipe(
             ipc=5,
             iterations=6,
-            sizes=MostLearnable(period=1),
+            size_policy=MostLearnable(period=1),
             update=SGD(lr=0.05, momentum=0.9),
         ),
         small.data(counts=(12, 12)),

@@ -42,7 +42,7 @@ def data(channels: int = 3, classes: int = 10) -> ImageData:
 
 def small(digits, **changes):
     recipe = recipe_for("frepo", digits.train, ipc=3, preset="smoke")
-    return replace(recipe, **{"network": "convnet2-w4", "sizes": AllSizes(), **changes})
+    return replace(recipe, **{"network": "convnet2-w4", "size_policy": AllSizes(), **changes})
 
 
 def test_frepo_is_the_published_algorithm():
@@ -55,7 +55,7 @@ def test_frepo_is_the_published_algorithm():
     assert (recipe.schedule.networks, recipe.schedule.oldest) == (10, 100)
     assert recipe.network == "convnet3"
     assert recipe.objective == FeatureRegression(regularisation=1e-6)
-    assert recipe.sizes == OneSize()
+    assert recipe.size_policy == OneSize()
     assert recipe.labels is not None
     assert recipe.iterations * recipe.schedule.inner == 500_000
 
@@ -72,8 +72,8 @@ def test_the_targets_are_shared_among_the_classes():
 
 
 def test_every_size_policy_moves_images_and_labels(each, digits):
-    for sizes in each(names("sizes")):
-        recipe = changed(small(digits), "sizes", sizes)
+    for sizes in each(names("size_policy")):
+        recipe = changed(small(digits), "size_policy", sizes)
         begun = initial_state(recipe, digits.train, seed=0).stored
         last = list(run(recipe, digits.train, seed=0))[-1].state.stored
         assert not torch.equal(begun.images, last.images)

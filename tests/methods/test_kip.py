@@ -51,7 +51,7 @@ def test_kip_is_the_published_algorithm():
     assert recipe.objective == RidgeRegression(
         kernel=FullyConnected(depth=1, variant="ntk", weight=2.0, bias=0.01), regularisation=1e-6
     )
-    assert recipe.sizes == OneSize()
+    assert recipe.size_policy == OneSize()
     assert recipe.labels is None
     assert recipe.update.lr == pytest.approx(0.04 * 0.25)
     assert (recipe.update.momentum, recipe.update.decay) == (0.9, 0.999)
@@ -70,11 +70,11 @@ def test_the_targets_are_shared_among_the_classes():
 
 
 def test_every_size_policy_works(each, digits):
-    for sizes in each(names("sizes")):
+    for sizes in each(names("size_policy")):
         run = condense(digits, size_policy=sizes)
         first = run.so_far(created="now")
         last = run.result(created="now")
-        assert type(run.recipe.sizes) is parts("sizes")[sizes]
+        assert type(run.recipe.size_policy) is parts("size_policy")[sizes]
         assert (last.sizes, last.method, len(last)) == (3, "kip", 9)
         assert not torch.equal(first.images, last.images)
 
@@ -98,21 +98,21 @@ def test_learning_images_makes_them_predict_better(digits):
 def test_without_a_network_sizes_are_measured_by_the_objective_itself():
     recipe = recipe_for("kip", data(), ipc=3, preset="smoke")
     recipe = changed(recipe, "objective.regularisation", "0.001")
-    assert changed(recipe, "sizes", "most-learnable").sizes.probe == recipe.objective
-    assert changed(recipe, "sizes", "all").sizes == AllSizes()
+    assert changed(recipe, "size_policy", "most-learnable").size_policy.probe == recipe.objective
+    assert changed(recipe, "size_policy", "all").size_policy == AllSizes()
     idc = recipe_for("idc", data(), ipc=3, preset="smoke")
-    assert changed(idc, "sizes", "most-learnable").sizes.probe == DistributionMatching()
+    assert changed(idc, "size_policy", "most-learnable").size_policy.probe == DistributionMatching()
 
 
 def test_a_joint_probe_gives_all_classes_one_choice(digits):
-    settings = {"sizes.period": "1", "sizes.classwise": "true"}
+    settings = {"size_policy.period": "1", "size_policy.classwise": "true"}
     run = condense(digits, size_policy="most-learnable", settings=settings)
     for progress in run:
         if progress.boundary:
             chosen = progress.state.sizes["chosen"]
             assert len(set(chosen.tolist())) == 1
             assert 1 <= int(chosen[0]) <= 2
-    assert isinstance(run.recipe.sizes, MostLearnable)
+    assert isinstance(run.recipe.size_policy, MostLearnable)
 
 
 def test_labels_are_learned_if_asked_and_used_by_its_evaluation(digits):

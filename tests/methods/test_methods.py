@@ -99,16 +99,19 @@ def test_mdc_is_idc_with_squared_errors_and_the_most_learnable_subset(each):
     for name, preset in each(product(TABLE, ["smoke", "quick", "standard", "paper"])):
         source = data(name, *TABLE[name][:2])
         base, recipe = (recipe_for(m, source, ipc=3, preset=preset) for m in ("idc", "mdc"))
-        assert base.sizes == OneSize()
-        assert isinstance(recipe.sizes, MostLearnable)
+        assert base.size_policy == OneSize()
+        assert isinstance(recipe.size_policy, MostLearnable)
         assert recipe == replace(
-            base, method="mdc", objective=GradientMatching(metric="mse"), sizes=recipe.sizes
+            base,
+            method="mdc",
+            objective=GradientMatching(metric="mse"),
+            size_policy=recipe.size_policy,
         )
         assert recipe.preset == base.preset == preset
-        assert recipe.sizes == MostLearnable(period=recipe.sizes.period)
-        assert 1 <= recipe.sizes.period <= recipe.iterations / 2
+        assert recipe.size_policy == MostLearnable(period=recipe.size_policy.period)
+        assert 1 <= recipe.size_policy.period <= recipe.iterations / 2
         if preset == "paper":
-            assert recipe.sizes.period == (50 if base.network == "resnetap10" else 100)
+            assert recipe.size_policy.period == (50 if base.network == "resnetap10" else 100)
 
 
 def test_presets_are_listed_shortest_first(each):

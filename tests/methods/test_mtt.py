@@ -126,7 +126,7 @@ POLICIES = [OneSize(), AllSizes(), MostLearnable(period=1), MostLearnable(period
 
 def test_every_size_policy_works_and_going_on_gives_the_same_bits(each, digits):
     for sizes in each(POLICIES):
-        recipe = short(digits, sizes=sizes)
+        recipe = short(digits, size_policy=sizes)
         whole = list(run(recipe, digits, seed=3))
         half = next(p.state for p in whole if p.boundary and p.outer == 1)
         rest = list(run(recipe, digits, seed=3, state=State.from_tensors(2, half.tensors())))
@@ -151,7 +151,7 @@ def test_images_that_a_grown_choice_freezes_keep_their_bits(digits, monkeypatch)
         }
 
     monkeypatch.setattr(MostLearnable, "close", growing)
-    recipe = short(digits, sizes=MostLearnable(period=1), iterations=3)
+    recipe = short(digits, size_policy=MostLearnable(period=1), iterations=3)
     progress = list(run(recipe, digits, seed=3))
     before, after = (next(p for p in progress if p.boundary and p.outer == o) for o in (1, 2))
     assert after.frozen == (1, 1)
@@ -164,7 +164,7 @@ def test_images_that_a_grown_choice_freezes_keep_their_bits(digits, monkeypatch)
 def test_sets_in_lockstep_share_the_experts_and_get_the_bits_they_get_alone(digits):
     recipes = [
         short(digits, ipc=1, iterations=2),
-        short(digits, iterations=2, sizes=AllSizes()),
+        short(digits, iterations=2, size_policy=AllSizes()),
     ]
     states = [initial_state(recipe, digits, seed=3) for recipe in recipes]
     shared = list(run_together(recipes, digits, seed=3, states=states))[-1]

@@ -48,7 +48,7 @@ def test_dc_is_the_published_algorithm():
     assert recipe.sampler == RandomPerClass(batch=256)
     assert recipe.schedule == TrainOnSynthetic(inner=10, epochs=50)
     assert recipe.objective == GradientMatching(metric="cosine", parameters="all")
-    assert recipe.sizes == OneSize()
+    assert recipe.size_policy == OneSize()
     assert recipe.init == Noise(like="data")
     assert isinstance(recipe.update, SGD)
     assert recipe.update.lr == pytest.approx(0.1 * 0.25**2)  # of normalised images, std 0.25
@@ -135,7 +135,7 @@ def test_dream_is_idc_with_representative_images(each):
 def test_nested_is_mdc_with_all_sizes_from_a_herded_start(each):
     for preset in each(["smoke", "quick", "standard", "paper"]):
         base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("mdc", "nested"))
-        assert recipe == replace(base, method="nested", sizes=AllSizes(), init=HerdedImages())
+        assert recipe == replace(base, method="nested", size_policy=AllSizes(), init=HerdedImages())
         assert isinstance(recipe.parameterization, MultiFormation)
 
 

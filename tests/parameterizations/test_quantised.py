@@ -160,7 +160,7 @@ class Bases(condensery.Parameterization):
 
 def recipe_of(digits, **changes):
     recipe = condensery.recipe_for("mdc", digits.train, ipc=3, preset="smoke")
-    for key, value in {**SHORT, "sizes.period": 1}.items():
+    for key, value in {**SHORT, "size_policy.period": 1}.items():
         recipe = condensery.condensing.recipe.changed(recipe, key, value)
     return replace(recipe, parameterization=Bases(), iterations=3, **changes)
 
@@ -188,7 +188,7 @@ def test_what_all_rows_share_rests_while_any_row_is_frozen(digits):
         def frozen(self, state, *, outer):
             return torch.ones_like(state["counts"]) * (outer > 0)
 
-    whole = list(run(recipe_of(digits, sizes=First()), digits.train, seed=1))
+    whole = list(run(recipe_of(digits, size_policy=First()), digits.train, seed=1))
     states = [p.state for p in whole if p.boundary]
     bases = [state.stored.shared["bases"].clamp(0, 1) for state in states]
     assert torch.equal(bases[1], bases[0])

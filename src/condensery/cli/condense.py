@@ -51,8 +51,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(preset=None)
     recipe.add_argument(
         "--size-policy",
-        type=named("sizes"),
-        help=f"which sizes are matched: {', '.join(names('sizes'))}",
+        type=named("size_policy"),
+        help=f"which sizes are matched: {', '.join(names('size_policy'))}",
     )
     recipe.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     recipe.add_argument(

@@ -70,18 +70,18 @@ def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
     """The state before the first iteration of a run that begins with these stored images."""
     examples = recipe.parameterization.decode(stored)
     objective = recipe.objective.init(examples, rng=stream(seed, "objective"))
-    measure = recipe.sizes.measure
+    measure = recipe.size_policy.measure
     if measure not in (None, recipe.objective) and measure.init(examples, rng=stream(seed)):
         raise ConfigError(
-            f"sizes measures with {measure}, which has a state of its own, but only the objective "
-            "of a run keeps a state. Measure with the objective of the run, or with one without a "
-            "state."
+            f"size_policy measures with {measure}, which has a state of its own, but only the "
+            "objective of a run keeps a state. Measure with the objective of the run, or with one "
+            "without a state."
         )
     return State(
         outer=0,
         stored=stored,
         update=first_update(recipe, stored),
-        sizes=recipe.sizes.init(torch.bincount(stored.class_)),
+        sizes=recipe.size_policy.init(torch.bincount(stored.class_)),
         objective=objective,
     )
 
@@ -245,7 +245,7 @@ def _on(state: State, device: str) -> State:
 def _closed(recipe: Recipe, progress: Progress) -> Progress:
     """The end of an outer iteration."""
     state, outer = progress.state, progress.outer
-    sizes = recipe.sizes.close(state.sizes, outer=outer)
+    sizes = recipe.size_policy.close(state.sizes, outer=outer)
     return replace(progress, boundary=True, state=replace(state, outer=outer + 1, sizes=sizes))
 
 

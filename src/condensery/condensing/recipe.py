@@ -56,7 +56,7 @@ class Recipe:
         sampler: Which real examples a step sees.
         schedule: Which networks, and when the images are updated.
         objective: What "look alike" means.
-        sizes: Which sizes are matched.
+        size_policy: Which sizes are matched.
         update: How a gradient changes the images.
         init: What the stored images are before the first update.
         labels: How labels are learned; None keeps the class of each image.
@@ -88,7 +88,7 @@ class Recipe:
     sampler: Sampler
     schedule: Schedule
     objective: Objective
-    sizes: SizePolicy
+    size_policy: SizePolicy
     update: ImageUpdate
     init: Init = field(default_factory=RandomImages)
     labels: Learned | None = None
@@ -229,7 +229,7 @@ def changed(recipe: Recipe, key: str, value: object) -> Recipe:
     Args:
         recipe: Left as it is.
         key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
-            whole part, ``sizes``.
+            whole part, ``size_policy``.
         value: Of the type that the key has; text is read as that type. For a part: its object,
             or its name, ``package.module:Class`` or ``none`` where there need not be one. A part
             that is named takes what has no default (a learning rate) from the part before it.
@@ -255,7 +255,7 @@ def _set(part: Any, key: str, path: Sequence[str], value: object, recipe: Recipe
         return replace(part, **{name: _set(inside, key, rest, value, recipe)})
     if name not in known:
         raise ConfigError(
-            f"The recipe has no key {key!r}; {place or 'it'} has {', '.join(known)}."
+            f"The recipe has no key {key!r}; {place or 'it'} has {', '.join(known) or 'none'}."
             f"{nearest(name, known)}"
         )
     slot, hint = known[name]

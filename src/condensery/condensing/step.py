@@ -46,7 +46,7 @@ def first_update(recipe: Recipe, stored: Examples) -> dict[str, dict[str, Tensor
 
 def matched(recipe: Recipe, context: StepContext) -> list[Objective]:
     """The objectives that ``step`` takes matches of."""
-    measure = recipe.sizes.measure if recipe.sizes.measures(context.at[0]) else None
+    measure = recipe.size_policy.measure if recipe.size_policy.measures(context.at[0]) else None
     return [recipe.objective, *([] if measure is None else [measure])]
 
 
@@ -77,10 +77,10 @@ def step(
     """
     outer, inner = context.at
     stored, device = state.stored, state.stored.images.device
-    frozen = recipe.sizes.frozen(state.sizes, outer=outer)  # [class_]
+    frozen = recipe.size_policy.frozen(state.sizes, outer=outer)  # [class_]
     examples = recipe.parameterization.decode(stored)
     rng = stream(seed, "sizes", *context.at)
-    sets = recipe.sizes.sets(state.sizes, outer=outer, rng=rng)
+    sets = recipe.size_policy.sets(state.sizes, outer=outer, rng=rng)
     groups = nested(examples, sets.images.to(device), joint=recipe.objective.joint)
     weights = sets.weights.repeat_interleave(len(groups) // len(sets.weights)).to(examples.images)
     losses, gradients = _gradients(
@@ -93,8 +93,8 @@ def step(
     )
     _check_finite(losses, groups, context.at, data)
     sizes = state.sizes
-    if recipe.sizes.measures(outer):
-        sizes = recipe.sizes.observe(sizes, _measured(recipe, matches, examples))
+    if recipe.size_policy.measures(outer):
+        sizes = recipe.size_policy.observe(sizes, _measured(recipe, matches, examples))
     left_alone = examples.rank < _of(frozen, examples)
     gradients = {name: _masked(g, left_alone) for name, g in gradients.items()}
     moved, update = _moved(
@@ -155,9 +155,11 @@ def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Exam
 
     A joint objective has one loss for all classes.
     """
-    probe = recipe.sizes.measure
+    probe = recipe.size_policy.measure
     if probe is None:
-        raise ConfigError(f"sizes = {recipe.sizes} measures sizes, but names no objective for it.")
+        raise ConfigError(
+            f"size_policy = {recipe.size_policy} measures sizes, but names no objective for it."
+        )
     classes = int(examples.class_.max()) + 1
     every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
     groups = nested(examples, every.expand(-1, classes), joint=probe.joint)
@@ -207,7 +209,7 @@ def _moved(
             _stored(stored, name),
             gradients[name],
             state.update[name],
-            frozen=mask & recipe.sizes.freezes_exactly,
+            frozen=mask & recipe.size_policy.freezes_exactly,
             remaining=remaining,
         )
     shared = {name: moved.pop(f"shared.{name}") for name in stored.shared}

@@ -99,7 +99,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sampler=RandomPerClass(batch=256),
         schedule=TrainOnSynthetic(inner=inner, epochs=epochs),
         objective=GradientMatching(metric="cosine", parameters="all"),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=SGD(lr=pixel_lr(0.1, data), momentum=0.5),
         init=Noise(like="data"),
     )

@@ -84,7 +84,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sampler=RandomPerClass(batch=256),
         schedule=Redraw(inner=1, steps=0),
         objective=DistributionMatching(),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=SGD(lr=pixel_lr(_lr(data, ipc), data), momentum=0.5),
     )
     if preset == "paper":

@@ -106,7 +106,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sampler=RandomPerClass(batch=max(1, length.targets // data.classes)),
         schedule=Pool(networks=length.networks, oldest=length.oldest, inner=length.inner),
         objective=FeatureRegression(),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=Adam(lr=length.lr, final_drop=7),
         labels=LearnedLabels(update=OnSimplex(update=Adam(lr=length.label_lr, final_drop=7))),
         whiten="zca-regularised" if preset == "paper" and data.channels == 3 else "none",

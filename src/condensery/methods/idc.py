@@ -153,7 +153,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             training=row.training,
         ),
         objective=GradientMatching(metric=row.metric),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=joint_sgd(lr=row.lr * scale, momentum=0.5, classes=data.classes),
     )
     return published if preset == "paper" else _shortened(published, _SHORT[preset])

@@ -91,7 +91,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sampler=RandomPerClass(batch=max(1, length.targets // data.classes)),
         schedule=NoNetwork(inner=length.inner),
         objective=RidgeRegression(),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=Adam(lr=0.04 * std, momentum=0.9, decay=0.999, epsilon=1e-8 / std),
         whiten="zca-regularised" if preset == "paper" and data.channels == 3 else "none",
     )

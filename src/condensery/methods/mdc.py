@@ -11,8 +11,8 @@
 With the MDC flag the released code matches squared errors on every data set, also where IDC's
 step size was chosen for the l1 distance; ``paper`` follows it. Ours differ by default in three
 points, each an option: sizes are nested *stored images* (``parameterization.order``), frozen
-images keep their bits and follow the paper's rule (``sizes.freeze``), and distances are not
-rounded (``sizes.decimals``).
+images keep their bits and follow the paper's rule (``size_policy.freeze``), and distances are not
+rounded (``size_policy.decimals``).
 """
 
 from __future__ import annotations
@@ -49,5 +49,5 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         base,
         method="mdc",
         objective=GradientMatching(metric="mse"),
-        sizes=MostLearnable(period=period),
+        size_policy=MostLearnable(period=period),
     )

@@ -182,7 +182,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sampler=RandomPerClass(batch=64),  # for the probe of the most learnable subset alone
         schedule=replace(schedule, training=replace(EXPERT_TRAINING, augment=augment)),
         objective=TrajectoryMatching(steps=row.steps, batch=row.batch, augment=augment),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=SGD(lr=row.lr * EPS if row.zca else pixel_lr(row.lr, data), momentum=0.5),
         learned_lr=LearnedLR(initial=row.first, update=SGD(lr=row.step_lr, momentum=0.5)),
         whiten="zca" if row.zca else "none",

@@ -41,6 +41,6 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         idc.recipe(data, ipc=ipc, preset=preset),
         method="nested",
         objective=GradientMatching(metric="mse"),
-        sizes=AllSizes(),
+        size_policy=AllSizes(),
         init=HerdedImages(),
     )

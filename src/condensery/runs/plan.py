@@ -108,7 +108,7 @@ class Plan:
         recipe = settled(recipe, data)
         if recipe.engine == self.recipe.engine:  # for the reason for which it was chosen
             recipe = replace(recipe, engine_reason=self.recipe.engine_reason)
-        for name in ("method", "ipc", "parameterization", "sizes"):
+        for name in ("method", "ipc", "parameterization", "size_policy"):
             if getattr(recipe, name) != getattr(self.recipe, name):
                 raise ConfigError(
                     f"--set {name}: the images of this run have the shape of another {name}, so it "

@@ -68,6 +68,6 @@ def test_the_weights_of_all_sizes_are_a_power_of_the_size_with_mean_1(each):
 
 
 def test_an_unknown_weight_is_refused():
-    with pytest.raises(ConfigError, match=r"sizes\.weights = 'invers' is unknown.*'inverse'"):
+    with pytest.raises(ConfigError, match=r"size_policy\.weights = 'invers' is unknown.*'inverse'"):
         AllSizes(weights="invers")
     assert OneSize().sets({"counts": torch.tensor([3])}, outer=0, rng=stream(0)).weights == 1

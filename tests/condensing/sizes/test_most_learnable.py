@@ -158,7 +158,8 @@ def test_a_sum_in_float64_does_not_forget_small_changes():
 
 
 @pytest.mark.parametrize(
-    ("choice", "said"), [({"period": 0}, r"sizes\.period = 0"), ({"freeze": "all"}, "known are")]
+    ("choice", "said"),
+    [({"period": 0}, r"size_policy\.period = 0"), ({"freeze": "all"}, "known are")],
 )
 def test_choices_that_cannot_work_are_refused(choice, said):
     with pytest.raises(ConfigError, match=said):

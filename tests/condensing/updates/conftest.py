@@ -42,6 +42,6 @@ def small_recipe():
         sampler=RandomPerClass(batch=2),
         schedule=Redraw(inner=1, steps=0),
         objective=DistributionMatching(),
-        sizes=OneSize(),
+        size_policy=OneSize(),
         update=SGD(lr=0.1),
     )

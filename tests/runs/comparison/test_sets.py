@@ -71,9 +71,9 @@ def test_b_needs_an_image_of_every_class_for_every_run(tiny):
 
 
 def test_a_setting_of_one_method_leaves_the_others_alone(digits, tiny):
-    own = (("mdc:sizes.period", "7"), ("idc:all:update.lr", "0.5"))
+    own = (("mdc:size_policy.period", "7"), ("idc:all:update.lr", "0.5"))
     options = replace(tiny, settings=(*tiny.settings, *own))
-    assert sets("mdc", digits, options)[0].runs[0].recipe.sizes.period == 7
+    assert sets("mdc", digits, options)[0].runs[0].recipe.size_policy.period == 7
     lr = {
         word: sets(word, digits, options)[0].runs[0].recipe.update.lr for word in ("idc", "idc:all")
     }
@@ -81,8 +81,8 @@ def test_a_setting_of_one_method_leaves_the_others_alone(digits, tiny):
 
 
 def test_a_setting_that_does_not_fit_names_the_row_and_the_way_out(digits, tiny):
-    options = replace(tiny, settings=(("sizes.period", "7"),))
-    with pytest.raises(ConfigError, match=r"c: .*sizes\.period.*--set idc:KEY=VALUE"):
+    options = replace(tiny, settings=(("size_policy.period", "7"),))
+    with pytest.raises(ConfigError, match=r"c: .*size_policy\.period.*--set idc:KEY=VALUE"):
         sets("c", digits, options)
 
 

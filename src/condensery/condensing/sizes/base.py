@@ -112,7 +112,7 @@ def check_weights(weights: str) -> None:
     """
     if weights not in WEIGHTS:
         raise ConfigError(
-            f"sizes.weights = {weights!r} is unknown; known are {', '.join(WEIGHTS)}."
+            f"size_policy.weights = {weights!r} is unknown; known are {', '.join(WEIGHTS)}."
             f"{nearest(weights, WEIGHTS)}"
         )
 

@@ -20,7 +20,7 @@ from condensery.registry import register
 __all__ = ["AllSizes", "OneSize", "RandomSize"]
 
 
-@register("sizes", "one")
+@register("size_policy", "one")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneSize(SizePolicy):
     """The full set alone: every method before MDC; baseline C is its result, cut."""
@@ -31,7 +31,7 @@ class OneSize(SizePolicy):
         return weighted(full(state)[None], "uniform")
 
 
-@register("sizes", "all")
+@register("size_policy", "all")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllSizes(SizePolicy):
     """Every size at every step (ours).
@@ -54,7 +54,7 @@ class AllSizes(SizePolicy):
         return weighted(sizes[:, None].expand(-1, len(whole)), self.weights)
 
 
-@register("sizes", "random")
+@register("size_policy", "random")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomSize(SizePolicy):
     """The full set and one uniformly drawn smaller size, anew at every step (ours).

@@ -61,7 +61,7 @@ def period_of(iterations: int) -> int:
     return max(1, iterations // 20)
 
 
-@register("sizes", "most-learnable")
+@register("size_policy", "most-learnable")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MostLearnable(SizePolicy):
     """MDC's policy: the full set and the most learnable subset.
@@ -89,11 +89,11 @@ class MostLearnable(SizePolicy):
         check_weights(self.weights)
         if self.period < 1:
             raise ConfigError(
-                f"sizes.period = {self.period}: choices need at least 1 iteration between."
+                f"size_policy.period = {self.period}: choices need at least 1 iteration between."
             )
         if self.freeze not in ("exact", "released", "none"):
             raise ConfigError(
-                f"sizes.freeze = {self.freeze!r} is unknown; known are exact, released, none."
+                f"size_policy.freeze = {self.freeze!r} is unknown; known are exact, released, none."
             )
 
     @classmethod

@@ -63,9 +63,9 @@ def compared_row(word: str, *, base: str) -> ComparedRow:
             f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:POLICY such as "
             f"idc:all.{nearest(method, known)}"
         )
-    if colon and policy not in names("sizes"):
+    if colon and policy not in names("size_policy"):
         raise ConfigError(
             f"{word!r} cannot be compared: size policy {policy!r} is unknown; known are "
-            f"{', '.join(names('sizes'))}.{nearest(policy, names('sizes'))}"
+            f"{', '.join(names('size_policy'))}.{nearest(policy, names('size_policy'))}"
         )
     return ComparedRow(name=word, kind="prefixes", method=method, size_policy=policy or None)

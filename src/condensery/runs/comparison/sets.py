@@ -57,7 +57,7 @@ class PlannedRun:
     @property
     def policy(self) -> str:
         """Name of the recipe's size policy."""
-        return name_of("sizes", type(self.recipe.sizes)).replace(":", ".")
+        return name_of("size_policy", type(self.recipe.size_policy)).replace(":", ".")
 
     @property
     def name(self) -> str:
