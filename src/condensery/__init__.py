@@ -22,9 +22,13 @@ if TYPE_CHECKING:
         RandomImages,
     )
     from condensery.condensing.objectives import (
+        Calibrated,
+        CharacteristicFunction,
         DistributionMatching,
+        FeatureObjective,
         FeatureRegression,
         GradientMatching,
+        KernelMMD,
         Match,
         Objective,
         RidgeRegression,
@@ -35,11 +39,13 @@ if TYPE_CHECKING:
     from condensery.condensing.samplers import KMeansPerClass, RandomPerClass, Sampler
     from condensery.condensing.schedules import (
         Experts,
+        Interpolated,
         NoNetwork,
         Pool,
         Redraw,
         RunContext,
         Schedule,
+        Staged,
         TrainOnSynthetic,
     )
     from condensery.condensing.sizes import (
@@ -79,6 +85,8 @@ __all__ = [
     "AdamWTraining",
     "AllSizes",
     "Augment",
+    "Calibrated",
+    "CharacteristicFunction",
     "Comparison",
     "Condensation",
     "CondensedSet",
@@ -87,6 +95,7 @@ __all__ = [
     "EvaluationPlan",
     "Examples",
     "Experts",
+    "FeatureObjective",
     "FeatureRegression",
     "FirstImages",
     "FullyConnected",
@@ -97,9 +106,11 @@ __all__ = [
     "ImageData",
     "ImageUpdate",
     "Init",
+    "Interpolated",
     "KMeansImages",
     "KMeansPerClass",
     "Kernel",
+    "KernelMMD",
     "Learned",
     "LearnedLR",
     "LearnedLabels",
@@ -135,6 +146,7 @@ __all__ = [
     "Schedule",
     "Siamese",
     "SizePolicy",
+    "Staged",
     "State",
     "StepContext",
     "Subject",
@@ -168,15 +180,17 @@ _NAMES = {
     "condensing.init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
     "kernels": "RBF FullyConnected Kernel",
     "methods": "Method recipe_for",
-    "condensing.objectives": "DistributionMatching FeatureRegression GradientMatching Match "
-    "Objective RidgeRegression TrajectoryMatching",
+    "condensing.objectives": "Calibrated CharacteristicFunction DistributionMatching "
+    "FeatureObjective FeatureRegression GradientMatching KernelMMD Match Objective "
+    "RidgeRegression TrajectoryMatching",
     "parameterizations": "MultiFormation Parameterization Pixels Quantised",
     "condensing.progress": "Progress State",
     "condensing.recipe": "Recipe read_recipe",
     "registry": "register",
     "runs": "Comparison EvaluationPlan Run compare resume run table",
     "condensing.samplers": "KMeansPerClass RandomPerClass Sampler",
-    "condensing.schedules": "Experts NoNetwork Pool Redraw RunContext Schedule TrainOnSynthetic",
+    "condensing.schedules": "Experts Interpolated NoNetwork Pool Redraw RunContext Schedule "
+    "Staged TrainOnSynthetic",
     "selection": "Rule random_selection select",
     "condensing.sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
     "training": "AdamWTraining SGDTraining Training",

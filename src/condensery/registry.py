@@ -253,7 +253,7 @@ def holds(slot: str, kind: type) -> bool:
     if not SLOTS[slot].protocol:
         return False
     home = import_module(SLOTS[slot].home)
-    return kind is getattr(home, SLOTS[slot].protocol) or kind in parts(slot).values()
+    return getattr(home, SLOTS[slot].protocol) in kind.__mro__ or kind in parts(slot).values()
 
 
 def _members(protocol: type) -> list[str]:

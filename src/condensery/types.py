@@ -88,23 +88,28 @@ class Groups:
     Attributes:
         member: ``[group, example]``.
         class_: The class of each group, ``[group]``, or ``JOINT``.
-        size: Images per class that the group stands for, ``[group]`` (for reports only).
+        size: Images per class that the group stands for, ``[group]``.
+        prefixes: Whether every group holds exactly the examples of its class whose rank is below
+            its size, so that a quantity of all groups is a cumulative sum over ranks.
     """
 
     member: Bool[Tensor, "group example"]
     class_: Int[Tensor, "group"]
     size: Int[Tensor, "group"]
+    prefixes: bool = False
 
     def __len__(self) -> int:
         return self.member.shape[0]
 
     def rows(self, index: Tensor) -> Groups:
         """The groups at ``index``, over the same examples."""
-        return Groups(member=self.member[index], class_=self.class_[index], size=self.size[index])
+        return replace(
+            self, member=self.member[index], class_=self.class_[index], size=self.size[index]
+        )
 
     def only(self, example: Tensor) -> Groups:
         """The same groups over the examples at ``example`` alone."""
-        return Groups(member=self.member[:, example], class_=self.class_, size=self.size)
+        return replace(self, member=self.member[:, example])
 
     def passes(self, classes: int, *, examples: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
         """Cut the groups into passes of at most ``classes`` classes, or ``examples`` examples.
@@ -185,4 +190,5 @@ def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, joint: bool)
     classes = torch.arange(sizes.shape[1], device=sizes.device)
     own = examples.class_[None, :] == classes[:, None]  # [class_, example]
     member = (inside[:, None, :] & own[None, :, :]).flatten(0, 1)
-    return Groups(member=member, class_=classes.repeat(len(sizes)), size=sizes.flatten())
+    class_, size = classes.repeat(len(sizes)), sizes.flatten()
+    return Groups(member=member, class_=class_, size=size, prefixes=True)

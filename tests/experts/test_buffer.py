@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from threading import Barrier, get_ident
 
@@ -91,6 +92,37 @@ def test_an_epoch_may_be_a_number_of_steps(data):
     assert not torch.equal(moved(1)[1]["classifier.bias"], moved(3)[1]["classifier.bias"])
 
 
+def test_the_learning_rate_falls_over_all_steps_of_a_trajectory(each, data):
+    """Two epochs of six steps by hand: a fifth after 8 and after 10 steps, or half a cosine."""
+    for decay, factors in each(
+        [
+            ("milestones", [1] * 8 + [0.2] * 2 + [0.04] * 2),
+            ("cosine", [(1 + math.cos(math.pi * step / 12)) / 2 for step in range(12)]),
+        ]
+    ):
+        schooling = replace(SCHOOLING, steps=6, epochs=2, decay=decay)
+        experts = Buffer(schooling, data, None)
+        made(experts, 1, 2)
+        network = build(
+            "convnet2-w4", channels=1, classes=2, side=(8, 8), seed=3, path=("expert", 0)
+        )
+        for epoch in (1, 2):
+            trainer, rng = Trainer(network, TRAINING), stream(3, "expert", 0, "epoch", epoch)
+            for step, batch in enumerate(real_batches(data, TRAINING, steps=6, rng=rng)):
+                trainer.set_lr(TRAINING.lr * factors[6 * (epoch - 1) + step])
+                trainer.step(*batch, rng=rng)
+        (end,) = experts.snapshots(0, 2)
+        for name, p in network.named_parameters():
+            assert torch.allclose(p, end[name], atol=1e-6)
+        with pytest.raises(ConfigError, match=r"end after 2 epochs.*schedule\.epochs = 3"):
+            made(experts, 1, 3)
+
+
+def test_a_length_that_decides_nothing_is_refused():
+    with pytest.raises(ConfigError, match="epochs = 5, but the length belongs to experts only"):
+        replace(SCHOOLING, epochs=5)
+
+
 def test_memory_and_folder_hold_the_same_bits(data, whole):
     memory = Buffer(SCHOOLING, data, None)
     made(memory)
@@ -168,6 +200,8 @@ def test_experts_of_another_schooling_are_refused_naming_both(each, data, whole)
             ({"network": "convnet2-w5"}, "network is 'convnet2-w4' there and 'convnet2-w5' here"),
             ({"seed": 4}, "seed is 3 there and 4 here"),
             ({"steps": 7}, "steps is 0 there and 7 here"),
+            ({"keep": "ends", "epochs": 3}, "keep is 'all' there and 'ends' here"),
+            ({"decay": "cosine", "epochs": 3}, "decay is 'constant' there and 'cosine' here"),
             ({"compiled": True}, "compiled is False there and True here"),
             ({"precision": "bf16"}, "precision is 'fp32' there and 'bf16' here"),
             (

@@ -20,9 +20,12 @@ from condensery.augment import Siamese
 from condensery.condensing.init import FirstImages, HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.condensing.loop import run
 from condensery.condensing.objectives import (
+    Calibrated,
+    CharacteristicFunction,
     DistributionMatching,
     FeatureRegression,
     GradientMatching,
+    KernelMMD,
     RidgeRegression,
 )
 from condensery.condensing.recipe import Recipe
@@ -73,6 +76,9 @@ PARTS = {
         "gradient-cosine": GradientMatching(metric="cosine", parameters="all"),
         "gradient-whole-cosine": GradientMatching(metric="whole-cosine", parameters="all"),
         "distribution": DistributionMatching(),
+        "characteristic-function": CharacteristicFunction(frequencies=5, amplitude=0.3),
+        "m3d": KernelMMD(widths=3),
+        "calibrated": Calibrated(under="network"),
         # with fewer features than images, a ridge of 1e-6 makes 1e-8 of the rounding of engines
         "feature-regression": FeatureRegression(regularisation=1e-3),
         "ridge-regression": RidgeRegression(),

@@ -16,10 +16,23 @@ import torch
 
 import condensery
 from condensery.condensing.loop import initial_state, run, run_together
-from condensery.condensing.objectives import FeatureRegression, RidgeRegression, TrajectoryMatching
+from condensery.condensing.objectives import (
+    Calibrated,
+    FeatureRegression,
+    RidgeRegression,
+    TrajectoryMatching,
+)
 from condensery.condensing.progress import State
 from condensery.condensing.recipe import Recipe, from_json, to_json
-from condensery.condensing.schedules import Experts, NoNetwork, Pool, Redraw, TrainOnSynthetic
+from condensery.condensing.schedules import (
+    Experts,
+    Interpolated,
+    NoNetwork,
+    Pool,
+    Redraw,
+    Staged,
+    TrainOnSynthetic,
+)
 from condensery.condensing.sizes import AllSizes, MostLearnable, RandomSize
 from condensery.condensing.updates import SGD, Adam, LearnedLabels, LearnedLR, OnSimplex
 from condensery.parts import choices, required
@@ -36,13 +49,22 @@ EXPERTS = {
     "objective": TrajectoryMatching(steps=2),
     "learned_lr": LearnedLR(initial=0.1, update=SGD(lr=1e-4)),
 }
+INTERPOLATED = {
+    "schedule": Interpolated(trajectories=1, epochs=2, steps=2, inner=2, training=SMALL)
+}
 LABELS = {"objective": FeatureRegression(regularisation=1e-3)}
 
 EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
+    ("objective", "calibrated"): {**INTERPOLATED, "objective": Calibrated(alternate=True)},
     ("objective", "ridge-regression"): {**RIDGE, "objective": RidgeRegression()},
     ("objective", "trajectory"): EXPERTS,
     ("objective", "feature-regression"): LABELS,
     ("schedule", "experts"): EXPERTS,
+    ("schedule", "interpolated"): {**INTERPOLATED, "objective": Calibrated()},
+    ("schedule", "staged"): {
+        "schedule": Staged(trajectories=1, epochs=2, steps=2, window=2, training=SMALL),
+        "objective": Calibrated(),
+    },
     ("schedule", "no-network"): {**RIDGE, "objective": RidgeRegression()},
     ("schedule", "pool"): {"schedule": Pool(networks=2, oldest=2, inner=3, training=SMALL)},
     ("schedule", "redraw"): {"schedule": Redraw(inner=2, steps=1, pretrain=1, training=SMALL)},

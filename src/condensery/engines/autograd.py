@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from condensery.networks import features
+from condensery.networks import features, features_and_logits
 from condensery.types import Groups
 
 __all__ = ["Autograd"]
@@ -52,6 +52,11 @@ class Autograd:
     def features(self, network: nn.Module, images: Tensor) -> Tensor:
         """See ``Engine.features``."""
         return features(network, images).flatten(1)
+
+    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``Engine.features_and_logits``."""
+        seen, logits = features_and_logits(network, images)
+        return seen.flatten(1), logits
 
 
 def _group(

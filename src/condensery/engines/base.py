@@ -70,3 +70,15 @@ class Engine(Protocol):
             UnsupportedNetwork: If this engine cannot differentiate ``network``.
         """
         ...
+
+    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+        """``features`` and the logits ``[example, class_]``, from one pass where that can be.
+
+        Args:
+            network: As for ``gradients``.
+            images: As the network sees them.
+
+        Raises:
+            UnsupportedNetwork: If this engine cannot differentiate ``network``.
+        """
+        ...

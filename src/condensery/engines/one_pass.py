@@ -21,7 +21,7 @@ from torch.func import functional_call
 from torch.nn.grad import conv2d_weight
 
 from condensery.errors import UnsupportedNetwork
-from condensery.networks import features, mixes_examples
+from condensery.networks import features, features_and_logits, mixes_examples
 from condensery.types import Groups
 
 __all__ = ["OnePass", "cells"]
@@ -80,6 +80,11 @@ class OnePass:
     def features(self, network: nn.Module, images: Tensor) -> Tensor:
         """See ``Engine.features``."""
         return features(network, images).flatten(1)
+
+    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``Engine.features_and_logits``."""
+        seen, logits = features_and_logits(network, images)
+        return seen.flatten(1), logits
 
 
 def cells(member: Tensor) -> tuple[list[Tensor], Tensor]:

@@ -14,7 +14,7 @@ from typing import Literal
 from condensery.condensing.objectives import RidgeRegression
 from condensery.errors import ConfigError, nearest
 from condensery.registry import check_part
-from condensery.training import SGDTraining, Training, check_loss
+from condensery.training import MILESTONES, SGDTraining, Training, check_loss, decayed
 
 __all__ = ["LABELS", "Protocol", "Subject", "Teacher"]
 
@@ -111,7 +111,7 @@ class Protocol:
     training: Training
     epochs: int = 1000
     steps: int | None = None
-    milestones: tuple[Fraction, ...] = (Fraction(2, 3), Fraction(5, 6))
+    milestones: tuple[Fraction, ...] = MILESTONES
     gamma: float = 0.2
     extra: int = 0
     late: int = 0
@@ -159,8 +159,7 @@ class Protocol:
         Milestones change it between epochs, or between steps where ``steps`` is given.
         """
         if self.decay == "cosine":
-            share = step / self.total_steps(images)
-            return self.training.lr * (1 + math.cos(math.pi * share)) / 2
+            return self.training.lr * decayed("cosine", step, total=self.total_steps(images))
         return self.training.lr * self.gamma ** self._passed(step, images)
 
     def restarts(self, step: int, *, images: int) -> bool:

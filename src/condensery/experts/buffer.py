@@ -194,9 +194,11 @@ class ExpertSet:
     device: str = "cpu"
 
     def __post_init__(self) -> None:
-        for name in ("experts", "epochs"):
-            if getattr(self, name) < 1:
-                raise ConfigError(f"{getattr(self, name)} {name} are too few: at least 1 is kept.")
+        for name, least in (("experts", 1), ("epochs", 0)):
+            if getattr(self, name) < least:
+                raise ConfigError(
+                    f"{getattr(self, name)} {name} are too few: at least {least} is kept."
+                )
 
     def __iter__(self) -> Iterator[EpochResult]:
         """One ``EpochResult`` an epoch that is trained."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import Any, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -22,7 +22,15 @@ from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parallel import check_cancelled
 from condensery.parts import part_to_json
 from condensery.rng import stream
-from condensery.training import SGDTraining, Trainer, Training, real_batches
+from condensery.training import (
+    Decay,
+    SGDTraining,
+    Trainer,
+    Training,
+    check_decay,
+    decayed,
+    real_batches,
+)
 
 __all__ = ["EXPERT_TRAINING", "ExpertTraining", "Parameters", "loaded"]
 
@@ -51,10 +59,17 @@ class ExpertTraining:
         seed: Of the experts, apart from that of whoever uses them.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: Whether training is compiled; see ``Trainer``.
+        epochs: Of a whole trajectory, where it is ``whole``: where its end decides its way or
+            what is kept of it; else 0.
+        decay: How the learning rate falls over all steps of a trajectory, as ``decayed`` has it.
+        keep: ``"all"`` keeps the parameters after every epoch; ``"ends"`` those of the untrained
+            and of the trained network, which suffices for points on the line between them.
 
     Source:
         Cazenavette et al. 2022 (MTT), expert trajectories, as the released code trains them.
         Differs: none at the defaults; ``steps`` allows shorter ways between snapshots.
+        Zhang et al. 2024 (DANCE), pretraining, with ``decay="milestones"`` and ``keep="ends"``.
+        Differs: momentum begins anew with every epoch.
     """
 
     network: str
@@ -63,13 +78,42 @@ class ExpertTraining:
     seed: int = 0
     precision: str = "fp32"
     compiled: bool = False
+    epochs: int = 0
+    decay: Decay = "constant"
+    keep: Literal["all", "ends"] = "all"
 
     def __post_init__(self) -> None:
-        for name in ("steps", "seed"):
+        for name in ("steps", "seed", "epochs"):
             if getattr(self, name) < 0:
                 raise ConfigError(
                     f"{name} = {getattr(self, name)} of the experts' training: give 0 or more."
                 )
+        check_decay("decay", self.decay)
+        if self.keep not in ("all", "ends"):
+            raise ConfigError(f"keep = {self.keep!r} is unknown; known are all, ends.")
+        if self.epochs and not self.whole:
+            raise ConfigError(
+                f"epochs = {self.epochs}, but the length belongs to experts only where their "
+                "learning rate decays or their ends alone are kept."
+            )
+
+    @property
+    def whole(self) -> bool:
+        """Whether trajectories of another length are other trajectories."""
+        return self.decay != "constant" or self.keep == "ends"
+
+    def check_length(self, epochs: int) -> None:
+        """Refuse trajectories that are longer than they are by these choices.
+
+        Raises:
+            ConfigError: Naming both.
+        """
+        if self.whole and epochs > self.epochs:
+            raise ConfigError(
+                f"These experts end after {self.epochs} epochs, for which their learning rate and "
+                f"what is kept of them are made, but {epochs} are asked for. Use "
+                f"schedule.epochs = {epochs}."
+            )
 
     def facts(self, data: ImageData) -> dict[str, Any]:
         """All that decides the trajectories on ``data``, as JSON values."""
@@ -84,6 +128,9 @@ class ExpertTraining:
             "seed": self.seed,
             "precision": self.precision,
             "compiled": self.compiled,
+            "epochs": self.epochs,
+            "decay": self.decay,
+            "keep": self.keep,
         }
         return json.loads(json.dumps(facts))
 
@@ -118,14 +165,19 @@ class ExpertTraining:
 
         Raises:
             NonFiniteLoss: If the training diverges.
+            ConfigError: If the trajectory has no such epoch.
         """
+        self.check_length(epoch)
         network = loaded(self._network(data, index), before).to(device)
         trainer = Trainer(network, self.training, precision=self.precision, compiled=self.compiled)
         steps = self.steps or -(-len(data) // self.training.batch)
         rng = stream(self.seed, "expert", index, "epoch", epoch)
         total = torch.zeros((), device=device)
-        for batch in real_batches(data, self.training, steps=steps, rng=rng):
+        batches = real_batches(data, self.training, steps=steps, rng=rng)
+        for step, batch in enumerate(batches, start=(epoch - 1) * steps):
             check_cancelled()
+            share = decayed(self.decay, step, total=max(1, self.epochs) * steps)
+            trainer.set_lr(self.training.lr * share)
             total += trainer.step(batch.images.to(device), batch.labels.to(device), rng=rng)
         loss = float(total) / steps
         if not math.isfinite(loss):

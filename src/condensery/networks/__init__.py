@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from condensery.networks.build import Factory, build, known_networks
-from condensery.networks.inspection import features, mixes_examples
+from condensery.networks.inspection import features, features_and_logits, mixes_examples
 from condensery.networks.nothing import Nothing
 from condensery.networks.still import still_features
 
@@ -12,6 +12,7 @@ __all__ = [
     "Nothing",
     "build",
     "features",
+    "features_and_logits",
     "known_networks",
     "mixes_examples",
     "still_features",

@@ -12,7 +12,7 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from condensery.errors import UnsupportedNetwork
 
-__all__ = ["features", "mixes_examples"]
+__all__ = ["features", "features_and_logits", "mixes_examples"]
 
 
 def features(
@@ -54,6 +54,35 @@ def features(
             "features(images) -> [example, ...]."
         )
     return seen[-1]
+
+
+def features_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    """``features`` and the logits, from one pass where the logits are made of the features.
+
+    Args:
+        network: As in ``features``.
+        images: As in ``features``.
+
+    Returns:
+        ``[example, ...]`` and ``[example, class_]``.
+
+    Raises:
+        UnsupportedNetwork: As ``features``.
+    """
+    own, seen = getattr(type(network), "features", None), list[Tensor]()
+    if own is None or "features" in vars(network):
+        return features(network, images), network(images)
+
+    def noted(images: Tensor) -> Tensor:
+        seen.append(own(network, images))
+        return seen[-1]
+
+    vars(network)["features"] = noted  # before the method of the class
+    try:
+        logits = network(images)
+    finally:
+        del vars(network)["features"]
+    return (seen[0] if len(seen) == 1 else features(network, images)), logits
 
 
 def mixes_examples(network: nn.Module) -> str | None:

@@ -9,6 +9,7 @@ from condensery.training.accuracy import accuracy
 from condensery.training.base import Training
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import AdamWTraining, SGDTraining
+from condensery.training.decay import MILESTONES, Decay, check_decay, decayed
 from condensery.training.precision import (
     COMPILE_AFTER,
     FUSED_AFTER,
@@ -24,18 +25,22 @@ __all__ = [
     "COMPILE_AFTER",
     "FUSED_AFTER",
     "LOSSES",
+    "MILESTONES",
     "PRECISIONS",
     "AdamWTraining",
     "Batch",
     "Clock",
+    "Decay",
     "SGDTraining",
     "StepTime",
     "Trainer",
     "Training",
     "accuracy",
     "batches",
+    "check_decay",
     "check_loss",
     "check_precision",
+    "decayed",
     "real_batches",
     "time_steps",
     "training_steps",

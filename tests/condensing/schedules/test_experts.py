@@ -95,8 +95,8 @@ def test_the_network_is_free_to_be_differentiated_and_the_target_is_not_part_of_
 
 
 def test_no_expert_is_trained_longer_than_its_latest_target():
-    assert SHORT.epochs == 4
-    assert Experts(latest=20, span=2).epochs == 21
+    assert SHORT.length == 4
+    assert Experts(latest=20, span=2).length == 21
     assert SHORT.updates == 1
 
 

@@ -216,6 +216,22 @@ def test_features_and_their_image_gradient_equal_the_reference(each):
         assert error(*gradients) < 1e-10
 
 
+def test_features_and_logits_of_one_sweep_equal_the_reference(each):
+    """Also where a pool behind the features is joined with a layer, so that two sweeps are made."""
+    for network in each([*NETWORKS, "own method"]):
+        net, images, *_ = world(*NETWORKS.get(network, (ours("convnet2-w4"), 8)))
+        upstream = torch.randn(2, len(images), 10_000, generator=stream(4), dtype=torch.float64)
+        parts = []
+        for engine in (Fused(batch=4), Autograd()):
+            seen, logits = engine.features_and_logits(net, images)
+            assert torch.allclose(seen, engine.features(net, images))
+            assert torch.allclose(logits, net(images), atol=1e-10)
+            shares = upstream[0, :, : seen.shape[1]], upstream[1, :, : logits.shape[1]]
+            (gradient,) = torch.autograd.grad([seen, logits], images, shares)
+            parts.append(gradient)
+        assert error(*parts) < 1e-9
+
+
 def test_bfloat16_points_the_same_way(each):
     for network in each(["resnetap, small stem", "mlp", "no norm", "vgg", "released"]):
         net, images, labels = world(*NETWORKS[network])

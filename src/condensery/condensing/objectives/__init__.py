@@ -1,16 +1,30 @@
 """What "the synthetic data look like the real ones" means."""
 
-from condensery.condensing.objectives.base import Match, Objective, ObjectiveState
+from condensery.condensing.objectives.base import (
+    Comparison,
+    FeatureObjective,
+    Match,
+    Objective,
+    ObjectiveState,
+)
+from condensery.condensing.objectives.calibrated import Calibrated
+from condensery.condensing.objectives.characteristic import CharacteristicFunction
 from condensery.condensing.objectives.distribution import DistributionMatching
 from condensery.condensing.objectives.features import FeatureRegression
 from condensery.condensing.objectives.gradient import GradientMatching
+from condensery.condensing.objectives.kernel_mmd import KernelMMD
 from condensery.condensing.objectives.ridge import RidgeRegression
 from condensery.condensing.objectives.trajectory import TrajectoryMatching
 
 __all__ = [
+    "Calibrated",
+    "CharacteristicFunction",
+    "Comparison",
     "DistributionMatching",
+    "FeatureObjective",
     "FeatureRegression",
     "GradientMatching",
+    "KernelMMD",
     "Match",
     "Objective",
     "ObjectiveState",

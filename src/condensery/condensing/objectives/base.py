@@ -13,22 +13,32 @@ It is a part of the run's checkpoints.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar, Protocol
 
 import torch
 from torch import Tensor
 
 from condensery.engines import Engine
-from condensery.types import Examples, Groups, StepContext, View
+from condensery.types import Examples, Groups, StepContext, View, by_class
 
-__all__ = ["Match", "Objective", "ObjectiveState", "target_rows"]
+__all__ = [
+    "Comparison",
+    "FeatureObjective",
+    "Match",
+    "Objective",
+    "ObjectiveState",
+    "target_rows",
+]
 
 Match = Callable[[Examples, Groups], Tensor]
 """``(examples, groups) -> losses [group]``, un-reduced; differentiable in ``examples.images``.
 Of an objective that ``uses_engine``, it may be called from several threads at once."""
 
 ObjectiveState = Mapping[str, Tensor]
+
+_TOGETHER = 256
+"""Real images that an engine gets at once if it cuts them itself; changes nothing but the time."""
 
 
 class Objective(Protocol):
@@ -92,6 +102,96 @@ class Objective(Protocol):
         """
         del real, examples, view, engine
         return context.state
+
+
+class Comparison(Protocol):
+    """A distance of features with its draws fixed."""
+
+    def target(self, features: Tensor) -> Tensor:
+        """What is kept of the real features of a class.
+
+        Args:
+            features: ``[example, feature]``.
+        """
+        ...
+
+    def losses(
+        self, features: Tensor, examples: Examples, groups: Groups, targets: Sequence[Tensor]
+    ) -> Tensor:
+        """The loss of every group, ``[group]``; differentiable in ``features``.
+
+        Args:
+            features: Of synthetic examples, ``[example, feature]``.
+            examples: What they are features of.
+            groups: Over these examples, one class each.
+            targets: One a group.
+        """
+        ...
+
+
+class FeatureObjective(Objective):
+    """An objective that compares what the network sees, class by class.
+
+    It must have ``comparison``. Other terms can be added on the same forward pass (``Calibrated``).
+    """
+
+    joint: ClassVar[bool] = False
+    uses_engine: ClassVar[bool] = True
+
+    @abstractmethod
+    def comparison(self, context: StepContext) -> Comparison:
+        """The distance, with the draws of this context."""
+        ...
+
+    def of_features(
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
+    ) -> Callable[[Tensor, Examples, Groups], Tensor]:
+        """Like ``bind``, for features that the caller computes.
+
+        Returns:
+            ``(features, examples, groups) -> losses [group]``.
+        """
+        comparison, groups = self.comparison(context), by_class(real)
+        targets, together = list[Tensor](), _TOGETHER if engine.chunked else 0
+        with torch.no_grad():
+            shown = view(real)
+            for rows, members in groups.passes(classes_per_pass, examples=together):
+                features = engine.features(context.network, shown[members])
+                own = groups.rows(rows).only(members)
+                targets += [comparison.target(features[member]) for member in own.member]
+
+        def losses(features: Tensor, examples: Examples, groups_: Groups) -> Tensor:
+            row = target_rows(groups.class_, groups_.class_)
+            return comparison.losses(
+                features, examples, groups_, [targets[at] for at in row.tolist()]
+            )
+
+        return losses
+
+    def bind(
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
+    ) -> Match:
+        """See ``Objective.bind``."""
+        losses = self.of_features(
+            context, real, view, engine=engine, classes_per_pass=classes_per_pass
+        )
+
+        def match(examples: Examples, groups: Groups) -> Tensor:
+            return losses(engine.features(context.network, view(examples)), examples, groups)
+
+        return match
 
 
 def target_rows(classes: Tensor, wanted: Tensor) -> Tensor:

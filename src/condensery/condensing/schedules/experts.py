@@ -1,14 +1,16 @@
-"""Starts and ends of experts' ways: networks that were trained on real data, and where they went.
+"""Networks from the ways of experts, which were trained on real data before the run.
 
-Knows nothing about how a student is made to follow.
+``OnExperts`` says which experts and how they are trained, ``Experts`` gives the start and the end
+of a piece of an expert's way. Knows nothing about what is matched there.
 """
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypeVar
 
 import torch
 from torch import nn
@@ -21,23 +23,26 @@ from condensery.experts import EXPERT_TRAINING, ExpertSet, ExpertTraining, get_b
 from condensery.parallel import workers
 from condensery.registry import register
 from condensery.rng import stream
-from condensery.training import FUSED_AFTER, Training, check_precision
+from condensery.training import FUSED_AFTER, Decay, Training, check_precision
 from condensery.types import StepContext
 
-__all__ = ["Experts"]
+__all__ = ["Experts", "OnExperts"]
+
+_Own = TypeVar("_Own", bound="OnExperts")
 
 
-@register("schedule", "experts")
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Experts(Schedule):
-    """MTT's schedule: one image update for every start drawn from the experts' trajectories.
+class OnExperts(Schedule):
+    """What all schedules on experts have in common; ``length`` and ``contexts`` are missing.
 
     Attributes:
-        trajectories: Experts to draw from, at least 1 (paper: 100).
-        span: Epochs from a start to its target, at least 1 (paper: 2 or 3).
-        latest: Starts are after 0 to ``latest - 1`` epochs, at least 1 (paper: 2 to 40).
-        steps: Network steps of an epoch; 0 is a pass over the data (paper).
+        trajectories: Experts to draw from.
+        steps: Network steps of an epoch; 0 is a pass over the data.
         training: Of the experts, on real images.
+        decay: How their learning rate falls over all their steps: ``"constant"``,
+            ``"milestones"`` (a fifth after 2/3 and after 5/6 of them) or ``"cosine"`` (to 0).
+        keep: What is kept of an expert: ``"all"``, its parameters after every epoch, or
+            ``"ends"``, those before the first and after the last.
         precision: Of their training, ``"fp32"`` or ``"bf16"``, whatever that of the run: experts
             do not depend on who uses them.
         compiled: Whether their training is.
@@ -45,83 +50,96 @@ class Experts(Schedule):
         buffer: Folder that keeps the trajectories and may be shared; empty: whoever runs decides,
             the command line for the folder of its run, the library for the memory. Never changes
             the result.
-
-    Source:
-        Cazenavette et al. 2022 (MTT), the released loop. Differs: expert and start are drawn anew
-        for every update, the release walks through shuffled files of experts.
     """
 
     trajectories: int = 100
-    span: int = 2
-    latest: int = 20
     steps: int = 0
     training: Training = field(default_factory=lambda: EXPERT_TRAINING)
+    decay: Decay = "constant"
+    keep: Literal["all", "ends"] = "all"
     precision: Literal["fp32", "bf16"] = "fp32"
     compiled: bool = False
     seed: int = 0
     buffer: str = ""
 
-    def __post_init__(self) -> None:
-        checked = (("trajectories", 1), ("span", 1), ("latest", 1), ("steps", 0), ("seed", 0))
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """Epochs that every expert is trained."""
+        ...
+
+    def check_numbers(self, **least: int) -> None:
+        """Refuse choices below these, and words that are unknown.
+
+        Raises:
+            ConfigError: Naming the choice.
+        """
         check_precision(self.precision)
-        for name, least in checked:
-            if getattr(self, name) < least:
+        for name, lowest in {"steps": 0, "seed": 0, **least}.items():
+            if getattr(self, name) < lowest:
                 raise ConfigError(
-                    f"schedule.{name} = {getattr(self, name)}, but it must be at least {least}."
+                    f"schedule.{name} = {getattr(self, name)}, but it must be at least {lowest}."
                 )
+        self.expert_training("any")
 
-    @property
-    def updates(self) -> int:
-        """See ``Schedule.updates``."""
-        return 1
+    def check_all_kept(self) -> None:
+        """Refuse ``keep = "ends"``.
 
-    @property
-    def epochs(self) -> int:
-        """Epochs that every expert is trained: no target is later."""
-        return self.latest - 1 + self.span
+        Raises:
+            ConfigError: If the points between the ends are not kept.
+        """
+        if self.keep != "all":
+            raise ConfigError(
+                f"schedule.keep = {self.keep!r}, but this schedule draws points of the way between "
+                "the ends. Use keep = 'all', or schedule = interpolated."
+            )
 
-    def expert_training(self, network: str) -> ExpertTraining:
-        """All that decides an expert of this architecture but the images."""
-        return ExpertTraining(
+    def expert_training(self, network: str) -> ExpertTraining | None:
+        """See ``Schedule.expert_training``."""
+        if not self.trajectories:
+            return None
+        training = ExpertTraining(
             network=network,
             training=self.training,
             steps=self.steps,
             seed=self.seed,
             precision=self.precision,
             compiled=self.compiled,
+            decay=self.decay,
+            keep=self.keep,
         )
+        return replace(training, epochs=self.length) if training.whole else training
 
     def network_steps(self, images: int) -> int:
         """Of all experts together, on so many real images."""
         an_epoch = self.steps or -(-images // self.training.batch)
-        return self.trajectories * self.epochs * an_epoch
+        return self.trajectories * self.length * an_epoch
 
-    def experts(self, data: ImageData, *, network: str, device: str = "cpu") -> ExpertSet:
-        """The experts that a run on ``data`` draws from.
-
-        Args:
-            data: Real images, as the networks are to see them.
-            network: Name of the architecture.
-            device: Where they are trained.
+    def experts(self, data: ImageData, *, network: str, device: str = "cpu") -> ExpertSet | None:
+        """See ``Schedule.experts``.
 
         Raises:
             ConfigError: If they are too large for the memory, and there is no folder.
         """
+        training = self.expert_training(network)
+        if training is None:
+            return None
         folder = Path(self.buffer).expanduser() if self.buffer else None
-        buffer = get_buffer(self.expert_training(network), data, folder)
-        buffer.check_memory(self.trajectories, self.epochs)
+        buffer = get_buffer(training, data, folder)
+        buffer.check_memory(self.trajectories, self.length)
         return ExpertSet(
-            buffer=buffer, experts=self.trajectories, epochs=self.epochs, device=device
+            buffer=buffer, experts=self.trajectories, epochs=self.length, device=device
         )
 
-    def with_buffer(self, folder: Path, *, instead: bool = False) -> Experts:
+    def with_buffer(self: _Own, folder: Path, *, instead: bool = False) -> _Own:
         """See ``Schedule.with_buffer``."""
         return self if self.buffer and not instead else replace(self, buffer=str(folder))
 
     def check(self, data: ImageData, *, network: str, device: str = "cpu") -> None:
         """See ``Schedule.check``."""
-        if self.buffer:
-            self.experts(data, network=network, device=device).check()
+        experts = self.experts(data, network=network, device=device) if self.buffer else None
+        if experts is not None:
+            experts.check()
 
     @property
     def compiles(self) -> bool:
@@ -131,7 +149,7 @@ class Experts(Schedule):
         """
         return self.compiled and not self.buffer
 
-    def uncompiled(self, *, keep_precision: bool) -> Experts:
+    def uncompiled(self: _Own, *, keep_precision: bool) -> _Own:
         """See ``Schedule.uncompiled``."""
         if not self.compiles:
             return self
@@ -154,10 +172,13 @@ class Experts(Schedule):
 
     def network_training(
         self, run: RunContext, *, iterations: int, examples: int
-    ) -> NetworkTraining:
+    ) -> NetworkTraining | None:
         """See ``Schedule.network_training``."""
         del iterations, examples
-        swept = self.expert_training(run.architecture).swept(run.data, device=run.device)
+        training = self.expert_training(run.architecture)
+        if training is None:
+            return None
+        swept = training.swept(run.data, device=run.device)
         return NetworkTraining(
             training=self.training,
             steps=self.network_steps(len(run.data)),
@@ -167,17 +188,56 @@ class Experts(Schedule):
             at_once=min(workers(), self.trajectories) if swept else None,
         )
 
+    def draw(self, run: RunContext, rng: torch.Generator) -> tuple[ExpertSet, int]:
+        """The experts, and which one of them an iteration draws."""
+        experts = self.experts(run.data, network=run.architecture, device=run.device)
+        assert experts is not None
+        return experts, int(torch.randint(self.trajectories, (), generator=rng))
+
+
+@register("schedule", "experts")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Experts(OnExperts):
+    """MTT's schedule: one image update for every start drawn from the experts' trajectories.
+
+    ``OnExperts`` has the choices that are not named here.
+
+    Attributes:
+        span: Epochs from a start to its target, at least 1 (paper: 2 or 3).
+        latest: Starts are after 0 to ``latest - 1`` epochs, at least 1 (paper: 2 to 40).
+
+    Source:
+        Cazenavette et al. 2022 (MTT), the released loop. Differs: expert and start are drawn anew
+        for every update, the release walks through shuffled files of experts.
+    """
+
+    span: int = 2
+    latest: int = 20
+
+    def __post_init__(self) -> None:
+        self.check_numbers(trajectories=1, span=1, latest=1)
+        self.check_all_kept()
+
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return 1
+
+    @property
+    def length(self) -> int:
+        """See ``OnExperts.length``: no target is later."""
+        return self.latest - 1 + self.span
+
     def untrained(self) -> Experts:
         """See ``Schedule.untrained``."""
         return replace(self, trajectories=1, latest=1, span=1, steps=1, buffer="")
 
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """See ``Schedule.contexts``; trains an expert when it is first drawn."""
-        order = self.experts(run.data, network=run.architecture, device=run.device)
         rng = stream(run.seed, "expert", outer)
-        index = int(torch.randint(self.trajectories, (), generator=rng))
+        experts, index = self.draw(run, rng)
         start = int(torch.randint(self.latest, (), generator=rng))
-        before, after = order.snapshots(index, start, start + self.span)
+        before, after = experts.snapshots(index, start, start + self.span)
         network = loaded(run.network("network", outer), before).to(run.device)
         target = {name: p.to(run.device) for name, p in after.items()}
         yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=target)

@@ -16,7 +16,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import accumulate
-from typing import Any, ClassVar, Literal
+from typing import Any, ClassVar, Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -120,11 +120,28 @@ class Fused:
         Raises:
             UnsupportedNetwork: If ``plan`` does not support ``network``.
         """
-        nodes = network_plan(network, images).features
-        found: Tensor = _Features.apply(
-            images, self._weights(network, nodes, images), self.batch_size(images)
-        )
-        return found
+        return self._values(network, network_plan(network, images).features, images)[-1]
+
+    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+        """See ``Engine.features_and_logits``; differentiable once.
+
+        Raises:
+            UnsupportedNetwork: If ``plan`` does not support ``network``.
+        """
+        found = network_plan(network, images)
+        features, logits = found.features, found.logits
+        if features != logits[: len(features)]:  # a pool follows that is joined with a layer
+            both = (self._values(network, nodes, images)[-1] for nodes in (features, logits))
+            return next(both), next(both)
+        seen, told = self._values(network, logits, images, len(features), len(logits))
+        return seen, told
+
+    def _values(
+        self, network: nn.Module, nodes: Sequence[Node], images: Tensor, *numbers: int
+    ) -> tuple[Tensor, ...]:
+        """Values of nodes of these numbers, or of the last, ``[example, feature]``."""
+        wanted, weights = numbers or (len(nodes),), self._weights(network, nodes, images)
+        return _Values.apply(images, weights, wanted, self.batch_size(images))
 
     def within(self, budget: int, network: nn.Module, image: Tensor, label: Tensor) -> Fused:
         """The same engine with ``batch`` and ``saved_activations`` for a budget of memory.
@@ -281,35 +298,50 @@ class _Gradients(torch.autograd.Function):
         return ctx.job.image_gradient(upstream, ctx.images, ctx.saved), None
 
 
-class _Features(torch.autograd.Function):
-    """What the classifier sees; its backward pass is the first-order one."""
+class _Values(torch.autograd.Function):
+    """What layers of the network give; its backward pass is the first-order one."""
 
     @staticmethod
-    def forward(ctx: Any, images: Tensor, weights: Weights, batch: int) -> Tensor:  # noqa: ANN401
+    def forward(
+        ctx: Any,  # noqa: ANN401
+        images: Tensor,
+        weights: Weights,
+        numbers: Sequence[int],
+        batch: int,
+    ) -> tuple[Tensor, ...]:
         save = ctx.needs_input_grad[0]
 
-        def chunk(
-            part: Tensor,
-        ) -> tuple[Tensor, tuple[list[Layer], torch.Size, torch.dtype] | None]:
-            last, layers = forward(weights, part)
-            saved = (layers, last.shape, last.dtype) if save else None
-            return flatten(last, weights.wide), saved
+        def chunk(part: Tensor) -> tuple[list[Tensor], _Swept | None]:
+            values, layers = forward(weights, part, *numbers)
+            maps = [(value.shape, value.dtype) for value in values]
+            return [flatten(v, weights.wide) for v in values], (layers, maps) if save else None
 
         chunks = split([len(images)], batch, like=images)
         parts = images.split([piece.stop for (piece,) in chunks])
         found, ctx.saved = zip(*map_threads(chunk, parts), strict=True)
-        return torch.cat(found)
+        ctx.numbers = numbers
+        return tuple(torch.cat(values) for values in zip(*found, strict=True))
 
     @staticmethod
     @once_differentiable
     def backward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any,  # noqa: ANN401
-        upstream: Tensor,
-    ) -> tuple[Tensor, None, None]:
-        def chunk(saved: tuple[list[Layer], torch.Size, torch.dtype], part: Tensor) -> Tensor:
-            layers, (n, height, width, channel), dtype = saved
-            d = part.to(dtype).reshape(n, channel, height, width).permute(0, 2, 3, 1).contiguous()
-            return backward_to_images(layers, d)
+        *upstream: Tensor,
+    ) -> tuple[Tensor, None, None, None]:
+        def chunk(saved: _Swept, *parts: Tensor) -> Tensor:
+            layers, maps = saved
+            gradients = {
+                number: part.to(dtype).reshape(n, channel, height, width).permute(0, 2, 3, 1)
+                for number, part, ((n, height, width, channel), dtype) in zip(
+                    ctx.numbers, parts, maps, strict=True
+                )
+            }
+            return backward_to_images(layers, {n: d.contiguous() for n, d in gradients.items()})
 
-        parts = upstream.split([shape[0] for _, shape, _ in ctx.saved])
-        return torch.cat(list(map_threads(chunk, ctx.saved, parts))), None, None
+        lengths = [maps[0][0][0] for _, maps in ctx.saved]
+        cut = [gradient.split(lengths) for gradient in upstream]
+        return torch.cat(list(map_threads(chunk, ctx.saved, *cut))), None, None, None
+
+
+_Swept: TypeAlias = tuple[list[Layer], list[tuple[torch.Size, torch.dtype]]]
+"""Layers with their activations, and shapes and dtypes of the values that were given."""

@@ -59,7 +59,8 @@ class FusedLoss:
         weights = self._weights(images)
 
         def chunk(part: Tensor) -> Tensor:
-            return flatten(forward(weights, part)[0], weights.wide)
+            (last,), _ = forward(weights, part)
+            return flatten(last, weights.wide)
 
         return torch.cat(list(map_threads(chunk, images.split(self._lengths(images)))))
 

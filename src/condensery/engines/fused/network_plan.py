@@ -79,7 +79,7 @@ def _compare(network: nn.Module, found: NetworkPlan, *, like: Tensor) -> None:
     with exclusive_lock():  # modules are called
         theirs = network(image.to(wide)), networks.features(network, image.to(wide)).flatten(1)
     for expected, weights in zip(theirs, ours, strict=True):
-        last, _ = forward(weights, image)
+        (last,), _ = forward(weights, image)
         value, size = flatten(last, wide), expected.abs().max() + 1
         same = expected.shape == value.shape
         if not same or not torch.allclose(expected / size, value / size, atol=1e-3):

@@ -145,15 +145,20 @@ class Saved:
         return sum({x.data_ptr(): x.nbytes for x in maps}.values())
 
 
-def forward(weights: Weights, images: Images) -> tuple[Tensor, list[Layer]]:
+def forward(weights: Weights, images: Images, *numbers: int) -> tuple[list[Tensor], list[Layer]]:
     """Run the network over images, as it sees them.
 
+    Args:
+        weights: The network.
+        images: A chunk of a batch.
+        numbers: Of the values that are wanted, 0 is the images; none: the last one.
+
     Returns:
-        The last value, channels-last, and the layers with their saved activations.
+        The values, channels-last, and the layers with their saved activations.
     """
     layers = [copy(layer) for layer in weights.layers]
     first = _channels_last(images, weights.dtype)
-    return _run(layers, first, lambda layer, maps: layer.forward(*maps)), layers
+    return _run(layers, first, lambda layer, maps: layer.forward(*maps), numbers), layers
 
 
 def _channels_last(images: Images, dtype: torch.dtype) -> Tensor:
@@ -167,21 +172,33 @@ def _channels_last(images: Images, dtype: torch.dtype) -> Tensor:
     return x.as_strided(x.shape, (height * width * channel, width * channel, channel, 1))
 
 
-def _run(layers: Sequence[Layer], first: _T, function: Callable[[Layer, list[_T]], _T]) -> _T:
-    """The last value; every other value is dropped after the last layer that reads it."""
+def _run(
+    layers: Sequence[Layer],
+    first: _T,
+    function: Callable[[Layer, list[_T]], _T],
+    numbers: Collection[int] = (),
+) -> list[_T]:
+    """The values of these numbers, or the last; others end after the last layer that reads them."""
     last = {source: layer for layer in layers for source in layer.sources}
-    values = {0: first}
+    wanted = numbers or (len(layers),)
+    values, kept = {0: first}, {0: first}
     for number, layer in enumerate(layers, start=1):
         values[number] = function(layer, [values[source] for source in layer.sources])
+        if number in wanted:
+            kept[number] = values[number]
         for source in {source for source in layer.sources if last[source] is layer}:
             del values[source]
-    return values[len(layers)]
+    return [kept[number] for number in wanted]
 
 
-def backward_to_images(layers: Sequence[Layer], d: Tensor) -> Images:
-    """Take the gradient of the last value, channels-last, back to the images."""
-    parts: list[Parts] = [[] for _ in layers]
-    parts.append([d])
+def backward_to_images(layers: Sequence[Layer], gradients: Mapping[int, Tensor]) -> Images:
+    """Take gradients of values, channels-last, back to the images.
+
+    Args:
+        layers: As ``forward`` left them.
+        gradients: By the number of the value; the last one among them.
+    """
+    parts: list[Parts] = [[gradients[n]] if n in gradients else [] for n in range(len(layers) + 1)]
     for layer in reversed(layers):
         found = layer.backward(total(parts.pop()), input_gradient=True)
         for source, part in zip(layer.sources, found, strict=True):
@@ -222,7 +239,7 @@ def forward_backward(
         names: Parameters whose gradients are wanted.
         save: Whether ``image_gradient`` follows; otherwise activations are dropped early.
     """
-    last, layers = forward(weights, images)
+    (last,), layers = forward(weights, images)
     log_p = flatten(last, weights.wide).log_softmax(dim=1)
     mass, probabilities = targets.sum(dim=1, keepdim=True), log_p.exp()
     saved = Saved(layers=list(layers), probabilities=probabilities, mass=mass) if save else None
@@ -254,7 +271,7 @@ def image_gradient(saved: Saved, direction: Direction) -> Tensor:
     """
     layers = [copy(layer) for layer in saved.layers]  # what tangents save ends with this call
     unchanged: Parts = []  # the tangent of the images themselves is zero
-    tangent = _run(
+    (tangent,) = _run(
         layers, unchanged, lambda layer, parts: layer.tangent_forward(*parts, direction=direction)
     )
     p = saved.probabilities

@@ -1,0 +1,145 @@
+"""Calibration: synthetic images should also be classified as what they are.
+
+A class term beside an objective on features, which keeps apart classes whose features are alike.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal
+
+import torch
+from torch import Tensor, nn
+
+from condensery.condensing.objectives.base import FeatureObjective, Match, Objective
+from condensery.condensing.objectives.distribution import DistributionMatching
+from condensery.condensing.objectives.group_means import group_means
+from condensery.engines import Engine
+from condensery.errors import ConfigError, UnsupportedNetwork
+from condensery.experts import loaded
+from condensery.networks import mixes_examples
+from condensery.registry import register
+from condensery.types import Examples, Groups, StepContext, View
+
+__all__ = ["Calibrated"]
+
+
+@register("objective", "calibrated")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Calibrated(Objective):
+    """A distance of features plus ``weight`` times the cross-entropy of the synthetic examples.
+
+    Attributes:
+        features: The distance.
+        weight: Of the class term, at least 0; 0 leaves the distance alone.
+        under: Who classifies: ``"expert"``, the target of the schedule (DANCE, TGDD), or
+            ``"network"``, the network that the features are of, which costs no second pass. A
+            context without a target has no class term under ``"expert"``.
+        counted: ``"sets"``: every set has the mean over its own examples. ``"images"``: the
+            largest set of a class has the sum over its stored images, the others nothing, so that
+            an image counts once however many sets hold it.
+        alternate: Whether the terms take turns, the distance at even inner iterations and the
+            class term at odd ones, instead of being added.
+
+    Source:
+        Zhang et al. 2024 (DANCE), both losses, in turns with ``alternate``; Ran et al. 2026
+        (TGDD), added, on the same augmented images. Differs: one draw of the augmentation shows
+        the images of all classes (released: one a class).
+    """
+
+    joint: ClassVar[bool] = False
+    uses_engine: ClassVar[bool] = True
+
+    features: FeatureObjective = field(default_factory=DistributionMatching)
+    weight: float = 1.0
+    under: Literal["expert", "network"] = "expert"
+    counted: Literal["sets", "images"] = "sets"
+    alternate: bool = False
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.features, FeatureObjective):
+            raise ConfigError(
+                f"objective.features = {self.features!r}, but a class term is added to a distance "
+                "of features: distribution, characteristic-function or m3d."
+            )
+        if not 0 <= self.weight < float("inf"):
+            raise ConfigError(f"objective.weight = {self.weight}, but it must be 0 or more.")
+        words = {"under": ("expert", "network"), "counted": ("sets", "images")}
+        for name, known in words.items():
+            if getattr(self, name) not in known:
+                raise ConfigError(
+                    f"objective.{name} = {getattr(self, name)!r} is unknown; known are "
+                    f"{', '.join(known)}."
+                )
+
+    def bind(
+        self,
+        context: StepContext,
+        real: Examples,
+        view: View,
+        *,
+        engine: Engine,
+        classes_per_pass: int,
+    ) -> Match:
+        """See ``Objective.bind``.
+
+        Raises:
+            UnsupportedNetwork: If the expert has a state besides its parameters.
+        """
+        network, odd = context.network, context.at[1] % 2 == 1
+        expert = _expert(context) if self.under == "expert" else network
+        classify = self.weight > 0 and expert is not None and (odd or not self.alternate)
+        compare = not (self.alternate and odd)
+        if not (compare or classify):
+            raise ConfigError(
+                "objective.alternate gives every second image update to the class term, but there "
+                "is none. Use schedule.trajectories and objective.weight above 0, or "
+                "alternate = false with schedule.inner = 1."
+            )
+        distance: Callable[[Tensor, Examples, Groups], Tensor] | None = None
+        if compare:
+            distance = self.features.of_features(
+                context, real, view, engine=engine, classes_per_pass=classes_per_pass
+            )
+
+        def match(examples: Examples, groups: Groups) -> Tensor:
+            shown, losses, logits = view(examples), list[Tensor](), None
+            if distance is not None and classify and expert is network:
+                seen, logits = engine.features_and_logits(network, shown)
+                losses.append(distance(seen, examples, groups))
+            elif distance is not None:
+                losses.append(distance(engine.features(network, shown), examples, groups))
+            if classify and expert is not None:
+                if logits is None:
+                    _, logits = engine.features_and_logits(expert, shown)
+                losses.append(self.weight * self._class_term(logits, examples, groups))
+            return torch.stack(losses).sum(dim=0)
+
+        return match
+
+    def _class_term(self, logits: Tensor, examples: Examples, groups: Groups) -> Tensor:
+        """Cross-entropy of every group."""
+        each = nn.functional.cross_entropy(logits, examples.labels, reduction="none")
+        means = group_means(each[:, None], examples, groups)[:, 0]
+        if self.counted == "sets":
+            return means
+        same = groups.class_[:, None] == groups.class_
+        largest = groups.size == torch.where(same, groups.size, 0).amax(dim=1)
+        return means * groups.size * largest
+
+
+def _expert(context: StepContext) -> nn.Module | None:
+    """The network with the parameters of the context's target; None without a target."""
+    if context.target is None:
+        return None
+    network = context.network
+    culprit = mixes_examples(network) or next((name for name, _ in network.named_buffers()), None)
+    if culprit is not None:
+        raise UnsupportedNetwork(
+            f"objective.under = 'expert' classifies by parameters of an expert, but {culprit!r} "
+            f"of {type(network).__name__} depends on the batch or keeps a state besides them. Use "
+            "under = 'network', or a network with instance norm and without dropout."
+        )
+    return loaded(deepcopy(network), dict(context.target))

@@ -1,0 +1,49 @@
+"""Means over the examples of every group, of all nested sets by one cumulative sum."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from condensery.types import Examples, Groups
+
+__all__ = ["group_means"]
+
+
+def group_means(values: Tensor, examples: Examples, groups: Groups) -> Tensor:
+    """The mean row of every group.
+
+    Groups that are prefixes of their classes take as many additions together as the largest of
+    them, others as many as they have members.
+
+    Args:
+        values: ``[example, column]``; differentiable.
+        examples: What the rows belong to; classes and ranks are read.
+        groups: Over these examples.
+
+    Returns:
+        ``[group, column]``.
+    """
+    if not groups.prefixes:
+        share = groups.member.to(values.dtype)
+        return (share @ values) / share.sum(dim=1, keepdim=True)
+    classes, place = _in_order(examples)
+    sums = (values[place.clamp(min=0)] * (place >= 0)[:, :, None]).cumsum(dim=1)
+    count = groups.member.sum(dim=1)
+    row = torch.searchsorted(classes, groups.class_)
+    return sums[row, count - 1] / count[:, None]
+
+
+def _in_order(examples: Examples) -> tuple[Tensor, Tensor]:
+    """Where the examples of every class are, by rank.
+
+    Returns:
+        The classes, ascending ``[class_]``, and positions ``[class_, place]``, -1 behind the last
+        example of a class that has fewer than others.
+    """
+    classes, row, counts = examples.class_.unique(return_inverse=True, return_counts=True)
+    by_rank = examples.rank.argsort(stable=True)
+    order = by_rank[row[by_rank].argsort(stable=True)]
+    place = torch.full((len(classes), int(counts.max())), -1, device=order.device)
+    within = torch.arange(place.shape[1], device=order.device) < counts[:, None]
+    return classes, place.masked_scatter(within, order)

@@ -1,0 +1,76 @@
+"""Networks at random stages of a training on real data, and a little later on the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+
+import torch
+
+from condensery.condensing.schedules.base import RunContext
+from condensery.condensing.schedules.experts import OnExperts
+from condensery.condensing.schedules.statistics import fix_statistics
+from condensery.experts import loaded
+from condensery.registry import register
+from condensery.rng import stream
+from condensery.training import Decay, SGDTraining, Training
+from condensery.types import StepContext
+
+__all__ = ["Staged"]
+
+
+@register("schedule", "staged")
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Staged(OnExperts):
+    """TGDD's schedule: one image update under a random snapshot of a random expert.
+
+    The snapshot is uniform among those after 0 to ``epochs`` epochs. The target is uniform among
+    it and the ``window - 1`` snapshots after it. ``OnExperts`` has the choices that are not named
+    here.
+
+    Attributes:
+        trajectories: Experts to draw from, at least 1 (paper: 5).
+        epochs: Of an expert, at least 0 (paper: 60, ImageNet subsets 80).
+        window: Snapshots that a target is drawn from, at least 1 (paper: 7).
+        training: Of the experts; the default is the paper's for small images.
+
+    Source:
+        Ran et al. 2026 (TGDD), the released loop. Differs: as ``Interpolated``.
+    """
+
+    trajectories: int = 5
+    epochs: int = 60
+    window: int = 7
+    training: Training = field(default_factory=SGDTraining)
+    decay: Decay = "milestones"
+
+    def __post_init__(self) -> None:
+        self.check_numbers(trajectories=1, epochs=0, window=1)
+        self.check_all_kept()
+
+    @property
+    def updates(self) -> int:
+        """See ``Schedule.updates``."""
+        return 1
+
+    @property
+    def length(self) -> int:
+        """See ``OnExperts.length``."""
+        return self.epochs
+
+    def untrained(self) -> Staged:
+        """See ``Schedule.untrained``."""
+        return replace(self, trajectories=1, epochs=1, steps=1, buffer="")
+
+    def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
+        """See ``Schedule.contexts``; trains an expert when it is first drawn."""
+        rng = stream(run.seed, "expert", outer)
+        experts, index = self.draw(run, rng)
+        stage = int(torch.randint(self.epochs + 1, (), generator=rng))
+        latest = min(stage + self.window - 1, self.epochs)
+        later = int(torch.randint(stage, latest + 1, (), generator=rng))
+        before, after = experts.snapshots(index, stage, later)
+        network = loaded(run.network("network", outer), before).to(run.device)
+        fix_statistics(network, run, rng=stream(run.seed, "statistics", outer))
+        target = {name: p.to(run.device) for name, p in after.items()}
+        yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=target)
