@@ -5,6 +5,7 @@ Knows nothing about files or terminals: whoever iterates decides about these.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import fields, replace
 from datetime import datetime, timezone
@@ -29,7 +30,7 @@ from condensery.data import Data, ImageData, whitened
 from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
 from condensery.engines.toolchain import cannot_compile, fell_back, go_uncompiled
 from condensery.errors import ConfigError
-from condensery.experts import ExpertSet
+from condensery.experts import ExpertSet, cached
 from condensery.methods import recipe_for
 from condensery.parameterizations import Parameterization
 from condensery.registry import find
@@ -45,11 +46,8 @@ class Condensation:
         data: Real training images, whitened if the recipe says so.
         seed: Of every draw.
         state: After the last step taken; the result is made of it at any time.
-        buffer: Folder for experts' trajectories, where the recipe names none; may be set until
-            the first step, and never changes the result. None: they are kept in memory.
+        start_cpu_seconds: What choosing the first images took; about 0 for a given state.
     """
-
-    buffer: Path | None = None
 
     def __init__(
         self,
@@ -64,7 +62,9 @@ class Condensation:
         self.data = data = whitened(data, recipe.whiten)
         self.seed = seed
         self.device = device
+        began = time.process_time()
         self.state = initial_state(recipe, data, seed=seed) if state is None else state
+        self.start_cpu_seconds = time.process_time() - began
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Progress]:
@@ -72,7 +72,7 @@ class Condensation:
         return self._steps
 
     def _run(self) -> Iterator[Progress]:
-        steps = run(self._kept(), self.data, seed=self.seed, state=self.state, device=self.device)
+        steps = run(self.kept, self.data, seed=self.seed, state=self.state, device=self.device)
         for progress in steps:
             self.state = progress.state
             yield progress
@@ -88,14 +88,20 @@ class Condensation:
 
         None where it needs none. The run trains an expert itself when it is first drawn.
         """
-        recipe = self._kept()
+        recipe = self.kept
         return recipe.schedule.experts(self.data, network=recipe.network, device=self.device)
 
-    def _kept(self) -> Recipe:
-        """The recipe with a place for the experts; not the one that goes into files."""
-        if self.buffer is None:
+    @property
+    def kept(self) -> Recipe:
+        """The recipe with a place for the experts: the cache, if it names none.
+
+        Not the one that goes into files: where experts are kept never changes the result.
+        """
+        schedule = self.recipe.schedule
+        training = schedule.expert_training(self.recipe.network)
+        if training is None:
             return self.recipe
-        return replace(self.recipe, schedule=self.recipe.schedule.with_buffer(self.buffer))
+        return replace(self.recipe, schedule=schedule.with_buffer(cached(training, self.data)))
 
     def result(self, *, created: str | None = None) -> CondensedSet:
         """Finish the run and return its condensed set.
@@ -111,6 +117,7 @@ class Condensation:
         """The condensed set of the steps taken so far: an anytime result."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         lr, whitening = self.state.stored.learned_lr, self.data.whitening
+        experts = self.experts()
         return CondensedSet.from_stored(
             self.state.stored.to("cpu"),
             name=f"{self.data.name}-{self.recipe.method}-ipc{self.recipe.ipc}",
@@ -125,6 +132,7 @@ class Condensation:
             created=now if created is None else created,
             zca=None if whitening is None else whitening.to_json(),
             learned_step_size=None if lr is None else float(lr),
+            experts=None if experts is None else experts.record(),
         )
 
 
@@ -370,7 +378,7 @@ def _network(recipe: Recipe, data: ImageData) -> nn.Module:
 
 def train_experts(
     data: Data | ImageData,
-    folder: str | Path,
+    folder: str | Path | None = None,
     *,
     method: str = "mtt",
     ipc: int = 10,
@@ -381,14 +389,15 @@ def train_experts(
     epochs: int | None = None,
     device: str = "cpu",
 ) -> ExpertSet:
-    """Train experts into a folder that several runs share, by their ``schedule.buffer``.
+    """Train experts ahead of the runs that draw from them.
 
     Nothing is trained yet: ``for made in train_experts(...)`` trains what is missing, epoch after
     epoch, and goes on where it was stopped.
 
     Args:
         data: As in ``condense``.
-        folder: EpochResult if absent; one that holds other experts is refused.
+        folder: Made if absent, and named by the runs as ``schedule.buffer``; one that holds other
+            experts is refused. ``None``: the cache, where runs look by themselves.
         method: One whose schedule is experts.
         ipc: With ``preset`` decides how many epochs are needed, and in ``paper`` the whitening.
         preset: As in ``condense``; decides network and training.
@@ -413,11 +422,17 @@ def train_experts(
         settings=settings or {},
         device=device,
     )
-    order = recipe.schedule.with_buffer(Path(folder), instead=True).experts(
-        whitened(train, recipe.whiten), network=recipe.network, device=device
+    train, training = (
+        whitened(train, recipe.whiten),
+        recipe.schedule.expert_training(recipe.network),
     )
-    if order is None:
+    if training is None:
         raise ConfigError(f"method = {method!r} matches no experts. Use mtt.")
+    place = cached(training, train) if folder is None else Path(folder)
+    order = recipe.schedule.with_buffer(place, instead=True).experts(
+        train, network=recipe.network, device=device
+    )
+    assert order is not None
     order = replace(
         order,
         experts=order.experts if experts is None else experts,

@@ -9,6 +9,7 @@ import errno
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,7 +23,9 @@ __all__ = [
     "check_writable",
     "existing_ancestor",
     "holds_files",
+    "lock",
     "locked",
+    "locked_in_turn",
 ]
 
 LOCK = ".lock"
@@ -131,7 +134,7 @@ def locked(folder: Path, notice: Callable[[str], None]) -> Generator[None]:
         ) from error
     with file:
         try:
-            _lock(file.fileno())
+            lock(file.fileno())
         except OSError as error:
             if error.errno in _CONTENTION:
                 raise ConfigError(
@@ -144,8 +147,57 @@ def locked(folder: Path, notice: Callable[[str], None]) -> Generator[None]:
         yield
 
 
-def _lock(descriptor: int) -> None:
+@contextmanager
+def locked_in_turn(
+    path: Path, notice: Callable[[str], None], *, check: Callable[[], None]
+) -> Generator[None]:
+    """Lock a file and wait for other processes that have; a killed process leaves no lock behind.
+
+    A lock that this process has already is passed: its threads know of each other. Where files
+    cannot be locked, nothing is.
+
+    Args:
+        path: Made if absent, in a folder that exists.
+        notice: Is given a sentence if there is something to wait for.
+        check: Called while waiting; what it raises ends that.
+
+    Raises:
+        OSError: If the file cannot be made.
+    """
+    if path in _held_here:
+        yield
+        return
+    with path.open("ab") as file:
+        told = False
+        while True:
+            try:
+                lock(file.fileno())
+            except OSError as error:
+                if error.errno in _CONTENTION:
+                    if not told:
+                        notice(f"{path}: waits for another process, which makes what is needed.")
+                    told = True
+                    check()
+                    time.sleep(0.2)
+                    continue
+            break
+        _held_here.add(path)
+        try:
+            yield
+        finally:
+            _held_here.discard(path)
+
+
+_held_here: set[Path] = set()
+
+
+def lock(descriptor: int, *, shared: bool = False) -> None:
     """Lock an open file until it is closed, without waiting.
+
+    Args:
+        descriptor: Of the file, open for writing.
+        shared: Whether others may share the lock; Windows, where an open file cannot be removed,
+            has no such lock.
 
     Raises:
         OSError: With a number of ``_CONTENTION`` if another process has locked it; with another
@@ -154,10 +206,11 @@ def _lock(descriptor: int) -> None:
     if sys.platform == "win32":
         import msvcrt
 
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+        if not shared:
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
         return
     try:
         import fcntl
     except ImportError as error:
         raise OSError(errno.ENOSYS, os.strerror(errno.ENOSYS)) from error
-    fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)

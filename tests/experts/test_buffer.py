@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import logging
 import math
+import shutil
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from threading import Barrier, get_ident
 
@@ -15,7 +19,8 @@ from condensery.data import ImageData
 from condensery.data.whitening import whitened
 from condensery.engines.fused.blocks import EAGER
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
-from condensery.experts import Buffer, ExpertTraining, buffer, files, get_buffer, loaded
+from condensery.experts import Buffer, ExpertTraining, buffer, cached, files, get_buffer, loaded
+from condensery.files import lock
 from condensery.networks import build
 from condensery.parallel import as_completed, workers
 from condensery.rng import stream
@@ -148,10 +153,10 @@ def test_a_stopped_training_goes_on_with_what_is_missing(data, whole, tmp_path):
     assert [rest.epochs(index) for index in (0, 1, 2)] == [3, 1, -1]
     assert rest.missing(2, 3) == 2
     assert [(m.index, m.epoch) for m in made(rest)] == [(1, 2), (1, 3)]
-    names = sorted(path.name for path in folder.iterdir())
+    names = sorted(path.name for path in folder.glob("[!.]*"))
     assert names == ["expert-0000.safetensors", "expert-0001.safetensors"]
-    for name in names:
-        assert (folder / name).read_bytes() == (whole.folder / name).read_bytes()
+    for index in (0, 1):
+        same(everything(rest, index, 3), everything(whole, index, 3))
 
 
 def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path, monkeypatch):
@@ -190,7 +195,7 @@ def test_nothing_is_trained_twice_and_more_epochs_go_on(data, whole):
 def test_a_file_says_what_it_is_of(whole):
     with safe_open(whole.folder / "expert-0000.safetensors", framework="pt") as file:
         said = file.metadata()["condensery-expert"]
-    for word in ("convnet2-w4", "small", "augment", "made_with", "torch", "losses"):
+    for word in ("convnet2-w4", "small", "augment", "made_with", "torch", "losses", "cpu_seconds"):
         assert word in said
 
 
@@ -264,10 +269,10 @@ def test_a_foreign_file_is_refused(data, tmp_path):
 
 
 def test_a_file_of_another_format_is_refused(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "FORMAT", 2)
+    monkeypatch.setattr(files, "FORMAT", 3)
     made(Buffer(SCHOOLING, data, tmp_path), 1, 0)
     monkeypatch.undo()
-    with pytest.raises(ArtifactError, match="expert format 2, this library reads 1"):
+    with pytest.raises(ArtifactError, match="expert format 3, this library reads 2"):
         Buffer(SCHOOLING, data, tmp_path).epochs(0)
 
 
@@ -344,8 +349,8 @@ def test_compiled_experts_that_are_stopped_keep_their_epochs_and_go_on(swept, th
         of_it = [m.epoch for m in told if m.index == index]
         assert stopped.epochs(index) >= max(of_it, default=-1)
     made(stopped, 3, 3)
-    for path in whole.folder.iterdir():
-        assert (stopped.folder / path.name).read_bytes() == path.read_bytes()
+    for index in range(3):
+        same(everything(stopped, index, 3), everything(whole, index, 3))
 
 
 def test_an_epoch_that_is_no_longer_wanted_is_cancelled(data, threads):
@@ -396,3 +401,66 @@ def test_parameters_go_back_into_a_network(data, whole):
     assert loaded(network, parameters) is network
     assert all(torch.equal(p, parameters[name]) for name, p in network.named_parameters())
     assert all(p.requires_grad for p in network.parameters())
+
+
+def test_of_two_processes_that_want_an_expert_one_trains_it_and_the_other_waits(
+    data, whole, tmp_path, monkeypatch, caplog
+):
+    folder = tmp_path / "shared"
+    folder.mkdir()
+    waiting = Buffer(SCHOOLING, data, folder)
+    with (folder / ".expert-0000.lock").open("ab") as other, ThreadPoolExecutor() as threads:
+        lock(other.fileno())  # as another process does
+        with caplog.at_level(logging.INFO):
+            found = threads.submit(made, waiting, 1, 3)
+            while "waits for another process" not in caplog.text:
+                time.sleep(0.01)
+        monkeypatch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained"))
+        shutil.copy(whole.folder / "expert-0000.safetensors", folder)
+        other.close()
+        assert found.result(timeout=10) == []
+    same(everything(waiting, 0, 3), everything(whole, 0, 3))
+
+
+def test_cpu_seconds_of_the_wanted_epochs_are_counted_whoever_trained_them(data, whole):
+    again = Buffer(SCHOOLING, data, whole.folder)
+    assert again.cpu_seconds(2, 3) == pytest.approx(whole.cpu_seconds(2, 3)) != 0
+    parts = [again.cpu_seconds(2, epochs) for epochs in (0, 1, 2, 3)]
+    assert parts == sorted(set(parts))
+    assert parts[0] == again.cpu_seconds(0, 3) == 0
+
+
+def test_experts_in_the_cache_are_made_within_its_bound(data, own_cache, monkeypatch, caplog):
+    def train(seed):
+        schooling = replace(SCHOOLING, seed=seed)
+        folder = cached(schooling, data)
+        made(Buffer(schooling, data, folder), 1, 1)
+        return folder
+
+    first = train(1)
+    assert first.parent == own_cache / "experts"
+    assert first.name.startswith("small-convnet2-w4-")
+    monkeypatch.setenv("CONDENSERY_CACHE_LIMIT", "1")
+    second = train(2)
+    assert not first.exists()
+    assert second.exists()  # in use while there was room to be made
+    assert str(first) in caplog.text
+
+
+def test_where_the_ends_alone_are_kept_they_are_those_of_the_whole_way(data, tmp_path, monkeypatch):
+    monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
+    ends = replace(SCHOOLING, keep="ends", epochs=3)
+    whole = Buffer(SCHOOLING, data, None)
+    made(whole, 1, 3)
+    for folder in (tmp_path, None):
+        experts = Buffer(ends, data, folder)
+        training = experts.make([0], 3)
+        next(training)
+        training.close()
+        assert experts.epochs(0) == 1
+        made(experts, 1, 3)
+        same(experts.snapshots(0, 0, 3), whole.snapshots(0, 0, 3))
+        with pytest.raises(ValueError, match="after 2 epochs are not kept"):
+            experts.snapshots(0, 2)
+    with safe_open(tmp_path / "expert-0000.safetensors", framework="pt") as file:
+        assert len(file.get_tensor("classifier.bias")) == 2

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
+import torch
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.experts import ExpertTraining
@@ -36,28 +38,42 @@ def stop(monkeypatch: pytest.MonkeyPatch):
 
 
 def names(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
+    return sorted(path.name for path in folder.iterdir() if not path.name.startswith("."))
 
 
-def test_a_run_makes_its_experts_and_a_set_with_a_step_size(condensery, tmp_path: Path):
+def experts(cache: Path) -> list[str]:
+    (folder,) = (cache / "experts").iterdir()
+    return names(folder)
+
+
+def test_a_run_makes_its_experts_and_a_set_with_a_step_size(condensery, tmp_path, own_cache):
     run = tmp_path / "run"
     said = condensery(*RUN, "--out", run)
     assert said.code == 0
     assert "experts: epoch 2/2" in said.err
-    assert names(run / "experts") == ["expert-0000.safetensors"]
+    assert experts(own_cache) == ["expert-0000.safetensors"]
+    assert not (run / "experts").exists()
+    took = json.loads((run / "outcome.json").read_text())
+    assert took["cpu_seconds"] > 0
     found = CondensedSet.load(run / "condensed.safetensors")
     assert 0 < found.manifest["learned_step_size"] != 0.1
+    told = found.manifest["experts"]
+    assert (told["experts"], told["epochs"]) == (1, 2)
+    assert 0 < told["cpu_seconds"] == took["expert_cpu_seconds"]
     said = condensery(
         "evaluate", run / "condensed.safetensors", "--data", "digits", "--steps", "2",
         "--seeds", "1", "--sizes", "1,2", "--networks", "convnet2-w4",
     )  # fmt: skip
     assert said.code == 0
     assert "protocol mtt" in said.out
-    assert condensery(*RUN, "--out", run, "--overwrite").code == 0  # its old experts go, too
+    said = condensery(*RUN, "--out", run, "--overwrite")
+    assert said.code == 0
+    assert "1 experts are there already" in said.err
+    assert "experts: epoch" not in said.err
 
 
 def test_experts_made_ahead_serve_runs_of_several_sizes_and_other_words_are_refused(
-    condensery, tmp_path: Path, monkeypatch
+    condensery, tmp_path: Path, monkeypatch, own_cache
 ):
     folder = tmp_path / "shared"
     words = ("experts", "digits", "--out", folder, *SMALL)
@@ -72,7 +88,7 @@ def test_experts_made_ahead_serve_runs_of_several_sizes_and_other_words_are_refu
             out = tmp_path / f"run{ipc}"
             using = ("--set", f"schedule.buffer={folder}", "--out", out)
             assert condensery(*RUN, "--ipc", ipc, *using).code == 0
-            assert not (out / "experts").exists()
+    assert not own_cache.exists()
     other = tmp_path / "other"
     using = ("--set", f"schedule.buffer={folder}", "--out", other)
     said = condensery(*RUN, "--network", "convnet2-w5", *using)
@@ -84,20 +100,35 @@ def test_experts_made_ahead_serve_runs_of_several_sizes_and_other_words_are_refu
     assert "seed is 0 there and 1 here" in said.err
 
 
-def test_a_run_stopped_while_its_experts_are_trained_goes_on(condensery, tmp_path: Path, stop):
+def test_a_run_stopped_while_its_experts_are_trained_goes_on(
+    condensery, tmp_path: Path, stop, own_cache, monkeypatch
+):
     whole, run = tmp_path / "whole", tmp_path / "run"
     said = condensery(*RUN, "--out", run)
     assert said.code == 130
     assert f"condensery resume {run}" in said.err
-    assert names(run / "experts") == ["expert-0000.safetensors"]
+    assert experts(own_cache) == ["expert-0000.safetensors"]
     stop.undo()
     said = condensery("resume", run)
     assert said.code == 0
     assert "epoch 2/2" in said.err
     assert "epoch 1/2" not in said.err
+    monkeypatch.setenv("CONDENSERY_CACHE", str(tmp_path / "cache"))
     assert condensery(*RUN, "--out", whole).code == 0
-    for name in ("condensed.safetensors", "experts/expert-0000.safetensors"):
-        assert (run / name).read_bytes() == (whole / name).read_bytes()
+    one, other = (CondensedSet.load(r / "condensed.safetensors") for r in (run, whole))
+    assert torch.equal(one.images, other.images)
+
+
+def test_experts_made_ahead_into_the_cache_serve_a_run_that_names_no_folder(
+    condensery, tmp_path: Path, own_cache
+):
+    said = condensery("experts", "digits", *SMALL)
+    assert said.code == 0
+    (folder,) = (own_cache / "experts").iterdir()
+    assert f"1 experts of 2 epochs: {folder}" in said.out
+    said = condensery(*RUN, "--out", tmp_path / "run")
+    assert said.code == 0
+    assert re.search(rf"there already \(they took [\d.]+ m?s of CPU time\): {folder}", said.err)
 
 
 def test_stopped_experts_say_how_to_go_on(condensery, tmp_path: Path, stop):
@@ -109,12 +140,12 @@ def test_stopped_experts_say_how_to_go_on(condensery, tmp_path: Path, stop):
     assert condensery(*words).code == 0
 
 
-def test_a_budget_that_ends_among_the_experts_keeps_them(condensery, tmp_path: Path):
+def test_a_budget_that_ends_among_the_experts_keeps_them(condensery, tmp_path: Path, own_cache):
     run = tmp_path / "run"
     said = condensery(*RUN, "--time-budget", "0.001s", "--out", run)
     assert said.code == 2
     assert "1 of 2 epochs of experts untrained" in said.err
-    assert names(run / "experts") == ["expert-0000.safetensors"]
+    assert experts(own_cache) == ["expert-0000.safetensors"]
     said = condensery("resume", run, "--time-budget", "1h")
     assert said.code == 0
     assert json.loads((run / "outcome.json").read_text())["reason"] == "complete"

@@ -170,7 +170,7 @@ def test_a_content_of_another_version_is_named(condensery, tmp_path: Path, words
     assert not (out / "cifar10").exists()
 
 
-def test_experts_are_kept_in_the_folder_and_shared_and_change_nothing(condensery, tmp_path: Path):
+def test_experts_are_kept_in_the_cache_and_shared_and_change_nothing(condensery, tmp_path: Path):
     out = tmp_path / "out"
     words = ("table", "mdc-2a", *SHORT[:6], *SHORT[-6:-2], "--data", "mine=digits", "--out", out)
     said = condensery(*words, "--methods", "mtt")

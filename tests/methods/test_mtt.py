@@ -172,20 +172,43 @@ def test_sets_in_lockstep_share_the_experts_and_get_the_bits_they_get_alone(digi
         same(progress.state, list(run(recipe, digits, seed=3))[-1].state)
 
 
-def test_where_experts_are_kept_changes_nothing_but_the_time(digits, tmp_path, monkeypatch):
+def test_where_experts_are_kept_changes_nothing_but_the_time(
+    digits, tmp_path, monkeypatch, own_cache
+):
     def made(buffer=""):
         return Condensation(short(digits, buffer=str(buffer), iterations=2), digits, seed=3)
 
-    free, kept, named = made(), made(), made(tmp_path / "shared")
-    kept.buffer = tmp_path / "run"
-    images = [c.result(created="now").images for c in (free, kept, named)]
+    cached, named = made(), made(tmp_path / "shared")
+    *_, in_memory = run(cached.recipe, digits, seed=3)
+    images = [c.result(created="now").images for c in (cached, named)]
     assert torch.equal(images[1], images[0])
-    assert torch.equal(images[2], images[0])
-    names = [sorted(p.name for p in (tmp_path / f).iterdir()) for f in ("run", "shared")]
-    assert names[0] == names[1] != []
-    assert kept.so_far().manifest["recipe"]["schedule"]["buffer"] == ""
+    stored = in_memory.state.stored.images
+    assert torch.equal(stored, cached.state.stored.images)
+    (folder,) = (own_cache / "experts").iterdir()
+    assert folder.name.startswith(f"{digits.name}-convnet2-w4-")
+    for path in (tmp_path / "shared").glob("*.safetensors"):
+        assert (folder / path.name).is_file()
+    assert cached.so_far().manifest["recipe"]["schedule"]["buffer"] == ""
     monkeypatch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained again"))
-    assert torch.equal(made(tmp_path / "run").result(created="now").images, images[0])
+    for again in (made(), made(tmp_path / "shared")):
+        assert torch.equal(again.result(created="now").images, images[0])
+
+
+def test_a_set_says_what_its_experts_took_whoever_trained_them(digits):
+    first, second = (Condensation(short(digits), digits, seed=seed) for seed in (3, 4))
+    one, two = (made.result().manifest["experts"] for made in (first, second))
+    assert one == two
+    assert one["cpu_seconds"] > 0
+    assert (one["experts"], one["epochs"]) == (
+        first.recipe.schedule.trajectories,
+        first.recipe.schedule.epochs,
+    )
+    assert (
+        condensery.condense(digits, method="dm", preset="smoke", ipc=1)
+        .so_far()
+        .manifest.get("experts")
+        is None
+    )
 
 
 def test_another_seed_of_the_run_shares_the_experts_and_another_of_theirs_does_not(digits):

@@ -119,7 +119,6 @@ def test_a_start_without_any_update_begins_anew(tmp_path: Path):
         "outcome.json",
         "condensed.safetensors",
         "checkpoints/checkpoint-1.safetensors",
-        "experts/expert-0.safetensors",
     ],
 )
 def test_any_progress_is_kept_unless_it_shall_be_overwritten(tmp_path: Path, progress: str):

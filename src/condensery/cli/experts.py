@@ -1,4 +1,4 @@
-"""``condensery experts``: train networks on real images, whose ways several runs of mtt share."""
+"""``condensery experts``: train networks on real images, whose ways several runs share."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--out",
         metavar="FOLDER",
         type=Path,
-        required=True,
-        help="folder of the experts; what it holds already is not trained again",
+        help="folder of the experts (default: the cache, where runs look by themselves); what is "
+        "there already is not trained again",
     )
     recipe = parser.add_argument_group("recipe (as of the runs that shall use them)")
     recipe.add_argument(
@@ -47,10 +47,11 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.runs.data_source import describe
     from condensery.runs.experts import train_missing
 
-    folder: Path = arguments.out
-    if folder.exists() and not folder.is_dir():
-        raise ConfigError(f"--out {folder}: is a file, but experts are stored in a folder.")
-    check_writable(existing_ancestor(folder), given=folder)
+    folder: Path | None = arguments.out
+    if folder is not None:
+        if folder.exists() and not folder.is_dir():
+            raise ConfigError(f"--out {folder}: is a file, but experts are stored in a folder.")
+        check_writable(existing_ancestor(folder), given=folder)
     reporter = Reporter(listener())
     with machine.torch_threads(arguments.threads):
         machine.check_device(arguments.device)
@@ -73,6 +74,7 @@ def run(arguments: argparse.Namespace) -> int:
             raise KeyboardInterrupt(
                 "Every epoch that was finished is on file: give the same command to go on."
             ) from None
-    print(f"{experts.experts} experts of {experts.epochs} epochs: {folder}")
-    reporter.notice(f"Use them with --method mtt --set schedule.buffer={folder.absolute()}")
+    print(f"{experts.experts} experts of {experts.epochs} epochs: {experts.buffer.folder}")
+    if folder is not None:
+        reporter.notice(f"Use them with --method mtt --set schedule.buffer={folder.absolute()}")
     return 0

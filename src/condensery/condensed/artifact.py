@@ -96,6 +96,7 @@ class CondensedSet:
         dtype: torch.dtype = torch.uint8,
         zca: object = None,
         learned_step_size: float | None = None,
+        experts: Mapping[str, float] | None = None,
     ) -> CondensedSet:
         """Quantise stored images and put them, with their manifest, in file order.
 
@@ -115,6 +116,8 @@ class CondensedSet:
             dtype: Of the images in the file: uint8, float16 or float32.
             zca: How to obtain the whitening, or ``None``.
             learned_step_size: What ``mtt`` learned, or ``None``.
+            experts: ``{"experts", "epochs", "cpu_seconds"}`` of the networks that were trained on
+                the data before the run, if there are any.
 
         Raises:
             ArtifactError: If an image is not finite, or the rows make no nested sets.
@@ -174,6 +177,7 @@ class CondensedSet:
                 "observations": [],
                 "bytes": [count * each + once for count in rows],
                 "created": created,
+                **({} if experts is None else {"experts": dict(experts)}),
             },
         )
 

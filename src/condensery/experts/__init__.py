@@ -4,7 +4,7 @@
 folder of one file each. Knows nothing about what is matched to them.
 """
 
-from condensery.experts.buffer import Buffer, EpochResult, ExpertSet, get_buffer
+from condensery.experts.buffer import Buffer, EpochResult, ExpertSet, cached, get_buffer
 from condensery.experts.expert_training import EXPERT_TRAINING, ExpertTraining, Parameters, loaded
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "ExpertSet",
     "ExpertTraining",
     "Parameters",
+    "cached",
     "get_buffer",
     "loaded",
 ]

@@ -7,18 +7,25 @@ alone, whether it was kept, resumed or trained just now.
 from __future__ import annotations
 
 import json
+import logging
 import time
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 
+from condensery import cache
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.experts import files
 from condensery.experts.expert_training import ExpertTraining, Parameters
-from condensery.parallel import as_completed, workers
+from condensery.experts.files import Trajectory
+from condensery.files import locked_in_turn
+from condensery.parallel import as_completed, check_cancelled, workers
 
-__all__ = ["Buffer", "EpochResult", "ExpertSet", "get_buffer"]
+__all__ = ["Buffer", "EpochResult", "ExpertSet", "cached", "get_buffer"]
+
+_log = logging.getLogger(__name__)
 
 SAVE_EVERY = 30.0
 """Seconds between two writings of an unfinished trajectory, at least."""
@@ -56,8 +63,9 @@ class Buffer:
         self.folder = folder
         self._schooling, self._data = schooling, data
         self._facts = schooling.facts(data)
-        self._memory: dict[int, tuple[list[Parameters], list[float]]] = {}
+        self._memory: dict[int, Trajectory] = {}
         self._verified: dict[int, tuple[int, int]] = {}
+        self._held = False
 
     def epochs(self, index: int) -> int:
         """Epochs that expert ``index`` is known for; -1 if nothing of it is.
@@ -65,9 +73,15 @@ class Buffer:
         Raises:
             ArtifactError: If its file is of other experts, naming what differs.
         """
-        if self.folder is None:
-            return len(self._memory[index][1]) if index in self._memory else -1
-        return files.epochs_held(self._path(index), self._facts)
+        known = self._seconds(index)
+        return -1 if known is None else len(known)
+
+    def cpu_seconds(self, experts: int, epochs: int) -> float:
+        """What the first ``epochs`` epochs of some experts took, as far as they are trained.
+
+        Of the threads that trained them, wherever that was; compilers are not counted.
+        """
+        return sum(sum((self._seconds(index) or [])[:epochs]) for index in range(experts))
 
     def check_memory(self, experts: int, epochs: int) -> None:
         """Refuse more trajectories than the memory shall hold, where there is no folder.
@@ -78,7 +92,8 @@ class Buffer:
         if self.folder is not None:
             return
         one = sum(p.nbytes for p in self._schooling.first(self._data, 0).values())
-        needed = experts * (epochs + 1) * one
+        kept = min(epochs, 1) if self._schooling.keep == "ends" else epochs
+        needed = experts * (kept + 1) * one
         if needed > MOST_IN_MEMORY:
             raise ConfigError(
                 f"{experts} experts of {epochs} epochs take {needed / 1e9:.1f} GB, too much to "
@@ -111,40 +126,50 @@ class Buffer:
         """
         wanting = [index for index in experts if self.epochs(index) < epochs]
         if not wanting:
+            self._hold()
             return
-        ways = (self._grow(index, epochs, device=device) for index in wanting)
-        if self.at_once(device) is not None:
+        together = self.at_once(device) is not None
+        clock = time.thread_time if together else time.process_time
+        self._hold()
+        ways = (self._grow(index, epochs, device=device, clock=clock) for index in wanting)
+        if together:
             yield from as_completed(ways)
         else:
             for way in ways:
                 yield from way
+        if self._held:
+            cache.make_room()
 
-    def _grow(self, index: int, epochs: int, *, device: str) -> Generator[EpochResult]:
-        known = self.epochs(index)
-        first = known < 0
-        snapshots, losses = (
-            ([self._schooling.first(self._data, index)], []) if first else self._read(index)
-        )
-        saved_at, unsaved = time.monotonic(), first
-        try:
-            for epoch in range(len(losses) + 1, epochs + 1):
-                parameters, loss = self._schooling.after(
-                    self._data,
-                    snapshots[-1],
-                    index=index,
-                    epoch=epoch,
-                    device=device,
-                )
-                snapshots.append(parameters)
-                losses.append(loss)
-                unsaved = True
-                if time.monotonic() - saved_at >= SAVE_EVERY:
-                    self._keep(index, snapshots, losses)
-                    unsaved, saved_at = False, time.monotonic()
-                yield EpochResult(index=index, epoch=epoch, loss=loss)
-        finally:
-            if unsaved:
-                self._keep(index, snapshots, losses)
+    def _grow(
+        self, index: int, epochs: int, *, device: str, clock: Callable[[], float]
+    ) -> Generator[EpochResult]:
+        with self._alone(index):
+            first = self.epochs(index) < 0  # another process may have trained it meanwhile
+            way = (
+                Trajectory(snapshots=[self._schooling.first(self._data, index)])
+                if first
+                else self._read(index)
+            )
+            saved_at, unsaved = time.monotonic(), first
+            try:
+                for epoch in range(len(way.losses) + 1, epochs + 1):
+                    began = clock()
+                    parameters, loss = self._schooling.after(
+                        self._data, way.snapshots[-1], index=index, epoch=epoch, device=device
+                    )
+                    if self._schooling.keep == "ends":
+                        del way.snapshots[1:]
+                    way.snapshots.append(parameters)
+                    way.losses.append(loss)
+                    way.cpu_seconds.append(clock() - began)
+                    unsaved = True
+                    if time.monotonic() - saved_at >= SAVE_EVERY:
+                        self._keep(index, way)
+                        unsaved, saved_at = False, time.monotonic()
+                    yield EpochResult(index=index, epoch=epoch, loss=loss)
+            finally:
+                if unsaved:
+                    self._keep(index, way)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
         """Parameters of an expert after so many epochs; ``make`` has made them.
@@ -152,8 +177,10 @@ class Buffer:
         Raises:
             ArtifactError: If the file of the expert is damaged; it is verified once.
         """
+        if self._schooling.keep == "ends":
+            numbers = tuple(self._end(index, number) for number in numbers)
         if self.folder is None:
-            return [self._memory[index][0][number] for number in numbers]
+            return [self._memory[index].snapshots[number] for number in numbers]
         path = self._path(index)
         stat = path.stat()
         if self._verified.get(index) != (stat.st_mtime_ns, stat.st_size):
@@ -161,20 +188,45 @@ class Buffer:
             self._verified[index] = (stat.st_mtime_ns, stat.st_size)
         return files.read_snapshots(path, numbers)
 
+    def _end(self, index: int, number: int) -> int:
+        """Where the parameters after so many epochs are, of those before the first and the last."""
+        if number not in (0, self.epochs(index)):
+            raise ValueError(f"The parameters after {number} epochs are not kept.")
+        return min(number, 1)
+
     def _path(self, index: int) -> Path:
         assert self.folder is not None
         return self.folder / f"expert-{index:04}.safetensors"
 
-    def _read(self, index: int) -> tuple[list[Parameters], list[float]]:
+    def _hold(self) -> None:
+        """Keep an entry of the cache from being removed, and note its use."""
+        if self.folder is not None and not self._held and cache.owns(self.folder):
+            cache.hold(self.folder, self)
+            self._held = True
+
+    def _alone(self, index: int) -> AbstractContextManager[None]:
+        """No other process trains this expert meanwhile."""
+        if self.folder is None:
+            return nullcontext()
+        self.folder.mkdir(parents=True, exist_ok=True)
+        path = self.folder / f".expert-{index:04}.lock"
+        return locked_in_turn(path, _log.info, check=check_cancelled)
+
+    def _seconds(self, index: int) -> list[float] | None:
+        if self.folder is None:
+            return self._memory[index].cpu_seconds if index in self._memory else None
+        return files.seconds_held(self._path(index), self._facts)
+
+    def _read(self, index: int) -> Trajectory:
         if self.folder is None:
             return self._memory[index]
         return files.read(self._path(index), self._facts)
 
-    def _keep(self, index: int, snapshots: list[Parameters], losses: list[float]) -> None:
+    def _keep(self, index: int, way: Trajectory) -> None:
         if self.folder is None:
-            self._memory[index] = (snapshots, losses)
+            self._memory[index] = way
         else:
-            files.write(self._path(index), snapshots, facts=self._facts, losses=losses)
+            files.write(self._path(index), way, facts=self._facts)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +276,23 @@ class ExpertSet:
         """Epochs that are still to be trained; see ``Buffer.missing``."""
         return self.buffer.missing(self.experts, self.epochs)
 
+    @property
+    def cpu_seconds(self) -> float:
+        """What those that are trained took; see ``Buffer.cpu_seconds``."""
+        return self.buffer.cpu_seconds(self.experts, self.epochs)
+
+    def record(self) -> dict[str, float]:
+        """What a condensed file says of them: how many, and what they took."""
+        seconds = round(self.cpu_seconds, 3)
+        return {"experts": self.experts, "epochs": self.epochs, "cpu_seconds": seconds}
+
+
+def cached(schooling: ExpertTraining, data: ImageData) -> Path:
+    """The folder of the cache that keeps the experts of a schooling; may be absent."""
+    facts = schooling.facts(data)
+    name = f"{facts['data'].pop('name')}-{schooling.network}"
+    return cache.entry("experts", name, {"format": files.FORMAT, **facts})
+
 
 def get_buffer(schooling: ExpertTraining, data: ImageData, folder: Path | None) -> Buffer:
     """The buffer of a schooling; the last few are remembered, so runs in one process share them.
@@ -231,7 +300,7 @@ def get_buffer(schooling: ExpertTraining, data: ImageData, folder: Path | None) 
     Args:
         schooling: How experts are trained.
         data: Real images, as the networks are to see them.
-        folder: EpochResult when something is written into it; None keeps trajectories in memory.
+        folder: Made when something is written into it; None keeps trajectories in memory.
     """
     where = "" if folder is None else str(folder.absolute())
     key = (where, json.dumps(schooling.facts(data), sort_keys=True))

@@ -1,8 +1,8 @@
 """One trajectory in one safetensors file that says what it is of, and verifies itself.
 
 Tensors are parameters by name, ``[snapshot, *shape]``; snapshot 0 is untrained. The metadata hold
-the facts of the training, the loss of every epoch, the versions that made it, and a hash of all.
-Knows nothing about training.
+the facts of the training, loss and CPU seconds of every epoch, the versions that made it, and a
+hash of all. Knows nothing about training.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -22,33 +23,44 @@ from condensery import __version__
 from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.errors import ArtifactError
 
-__all__ = ["epochs_held", "read", "read_snapshots", "write"]
+__all__ = ["Trajectory", "read", "read_snapshots", "seconds_held", "write"]
 
-FORMAT = 1
+FORMAT = 2
 _KEY = "condensery-expert"
 _SHOWN = 3  # differences named in a refusal
 
 
-def write(
-    path: Path, snapshots: Sequence[Mapping[str, Tensor]], *, facts: Mapping[str, Any],
-    losses: Sequence[float],
-) -> None:  # fmt: skip
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Trajectory:
+    """What an expert went through.
+
+    Attributes:
+        snapshots: Parameters after 0, 1, ... epochs.
+        losses: One an epoch.
+        cpu_seconds: What every epoch took.
+    """
+
+    snapshots: list[dict[str, Tensor]]
+    losses: list[float] = field(default_factory=list[float])
+    cpu_seconds: list[float] = field(default_factory=list[float])
+
+
+def write(path: Path, way: Trajectory, *, facts: Mapping[str, Any]) -> None:
     """Write a trajectory, whole or not at all.
 
     Args:
         path: Its folder is made if absent.
-        snapshots: Parameters after 0, 1, ... epochs.
-        facts: What decides them; JSON values.
-        losses: One an epoch.
+        way: The trajectory.
+        facts: What decides it; JSON values.
 
     Raises:
         ArtifactError: If it cannot be written.
     """
-    stacked = {name: torch.stack([s[name] for s in snapshots]) for name in snapshots[0]}
+    stacked = {name: torch.stack([s[name] for s in way.snapshots]) for name in way.snapshots[0]}
     versions = {"condensery": __version__, "torch": torch.__version__}
-    text = json.dumps(
-        {"format": FORMAT, "facts": dict(facts), "losses": list(losses), "made_with": versions}
-    )
+    content = {"format": FORMAT, "facts": dict(facts), "losses": way.losses}
+    content |= {"cpu_seconds": [round(s, 3) for s in way.cpu_seconds], "made_with": versions}
+    text = json.dumps(content)
     record = json.dumps({"content": text, "blake2b": _digest(text, stacked)})
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -57,27 +69,27 @@ def write(
     write_atomically(path, safetensors.torch.save(stacked, {_KEY: record}))
 
 
-def epochs_held(path: Path, facts: Mapping[str, Any]) -> int:
-    """Epochs of the trajectory in a file, read from its header alone; -1 if there is no file.
+def seconds_held(path: Path, facts: Mapping[str, Any]) -> list[float] | None:
+    """CPU seconds of every epoch in a file, read from its header alone; None if there is no file.
 
     Raises:
         ArtifactError: If it is no such file, or one with other facts, naming both.
     """
     if not path.exists():
-        return -1
+        return None
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
     except (SafetensorError, OSError):
         _, metadata = read_safetensors(path)  # says better what is wrong
-    return len(_content(path, metadata, facts)["losses"])
+    return _content(path, metadata, facts)["cpu_seconds"]
 
 
-def read(path: Path, facts: Mapping[str, Any]) -> tuple[list[dict[str, Tensor]], list[float]]:
-    """A whole trajectory, verified: its snapshots and the loss of every epoch.
+def read(path: Path, facts: Mapping[str, Any]) -> Trajectory:
+    """The trajectory in a file.
 
     Raises:
-        ArtifactError: As ``epochs_held``, and if a bit of it has changed.
+        ArtifactError: As ``seconds_held``, and if a bit of it has changed.
     """
     tensors, metadata = read_safetensors(path)
     content = _content(path, metadata, facts)
@@ -88,7 +100,9 @@ def read(path: Path, facts: Mapping[str, Any]) -> tuple[list[dict[str, Tensor]],
             "the expert is trained again."
         )
     snapshots = [{name: t[i] for name, t in tensors.items()} for i in range(_length(tensors))]
-    return snapshots, content["losses"]
+    return Trajectory(
+        snapshots=snapshots, losses=content["losses"], cpu_seconds=content["cpu_seconds"]
+    )
 
 
 def read_snapshots(path: Path, numbers: Sequence[int]) -> list[dict[str, Tensor]]:

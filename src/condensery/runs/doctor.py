@@ -14,7 +14,7 @@ from pathlib import Path
 
 import torch
 
-from condensery import __version__
+from condensery import __version__, cache
 from condensery.api import condense
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import load_data
@@ -53,6 +53,8 @@ def examine() -> Iterator[tuple[str, str]]:
     yield "compiler", f"nothing is compiled: {cause}" if cause else str(compiler())
     yield "memory", _memory()
     yield "disk", f"{shutil.disk_usage('.').free / 1e9:.1f} GB free in this folder"
+    size = sum(size for _, size, _ in cache.used())
+    yield "cache", f"{size / 1e9:.1f} of {cache.limit() / 1e9:g} GB in {cache.place('experts')}"
     for name, use in _EXTRAS.items():
         yield name, _version(name) or f"not installed ({use})"
     begin = time.monotonic()

@@ -11,6 +11,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from time import process_time
 from typing import Any
 
 from condensery.api import Condensation
@@ -120,6 +121,7 @@ class _Boundary:
 
     state: State
     elapsed: float
+    cpu: float
     lines: int
 
     def save(self, folder: RunFolder) -> None:
@@ -127,7 +129,7 @@ class _Boundary:
             folder.checkpoints,
             step=self.state.outer,
             tensors=self.state.tensors(),
-            facts={"elapsed": self.elapsed, "metrics": self.lines},
+            facts={"elapsed": self.elapsed, "cpu": self.cpu, "metrics": self.lines},
         )
 
 
@@ -158,22 +160,26 @@ def condense(
     """
     checkpoint = last_checkpoint(folder, reporter)
     run = condensation
-    before, lines = 0.0, 0
+    before, lines, cpu = 0.0, 0, 0.0
     if checkpoint is not None:
         before, lines = float(checkpoint.facts["elapsed"]), int(checkpoint.facts["metrics"])
+        cpu = float(checkpoint.facts["cpu"])
         state = State.from_tensors(checkpoint.step, checkpoint.tensors)
         run = Condensation(plan.recipe, data.train, seed=plan.seed, state=state, device=plan.device)
         reporter.notice(f"Goes on after iteration {checkpoint.step} of {plan.recipe.iterations}.")
     elif run is None:
         run = Condensation(plan.recipe, data.train, seed=plan.seed, device=plan.device)
     left = None if plan.time_budget is None else plan.time_budget - before
-    before += train_for(run, folder.experts, reporter, left=left)
+    cpu += run.start_cpu_seconds
+    before += train_for(run, reporter, left=left)
     with LineFile(folder.metrics, keep=lines) as metrics:
         if metrics.lines < lines:
             lost = lines - metrics.lines
             reporter.notice(f"{folder.metrics}: {lost} lines before the checkpoint are lost.")
         with Monitor(folder.proxy, run, patience=plan.patience, reporter=reporter) as monitor:
-            outcome = _drive(folder, plan, run, metrics, monitor, reporter, before=before)
+            outcome = _drive(
+                folder, plan, run, metrics, monitor, reporter, before=before, cpu_before=cpu
+            )
     run.so_far(created=plan.created).save(folder.condensed)
     write_json(folder.outcome, outcome)
 
@@ -187,9 +193,11 @@ def _drive(
     reporter: Reporter,
     *,
     before: float,
+    cpu_before: float,
 ) -> Mapping[str, Any]:
     """Take the steps; the content of ``outcome.json``."""
     begin = saved_at = time.monotonic()
+    cpu_before -= process_time()
     budget, recipe = plan.time_budget, plan.recipe
     inner = recipe.schedule.updates
     unsaved: _Boundary | None = None
@@ -212,7 +220,12 @@ def _drive(
                     task.step(_words(progress), left=None if budget is None else budget - elapsed)
                     continue
                 beyond = 0
-                unsaved = _Boundary(state=progress.state, elapsed=elapsed, lines=metrics.lines)
+                unsaved = _Boundary(
+                    state=progress.state,
+                    elapsed=elapsed,
+                    cpu=cpu_before + process_time(),
+                    lines=metrics.lines,
+                )
                 if time.monotonic() - saved_at >= CHECKPOINT_EVERY:
                     metrics.sync()
                     unsaved.save(folder)
@@ -225,7 +238,10 @@ def _drive(
             unsaved.save(folder)
         if run.ran is not run.recipe:  # compiling has failed: a resumed run does not try again
             folder.write_facts(replace(plan, recipe=run.ran).to_json())
-    outer = run.state.outer
+    outer, experts = run.state.outer, run.experts()
+    cpu = {"cpu_seconds": round(cpu_before + process_time(), 3)}
+    if experts is not None:  # whoever trained them, and when
+        cpu["expert_cpu_seconds"] = round(experts.cpu_seconds, 3)
     complete = outer == recipe.iterations
     monitor.end(run, beyond=beyond)
     if not complete and monitor.exhausted:
@@ -244,6 +260,7 @@ def _drive(
         "of": recipe.iterations,
         "steps_beyond": beyond,
         "seconds": round(elapsed, 3),
+        **cpu,
         "peak_memory_mb": _megabytes(peak_memory()),
     }
 

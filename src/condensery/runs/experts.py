@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from pathlib import Path
 
 from condensery.api import Condensation
 from condensery.errors import ConfigError
@@ -30,6 +29,11 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
     """
     begin, missing = time.monotonic(), experts.missing
     if not missing:
+        cost = duration(experts.cpu_seconds)
+        reporter.notice(
+            f"{experts.experts} experts are there already (they took {cost} of CPU time): "
+            f"{experts.buffer.folder}"
+        )
         return 0.0
     total = experts.experts * experts.epochs
     with reporter.task(
@@ -54,20 +58,16 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
     return time.monotonic() - begin
 
 
-def train_for(
-    condensation: Condensation, folder: Path, reporter: Reporter, *, left: float | None
-) -> float:
-    """Train the experts that a condensation draws from.
+def train_for(condensation: Condensation, reporter: Reporter, *, left: float | None) -> float:
+    """Train what is missing of the experts that a condensation draws from.
 
     Args:
         condensation: Not begun.
-        folder: Of the experts, unless the recipe names one.
         reporter: As ``train_missing``.
         left: As ``train_missing``.
 
     Returns:
         Seconds that it took; 0 for a condensation that needs none.
     """
-    condensation.buffer = folder
     experts = condensation.experts()
     return 0.0 if experts is None else train_missing(experts, reporter, left=left)

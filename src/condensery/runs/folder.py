@@ -65,11 +65,6 @@ class RunFolder:
         return self.path / "checkpoints"
 
     @property
-    def experts(self) -> Path:
-        """Trajectories of the experts that the run draws from, where its recipe names no folder."""
-        return self.path / "experts"
-
-    @property
     def pictures(self) -> Path:
         """Previews over the run."""
         return self.path / "pictures"
@@ -104,16 +99,15 @@ class RunFolder:
     def has_progress(self) -> bool:
         """Whether the run has done anything that would be lost with its folder.
 
-        An image update, an epoch of an expert and a network of the evaluation count; the recipe,
-        and the picture of the images before the first update, do not.
+        An image update and a network of the evaluation count; the recipe, and the picture of the
+        images before the first update, do not.
         """
         lines = (self.metrics, self.observations, self.proxy)
-        states = (self.checkpoints, self.experts)
         return (
             self.condensed.exists()
             or self.outcome.exists()
             or any(has_line(path) for path in lines)
-            or any(path.is_dir() and any(path.rglob("*.safetensors")) for path in states)
+            or any(self.checkpoints.rglob("*.safetensors"))
         )
 
     @contextmanager
@@ -198,7 +192,7 @@ class RunFolder:
 
     def _remove_run(self) -> None:
         """Remove what a run writes, ``recipe.json`` last; other things are left alone."""
-        for folder in (self.checkpoints, self.pictures, self.experts):
+        for folder in (self.checkpoints, self.pictures):
             if folder.is_dir():
                 shutil.rmtree(folder)
         results = (self.condensed, self.outcome, self.report)

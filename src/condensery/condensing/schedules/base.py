@@ -128,7 +128,7 @@ class Schedule(Protocol):
         """The schedule with a folder for networks that are trained before the run.
 
         Args:
-            folder: EpochResult if absent.
+            folder: Made if absent.
             instead: Whether it also replaces a folder that the schedule names itself.
         """
         del folder, instead

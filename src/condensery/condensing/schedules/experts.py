@@ -47,9 +47,8 @@ class OnExperts(Schedule):
             do not depend on who uses them.
         compiled: Whether their training is.
         seed: Of the experts, so that runs with other seeds share them.
-        buffer: Folder that keeps the trajectories and may be shared; empty: whoever runs decides,
-            the command line for the folder of its run, the library for the memory. Never changes
-            the result.
+        buffer: Folder that keeps the trajectories and may be shared; empty: the cache. Never
+            changes the result.
     """
 
     trajectories: int = 100

@@ -20,7 +20,6 @@ from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.loop import run_together
 from condensery.condensing.progress import State
-from condensery.condensing.recipe import Recipe
 from condensery.data import Data
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import read_observations
@@ -101,10 +100,12 @@ def _condense(
         reporter.notice(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
     recipe, names = runs[0].recipe, [run.name for run in runs]
     inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
-    recipes = [_with_buffer(run.recipe, folder) for run in runs]
-    if recipe.schedule.expert_training(recipe.network) is not None:
-        first = Condensation(recipes[0], data.train, seed=seed, state=states[0], device=plan.device)
-        before += train_for(first, folder.experts(recipe), reporter, left=None)
+    made = [
+        Condensation(run.recipe, data.train, seed=seed, state=state, device=plan.device)
+        for run, state in zip(runs, states, strict=True)
+    ]
+    before += train_for(made[0], reporter, left=None)
+    recipes = [one.kept for one in made]
     began = saved_at = time.monotonic()
     elapsed, unsaved = before, False
     steps = run_together(recipes, data.train, seed=seed, states=states, device=plan.device)
@@ -133,13 +134,6 @@ def _condense(
     ]
     write_json(folder.costs, {"groups": [*others, cost]})
     shutil.rmtree(place, ignore_errors=True)
-
-
-def _with_buffer(recipe: Recipe, folder: ComparisonFolder) -> Recipe:
-    """The recipe with a folder for its experts; not the one that goes into files."""
-    if recipe.schedule.expert_training(recipe.network) is None:
-        return recipe
-    return replace(recipe, schedule=recipe.schedule.with_buffer(folder.experts(recipe)))
 
 
 def _save(place: Path, names: list[str], states: Sequence[State], elapsed: float) -> None:

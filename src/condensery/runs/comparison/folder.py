@@ -5,7 +5,6 @@ Imports no torch: reports are drawn from the files alone.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
@@ -18,7 +17,6 @@ from condensery.files import check_room, holds_files, locked
 from condensery.runs.folder import has_line, write_json
 
 if TYPE_CHECKING:
-    from condensery.condensing.recipe import Recipe
     from condensery.runs.comparison.sets import PlannedRun, PlannedSet
 
 __all__ = ["FORMAT", "MARK", "ComparisonFolder"]
@@ -77,12 +75,6 @@ class ComparisonFolder:
         """States of the unfinished batch whose first run this is."""
         return self.path / "checkpoints" / f"{run.name}-seed{seed}"
 
-    def experts(self, recipe: Recipe) -> Path:
-        """Trajectories that a recipe draws from; recipes with the same experts share them."""
-        own = (recipe.whiten, recipe.schedule.expert_training(recipe.network))
-        kind = hashlib.blake2b(repr(own).encode(), digest_size=4).hexdigest()
-        return self.path / "experts" / f"{recipe.network.replace(':', '-')}-{kind}"
-
     def facts(self) -> dict[str, Any] | None:
         """What ``comparison.json`` says, or ``None`` where a comparison can be begun.
 
@@ -121,8 +113,8 @@ class ComparisonFolder:
             (self.path / name).mkdir(exist_ok=True)
 
     def has_progress(self) -> bool:
-        """Whether there is a set, a state to go on from, an expert or a trained network."""
-        folders = (self.path / name for name in ("runs", "sets", "checkpoints", "experts"))
+        """Whether there is a set, a state to go on from, or a trained network."""
+        folders = (self.path / name for name in ("runs", "sets", "checkpoints"))
         return has_line(self.observations) or any(
             folder.is_dir() and any(folder.rglob("*.safetensors")) for folder in folders
         )
