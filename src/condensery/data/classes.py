@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from condensery.data.known import CLASS_TABLES
 from condensery.errors import DataError
 
-__all__ = ["ClassList", "choose", "counts", "match", "moved", "natural_order", "spelling"]
+__all__ = ["ClassList", "check_chosen", "choose", "counts", "match", "moved", "natural_order"]
+__all__ += ["spelling"]
 
 _SHOWN = 12
 
@@ -143,6 +144,19 @@ def moved(ours: ClassList, theirs: ClassList, order: Sequence[int]) -> str | Non
         f"{theirs.title} lists its classes in another order than {ours.title}. They were matched "
         f"by name; {len(changed)} have another label there: {_listed(changed)}."
     )
+
+
+def check_chosen(chosen: Sequence[str]) -> None:
+    """Refuse a choice of fewer than two classes, or of one class twice.
+
+    Raises:
+        DataError: If it is one.
+    """
+    if len(set(chosen)) < len(chosen) or len(chosen) < 2:
+        raise DataError(
+            f"classes = {', '.join(chosen) or 'none'}: name two classes or more, each once, with "
+            "--classes NAME,NAME,... (classes=[...])."
+        )
 
 
 def choose(source: ClassList, chosen: Sequence[str]) -> tuple[int, ...]:

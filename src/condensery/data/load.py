@@ -18,9 +18,10 @@ import torch
 from torch import Tensor
 
 from condensery.data import hub
-from condensery.data.classes import ClassList, choose, counts, match, moved
+from condensery.data.classes import ClassList, check_chosen, choose, counts, match, moved
 from condensery.data.decoding.cache import IMAGE_MEMORY, Store
-from condensery.data.decoding.fit import check_size, fit_all
+from condensery.data.decoding.decode import Decoding
+from condensery.data.decoding.pictures import fit_all
 from condensery.data.decoding.values import ValueRange
 from condensery.data.holdout import hold_out
 from condensery.data.image_data import Data, ImageData
@@ -108,19 +109,23 @@ def load_data(
         DataError: If a source cannot be read or found, a class has no image, there is one class
             only, or the splits disagree in classes, channels or side.
     """
-    if image_size is not None:
-        check_size(image_size)
+    if image_size is not None and (type(image_size) is not int or image_size < 1):
+        raise DataError(
+            f"--image-size {image_size!r} (image_size=): the side of an image is a whole number of "
+            "pixels, such as 32."
+        )
+    scale = ValueRange.of(value_range)
+    cache = None if cache_dir is None else Path(cache_dir).expanduser()
     reading = _Reading(
-        size=image_size,
-        skip_corrupt=skip_corrupt,
+        decoding=Decoding(
+            size=image_size,
+            skip_corrupt=skip_corrupt,
+            value_range=scale,
+            store=Store(memory=image_memory, folder=cache),
+        ),
         data_dir=Path(data_dir).expanduser(),
         download=download,
         classes=None if classes is None else tuple(classes),
-        value_range=ValueRange.of(value_range),
-        store=Store(
-            memory=image_memory,
-            folder=None if cache_dir is None else Path(cache_dir).expanduser(),
-        ),
     )
     loaded_by = _loaded_by(
         source,
@@ -136,14 +141,14 @@ def load_data(
         cache_dir=None if cache_dir is None else str(cache_dir),
     )
     read = _read(source, reading)
-    skipped, notices = read.skipped, read.notices
+    title, skipped, notices = read.title, read.skipped, read.notices
     asked = KNOWN.get(source) if isinstance(source, str) else None
     name = asked.name if asked and name is None else name
-    count = check_classes(read.train.labels, names=read.class_names, part="train", title=read.title)
+    count = check_classes(read.train.labels, names=read.class_names, part="train", title=title)
     known = _recognised(read, name=name, classes=count)
     if asked and name == asked.name and known is None and classes is None:
         raise DataError(
-            f"{read.title} was found for {name}, but it holds {count} classes of "
+            f"{title} was found for {name}, but it holds {count} classes of "
             f"{read.train.images.shape[1]}-channel images, or classes of other names. It is "
             "another data set: give it by its path."
         )
@@ -156,21 +161,26 @@ def load_data(
         skipped += second.skipped
         notices += (*second.notices, *changed)
     if held is None:
-        keep, away = hold_out(train.labels, title=read.title)
-        held = read.part("test", away)
-        train = read.part("train", keep)
+        keep, away = hold_out(train.labels, title=title)
+        train, held = read.part("train", keep), read.part("test", away)
     else:
-        check_classes(held.labels, names=names, part="test", title=read.title)
-    _check_sides(train, held, title=read.title)
-
+        check_classes(held.labels, names=names, part="test", title=title)
+    ours, theirs = tuple(train.images.shape[1:]), tuple(held.images.shape[1:])
+    if ours != theirs:
+        same = ours[0] == theirs[0]
+        way = (
+            "Give --image-size (image_size=)." if same else "Convert all to grey or all to colour."
+        )
+        raise DataError(
+            f"{title}: train images are {ours} and test images {theirs} (channels, height, "
+            f"width), but both must be the same. {way}"
+        )
     statistics = known.statistics if known else measure(train.images)
-    scale = reading.value_range
-    called = known.name if known else name or _plain(read.title)
+    called = known.name if known else name or _plain(title)
     if asked and known is None:  # some of its classes, which the user chose
         called = f"{asked.name}-{count}-classes"
-
-    def split(part: Part) -> ImageData:
-        return ImageData(
+    splits = [
+        ImageData(
             name=called,
             images=part.images,
             labels=part.labels,
@@ -181,13 +191,14 @@ def load_data(
             notices=notices,
             value_range=None if scale is None else (scale.low, scale.high),
         )
-
+        for part in (train, held)
+    ]
     for notice in notices:
         warnings.warn(notice, DataWarning, stacklevel=2)
     return Data(
         name=called,
-        train=split(train),
-        test=split(held),
+        train=splits[0],
+        test=splits[1],
         skipped=skipped,
         notices=notices,
         mapped=None if read.shelf is None else str(read.shelf.path),
@@ -201,22 +212,14 @@ def _loaded_by(source: object, test: object, **choices: object) -> dict[str, Any
     held = str(test) if isinstance(test, (str, Path)) else None
     if words is None or (test is not None and held is None):
         return None
-    return {
-        "data": words,
-        "test": held,
-        "folder": str(Path.cwd()),
-        **choices,
-    }
+    return {"data": words, "test": held, "folder": str(Path.cwd()), **choices}
 
 
 def words_of(source: object) -> tuple[str, ...] | None:
     """Names and paths as text; ``None`` for anything else."""
-    if isinstance(source, (str, Path)):
-        return (str(source),)
-    if isinstance(source, (list, tuple)) and source:
-        entries: list[object] = list(source)
-        if all(isinstance(entry, (str, Path)) for entry in entries):
-            return tuple(map(str, entries))
+    entries: Sequence[object] = source if isinstance(source, (list, tuple)) else [source]
+    if entries and all(isinstance(entry, (str, Path)) for entry in entries):
+        return tuple(map(str, entries))
     return None
 
 
@@ -224,13 +227,10 @@ def words_of(source: object) -> tuple[str, ...] | None:
 class _Reading:
     """How sources are read; see ``load_data``."""
 
-    size: int | None
-    skip_corrupt: bool
+    decoding: Decoding
     data_dir: Path
     download: bool
     classes: tuple[str, ...] | None
-    value_range: ValueRange | None
-    store: Store
 
 
 def _read(source: object, how: _Reading) -> Source:
@@ -238,38 +238,33 @@ def _read(source: object, how: _Reading) -> Source:
 
 
 def _as_given(source: object, how: _Reading) -> Source:
-    size, skip = how.size, how.skip_corrupt
+    decoding, classes = how.decoding, how.classes
+    words = words_of(source)
     if isinstance(source, str) and source in EMBEDDED:
-        return _sized(arrays.examined(embedded.read(source), how.value_range), size)
-    if isinstance(source, str) and (known := KNOWN.get(source)) is not None:
-        size, classes = size or known.side, how.classes or known.folders
-        return _from_path(_located(known, how), replace(how, size=size, classes=classes))
-    if isinstance(source, (str, Path)):
-        return _from_path(str(source), how)
-    if isinstance(source, (list, tuple)):
-        if source and all(isinstance(entry, (str, Path)) for entry in source):
-            files = [Path(entry) for entry in source]
-            read = path.read_list(
-                files,
-                title=str(files[0]),
-                size=size,
-                skip_corrupt=skip,
-                value_range=how.value_range,
-                store=how.store,
-            )
-            return _sized(read, size)
-        if len(source) == 2:
-            return _sized(arrays.read(source[0], source[1], value_range=how.value_range), size)
+        read = arrays.examined(embedded.read(source), decoding.value_range)
+    elif isinstance(source, str) and (known := KNOWN.get(source)) is not None:
+        decoding = replace(decoding, size=decoding.size or known.side)
+        read = path.read(_located(known, how), decoding, classes or known.folders)
+    elif isinstance(source, (str, Path)):
+        read = path.read(str(source), decoding, classes)
+    elif words is not None:
+        files = list(map(Path, words))
+        read = path.read_list(files, decoding, title=str(files[0]))
+    elif isinstance(source, (list, tuple)) and len(source) == 2:
+        read = arrays.read(source[0], source[1], value_range=decoding.value_range)
     elif isinstance(source, torch_dataset.MapStyle) and not isinstance(
-        source, (Mapping, np.ndarray, Tensor)
+        source, (Mapping, np.ndarray, Tensor, list, tuple)
     ):
-        return torch_dataset.read(source, size=size, skip_corrupt=skip, value_range=how.value_range)
-    torch_dataset.refuse_stream(source)
-    raise DataError(
-        f"a {type(source).__name__} is not a data set that can be read. Give 'digits', a name such "
-        "as 'cifar10', a path, a pair (images, labels) of arrays, or a map-style torch data set of "
-        "(image, class index)."
-    )
+        return torch_dataset.read(source, decoding)
+    else:
+        torch_dataset.refuse_stream(source)
+        raise DataError(
+            f"a {type(source).__name__} is not a data set that can be read. Give 'digits', a name "
+            "such as 'cifar10', a path, a pair (images, labels) of arrays, or a map-style torch "
+            "data set of (image, class index)."
+        )
+    # Arrays are brought to the side here; images that were decoded have it already.
+    return read if (size := decoding.size) is None else read.mapped(lambda x: fit_all(x, size))
 
 
 def _located(known: KnownSet, how: _Reading) -> str:
@@ -283,25 +278,6 @@ def _located(known: KnownSet, how: _Reading) -> str:
     return find(known.name, how.data_dir)
 
 
-def _from_path(text: str, how: _Reading) -> Source:
-    return _sized(
-        path.read(
-            text,
-            size=how.size,
-            skip_corrupt=how.skip_corrupt,
-            classes=how.classes,
-            value_range=how.value_range,
-            store=how.store,
-        ),
-        how.size,
-    )
-
-
-def _sized(source: Source, size: int | None) -> Source:
-    """Bring arrays to a side; images that were decoded have it already."""
-    return source if size is None else source.mapped(lambda images: fit_all(images, size))
-
-
 def _plain(title: str) -> str:
     """Name a data set that nobody knows after its file or folder."""
     last = Path(title).expanduser().resolve().name
@@ -311,12 +287,8 @@ def _plain(title: str) -> str:
 def _recognised(read: Source, *, name: str | None, classes: int) -> KnownSet | None:
     """The known data set that a source is, by the name that the user gives, or by its path."""
     recognise = known_by_path if name is None else known_by_name
-    return recognise(
-        name or read.title,
-        classes=classes,
-        channels=read.train.images.shape[1],
-        names=read.class_names,
-    )
+    channels = read.train.images.shape[1]
+    return recognise(name or read.title, classes=classes, channels=channels, names=read.class_names)
 
 
 def _class_list(read: Source, known: KnownSet | None, *, classes: int, split: str) -> ClassList:
@@ -336,10 +308,9 @@ def _counted_as(
         The split, and a notice if its labels had to be changed.
     """
     part = second.test or second.train
-    highest = max(int(split.labels.max()) if len(split.labels) else -1 for split in second.parts)
-    numbers = highest + 1
+    numbers = _highest(second) + 1
     if second.class_names is None and train.only_numbers:
-        if highest >= len(train.names):
+        if numbers > len(train.names):
             return part, ()  # ``check_classes`` refuses the label
         numbers = len(train.names)  # a test split may lack the last classes
     theirs = len(second.class_names) if second.class_names else numbers
@@ -355,14 +326,8 @@ def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:
     """A source with the classes that the user names, in this order."""
     if classes is None or source.class_names == classes:
         return source
-    if len(set(classes)) < len(classes) or len(classes) < 2:
-        raise DataError(
-            f"classes = {', '.join(classes) or 'none'}: name two classes or more, each once, with "
-            "--classes NAME,NAME,... (classes=[...])."
-        )
-    highest = max(int(part.labels.max()) for part in source.parts if len(part.labels))
-    names = source.class_names or default_names(highest + 1)
-    listed = ClassList(title=source.title, names=names)
+    check_chosen(classes)
+    names = source.class_names or default_names(_highest(source) + 1)
     if counts(names) and not counts(classes):
         if len(names) != len(classes):
             raise DataError(
@@ -372,19 +337,10 @@ def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:
             )
         return replace(source, class_names=classes)
     new = torch.full((len(names),), -1, dtype=torch.int64)
-    new[list(choose(listed, classes))] = torch.arange(len(classes))
+    labels = choose(ClassList(title=source.title, names=names), classes)
+    new[list(labels)] = torch.arange(len(classes))
     return replace(source.relabelled(new), class_names=classes)
 
 
-def _check_sides(train: Part, test: Part, *, title: str) -> None:
-    ours, theirs = tuple(train.images.shape[1:]), tuple(test.images.shape[1:])
-    if ours != theirs:
-        raise DataError(
-            f"{title}: train images are {ours} and test images {theirs} (channels, height, "
-            "width), but both must be the same. "
-            + (
-                "Give --image-size (image_size=)."
-                if ours[0] == theirs[0]
-                else "Convert all to grey or all to colour."
-            )
-        )
+def _highest(source: Source) -> int:
+    return max((int(part.labels.max()) for part in source.parts if len(part.labels)), default=-1)

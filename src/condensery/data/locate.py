@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from condensery.data.known import EMBEDDED, KNOWN, KnownSet
-from condensery.data.readers import archives, layouts
+from condensery.data.readers import archives, layouts, mat
 from condensery.data.readers.folders.folder import holds_images
 from condensery.errors import DataError, nearest
 
@@ -95,7 +95,7 @@ def _within(known: KnownSet, folder: Path, *, itself: bool) -> Iterator[str]:
     """What a folder holds in the set's own places, then in the folder itself if it is the set's."""
     for place in (folder / name for name in known.places):
         yield from _readable(known, place)
-    if known.name == "svhn" and layouts.svhn.holds_svhn(folder):
+    if known.name == "svhn" and mat.holds_svhn(folder):
         yield str(folder)
     if itself:
         yield from _readable(known, folder)

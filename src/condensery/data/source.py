@@ -12,10 +12,10 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from condensery.data.decoding.cache import Shelf
+from condensery.data.decoding.cache import Decoded, Shelf
 from condensery.data.skipped import Skipped
 
-__all__ = ["Part", "Skipped", "Source"]
+__all__ = ["Part", "Skipped", "Source", "divided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -60,22 +60,15 @@ class Source:
         return (self.train,) if self.test is None else (self.train, self.test)
 
     def relabelled(self, new: Int[Tensor, "class_"]) -> Source:
-        """The same source with other labels; images of a class whose new label is -1 are left out.
-
-        Args:
-            new: The new label of every old one.
-        """
+        """The same source with other labels, each by the old one; images of a -1 are left out."""
 
         def change(name: str, part: Part) -> Part:
             labels = new[part.labels]
             kept = (labels >= 0).nonzero()[:, 0]
             if len(kept) == len(labels):
                 return replace(part, labels=labels)
-            images = (
-                part.images[kept]
-                if self.shelf is None
-                else self.shelf.rows(part.images, kept, part=f"{name}-{_digest(new)}")
-            )
+            digest = hashlib.blake2b(new.numpy().tobytes(), digest_size=6).hexdigest()
+            images = self._rows(part.images, kept, part=f"{name}-{digest}")
             return Part(images=images, labels=labels[kept])
 
         test = None if self.test is None else change("chosen-test", self.test)
@@ -89,11 +82,40 @@ class Source:
 
     def part(self, name: str, index: Int[Tensor, "row"]) -> Part:
         """Some of the train images, in memory or where the others are kept."""
-        images, labels = self.train.images, self.train.labels[index]
-        if self.shelf is None:
-            return Part(images=images[index], labels=labels)
-        return Part(images=self.shelf.rows(images, index, part=name), labels=labels)
+        images = self._rows(self.train.images, index, part=name)
+        return Part(images=images, labels=self.train.labels[index])
+
+    def _rows(self, images: Tensor, index: Tensor, *, part: str) -> Tensor:
+        return images[index] if self.shelf is None else self.shelf.rows(images, index, part=part)
 
 
-def _digest(values: Tensor) -> str:
-    return hashlib.blake2b(values.numpy().tobytes(), digest_size=6).hexdigest()
+def divided(
+    decoded: Decoded,
+    labels: Int[Tensor, "encoded"],
+    *,
+    title: str,
+    train: int,
+    test: bool,
+    class_names: tuple[str, ...] | None,
+) -> Source:
+    """A source of images that were decoded together, some of which may have been dropped.
+
+    Args:
+        decoded: The images of the train split, then those of the test split.
+        labels: Of all encoded images.
+        title: How errors call the source.
+        train: How many of the encoded images are of the train split.
+        test: Whether there is a test split.
+        class_names: See ``Source``.
+    """
+    kept = decoded.kept
+    images, labels, cut = decoded.images, labels[kept], int((kept < train).sum())
+    return Source(
+        title=title,
+        train=Part(images=images[:cut], labels=labels[:cut]),
+        test=Part(images=images[cut:], labels=labels[cut:]) if test else None,
+        class_names=class_names,
+        skipped=decoded.skipped,
+        notices=decoded.notices,
+        shelf=decoded.shelf,
+    )

@@ -19,9 +19,10 @@ from torch import Tensor
 
 from condensery.condensed.importing.recognise import other, pair_of
 from condensery.condensed.importing.safely import as_tensor, hash_of_folder, open_numpy, open_torch
+from condensery.data.decoding.decode import Decoding
 from condensery.data.readers.folders import folder
 from condensery.data.readers.folders.class_folders import class_folders
-from condensery.data.readers.folders.listing import Decoding, Listing, load
+from condensery.data.readers.folders.listing import load
 from condensery.data.readers.parquet import read as parquet
 from condensery.errors import ConfigError, DataError
 
@@ -309,7 +310,7 @@ def _folder(where: Where) -> Found:
         )
     if not where.file.is_dir():
         raise DataError(f"{where.file}: there is no such folder. Check the path.")
-    source = folder.read(where.file, size=None, skip_corrupt=False)
+    source = folder.read(where.file, Decoding())
     if source.test is not None:
         raise DataError(
             f"{where.file}: holds a train and a test split, but a condensed set has one. Give the "
@@ -368,17 +369,15 @@ def _exported(path: Path, export: Mapping[str, object]) -> Found:
             class_, labels = labels, _tensor(root, held["soft_labels"], "learned labels")
     else:
         if (root / "train.parquet").is_file():
-            source = parquet.read(
-                [root / "train.parquet"], title=str(path), size=None, skip_corrupt=False
-            )
+            source = parquet.read([root / "train.parquet"], Decoding(), title=str(path))
         else:
             folders = export.get("folders")
             if isinstance(folders, list):  # which are labels, whatever they are called
                 chosen = cast(list[str], folders)
                 inside = class_folders(root, root=root, chosen=chosen, divided=True)
-                source = load(Listing(root=root, train=inside.whole), Decoding())
+                source = load(inside, Decoding())
             else:  # written before exports said which folder is which label
-                source = folder.read(root, size=None, skip_corrupt=False)
+                source = folder.read(root, Decoding())
                 names = source.class_names or names
         images, labels = source.train.images, source.train.labels
     return Found(

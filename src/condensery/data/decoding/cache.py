@@ -27,13 +27,15 @@ from torch import Tensor
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["IMAGE_MEMORY", "Kept", "Shelf", "Store"]
+__all__ = ["FOLDER", "IMAGE_MEMORY", "Decoded", "Shelf", "Store", "identity"]
 
 IMAGE_MEMORY = 2_000_000_000
 """Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
 
+FOLDER = ".condensery"
+"""Beside the data: what is made of it, unless the user names another folder."""
+
 _VERSION = 2
-_FOLDER = ".condensery"
 _ROWS = 256  # copied at a time
 
 
@@ -43,7 +45,7 @@ class Store:
 
     Attributes:
         memory: Bytes of decoded images up to which they are held in memory.
-        folder: Of the files that keep larger sets; ``None`` is ``.condensery`` beside the data.
+        folder: Of the files that keep larger sets; ``None`` is ``FOLDER`` beside the data.
     """
 
     memory: int = IMAGE_MEMORY
@@ -53,37 +55,50 @@ class Store:
         """The place of the images that are decoded from some files.
 
         Args:
-            files: What they are decoded from. Their names below ``root``, their sizes and the
-                times of their last change tell images apart.
+            files: What they are decoded from, all below ``root``.
             root: The folder that holds them all.
             how: All else that decides the pixels.
         """
-        content = hashlib.blake2b(f"{_VERSION} {PIL.__version__} {how}".encode(), digest_size=12)
-        for path in files:
-            with contextlib.suppress(OSError):  # a missing file fails where it is read
-                facts = path.stat()
-                name = path.relative_to(root).as_posix()
-                content.update(os.fsencode(name))  # its bytes, which need not be UTF-8
-                content.update(f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
-        folder = self.folder or root / _FOLDER
-        return Shelf(memory=self.memory, path=folder / f"{content.hexdigest()}.pixels")
+        name = identity(files, root=root, also=f"{_VERSION} {PIL.__version__} {how}", length=12)
+        return Shelf(memory=self.memory, path=(self.folder or root / FOLDER) / f"{name}.pixels")
+
+
+def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int = 6) -> str:
+    """A hash of the names of files below a folder, their sizes and the times of their changes."""
+    content = hashlib.blake2b(also.encode(), digest_size=length)
+    for path in files:
+        with contextlib.suppress(OSError):  # a missing file fails where it is read
+            facts = path.stat()
+            name = path.relative_to(root).as_posix()
+            content.update(os.fsencode(name))  # its bytes, which need not be UTF-8
+            content.update(f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
+    return content.hexdigest()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Kept:
-    """Images that were decoded before.
+class Decoded:
+    """Images as bytes.
 
     Attributes:
-        images: ``[image, channel, height, width]``, mapped.
+        images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
         dropped: Positions of the corrupt ones among the encoded, ascending.
         skipped: The same images, each with the reason.
-        notices: What was said about their pixel values when they were decoded.
+        notices: Whole sentences about doubtful pixel values.
+        shelf: Where the images are kept, if not in memory.
     """
 
     images: UInt8[Tensor, "image channel height width"]
-    dropped: tuple[int, ...]
-    skipped: tuple[Skipped, ...]
+    dropped: tuple[int, ...] = ()
+    skipped: tuple[Skipped, ...] = ()
     notices: tuple[str, ...] = ()
+    shelf: Shelf | None = None
+
+    @property
+    def kept(self) -> Int[Tensor, "image"]:
+        """Positions of these images among the encoded ones, ascending."""
+        whole = torch.ones(len(self.images) + len(self.dropped), dtype=torch.bool)
+        whole[list(self.dropped)] = False
+        return whole.nonzero()[:, 0]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,21 +118,26 @@ class Shelf:
         """Whether images of a shape are too large for memory, and so kept here."""
         return math.prod(shape) > self.memory
 
-    def find(self) -> Kept | None:
+    def find(self) -> Decoded | None:
         """What was kept here before, if it is whole."""
         try:
-            facts = json.loads(self._facts.read_text(encoding="utf-8"))
+            facts = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
             shape = tuple(int(extent) for extent in facts["shape"])
-            if self.path.stat().st_size != math.prod(shape) or len(shape) != 4:
+            size = math.prod(shape)
+            if self.path.stat().st_size != size or len(shape) != 4:
                 return None
-            dropped = tuple(int(position) for position in facts["dropped"])
-            skipped = tuple(Skipped(str(name), str(reason)) for name, reason in facts["skipped"])
-            notices = tuple(str(notice) for notice in facts["notices"])
+            return Decoded(
+                # a page that is written to becomes the process's own copy
+                images=torch.from_file(
+                    str(self.path), shared=False, size=size, dtype=torch.uint8
+                ).view(shape),
+                dropped=tuple(int(position) for position in facts["dropped"]),
+                skipped=tuple(Skipped(str(name), str(why)) for name, why in facts["skipped"]),
+                notices=tuple(str(notice) for notice in facts["notices"]),
+                shelf=self,
+            )
         except (OSError, ValueError, KeyError, TypeError):
             return None
-        return Kept(
-            images=_mapped(self.path, shape), dropped=dropped, skipped=skipped, notices=notices
-        )
 
     @contextlib.contextmanager
     def writing(self, shape: tuple[int, ...]) -> Generator[IO[bytes]]:
@@ -154,24 +174,19 @@ class Shelf:
         self,
         shape: tuple[int, ...],
         *,
-        dropped: tuple[int, ...],
-        skipped: tuple[Skipped, ...],
+        dropped: tuple[int, ...] = (),
+        skipped: tuple[Skipped, ...] = (),
         notices: tuple[str, ...] = (),
-    ) -> Kept:
+    ) -> Decoded:
         """Note what was written, and map it."""
         named = [[entry.name, entry.reason] for entry in skipped]
-        facts = {
-            "shape": list(shape),
-            "dropped": list(dropped),
-            "skipped": named,
-            "notices": list(notices),
-        }
-        partial = self._facts.with_suffix(f".{os.getpid()}")
+        facts = {"shape": shape, "dropped": dropped, "skipped": named, "notices": notices}
+        partial = self.path.with_suffix(f".{os.getpid()}")
         partial.write_text(json.dumps(facts), encoding="utf-8")
-        partial.replace(self._facts)
-        return Kept(
-            images=_mapped(self.path, shape), dropped=dropped, skipped=skipped, notices=notices
-        )
+        partial.replace(self.path.with_suffix(".json"))
+        found = self.find()
+        assert found is not None  # it was written just now
+        return found
 
     def rows(
         self, images: UInt8[Tensor, "image ..."], index: Int[Tensor, "row"], *, part: str
@@ -191,14 +206,4 @@ class Shelf:
         with own.writing(shape) as file:
             for some in index.split(_ROWS):
                 file.write(np.ascontiguousarray(images[some].numpy()).data)
-        return own.seal(shape, dropped=(), skipped=()).images
-
-    @property
-    def _facts(self) -> Path:
-        return self.path.with_suffix(".json")
-
-
-def _mapped(path: Path, shape: tuple[int, ...]) -> Tensor:
-    """The pixels of a file; a page that is written to becomes the process's own copy."""
-    size = math.prod(shape)
-    return torch.from_file(str(path), shared=False, size=size, dtype=torch.uint8).view(shape)
+        return own.seal(shape).images

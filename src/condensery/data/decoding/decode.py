@@ -2,7 +2,7 @@
 
 Two passes: the first reads headers and decides channels and side, the second decodes on a few
 threads, straight into the tensor, or block by block into a file where the tensor would be too
-large (``store``). Encoded bytes are held one block at a time.
+large (``cache``). Encoded bytes are held one block at a time.
 
 Knows nothing about labels, classes or splits.
 """
@@ -20,25 +20,40 @@ from typing import TypeVar
 
 import numpy as np
 import torch
-from jaxtyping import Int, UInt8
 from PIL import Image, UnidentifiedImageError
-from torch import Tensor
 
-from condensery.data.decoding.cache import Kept, Shelf
-from condensery.data.decoding.fit import fit
-from condensery.data.decoding.formats import available
-from condensery.data.decoding.modes import eight_bit, is_grey, upright_size
+from condensery.data.decoding.cache import Decoded, Store
+from condensery.data.decoding.pictures import available, eight_bit, fit, is_grey, upright_size
 from condensery.data.decoding.values import Conversion, NoScale, ValueRange
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["Blocks", "Decoded", "Encoded", "blocks_of", "decode"]
+__all__ = ["Blocks", "Decoding", "Encoded", "blocks_of", "decode"]
 
 _BLOCK = 1024
 _RUN = 64
 _THREADS = min(8, os.cpu_count() or 1)
 _T = TypeVar("_T")
 _R = TypeVar("_R")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decoding:
+    """How the images of a source are read.
+
+    Attributes:
+        size: Side of the square to bring images to, or ``None`` if all have one size.
+        skip_corrupt: Whether to go on without images that cannot be read.
+        value_range: The pixel values that become 0 and 255, before images are resized; ``None``
+            is the scale of each kind of picture.
+        store: What to do with large sets, and where archives are unpacked; ``None`` holds all in
+            memory.
+    """
+
+    size: int | None = None
+    skip_corrupt: bool = False
+    value_range: ValueRange | None = None
+    store: Store | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -58,37 +73,21 @@ Blocks = Callable[[], Iterator[Sequence[Encoded]]]
 """Gives all images, a block at a time, in the same order whenever it is called."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
-    """Images as bytes.
-
-    Attributes:
-        images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
-        kept: Positions of these images among the encoded ones, ascending.
-        skipped: The corrupt ones, each with the reason.
-        notices: Whole sentences about doubtful pixel values.
-        shelf: Where the images are kept, if not in memory.
-    """
-
-    images: UInt8[Tensor, "image channel height width"]
-    kept: Int[Tensor, "image"]
-    skipped: tuple[Skipped, ...]
-    notices: tuple[str, ...] = ()
-    shelf: Shelf | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Header:
     name: str
     grey: bool
     side: tuple[int, int]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class _Corrupt:
     name: str
     reason: str
     no_scale: NoScale | None = None
+
+
+_Entry = _Header | _Corrupt
 
 
 def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
@@ -97,100 +96,82 @@ def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
 
 
 def decode(
-    blocks: Blocks,
-    *,
-    size: int | None,
-    skip_corrupt: bool,
-    title: str,
-    value_range: ValueRange | None = None,
-    shelf: Shelf | None = None,
+    blocks: Blocks, how: Decoding, *, title: str, files: Sequence[Path], root: Path, also: str = ""
 ) -> Decoded:
     """Decode images, or find them decoded.
 
     Args:
         blocks: The images.
-        size: Side of the square to bring them to, or ``None`` to keep them as they are; then
-            they must all have one size.
-        skip_corrupt: Whether to go on without images that cannot be read.
+        how: How to read them.
         title: How errors call the source.
-        value_range: The pixel values that become 0 and 255, before images are resized; ``None``
-            is the scale of each kind of picture.
-        shelf: Where they are kept if they are too large for memory; ``None`` is never.
+        files: What the images are in, for finding them again.
+        root: The folder that holds all of these files.
+        also: What else decides the pixels.
 
     Raises:
         DataError: If an image cannot be read (unless skipped), none can be, sizes differ, or
             what is too large for memory cannot be kept.
     """
+    details = f"{how.size} {how.skip_corrupt} {how.value_range}{also}"
+    shelf = None if how.store is None else how.store.shelf(files, root=root, how=details)
     if shelf is not None and (known := shelf.find()) is not None:
-        return _on(shelf, known)
-    values = Conversion(value_range)
+        return known
+    values = Conversion(how.value_range)
     with ThreadPoolExecutor(_THREADS) as pool:
         found = [entry for block in blocks() for entry in _spread(pool, _header, block)]
         if not found:
             raise DataError(f"{title}: holds no image at all. Every class needs at least one.")
-        headers = _readable(found, skip_corrupt=skip_corrupt, title=title)
-        height, width = (size, size) if size else _one_side(headers, title=title)
+        headers = _readable(found, how, title=title)
+        side = (how.size, how.size) if how.size else _one_side(headers, title=title)
         grey = all(header.grey for header in headers)
-        shape = (len(found), 1 if grey else 3, height, width)
+        shape = (len(found), 1 if grey else 3, *side)
 
-        def into(rows: np.ndarray, block: Sequence[Encoded], position: int) -> None:
-            def one(task: tuple[int, Encoded]) -> _Header | _Corrupt:
+        def fill(rows: np.ndarray, block: Sequence[Encoded], position: int) -> int:
+            """Decode a block; its good images come first. Returns how many these are."""
+
+            def one(task: tuple[int, Encoded]) -> _Entry:
                 place, encoded = task
                 entry = found[position + place]
                 if isinstance(entry, _Corrupt):
                     return entry
-                pixels = _pixels(encoded, grey=grey, size=size, values=values)
+                pixels = _pixels(encoded, grey=grey, size=how.size, values=values)
                 if isinstance(pixels, _Corrupt):
                     return pixels
                 if pixels.shape != shape[1:]:
                     reason = "its header announces another size than its pixels have"
-                    return _Corrupt(name=encoded.name, reason=reason)
+                    return _Corrupt(encoded.name, reason)
                 rows[place] = pixels
                 return entry
 
-            part = slice(position, position + len(block))
-            found[part] = _spread(pool, one, list(enumerate(block)))
+            entries = _spread(pool, one, list(enumerate(block)))
+            found[position : position + len(block)] = entries
+            good = [i for i, entry in enumerate(entries) if isinstance(entry, _Header)]
+            if len(good) < len(block):
+                rows[: len(good)] = rows[good]
+            return len(good)
 
         if shelf is not None and shelf.holds(shape):
             with shelf.writing(shape) as file:
                 for position, block in _placed(blocks):
                     rows = np.empty((len(block), *shape[1:]), dtype=np.uint8)
-                    into(rows, block, position)
-                    good = [i for i in range(len(block)) if _is_read(found[position + i])]
-                    file.write(rows.data if len(good) == len(block) else rows[good].data)
-                _readable(found, skip_corrupt=skip_corrupt, title=title)
-            dropped = tuple(i for i, entry in enumerate(found) if not _is_read(entry))
-            shape = (len(found) - len(dropped), *shape[1:])
-            notices = values.notices(title)
-            return _on(
-                shelf,
-                shelf.seal(shape, dropped=dropped, skipped=_skipped(found), notices=notices),
-            )
-        images = torch.zeros(shape, dtype=torch.uint8)
-        for position, block in _placed(blocks):
-            into(images[position : position + len(block)].numpy(), block, position)
-    _readable(found, skip_corrupt=skip_corrupt, title=title)
-    skipped = _skipped(found)
-    kept = torch.tensor([i for i, entry in enumerate(found) if _is_read(entry)])
-    return Decoded(
-        images=images[kept] if skipped else images,
-        kept=kept,
-        skipped=skipped,
-        notices=values.notices(title),
-    )
-
-
-def _on(shelf: Shelf, known: Kept) -> Decoded:
-    whole = torch.ones(len(known.images) + len(known.dropped), dtype=torch.bool)
-    whole[list(known.dropped)] = False
-    kept = whole.nonzero()[:, 0]
-    return Decoded(
-        images=known.images,
-        kept=kept,
-        skipped=known.skipped,
-        notices=known.notices,
-        shelf=shelf,
-    )
+                    file.write(rows[: fill(rows, block, position)].data)
+                _readable(found, how, title=title)
+            images = None
+        else:
+            images = torch.zeros(shape, dtype=torch.uint8)
+            done = 0
+            for position, block in _placed(blocks):
+                done += fill(images.numpy()[done : done + len(block)], block, position)
+            _readable(found, how, title=title)
+            images = images if done == len(found) else images[:done].clone()
+    dropped = tuple(i for i, entry in enumerate(found) if isinstance(entry, _Corrupt))
+    skipped = tuple(Skipped(x.name, x.reason) for x in found if isinstance(x, _Corrupt))
+    notices = values.notices(title)
+    if images is not None:
+        return Decoded(images=images, dropped=dropped, skipped=skipped, notices=notices)
+    assert shelf is not None  # the images were written to it
+    shape = (len(found) - len(dropped), *shape[1:])
+    return shelf.seal(shape, dropped=dropped, skipped=skipped, notices=notices)
 
 
 def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[Encoded]]]:
@@ -199,16 +180,6 @@ def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[Encoded]]]:
     for block in blocks():
         yield position, block
         position += len(block)
-
-
-def _is_read(entry: _Header | _Corrupt) -> bool:
-    return isinstance(entry, _Header)
-
-
-def _skipped(found: Sequence[_Header | _Corrupt]) -> tuple[Skipped, ...]:
-    return tuple(
-        Skipped(entry.name, entry.reason) for entry in found if isinstance(entry, _Corrupt)
-    )
 
 
 def _spread(
@@ -231,10 +202,10 @@ def _open(encoded: Encoded) -> Image.Image:
 # ValueError, struct.error, EOFError, ...), so everything but running out of memory counts.
 
 
-def _header(encoded: Encoded) -> _Header | _Corrupt:
+def _header(encoded: Encoded) -> _Entry:
     try:
         with _open(encoded) as image:
-            return _Header(name=encoded.name, grey=is_grey(image), side=upright_size(image))
+            return _Header(encoded.name, is_grey(image), upright_size(image))
     except MemoryError:
         raise
     except Exception as error:
@@ -256,13 +227,14 @@ def _pixels(
 
 
 def _corrupt(encoded: Encoded, error: Exception) -> _Corrupt:
-    if isinstance(error, UnidentifiedImageError):
-        return _Corrupt(name=encoded.name, reason=_instead_of_image(encoded.content))
-    if isinstance(error, FileNotFoundError):
-        return _Corrupt(name=encoded.name, reason="it is a link to a file that does not exist")
     if isinstance(error, NoScale):
-        return _Corrupt(name=encoded.name, reason=error.reason, no_scale=error)
-    return _Corrupt(name=encoded.name, reason=str(error) or type(error).__name__)
+        return _Corrupt(encoded.name, error.reason, error)
+    reason = str(error) or type(error).__name__
+    if isinstance(error, UnidentifiedImageError):
+        reason = _instead_of_image(encoded.content)
+    elif isinstance(error, FileNotFoundError):
+        reason = "it is a link to a file that does not exist"
+    return _Corrupt(encoded.name, reason)
 
 
 def _instead_of_image(content: Path | bytes | None) -> str:
@@ -282,15 +254,12 @@ def _instead_of_image(content: Path | bytes | None) -> str:
     return "it is no image that Pillow knows"
 
 
-def _readable(
-    found: Sequence[_Header | _Corrupt], *, skip_corrupt: bool, title: str
-) -> list[_Header]:
+def _readable(found: Sequence[_Entry], how: Decoding, *, title: str) -> list[_Header]:
+    """The headers of the good images; refuses corrupt ones, unless they are to be skipped."""
     headers = [entry for entry in found if isinstance(entry, _Header)]
     corrupt = [entry for entry in found if isinstance(entry, _Corrupt)]
-    if corrupt and not (skip_corrupt and headers):
-        unscaled = [
-            (f"image {entry.name!r}", entry.no_scale) for entry in corrupt if entry.no_scale
-        ]
+    if corrupt and not (how.skip_corrupt and headers):
+        unscaled = [(f"image {entry.name!r}", x) for entry in corrupt if (x := entry.no_scale)]
         if len(unscaled) == len(corrupt):
             raise NoScale.together(title, unscaled)
         others = f" and {len(corrupt) - 1} more" if len(corrupt) > 1 else ""
@@ -306,12 +275,11 @@ def _one_side(headers: Sequence[_Header], *, title: str) -> tuple[int, int]:
     first = headers[0]
     other = next((header for header in headers if header.side != first.side), None)
     if other is not None:
-        smallest = min(min(header.side) for header in headers)
         raise DataError(
-            f"{title}: images have different sizes, such as {first.name!r} with "
-            f"{first.side[0]} x {first.side[1]} and {other.name!r} with {other.side[0]} x "
-            f"{other.side[1]} (height x width). Give --image-size (image_size=), for "
-            f"example {smallest}: the "
-            "shorter side is resized to it, then the centre is cropped."
+            f"{title}: images have different sizes, such as {first.name!r} with {first.side[0]} x "
+            f"{first.side[1]} and {other.name!r} with {other.side[0]} x {other.side[1]} (height x "
+            "width). Give --image-size (image_size=), for example "
+            f"{min(min(header.side) for header in headers)}: the shorter side is resized to it, "
+            "then the centre is cropped."
         )
     return first.side

@@ -19,6 +19,10 @@ from condensery.errors import DataError
 __all__ = ["as_bytes", "channels_first"]
 
 _CHANNELS = (1, 3)
+_READ = (
+    "uint8 (0 to 255), floats in [0, 1], or other numbers with --value-range LOW,HIGH "
+    "(value_range=(low, high))"
+)
 _BLOCK = 1024  # images converted at a time, so that floats are never all held twice
 
 
@@ -50,21 +54,20 @@ def channels_first(images: Tensor, *, title: str) -> Tensor:
 
 
 def as_bytes(
-    images: Tensor | np.ndarray, *, title: str, values: Conversion | None = None
+    images: Tensor | np.ndarray, *, title: str, values: Conversion
 ) -> UInt8[Tensor, "..."]:
     """Return ``uint8`` pixels, a copy; floats in [0, 1] are rounded to the nearest of 256 levels.
 
     Args:
         images: ``[image, ...]``; ``uint8`` or floats in [0, 1], with a value range any numbers.
         title: How the error calls them.
-        values: The conversion of the source that they belong to; ``None`` is a new one.
+        values: The conversion of the source that they belong to.
 
     Raises:
         NoScale: If there is no value range and the type is another one, or floats are outside
             [0, 1].
         DataError: If a value is NaN or infinite; if the values are no dense real numbers.
     """
-    values = values or Conversion()
     tensor = _plain(images, title=title)
     pixels = torch.empty(tensor.shape, dtype=torch.uint8)
     if not tensor.numel():
@@ -75,9 +78,7 @@ def as_bytes(
         low, high, whole = _extent(tensor)
         if not (math.isfinite(low) and math.isfinite(high)):
             raise DataError(
-                f"{title}: some pixel values are NaN or infinite. Images must be finite: uint8, "
-                "floats in [0, 1], or other numbers with --value-range LOW,HIGH "
-                "(value_range=(low, high))."
+                f"{title}: some pixel values are NaN or infinite. Images must be finite: {_READ}."
             )
         if values.value_range is None and (not floating or low < 0 or high > 1):
             what = "float pixels" if floating else f"pixels of type {_name(tensor)}"
@@ -128,7 +129,4 @@ def _extent(tensor: Tensor) -> tuple[float, float, bool]:
 
 
 def _no_numbers(what: str, title: str) -> DataError:
-    return DataError(
-        f"{title}: images of type {what} are not dense real numbers. Give uint8 (0 to 255), floats "
-        "in [0, 1], or other numbers with --value-range LOW,HIGH (value_range=(low, high))."
-    )
+    return DataError(f"{title}: images of type {what} are not dense real numbers. Give {_READ}.")

@@ -14,13 +14,12 @@ import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from numbers import Real
-from typing import Any
 
 import numpy as np
 
 from condensery.errors import DataError
 
-__all__ = ["Conversion", "NoScale", "ValueRange", "number", "scaled", "suggested"]
+__all__ = ["Conversion", "NoScale", "ValueRange", "scaled"]
 
 _LEVELS = 64
 """A source that leaves more levels than this (a quarter of 256) gets no notice."""
@@ -33,12 +32,7 @@ _SPANS = ((0.0, 1.0), (0.0, 255.0), (-1.0, 1.0))  # in which people keep floats
 
 @dataclass(frozen=True, slots=True)
 class ValueRange:
-    """The pixel values that become 0 and 255.
-
-    Attributes:
-        low: Values at or below it become 0.
-        high: Values at or above it become 255; above ``low``.
-    """
+    """The pixel values that become 0 (``low`` and below) and 255 (``high`` and above)."""
 
     low: float
     high: float
@@ -47,20 +41,18 @@ class ValueRange:
     def of(given: object) -> ValueRange | None:
         """Check the option ``value_range`` of ``load_data``.
 
-        Args:
-            given: Two finite numbers, the lower one first, or ``None``.
-
         Raises:
-            DataError: If it is anything else.
+            DataError: If it is neither ``None`` nor two finite numbers, the lower one first.
         """
         if given is None:
             return None
         ends = list(given) if isinstance(given, (tuple, list, np.ndarray)) else []
         numbers = [
-            float(end) for end in ends if isinstance(end, Real) and not isinstance(end, bool)
+            float(end)
+            for end in ends
+            if isinstance(end, Real) and not isinstance(end, bool) and math.isfinite(end)
         ]
-        finite = all(math.isfinite(number) for number in numbers)
-        if len(ends) != 2 or len(numbers) != 2 or not finite or numbers[0] >= numbers[1]:
+        if not len(ends) == len(numbers) == 2 or numbers[0] >= numbers[1]:
             raise DataError(
                 f"value_range={given!r} is not a range of pixel values. Give two finite numbers, "
                 "the lower one first: --value-range 0,4095 (value_range=(0, 4095)) makes values at "
@@ -70,14 +62,19 @@ class ValueRange:
 
     def __str__(self) -> str:
         """As the command line takes it, such as ``0,4095``."""
-        return f"{number(self.low)},{number(self.high)}"
+        return f"{_number(self.low)},{_number(self.high)}"
 
     @property
     def option(self) -> str:
         """The option in the spelling of the command line and of Python."""
-        sign = "=" if self.low < 0 else " "
-        low, high = number(self.low), number(self.high)
-        return f"--value-range{sign}{low},{high} (value_range=({low}, {high}))"
+        python = f"{_number(self.low)}, {_number(self.high)}"
+        return f"--value-range{'=' if self.low < 0 else ' '}{self} (value_range=({python}))"
+
+    @property
+    def effect(self) -> str:
+        """What it does, in words."""
+        low, high = _number(self.low), _number(self.high)
+        return f"values at or below {low} become 0, values at or above {high} become 255"
 
 
 class NoScale(DataError):
@@ -93,52 +90,35 @@ class NoScale(DataError):
     def __init__(
         self, what: str, low: float, high: float, *, whole: bool, title: str = "a picture"
     ) -> None:
-        """Say what was found, and which option reads it.
-
-        Args:
-            what: See the class.
-            low: See the class.
-            high: See the class.
-            whole: See the class.
-            title: How the images are called.
-        """
+        """Say what was found in the images called ``title``, and which option reads it."""
         self.what, self.low, self.high, self.whole = what, low, high, whole
-        way = suggested(low, high, whole=whole)
+        way = _suggested(low, high, whole=whole)
         outside = ", outside [0, 1]," if what == "float pixels" and (low < 0 or high > 1) else ""
-        normalised = (
-            " If they were normalised, leave normalisation out: it is done later."
-            if low < 0 and not whole
-            else ""
-        )
-        super().__init__(
-            f"{title}: {what} run from {number(low)} to {number(high)}{outside} and have no agreed "
-            f"scale. Give {way.option}: values at or below {number(way.low)} become 0, "
-            f"values at or above {number(way.high)} become 255.{normalised}"
-        )
+        text = f"{title}: {what} run from {_number(low)} to {_number(high)}{outside} and have no "
+        text += f"agreed scale. Give {way.option}: {way.effect}."
+        if low < 0 and not whole:
+            text += " If they were normalised, leave normalisation out: it is done later."
+        super().__init__(text)
 
     @property
     def reason(self) -> str:
         """Why one image was left out."""
         return (
-            f"its {self.what} run from {number(self.low)} to {number(self.high)} and have no "
+            f"its {self.what} run from {_number(self.low)} to {_number(self.high)} and have no "
             "agreed scale without --value-range (value_range=)"
         )
 
     @staticmethod
     def together(title: str, found: Sequence[tuple[str, NoScale]]) -> NoScale:
-        """One error about all images of a source that have no agreed scale.
-
-        Args:
-            title: How the source is called.
-            found: Names of the images, each with its own error; at least one.
-        """
+        """One error about all images of a source without a scale, each with its name."""
         name, first = found[0]
+        errors = [error for _, error in found]
         others = f" and {len(found) - 1} more" if len(found) > 1 else ""
         return NoScale(
             first.what,
-            min(error.low for _, error in found),
-            max(error.high for _, error in found),
-            whole=all(error.whole for _, error in found),
+            min(error.low for error in errors),
+            max(error.high for error in errors),
+            whole=all(error.whole for error in errors),
             title=f"{title}, {name}{others}",
         )
 
@@ -159,14 +139,11 @@ def scaled(values: np.ndarray, span: ValueRange) -> np.ndarray:
         return np.rint(levels.clip(0, 255)).astype(np.uint8)
 
 
-def suggested(low: float, high: float, *, whole: bool) -> ValueRange:
+def _suggested(low: float, high: float, *, whole: bool) -> ValueRange:
     """The range to suggest for values that run from ``low`` to ``high``.
 
-    Args:
-        low: The lowest value found.
-        high: The highest value found.
-        whole: Whether all values are whole numbers. Then the highest number of 1, 4, 8, 10, 12, 14
-            or 16 bits is suggested if the values use the last of these bits.
+    Of whole numbers, the highest one of 1, 4, 8, 10, 12, 14 or 16 bits is its end if the values
+    use the last of these bits.
     """
     if whole and 0 <= low <= high / 2:
         return ValueRange(0, next((top for top in _TOPS if top / 2 < high <= top), high))
@@ -180,14 +157,17 @@ def suggested(low: float, high: float, *, whole: bool) -> ValueRange:
     return ValueRange(low, high if high > low else low + 1)
 
 
-_FULL = {
-    "8-bit": ValueRange(0, 255),
-    "8-bit on black": ValueRange(0, 255),
-    "16-bit colour": ValueRange(0, 255),
-    "16-bit": ValueRange(0, 65535),
-    "float": ValueRange(0, 1),
+_KINDS = {
+    "8-bit": (ValueRange(0, 255), "8-bit values"),
+    "8-bit on black": (ValueRange(0, 255), "8-bit values on a black background"),
+    "16-bit colour": (
+        ValueRange(0, 255),
+        "the upper 8 bits of 16-bit colour, which is all that Pillow reads",
+    ),
+    "16-bit": (ValueRange(0, 65535), "16-bit values"),
+    "float": (ValueRange(0, 1), "floats in [0, 1]"),
 }
-"""The agreed scale of every kind of value that has one."""
+"""Every kind of value that has an agreed scale: the scale, and how notices call the values."""
 
 
 @dataclass(slots=True)
@@ -216,69 +196,55 @@ class Conversion:
     """
 
     def __init__(self, value_range: ValueRange | None = None) -> None:
-        """Begin with a source.
-
-        Args:
-            value_range: The scale of all values; ``None`` is the agreed scale of every kind.
-        """
+        """Begin with a source; ``value_range=None`` is the agreed scale of every kind."""
         self.value_range = value_range
         self._seen: dict[str, _Seen] = {}
         self._lock = threading.Lock()
-
-    def scale(self, kind: str) -> ValueRange:
-        """The values that become 0 and 255 of a kind that has an agreed scale."""
-        return self.value_range or _FULL[kind]
 
     def convert(self, values: np.ndarray, kind: str, *, stacked: bool = False) -> np.ndarray:
         """Convert values and remember them.
 
         Args:
             values: Finite numbers of any real type and shape.
-            stacked: Whether the first axis counts images; else the values are of one image.
             kind: ``"8-bit"``, ``"8-bit on black"`` (where pixels may be transparent), ``"16-bit"``,
-                ``"16-bit colour"`` (the upper 8 of 16 bits),
-                ``"float"``, or with a value range any other word, the same for the whole source.
+                ``"16-bit colour"`` (the upper 8 of 16 bits), ``"float"``, or with a value range
+                any other word, the same for the whole source.
+            stacked: Whether the first axis counts images; else the values are of one image.
 
         Returns:
             ``uint8``, of the same shape; the same array where nothing changes.
         """
-        span = self.scale(kind)
-        levels = values
-        if values.dtype != np.uint8 or span != _FULL["8-bit"]:
-            levels = scaled(values, span)
-        self._see(values, levels, kind, stacked=stacked)
-        return levels
-
-    def _see(self, values: np.ndarray, levels: np.ndarray, kind: str, *, stacked: bool) -> None:
+        span = self.value_range or _KINDS[kind][0]
+        same = values.dtype == np.uint8 and span == ValueRange(0, 255)
+        levels = values if same else scaled(values, span)
         with self._lock:
             seen = self._seen.setdefault(kind, _Seen())
-            if seen.settled or not values.size:
-                return
-            low, high = values.min(), values.max()
-            seen.low, seen.high = min(seen.low, float(low)), max(seen.high, float(high))
-            seen.levels += np.bincount(levels.reshape(-1), minlength=256)
-            if self.value_range is not None:
-                seen.settled = bool(np.count_nonzero(seen.levels) > 1)
-            elif values.dtype == np.uint8:
-                seen.settled = seen.span > _LEVELS
-                if not seen.varied:
-                    each = values.reshape(len(values) if stacked else 1, -1)
-                    seen.varied = bool((each.min(1) < each.max(1)).any())
-            else:
-                seen.settled = bool(np.count_nonzero(seen.levels) > _LEVELS + 1)
-                if seen.sampled < _SAMPLES:
-                    flat = values.reshape(-1)
-                    part = flat[:: max(1, flat.size // _SAMPLE)].copy()
-                    seen.sample.append(part)
-                    seen.sampled += len(part)
-            if seen.settled:
-                seen.sample.clear()
+            if values.size and not seen.settled:
+                self._see(seen, values, levels, stacked=stacked)
+        return levels
+
+    def _see(self, seen: _Seen, values: np.ndarray, levels: np.ndarray, *, stacked: bool) -> None:
+        seen.low = min(seen.low, float(values.min()))
+        seen.high = max(seen.high, float(values.max()))
+        seen.levels += np.bincount(levels.reshape(-1), minlength=256)
+        if self.value_range is not None:
+            seen.settled = bool(np.count_nonzero(seen.levels) > 1)
+        elif values.dtype == np.uint8:
+            seen.settled = seen.span > _LEVELS
+            if not seen.varied:
+                each = values.reshape(len(values) if stacked else 1, -1)
+                seen.varied = bool((each.min(1) < each.max(1)).any())
+        else:
+            seen.settled = bool(np.count_nonzero(seen.levels) > _LEVELS + 1)
+            if seen.sampled < _SAMPLES:
+                flat = values.reshape(-1)
+                seen.sample.append(flat[:: max(1, flat.size // _SAMPLE)].copy())
+                seen.sampled += len(seen.sample[-1])
+        if seen.settled:
+            seen.sample.clear()
 
     def notices(self, title: str) -> tuple[str, ...]:
-        """What a user must read about the values of the whole source.
-
-        Args:
-            title: How the source is called.
+        """What a user must read about the values of the whole source, which is called ``title``.
 
         Returns:
             Whole sentences: the highest value found, the number of levels that are left, and the
@@ -300,13 +266,13 @@ class Conversion:
             )
         low = min((seen.low for seen in self._seen.values()), default=0)
         high = max((seen.high for seen in self._seen.values()), default=0)
-        levels: Any = sum(seen.levels for seen in self._seen.values())
+        levels = np.sum([seen.levels for seen in self._seen.values()], axis=0)
         if low < high and np.count_nonzero(levels) == 1:
-            way = suggested(low, high, whole=kinds != ["float"])
+            way = _suggested(low, high, whole=kinds != ["float"])
             raise DataError(
                 f"{title}: with {self.value_range.option} every pixel becomes "
-                f"{int(levels.argmax())}, because the values found run from {number(low)} to "
-                f"{number(high)}. Give a range that covers them, such as {way.option}."
+                f"{int(levels.argmax())}, because the values found run from {_number(low)} to "
+                f"{_number(high)}. Give a range that covers them, such as {way.option}."
             )
         return ()
 
@@ -322,32 +288,23 @@ def _notice(title: str, kind: str, seen: _Seen) -> str | None:
         )
     if seen.settled or seen.low >= seen.high:
         return None
-    full = _FULL[kind]
+    full, called = _KINDS[kind]
     high, share = seen.high, ""
-    whole = kind != "float"
     if seen.sample:
         sample = np.concatenate(seen.sample)
         bulk = np.quantile(sample, (0.001, 0.999), method="nearest").astype(np.float64)
         spread = (bulk[1] - bulk[0]) / (full.high - full.low) * 255
-        distinct = len(np.unique(sample))
         if seen.span > _LEVELS:
-            if spread > _LEVELS or distinct < 2 * left:
+            if spread > _LEVELS or len(np.unique(sample)) < 2 * left:
                 return None
             high = float(bulk[1])
-            share = f" (99.9 % of the values are at or below {number(high)})"
+            share = f" (99.9 % of the values are at or below {_number(high)})"
     elif not seen.varied:  # bytes lose nothing, and images of one colour have no contrast to lose
         return None
-    way = suggested(min(seen.low, high), high, whole=whole)
-    held = {
-        "8-bit": "8-bit values",
-        "8-bit on black": "8-bit values on a black background",
-        "16-bit": "16-bit values",
-        "16-bit colour": "the upper 8 bits of 16-bit colour, which is all that Pillow reads",
-        "float": "floats in [0, 1]",
-    }[kind]
+    way = _suggested(min(seen.low, high), high, whole=kind != "float")
     text = (
-        f"{title}: the highest pixel value found is {number(seen.high)} of {number(full.high)} "
-        f"({held}){share}, the lowest {number(seen.low)}; as 8-bit images {left} of 256 levels "
+        f"{title}: the highest pixel value found is {_number(seen.high)} of {_number(full.high)} "
+        f"({called}){share}, the lowest {_number(seen.low)}; as 8-bit images {left} of 256 levels "
         f"{'is' if left == 1 else 'are'} left. "
     )
     if kind == "16-bit colour":
@@ -356,13 +313,12 @@ def _notice(title: str, kind: str, seen: _Seen) -> str | None:
             f"right scale and save them again. {way.option} only spreads the levels that are left."
         )
     return text + (
-        f"Give {way.option}, and values at or below {number(way.low)} become 0, values at or "
-        f"above {number(way.high)} become 255; --value-range {full} keeps the values as they are "
+        f"Give {way.option}, and {way.effect}; --value-range {full} keeps the values as they are "
         "without this notice."
     )
 
 
-def number(value: float) -> str:
+def _number(value: float) -> str:
     """A number as a user would write it."""
     if float(value).is_integer() and abs(value) < 1e15:
         return str(int(value))

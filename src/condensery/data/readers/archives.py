@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
 import lzma
 import os
 import re
@@ -19,17 +18,17 @@ import stat
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
+from condensery.data.decoding.cache import FOLDER, identity
 from condensery.data.readers.folders.walk import readable
 from condensery.errors import DataError
 
 __all__ = ["archives_in", "is_archive", "stem_of", "unpacked"]
 
-_ENDINGS = (*(".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz"),)
+_ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 _UNREAD = (".7z", ".rar", ".tar.zst", ".tar.lz4")
-_FOLDER = ".condensery"
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)
 _JUNK = ("__MACOSX", ".DS_Store")
 
@@ -58,9 +57,7 @@ def archives_in(folder: Path) -> list[Path]:
 
 def stem_of(path: Path) -> str:
     """The name of an archive without its ending."""
-    ending = next(
-        e for e in sorted(_ENDINGS, key=len, reverse=True) if path.name.lower().endswith(e)
-    )
+    ending = max((e for e in _ENDINGS if path.name.lower().endswith(e)), key=len)
     return path.name[: -len(ending)]
 
 
@@ -78,8 +75,8 @@ def unpacked(archives: Sequence[Path], *, cache: Path | None) -> Path:
         DataError: If an archive is damaged, encrypted or not safe to unpack, or does not fit.
     """
     first = archives[0]
-    place = cache or first.parent / _FOLDER
-    home = place / f"{stem_of(first)}-{_identity(archives)}"
+    place = cache or first.parent / FOLDER
+    home = place / f"{stem_of(first)}-{identity(archives, root=first.parent)}"
     if home.is_dir():
         return home
     partial = place / f".{home.name}.{os.getpid()}"
@@ -106,15 +103,6 @@ def unpacked(archives: Sequence[Path], *, cache: Path | None) -> Path:
     return home
 
 
-def _identity(archives: Sequence[Path]) -> str:
-    content = hashlib.blake2b(digest_size=6)
-    for path in archives:
-        facts = path.stat()
-        content.update(os.fsencode(path.name))
-        content.update(f"\0{facts.st_size}\0{facts.st_mtime_ns}\0".encode())
-    return content.hexdigest()
-
-
 def _unpack(path: Path, into: Path) -> None:
     into.mkdir(exist_ok=True)
     try:
@@ -125,49 +113,38 @@ def _unpack(path: Path, into: Path) -> None:
     except _DAMAGE as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise  # of the disk, not of the archive
+        reason = str(error).split("\n", 1)[0].rstrip(":") or type(error).__name__
         raise DataError(
-            f"{readable(str(path))}: cannot be unpacked ({_first_line(error)}). It is truncated or "
+            f"{readable(str(path))}: cannot be unpacked ({reason}). It is truncated or "
             "damaged, or another kind of file: fetch it again."
         ) from error
-    _without_wrapping(into)
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).split("\n", 1)[0].rstrip(":") or type(error).__name__
-
-
-def _without_wrapping(folder: Path) -> None:
-    """Take what is in the only folder of an archive up by one."""
-    inside = list(folder.iterdir())
-    if len(inside) == 1 and inside[0].is_dir():
-        aside = folder.with_name(f"{folder.name}.inside")
+    inside = list(into.iterdir())
+    if len(inside) == 1 and inside[0].is_dir():  # what is in the only folder goes up by one
+        aside = into.with_name(f"{into.name}.inside")
         inside[0].rename(aside)
-        folder.rmdir()
-        aside.rename(folder)
+        into.rmdir()
+        aside.rename(into)
 
 
 def _unpack_zip(path: Path, into: Path) -> None:
     with zipfile.ZipFile(path) as archive:
-        entries = [entry for entry in archive.infolist() if not _is_junk(entry.filename)]
-        for entry in entries:
-            mode = entry.external_attr >> 16
-            _check_name(path, entry.filename)
-            if stat.S_IFMT(mode) not in (0, stat.S_IFREG, stat.S_IFDIR):
-                raise _unsafe(path, entry.filename, "is a link or a device")
+        entries: list[zipfile.ZipInfo] = []
+        for entry in archive.infolist():
+            plain = stat.S_IFMT(entry.external_attr >> 16) in (0, stat.S_IFREG, stat.S_IFDIR)
+            if not _is_wanted(path, entry.filename, plain=plain):
+                continue
             if entry.flag_bits & 1:
                 raise DataError(
                     f"{readable(str(path))}: is encrypted. Unpack it yourself, and give the folder "
                     "that comes out."
                 )
-        needed = sum(entry.file_size for entry in entries)
-        free = shutil.disk_usage(into).free
+            entries.append(entry)
+        needed, free = sum(entry.file_size for entry in entries), shutil.disk_usage(into).free
         if needed > free:
-            raise OSError(
-                errno.ENOSPC, f"it needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} are free"
-            )
+            text = f"it needs {needed / 1e9:.1f} GB, and {free / 1e9:.1f} are free"
+            raise OSError(errno.ENOSPC, text)
         try:
-            for entry in entries:
-                archive.extract(entry, into)
+            archive.extractall(into, entries)
         except (NotImplementedError, RuntimeError) as error:  # a method of compression, a password
             raise zipfile.BadZipFile(str(error)) from error
 
@@ -179,33 +156,22 @@ def _unpack_tar(path: Path, into: Path) -> None:
             "it within its series, or unpack the archive yourself and give the folder."
         )
     with tarfile.open(path) as archive:
-        for member in _members(archive, path):
-            archive.extract(member, into, filter="data")
+        for member in archive:
+            if _is_wanted(path, member.name, plain=member.isfile() or member.isdir()):
+                archive.extract(member, into, filter="data")
 
 
-def _members(archive: tarfile.TarFile, path: Path) -> Iterator[tarfile.TarInfo]:
-    for member in archive:
-        if _is_junk(member.name):
-            continue
-        _check_name(path, member.name)
-        if not (member.isfile() or member.isdir()):
-            raise _unsafe(path, member.name, "is a link or a device")
-        yield member
-
-
-def _check_name(path: Path, name: str) -> None:
+def _is_wanted(path: Path, name: str, *, plain: bool) -> bool:
+    """Whether an entry is to be unpacked; refuses what is not safe."""
     parts = re.split(r"[/\\]", name)
+    if any(part in _JUNK or part.startswith("._") for part in name.split("/")):
+        return False
+    what = "" if plain else "is a link or a device"
     if name.startswith(("/", "\\")) or ".." in parts or re.match(r"[A-Za-z]:", name):
-        raise _unsafe(path, name, "leads out of the archive")
-
-
-def _unsafe(path: Path, name: str, what: str) -> DataError:
-    return DataError(
-        f"{readable(str(path))}: its entry {readable(name)!r} {what}, so it is not unpacked here. "
-        "If you trust it, unpack it yourself and give the folder that comes out."
-    )
-
-
-def _is_junk(name: str) -> bool:
-    parts = name.split("/")
-    return any(part in _JUNK or part.startswith("._") for part in parts)
+        what = "leads out of the archive"
+    if what:
+        raise DataError(
+            f"{readable(str(path))}: its entry {readable(name)!r} {what}, so it is not unpacked "
+            "here. If you trust it, unpack it yourself and give the folder that comes out."
+        )
+    return True

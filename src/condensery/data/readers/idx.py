@@ -26,8 +26,8 @@ import string
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -47,13 +47,13 @@ _TYPES = {8: "u1", 9: "i1", 11: "i2", 12: "i4"}
 
 _QMNIST_COLUMNS = 8
 
-_MERGED = "abdefghnqrt"
-"""Small letters that EMNIST's merged splits tell from the capital ones."""
+_MERGED = string.digits + string.ascii_uppercase + "abdefghnqrt"
+"""Characters of EMNIST's merged splits, which tell these small letters from the capital ones."""
 
 _EMNIST: Mapping[str, tuple[str, ...]] = {
     "emnist-byclass": tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase),
-    "emnist-bymerge": tuple(string.digits + string.ascii_uppercase + _MERGED),
-    "emnist-balanced": tuple(string.digits + string.ascii_uppercase + _MERGED),
+    "emnist-bymerge": tuple(_MERGED),
+    "emnist-balanced": tuple(_MERGED),
     "emnist-letters": tuple(string.ascii_lowercase),
 }
 """Class names of the splits of EMNIST whose classes are not the ten digits."""
@@ -61,24 +61,14 @@ _EMNIST: Mapping[str, tuple[str, ...]] = {
 _FROM_ONE = "emnist-letters"
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _File:
-    """A file that is named like an IDX file.
-
-    Attributes:
-        path: Where it lies.
-        prefix: What its name begins with, such as ``emnist-letters``; often empty.
-        split: ``"train"`` or ``"test"``.
-        what: ``"images"`` or ``"labels"``.
-        order: Files of lower order are preferred: a plain one, one in a folder of its name, a
-            zipped one.
-    """
+class _File(NamedTuple):
+    """A file that is named like an IDX file."""
 
     path: Path
-    prefix: str
-    split: str
-    what: str
-    order: int
+    prefix: str  # of its name, such as ``emnist-letters``; often empty
+    split: str  # "train" or "test"
+    what: str  # "images" or "labels"
+    order: int  # low is preferred: a plain file, one in a folder of its name, a zipped one
 
 
 def holds_idx(folder: Path) -> bool:
@@ -109,27 +99,17 @@ def read(folder: Path) -> Source:
 
 
 def read_one(path: Path) -> Source:
-    """Read one of several data sets in a folder; see ``names_one``.
-
-    Args:
-        path: The folder and the prefix of the files, such as ``EMNIST/raw/emnist-letters``.
-
-    Raises:
-        DataError: As ``read``.
-    """
+    """Read one of several data sets in a folder, for which ``names_one`` holds; see ``read``."""
     files = (file for file in _files(path.parent.iterdir()) if file.prefix == path.name)
     return _read(files, title=str(path), folder=path.parent)
 
 
 def read_files(paths: Iterable[Path], *, title: str) -> Source:
-    """Read the IDX files of one data set, for which ``are_idx`` holds.
+    """Read the IDX files of one data set, for which ``are_idx`` holds, in any order; see ``read``.
 
     Args:
-        paths: The files, in any order.
+        paths: The files.
         title: How errors call them together.
-
-    Raises:
-        DataError: As ``read``.
     """
     files = list(_files(paths))
     if not files:
@@ -143,91 +123,72 @@ def _files(entries: Iterable[Path]) -> Iterator[_File]:
         if match is None:
             continue
         split, what = "train" if match["split"] == "train" else "test", match["what"]
-        prefix, zipped = match["prefix"].rstrip("-_."), match["zipped"] is not None
-        if entry.is_dir():
-            for file in _files(path for path in entry.iterdir() if path.is_file()):
-                if (file.split, file.what) == (split, what):
-                    order = 3 if file.order == 2 else 1
-                    yield _File(path=file.path, prefix=prefix, split=split, what=what, order=order)
-        else:
-            order = 2 if zipped else 0
-            yield _File(path=entry, prefix=prefix, split=split, what=what, order=order)
+        prefix = match["prefix"].rstrip("-_.")
+        if not entry.is_dir():
+            yield _File(entry, prefix, split, what, 2 if match["zipped"] else 0)
+            continue
+        for file in _files(path for path in entry.iterdir() if path.is_file()):
+            if (file.split, file.what) == (split, what):
+                yield _File(file.path, prefix, split, what, 3 if file.order == 2 else 1)
 
 
 def _read(files: Iterable[_File], *, title: str, folder: Path) -> Source:
-    found: dict[tuple[str, str], Path] = {}
-    prefixes: set[str] = set()
-    for file in sorted(files, key=lambda file: (-file.order, file.path.name)):
-        found[file.split, file.what] = file.path  # the last one has the lowest order
-        prefixes.add(file.prefix)
+    # The last one of a kind wins, which has the lowest order.
+    ordered = sorted(files, key=lambda file: (-file.order, file.path.name))
+    found = {(file.split, file.what): file.path for file in ordered}
+    prefixes = {file.prefix for file in ordered}
     if len(prefixes) > 1:
-        named = [prefix for prefix in sorted(prefixes) if prefix]
+        named = sorted(prefixes - {""})
         plain = " and one whose files have no prefix" if "" in prefixes else ""
         raise DataError(
             f"{folder}: holds IDX files of several data sets ({', '.join(named)}{plain}). Give "
-            f"the folder and the beginning of the names of one of them as the path, such as "
+            "the folder and the beginning of the names of one of them as the path, such as "
             f"{str(folder / named[0])!r}."
         )
-    parts = {
-        split: _part(folder, found, split) for split in ("train", "test") if _any(found, split)
-    }
-    names = _EMNIST.get(next(iter(prefixes)))
+    splits = [split for split in ("train", "test") if split in {split for split, _ in found}]
+    parts = [_part(folder, found, split) for split in splits]
+    prefix = prefixes.pop()
+    names = _EMNIST.get(prefix)
     if names is not None:
-        first = 1 if _FROM_ONE in prefixes else 0
-        labels = torch.cat([part.labels for part in parts.values()])
-        if labels.unique().tolist() == list(range(first, first + len(names))):
-            parts = {
-                split: Part(images=part.images, labels=part.labels - first)
-                for split, part in parts.items()
-            }
+        first = 1 if prefix == _FROM_ONE else 0
+        labels = torch.cat([part.labels for part in parts]).unique()
+        if labels.tolist() == list(range(first, first + len(names))):
+            parts = [Part(images=part.images, labels=part.labels - first) for part in parts]
         else:  # not the labels that EMNIST publishes: the numbers are all that is known
             names = None
-    train = parts.get("train", parts.get("test"))
-    assert train is not None  # one of the two has a file
-    test = parts.get("test") if "train" in parts else None
-    return Source(title=title, train=train, test=test, class_names=names)
+    test = parts[1] if len(parts) > 1 else None
+    return Source(title=title, train=parts[0], test=test, class_names=names)
 
 
-def _any(found: dict[tuple[str, str], Path], split: str) -> bool:
-    return (split, "images") in found or (split, "labels") in found
-
-
-def _part(folder: Path, found: dict[tuple[str, str], Path], split: str) -> Part:
+def _part(folder: Path, found: Mapping[tuple[str, str], Path], split: str) -> Part:
     for what, other in (("images", "labels"), ("labels", "images")):
         if (split, what) not in found:
             beside = found[split, other].name
             kind = "idx3-ubyte" if what == "images" else "idx1-ubyte"
             if beside.startswith("qmnist") and what == "labels":
                 kind = "idx2-int"
-            dot = "." if re.search(r"\.idx", beside) else "-"
+            dot = "." if ".idx" in beside else "-"
             wanted = re.sub(rf"{other}[-.]idx\d[-.](ubyte|int)", f"{what}{dot}{kind}", beside)
             raise DataError(
                 f"{folder}: there is {beside!r}, but the {split} {what} are missing. "
                 f"Put {wanted!r} beside it."
             )
-    path = found[split, "images"]
+    path, beside = found[split, "images"], found[split, "labels"]
     images = _array(path, axes=(3,), types=(8,))
-    labels = _labels(found[split, "labels"])
+    labels = _array(beside, axes=(1, 2), types=tuple(_TYPES))
+    if labels.ndim == 2 and labels.shape[1] != _QMNIST_COLUMNS:
+        raise DataError(
+            f"{beside}: holds {labels.shape[1]} numbers for each image, but labels are one class "
+            f"index an image, or the {_QMNIST_COLUMNS} numbers of QMNIST, of which the first is "
+            "the class. Keep the column of the class."
+        )
+    labels = labels if labels.ndim == 1 else labels[:, 0]
     if 0 in images.shape:
         raise DataError(f"{path}: holds no pixels, its shape is {images.shape}. Fetch it again.")
     return Part(
         images=torch.from_numpy(images)[:, None],
         labels=as_labels(labels, images=len(images), title=str(path)),
     )
-
-
-def _labels(path: Path) -> np.ndarray:
-    """One integer an image; of QMNIST's eight the first."""
-    labels = _array(path, axes=(1, 2), types=tuple(_TYPES))
-    if labels.ndim == 1:
-        return labels
-    if labels.shape[1] != _QMNIST_COLUMNS:
-        raise DataError(
-            f"{path}: holds {labels.shape[1]} numbers for each image, but labels are one class "
-            f"index an image, or the {_QMNIST_COLUMNS} numbers of QMNIST, of which the first is "
-            "the class. Keep the column of the class."
-        )
-    return labels[:, 0]
 
 
 def _array(path: Path, *, axes: tuple[int, ...], types: tuple[int, ...]) -> np.ndarray:
@@ -242,11 +203,10 @@ def _array(path: Path, *, axes: tuple[int, ...], types: tuple[int, ...]) -> np.n
     known = [bytes((0, 0, kind, count)) for kind in types for count in axes]
     header = 4 + 4 * (content[3] if len(content) > 3 else 0)
     if content[:4] not in known or len(content) < header:
-        counts = " or ".join(str(count) for count in axes)
         raise DataError(
             f"{path}: begins with {content[:4].hex(' ') or 'nothing'}, but an IDX file of "
-            f"{'bytes' if types == (8,) else 'integers'} with {counts} axes begins with "
-            f"{known[0].hex(' ')}. It is another format; fetch it again."
+            f"{'bytes' if types == (8,) else 'integers'} with {' or '.join(map(str, axes))} axes "
+            f"begins with {known[0].hex(' ')}. It is another format; fetch it again."
         )
     shape = struct.unpack(f">{content[3]}I", content[4:header])
     type_ = np.dtype(f">{_TYPES[content[2]]}")

@@ -2,9 +2,8 @@
 
 The registry says which reader takes which layout: IDX files (MNIST and its relatives), both
 versions of CIFAR, SVHN's ``train_32x32.mat``, the binaries of STL-10, and the data sets whose
-publishers list their images (``published``).
-They are found in the folder itself, inside it under the name
-that the download gives, or in the only folder that is in it.
+publishers list their images (``published``). They are found in the folder itself, inside it under
+the name that the download gives, or in the only folder that is in it.
 
 Knows nothing about what is in the files.
 """
@@ -12,15 +11,16 @@ Knows nothing about what is in the files.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from condensery.data.readers import cifar, idx, stl10, svhn
+from condensery.data.decoding.decode import Decoding
+from condensery.data.readers import cifar_stl, idx, mat
 from condensery.data.readers.arrays import examined
-from condensery.data.readers.folders.listing import Decoding, load
+from condensery.data.readers.folders.listing import Listing, load
 from condensery.data.readers.folders.walk import files, folders, readable
-from condensery.data.readers.published import PUBLISHED, Published
+from condensery.data.readers.published import PUBLISHED
 from condensery.data.source import Source
 from condensery.errors import DataError
 from condensery.registry import parts, register
@@ -55,21 +55,12 @@ class Layout:
 
 def _arrays(read_folder: Callable[[Path], Source]) -> Callable[..., Source]:
     """The reader of a layout whose files hold arrays, which need no decoding."""
-
-    def read_arrays(folder: Path, how: Decoding, classes: Sequence[str] | None) -> Source:
-        del classes
-        return examined(read_folder(folder), how.value_range)
-
-    return read_arrays
+    return lambda folder, how, _classes: examined(read_folder(folder), how.value_range)
 
 
-def _images(layout: Published) -> Callable[..., Source]:
+def _images(listing: Callable[[Path], Listing]) -> Callable[..., Source]:
     """The reader of a layout of image files."""
-
-    def read_images(folder: Path, how: Decoding, classes: Sequence[str] | None) -> Source:
-        return load(layout.listing(folder).chosen(classes), how)
-
-    return read_images
+    return lambda folder, how, classes: load(listing(folder).chosen(classes), how)
 
 
 _IDX_PLACES = ("raw", "MNIST/raw", "FashionMNIST/raw", "KMNIST/raw", "QMNIST/raw", "EMNIST/raw")
@@ -77,22 +68,18 @@ _CIFAR_PLACES = (
     *("cifar-10-batches-bin", "cifar-10-batches-py", "cifar-100-binary", "cifar-100-python"),
 )
 
-_BUILT_IN = (
+for _layout in (
     Layout("IDX", _IDX_PLACES, idx.holds_idx, _arrays(idx.read)),
-    Layout("CIFAR", _CIFAR_PLACES, cifar.holds_cifar, _arrays(cifar.read)),
-    Layout("SVHN", (), svhn.holds_svhn, _arrays(svhn.read)),
-    Layout("STL-10", ("stl10_binary",), stl10.holds_stl10, _arrays(stl10.read)),
-    *(Layout(each.name, each.places, each.holds, _images(each)) for each in PUBLISHED),
-)
-for _layout in _BUILT_IN:
+    Layout("CIFAR", _CIFAR_PLACES, cifar_stl.holds_cifar, _arrays(cifar_stl.read_cifar)),
+    Layout("SVHN", (), mat.holds_svhn, _arrays(mat.read_svhn)),
+    Layout("STL-10", ("stl10_binary",), cifar_stl.holds_stl10, _arrays(cifar_stl.read_stl10)),
+    *(Layout(each.name, each.places, each.holds, _images(each.listing)) for each in PUBLISHED),
+):
     register("layout", re.sub(r"\W+", "-", _layout.name.lower()))(_layout)
 
 
 def place(folder: Path) -> Path | None:
     """Where the one data set of this kind lies in a folder, if there is one.
-
-    Args:
-        folder: Exists.
 
     Raises:
         DataError: If there are several.
@@ -102,7 +89,7 @@ def place(folder: Path) -> Path | None:
 
 
 def read(
-    folder: Path, *, how: Decoding | None = None, classes: Sequence[str] | None = None
+    folder: Path, how: Decoding | None = None, classes: Sequence[str] | None = None
 ) -> Source | None:
     """Read the one data set of this kind that lies in a folder.
 
@@ -119,17 +106,18 @@ def read(
             ``save_to_disk`` of the package datasets has written.
     """
     found = _found(folder)
-    if found is not None:
-        where, layout = found
-        return layout.read(where, how or Decoding(), classes)
-    _refuse_saved_to_disk(folder)
-    return None
+    if found is None:
+        _refuse_saved_to_disk(folder)
+        return None
+    where, layout = found
+    return layout.read(where, how or Decoding(), classes)
 
 
 def _found(folder: Path) -> tuple[Path, Layout] | None:
-    if layout := next((each for each in _layouts() if each.holds(folder)), None):
+    layouts: list[Layout] = list(parts("layout").values())  # those of other packages, too
+    if layout := next((each for each in layouts if each.holds(folder)), None):
         return folder, layout
-    places = [(folder / name, each) for each in _layouts() for name in each.places]
+    places = [(folder / name, each) for each in layouts for name in each.places]
     found = [(where, each) for where, each in places if where.is_dir() and each.holds(where)]
     if len(found) > 1:
         one, two = (str(where.relative_to(folder)) for where, _ in found[:2])
@@ -144,25 +132,17 @@ def _found(folder: Path) -> tuple[Path, Layout] | None:
     return _found(inside[0]) if len(inside) == 1 and not files(folder) else None
 
 
-def _layouts() -> Iterable[Layout]:
-    """Every layout that is registered, those of other packages, too."""
-    return parts("layout").values()
-
-
 def _refuse_saved_to_disk(folder: Path) -> None:
     """Say how to get Parquet files from what ``save_to_disk`` of the package datasets writes."""
-    divided = (folder / "dataset_dict.json").is_file()
-    if not divided and not all(
-        (folder / name).is_file() for name in ("state.json", "dataset_info.json")
-    ):
+    title = readable(str(folder))
+    loaded = f"datasets.load_from_disk({title!r})"
+    if (folder / "dataset_dict.json").is_file():
+        how = f"for split, part in {loaded}.items(): part.to_parquet(f'{{split}}.parquet')"
+    elif (folder / "state.json").is_file() and (folder / "dataset_info.json").is_file():
+        how = f"{loaded}.to_parquet('train.parquet')"
+    else:
         return
-    loaded = f"datasets.load_from_disk({readable(str(folder))!r})"
-    how = (
-        f"for split, part in {loaded}.items(): part.to_parquet(f'{{split}}.parquet')"
-        if divided
-        else f"{loaded}.to_parquet('train.parquet')"
-    )
     raise DataError(
-        f"{readable(str(folder))}: was written by save_to_disk of the package datasets, which is "
+        f"{title}: was written by save_to_disk of the package datasets, which is "
         f"not read here. Write Parquet files instead, in Python: {how}. Then give their folder."
     )

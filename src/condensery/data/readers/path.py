@@ -10,13 +10,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from condensery.data.decoding.cache import Store
-from condensery.data.decoding.values import ValueRange
+from condensery.data.decoding.decode import Decoding
 from condensery.data.known import EMBEDDED, KNOWN
-from condensery.data.readers import archives, arrays, idx, layouts, npz
-from condensery.data.readers.folders import class_folders, folder
-from condensery.data.readers.folders.listing import Decoding
-from condensery.data.readers.folders.split_names import is_container, kind_of
+from condensery.data.readers import archives, arrays, idx, layouts
+from condensery.data.readers.folders import folder
+from condensery.data.readers.folders.names import is_companion, is_container, kind_of
 from condensery.data.readers.folders.walk import folders, has_images, name_of, readable
 from condensery.data.readers.parquet import read as parquet
 from condensery.data.skipped import Skipped
@@ -28,59 +26,32 @@ __all__ = ["read", "read_list"]
 _DEPTH = 3  # archives inside archives
 
 
-def read(
-    text: str,
-    *,
-    size: int | None,
-    skip_corrupt: bool,
-    classes: tuple[str, ...] | None = None,
-    value_range: ValueRange | None = None,
-    store: Store | None = None,
-) -> Source:
+def read(text: str, how: Decoding, classes: Sequence[str] | None = None) -> Source:
     """Read a folder, a file, an archive, or the files that a pattern with ``*`` matches.
 
     Args:
         text: The path; ``~`` is the home folder.
-        size: Side of the square to bring images to, or ``None`` if all have one size.
-        skip_corrupt: Whether to go on without images that cannot be read.
+        how: How images are read.
         classes: Classes to read of image files, in this order; ``None`` is all. Of other sources
             all classes are read.
-        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
-        store: What to do with large sets, and where archives are unpacked; ``None`` holds all in
-            memory.
 
     Raises:
         DataError: If there is nothing at the path, or nothing that can be read.
     """
     path = Path(text).expanduser()
-    how = Decoding(size=size, skip_corrupt=skip_corrupt, value_range=value_range, store=store)
     if not path.exists():
         if idx.names_one(path):
-            return arrays.examined(idx.read_one(path), value_range)
+            return arrays.examined(idx.read_one(path), how.value_range)
         matches = sorted(Path(match) for match in glob.glob(str(path)))
         if not matches:
             raise _missing(path)
-        return read_list(
-            matches,
-            title=text,
-            size=size,
-            skip_corrupt=skip_corrupt,
-            store=store,
-            value_range=value_range,
-        )
+        return read_list(matches, how, title=text)
     if path.is_dir():
         return _read_folder(path, text, how, classes, depth=0)
     if path.suffix == ".parquet":
-        return parquet.read(
-            [path],
-            title=text,
-            size=size,
-            skip_corrupt=skip_corrupt,
-            store=store,
-            value_range=value_range,
-        )
+        return parquet.read([path], how, title=text)
     if path.suffix == ".npz":
-        return npz.read(path, value_range=value_range)
+        return arrays.read_npz(path, value_range=how.value_range)
     if archives.is_archive(path):
         return _read_archives([path], path.with_name(archives.stem_of(path)), how, classes, depth=0)
     raise DataError(
@@ -90,31 +61,37 @@ def read(
     )
 
 
+def read_list(paths: Sequence[Path], how: Decoding, *, title: str) -> Source:
+    """Read several Parquet files, or several IDX files, of one data set.
+
+    Raises:
+        DataError: If one is missing, or is no such file.
+    """
+    for path in paths:
+        if not path.exists():
+            raise _missing(path)
+    if idx.are_idx(paths):
+        return arrays.examined(idx.read_files(paths, title=title), how.value_range)
+    for path in paths:
+        if path.suffix != ".parquet":
+            raise DataError(
+                f"{path}: several files together must be Parquet files (.parquet) or IDX files, "
+                "which this is not. Give a single folder or file instead."
+            )
+    return parquet.read(paths, how, title=title)
+
+
 def _read_folder(
     path: Path, text: str, how: Decoding, classes: Sequence[str] | None, *, depth: int
 ) -> Source:
-    if (found := layouts.read(path, how=how, classes=classes)) is not None:
+    if (found := layouts.read(path, how, classes)) is not None:
         return found
-    tables = _parquet_in(path)
+    tables = sorted((*path.glob("*.parquet"), *path.glob("*/*.parquet")))
     if tables and not _are_beside_images(path, tables):
-        return parquet.read(
-            tables,
-            title=text,
-            size=how.size,
-            skip_corrupt=how.skip_corrupt,
-            store=how.store,
-            value_range=how.value_range,
-        )
+        return parquet.read(tables, how, title=text)
     if not has_images(path) and (packed := archives.archives_in(path)):
         return _read_archives(packed, path, how, classes, depth=depth)
-    source = folder.read(
-        path,
-        size=how.size,
-        skip_corrupt=how.skip_corrupt,
-        classes=classes,
-        store=how.store,
-        value_range=how.value_range,
-    )
+    source = folder.read(path, how, classes=classes)
     left = tuple(Skipped(name_of(table, path), "a table beside class folders") for table in tables)
     return replace(source, skipped=(*source.skipped, *left))
 
@@ -129,23 +106,20 @@ def _read_archives(
 ) -> Source:
     """Unpack the archives of one data set, and read the folder that comes out."""
     names = [archives.stem_of(path) for path in packed]
-    belong = all(
-        kind_of(name) or is_container(name) or class_folders.is_companion(name) for name in names
-    )
+    belong = all(kind_of(name) or is_container(name) or is_companion(name) for name in names)
     if len(packed) > 1 and not belong:
         raise DataError(
-            f"{readable(str(title))}: holds {len(packed)} archives, such as {names[0]!r} and "
+            f"{readable(title)}: holds {len(packed)} archives, such as {names[0]!r} and "
             f"{names[1]!r}. Give one of them, or unpack those that belong together into one folder."
         )
     if depth >= _DEPTH:
         raise DataError(
-            f"{readable(str(packed[0]))}: is an archive inside archives inside archives. Unpack it "
+            f"{readable(packed[0])}: is an archive inside archives inside archives. Unpack it "
             "yourself, and give the folder that comes out."
         )
-    cache = None if how.store is None else how.store.folder
-    home = archives.unpacked(packed, cache=cache)
+    home = archives.unpacked(packed, cache=how.store and how.store.folder)
     source = _read_folder(home, str(home), how, classes, depth=depth + 1)
-    return replace(source, title=readable(str(title)))
+    return replace(source, title=readable(title))
 
 
 def _are_beside_images(path: Path, tables: Sequence[Path]) -> bool:
@@ -162,51 +136,12 @@ def _are_beside_images(path: Path, tables: Sequence[Path]) -> bool:
     data = [table for table in tables if kind_of(table.stem) or parquet.hold_images([table])]
     if data:
         raise DataError(
-            f"{readable(str(path))}: holds Parquet files, such as {name_of(data[0], path)!r}, and "
+            f"{readable(path)}: holds Parquet files, such as {name_of(data[0], path)!r}, and "
             f"folders of images, such as {name_of(images[0], path)!r}. Give the Parquet files by a "
-            f"pattern, such as '{readable(str(data[0].parent))}/*.parquet', or put the images into "
+            f"pattern, such as '{readable(data[0].parent)}/*.parquet', or put the images into "
             "a folder of their own and give that."
         )
     return True
-
-
-def read_list(
-    paths: Sequence[Path],
-    *,
-    title: str,
-    size: int | None,
-    skip_corrupt: bool,
-    value_range: ValueRange | None = None,
-    store: Store | None = None,
-) -> Source:
-    """Read several Parquet files, or several IDX files, of one data set.
-
-    Raises:
-        DataError: If one is missing, or is no such file.
-    """
-    for path in paths:
-        if not path.exists():
-            raise _missing(path)
-    if idx.are_idx(paths):
-        return arrays.examined(idx.read_files(paths, title=title), value_range)
-    for path in paths:
-        if path.suffix != ".parquet":
-            raise DataError(
-                f"{path}: several files together must be Parquet files (.parquet) or IDX files, "
-                "which this is not. Give a single folder or file instead."
-            )
-    return parquet.read(
-        paths,
-        title=title,
-        size=size,
-        skip_corrupt=skip_corrupt,
-        store=store,
-        value_range=value_range,
-    )
-
-
-def _parquet_in(path: Path) -> list[Path]:
-    return sorted((*path.glob("*.parquet"), *path.glob("*/*.parquet")))
 
 
 def _missing(path: Path) -> DataError:

@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.utils.data import IterableDataset
 
 from condensery.data.classes import natural_order
-from condensery.data.decoding.fit import fit, fit_all
-from condensery.data.decoding.modes import eight_bit, is_grey
+from condensery.data.decoding.decode import Decoding
+from condensery.data.decoding.pictures import eight_bit, fit, fit_all, is_grey
 from condensery.data.decoding.pixels import as_bytes, channels_first
-from condensery.data.decoding.values import Conversion, NoScale, ValueRange
+from condensery.data.decoding.values import Conversion, NoScale
 from condensery.data.labels import as_labels
 from condensery.data.readers.torch_classes import Classes, classes_of, declared
 from condensery.data.skipped import Skipped
@@ -58,22 +58,14 @@ def refuse_stream(dataset: object) -> None:
         )
 
 
-def read(
-    dataset: MapStyle,
-    *,
-    size: int | None,
-    skip_corrupt: bool,
-    value_range: ValueRange | None = None,
-) -> Source:
+def read(dataset: MapStyle, how: Decoding) -> Source:
     """Read every item.
 
     Args:
         dataset: Yields ``(image, class)`` or a dict of both, such as ``{"image": ..., "label":
             ...}``. A class is an index or a name. Transforms should neither augment nor normalise:
             what the data set yields once is what is kept.
-        size: Side of the square to bring images to, or ``None`` if all have one size.
-        skip_corrupt: Whether to go on without items that cannot be read.
-        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
+        how: How images are read; all are held in memory.
 
     Raises:
         DataError: If an item is no such pair, or its image cannot be read or has another size; if
@@ -82,28 +74,28 @@ def read(
     refuse_stream(dataset)
     title = dataset.__name__ if isinstance(dataset, type) else type(dataset).__name__
     count = _length(dataset, title=title)
-    values = Conversion(value_range)
+    values = Conversion(how.value_range)
     images: list[Tensor] = []
     labels: list[object] = []
     skipped: list[Skipped] = []
     no_scale: list[tuple[str, NoScale]] = []
     for index in range(count):
-        item = _item(dataset, index, size=size, title=title, values=values)
+        item = _item(dataset, index, size=how.size, title=title, values=values)
         if not isinstance(item, Exception):
             images.append(item[0])
             labels.append(item[1])
             continue
         if isinstance(item, NoScale):
             no_scale.append((f"item {index}", item))
-        elif not skip_corrupt and not no_scale:
+        elif not how.skip_corrupt and not no_scale:
             raise DataError(
                 f"{title}: item {index} cannot be read ({_reason(item)}). Replace or remove it, or "
                 "go on without with skip_corrupt=True."
             ) from item
         skipped.append(Skipped(f"item {index}", _reason(item)))
-        if no_scale and not skip_corrupt and len(skipped) == _TRIED:
+        if no_scale and not how.skip_corrupt and len(skipped) == _TRIED:
             break
-    if no_scale and not (skip_corrupt and images):
+    if no_scale and not (how.skip_corrupt and images):
         raise NoScale.together(title, no_scale)
     if not images:
         first = f" ({skipped[0]})" if skipped else ""
@@ -111,10 +103,10 @@ def read(
             f"{title}: none of its {count} items is an image{first}. Give one that has images."
         )
     classes = classes_of(dataset, title=title)
-    found, names = _labels(labels, classes, title=title)
+    indices, names = _labels(labels, classes, title=title)
     return Source(
         title=title,
-        train=Part(images=_joined(images, title=title), labels=found),
+        train=Part(images=_joined(images, title=title), labels=indices),
         class_names=names,
         skipped=tuple(skipped),
         notices=values.notices(title) + classes.notices,
@@ -140,7 +132,7 @@ def _item(
     """An image as bytes and its label, or why it cannot be read."""
     try:
         item = dataset[index]
-        image, label = _pair(item, dataset, index=index, title=title)
+        image, label = _pair(item, dataset, title=f"{title}: item {index}")
         pixels = _bytes(image, size=size, title=f"{title}[{index}]", values=values)
     except NoScale as error:
         return error
@@ -150,7 +142,7 @@ def _item(
         if "can't allocate memory" in str(error):
             raise
         return error
-    return pixels, _label(label, index=index, title=title)
+    return pixels, _label(label, title=f"{title}: item {index}")
 
 
 def _reason(error: Exception) -> str:
@@ -163,28 +155,26 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
-def _pair(item: object, dataset: object, *, index: int, title: str) -> tuple[object, object]:
+def _pair(item: object, dataset: object, *, title: str) -> tuple[object, object]:
     if isinstance(item, (tuple, list)) and len(item) == 2:
         return item[0], item[1]
-    if isinstance(item, Mapping):
-        found = []
-        for what, key, usual in zip(
-            ("image", "label"), declared(dataset), (_IMAGES, _LABELS), strict=True
-        ):
-            name = next((name for name in (usual[0], key, *usual) if name in item), None)
-            if name is None:
-                raise DataError(
-                    f"{title}: item {index} is a dict with the keys {', '.join(map(str, item))}, "
-                    f"and none of them is known to hold the {what}. Name it {what!r}, or wrap the "
-                    "data set so that it yields pairs (image, class index)."
-                )
-            found.append(item[name])
-        return found[0], found[1]
-    long = f" of {len(item)}" if isinstance(item, (tuple, list)) else ""
-    raise DataError(
-        f"{title}: item {index} is a {type(item).__name__}{long}, not a pair (image, class "
-        "index), nor a dict with 'image' and 'label'. Wrap the data set so that it yields pairs."
-    )
+    if not isinstance(item, Mapping):
+        long = f" of {len(item)}" if isinstance(item, (tuple, list)) else ""
+        raise DataError(
+            f"{title} is a {type(item).__name__}{long}, not a pair (image, class index), nor a "
+            "dict with 'image' and 'label'. Wrap the data set so that it yields pairs."
+        )
+    found: list[object] = []
+    for key, usual in zip(declared(dataset), (_IMAGES, _LABELS), strict=True):
+        name = next((name for name in (usual[0], key, *usual) if name in item), None)
+        if name is None:
+            raise DataError(
+                f"{title} is a dict with the keys {', '.join(map(str, item))}, and none of them "
+                f"is known to hold the {usual[0]}. Name it {usual[0]!r}, or wrap the data set so "
+                "that it yields pairs (image, class index)."
+            )
+        found.append(item[name])
+    return found[0], found[1]
 
 
 def _bytes(image: object, *, size: int | None, title: str, values: Conversion) -> Tensor:
@@ -202,7 +192,7 @@ def _bytes(image: object, *, size: int | None, title: str, values: Conversion) -
     return (fit_all(pixels, size) if size else pixels)[0]
 
 
-def _label(label: object, *, index: int, title: str) -> object:
+def _label(label: object, *, title: str) -> object:
     """A label as an ``int`` or a ``str``; what else numbers are is left to ``as_labels``."""
     if isinstance(label, (Tensor, np.ndarray, np.generic)):
         label = label.tolist()
@@ -217,46 +207,44 @@ def _label(label: object, *, index: int, title: str) -> object:
     if not isinstance(label, (int, float, str, list, tuple)):
         what = "no label (None)" if label is None else f"a {type(label).__name__} as its label"
         raise DataError(
-            f"{title}: item {index} has {what}, but a class index or a class name is needed. "
+            f"{title} has {what}, but a class index or a class name is needed. "
             "Leave such items out, or wrap the data set so that it yields (image, class index)."
         )
     return label
 
 
 def _labels(
-    labels: list[object], classes: Classes, *, title: str
+    labels: list[Any], classes: Classes, *, title: str
 ) -> tuple[Tensor, tuple[str, ...] | None]:
     """Class indices, and the names of the classes if they are known."""
-    words = [label for label in labels if isinstance(label, str)]
-    if not words:
-        found: Any = labels
-        if classes.numbers is not None:
-            position = {number: i for i, number in enumerate(classes.numbers)}
-            odd = next((label for label in labels if label not in position), None)
-            if odd is not None:
-                raise DataError(
-                    f"{title}: there is a label {odd!r}, but its classes are numbered "
-                    f"{_listed(classes.numbers)}. Correct either of them."
-                )
-            found = [position[label] for label in labels]  # type: ignore[index]
-        indices = as_labels(found, images=len(labels), title=title)
-        return indices, classes.named(int(indices.max()))
-    if len(words) < len(labels):
-        odd = next(label for label in labels if not isinstance(label, str))
-        raise DataError(
-            f"{title}: some labels are names, such as {words[0]!r}, and others are not, such as "
-            f"{odd!r}. Give one kind."
-        )
-    names = classes.names or tuple(natural_order(list(set(words))))
-    for word in dict.fromkeys(words):
-        if names.count(word) != 1:
-            why = "is none of them" if word not in names else "stands for several of them"
+    words = list(dict.fromkeys(label for label in labels if isinstance(label, str)))
+    known: tuple[object, ...] = classes.numbers or ()
+    names = None
+    if words:
+        odd = next((label for label in labels if not isinstance(label, str)), None)
+        if odd is not None:
             raise DataError(
-                f"{title}: a label is {word!r}, but its classes are {_listed(names)}, and the "
-                f"label {why}. Give class indices, or correct the names of the classes."
+                f"{title}: some labels are names, such as {words[0]!r}, and others are not, such "
+                f"as {odd!r}. Give one kind."
             )
-    position = {name: i for i, name in enumerate(names)}
-    indices = as_labels([position[word] for word in words], images=len(words), title=title)
+        known = names = classes.names or tuple(natural_order(words))
+        for word in words:
+            if names.count(word) != 1:
+                why = "is none of them" if word not in names else "stands for several of them"
+                raise DataError(
+                    f"{title}: a label is {word!r}, but its classes are {_listed(names)}, and the "
+                    f"label {why}. Give class indices, or correct the names of the classes."
+                )
+    if known:
+        position = {label: i for i, label in enumerate(known)}
+        odd = next((label for label in labels if label not in position), None)
+        if odd is not None:
+            raise DataError(
+                f"{title}: there is a label {odd!r}, but its classes are numbered "
+                f"{_listed(known)}. Correct either of them."
+            )
+        labels = [position[label] for label in labels]
+    indices = as_labels(labels, images=len(labels), title=title)
     return indices, classes.named(int(indices.max())) or names
 
 
@@ -267,16 +255,15 @@ def _listed(entries: tuple[object, ...]) -> str:
 
 def _joined(images: list[Tensor], *, title: str) -> Tensor:
     """Stack images of one size; grey ones become colour if any is."""
+    side = images[0].shape[1:]
     channels = max(len(image) for image in images)
-    height, width = images[0].shape[1:]
-    joined = torch.empty((len(images), channels, height, width), dtype=torch.uint8)
+    joined = torch.empty((len(images), channels, *side), dtype=torch.uint8)
     for index, image in enumerate(images):
-        if image.shape[1:] != (height, width):
+        if image.shape[1:] != side:
             raise DataError(
-                f"{title}: images have different sizes: item 0 is {height} x {width}, item "
+                f"{title}: images have different sizes: item 0 is {side[0]} x {side[1]}, item "
                 f"{index} is {image.shape[1]} x {image.shape[2]} (height x width). Give "
-                "image_size=: "
-                "the shorter side is resized to it, then the centre is cropped."
+                "image_size=: the shorter side is resized to it, then the centre is cropped."
             )
         joined[index] = image  # one grey channel is repeated
     return joined

@@ -10,57 +10,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
-from condensery.data.classes import ClassList, choose, natural_order
-from condensery.data.readers.folders.listing import Split
-from condensery.data.readers.folders.split_names import is_container, kind_of, words_of
+from condensery.data.classes import ClassList, check_chosen, choose, natural_order
+from condensery.data.readers.folders.listing import Listing, Split
+from condensery.data.readers.folders.names import (
+    image_of,
+    is_companion,
+    is_container,
+    kind_of,
+    words_of,
+)
 from condensery.data.readers.folders.walk import (
     Found,
     files,
     folders,
     images_below,
     is_image,
-    is_mask_folder,
     name_of,
     readable,
-    unmasked,
 )
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["ClassFolders", "class_folders", "is_companion", "loose_images"]
+__all__ = ["class_folders", "loose_images"]
 
-_COMPANIONS = frozenset(
-    {
-        *("annotation", "annotations", "labels", "meta", "metadata", "lists", "docs", "parts"),
-        *("attributes", "devkit", "code", "scripts", "bbox", "bboxes", "imagesets", "splits"),
-    }
-)
 _PARTS = frozenset({"part", "fold", "shard", "chunk", "batch", "image", "images", "img", "imgs"})
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ClassFolders:
-    """The images of a folder of class folders.
-
-    Attributes:
-        whole: All of them, or those of the train folders inside the class folders.
-        test: Those of the test folders inside the class folders, where every one has these.
-        skipped: What was left out.
-        notices: Whole sentences about doubtful names.
-    """
-
-    whole: Split
-    test: Split | None
-    skipped: tuple[Skipped, ...]
-    notices: tuple[str, ...]
+_Images = Mapping[str, Sequence[Path]]  # by class
 
 
 def class_folders(
     folder: Path, *, root: Path, chosen: Sequence[str] | None = None, divided: bool = False
-) -> ClassFolders:
+) -> Listing:
     """List the images of a folder by class.
 
     Args:
@@ -68,55 +51,56 @@ def class_folders(
         root: The folder of the whole data set, which names are relative to.
         chosen: Classes to list, in the order of their labels; ``None`` is all of them.
         divided: Whether the folder is a split itself, so that there are none inside its classes.
+            Otherwise images of train and test folders inside every class folder are told apart.
 
     Raises:
         DataError: If a class folder has no image, a chosen class is missing, or the names of the
             folders say that they are something else than classes.
     """
     skipped: list[Skipped] = []
-    named = {path.name: path for path in _candidates(folder, root, chosen, skipped)}
-    names = natural_order(list(named))
-    if chosen is not None:
-        names = _chosen(folder, names, chosen)
+    classes = {path.name: path for path in _candidates(folder, root, chosen, skipped)}
+    names = natural_order(list(classes))
+    where = readable(folder)
+    if chosen is None:
+        _check_names(where, names)
     else:
-        _check_names(folder, names)
-    found = {name: images_below(named[name], root=root) for name in names}
+        check_chosen(chosen)
+        if set(chosen) <= set(names):
+            names = list(chosen)
+        else:
+            listed = ClassList(title=where, names=tuple(map(readable, names)))
+            names = [names[label] for label in choose(listed, chosen)]
+    found = {name: images_below(classes[name], root=root) for name in names}
     for name in names:
         skipped += found[name].skipped
         if not found[name].images:
-            raise _without_images(named[name], found[name], root)
-    loose = loose_images(folder, root=root, reason="beside the class folders, so it has no class")
-    notices = _nested(folder, {named[name]: found[name].images for name in names})
-    inside = None if divided else _splits_inside({name: named[name] for name in names}, found, root)
-    where = readable(str(folder))
-    if inside is None:
-        whole, test = _split(where, found, names), None
-    else:
-        whole, test = (_split(where, part, names) for part in inside[:2])
-        skipped += inside[2]
-    return ClassFolders(
-        whole=whole, test=test, skipped=(*loose, *skipped), notices=() if inside else notices
+            raise _without_images(classes[name], found[name])
+    images = {name: found[name].images for name in names}
+    inside = None if divided else _splits_inside(classes, images, root)
+
+    def split(held: _Images) -> Split:
+        return Split.of_names(where, [(path, n) for n in names for path in held[n]], names)
+
+    return Listing(
+        root=root,
+        train=split(inside[0] if inside else images),
+        test=split(inside[1]) if inside else None,
+        skipped=(
+            *loose_images(folder, root, "beside the class folders, so it has no class"),
+            *skipped,
+            *(inside[2] if inside else ()),
+        ),
+        notices=() if inside else _nested(where, classes, images),
     )
 
 
-def is_companion(name: str) -> bool:
-    """Whether a folder of this name usually accompanies images, such as ``annotations``."""
-    return bool(_COMPANIONS & set(words_of(name))) or is_mask_folder(name)
-
-
-def loose_images(folder: Path, *, root: Path, reason: str) -> tuple[Skipped, ...]:
+def loose_images(folder: Path, root: Path, reason: str) -> tuple[Skipped, ...]:
     """One entry for the images that lie directly in a folder, if there are any."""
     images = [path for path in files(folder) if is_image(path)]
     if not images:
         return ()
-    first = name_of(images[0], root)
     more = f" and {len(images) - 1} more images there" if len(images) > 1 else ""
-    return (Skipped(first + more, reason),)
-
-
-def _split(where: str, found: Mapping[str, Found], names: Sequence[str]) -> Split:
-    rows = [(path, name) for name in names for path in found[name].images]
-    return Split.of_names(where, rows, names)
+    return (Skipped(name_of(images[0], root) + more, reason),)
 
 
 def _candidates(
@@ -128,17 +112,15 @@ def _candidates(
     if chosen is not None or not odd:
         return inside
     plain = [path for path in inside if path not in odd]
-    stems: set[str] | None = None
-    for path in odd:
-        images = images_below(path, root=root).images
-        if stems is None and images:
-            stems = {
-                image.stem.lower()
-                for other in plain
-                for image in images_below(other, root=root).images
-            }
-        masks = [image for image in images if unmasked(image.stem.lower()) in (stems or ())]
-        if images and 2 * len(masks) < len(images):
+    held = {path: images_below(path, root=root).images for path in odd}
+    if not any(held.values()):
+        return plain
+    others = [image for path in plain for image in images_below(path, root=root).images]
+    stems = {image.stem.lower() for image in others}
+    for path, images in held.items():
+        own = [image.stem.lower() for image in images]
+        masks = sum((image_of(stem) or stem) in stems for stem in own)
+        if images and 2 * masks < len(images):
             plain.append(path)
         elif images:
             reason = f"a folder with {len(images)} masks of other images, by their names"
@@ -146,26 +128,12 @@ def _candidates(
     return sorted(plain)
 
 
-def _chosen(folder: Path, names: Sequence[str], chosen: Sequence[str]) -> list[str]:
-    where = readable(str(folder))
-    if len(set(chosen)) < len(chosen) or len(chosen) < 2:
-        raise DataError(
-            f"classes = {', '.join(chosen) or 'none'}: name two classes or more, each once, with "
-            "--classes NAME,NAME,... (classes=[...])."
-        )
-    if set(chosen) <= set(names):
-        return list(chosen)
-    listed = ClassList(title=where, names=tuple(map(readable, names)))
-    return [names[label] for label in choose(listed, chosen)]
-
-
-def _check_names(folder: Path, names: Sequence[str]) -> None:
+def _check_names(where: str, names: Sequence[str]) -> None:
     """Refuse folders whose names say that they are splits, parts, or containers of images."""
     if len(names) < 2:
         return
     shown = ", ".join(repr(readable(name)) for name in names[:5])
     shown += f" and {len(names) - 5} more" if len(names) > 5 else ""
-    where = readable(str(folder))
     if all(kind_of(name) or is_container(name) for name in names):
         raise DataError(
             f"{where}: the folders {shown} are called like splits or like folders of images, not "
@@ -181,7 +149,7 @@ def _check_names(folder: Path, names: Sequence[str]) -> None:
         )
 
 
-def _without_images(folder: Path, found: Found, root: Path) -> DataError:
+def _without_images(folder: Path, found: Found) -> DataError:
     held = "it is empty"
     if found.skipped:
         first = found.skipped[0]
@@ -190,55 +158,51 @@ def _without_images(folder: Path, found: Found, root: Path) -> DataError:
     elif folders(folder) or files(folder):
         held = "there is nothing but empty folders in it"
     return DataError(
-        f"{readable(str(folder))}: this class folder holds no image: {held}. Every class needs "
+        f"{readable(folder)}: this class folder holds no image: {held}. Every class needs "
         "one: add images that Pillow can read, such as PNG or JPEG, or remove the folder."
     )
 
 
-def _nested(folder: Path, classes: Mapping[Path, Sequence[Path]]) -> tuple[str, ...]:
+def _nested(where: str, classes: Mapping[str, Path], images: _Images) -> tuple[str, ...]:
     """A sentence, if the folders inside the class folders might be the classes instead."""
-    inside = [
-        {image.relative_to(path).parts[0] for image in images if image.parent != path}
-        for path, images in classes.items()
-    ]
-    if any(image.parent == path for path, images in classes.items() for image in images):
+    if any(image.parent == classes[name] for name, held in images.items() for image in held):
         return ()
+    inside = [
+        {image.relative_to(classes[name]).parts[0] for image in held}
+        for name, held in images.items()
+    ]
     if len(inside) < 2 or len(inside[0]) < 2 or any(names != inside[0] for names in inside):
         return ()
-    first = sorted(inside[0])
-    outer = " and ".join(repr(readable(path.name)) for path in list(classes)[:2])
-    inner = " and ".join(repr(readable(name)) for name in first[:2])
+    outer = " and ".join(repr(readable(name)) for name in list(images)[:2])
+    inner = " and ".join(repr(readable(name)) for name in sorted(inside[0])[:2])
     return (
-        f"{readable(str(folder))}: the classes are the outer folders, such as {outer}; each holds "
+        f"{where}: the classes are the outer folders, such as {outer}; each holds "
         f"the same folders, such as {inner}, which are not told apart. If those are the classes, "
         "make one folder for each of them that holds all its images.",
     )
 
 
 def _splits_inside(
-    classes: Mapping[str, Path], found: Mapping[str, Found], root: Path
-) -> tuple[dict[str, Found], dict[str, Found], list[Skipped]] | None:
+    classes: Mapping[str, Path], images: _Images, root: Path
+) -> tuple[_Images, _Images, list[Skipped]] | None:
     """The train and test images, where every class folder holds a train and a test folder."""
-    kinds = {name: {kind_of(path.name) for path in folders(classes[name])} for name in classes}
-    wanted = next(
-        (kind for kind in ("test", "val") if all({"train", kind} <= k for k in kinds.values())),
-        None,
-    )
-    if wanted is None:
-        return None
-    train: dict[str, Found] = {}
-    test: dict[str, Found] = {}
-    skipped: list[Skipped] = []
-    for name, path in classes.items():
-        by_kind: dict[str | None, list[Path]] = {}
-        for image in found[name].images:
-            inside = image.relative_to(path).parts
-            by_kind.setdefault(kind_of(inside[0]) if len(inside) > 1 else None, []).append(image)
-        if "train" not in by_kind or wanted not in by_kind:
+    by_kind: dict[str, dict[str | None, list[Path]]] = {name: {} for name in images}
+    for name, held in images.items():
+        if all(image.parent == classes[name] for image in held):
             return None
-        train[name] = Found(tuple(by_kind.pop("train")), ())
-        test[name] = Found(tuple(by_kind.pop(wanted)), ())
-        if rest := sum(map(len, by_kind.values())):
+        for image in held:
+            inside = image.relative_to(classes[name]).parts
+            kind = kind_of(inside[0]) if len(inside) > 1 else None
+            by_kind[name].setdefault(kind, []).append(image)
+    kinds = set[str | None].intersection(*map(set, by_kind.values()))
+    wanted = "test" if "test" in kinds else "val"
+    if not {"train", wanted} <= kinds:
+        return None
+    train = {name: found["train"] for name, found in by_kind.items()}
+    test = {name: found[wanted] for name, found in by_kind.items()}
+    skipped: list[Skipped] = []
+    for name in images:
+        if rest := len(images[name]) - len(train[name]) - len(test[name]):
             reason = f"{rest} images of it are in neither its train nor its {wanted} folder"
-            skipped.append(Skipped(name_of(path, root), reason))
+            skipped.append(Skipped(name_of(classes[name], root), reason))
     return train, test, skipped

@@ -8,22 +8,22 @@ without class folders need a table (``label_table``). What cannot be decided for
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from condensery.data.classes import natural_order
-from condensery.data.decoding.cache import Store
-from condensery.data.decoding.values import ValueRange
+from condensery.data.decoding.decode import Decoding
 from condensery.data.readers.folders.class_folders import class_folders, loose_images
-from condensery.data.readers.folders.label_table import HOW_TO_LABEL, read_labels, tables_in
-from condensery.data.readers.folders.listing import Decoding, Listing, Split, load, together
+from condensery.data.readers.folders.label_table import read_labels, tables_in
+from condensery.data.readers.folders.listing import Listing, Split, load, together
+from condensery.data.readers.folders.names import Kind
 from condensery.data.readers.folders.split_folders import (
     beginning,
+    count_of,
     is_flat,
     splits_of,
     within_split,
 )
-from condensery.data.readers.folders.split_names import Kind
 from condensery.data.readers.folders.walk import (
     files,
     folders,
@@ -32,26 +32,40 @@ from condensery.data.readers.folders.walk import (
     name_of,
     readable,
 )
-from condensery.data.readers.hints import hint
 from condensery.data.skipped import Skipped
 from condensery.data.source import Source
 from condensery.errors import DataError
 
-__all__ = ["holds_images", "listing", "read"]
+__all__ = ["holds_images", "read"]
 
-
-_FORMATS = (
-    (".tfrecord", "TFRecord files"),
-    (".beton", "files of FFCV"),
-    (".mdb", "LMDB databases"),
-    (".arrow", "Arrow files"),
-    (".h5", "HDF5 files"),
-    (".hdf5", "HDF5 files"),
-    (".rec", "RecordIO files"),
-    (".pt", "files of torch.save"),
-    (".pkl", "pickles"),
-    (".npy", "single arrays"),
-)
+_NOT_READ = {
+    ".tfrecord": "TFRecord files",
+    ".beton": "files of FFCV",
+    ".mdb": "LMDB databases",
+    ".arrow": "Arrow files",
+    ".h5": "HDF5 files",
+    ".hdf5": "HDF5 files",
+    ".rec": "RecordIO files",
+    ".pt": "files of torch.save",
+    ".pkl": "pickles",
+    ".npy": "single arrays",
+}
+_KNOWN_LAYOUTS = {  # what is in a folder without labels, and what is missing for reading it
+    "Final_Test": "The labels of the test images of GTSRB are in GT-final_test.csv, which its "
+    "publisher gives in GTSRB_Final_Test_GT.zip: put it beside 'Final_Test'. ",
+    "val/ILSVRC2012_val_00000001.JPEG": "Move the validation images of ImageNet into one folder a "
+    "class, as in 'train'. ",
+    "val/images": "If it is TinyImageNet, the labels of 'val' are in val/val_annotations.txt of "
+    "its archive. ",
+    "JPEGImages": "If it is a set in the layout of Pascal VOC, its images have boxes, not one "
+    "class each. ",
+    "images/../annotations": "If it is Oxford-IIIT Pet, annotations/trainval.txt and "
+    "annotations/test.txt are missing: unpack annotations.tar.gz beside 'images'. ",
+    "images/../labels": "If 'labels' holds boxes (as for YOLO), the images do not have one class "
+    "each. ",
+    "annotations/instances_train2017.json": "The images of COCO have boxes, not one class each. ",
+    "list_attr_celeba.txt": "The images of CelebA have attributes, not one class each. ",
+}
 
 
 def holds_images(root: Path) -> bool:
@@ -59,88 +73,37 @@ def holds_images(root: Path) -> bool:
     return any(has_images(folder) for folder in folders(root))
 
 
-def read(
-    root: Path,
-    *,
-    size: int | None,
-    skip_corrupt: bool,
-    classes: Sequence[str] | None = None,
-    value_range: ValueRange | None = None,
-    store: Store | None = None,
-) -> Source:
+def read(root: Path, how: Decoding, *, classes: Sequence[str] | None = None) -> Source:
     """Read a folder of images.
 
     Args:
         root: The folder.
-        size: Side of the square to bring images to, or ``None`` if all have one size.
-        skip_corrupt: Whether to go on without images that cannot be read.
+        how: How the images are read.
         classes: Classes to read, in the order of their labels; ``None`` is all, by name.
-        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
-        store: What to do with large sets; ``None`` holds all in memory.
 
     Raises:
         DataError: If it is not certain which image is of which class, a class has no image, splits
             have different classes, an image cannot be read, or sizes differ.
     """
-    how = Decoding(size=size, skip_corrupt=skip_corrupt, value_range=value_range, store=store)
-    return load(listing(root, classes=classes), how)
-
-
-def listing(root: Path, *, classes: Sequence[str] | None = None) -> Listing:
-    """List the images of a folder and their classes, without decoding them.
-
-    Args:
-        root: The folder.
-        classes: Classes to list, in the order of their labels; ``None`` is all, by name.
-
-    Raises:
-        DataError: If it is not certain which image is of which class.
-    """
     if not has_images(root):
         raise _without_images(root)
     if classes is not None and all((root / name).is_dir() for name in classes):
-        return _by_class(root, root, classes)  # whatever their names say
+        return load(class_folders(root, root=root, chosen=classes), how)  # whatever names say
     base, skipped = beginning(root)
     splits = splits_of(base)
     listed = _divided(root, base, splits, classes) if splits else _whole(root, base, classes)
-    return replace(listed, skipped=(*skipped, *listed.skipped))
-
-
-@dataclass(frozen=True, slots=True)
-class _Read:
-    """A split as it was read, or the reason why it has no labels."""
-
-    split: Split | None
-    reason: str = ""
-    test: Split | None = None
-    skipped: tuple[Skipped, ...] = ()
-    notices: tuple[str, ...] = ()
+    return load(replace(listed, skipped=(*skipped, *listed.skipped)), how)
 
 
 def _whole(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
     """A folder without splits: of class folders, or of images that a table labels."""
     if not is_flat(base):
         _refuse_one_class(base)
-        return _by_class(root, base, classes)
+        return class_folders(base, root=root, chosen=classes)
     read = _flat(base, root, kind=None, others=())
-    if read.split is None:
-        raise DataError(
-            f"{readable(str(root))}: {_unlabelled(base, root)}, so nothing says which class an "
-            f"image is of. {_then(read.reason)}{_then(hint(root))}{HOW_TO_LABEL}."
-        )
-    whole = Listing(root=root, train=read.split, test=read.test, skipped=read.skipped)
-    return whole.chosen(classes)
-
-
-def _by_class(root: Path, base: Path, classes: Sequence[str] | None) -> Listing:
-    found = class_folders(base, root=root, chosen=classes)
-    return Listing(
-        root=root,
-        train=found.whole,
-        test=found.test,
-        skipped=found.skipped,
-        notices=found.notices,
-    )
+    if isinstance(read, str):
+        raise _without_labels([base], read, root)
+    return read.chosen(classes)
 
 
 def _divided(
@@ -148,104 +111,102 @@ def _divided(
 ) -> Listing:
     """A folder with a train split, and perhaps others."""
     notices: list[str] = []
-    title = readable(str(root))
+    title = readable(root)
     if "train" not in splits:
         splits = _without_train(base, splits, notices)
     places: dict[Kind, Path] = {kind: within_split(paths[0]) for kind, paths in splits.items()}
     train = _read_split(places, "train", root, classes)
-    if train.split is None:
-        flat = [places["train"], *(p for k, p in places.items() if k != "train" and is_flat(p))]
-        held = ", and ".join(_unlabelled(place, root) for place in flat)
-        raise DataError(
-            f"{title}: {held}, so nothing says which class an image is of. "
-            f"{_then(train.reason)}{_then(hint(root))}{HOW_TO_LABEL}."
-        )
-    skipped = [*train.skipped, *_beside(base, splits, root)]
+    if isinstance(train, str):
+        others = [p for kind, p in places.items() if kind != "train" and is_flat(p)]
+        raise _without_labels([places["train"], *others], train, root)
+
+    def left_out(folder: Path, reason: str) -> Skipped:
+        return Skipped(name_of(folder, root), f"{count_of(folder)} {reason}")
+
+    used = [paths[0] for paths in splits.values()]
+    skipped = [
+        *train.skipped,
+        *loose_images(base, root, "beside the splits, so in none of them"),
+        *(
+            left_out(path, "in a folder that is not used as a split")
+            for path in folders(base)
+            if path not in used and has_images(path)
+        ),
+    ]
     notices += train.notices
     test: Split | None = None
-    unlabelled: list[str] = []
-    for kind in ("test", "val"):
-        if kind not in places:
-            continue
+    unlabelled = ""
+    held_out: list[Kind] = [kind for kind in ("test", "val") if kind in places]
+    for kind in held_out:
         if test is not None:
             reason = "of a validation split, which is not used beside a test split"
-            skipped.append(_left_out(splits[kind][0], root, reason))
+            skipped.append(left_out(splits[kind][0], reason))
             continue
         read = _read_split(places, kind, root, classes)
-        if read.split is None:
-            skipped.append(_left_out(splits[kind][0], root, "without class folders or labels"))
-            unlabelled.append(f"{_unlabelled(places[kind], root)}. {_then(read.reason)}")
+        if isinstance(read, str):
+            skipped.append(left_out(splits[kind][0], "without class folders or labels"))
+            unlabelled += f"{_unlabelled(places[kind], root)}. {read}"
         else:
-            test = read.split if classes else together(train.split, read.split)
+            test = read.train if classes else together(train.train, read.train)
             skipped += read.skipped
             notices += read.notices
     if unlabelled:
         instead = (
-            f"{name_of(splits['val'][0], root)!r} is the test split."
-            if test is not None
-            else "A fifth of the train images is held out for testing, unless other images are "
+            "A fifth of the train images is held out for testing, unless other images are "
             "given with --test (test=)."
+            if test is None
+            else f"{name_of(splits['val'][0], root)!r} is the test split."
         )
-        held = "".join(unlabelled) + _then(hint(root))
-        notices.append(f"{title}: {held}These images have no labels and are left out. {instead}")
-    return Listing(
-        root=root,
-        train=train.split,
-        test=test,
-        skipped=tuple(skipped),
-        notices=tuple(notices),
-    )
+        notices.append(
+            f"{title}: {unlabelled}{_hint(root)}These images have no labels and are left out. "
+            f"{instead}"
+        )
+    return replace(train, test=test, skipped=tuple(skipped), notices=tuple(notices))
 
 
 def _read_split(
     places: Mapping[Kind, Path], kind: Kind, root: Path, classes: Sequence[str] | None
-) -> _Read:
+) -> Listing | str:
+    """One split, as the train split of a listing, or the reason why it has no labels."""
     folder = places[kind]
-    if is_flat(folder):
-        others = [
-            image
-            for other, place in places.items()
-            if other != kind
-            for image in images_below(place, root=root).images
-        ]
-        read = _flat(folder, root, kind=kind, others=others)
-        if read.split is None or classes is None:
-            return read
-        chosen = Listing(root=root, train=read.split).chosen(classes)
-        return replace(read, split=chosen.train)
-    found = class_folders(folder, root=root, chosen=classes, divided=True)
-    return _Read(found.whole, skipped=found.skipped, notices=found.notices)
+    if not is_flat(folder):
+        return class_folders(folder, root=root, chosen=classes, divided=True)
+    beside = [images_below(path, root=root).images for k, path in places.items() if k != kind]
+    read = _flat(folder, root, kind=kind, others=[image for held in beside for image in held])
+    return read if isinstance(read, str) else read.chosen(classes)
 
 
-def _flat(folder: Path, root: Path, *, kind: Kind | None, others: Sequence[Path]) -> _Read:
-    """Images without class folders, if a table gives their labels."""
+def _flat(folder: Path, root: Path, *, kind: Kind | None, others: Sequence[Path]) -> Listing | str:
+    """Images without class folders, if a table gives their labels; else the reason why not."""
     found = images_below(folder, root=root)
-    labels, reason = read_labels(found.images, folder=folder, root=root, others=others, kind=kind)
-    if labels is None:
-        return _Read(None, reason)
+    labels = read_labels(found.images, folder=folder, root=root, others=others, kind=kind)
+    if isinstance(labels, str):
+        return labels
     tables = {name_of(path, root) for path in tables_in(folder)}
     skipped = [entry for entry in found.skipped if entry.name not in tables]
     skipped += labels.skipped
     order = labels.order or natural_order(sorted(set(labels.of.values())))
     rows = [(path, labels.of[path]) for path in found.images if path in labels.of]
-    where = f"{readable(str(folder))} ({name_of(labels.path, root)})"
-    if kind is not None or labels.split is None:
-        return _Read(Split.of_names(where, rows, order), skipped=tuple(skipped))
-    held: Kind = "test" if "test" in labels.split.values() else "val"
+    where = f"{readable(folder)} ({name_of(labels.path, root)})"
+    split = labels.split
+    if kind is not None or split is None:
+        train = Split.of_names(where, rows, order)
+        return Listing(root=root, train=train, skipped=tuple(skipped))
+    held: Kind = "test" if "test" in split.values() else "val"
     train, test = (
-        Split.of_names(where, [row for row in rows if labels.split.get(row[0]) == part], order)
+        Split.of_names(where, [row for row in rows if split.get(row[0]) == part], order)
         for part in ("train", held)
     )
     if rest := len(rows) - len(train.images) - len(test.images):
         reason = f"{rest} images that the table puts into another split, which is not used"
         skipped.append(Skipped(name_of(labels.path, root), reason))
-    return _Read(train, test=test, skipped=tuple(skipped))
+    return Listing(root=root, train=train, test=test, skipped=tuple(skipped))
 
 
 def _without_train(
     base: Path, splits: Mapping[Kind, list[Path]], notices: list[str]
 ) -> Mapping[Kind, list[Path]]:
-    where = readable(str(base))
+    where = readable(base)
     found = [path for paths in splits.values() for path in paths]
     if len(found) > 1:
         one, two = (readable(path.name) for path in found[:2])
@@ -261,34 +222,26 @@ def _without_train(
     return {"train": found}
 
 
-def _beside(base: Path, splits: Mapping[Kind, list[Path]], root: Path) -> list[Skipped]:
-    """What lies beside the splits: other folders with images, and images."""
-    used = {path for paths in splits.values() for path in paths[:1]}
-    skipped = [
-        _left_out(path, root, "in a folder that is not used as a split")
-        for path in folders(base)
-        if path not in used and has_images(path)
-    ]
-    return [
-        *loose_images(base, root=root, reason="beside the splits, so in none of them"),
-        *skipped,
-    ]
-
-
-def _left_out(folder: Path, root: Path, reason: str) -> Skipped:
-    count = len(images_below(folder, root=root).images)
-    return Skipped(name_of(folder, root), f"{count} image{'s' if count != 1 else ''} {reason}")
+def _hint(root: Path) -> str:
+    """A sentence about the layout that a folder without labels looks like; else nothing."""
+    return next((text for mark, text in _KNOWN_LAYOUTS.items() if (root / mark).exists()), "")
 
 
 def _unlabelled(folder: Path, root: Path) -> str:
     images = images_below(folder, root=root).images
     where = "" if folder == root else f"{name_of(folder, root)!r} "
-    count = f"{len(images)} images" if len(images) != 1 else "1 image"
-    return f"{where}holds {count} without class folders, such as {name_of(images[0], root)!r}"
+    first = name_of(images[0], root)
+    return f"{where}holds {count_of(folder)} without class folders, such as {first!r}"
 
 
-def _then(reason: str) -> str:
-    return f"{reason} " if reason else ""
+def _without_labels(places: Sequence[Path], reason: str, root: Path) -> DataError:
+    held = ", and ".join(_unlabelled(place, root) for place in places)
+    return DataError(
+        f"{readable(root)}: {held}, so nothing says which class an image is of. "
+        f"{reason}{_hint(root)}Put the images of each class into a folder of its own, such as "
+        "train/cat and train/dog, or write a table metadata.csv beside the images, with the "
+        "columns file_name and label."
+    )
 
 
 def _refuse_one_class(base: Path) -> None:
@@ -299,26 +252,23 @@ def _refuse_one_class(base: Path) -> None:
     classes = [readable(path.name) for path in folders(inside[0]) if has_images(path)]
     if len(classes) > 1:
         raise DataError(
-            f"{readable(str(base))}: holds one folder only, {readable(inside[0].name)!r}, and in "
+            f"{readable(base)}: holds one folder only, {readable(inside[0].name)!r}, and in "
             f"it {len(classes)} folders of images, such as {classes[0]!r} and {classes[1]!r}. If "
-            f"these are the classes, give {readable(str(inside[0]))} instead."
+            f"these are the classes, give {readable(inside[0])} instead."
         )
 
 
 def _without_images(root: Path) -> DataError:
-    title = readable(str(root))
-    inside = [path.name for path in (*folders(root), *files(root))]
-    if not inside:
-        return DataError(
-            f"{title}: this folder is empty. Give a folder with one subfolder of images a class, "
-            "the four IDX files of MNIST, or Parquet files."
-        )
-    skipped = images_below(root, root=root).skipped
-    held = f"{len(skipped)} file(s), such as {skipped[0]}" if skipped else "empty folders only"
-    formats = {what for entry in skipped for mark, what in _FORMATS if mark in entry.name.lower()}
-    if formats:
-        held += f". {', '.join(sorted(formats))} are not read: save the images as files"
+    held = "this folder is empty"
+    if folders(root) or files(root):
+        skipped = images_below(root, root=root).skipped
+        held = f"{len(skipped)} file(s), such as {skipped[0]}" if skipped else "empty folders only"
+        held = f"holds no image that can be read: {held}"
+        names = [entry.name.lower() for entry in skipped]
+        formats = {what for mark, what in _NOT_READ.items() if any(mark in n for n in names)}
+        if formats:
+            held += f". {', '.join(sorted(formats))} are not read: save the images as files"
     return DataError(
-        f"{title}: holds no image that can be read: {held}. Give a folder with one subfolder of "
-        "images a class, the four IDX files of MNIST, or Parquet files."
+        f"{readable(root)}: {held}. Give a folder with one subfolder of images a class, the four "
+        "IDX files of MNIST, or Parquet files."
     )

@@ -10,26 +10,22 @@ Knows nothing about folders of classes.
 
 from __future__ import annotations
 
+import csv
+import io
+import json
 import os
 import re
 import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from condensery.data.readers.folders.split_names import Kind, kind_of
-from condensery.data.readers.folders.table_files import ENDINGS, Table, read_table
+from condensery.data.readers.folders.names import Kind, kind_of
 from condensery.data.readers.folders.walk import files, name_of, readable
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["HOW_TO_LABEL", "Labels", "read_labels", "tables_in"]
-
-HOW_TO_LABEL = (
-    "Put the images of each class into a folder of its own, such as train/cat and train/dog, or "
-    "write a table metadata.csv beside the images, with the columns file_name and label"
-)
-"""What a user can do whose images have no labels."""
+__all__ = ["Labels", "read_labels", "tables_in"]
 
 _FILE_COLUMNS = (
     *("file_name", "filename", "file", "image_name", "image_path", "image_file", "image", "path"),
@@ -41,7 +37,7 @@ _LABEL_COLUMNS = (
     *("category_name", "target", "class_id", "label_id", "category_id", "classid", "classname"),
     *("breed", "species", "variety", "diagnosis", "y"),
 )
-_SPLIT_COLUMNS = ("split", "subset", "partition", "data set", "dataset", "data_set")
+_SPLIT_COLUMNS = ("split", "subset", "partition", "dataset", "data_set")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -65,19 +61,22 @@ class Labels:
 
 
 @dataclass(frozen=True, slots=True)
-class _About:
-    """The images that labels are looked for: see ``read_labels``.
-
-    Attributes:
-        certain: Whether the place or the name of the table says that it is about these alone.
-    """
+class _Search:
+    """What labels are looked for, and the table that is looked at; see ``read_labels``."""
 
     images: Sequence[Path]
     folder: Path
     root: Path
     others: Sequence[Path]
     kind: Kind | None
-    certain: bool
+    path: Path
+    columns: Mapping[str, Sequence[str]]
+    certain: bool  # whether the place or the name of the table says that it is about these alone
+
+    @property
+    def shown(self) -> str:
+        """The table as messages call it."""
+        return repr(name_of(self.path, self.root))
 
 
 def tables_in(folder: Path) -> list[Path]:
@@ -85,7 +84,8 @@ def tables_in(folder: Path) -> list[Path]:
     return [
         path
         for path in files(folder)
-        if path.suffix.lower() in ENDINGS and "submission" not in path.stem.lower()
+        if path.suffix.lower() in (".csv", ".tsv", ".jsonl")
+        and "submission" not in path.stem.lower()
     ]
 
 
@@ -96,7 +96,7 @@ def read_labels(
     root: Path,
     others: Sequence[Path] = (),
     kind: Kind | None = None,
-) -> tuple[Labels | None, str]:
+) -> Labels | str:
     """Look for the table that labels the images of a folder, in it and in the folders above it.
 
     Args:
@@ -107,187 +107,201 @@ def read_labels(
         kind: The split that the images belong to, where it is known.
 
     Returns:
-        The labels, or ``None`` and the reason: what was found and why it does not give labels for
-        certain. The reason is empty if there is no table.
+        The labels; or what was found and why it does not give labels for certain, as sentences
+        that end in a space. There are none if there is no table.
 
     Raises:
         DataError: If a table contradicts itself, or two tables give different labels.
     """
     found: list[Labels] = []
-    reasons: list[str] = []
-    for path in _candidates(folder, root):
+    reasons = ""
+    places = [p for p in (folder, *folder.parents) if p == root or root in p.parents]
+    for path in (table for place in places for table in tables_in(place)):
         says = kind_of(path.stem) if path.parent != folder else None
         if says is not None and kind is not None and says != kind:
             continue
-        table = read_table(path)
-        if isinstance(table, str):
-            reasons.append(table)
-            continue
-        certain = path.parent == folder or (says is not None and says == kind)
-        about = _About(images, folder, root, others, kind, certain=certain)
-        outcome = _labels(table, about)
+        outcome = _columns(path)
+        if not isinstance(outcome, str):
+            certain = path.parent == folder or (says is not None and says == kind)
+            outcome = _labels(_Search(images, folder, root, others, kind, path, outcome, certain))
         if isinstance(outcome, Labels):
             found.append(outcome)
         elif outcome:
-            reasons.append(outcome)
-    if not found:
-        return None, " ".join(reasons)
+            reasons += f"{outcome} "
     for other in found[1:]:
         if dict(other.of) != dict(found[0].of):
             one, two = name_of(found[0].path, root), name_of(other.path, root)
             raise DataError(
-                f"{readable(str(root))}: the tables {one!r} and {two!r} give different labels for "
+                f"{readable(root)}: the tables {one!r} and {two!r} give different labels for "
                 f"the images in {readable(folder.name)!r}. Remove one of them."
             )
-    return found[0], ""
+    return found[0] if found else reasons
 
 
-def _candidates(folder: Path, root: Path) -> list[Path]:
-    found: list[Path] = []
-    for place in (folder, *folder.parents):
-        if place == root or root in place.parents:
-            found += tables_in(place)
-    return found
+def _columns(path: Path) -> Mapping[str, Sequence[str]] | str:
+    """The columns of a table as text, or a sentence that says why it cannot be read."""
+    table = f"table {readable(path.name)!r}"
+    try:
+        content = path.read_bytes()
+        wide = content[:2] in (b"\xff\xfe", b"\xfe\xff")
+        encoding = "utf-16" if wide else "utf-8-sig"
+        text = content.decode(encoding, errors="replace" if wide else "surrogateescape")
+        rows = _json_rows(text) if path.suffix.lower() == ".jsonl" else _csv_rows(text)
+    except (OSError, ValueError, csv.Error) as error:
+        return f"The {table} cannot be read ({getattr(error, 'strerror', error)})."
+    if len(rows) < 2:
+        return f"The {table} has no rows."
+    header = [column.strip() for column in rows[0]]
+    if len(set(header)) < len(header):
+        return f"The {table} has two columns of one name: {', '.join(map(repr, header))}."
+    if any(PurePosixPath(name).suffix.lower() in (".png", ".jpg", ".jpeg") for name in header):
+        return (
+            f"The {table} has no line that names its columns. Write 'file_name,label' above the "
+            "first row."
+        )
+    odd = next((i for i, row in enumerate(rows) if len(row) != len(header)), None)
+    if odd is not None:
+        return (
+            f"Line {odd + 1} of the {table} has {len(rows[odd])} values, but the first line names "
+            f"{len(header)} columns."
+        )
+    return dict(zip(header, zip(*rows[1:], strict=True), strict=True))
 
 
-def _labels(table: Table, about: _About) -> Labels | str:
+def _csv_rows(text: str) -> list[list[str]]:
+    delimiter = max(",;\t|", key=text.split("\n", 1)[0].count)
+    return [row for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter) if row]
+
+
+def _json_rows(text: str) -> list[list[str]]:
+    held = [json.loads(line) for line in text.splitlines() if line.strip()]
+    if not all(isinstance(row, dict) for row in held):
+        raise ValueError("a line is no object with the names of columns")
+    header = list(dict.fromkeys(column for row in held for column in row))
+
+    def text_of(value: object) -> str:
+        return value if isinstance(value, str) else "" if value is None else json.dumps(value)
+
+    return [header, *([text_of(row.get(column)) for column in header] for row in held)]
+
+
+def _labels(table: _Search) -> Labels | str:
     """Labels, or the reason why the table gives none; no reason if it is about other files."""
-    root = about.root
-    shown = name_of(table.path, root)
-    resolved = {column: _resolved(v, about.images, table, about) for column, v in _items(table)}
-    counts = {column: len({path for path in paths if path}) for column, paths in resolved.items()}
+    resolved = {name: _resolved(v, table.images, table) for name, v in table.columns.items()}
+    counts = {name: len({path for path in paths if path}) for name, paths in resolved.items()}
     most = max(counts.values(), default=0)
     columns = ", ".join(repr(readable(column)) for column in table.columns)
     if most == 0:
-        elsewhere = (_resolved(v, about.others, table, about) for _, v in _items(table))
+        elsewhere = (_resolved(values, table.others, table) for values in table.columns.values())
         if any(path is not None for paths in elsewhere for path in paths):
             return ""
-        return f"The table {shown!r} (columns {columns}) names none of the images."
+        return f"The table {table.shown} (columns {columns}) names none of the images."
     best = [column for column, count in counts.items() if count == most]
-    files_in = next((c for name in _FILE_COLUMNS for c in best if _spelt(c) == name), best[0])
+    files_in = (*_usual(_FILE_COLUMNS, best), *best)[0]
     paths = resolved[files_in]
-    named = {path: i for i, path in enumerate(paths) if path is not None}
-    clash = None if about.certain else _clash(table.columns[files_in], paths, about.others)
-    if clash:
+    if not table.certain and (clash := _clash(table.columns[files_in], paths, table.others)):
+        value, one, two = clash[0], *(repr(name_of(path, table.root)) for path in clash[1:])
         return (
-            f"The table {shown!r} names {clash[0]!r}, which may be {name_of(clash[1], root)!r} or "
-            f"{name_of(clash[2], root)!r}. Write the folder before the name, such as "
-            f"{name_of(clash[1], root)!r}, or put a table metadata.csv (file_name, label) into "
-            "each folder."
+            f"The table {table.shown} names {value!r}, which may be {one} or {two}. Write the "
+            f"folder before the name, such as {one}, or put a table metadata.csv (file_name, "
+            "label) into each folder."
         )
-    by_label = [
-        column for name in _LABEL_COLUMNS for column in table.columns if _spelt(column) == name
-    ]
-    by_label = [column for column in by_label if column != files_in]
+    rows = list({path: i for i, path in enumerate(paths) if path is not None}.values())
+    by_label = [name for name in _usual(_LABEL_COLUMNS, table.columns) if name != files_in]
+    if not by_label and _one_hot(table, files_in, rows):
+        return (
+            f"The table {table.shown} has one column a class ({columns}), which is not read. "
+            "Write one column 'label' with the name of the class instead."
+        )
     if not by_label:
-        if _one_hot(table, files_in, list(named.values())):
-            kinds = "one column a class"
+        return (
+            f"The table {table.shown} has the columns {columns}, and it is not certain which of "
+            "them is the class. Call that column 'label', and the column of the files 'file_name'."
+        )
+    groups = {name: [table.columns[name][row] for row in rows] for name in by_label}
+    first = groups[by_label[0]]
+    for other in groups.values():
+        if not len(set(zip(first, other, strict=True))) == len(set(first)) == len(set(other)):
             return (
-                f"The table {shown!r} has {kinds} ({columns}), which is not read. Write one column "
-                "'label' with the name of the class instead."
+                f"The table {table.shown} has several columns of labels, "
+                f"{' and '.join(map(repr, by_label))}, which group the images differently. Leave "
+                "one of them, and call it 'label'."
             )
-        return (
-            f"The table {shown!r} has the columns {columns}, and it is not certain which of them "
-            "is the class. Call that column 'label', and the column of the files 'file_name'."
-        )
-    chosen = _one_column(table, by_label, list(named.values()))
-    if chosen is None:
-        listed = " and ".join(repr(column) for column in by_label)
-        return (
-            f"The table {shown!r} has several columns of labels, {listed}, which group the images "
-            "differently. Leave one of them, and call it 'label'."
-        )
-    column, number = chosen
-    return _checked(table, paths, column, number, about, files_in=files_in)
+    numbers = [name for name in by_label if all(map(_is_number, groups[name]))]
+    texts = [name for name in by_label if name not in numbers]
+    chosen = (*texts, *numbers)[0]
+    return _checked(table, paths, files_in, chosen, numbers[0] if texts and numbers else None)
 
 
 def _checked(
-    table: Table,
-    paths: Sequence[Path | None],
-    column: str,
-    number: str | None,
-    about: _About,
-    *,
-    files_in: str,
+    table: _Search, paths: Sequence[Path | None], files_in: str, column: str, number: str | None
 ) -> Labels | str:
-    root, shown = about.root, name_of(table.path, about.root)
-    elsewhere = _resolved(table.columns[files_in], about.others, table, about)
+    """Labels of the images of ``paths``, or the reason why those of this column are none."""
+    root, shown, file_names = table.root, table.shown, table.columns[files_in]
+    plain = name_of(table.path, root)
+    elsewhere = _resolved(file_names, table.others, table)
     values = _tidy(table.columns[column])
     of: dict[Path, str] = {}
     skipped: list[Skipped] = []
     numbers: dict[str, str] = {}
     for i, path in enumerate(paths):
-        if path is None and elsewhere[i] is not None:
+        if path is None and elsewhere[i] is None:
+            reason = f"{plain} has a row for it, but there is no such image"
+            skipped.append(Skipped(readable(file_names[i]), reason))
+        elif path is None:
             continue
-        if path is None:
-            name = readable(table.columns[files_in][i])
-            skipped.append(Skipped(name, f"{shown} has a row for it, but there is no such image"))
         elif not values[i]:
-            skipped.append(Skipped(name_of(path, root), f"{shown} gives no label for it"))
-        elif of.get(path, values[i]) != values[i]:
+            skipped.append(Skipped(name_of(path, root), f"{plain} gives no label for it"))
+        elif of.setdefault(path, values[i]) != values[i]:
             raise DataError(
-                f"{readable(str(table.path))}: gives two labels for {name_of(path, root)!r}, "
+                f"{readable(table.path)}: gives two labels for {name_of(path, root)!r}, "
                 f"{readable(of[path])!r} and {readable(values[i])!r}. Each image needs one class: "
                 "leave one of the rows."
             )
-        else:
-            of[path] = values[i]
-            if number is not None:
-                numbers[values[i]] = table.columns[number][i]
+        elif number is not None:
+            numbers[values[i]] = table.columns[number][i]
+    distinct = set(of.values())
+    an_example = repr(readable(next(iter(of.values()), "")))
     if not of:
-        return f"The table {shown!r} gives no label in its column {column!r}."
-    if 2 * len(of) < len(about.images):
+        return f"The table {shown} gives no label in its column {column!r}."
+    if 2 * len(of) < len(table.images):
         return (
-            f"The table {shown!r} labels {len(of)} of the {len(about.images)} images only. Add the "
+            f"The table {shown} labels {len(of)} of the {len(table.images)} images only. Add the "
             "other rows, or remove the images without a label."
         )
-    distinct = set(of.values())
     if all(re.fullmatch(r"[-+]?\d*\.\d+(e[-+]?\d+)?", value) for value in distinct):
         return (
-            f"The column {column!r} of the table {shown!r} holds numbers such as "
-            f"{next(iter(of.values()))!r}, which are no classes."
+            f"The column {column!r} of the table {shown} holds numbers such as {an_example}, "
+            "which are no classes."
         )
-    if len(distinct) == len(of) > 2 and about.kind in ("train", None):
+    if len(distinct) == len(of) > 2 and table.kind in ("train", None):
         return (
-            f"The column {column!r} of the table {shown!r} is different for every image, such as "
-            f"{readable(next(iter(of.values())))!r}, so it does not tell classes."
+            f"The column {column!r} of the table {shown} is different for every image, such as "
+            f"{an_example}, so it does not tell classes."
         )
-    listed = {path for path in paths if path is not None}
-    skipped += [
-        Skipped(name_of(path, root), f"{shown} has no row for it")
-        for path in about.images
-        if path not in listed
-    ]
+    listed = set(paths)
+    missing = [path for path in table.images if path not in listed]
+    skipped += [Skipped(name_of(path, root), f"{plain} has no row for it") for path in missing]
     order = tuple(sorted(distinct, key=lambda name: int(numbers[name]))) if numbers else None
-    return Labels(
-        path=table.path,
-        of=of,
-        order=order,
-        split=_split(table, paths),
-        skipped=tuple(skipped),
-    )
+    split = _split(table, paths)
+    return Labels(path=table.path, of=of, order=order, split=split, skipped=tuple(skipped))
 
 
-def _split(table: Table, paths: Sequence[Path | None]) -> dict[Path, Kind] | None:
+def _split(table: _Search, paths: Sequence[Path | None]) -> dict[Path, Kind] | None:
     for column, values in table.columns.items():
-        if _spelt(column).replace("_", " ") in {name.replace("_", " ") for name in _SPLIT_COLUMNS}:
+        if _spelt(column) in _SPLIT_COLUMNS:
             kinds: list[Kind | None] = [kind_of(value) for value in values]
-            found: dict[Path, Kind] = {
-                path: kind
-                for path, kind in zip(paths, kinds, strict=True)
-                if path is not None and kind is not None
-            }
+            pairs = zip(paths, kinds, strict=True)
+            found: dict[Path, Kind] = {path: kind for path, kind in pairs if path and kind}
             if None not in kinds and "train" in found.values() and len(set(found.values())) > 1:
                 return found
     return None
 
 
-def _resolved(
-    values: Sequence[str], images: Sequence[Path], table: Table, about: _About
-) -> list[Path | None]:
+def _resolved(values: Sequence[str], images: Sequence[Path], table: _Search) -> list[Path | None]:
     """The image that each value of a column names, by its path, its name or its stem."""
     by_name: dict[str, Path | None] = {}
-    bases = (about.folder, table.path.parent, about.root, about.root.parent)
+    bases = (table.folder, table.path.parent, table.root, table.root.parent)
     for path in images:
         keys = {path.name, path.stem}
         keys |= {path.relative_to(base).as_posix() for base in bases if base in path.parents}
@@ -313,39 +327,21 @@ def _clash(
     return None
 
 
-def _items(table: Table) -> list[tuple[str, Sequence[str]]]:
-    return list(table.columns.items())
+def _usual(known: Sequence[str], columns: Sequence[str] | Mapping[str, object]) -> list[str]:
+    """Those of some columns that have a known name, in the order of the known names."""
+    return [column for name in known for column in columns if _spelt(column) == name]
 
 
-def _one_column(
-    table: Table, columns: Sequence[str], rows: Sequence[int]
-) -> tuple[str, str | None] | None:
-    """The column of labels, and the column of their numbers, if all columns group alike."""
-    groups = [[table.columns[column][row] for row in rows] for column in columns]
-    for other in groups[1:]:
-        pairs = set(zip(groups[0], other, strict=True))
-        if not (len(pairs) == len(set(groups[0])) == len(set(other))):
-            return None
-    texts = [c for c, group in zip(columns, groups, strict=True) if not _are_numbers(group)]
-    numbers = [c for c, group in zip(columns, groups, strict=True) if _are_numbers(group)]
-    if texts:
-        return texts[0], (numbers[0] if numbers else None)
-    return numbers[0], None
-
-
-def _one_hot(table: Table, files_in: str, rows: Sequence[int]) -> bool:
+def _one_hot(table: _Search, files_in: str, rows: Sequence[int]) -> bool:
     columns = [values for column, values in table.columns.items() if column != files_in]
-    if len(columns) < 2:
-        return False
-    return all(
-        sorted(re.sub(r"\.0+$", "", values[row]) for values in columns)
-        == ["0"] * (len(columns) - 1) + ["1"]
-        for row in rows
+    one = ["0"] * (len(columns) - 1) + ["1"]
+    return len(columns) > 1 and all(
+        sorted(re.sub(r"\.0+$", "", values[row]) for values in columns) == one for row in rows
     )
 
 
-def _are_numbers(values: Sequence[str]) -> bool:
-    return all(value.isascii() and value.isdigit() for value in values)
+def _is_number(value: str) -> bool:
+    return value.isascii() and value.isdigit()
 
 
 def _tidy(values: Sequence[str]) -> list[str]:

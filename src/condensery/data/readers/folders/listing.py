@@ -12,36 +12,17 @@ from pathlib import Path
 
 import torch
 
-from condensery.data.classes import ClassList, choose, match
-from condensery.data.decoding.cache import Store
-from condensery.data.decoding.decode import Encoded, blocks_of, decode
-from condensery.data.decoding.values import ValueRange
+from condensery.data.classes import ClassList, check_chosen, choose, match
+from condensery.data.decoding.decode import Decoding, Encoded, blocks_of, decode
 from condensery.data.readers.folders.walk import name_of, readable
 from condensery.data.skipped import Skipped
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, divided
 from condensery.errors import DataError
 
-__all__ = ["Decoding", "Listing", "Split", "load", "together"]
+__all__ = ["Listing", "Split", "load", "together"]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Decoding:
-    """How image files are decoded.
-
-    Attributes:
-        size: Side of the square to bring images to, or ``None`` if all have one size.
-        skip_corrupt: Whether to go on without images that cannot be read.
-        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
-        store: What to do with large sets; ``None`` holds all in memory.
-    """
-
-    size: int | None = None
-    skip_corrupt: bool = False
-    value_range: ValueRange | None = None
-    store: Store | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Split:
     """The image files of one split.
 
@@ -57,10 +38,6 @@ class Split:
     images: tuple[Path, ...]
     labels: tuple[int, ...]
 
-    def __post_init__(self) -> None:
-        if len(self.images) != len(self.labels):
-            raise ValueError(f"{len(self.images)} images, but {len(self.labels)} labels")
-
     @property
     def classes(self) -> ClassList:
         """Its classes, to be compared with others."""
@@ -68,14 +45,10 @@ class Split:
 
     def chosen(self, labels: Sequence[int]) -> Split:
         """The split of some of the classes, in the order in which they are given."""
-        new = {old: label for label, old in enumerate(labels)}
-        rows = [i for i, label in enumerate(self.labels) if label in new]
-        return replace(
-            self,
-            class_names=tuple(self.class_names[old] for old in labels),
-            images=tuple(self.images[i] for i in rows),
-            labels=tuple(new[self.labels[i]] for i in rows),
-        )
+        names = {old: self.class_names[old] for old in labels}
+        rows = zip(self.images, self.labels, strict=True)
+        named = [(path, names[label]) for path, label in rows if label in names]
+        return Split.of_names(self.where, named, list(names.values()))
 
     @staticmethod
     def of_names(where: str, named: Sequence[tuple[Path, str]], order: Sequence[str]) -> Split:
@@ -87,12 +60,8 @@ class Split:
             order: All names, in the order of the labels.
         """
         label = {name: i for i, name in enumerate(order)}
-        return Split(
-            where=where,
-            class_names=tuple(order),
-            images=tuple(path for path, _ in named),
-            labels=tuple(label[name] for _, name in named),
-        )
+        images = tuple(path for path, _ in named)
+        return Split(where, tuple(order), images, tuple(label[name] for _, name in named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -122,11 +91,8 @@ class Listing:
         """
         if names is None:
             return self
-        if len(names) < 2:
-            raise DataError(
-                f"classes = {', '.join(names) or 'none'}: name two classes or more, each once."
-            )
-        labels = choose(replace(self.train.classes, title=readable(str(self.root))), names)
+        check_chosen(names)
+        labels = choose(replace(self.train.classes, title=readable(self.root)), names)
         test = None if self.test is None else self.test.chosen(labels)
         return replace(self, train=self.train.chosen(labels), test=test)
 
@@ -143,43 +109,25 @@ def together(train: Split, test: Split) -> Split:
 
 
 def load(listing: Listing, how: Decoding) -> Source:
-    """Decode the images of a listing.
-
-    All images of both splits are decoded together: they are grey only if all are.
-
-    Args:
-        listing: The files.
-        how: How to decode them.
+    """Decode the images of a listing, of both splits together: they are grey only if all are.
 
     Raises:
         DataError: If there is no image, an image cannot be read, or sizes differ.
     """
-    root, title = listing.root, readable(str(listing.root))
+    root, title = listing.root, readable(listing.root)
     splits = [listing.train] if listing.test is None else [listing.train, listing.test]
     paths = [path for split in splits for path in split.images]
     encoded = [Encoded(name=name_of(path, root), content=path) for path in paths]
-    details = f"{how.size} {how.skip_corrupt} {how.value_range}"
-    decoded = decode(
-        blocks_of(encoded),
-        size=how.size,
-        skip_corrupt=how.skip_corrupt,
+    source = divided(
+        decode(blocks_of(encoded), how, title=title, files=paths, root=root),
+        torch.tensor([label for split in splits for label in split.labels]),
         title=title,
-        value_range=how.value_range,
-        shelf=None if how.store is None else how.store.shelf(paths, root=root, how=details),
+        train=len(listing.train.images),
+        test=listing.test is not None,
+        class_names=tuple(map(readable, listing.train.class_names)),
     )
-    labels = torch.tensor([label for split in splits for label in split.labels])
-    images, labels = decoded.images, labels[decoded.kept]
-    cut = int((decoded.kept < len(listing.train.images)).sum())
-    names = tuple(map(readable, listing.train.class_names))
-    return Source(
-        title=title,
-        train=Part(images=images[:cut], labels=labels[:cut]),
-        test=None if listing.test is None else Part(images=images[cut:], labels=labels[cut:]),
-        class_names=names,
-        skipped=(*listing.skipped, *decoded.skipped),
-        notices=(*listing.notices, *_undecoded_names(listing, paths), *decoded.notices),
-        shelf=decoded.shelf,
-    )
+    notices = (*listing.notices, *_undecoded_names(listing, paths), *source.notices)
+    return replace(source, skipped=(*listing.skipped, *source.skipped), notices=notices)
 
 
 def _undecoded_names(listing: Listing, paths: Sequence[Path]) -> tuple[str, ...]:
@@ -189,15 +137,16 @@ def _undecoded_names(listing: Listing, paths: Sequence[Path]) -> tuple[str, ...]
     names = names or [path.name for path in paths if readable(path.name) != path.name]
     if not names:
         return ()
+    title = readable(listing.root)
     twice = Counter(map(readable, listing.train.class_names)).most_common(1)[0]
     if twice[1] > 1:
         raise DataError(
-            f"{readable(str(listing.root))}: two class names are both written {twice[0]!r}. "
-            "Rename one of the folders."
+            f"{title}: two class names are both written {twice[0]!r}. Rename one of the folders."
         )
-    count = f"{len(names)} {what} name{'s are' if len(names) > 1 else ' is'}"
     return (
-        f"{readable(str(listing.root))}: {count} not UTF-8, as in an archive that was packed with "
-        f"another encoding; every byte that is none is written as \\xNN, such as "
-        f"{readable(names[0])!r}. Rename the {what}s to have other names, for example with convmv.",
+        f"{title}: {len(names)} {what} name{'s are' if len(names) > 1 else ' is'} not UTF-8, as "
+        "in an archive that was packed with another encoding; every byte that is none is written "
+        f"as \\xNN, such as {readable(names[0])!r}. Rename the "
+        f"{'classes' if what == 'class' else 'files'} to have other names, for example with "
+        "convmv.",
     )

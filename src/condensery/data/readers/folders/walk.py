@@ -11,30 +11,20 @@ from __future__ import annotations
 
 import contextlib
 import os
-import re
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from PIL import Image
 
-from condensery.data.decoding.formats import FORMATS, available
+from condensery.data.decoding.pictures import FORMATS, available
+from condensery.data.readers.folders.names import image_of, is_mask_folder
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = [
-    "Found",
-    "files",
-    "folders",
-    "has_images",
-    "images_below",
-    "is_image",
-    "is_mask_folder",
-    "name_of",
-    "readable",
-    "unmasked",
-]
+__all__ = ["Found", "files", "folders", "has_images", "images_below", "is_image", "name_of"]
+__all__ += ["readable"]
 
 # Formats that are recognised by a signature that no other file is likely to begin with.
 _SIGNED = (
@@ -56,32 +46,18 @@ _NOT_READ = {
         "a raw photograph of a camera: convert it",
     ),
 }
-_MASK_FOLDER = re.compile(
-    r"(seg(mentation)?|ground[-_ ]?truth)?[-_ ]?(masks?|annotations?|segmentations?|segs?|"
-    r"trimaps?|gts?|ground[-_ ]?truths?|labels?)",
-    re.IGNORECASE,
-)
-_MASK_OF = re.compile(
-    r"(?P<of>.+?)[-_ ](mask|seg|segmentation|annotation|gt|trimap)([-_ ]?\d+)?", re.IGNORECASE
-)
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
-    """What lies below a folder.
-
-    Attributes:
-        images: Paths, in the order of their names.
-        skipped: Files and folders that are left out, in the order in which they were met.
-    """
+class Found(NamedTuple):
+    """What lies below a folder: images by name, and what is left out in the order of the walk."""
 
     images: tuple[Path, ...]
     skipped: tuple[Skipped, ...]
 
 
-def readable(text: str) -> str:
+def readable(text: str | Path) -> str:
     r"""Text that can be printed and stored; bytes that are no UTF-8 become ``\xNN``."""
-    return text.encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
+    return str(text).encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
 
 
 def name_of(path: Path, root: Path) -> str:
@@ -101,15 +77,27 @@ def files(folder: Path) -> list[Path]:
 
 def is_image(path: Path) -> bool:
     """Whether a file is to be decoded: by its ending, else by its first bytes."""
-    ending = path.suffix.lower()
-    if ending in _endings():
-        return True
-    return ending not in _NOT_READ and _has_signature(path)
+    return path.suffix.lower() in _endings() or _is_signed(path)
 
 
 def has_images(folder: Path, *, deep: bool = True) -> bool:
     """Whether a folder holds an image, at any depth or directly."""
-    return next(_images(folder, deep=deep, above=()), None) is not None
+    return _has_images(folder, deep=deep, above=())
+
+
+def _has_images(folder: Path, *, deep: bool, above: tuple[str, ...]) -> bool:
+    """Looks at endings, then at folders; only then is the beginning of other files read."""
+    entries = _entries(folder)
+    inside = [folder / entry.name for entry in entries if _is_folder(entry)]
+    held = [folder / entry.name for entry in entries if not _is_folder(entry)]
+    if any(path.suffix.lower() in _endings() for path in held):
+        return True
+    above = (*above, os.path.realpath(folder))
+    if deep and any(
+        _has_images(path, deep=True, above=above) for path in inside if not _leads_back(path, above)
+    ):
+        return True
+    return any(is_image(path) for path in held)
 
 
 def images_below(folder: Path, *, root: Path) -> Found:
@@ -129,122 +117,66 @@ def images_below(folder: Path, *, root: Path) -> Found:
     """
     images: list[Path] = []
     skipped: list[Skipped] = []
+
+    def leave_out(path: Path, reason: str) -> None:
+        skipped.append(Skipped(name_of(path, root), reason))
+
+    def collect(folder: Path, above: tuple[str, ...]) -> None:
+        above = (*above, os.path.realpath(folder))
+        for entry in _entries(folder, hidden=True):
+            path, hidden = folder / entry.name, _is_hidden(entry.name)
+            if _is_folder(entry):
+                if not hidden and _leads_back(path, above):
+                    leave_out(path, "a link to a folder above it")
+                elif not hidden:
+                    collect(path, above)
+            elif hidden:
+                silent = _is_junk(entry.name) or entry.name.startswith("._")
+                if not silent and _is_signed(path):
+                    leave_out(path, "a hidden image: its name begins with a dot")
+            elif is_image(path):
+                images.append(path)
+            elif path.is_symlink() and not path.exists():
+                leave_out(path, "a link to a file that does not exist")
+            else:
+                why = _NOT_READ.get(path.suffix.lower(), "not an image that Pillow can read")
+                leave_out(path, why)
+
     # A link to a folder above the class folder would bring in the images of other classes.
     above = {os.path.realpath(path) for path in folder.absolute().parents}
-    above |= {str(path) for path in folder.resolve().parents}
-    _collect(folder, root, tuple(above), images, skipped)
+    collect(folder, (*above, *map(str, folder.resolve().parents)))
     masks = _masks(images, folder)
-    skipped += [Skipped(name_of(path, root), reason) for path, reason in masks.items()]
+    for path, reason in masks.items():
+        leave_out(path, reason)
     return Found(tuple(path for path in images if path not in masks), tuple(skipped))
 
 
-def _collect(
-    folder: Path,
-    root: Path,
-    above: tuple[str, ...],
-    images: list[Path],
-    skipped: list[Skipped],
-) -> None:
-    here = os.path.realpath(folder)
-    for entry in _entries(folder, hidden=True):
-        path = folder / entry.name
-        hidden = _is_hidden(entry.name)
-        if _is_folder(entry):
-            if hidden:
-                continue
-            if entry.is_symlink() and os.path.realpath(path) in (*above, here):
-                skipped.append(Skipped(name_of(path, root), "a link to a folder above it"))
-            else:
-                _collect(path, root, (*above, here), images, skipped)
-        elif hidden:
-            if not _is_junk(entry.name) and not entry.name.startswith("._") and _is_signed(path):
-                reason = "a hidden image: its name begins with a dot"
-                skipped.append(Skipped(name_of(path, root), reason))
-        elif is_image(path):
-            images.append(path)
-        else:
-            skipped.append(Skipped(name_of(path, root), _reason(path)))
-
-
-def _reason(path: Path) -> str:
-    if path.is_symlink() and not path.exists():
-        return "a link to a file that does not exist"
-    return _NOT_READ.get(path.suffix.lower(), "not an image that Pillow can read")
-
-
-def _masks(images: list[Path], folder: Path) -> dict[Path, str]:
+def _masks(images: Sequence[Path], folder: Path) -> dict[Path, str]:
     """Images that are masks of others, each with the reason."""
-    if not any(_may_be_mask(path, folder) for path in images):
-        return {}
-    stems = {path: path.stem.lower() for path in images}
-    suspects = {path: _mask_folder(path, folder) for path in images}
-    plain = {stems[path] for path in images if suspects[path] is None}
-    beside = {(path.parent, stems[path]) for path in images}
+    homes = {parent: _mask_folder(parent, folder) for parent in {path.parent for path in images}}
+    stems = {(path.parent, path.stem.lower()) for path in images}
+    plain = {stem for parent, stem in stems if homes[parent] is None}
     found: dict[Path, str] = {}
     by_folder: dict[Path, list[Path]] = {}
     for path in images:
-        masked = _MASK_OF.fullmatch(stems[path])
-        where = suspects[path]
-        if where is not None:
-            by_folder.setdefault(where, []).append(path)
-        elif masked and (path.parent, masked["of"]) in beside:
+        home = homes[path.parent]
+        if home is not None:
+            by_folder.setdefault(home, []).append(path)
+        elif (path.parent, image_of(path.stem.lower())) in stems:
             found[path] = "a mask of another image, by its name"
-    for where, inside in by_folder.items():
-        masks = [path for path in inside if unmasked(stems[path]) in plain]
-        if 2 * len(masks) >= len(inside):  # else the folder only sounds like masks
-            reason = f"in {where.name!r}, a folder of masks of other images, by its name"
-            found |= dict.fromkeys(inside, reason)
+    for home, inside in by_folder.items():
+        own = (path.stem.lower() for path in inside)
+        if 2 * sum((image_of(stem) or stem) in plain for stem in own) >= len(inside):
+            reason = f"in {home.name!r}, a folder of masks of other images, by its name"
+            found |= dict.fromkeys(inside, reason)  # else the folder only sounds like masks
     return found
 
 
-def _may_be_mask(path: Path, folder: Path) -> bool:
-    """Whether the name of an image, or of a folder that it lies in, looks like that of a mask."""
-    nested = path.parent != folder and _mask_folder(path, folder) is not None
-    return nested or _MASK_OF.fullmatch(path.stem) is not None
-
-
-def is_mask_folder(name: str) -> bool:
-    """Whether a folder of this name usually holds masks, such as ``masks``."""
-    return _MASK_FOLDER.fullmatch(name) is not None
-
-
-def unmasked(stem: str) -> str:
-    """The stem of the image that a mask belongs to: ``"x"`` of ``"x_mask"``."""
-    masked = _MASK_OF.fullmatch(stem)
-    return masked["of"] if masked else stem
-
-
-def _mask_folder(path: Path, folder: Path) -> Path | None:
-    for parent in path.parents:
-        if parent == folder:
-            return None
-        if is_mask_folder(parent.name):
-            return parent
-    return None
-
-
-def _images(folder: Path, *, deep: bool, above: tuple[str, ...]) -> Iterator[Path]:
-    """Images of a folder that are not hidden, those that are recognised without reading first."""
-    inside: list[Path] = []
-    other: list[Path] = []
-    try:
-        with os.scandir(folder) as entries:
-            for entry in entries:
-                if not _is_hidden(entry.name):
-                    path = folder / entry.name
-                    if _is_folder(entry):
-                        inside.append(path)
-                    elif path.suffix.lower() in _endings():
-                        yield path
-                    else:
-                        other.append(path)
-    except OSError as error:
-        raise _unlisted(folder, error) from error
-    here = os.path.realpath(folder)
-    for path in sorted(inside) if deep else ():
-        if not (path.is_symlink() and os.path.realpath(path) in (*above, here)):
-            yield from _images(path, deep=True, above=(*above, here))
-    yield from (path for path in other if is_image(path))
+def _mask_folder(inside: Path, folder: Path) -> Path | None:
+    """The folder of masks, by its name, that a folder below another one is or lies in."""
+    while inside != folder and not is_mask_folder(inside.name):
+        inside = inside.parent
+    return None if inside == folder else inside
 
 
 def _entries(folder: Path, *, hidden: bool = False) -> list[os.DirEntry[str]]:
@@ -252,21 +184,21 @@ def _entries(folder: Path, *, hidden: bool = False) -> list[os.DirEntry[str]]:
         with os.scandir(folder) as found:
             entries = sorted(found, key=lambda entry: entry.name)
     except OSError as error:
-        raise _unlisted(folder, error) from error
+        raise DataError(
+            f"{readable(folder)}: this folder cannot be listed ({error.strerror}). Check its "
+            "permissions, or move it elsewhere."
+        ) from error
     return [entry for entry in entries if hidden or not _is_hidden(entry.name)]
-
-
-def _unlisted(folder: Path, error: OSError) -> DataError:
-    return DataError(
-        f"{readable(str(folder))}: this folder cannot be listed ({error.strerror}). Check its "
-        "permissions, or move it elsewhere."
-    )
 
 
 def _is_folder(entry: os.DirEntry[str]) -> bool:
     with contextlib.suppress(OSError):  # such as a link to itself
         return entry.is_dir()
     return False
+
+
+def _leads_back(path: Path, above: Sequence[str]) -> bool:
+    return path.is_symlink() and os.path.realpath(path) in above
 
 
 def _is_hidden(name: str) -> bool:
@@ -278,11 +210,9 @@ def _is_junk(name: str) -> bool:
 
 
 def _is_signed(path: Path) -> bool:
-    return path.suffix.lower() not in _NOT_READ and _has_signature(path)
-
-
-def _has_signature(path: Path) -> bool:
     """Whether a file begins like an image, and Pillow can then read its header."""
+    if path.suffix.lower() in _NOT_READ:
+        return False
     try:
         with path.open("rb") as file:
             beginning = file.read(32)

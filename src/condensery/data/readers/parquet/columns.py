@@ -7,11 +7,11 @@ package ``datasets`` notes in the metadata. Knows nothing about values.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from condensery.errors import DataError
 
@@ -34,30 +34,21 @@ _USUAL_IMAGES = (
     *("file_name", "image_path"),
 )
 _USUAL_LABELS = (
-    "label",
-    "fine_label",
-    "labels",
-    "class",
-    "class_name",
-    "category",
-    "target",
-    "cls",
+    *("label", "fine_label", "labels", "class", "class_name", "category", "target", "cls"),
 )
-
 _RENAME = (
     "pyarrow.parquet.write_table(pyarrow.parquet.read_table(OLD, columns=[IMAGE, LABEL])"
     ".rename_columns(['image', 'label']), NEW)"
 )
 
+# Types as Arrow writes them.
+_BYTES = re.compile(r"(large_)?binary|binary_view|fixed_size_binary\[\d+\]")
+_TEXT = re.compile(r"(large_)?string|string_view|dictionary<values=(large_)?string(_view)?,.*")
+_NUMBER = re.compile(r"u?int\d+|halffloat|float|double")
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ImageColumn:
-    """The column of the images.
 
-    Attributes:
-        name: Of the column.
-        kind: ``ENCODED``, ``PATH``, ``PIXELS`` or ``LIST``.
-    """
+class ImageColumn(NamedTuple):
+    """The column of the images, and its kind: ``ENCODED``, ``PATH``, ``PIXELS`` or ``LIST``."""
 
     name: str
     kind: str
@@ -91,26 +82,24 @@ class Schema:
         kinds = {name: _image_kind(type_) for name, type_ in self.types.items()}
         fitting = {name: kind for name, kind in kinds.items() if kind is not None}
         likely = [name for name, kind in fitting.items() if kind in (ENCODED, LIST)]
-        found = self._choose(
-            "image", kind="Image", usual=_USUAL_IMAGES, fitting=tuple(fitting), likely=likely
-        )
+        found = self._choose("image", "Image", _USUAL_IMAGES, list(fitting), likely)
         if found is not None:
-            return ImageColumn(name=found, kind=fitting[found])
+            return ImageColumn(found, fitting[found])
         named = next((name for name in _USUAL_IMAGES if name in self.types), None)
-        if named is not None and _depth(self.types[named]) == 1:
+        if named is None:
+            raise self._unknown("image")
+        if _depth(self.types[named]) == 1:
             raise DataError(
                 f"{self.path}: column {named!r} holds a flat list of numbers for each image "
                 f"({self.types[named]}), and the file does not say their height and width. Save "
                 "lists of rows, [height, width], or encoded images, or reshape them and give "
                 "arrays (images, labels) in Python."
             )
-        if named is not None:
-            raise DataError(
-                f"{self.path}: column {named!r} is of type {self.types[named]}, which holds no "
-                "images. Images are bytes, structs of bytes and path, paths of image files, or "
-                "lists of rows of numbers."
-            )
-        raise self._unknown("image")
+        raise DataError(
+            f"{self.path}: column {named!r} is of type {self.types[named]}, which holds no "
+            "images. Images are bytes, structs of bytes and path, paths of image files, or "
+            "lists of rows of numbers."
+        )
 
     def label_column(self) -> str:
         """Find the column that holds the labels, as ``image_column`` does.
@@ -118,9 +107,7 @@ class Schema:
         Raises:
             DataError: If there is none, or several are equally likely.
         """
-        found = self._choose(
-            "label", kind="ClassLabel", usual=_USUAL_LABELS, fitting=tuple(self.types), likely=()
-        )
+        found = self._choose("label", "ClassLabel", _USUAL_LABELS, list(self.types), ())
         if found is None:
             raise self._unknown("label")
         return found
@@ -128,10 +115,10 @@ class Schema:
     @property
     def has_images(self) -> bool:
         """Whether a column holds images, not just paths of images."""
+        kinds = {name: _image_kind(type_) for name, type_ in self.types.items()}
         return any(
-            (kind := _image_kind(type_)) in (ENCODED, LIST)
-            or (kind == PIXELS and name in _USUAL_IMAGES)
-            for name, type_ in self.types.items()
+            kind in (ENCODED, LIST) or (kind == PIXELS and name in _USUAL_IMAGES)
+            for name, kind in kinds.items()
         )
 
     def class_names(self, label: str) -> tuple[str, ...] | None:
@@ -142,25 +129,20 @@ class Schema:
     def _choose(
         self,
         what: str,
-        *,
-        kind: str,
+        feature: str,
         usual: Sequence[str],
         fitting: Sequence[str],
         likely: Sequence[str],
     ) -> str | None:
-        declared = [name for name in fitting if self.features.get(name, {}).get("_type") == kind]
-        if usual[0] in fitting:
-            return usual[0]
-        if len(declared) == 1:
-            return declared[0]
-        if usual[1] in fitting:
-            return usual[1]
+        declared = [n for n in fitting if self.features.get(n, {}).get("_type") == feature]
+        certain = [usual[0], *(declared if len(declared) == 1 else ()), usual[1]]
+        if found := next((name for name in certain if name in fitting), None):
+            return found
         candidates = declared or [name for name in usual if name in fitting] or list(likely)
         if len(candidates) > 1:
-            listed = ", ".join(repr(name) for name in candidates)
             raise DataError(
-                f"{self.path}: the columns {listed} may all hold the {what}s. Write a file in "
-                f"which only one does, called {what!r}: {_RENAME}"
+                f"{self.path}: the columns {', '.join(map(repr, candidates))} may all hold the "
+                f"{what}s. Write a file in which only one does, called {what!r}: {_RENAME}"
             )
         return candidates[0] if candidates else None
 
@@ -176,27 +158,34 @@ def describe(path: Path, schema: Any) -> Schema:  # noqa: ANN401 - pyarrow has n
     try:
         features = json.loads((schema.metadata or {})[b"huggingface"])["info"]["features"]
     except (KeyError, TypeError, ValueError):  # another writer's file: only column names are known
-        features = {}
-    if not isinstance(features, dict):
-        features = {}
+        features = None
+    held = features.items() if isinstance(features, dict) else ()
     return Schema(
         path=path,
         types={field.name: field.type for field in schema},
-        features={name: kind for name, kind in features.items() if isinstance(kind, dict)},
+        features={name: kind for name, kind in held if isinstance(kind, dict)},
     )
 
 
 def _image_kind(type_: Any) -> str | None:  # noqa: ANN401
-    inner = _value_type(type_)
-    if _is_bytes(type_):
+    if _is_encoded(type_):
         return ENCODED
-    if _is_struct_of_bytes(type_):
-        return ENCODED
-    if _is_text(type_):
+    if _TEXT.fullmatch(str(type_)):
         return PATH
-    if inner is not None and (_is_bytes(inner) or _is_struct_of_bytes(inner)):
+    inner = _value_type(type_)
+    if inner is not None and _is_encoded(inner):
         return LIST
     return PIXELS if _depth(type_) in (2, 3) else None
+
+
+def _is_encoded(type_: Any) -> bool:  # noqa: ANN401
+    """Whether values are bytes, or structs that hold ``bytes`` or, as text, a ``path``."""
+    if not str(type_).startswith("struct<"):
+        return _BYTES.fullmatch(str(type_)) is not None
+    fields = [type_.field(i) for i in range(type_.num_fields)]
+    types = {field.name: str(field.type) for field in fields}
+    content, path = types.get("bytes", ""), types.get("path", "")
+    return bool(content == "null" or _BYTES.fullmatch(content) or _TEXT.fullmatch(path))
 
 
 def _depth(type_: Any) -> int | None:  # noqa: ANN401
@@ -206,52 +195,11 @@ def _depth(type_: Any) -> int | None:  # noqa: ANN401
     depth = 0
     while (inner := _value_type(type_)) is not None:
         type_, depth = inner, depth + 1
-    return depth if _is_number(type_) else None
+    return depth if _NUMBER.fullmatch(str(type_)) else None
 
 
 def _value_type(type_: Any) -> Any:  # noqa: ANN401
     """What a list is a list of; ``None`` if it is no list."""
-    types = _types()
     type_ = getattr(type_, "storage_type", type_)  # of an extension, such as Array2D
-    tests: tuple[Callable[[Any], bool], ...] = (
-        types.is_list,
-        types.is_large_list,
-        types.is_fixed_size_list,
-    )
-    return type_.value_type if any(test(type_) for test in tests) else None
-
-
-def _is_bytes(type_: Any) -> bool:  # noqa: ANN401
-    types = _types()
-    return (
-        types.is_binary(type_)
-        or types.is_large_binary(type_)
-        or types.is_fixed_size_binary(type_)
-        or str(type_) == "binary_view"
-    )
-
-
-def _is_struct_of_bytes(type_: Any) -> bool:  # noqa: ANN401
-    if not _types().is_struct(type_):
-        return False
-    fields = {type_.field(i).name: type_.field(i).type for i in range(type_.num_fields)}
-    content, path = fields.get("bytes"), fields.get("path")
-    return (content is not None and (_is_bytes(content) or str(content) == "null")) or (
-        path is not None and _is_text(path)
-    )
-
-
-def _is_text(type_: Any) -> bool:  # noqa: ANN401
-    types = _types()
-    if types.is_dictionary(type_):
-        return _is_text(type_.value_type)
-    return types.is_string(type_) or types.is_large_string(type_) or str(type_) == "string_view"
-
-
-def _is_number(type_: Any) -> bool:  # noqa: ANN401
-    types = _types()
-    return types.is_integer(type_) or types.is_floating(type_)
-
-
-def _types() -> Any:  # noqa: ANN401
-    return import_module("pyarrow.types")  # only when a Parquet file is read
+    is_list = re.match(r"(large_|fixed_size_)?list<", str(type_))
+    return type_.value_type if is_list else None

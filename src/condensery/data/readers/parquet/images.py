@@ -19,25 +19,18 @@ from condensery.data.decoding.decode import Encoded
 from condensery.data.decoding.pixels import as_bytes, channels_first
 from condensery.data.decoding.values import Conversion
 from condensery.data.readers.parquet.columns import LIST, PATH
-from condensery.data.readers.parquet.table import Table, damage_named
+from condensery.data.readers.parquet.table import Table
 from condensery.errors import DataError
 
 __all__ = ["encoded_blocks", "files_outside", "pixels"]
 
-_BLOCK = 1024
 _EMBED = (
     "datasets.load_dataset('parquet', data_files=...).cast_column('image', datasets.Image()), then "
     "to_parquet(...)"
 )
 
 
-def files_outside(
-    files: Sequence[Table],
-    pyarrow: Any,  # noqa: ANN401
-    *,
-    title: str,
-    skip_corrupt: bool,
-) -> str:
+def files_outside(files: Sequence[Table], *, title: str, skip_corrupt: bool) -> str:
     """Check the image files that tables only name; what identifies them, empty if there are none.
 
     Raises:
@@ -46,22 +39,15 @@ def files_outside(
     facts = hashlib.blake2b(digest_size=8)
     missing: list[Path] = []
     count = rows = 0
-    for file in files:
-        if not _names_files(file, pyarrow):
-            continue
-        for block in encoded_blocks(file, pyarrow):
-            rows += len(block)
-            for image in block:
-                if not isinstance(image.content, Path):
-                    continue
-                count += 1
-                try:
-                    stat = image.content.stat()
-                    facts.update(f"{image.content}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
-                except (OSError, ValueError):
-                    missing.append(image.content)
-    if not count:
-        return ""
+    for block in (block for file in files if _names_files(file) for block in encoded_blocks(file)):
+        rows += len(block)
+        for path in (image.content for image in block if isinstance(image.content, Path)):
+            count += 1
+            try:
+                stat = path.stat()
+                facts.update(f"{path}\0{stat.st_size}\0{stat.st_mtime_ns}\0".encode())
+            except (OSError, ValueError):
+                missing.append(path)
     if missing and not (skip_corrupt and len(missing) < rows):
         raise DataError(
             f"{title}: the table holds paths of image files, not the images, and {len(missing)} of "
@@ -69,33 +55,28 @@ def files_outside(
             f"folder of the Parquet file. Put the files there, or save the images into the table: "
             f"{_EMBED}."
         )
-    return f" {facts.hexdigest()}"
+    return f" {facts.hexdigest()}" if count else ""
 
 
-def _names_files(file: Table, pyarrow: Any) -> bool:  # noqa: ANN401
+def _names_files(file: Table) -> bool:
     """Whether the first image of a table is a path without bytes."""
     if file.image.kind == PATH:
         return True
-    with damage_named(file.path, pyarrow):
-        for batch in file.content.iter_batches(batch_size=1, columns=[file.image.name]):
-            value = batch.column(0)[0].as_py()
-            value = value[0] if isinstance(value, list) and value else value
-            return isinstance(value, dict) and not isinstance(value.get("bytes"), bytes)
+    for _, column in file.images(at_once=1):
+        value = column[0].as_py()
+        value = value[0] if isinstance(value, list) and value else value
+        return isinstance(value, dict) and not isinstance(value.get("bytes"), bytes)
     return False
 
 
-def encoded_blocks(file: Table, pyarrow: Any) -> Iterator[list[Encoded]]:  # noqa: ANN401
+def encoded_blocks(file: Table) -> Iterator[list[Encoded]]:
     """The encoded images of a table, some rows at a time.
 
     Raises:
         DataError: If a row holds an address, or a list of several images.
     """
-    row = 0
-    with damage_named(file.path, pyarrow):
-        for batch in file.content.iter_batches(batch_size=_BLOCK, columns=[file.image.name]):
-            values = batch.column(0).to_pylist()
-            yield [_encoded(value, row=row + i, file=file) for i, value in enumerate(values)]
-            row += len(values)
+    for row, column in file.images():
+        yield [_encoded(v, row=i, file=file) for i, v in enumerate(column.to_pylist(), row)]
 
 
 def _encoded(value: object, *, row: int, file: Table) -> Encoded:
@@ -126,33 +107,19 @@ def _encoded(value: object, *, row: int, file: Table) -> Encoded:
     return Encoded(name=name, content=file.path.parent / path)
 
 
-def pixels(
-    files: Sequence[Table],
-    pyarrow: Any,  # noqa: ANN401
-    *,
-    title: str,
-    values: Conversion,
-) -> Tensor:
+def pixels(files: Sequence[Table], *, title: str, values: Conversion) -> Tensor:
     """Images that are nested lists of numbers, ``uint8`` ``[image, channel, height, width]``."""
     blocks: list[np.ndarray] = []
     for file in files:
-        row = 0
-        with damage_named(file.path, pyarrow):
-            for batch in file.content.iter_batches(batch_size=_BLOCK, columns=[file.image.name]):
-                blocks.append(_stacked(batch.column(0), file=file, row=row))
-                row += len(batch)
-                if blocks[-1].shape[1:] != blocks[0].shape[1:]:
-                    raise _sizes(file, blocks[0].shape[1:], row=row - len(batch))
+        for row, column in file.images():
+            blocks.append(_stacked(column, file=file, row=row))
+            if blocks[-1].shape[1:] != blocks[0].shape[1:]:
+                raise _sizes(file, blocks[0].shape[1:], row=row)
     if not blocks:
         raise DataError(f"{title}: holds no image at all. Every class needs at least one.")
-    bytes_ = values.value_range is None
-    bytes_ = (
-        bytes_
-        and all(block.dtype.kind in "iu" for block in blocks)
-        and all(block.min() >= 0 and block.max() <= 255 for block in blocks)
-    )
-    if bytes_:  # programs write lists of bytes as 64-bit integers
-        blocks = [block.astype(np.uint8) for block in blocks]
+    whole = values.value_range is None and all(block.dtype.kind in "iu" for block in blocks)
+    if whole and all(block.min() >= 0 and block.max() <= 255 for block in blocks):
+        blocks = [block.astype(np.uint8) for block in blocks]  # often written as 64-bit integers
     name = f"{title}, column {files[0].image.name!r}"
     pixels = as_bytes(np.concatenate(blocks), title=name, values=values)
     return channels_first(pixels, title=name).contiguous()

@@ -1,6 +1,6 @@
 """Parquet files in the image layout of Hugging Face, and the tables that other programs write.
 
-``parquet_columns`` says which column holds the images: encoded images, paths of image files
+``columns`` says which column holds the images: encoded images, paths of image files
 relative to the Parquet file, or nested lists of numbers. Labels are class indices or class names.
 Names of indices come from the schema's metadata (key ``huggingface``); names as text are sorted.
 
@@ -16,27 +16,30 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from condensery.data.classes import natural_order
-from condensery.data.decoding.cache import Store
-from condensery.data.decoding.decode import Encoded, decode
-from condensery.data.decoding.values import Conversion, ValueRange
+from condensery.data.decoding.decode import Decoding, Encoded, decode
+from condensery.data.decoding.values import Conversion
 from condensery.data.labels import as_labels
 from condensery.data.readers.parquet.columns import PIXELS
 from condensery.data.readers.parquet.images import encoded_blocks, files_outside, pixels
-from condensery.data.readers.parquet.table import Table, opened, pyarrow_for, read_table
-from condensery.data.source import Part, Source
+from condensery.data.readers.parquet.table import Table, opened, read_table, require_pyarrow
+from condensery.data.source import Part, Source, divided
 from condensery.errors import DataError
 
 __all__ = ["hold_images", "read"]
 
-_SPLITS = {"train": "train", "test": "test", "val": "val", "valid": "val", "validation": "val"}
+_SPLITS = {
+    "train": "train",
+    "test": "test",
+    **dict.fromkeys(("val", "valid", "validation"), "validation"),
+}
 
 
 def hold_images(files: Sequence[Path]) -> bool:
@@ -45,101 +48,60 @@ def hold_images(files: Sequence[Path]) -> bool:
     ``False`` where pyarrow is not installed or a file cannot be read.
     """
     try:
-        pyarrow = pyarrow_for("")
-        return any(opened(path, pyarrow)[1].has_images for path in files)
+        require_pyarrow("")
+        return any(opened(path)[1].has_images for path in files)
     except DataError:
         return False
 
 
-def read(
-    files: Sequence[Path],
-    *,
-    title: str,
-    size: int | None,
-    skip_corrupt: bool,
-    value_range: ValueRange | None = None,
-    store: Store | None = None,
-) -> Source:
+def read(files: Sequence[Path], how: Decoding, *, title: str) -> Source:
     """Read Parquet files of one data set.
 
     Args:
         files: The files; shards of a split are joined in this order.
-        title: How errors call them together.
-        size: Side of the square to bring images to, or ``None`` if all have one size. Nested
-            lists of numbers keep their size.
-        skip_corrupt: Whether to go on without images that cannot be read.
-        value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
-        store: What to do with large sets; ``None`` holds all in memory.
+        how: How images are read. Nested lists of numbers keep their size.
+        title: How errors call the files together.
 
     Raises:
         DataError: If pyarrow is absent, a file is no such Parquet, files belong to different
             data sets, labels are missing, or an image cannot be read.
     """
-    pyarrow = pyarrow_for(title)
+    require_pyarrow(title)
     train_paths, held_out = _splits(files, title=title)
-    train = [read_table(path, pyarrow, label=None) for path in train_paths]
+    train = [read_table(path, label=None) for path in train_paths]
     _check_labelled(train, title=title)
-    test, notices = _test_split(held_out, train[0], pyarrow, title=title)
+    test, notices = _test_split(held_out, train[0], title=title)
     tables = [*train, *test]
-    first = tables[0]
-    for file in tables:
-        if (file.label, file.names) != (first.label, first.names):
-            raise DataError(
-                f"{title}: {first.path.name!r} and {file.path.name!r} have different label "
-                "columns or class names, so they belong to different data sets. Give the files "
-                "of one as a list, or a pattern such as 'folder/cifar10-*.parquet'."
-            )
-        if file.image != first.image:
-            raise DataError(
-                f"{title}: the images are in column {first.image.name!r} of {first.path.name!r} "
-                f"and in column {file.image.name!r} of {file.path.name!r}, or of another type "
-                "there. Give files of one form."
-            )
+    _check_alike(tables, title=title)
     labels, names = _numbered(train, test, title=title)
-    if first.image.kind == PIXELS:
-        values = Conversion(value_range)
-        parts = [
-            None if not files else pixels(files, pyarrow, title=title, values=values)
-            for files in (train, test)
-        ]
-        assert parts[0] is not None  # there is a train file
-        count = len(parts[0])
+    if tables[0].image.kind == PIXELS:
+        values = Conversion(how.value_range)
+        ours, *held = (pixels(part, title=title, values=values) for part in (train, test) if part)
         return Source(
             title=title,
-            train=Part(images=parts[0], labels=labels[:count]),
-            test=None if parts[1] is None else Part(images=parts[1], labels=labels[count:]),
+            train=Part(images=ours, labels=labels[: len(ours)]),
+            test=Part(images=held[0], labels=labels[len(ours) :]) if held else None,
             class_names=names,
             notices=(*notices, *values.notices(title)),
         )
-
-    outside = files_outside(tables, pyarrow, title=title, skip_corrupt=skip_corrupt)
+    paths = [file.path.absolute() for file in tables]
+    outside = files_outside(tables, title=title, skip_corrupt=how.skip_corrupt)
 
     def blocks() -> Iterator[list[Encoded]]:
         for file in tables:
-            yield from encoded_blocks(file, pyarrow)
+            yield from encoded_blocks(file)
 
-    paths = [file.path.absolute() for file in tables]
-    root = Path(os.path.commonpath([path.parent for path in paths]))
-    how = f"{size} {skip_corrupt} {value_range} {first.image.name}{outside}"
     decoded = decode(
         blocks,
-        size=size,
-        skip_corrupt=skip_corrupt,
+        how,
         title=title,
-        value_range=value_range,
-        shelf=None if store is None else store.shelf(paths, root=root, how=how),
+        files=paths,
+        root=Path(os.path.commonpath([path.parent for path in paths])),
+        also=f" {tables[0].image.name}{outside}",
     )
-    images, joined = decoded.images, labels[decoded.kept]
-    cut = int((decoded.kept < sum(file.rows for file in train)).sum())
-    return Source(
-        title=title,
-        train=Part(images=images[:cut], labels=joined[:cut]),
-        test=Part(images=images[cut:], labels=joined[cut:]) if test else None,
-        class_names=names,
-        skipped=decoded.skipped,
-        notices=(*notices, *decoded.notices),
-        shelf=decoded.shelf,
-    )
+    rows, held = sum(file.rows for file in train), bool(test)
+    source = divided(decoded, labels, title=title, train=rows, test=held, class_names=names)
+    return replace(source, notices=(*notices, *source.notices))
 
 
 def _splits(
@@ -151,18 +113,13 @@ def _splits(
     counts: the names of folders that hold all of them do not.
     """
     root = os.path.commonpath([path.absolute().parent for path in files])
-    of_split: dict[str, list[Path]] = {"train": [], "test": [], "val": [], "": []}
+    of_split: dict[str, list[Path]] = {"train": [], "test": [], "validation": [], "": []}
     for path in files:
         within = path.absolute().relative_to(root).with_suffix("").as_posix()
-        words = re.split(r"[^a-z]+", within.lower())
-        named = [_SPLITS[word] for word in reversed(words) if word in _SPLITS]
-        of_split[named[0] if named else ""].append(path)
+        words = reversed(re.split(r"[^a-z]+", within.lower()))
+        of_split[next((_SPLITS[word] for word in words if word in _SPLITS), "")].append(path)
     unnamed, train = of_split[""], of_split["train"]
-    held_out = [
-        (name, of_split[key])
-        for key, name in (("test", "test"), ("val", "validation"))
-        if of_split[key]
-    ]
+    held_out = [(name, of_split[name]) for name in ("test", "validation") if of_split[name]]
     if unnamed and train:
         raise DataError(
             f"{title}: {train[0].name!r} is named as a train split, {unnamed[0].name!r} as none. "
@@ -197,17 +154,33 @@ def _check_labelled(files: Sequence[Table], *, title: str) -> None:
     )
 
 
+def _check_alike(files: Sequence[Table], *, title: str) -> None:
+    """Refuse files of different data sets, or of different forms."""
+    first = files[0]
+    for file in files:
+        if (file.label, file.names) != (first.label, first.names):
+            raise DataError(
+                f"{title}: {first.path.name!r} and {file.path.name!r} have different label "
+                "columns or class names, so they belong to different data sets. Give the files "
+                "of one as a list, or a pattern such as 'folder/cifar10-*.parquet'."
+            )
+        if file.image != first.image:
+            raise DataError(
+                f"{title}: the images are in column {first.image.name!r} of {first.path.name!r} "
+                f"and in column {file.image.name!r} of {file.path.name!r}, or of another type "
+                "there. Give files of one form."
+            )
+
+
 def _test_split(
-    held_out: Sequence[tuple[str, list[Path]]],
-    train: Table,
-    pyarrow: Any,  # noqa: ANN401
-    *,
-    title: str,
+    held_out: Sequence[tuple[str, list[Path]]], train: Table, *, title: str
 ) -> tuple[list[Table], tuple[str, ...]]:
     """The files of the first split that has labels, and a notice if another one was passed over."""
     passed: list[str] = []
+    test: list[Table] = []
+    instead = "A fifth of every class of the train split is held out as the test split"
     for name, paths in held_out:
-        files = [read_table(path, pyarrow, label=train.label) for path in paths]
+        files = [read_table(path, label=train.label) for path in paths]
         without, rows = sum(file.unlabelled for file in files), sum(file.rows for file in files)
         if without and without < rows:
             raise DataError(
@@ -216,20 +189,12 @@ def _test_split(
                 "out, or give the train files and other test files as a list or a pattern."
             )
         if not without:
-            return files, _notice(passed, name, title=title)
+            test, instead = files, f"The {name} split is used as the test split"
+            break
         passed.append(name)
-    return [], _notice(passed, None, title=title)
-
-
-def _notice(passed: Sequence[str], used: str | None, *, title: str) -> tuple[str, ...]:
     if not passed:
-        return ()
-    instead = (
-        f"The {used} split is used as the test split"
-        if used
-        else "A fifth of every class of the train split is held out as the test split"
-    )
-    return (
+        return test, ()
+    return test, (
         f"{title}: no image of the {' and the '.join(passed)} split has a label (-1, null or no "
         f"label column), so nothing can be tested on it. {instead}. Give another one with --test "
         "(test=).",
@@ -244,16 +209,16 @@ def _numbered(
     Names as text are numbered in natural order of the names of the train split.
     """
     files = [*train, *test]
+    declared = files[0].names
     named = [file for file in files if file.are_names]
     if not named:
-        return torch.cat([_indices(file) for file in files]), files[0].names
-    if len(named) < len([file for file in files if file.rows]):
-        other = next(file for file in files if file.rows and not file.are_names)
+        return torch.cat([_indices(file) for file in files]), declared
+    other = next((file for file in files if file.rows and not file.are_names), None)
+    if other is not None:
         raise DataError(
             f"{title}: labels are names in {named[0].path.name!r} and numbers in "
             f"{other.path.name!r}. Give files of one form."
         )
-    declared = files[0].names
     names = declared or natural_order(sorted({str(x) for file in train for x in file.values}))
     index = {name: label for label, name in enumerate(names)}
     for file in files:
@@ -271,4 +236,4 @@ def _numbered(
 
 def _indices(file: Table) -> Tensor:
     title = f"{file.path}, column {file.label!r}"
-    return as_labels(np.asarray(file.values), images=file.content.metadata.num_rows, title=title)
+    return as_labels(np.asarray(file.values), images=file.rows, title=title)

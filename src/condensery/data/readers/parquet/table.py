@@ -5,7 +5,7 @@ Needs pyarrow, which is imported only when such a file is read.
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
@@ -17,9 +17,10 @@ import numpy as np
 from condensery.data.readers.parquet.columns import ImageColumn, Schema, describe
 from condensery.errors import DataError
 
-__all__ = ["Table", "damage_named", "opened", "pyarrow_for", "read_table"]
+__all__ = ["Table", "opened", "read_table", "require_pyarrow"]
 
 _UNLABELLED = -1  # what the package ``datasets`` writes for no label
+_BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
@@ -61,16 +62,27 @@ class Table:
             return False
         return any(isinstance(value, str) for value in self.values)
 
+    def images(self, at_once: int = _BLOCK) -> Iterator[tuple[int, Any]]:
+        """The column of the images, some rows at a time, each with the number of its first row.
 
-def pyarrow_for(title: str) -> Any:  # noqa: ANN401 - an optional dependency has no types here
-    """The package pyarrow.
+        Raises:
+            DataError: If the file is damaged.
+        """
+        row = 0
+        with _damage_named(self.path):
+            for batch in self.content.iter_batches(batch_size=at_once, columns=[self.image.name]):
+                yield row, batch.column(0)
+                row += len(batch)
+
+
+def require_pyarrow(title: str) -> None:
+    """Refuse to go on without the package pyarrow.
 
     Raises:
         DataError: If it is not installed.
     """
     try:
         import_module("pyarrow.parquet")
-        return import_module("pyarrow")
     except ImportError as error:
         raise DataError(
             f"{title}: reading Parquet needs pyarrow, which is not installed. "
@@ -78,23 +90,22 @@ def pyarrow_for(title: str) -> Any:  # noqa: ANN401 - an optional dependency has
         ) from error
 
 
-def opened(path: Path, pyarrow: Any) -> tuple[Any, Schema]:  # noqa: ANN401
+def opened(path: Path) -> tuple[Any, Schema]:
     """Open a file and read its schema.
 
     Raises:
         DataError: If it is no Parquet file, or damaged.
     """
-    with damage_named(path, pyarrow):
-        content = pyarrow.parquet.ParquetFile(path)
+    with _damage_named(path):
+        content = import_module("pyarrow.parquet").ParquetFile(path)
     return content, describe(path, content.schema_arrow)
 
 
-def read_table(path: Path, pyarrow: Any, *, label: str | None) -> Table:  # noqa: ANN401
+def read_table(path: Path, *, label: str | None) -> Table:
     """Open a file, choose its columns and read its labels.
 
     Args:
         path: Where it lies.
-        pyarrow: The package.
         label: Column of the labels of the train split, which a file of another split may lack;
             ``None`` finds the column.
 
@@ -102,52 +113,43 @@ def read_table(path: Path, pyarrow: Any, *, label: str | None) -> Table:  # noqa
         DataError: If the file cannot be read, or the column of the images or of the labels is
             missing or uncertain.
     """
-    content, schema = opened(path, pyarrow)
+    content, schema = opened(path)
     image = schema.image_column()
-    if label is None or label in schema.types:
+    names = None
+    values: Sequence[object] | np.ndarray = [None] * content.metadata.num_rows
+    if label is not None and label not in schema.types:
+        label = None
+    else:
         label = label or schema.label_column()
-        values = _values(path, content, label, pyarrow)
-        return Table(
-            path=path,
-            content=content,
-            image=image,
-            label=label,
-            names=schema.class_names(label),
-            values=values,
-        )
-    missing: list[object] = [None] * content.metadata.num_rows
-    return Table(path=path, content=content, image=image, label=None, names=None, values=missing)
+        names, values = schema.class_names(label), _values(path, content, label)
+    return Table(path=path, content=content, image=image, label=label, names=names, values=values)
 
 
-def _values(path: Path, content: Any, label: str, pyarrow: Any) -> Sequence[object] | np.ndarray:  # noqa: ANN401
+def _values(path: Path, content: Any, label: str) -> Sequence[object] | np.ndarray:  # noqa: ANN401
     """Labels: numbers as an array, text and columns with gaps as a list."""
-    with damage_named(path, pyarrow):
+    with _damage_named(path):
         column = content.read(columns=[label]).column(0)
-    title = f"{path}, column {label!r}"
     types = import_module("pyarrow.types")
     if types.is_list(column.type) or types.is_large_list(column.type):
         raise DataError(
-            f"{title}: each image has a list of labels ({column.type}), but one class an image is "
-            "needed. Keep the images with one label, or turn one-hot lists into indices with "
-            "argmax."
+            f"{path}, column {label!r}: each image has a list of labels ({column.type}), but one "
+            "class an image is needed. Keep the images with one label, or turn one-hot lists into "
+            "indices with argmax."
         )
     if types.is_dictionary(column.type):
         column = column.cast(column.type.value_type)
     if types.is_boolean(column.type):
         return [None if value is None else str(value) for value in column.to_pylist()]
-    if types.is_integer(column.type) and not column.null_count:
-        return column.to_numpy()
-    if types.is_string(column.type) or types.is_large_string(column.type) or column.null_count:
-        return column.to_pylist()
-    return column.to_numpy()
+    text = types.is_string(column.type) or types.is_large_string(column.type)
+    return column.to_pylist() if text or column.null_count else column.to_numpy()
 
 
 @contextmanager
-def damage_named(path: Path, pyarrow: Any) -> Generator[None]:  # noqa: ANN401
+def _damage_named(path: Path) -> Generator[None]:
     """Turn what pyarrow raises about a file into an error that names the file."""
     try:
         yield
-    except (OSError, pyarrow.ArrowException) as error:
+    except (OSError, import_module("pyarrow").ArrowException) as error:
         raise DataError(
             f"{path}: cannot be read as Parquet ({error}). It is truncated, or another format; "
             "fetch or save it again."

@@ -1,4 +1,4 @@
-"""Which names of files and folders say that they are a train, a validation or a test split.
+"""What the names of files and folders say: a split, no more than "images", masks, or lists.
 
 Knows nothing about what is in them.
 """
@@ -8,7 +8,8 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["Kind", "is_container", "kind_of", "rest_of", "words_of"]
+__all__ = ["Kind", "image_of", "is_companion", "is_container", "is_mask_folder", "kind_of"]
+__all__ += ["rest_of", "words_of"]
 
 Kind = Literal["train", "val", "test"]
 
@@ -24,6 +25,20 @@ _CONTAINERS = frozenset(
         *("data", "dataset", "datasets", "set", "jpg", "jpeg", "png", "raw", "all", "classes"),
         *("object", "objects", "categories", "cls", "loc"),
     }
+)
+_COMPANIONS = frozenset(
+    {
+        *("annotation", "annotations", "labels", "meta", "metadata", "lists", "docs", "parts"),
+        *("attributes", "devkit", "code", "scripts", "bbox", "bboxes", "imagesets", "splits"),
+    }
+)
+_MASK_FOLDER = re.compile(
+    r"(seg(mentation)?|ground[-_ ]?truth)?[-_ ]?(masks?|annotations?|segmentations?|segs?|"
+    r"trimaps?|gts?|ground[-_ ]?truths?|labels?)",
+    re.IGNORECASE,
+)
+_MASK_OF = re.compile(
+    r"(?P<of>.+?)[-_ ](mask|seg|segmentation|annotation|gt|trimap)([-_ ]?\d+)?", re.IGNORECASE
 )
 
 
@@ -48,3 +63,19 @@ def is_container(name: str) -> bool:
     """Whether a name says that a folder holds images, and nothing about their class."""
     words = words_of(name)
     return bool(words) and all(word in _CONTAINERS or word in _KINDS for word in words)
+
+
+def is_companion(name: str) -> bool:
+    """Whether a folder of this name usually accompanies images, such as ``annotations``."""
+    return bool(_COMPANIONS & set(words_of(name))) or is_mask_folder(name)
+
+
+def is_mask_folder(name: str) -> bool:
+    """Whether a folder of this name usually holds masks, such as ``masks``."""
+    return _MASK_FOLDER.fullmatch(name) is not None
+
+
+def image_of(stem: str) -> str | None:
+    """The stem of the image that a mask belongs to: ``"x"`` of ``"x_mask"``, else ``None``."""
+    masked = _MASK_OF.fullmatch(stem)
+    return masked["of"] if masked else None

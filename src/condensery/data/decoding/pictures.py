@@ -1,24 +1,43 @@
-"""Every kind of picture that Pillow opens becomes 8-bit grey or 8-bit colour.
+"""Every picture that Pillow opens becomes 8-bit grey or 8-bit colour, of the side asked for.
 
 Whether a picture is grey is decided by how it is stored, never by its pixels: a grey photo in
-an RGB file is colour. Knows nothing about files or sizes.
+an RGB file is colour. Knows nothing about files.
 """
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
+import torch
+from jaxtyping import UInt8
 from PIL import Image, ImageOps
+from torch import Tensor
 
 from condensery.data.decoding.values import Conversion, NoScale
 
-__all__ = ["eight_bit", "is_grey", "upright", "upright_size"]
+__all__ = ["FORMATS", "available", "eight_bit", "fit", "fit_all", "is_grey", "upright_size"]
 
-_SIXTEEN_BIT = ("I", "I;16", "I;16B", "I;16L", "I;16N")
-_WIDE = ("F", *_SIXTEEN_BIT)
+# Without EPS (needs Ghostscript), WMF (needs Windows), and formats that Pillow only identifies.
+FORMATS = (
+    *("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO", "DIB", "TGA"),
+    *("ICO", "CUR", "ICNS", "PCX", "DCX", "PSD", "SGI", "QOI", "DDS", "SUN", "XBM", "XPM", "MSP"),
+    *("FITS", "FLI", "FTEX", "BLP", "GBR"),
+)
+"""Formats of Pillow that are read, the usual ones first."""
+
+_WIDE = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", *_WIDE)
 _TRANSPARENT = ("LA", "PA", "RGBA", "RGBa")
 _ORIENTATION = 0x0112
 _QUARTER_TURNS = (5, 6, 7, 8)
+
+
+@cache
+def available(formats: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
+    """Those of some formats that this version of Pillow has."""
+    Image.init()
+    return tuple(name for name in formats if name in Image.OPEN)
 
 
 def is_grey(image: Image.Image) -> bool:
@@ -40,12 +59,6 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
     return (width, height) if _orientation(image) in _QUARTER_TURNS else (height, width)
 
 
-def upright(image: Image.Image) -> Image.Image:
-    """Turn a picture the way the camera noted, in EXIF or in XMP, by the rule of Pillow."""
-    image.load()  # of a TIFF that turns it, of a PNG that reads what stands after the pixels
-    return image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
-
-
 def _orientation(image: Image.Image) -> int:
     """What EXIF, or else XMP, says; 1, which is upright, where it cannot be read."""
     try:
@@ -56,8 +69,8 @@ def _orientation(image: Image.Image) -> int:
         return 1
 
 
-def eight_bit(image: Image.Image, *, grey: bool, values: Conversion | None = None) -> Image.Image:
-    """Turn upright and convert to mode ``L`` (grey) or ``RGB``.
+def eight_bit(image: Image.Image, *, grey: bool, values: Conversion) -> Image.Image:
+    """Turn a picture the way the camera noted, and convert it to mode ``L`` (grey) or ``RGB``.
 
     Transparent pixels are composited on black. 16-bit grey is divided by 257, so that white
     stays white, and rounded. A value range of ``values`` replaces this scale.
@@ -65,16 +78,16 @@ def eight_bit(image: Image.Image, *, grey: bool, values: Conversion | None = Non
     Args:
         image: Any mode.
         grey: Whether to return ``L``; then the picture must be grey.
-        values: The conversion of the source that the picture belongs to; ``None`` is a new one.
+        values: The conversion of the source that the picture belongs to.
 
     Raises:
         NoScale: If the picture has no agreed scale (32-bit integer or float pixels) and there is
             no value range.
         ValueError: If float pixels are NaN or infinite.
     """
-    values = values or Conversion()
     deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
-    image = upright(image)
+    image.load()  # of a TIFF that turns it, of a PNG that reads what stands after the pixels
+    image = image if _orientation(image) == 1 else ImageOps.exif_transpose(image)
     if image.mode in _WIDE:
         image = Image.fromarray(_from_wide(image, values))
         return image if grey else image.convert("RGB")
@@ -97,13 +110,42 @@ def _from_wide(image: Image.Image, values: Conversion) -> np.ndarray:
     """Pixels of more than 8 bits as bytes."""
     pixels = np.asarray(image)
     low, high = float(pixels.min()), float(pixels.max())
-    if image.mode == "F":
-        if not np.isfinite((low, high)).all():
-            raise ValueError("some float pixels are NaN or infinite")
-        if values.value_range is None:
-            whole = bool((pixels == np.rint(pixels)).all())
-            raise NoScale("float pixels", low, high, whole=whole)
-        return values.convert(pixels, "float")
+    if image.mode == "F" and not np.isfinite((low, high)).all():
+        raise ValueError("some float pixels are NaN or infinite")
+    if values.value_range is None and image.mode == "F":
+        raise NoScale("float pixels", low, high, whole=bool((pixels == np.rint(pixels)).all()))
     if values.value_range is None and (low < 0 or high > 65535):
         raise NoScale("32-bit pixels", low, high, whole=True)
-    return values.convert(pixels, "16-bit")
+    return values.convert(pixels, "float" if image.mode == "F" else "16-bit")
+
+
+def fit(image: Image.Image, size: int) -> Image.Image:
+    """Resize so that the shorter side is ``size`` (bilinear, antialiased), then crop the centre.
+
+    Args:
+        image: Mode ``L`` or ``RGB``.
+        size: Height and width of the result, in pixels. A square of that side is left as it is.
+    """
+    width, height = image.size
+    shorter = min(width, height)
+    if shorter != size:
+        width, height = round(width * size / shorter), round(height * size / shorter)
+        image = image.resize((width, height), Image.Resampling.BILINEAR)
+    if width == height:
+        return image
+    left, top = (width - size) // 2, (height - size) // 2
+    return image.crop((left, top, left + size, top + size))
+
+
+def fit_all(
+    images: UInt8[Tensor, "image channel height width"], size: int
+) -> UInt8[Tensor, "image channel {size} {size}"]:
+    """Apply ``fit`` to images of one side; the same pixels as reading them from image files."""
+    if images.shape[2:] == (size, size):
+        return images
+    fitted = torch.empty((*images.shape[:2], size, size), dtype=torch.uint8)
+    for position, image in enumerate(images):
+        array = image[0].numpy() if len(image) == 1 else image.permute(1, 2, 0).numpy()
+        square = np.array(fit(Image.fromarray(np.ascontiguousarray(array)), size))
+        fitted[position] = torch.from_numpy(square.reshape(size, size, -1)).permute(2, 0, 1)
+    return fitted
