@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 import unicodedata
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 
 from condensery.data.known import CLASS_TABLES
@@ -61,12 +61,7 @@ def natural_order(names: Sequence[str]) -> list[str]:
 
 
 def counts(names: Sequence[str], *, start: int | None = None) -> bool:
-    """Whether names are nothing but consecutive numbers in ascending order.
-
-    Args:
-        names: Class names in the order of the labels.
-        start: The first number; ``None`` is any.
-    """
+    """Whether names, in the order of the labels, only count: from ``start``, or from anywhere."""
     if not names or not all(_is_number(name) for name in names):
         return False
     first = int(names[0]) if start is None else start
@@ -86,22 +81,15 @@ def spelling(name: str) -> Hashable:
 
 
 def match(ours: ClassList, theirs: ClassList) -> tuple[int, ...]:
-    """Find the class of ``ours`` that each class of ``theirs`` is.
+    """Find the class of ``ours``, which labels shall be counted by, that each of ``theirs`` is.
 
     Numbers match numbers, if both count in the same way. Names match names: first exactly, then
     by ``spelling``, then by a table of known classes in which both names stand for one class
     (such as ``n02086240`` and ``Shih-Tzu``). Numbers match names where it is known what they
     stand for.
 
-    Args:
-        ours: The classes that labels shall be counted by.
-        theirs: The classes of the other source.
-
     Returns:
         For every label of ``theirs``, the label of ``ours``: a permutation.
-
-    Raises:
-        DataError: If the two do not have the same classes, or it is not certain which is which.
     """
     same = tuple(range(len(ours.names)))
     if ours.only_numbers and theirs.only_numbers:
@@ -121,15 +109,9 @@ def match(ours: ClassList, theirs: ClassList) -> tuple[int, ...]:
 
 
 def moved(ours: ClassList, theirs: ClassList, order: Sequence[int]) -> str | None:
-    """Say which classes ``match`` found under another label.
+    """One sentence about the classes that ``match`` found under another label, if there are any.
 
-    Args:
-        ours: As given to ``match``.
-        theirs: As given to ``match``.
-        order: What it returned.
-
-    Returns:
-        One sentence; ``None`` if every class has the same label in both.
+    ``order`` is what it returned.
     """
     changed = [
         f"{theirs.names[label]} -> {ours.names[mine]}"
@@ -147,11 +129,7 @@ def moved(ours: ClassList, theirs: ClassList, order: Sequence[int]) -> str | Non
 
 
 def check_chosen(chosen: Sequence[str]) -> None:
-    """Refuse a choice of fewer than two classes, or of one class twice.
-
-    Raises:
-        DataError: If it is one.
-    """
+    """Refuse a choice of fewer than two classes, or of one class twice."""
     if len(set(chosen)) < len(chosen) or len(chosen) < 2:
         raise DataError(
             f"classes = {', '.join(chosen) or 'none'}: name two classes or more, each once, with "
@@ -160,31 +138,10 @@ def check_chosen(chosen: Sequence[str]) -> None:
 
 
 def choose(source: ClassList, chosen: Sequence[str]) -> tuple[int, ...]:
-    """Find the classes of a source that a user names.
-
-    Args:
-        source: The classes that there are.
-        chosen: Names of some or all of them, each once.
-
-    Returns:
-        For every chosen name, its label in the source.
-
-    Raises:
-        DataError: If a name is none of the classes, or several.
-    """
+    """The label of every class of a source that a user names; each once."""
     labels: list[int] = []
     for name in chosen:
-        exact = [i for i, own in enumerate(source.names) if own == name]
-        similar = [i for i, own in enumerate(source.names) if spelling(own) == spelling(name)]
-        tables = [(table, table.find(name)) for table in CLASS_TABLES]
-        alike = {
-            i
-            for table, wanted in tables
-            if wanted is not None
-            for i, own in enumerate(source.names)
-            if table.find(own) == wanted
-        }
-        found = exact or similar or sorted(alike)
+        found = _called(name, source.names)
         if len(found) != 1:
             what = "is none of them" if not found else f"could be any of {len(found)} of them"
             raise DataError(
@@ -200,6 +157,23 @@ def choose(source: ClassList, chosen: Sequence[str]) -> tuple[int, ...]:
     return tuple(labels)
 
 
+def _called(name: str, names: Sequence[str]) -> list[int]:
+    """The labels of the classes that a name may mean."""
+    exact = [label for label, own in enumerate(names) if own == name]
+    similar = [label for label, own in enumerate(names) if spelling(own) == spelling(name)]
+    known = [(table, table.find(name)) for table in CLASS_TABLES]
+    tables = [(table, index) for table, index in known if index is not None]
+    return (
+        exact
+        or similar
+        or [
+            label
+            for label, own in enumerate(names)
+            if any(table.find(own) == index for table, index in tables)
+        ]
+    )
+
+
 def _count_alike(ours: ClassList, theirs: ClassList) -> bool:
     """Whether equal numbers stand for the same class."""
     if ours.numbering is None or theirs.numbering is None:
@@ -210,29 +184,17 @@ def _count_alike(ours: ClassList, theirs: ClassList) -> bool:
 
 def _matched(ours: Sequence[str], theirs: Sequence[str]) -> tuple[int, ...] | None:
     """A permutation that the names decide, or ``None``."""
-    if found := _by_key(list(ours), list(theirs)):
-        return found
-    if found := _by_key([spelling(name) for name in ours], [spelling(name) for name in theirs]):
-        return found
-    candidates = {
-        found
-        for table in CLASS_TABLES
-        if (
-            found := _by_key(
-                [table.find(name) for name in ours], [table.find(name) for name in theirs]
-            )
-        )
-    }
-    return candidates.pop() if len(candidates) == 1 else None
 
+    def by(key_of: Callable[[str], Hashable]) -> tuple[int, ...] | None:
+        """Match equal keys; ``None`` unless every key is there once on both sides."""
+        index = {key_of(name): label for label, name in enumerate(ours)}
+        keys = [key_of(name) for name in theirs]
+        complete = None not in index and len(index) == len(ours) == len(theirs)
+        return tuple(index[key] for key in keys) if complete and set(keys) == index.keys() else None
 
-def _by_key(ours: Sequence[Hashable], theirs: Sequence[Hashable]) -> tuple[int, ...] | None:
-    """Match equal keys; ``None`` unless every key is there once on both sides."""
-    index = {key: label for label, key in enumerate(ours)}
-    complete = None not in index and len(index) == len(ours) == len(theirs)
-    if not complete or set(theirs) != index.keys():
-        return None
-    return tuple(index[key] for key in theirs)
+    by_table = {found for table in CLASS_TABLES if (found := by(table.find))}
+    only = by_table.pop() if len(by_table) == 1 else None
+    return by(str) or by(spelling) or only
 
 
 def _is_number(name: str) -> bool:

@@ -10,7 +10,6 @@ import os
 import shutil
 from importlib import import_module
 from pathlib import Path
-from typing import Any
 
 from condensery.data.known import KnownSet
 from condensery.errors import DataError
@@ -21,12 +20,7 @@ _SPLITS = ("train", "test")
 
 
 def fetch(known: KnownSet, data_dir: Path) -> None:
-    """Download a data set and write it under a folder, whole or not at all.
-
-    Args:
-        known: What to fetch.
-        data_dir: Where ``<name>/train-00000-of-00001.parquet`` and the test split go; made if it
-            does not exist.
+    """Download a data set and write it into ``data_dir/<name>``, whole or not at all.
 
     Raises:
         DataError: If the set is not freely on the hub, the extra is absent, the download fails,
@@ -42,7 +36,13 @@ def fetch(known: KnownSet, data_dir: Path) -> None:
         raise DataError(
             f"{home} exists, but does not hold all of {known.name}. Remove it to download anew."
         )
-    datasets = _datasets(known)
+    try:
+        datasets = import_module("datasets")
+    except ImportError as error:
+        raise DataError(
+            f"downloading {known.name} needs the package datasets, which is not installed. "
+            "Install it with: pip install 'condensery[hub]'"
+        ) from error
     repository, configuration = known.hub
     partial = data_dir / f".{known.name}.{os.getpid()}"
     try:
@@ -58,13 +58,3 @@ def fetch(known: KnownSet, data_dir: Path) -> None:
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
-
-
-def _datasets(known: KnownSet) -> Any:  # noqa: ANN401 - an optional dependency has no types here
-    try:
-        return import_module("datasets")
-    except ImportError as error:
-        raise DataError(
-            f"downloading {known.name} needs the package datasets, which is not installed. "
-            "Install it with: pip install 'condensery[hub]'"
-        ) from error

@@ -98,11 +98,6 @@ class KnownSet:
     hub: tuple[str, str] | None = None
 
     @property
-    def channels(self) -> int:
-        """1 for grey images, 3 for colour."""
-        return len(self.statistics.mean)
-
-    @property
     def folders(self) -> tuple[str, ...] | None:
         """Class folders to read of a larger set; ``None`` reads all of a set's own folder."""
         return self.class_names if self.within else None
@@ -117,17 +112,13 @@ class KnownSet:
         )
 
     def numbering(self, origin: str | None = None) -> tuple[str, ...] | None:
-        """The classes that the numbers 0, 1, 2, ... stand for in a file.
+        """The classes that the numbers 0, 1, 2, ... stand for, or ``None`` if that is not certain.
 
         Args:
-            origin: The format of ``import_set`` that the file has; ``None`` for a data set.
-
-        Returns:
-            Names of classes, or ``None`` if that is not certain.
+            origin: The format of ``import_set`` that a file has; ``None`` for a data set.
         """
-        if self.numbered_by is None or origin in self.numbered_by:
-            return self.class_names
-        return None
+        certain = self.numbered_by is None or origin in self.numbered_by
+        return self.class_names if certain else None
 
 
 def _of_wordnet(number: str) -> tuple[str, ...]:
@@ -253,27 +244,19 @@ _ALL = (
         files="t*.parquet",  # train and test: the easier "extra" is left alone
         hub=("ufldl-stanford/svhn", "cropped_digits"),
     ),
-    KnownSet(
-        name="imagenet-10",
-        stem=r"imagenet[-_ ]?10",
-        archive=_BY_HAND,
-        statistics=_IMAGENET,
-        class_names=IMAGENET_10,
-        numbered_by=("idc", "dream", "mdc"),
-        places=("ILSVRC/Data/CLS-LOC",),
-        within=_IMAGENET_FOLDERS,
-        side=224,
-    ),
-    KnownSet(
-        name="imagenet-100",
-        stem=r"imagenet[-_ ]?100",
-        archive=_BY_HAND,
-        statistics=_IMAGENET,
-        class_names=IMAGENET_100,
-        numbered_by=("idc", "dream", "mdc"),
-        places=("ILSVRC/Data/CLS-LOC",),
-        within=_IMAGENET_FOLDERS,
-        side=224,
+    *(
+        KnownSet(
+            name=f"imagenet-{len(classes)}",
+            stem=rf"imagenet[-_ ]?{len(classes)}",
+            archive=_BY_HAND,
+            statistics=_IMAGENET,
+            class_names=classes,
+            numbered_by=("idc", "dream", "mdc"),
+            places=("ILSVRC/Data/CLS-LOC",),
+            within=_IMAGENET_FOLDERS,
+            side=224,
+        )
+        for classes in (IMAGENET_10, IMAGENET_100)
     ),
     _of_mtt(
         "imagenette",
@@ -295,23 +278,17 @@ EMBEDDED = ("digits", "fashion-mini")
 """Names of the data sets that travel with the package."""
 
 
-def _imagenet_table() -> ClassTable:
-    return ClassTable(tuple((number, *_of_wordnet(number)) for number in wordnet_names()))
-
-
-CLASS_TABLES: tuple[ClassTable, ...] = (*(known.table for known in _ALL), _imagenet_table())
+CLASS_TABLES: tuple[ClassTable, ...] = (
+    *(known.table for known in _ALL),
+    ClassTable(tuple((number, *_of_wordnet(number)) for number in wordnet_names())),
+)
 """Tables in which different spellings of one class stand together."""
-
 
 _NOT_TO_BE_MIRRORED = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
 
 
 def may_be_mirrored(name: str) -> bool:
-    """Whether a mirrored image of this data set still shows its class; digits and letters do not.
-
-    Args:
-        name: Of the data set. An unknown set may be mirrored.
-    """
+    """Whether a mirrored image of a data set still shows its class; digits and letters do not."""
     return name.lower() not in _NOT_TO_BE_MIRRORED
 
 
@@ -346,14 +323,9 @@ def known_by_path(
 def known_by_name(
     name: str, *, classes: int, channels: int, names: Sequence[str] | None = None
 ) -> KnownSet | None:
-    """Recognise a data set by the name the user gives it, in any usual spelling, such as CIFAR-10.
+    """Recognise a data set by the whole name that the user gives it, in any usual spelling.
 
-    Args:
-        name: The whole name; ``"my-cifar10"`` is none of ours.
-        classes: Number of classes found.
-        channels: Number of channels found.
-        names: The classes' names, where the source gives some: at least half of them must be
-            names of the set.
+    ``CIFAR-10`` is ours, ``my-cifar10`` is not. See ``known_by_path`` for the arguments.
     """
     for known in _ALL:
         if re.fullmatch(known.stem, name.lower()) and _agrees(known, classes, channels, names):
@@ -362,7 +334,7 @@ def known_by_name(
 
 
 def _agrees(known: KnownSet, classes: int, channels: int, names: Sequence[str] | None) -> bool:
-    if (len(known.class_names), known.channels) != (classes, channels):
+    if (len(known.class_names), len(known.statistics.mean)) != (classes, channels):
         return False
     if names is None or tuple(names) == default_names(classes):
         return True

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -32,10 +33,6 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
         labels: Integers: an array, a tensor or a sequence, ``[image]`` or ``[image, 1]``.
         images: How many are needed.
         title: How the error calls them.
-
-    Raises:
-        DataError: If they are not integers, negative, not as many as the images, or so high
-            that they cannot be class indices.
     """
     if isinstance(labels, Tensor):
         floating = labels.is_floating_point()  # bfloat16 has no NumPy type
@@ -48,9 +45,16 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1:
+        way = "Turn one-hot rows into indices with labels.argmax(1)."
+        ones = array.ndim == 2 and array.dtype.kind in "iufb" and np.isin(array, (0, 1)).all()
+        if ones and (odd := int((np.count_nonzero(array, axis=1) != 1).sum())):
+            way = (
+                f"{odd} rows have several classes or none, which is not supported. Keep the "
+                "images of one class, and turn their rows into indices with labels.argmax(1)."
+            )
         raise DataError(
             f"{title}: labels have shape {array.shape}, but one class index an image is needed, "
-            f"[{images}]. {_from_rows(array)}"
+            f"[{images}]. {way}"
         )
     if len(array) != images:
         raise DataError(
@@ -72,38 +76,19 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
             "which often marks unlabelled images. Leave those out; classes count from 0."
         )
     if len(array) and array.max() >= max(_MOST_CLASSES, len(array) + 1):
-        raise _ids(array, title=title)
-    return torch.from_numpy(array.astype(np.int64))
-
-
-def _from_rows(array: np.ndarray) -> str:
-    """How rows of numbers become one label each, if they can."""
-    if array.ndim == 2 and array.dtype.kind in "iufb":
-        filled = np.count_nonzero(array, axis=1)
-        if (filled != 1).any() and np.isin(array, (0, 1)).all():
-            return (
-                f"{int((filled != 1).sum())} rows have several classes or none, which is not "
-                "supported. Keep the images of one class, and turn their rows into indices with "
-                "labels.argmax(1)."
+        different = len(np.unique(array))
+        way = "They look like ids or hashes. If each is a class, renumber them: " + _RENUMBER
+        if 2 * different > len(array):
+            way = (
+                "Most of these numbers occur once, as ids or hashes of images do. Give the "
+                "numbers of the classes"
             )
-    return "Turn one-hot rows into indices with labels.argmax(1)."
-
-
-def _ids(array: np.ndarray, *, title: str) -> DataError:
-    """Labels that are higher than any class index can be."""
-    different = len(np.unique(array))
-    seen = (
-        f"{title}: the {len(array)} labels are {different} different numbers from {array.min()} to "
-        f"{array.max()}, but class indices are 0, 1, 2, ... without gaps."
-    )
-    if 2 * different > len(array):
-        return DataError(
-            f"{seen} Most of these numbers occur once, as ids or hashes of images do. Give the "
-            "numbers of the classes."
+        raise DataError(
+            f"{title}: the {len(array)} labels are {different} different numbers from "
+            f"{array.min()} to {array.max()}, but class indices are 0, 1, 2, ... without gaps. "
+            f"{way}."
         )
-    return DataError(
-        f"{seen} They look like ids or hashes. If each is a class, renumber them: {_RENUMBER}."
-    )
+    return torch.from_numpy(array.astype(np.int64))
 
 
 def count_from_zero(source: Source) -> Source:
@@ -113,10 +98,6 @@ def count_from_zero(source: Source) -> Source:
     above K. Without class names, the classes are then named after their numbers, ``"1"`` to
     ``"K"``. With K + 1 names, the first name belongs to no image and is dropped. A notice says
     either. Class names thus never change their meaning.
-
-    Raises:
-        DataError: If labels count from 1 and there are K class names, so that the last label has
-            no name.
     """
     labels = source.train.labels
     if not len(labels) or int(labels.min()) != 1:
@@ -171,9 +152,6 @@ def check_classes(
         names: Class names, where the source or the train split knows them.
         part: ``"train"`` or ``"test"``.
         title: How the error calls the source.
-
-    Raises:
-        DataError: If a class has no image, a label has no name, or there is one class only.
     """
     if not len(labels):
         raise DataError(f"{title}: there is no {part} image left. Every class needs one.")
@@ -190,39 +168,23 @@ def check_classes(
             f"{title}: all {part} images are of one class. Condensation learns to tell classes "
             "apart: give at least two."
         )
-    if len(present) < classes:
-        raise _gaps(present, classes=classes, names=names, part=part, title=title)
+    if absent := classes - len(present):
+        held = set(present)
+        first = islice((label for label in range(classes) if label not in held), 5)
+        missing = [
+            str(label)
+            if names is None or names[label] == str(label)
+            else f"{label} ({names[label]})"
+            for label in first
+        ]
+        more = f" and {absent - len(missing)} more" if absent > len(missing) else ""
+        renumber = "" if names is not None else f": {_RENUMBER}"
+        raise DataError(
+            f"{title}: no {part} image of class {', '.join(missing)}{more}, though labels go up to "
+            f"{classes - 1}: there are {len(present)} different labels. Every class needs an "
+            f"image: add some, or renumber the labels{renumber}."
+        )
     return classes
-
-
-def _gaps(
-    present: Sequence[int],
-    *,
-    classes: int,
-    names: Sequence[str] | None,
-    part: str,
-    title: str,
-) -> DataError:
-    """Some classes have no image; how many there are does not matter for the memory needed."""
-    held = set(present)
-    missing: list[int] = []
-    for label in range(classes):
-        if len(missing) == 5:
-            break
-        if label not in held:
-            missing.append(label)
-    shown = ", ".join(
-        str(label) if names is None or names[label] == str(label) else f"{label} ({names[label]})"
-        for label in missing
-    )
-    absent = classes - len(present)
-    more = f" and {absent - len(missing)} more" if absent > len(missing) else ""
-    way_out = "Every class needs an image: add some, or renumber the labels"
-    return DataError(
-        f"{title}: no {part} image of class {shown}{more}, though labels go up to {classes - 1}: "
-        f"there are {len(present)} different labels. {way_out}"
-        + ("." if names is not None else f": {_RENUMBER}.")
-    )
 
 
 def default_names(classes: int) -> tuple[str, ...]:

@@ -145,14 +145,13 @@ def load_data(
     asked = KNOWN.get(source) if isinstance(source, str) else None
     name = asked.name if asked and name is None else name
     count = check_classes(read.train.labels, names=read.class_names, part="train", title=title)
-    known = _recognised(read, name=name, classes=count)
+    known, listed = _recognised(read, name, classes=count, split="train")
     if asked and name == asked.name and known is None and classes is None:
         raise DataError(
             f"{title} was found for {name}, but it holds {count} classes of "
             f"{read.train.images.shape[1]}-channel images, or classes of other names. It is "
             "another data set: give it by its path."
         )
-    listed = _class_list(read, known, classes=count, split="train")
     names = listed.known_names or listed.names
     train, held = read.train, read.test
     if test is not None:
@@ -284,17 +283,16 @@ def _plain(title: str) -> str:
     return re.sub(r"\.(parquet|npz)$|[*?\[\]]", "", last).strip("-_. ") or "data"
 
 
-def _recognised(read: Source, *, name: str | None, classes: int) -> KnownSet | None:
-    """The known data set that a source is, by the name that the user gives, or by its path."""
+def _recognised(
+    read: Source, name: str | None, *, classes: int, split: str
+) -> tuple[KnownSet | None, ClassList]:
+    """The known data set that a source is, by the user's name for it or its path; its classes."""
     recognise = known_by_path if name is None else known_by_name
-    channels = read.train.images.shape[1]
-    return recognise(name or read.title, classes=classes, channels=channels, names=read.class_names)
-
-
-def _class_list(read: Source, known: KnownSet | None, *, classes: int, split: str) -> ClassList:
-    return ClassList(
+    channels, names = read.train.images.shape[1], read.class_names
+    known = recognise(name or read.title, classes=classes, channels=channels, names=names)
+    return known, ClassList(
         title=f"{read.title} ({split} split)",
-        names=read.class_names or default_names(classes),
+        names=names or default_names(classes),
         numbering=known.numbering() if known else None,
     )
 
@@ -314,8 +312,7 @@ def _counted_as(
             return part, ()  # ``check_classes`` refuses the label
         numbers = len(train.names)  # a test split may lack the last classes
     theirs = len(second.class_names) if second.class_names else numbers
-    known = _recognised(second, name=name, classes=theirs)
-    listed = _class_list(second, known, classes=theirs, split="test")
+    _, listed = _recognised(second, name, classes=theirs, split="test")
     order = match(train, listed)
     if (notice := moved(train, listed, order)) is None:
         return part, ()

@@ -16,12 +16,7 @@ from condensery.data.readers import archives, layouts, mat
 from condensery.data.readers.folders.folder import holds_images
 from condensery.errors import DataError, nearest
 
-__all__ = ["find", "named"]
-
-
-def named(source: object) -> KnownSet | None:
-    """The data set that a source names; a path such as ``./cifar10`` names none."""
-    return KNOWN.get(source) if isinstance(source, str) else None
+__all__ = ["find"]
 
 
 def find(name: str, data_dir: str | Path) -> str:

@@ -45,12 +45,11 @@ def by_reason(skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
 
 def in_words(groups: Sequence[Mapping[str, Any]]) -> list[str]:
     """One line for each reason of ``by_reason``."""
-    lines: list[str] = []
-    for group in groups:
-        count, names = group["count"], group["names"]
-        shown = ", ".join(names) + (f" and {count - len(names)} more" if count > len(names) else "")
-        lines.append(f"{shown}: {group['reason']}")
-    return lines
+    more = [group["count"] - len(group["names"]) for group in groups]
+    return [
+        f"{', '.join(group['names'])}{f' and {rest} more' if rest else ''}: {group['reason']}"
+        for group, rest in zip(groups, more, strict=True)
+    ]
 
 
 def remarks(skipped: Sequence[Skipped], notices: Sequence[str]) -> dict[str, Any]:
@@ -59,9 +58,5 @@ def remarks(skipped: Sequence[Skipped], notices: Sequence[str]) -> dict[str, Any
     Returns:
         ``left_out`` (see ``by_reason``) and ``notices``, each only if there is something to say.
     """
-    said: dict[str, Any] = {}
-    if skipped:
-        said["left_out"] = by_reason(skipped)
-    if notices:
-        said["notices"] = list(notices)
-    return said
+    said = {"left_out": by_reason(skipped), "notices": list(notices)}
+    return {key: held for key, held in said.items() if held}

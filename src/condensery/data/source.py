@@ -100,13 +100,7 @@ def divided(
 ) -> Source:
     """A source of images that were decoded together, some of which may have been dropped.
 
-    Args:
-        decoded: The images of the train split, then those of the test split.
-        labels: Of all encoded images.
-        title: How errors call the source.
-        train: How many of the encoded images are of the train split.
-        test: Whether there is a test split.
-        class_names: See ``Source``.
+    The first ``train`` of the encoded images are of the train split, the others of the test split.
     """
     kept = decoded.kept
     images, labels, cut = decoded.images, labels[kept], int((kept < train).sum())

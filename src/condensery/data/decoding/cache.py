@@ -41,23 +41,16 @@ _ROWS = 256  # copied at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Store:
-    """What to do with large data sets.
+    """What to do with large data sets."""
 
-    Attributes:
-        memory: Bytes of decoded images up to which they are held in memory.
-        folder: Of the files that keep larger sets; ``None`` is ``FOLDER`` beside the data.
-    """
-
-    memory: int = IMAGE_MEMORY
+    memory: int = IMAGE_MEMORY  # bytes of decoded images up to which they are held in memory
+    # of the files that keep larger sets; ``None`` is ``FOLDER`` beside the data
     folder: Path | None = None
 
     def shelf(self, files: Iterable[Path], *, root: Path, how: str) -> Shelf:
-        """The place of the images that are decoded from some files.
+        """The place of the images that are decoded from files below a folder.
 
-        Args:
-            files: What they are decoded from, all below ``root``.
-            root: The folder that holds them all.
-            how: All else that decides the pixels.
+        ``how`` is all else that decides their pixels.
         """
         name = identity(files, root=root, also=f"{_VERSION} {PIL.__version__} {how}", length=12)
         return Shelf(memory=self.memory, path=(self.folder or root / FOLDER) / f"{name}.pixels")
@@ -77,21 +70,14 @@ def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int =
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Decoded:
-    """Images as bytes.
+    """Images as bytes."""
 
-    Attributes:
-        images: ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3.
-        dropped: Positions of the corrupt ones among the encoded, ascending.
-        skipped: The same images, each with the reason.
-        notices: Whole sentences about doubtful pixel values.
-        shelf: Where the images are kept, if not in memory.
-    """
-
+    # ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3
     images: UInt8[Tensor, "image channel height width"]
-    dropped: tuple[int, ...] = ()
-    skipped: tuple[Skipped, ...] = ()
-    notices: tuple[str, ...] = ()
-    shelf: Shelf | None = None
+    dropped: tuple[int, ...] = ()  # positions of the corrupt ones among the encoded, ascending
+    skipped: tuple[Skipped, ...] = ()  # the same images, each with the reason
+    notices: tuple[str, ...] = ()  # whole sentences about doubtful pixel values
+    shelf: Shelf | None = None  # where the images are kept, if not in memory
 
     @property
     def kept(self) -> Int[Tensor, "image"]:
@@ -103,15 +89,11 @@ class Decoded:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shelf:
-    """The place of one set of decoded images.
+    """The place of one set of decoded images."""
 
-    Attributes:
-        memory: See ``Store``.
-        path: Of the pixels; what is known about them stands beside, in a file that ends in
-            ``.json`` and is written last.
-    """
-
-    memory: int
+    memory: int  # see ``Store``
+    # of the pixels; what is known about them stands beside, in a file that ends in ``.json``
+    # and is written last
     path: Path
 
     def holds(self, shape: tuple[int, ...]) -> bool:
@@ -141,11 +123,7 @@ class Shelf:
 
     @contextlib.contextmanager
     def writing(self, shape: tuple[int, ...]) -> Generator[IO[bytes]]:
-        """A file for the pixels of ``shape``, image after image; it is kept if nothing is raised.
-
-        Raises:
-            DataError: If the folder cannot be written to, or has no room.
-        """
+        """A file for the pixels of ``shape``, image after image; kept if nothing is raised."""
         needed = math.prod(shape)
         partial = self.path.with_suffix(f".{os.getpid()}")
         try:
@@ -191,12 +169,9 @@ class Shelf:
     def rows(
         self, images: UInt8[Tensor, "image ..."], index: Int[Tensor, "row"], *, part: str
     ) -> UInt8[Tensor, "row ..."]:
-        """Some of the images that are kept here, as a file of their own.
+        """Some of the images that are kept here, as a file of their own called ``part``.
 
-        Args:
-            images: Kept here.
-            index: Which; a function of what the shelf was asked for and of ``part``.
-            part: What to call them.
+        ``index`` is to be a function of what the shelf was asked for and of ``part``.
         """
         own = Shelf(memory=self.memory, path=self.path.with_name(f"{self.path.stem}-{part}.pixels"))
         shape = (len(index), *images.shape[1:])

@@ -58,15 +58,10 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Encoded:
-    """One image as stored.
+    """One image as stored."""
 
-    Attributes:
-        name: How errors call it.
-        content: A file, or what would be in it; ``None`` where there is nothing.
-    """
-
-    name: str
-    content: Path | bytes | None
+    name: str  # how errors call it
+    content: Path | bytes | None  # A file, or what would be in it; ``None`` where there is nothing
 
 
 Blocks = Callable[[], Iterator[Sequence[Encoded]]]
@@ -100,17 +95,8 @@ def decode(
 ) -> Decoded:
     """Decode images, or find them decoded.
 
-    Args:
-        blocks: The images.
-        how: How to read them.
-        title: How errors call the source.
-        files: What the images are in, for finding them again.
-        root: The folder that holds all of these files.
-        also: What else decides the pixels.
-
-    Raises:
-        DataError: If an image cannot be read (unless skipped), none can be, sizes differ, or
-            what is too large for memory cannot be kept.
+    They are found again by ``files`` below ``root``, in which they are, by ``how`` they are read,
+    and by ``also``, which is what else decides their pixels. Errors call them ``title``.
     """
     details = f"{how.size} {how.skip_corrupt} {how.value_range}{also}"
     shelf = None if how.store is None else how.store.shelf(files, root=root, how=details)
@@ -190,54 +176,48 @@ def _spread(
     return list(chain.from_iterable(pool.map(lambda run: [function(item) for item in run], runs)))
 
 
-def _open(encoded: Encoded) -> Image.Image:
-    if encoded.content is None:
-        raise ValueError("there are no bytes")
+def _seen(encoded: Encoded, look: Callable[[Image.Image], _R]) -> _R | _Corrupt:
+    """What a function makes of an open image, or why it could not.
+
+    Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,
+    ValueError, struct.error, EOFError, ...), so everything but running out of memory counts.
+    """
     content = encoded.content
-    file = io.BytesIO(content) if isinstance(content, bytes) else content
-    return Image.open(file, formats=available())
-
-
-# Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,
-# ValueError, struct.error, EOFError, ...), so everything but running out of memory counts.
+    if content is None:
+        return _Corrupt(encoded.name, "there are no bytes")
+    try:
+        file = io.BytesIO(content) if isinstance(content, bytes) else content
+        with Image.open(file, formats=available()) as image:
+            return look(image)
+    except MemoryError:
+        raise
+    except UnidentifiedImageError:
+        reason = _instead_of_image(content)
+    except FileNotFoundError:
+        reason = "it is a link to a file that does not exist"
+    except NoScale as error:
+        return _Corrupt(encoded.name, error.reason, error)
+    except Exception as error:
+        reason = str(error) or type(error).__name__
+    return _Corrupt(encoded.name, reason)
 
 
 def _header(encoded: Encoded) -> _Entry:
-    try:
-        with _open(encoded) as image:
-            return _Header(encoded.name, is_grey(image), upright_size(image))
-    except MemoryError:
-        raise
-    except Exception as error:
-        return _corrupt(encoded, error)
+    return _seen(encoded, lambda x: _Header(encoded.name, is_grey(x), upright_size(x)))
 
 
 def _pixels(
     encoded: Encoded, *, grey: bool, size: int | None, values: Conversion
 ) -> np.ndarray | _Corrupt:
-    try:
-        with _open(encoded) as image:
-            flat = eight_bit(image, grey=grey, values=values)
-            array = np.asarray(fit(flat, size) if size else flat)
-    except MemoryError:
-        raise
-    except Exception as error:
-        return _corrupt(encoded, error)
-    return array[None] if grey else array.transpose(2, 0, 1)
+    def read(image: Image.Image) -> np.ndarray:
+        flat = eight_bit(image, grey=grey, values=values)
+        array = np.asarray(fit(flat, size) if size else flat)
+        return array[None] if grey else array.transpose(2, 0, 1)
+
+    return _seen(encoded, read)
 
 
-def _corrupt(encoded: Encoded, error: Exception) -> _Corrupt:
-    if isinstance(error, NoScale):
-        return _Corrupt(encoded.name, error.reason, error)
-    reason = str(error) or type(error).__name__
-    if isinstance(error, UnidentifiedImageError):
-        reason = _instead_of_image(encoded.content)
-    elif isinstance(error, FileNotFoundError):
-        reason = "it is a link to a file that does not exist"
-    return _Corrupt(encoded.name, reason)
-
-
-def _instead_of_image(content: Path | bytes | None) -> str:
+def _instead_of_image(content: Path | bytes) -> str:
     """What the bytes of a file are that Pillow does not know, where its beginning says it."""
     beginning = content[:64] if isinstance(content, bytes) else b""
     if isinstance(content, Path):

@@ -79,11 +79,6 @@ def eight_bit(image: Image.Image, *, grey: bool, values: Conversion) -> Image.Im
         image: Any mode.
         grey: Whether to return ``L``; then the picture must be grey.
         values: The conversion of the source that the picture belongs to.
-
-    Raises:
-        NoScale: If the picture has no agreed scale (32-bit integer or float pixels) and there is
-            no value range.
-        ValueError: If float pixels are NaN or infinite.
     """
     deep = any(";16" in str(tile) for tile in getattr(image, "tile", ()))
     image.load()  # of a TIFF that turns it, of a PNG that reads what stands after the pixels

@@ -30,9 +30,6 @@ def channels_first(images: Tensor, *, title: str) -> Tensor:
     """Bring NHW, NCHW or NHWC to NCHW; only 1 and 3 are numbers of channels.
 
     An array that could be either (such as ``[100, 3, 9, 3]``) is read as NCHW.
-
-    Raises:
-        DataError: If the shape is none of these, or an axis is empty.
     """
     shape = tuple(images.shape)
     if 0 in shape or len(shape) not in (3, 4):
@@ -58,15 +55,7 @@ def as_bytes(
 ) -> UInt8[Tensor, "..."]:
     """Return ``uint8`` pixels, a copy; floats in [0, 1] are rounded to the nearest of 256 levels.
 
-    Args:
-        images: ``[image, ...]``; ``uint8`` or floats in [0, 1], with a value range any numbers.
-        title: How the error calls them.
-        values: The conversion of the source that they belong to.
-
-    Raises:
-        NoScale: If there is no value range and the type is another one, or floats are outside
-            [0, 1].
-        DataError: If a value is NaN or infinite; if the values are no dense real numbers.
+    With a value range, ``images`` are ``[image, ...]`` of any real type.
     """
     tensor = _plain(images, title=title)
     pixels = torch.empty(tensor.shape, dtype=torch.uint8)

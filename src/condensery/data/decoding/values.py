@@ -39,11 +39,7 @@ class ValueRange:
 
     @staticmethod
     def of(given: object) -> ValueRange | None:
-        """Check the option ``value_range`` of ``load_data``.
-
-        Raises:
-            DataError: If it is neither ``None`` nor two finite numbers, the lower one first.
-        """
+        """Check the option ``value_range`` of ``load_data``."""
         if given is None:
             return None
         ends = list(given) if isinstance(given, (tuple, list, np.ndarray)) else []
@@ -124,14 +120,9 @@ class NoScale(DataError):
 
 
 def scaled(values: np.ndarray, span: ValueRange) -> np.ndarray:
-    """Bring values to 0..255, linear between the ends of a range, rounded to the nearest level.
+    """Bring finite numbers to 0..255, linear between the ends of a range, rounded to the nearest.
 
-    Args:
-        values: Finite numbers of any real type. ``float32`` is computed in ``float32``.
-        span: The values that become 0 and 255.
-
-    Returns:
-        ``uint8``, of the same shape.
+    ``float32`` is computed in ``float32``.
     """
     wide = values if values.dtype.name in ("float32", "float64") else values.astype(np.float64)
     with np.errstate(over="ignore"):
@@ -249,10 +240,6 @@ class Conversion:
         Returns:
             Whole sentences: the highest value found, the number of levels that are left, and the
             option that settles it. None with a value range.
-
-        Raises:
-            DataError: If the value range makes all pixels equal, or is to hold for values of
-                different kinds, such as 8-bit and 16-bit pictures.
         """
         if self.value_range is None:
             found = (_notice(title, kind, seen) for kind, seen in sorted(self._seen.items()))

@@ -39,11 +39,7 @@ def is_archive(path: Path) -> bool:
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """Archives that lie directly in a folder, by name.
-
-    Raises:
-        DataError: If there are none but those of a format that is not unpacked here.
-    """
+    """Archives that lie directly in a folder, by name."""
     entries = sorted(folder.iterdir())
     found = [path for path in entries if is_archive(path) and not path.name.startswith(".")]
     other = [path for path in entries if path.name.lower().endswith(_UNREAD)]
@@ -70,9 +66,6 @@ def unpacked(archives: Sequence[Path], *, cache: Path | None) -> Path:
 
     Returns:
         The folder. Where an archive holds a single folder, what is in that folder.
-
-    Raises:
-        DataError: If an archive is damaged, encrypted or not safe to unpack, or does not fit.
     """
     first = archives[0]
     place = cache or first.parent / FOLDER

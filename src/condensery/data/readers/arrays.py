@@ -39,9 +39,6 @@ def read(images: object, labels: object, *, value_range: ValueRange | None) -> S
             value range any real numbers.
         labels: Integers from 0, one an image.
         value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
-
-    Raises:
-        DataError: If either cannot be read so, or they disagree in number.
     """
     values = Conversion(value_range)
     train = _part(images, labels, title="arrays", values=values)
@@ -59,11 +56,7 @@ def _part(images: object, labels: object, *, title: str, values: Conversion) -> 
 
 
 def examined(source: Source, value_range: ValueRange | None) -> Source:
-    """A source of bytes with its values brought to a range, or with the notice that they need one.
-
-    Raises:
-        DataError: If all pixels become equal.
-    """
+    """A source of bytes, brought to a range, or with the notice that its values need one."""
     values = Conversion(value_range)
 
     def change(images: Tensor) -> Tensor:
@@ -77,11 +70,7 @@ def examined(source: Source, value_range: ValueRange | None) -> Source:
 
 
 def read_npz(path: Path, *, value_range: ValueRange | None) -> Source:
-    """Read a NumPy archive.
-
-    Raises:
-        DataError: If it is no such archive, is damaged, holds pickled objects, or lacks a key.
-    """
+    """Read a NumPy archive."""
     arrays = _arrays(path)
     listed = ", ".join(map(repr, arrays)) or "nothing"
     which = next((i for i, keys in enumerate(_TRAIN) if keys[0] in arrays), None)

@@ -49,11 +49,7 @@ _CIFAR = (
 
 
 def read_bytes(path: Path) -> bytes:
-    """What is in a file.
-
-    Raises:
-        DataError: If it cannot be read.
-    """
+    """What is in a file."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -78,11 +74,7 @@ def _version(folder: Path) -> _Cifar | None:
 
 
 def read_cifar(folder: Path) -> Source:
-    """Read a folder of one version; see ``holds_cifar``.
-
-    Raises:
-        DataError: If a file is missing, damaged, of another format, or asks to run code.
-    """
+    """Read a folder of one version; see ``holds_cifar``."""
     version = _version(folder)
     assert version is not None  # whoever calls has asked
     needed = (*version.train, version.test)
@@ -199,11 +191,7 @@ def holds_stl10(folder: Path) -> bool:
 
 
 def read_stl10(folder: Path) -> Source:
-    """Read a folder of the binary version of STL-10.
-
-    Raises:
-        DataError: If a file is missing, or not as long as its images need.
-    """
+    """Read a folder of the binary version of STL-10."""
     files = ("train_X.bin", "train_y.bin", "test_X.bin", "test_y.bin")
     missing = [name for name in files if not (folder / name).is_file()]
     if missing:

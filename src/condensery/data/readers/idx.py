@@ -89,12 +89,7 @@ def names_one(path: Path) -> bool:
 
 
 def read(folder: Path) -> Source:
-    """Read a folder with the IDX files of one data set.
-
-    Raises:
-        DataError: If the folder holds several data sets; or if a file is missing, of another
-            format, or not as long as it says; or if images and labels disagree in number.
-    """
+    """Read a folder with the IDX files of one data set."""
     return _read(_files(folder.iterdir()), title=str(folder), folder=folder)
 
 

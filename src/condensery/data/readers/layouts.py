@@ -79,11 +79,7 @@ for _layout in (
 
 
 def place(folder: Path) -> Path | None:
-    """Where the one data set of this kind lies in a folder, if there is one.
-
-    Raises:
-        DataError: If there are several.
-    """
+    """Where the one data set of this kind lies in a folder, if there is one."""
     found = _found(folder)
     return None if found is None else found[0]
 
@@ -91,19 +87,10 @@ def place(folder: Path) -> Path | None:
 def read(
     folder: Path, how: Decoding | None = None, classes: Sequence[str] | None = None
 ) -> Source | None:
-    """Read the one data set of this kind that lies in a folder.
+    """Read the one data set of this kind that lies in a folder; ``None`` if there is none.
 
-    Args:
-        folder: Exists.
-        how: How image files are decoded; layouts that hold arrays take only the value range.
-        classes: Classes of image files to read, in the order of their labels; ``None`` is all.
-
-    Returns:
-        The source, whose title is where it was found; ``None`` if there is none of this kind.
-
-    Raises:
-        DataError: If there are several, or it cannot be read, or it is a folder that
-            ``save_to_disk`` of the package datasets has written.
+    Layouts that hold arrays take only the value range of ``how``, and are read whole. The title of
+    the source is where it was found.
     """
     found = _found(folder)
     if found is None:

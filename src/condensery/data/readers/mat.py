@@ -28,11 +28,7 @@ _SVHN = ("train_32x32.mat", "test_32x32.mat")
 
 
 def mat_arrays(path: Path) -> Mapping[str, np.ndarray]:
-    """The arrays of numbers of a MATLAB file, by name.
-
-    Raises:
-        DataError: If SciPy is absent, or the file cannot be read.
-    """
+    """The arrays of numbers of a MATLAB file, by name."""
     try:
         content = import_module("scipy.io").loadmat(path)
     except MemoryError:
@@ -62,11 +58,7 @@ def holds_svhn(folder: Path) -> bool:
 
 
 def read_svhn(folder: Path) -> Source:
-    """Read both splits, or the one that is there.
-
-    Raises:
-        DataError: If SciPy is absent, or a file cannot be read or is another MATLAB file.
-    """
+    """Read both splits, or the one that is there."""
     parts = [_svhn_part(folder / name) for name in _SVHN if (folder / name).exists()]
     return Source(title=str(folder), train=parts[0], test=parts[1] if len(parts) > 1 else None)
 

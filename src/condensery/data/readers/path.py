@@ -29,14 +29,8 @@ _DEPTH = 3  # archives inside archives
 def read(text: str, how: Decoding, classes: Sequence[str] | None = None) -> Source:
     """Read a folder, a file, an archive, or the files that a pattern with ``*`` matches.
 
-    Args:
-        text: The path; ``~`` is the home folder.
-        how: How images are read.
-        classes: Classes to read of image files, in this order; ``None`` is all. Of other sources
-            all classes are read.
-
-    Raises:
-        DataError: If there is nothing at the path, or nothing that can be read.
+    Of image files only ``classes`` are read, in this order; ``None`` is all. Of other sources all
+    classes are read.
     """
     path = Path(text).expanduser()
     if not path.exists():
@@ -62,11 +56,7 @@ def read(text: str, how: Decoding, classes: Sequence[str] | None = None) -> Sour
 
 
 def read_list(paths: Sequence[Path], how: Decoding, *, title: str) -> Source:
-    """Read several Parquet files, or several IDX files, of one data set.
-
-    Raises:
-        DataError: If one is missing, or is no such file.
-    """
+    """Read several Parquet files, or several IDX files, of one data set."""
     for path in paths:
         if not path.exists():
             raise _missing(path)
@@ -123,11 +113,7 @@ def _read_archives(
 
 
 def _are_beside_images(path: Path, tables: Sequence[Path]) -> bool:
-    """Whether Parquet files only accompany class folders.
-
-    Raises:
-        DataError: If both look like the data set.
-    """
+    """Whether Parquet files only accompany class folders."""
     holding = {table.parent for table in tables}
     images = [inside for inside in folders(path) if inside not in holding and has_images(inside)]
     nested = any(has_images(sub) for inside in images for sub in folders(inside))

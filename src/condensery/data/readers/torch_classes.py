@@ -14,8 +14,6 @@ from dataclasses import dataclass, replace
 from enum import Enum
 from typing import Any
 
-import numpy as np
-from torch import Tensor
 from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from condensery.errors import DataError
@@ -25,19 +23,19 @@ __all__ = ["Classes", "classes_of", "declared"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Classes:
-    """The classes of a torch data set.
+    """The classes of a torch data set."""
 
-    Attributes:
-        names: One name a class; empty where they are not known.
-        numbers: The label of every class, ascending, where labels are not 0, 1, 2, ...
-        cut: Whether the data set is a part of another one, and may lack its last classes.
-        notices: Why names were not taken that seemed to be there.
-    """
-
-    names: tuple[str, ...] = ()
+    names: tuple[str, ...] = ()  # one name a class; empty where they are not known
+    # the label of every class, ascending, where labels are not 0, 1, 2, ...
     numbers: tuple[int, ...] | None = None
+    # whether the data set is a part of another one, and may lack its last classes
     cut: bool = False
-    notices: tuple[str, ...] = ()
+    notices: tuple[str, ...] = ()  # why names were not taken that seemed to be there
+
+    @property
+    def labels(self) -> Sequence[int]:
+        """The label of every class."""
+        return self.numbers or range(len(self.names))
 
     def named(self, highest: int) -> tuple[str, ...] | None:
         """The names of the classes up to the highest label; ``None`` where they are not known."""
@@ -70,16 +68,7 @@ def _features(dataset: object) -> Mapping[str, Any]:
 
 
 def classes_of(dataset: object, *, title: str) -> Classes:
-    """Find the classes of a data set.
-
-    Args:
-        dataset: Any map-style data set.
-        title: How errors call the data set.
-
-    Raises:
-        DataError: If ``classes`` and ``class_to_idx``, or the parts of a ``ConcatDataset``,
-            contradict each other.
-    """
+    """Find the classes of a map-style data set, which errors call ``title``."""
     said: list[Classes] = []
     notices: list[str] = []
     for attribute in ("classes", "class_to_idx"):
@@ -121,42 +110,35 @@ def _inside(dataset: object, *, title: str) -> Classes:
         return Classes()
     parts: list[Dataset[Any]] = list(dataset.datasets)
     found = [classes_of(part, title=title) for part in parts]
+    cut = any(part.cut for part in found)
     named = [(i, part) for i, part in enumerate(found) if part.names]
-    for i, part in named[1:]:
+    for i, theirs in named[1:]:
         first, ours = named[0]
-        if not _agree(ours, part):
+        alone = ours.cut or theirs.cut  # may lack the last classes
+        shared = len(theirs.names) if alone else len(ours.names)
+        if (ours.names[:shared], ours.numbers) != (theirs.names, theirs.numbers):
             raise DataError(
                 f"{title}: its parts name the classes differently: part {first} has "
-                f"{', '.join(ours.names[:10])}, part {i} has {', '.join(part.names[:10])}. One "
+                f"{', '.join(ours.names[:10])}, part {i} has {', '.join(theirs.names[:10])}. One "
                 "label would stand for two classes: bring the parts to one order first."
             )
     if len(named) < len(found):
         return Classes(notices=tuple(notice for part in found for notice in part.notices))
-    longest = max(found, key=lambda part: len(part.names))
-    return replace(longest, cut=any(part.cut for part in found))
-
-
-def _agree(ours: Classes, theirs: Classes) -> bool:
-    shared = len(theirs.names) if ours.cut or theirs.cut else max(len(ours.names), 1)
-    return (ours.names[:shared], ours.numbers) == (theirs.names, theirs.numbers)
+    return replace(max(found, key=lambda part: len(part.names)), cut=cut)
 
 
 def _compare(said: Sequence[Classes], *, title: str) -> None:
     """Refuse two statements that give one name to different labels."""
     first = said[0]
-    labels = dict(zip(first.names, _numbers(first), strict=True))
+    labels = dict(zip(first.names, first.labels, strict=True))
     for other in said[1:]:
-        for name, label in zip(other.names, _numbers(other), strict=True):
+        for name, label in zip(other.names, other.labels, strict=True):
             unique = first.names.count(name) == other.names.count(name) == 1
             if unique and labels[name] != label:
                 raise DataError(
                     f"{title}: {name!r} is class {labels[name]} by its 'classes' and class "
                     f"{label} by its 'class_to_idx' or 'features'. Correct either of them."
                 )
-
-
-def _numbers(classes: Classes) -> Sequence[int]:
-    return classes.numbers or range(len(classes.names))
 
 
 def _understood(value: Any) -> Classes | None:  # noqa: ANN401 - whatever a data set holds
@@ -166,8 +148,7 @@ def _understood(value: Any) -> Classes | None:  # noqa: ANN401 - whatever a data
         value = {member.value: member.name for member in members}
     if isinstance(value, Mapping):
         return _from_pairs(list(value.items()))
-    if hasattr(value, "tolist"):
-        value = value.tolist()
+    value = _plain(value)
     if not isinstance(value, Iterable) or isinstance(value, (str, bytes)):
         return None
     if isinstance(value, Set) and not isinstance(value, KeysView):  # without an order
@@ -182,16 +163,16 @@ def _understood(value: Any) -> Classes | None:  # noqa: ANN401 - whatever a data
 
 def _from_pairs(pairs: list[tuple[object, object]]) -> Classes | None:
     """From a dict: name to index, or index to name."""
-    if pairs and all(_index(value) is not None and _index(key) is None for key, value in pairs):
-        named = [(_index(value), _name(key)) for key, value in pairs]
-    elif pairs and all(isinstance(key, str) and _index(value) is not None for key, value in pairs):
-        named = [(_index(value), _name(key)) for key, value in pairs]  # {"0": 0, "1": 1}
-    else:
-        named = [(_index(key, text=True), _name(value)) for key, value in pairs]
-        if any(_index(value) is not None for _, value in pairs):
-            return None
+    by_name = all(_index(value) is not None for _, value in pairs) and (
+        all(_index(key) is None for key, _ in pairs)
+        or all(isinstance(key, str) for key, _ in pairs)  # {"0": 0, "1": 1}
+    )
+    if not by_name and any(_index(value) is not None for _, value in pairs):
+        return None
     by_label: dict[int, str] = {}
-    for label, name in named:
+    for key, value in pairs:
+        label = _index(value) if by_name else _index(key, text=True)
+        name = _name(key) if by_name else _name(value)
         if label is None or name is None:
             return None
         by_label.setdefault(label, name)
@@ -202,9 +183,13 @@ def _from_pairs(pairs: list[tuple[object, object]]) -> Classes | None:
     return Classes(names=tuple(by_label[n] for n in numbers), numbers=None if usual else numbers)
 
 
+def _plain(entry: Any) -> Any:  # noqa: ANN401
+    """Numbers of NumPy and torch as Python has them."""
+    return entry.tolist() if hasattr(entry, "tolist") else entry
+
+
 def _index(entry: object, *, text: bool = False) -> int | None:
-    if isinstance(entry, (Tensor, np.generic, np.ndarray)):
-        entry = entry.tolist()
+    entry = _plain(entry)
     if text and isinstance(entry, str) and entry.isascii() and entry.isdigit():
         return int(entry)
     return entry if isinstance(entry, int) and not isinstance(entry, bool) else None
@@ -212,8 +197,7 @@ def _index(entry: object, *, text: bool = False) -> int | None:
 
 def _name(entry: object) -> str | None:
     """A name; the first one of several, as in ``("tench", "Tinca tinca")``."""
-    if isinstance(entry, (Tensor, np.generic, np.ndarray)):
-        entry = entry.tolist()
+    entry = _plain(entry)
     if isinstance(entry, (tuple, list)):
         return _name(entry[0]) if entry else None
     if isinstance(entry, bytes):

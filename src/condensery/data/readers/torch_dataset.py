@@ -45,11 +45,7 @@ class MapStyle(Protocol):
 
 
 def refuse_stream(dataset: object) -> None:
-    """Refuse a torch data set that only gives its items one after the other.
-
-    Raises:
-        DataError: If it is one.
-    """
+    """Refuse a torch data set that only gives its items one after the other."""
     if isinstance(dataset, IterableDataset):
         raise DataError(
             f"{type(dataset).__name__}: is an IterableDataset, whose items have no positions. Give "
@@ -66,10 +62,6 @@ def read(dataset: MapStyle, how: Decoding) -> Source:
             ...}``. A class is an index or a name. Transforms should neither augment nor normalise:
             what the data set yields once is what is kept.
         how: How images are read; all are held in memory.
-
-    Raises:
-        DataError: If an item is no such pair, or its image cannot be read or has another size; if
-            a label is no class; or if what the data set says about its classes contradicts itself.
     """
     refuse_stream(dataset)
     title = dataset.__name__ if isinstance(dataset, type) else type(dataset).__name__

@@ -52,10 +52,6 @@ def class_folders(
         chosen: Classes to list, in the order of their labels; ``None`` is all of them.
         divided: Whether the folder is a split itself, so that there are none inside its classes.
             Otherwise images of train and test folders inside every class folder are told apart.
-
-    Raises:
-        DataError: If a class folder has no image, a chosen class is missing, or the names of the
-            folders say that they are something else than classes.
     """
     skipped: list[Skipped] = []
     classes = {path.name: path for path in _candidates(folder, root, chosen, skipped)}

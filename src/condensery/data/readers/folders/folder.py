@@ -74,17 +74,7 @@ def holds_images(root: Path) -> bool:
 
 
 def read(root: Path, how: Decoding, *, classes: Sequence[str] | None = None) -> Source:
-    """Read a folder of images.
-
-    Args:
-        root: The folder.
-        how: How the images are read.
-        classes: Classes to read, in the order of their labels; ``None`` is all, by name.
-
-    Raises:
-        DataError: If it is not certain which image is of which class, a class has no image, splits
-            have different classes, an image cannot be read, or sizes differ.
-    """
+    """Read a folder of images: ``classes`` in the order of their labels, or all, by name."""
     if not has_images(root):
         raise _without_images(root)
     if classes is not None and all((root / name).is_dir() for name in classes):

@@ -42,22 +42,15 @@ _SPLIT_COLUMNS = ("split", "subset", "partition", "dataset", "data_set")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Labels:
-    """The labels of some image files.
+    """The labels of some image files."""
 
-    Attributes:
-        path: The table.
-        of: The label of each image that the table names, as it is written.
-        order: All labels that occur, in the order that the table's numbers give them; ``None``
-            where the table gives no numbers beside the names.
-        split: The split of each image, where a column says it.
-        skipped: Images and rows without a counterpart.
-    """
-
-    path: Path
-    of: Mapping[Path, str]
+    path: Path  # the table
+    of: Mapping[Path, str]  # the label of each image that the table names, as it is written
+    # all labels that occur, in the order that the table's numbers give them; ``None`` where
+    # the table gives no numbers beside the names
     order: tuple[str, ...] | None
-    split: Mapping[Path, Kind] | None
-    skipped: tuple[Skipped, ...]
+    split: Mapping[Path, Kind] | None  # the split of each image, where a column says it
+    skipped: tuple[Skipped, ...]  # images and rows without a counterpart
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,9 +102,6 @@ def read_labels(
     Returns:
         The labels; or what was found and why it does not give labels for certain, as sentences
         that end in a space. There are none if there is no table.
-
-    Raises:
-        DataError: If a table contradicts itself, or two tables give different labels.
     """
     found: list[Labels] = []
     reasons = ""

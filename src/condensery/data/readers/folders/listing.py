@@ -24,19 +24,13 @@ __all__ = ["Listing", "Split", "load", "together"]
 
 @dataclass(frozen=True, slots=True)
 class Split:
-    """The image files of one split.
+    """The image files of one split."""
 
-    Attributes:
-        where: How errors call it.
-        class_names: Folder names or labels, as they are written, in the order of the labels.
-        images: Paths.
-        labels: Of each image, its position in ``class_names``.
-    """
-
-    where: str
+    where: str  # how errors call it
+    # folder names or labels, as they are written, in the order of the labels
     class_names: tuple[str, ...]
-    images: tuple[Path, ...]
-    labels: tuple[int, ...]
+    images: tuple[Path, ...]  # paths
+    labels: tuple[int, ...]  # of each image, its position in ``class_names``
 
     @property
     def classes(self) -> ClassList:
@@ -52,13 +46,7 @@ class Split:
 
     @staticmethod
     def of_names(where: str, named: Sequence[tuple[Path, str]], order: Sequence[str]) -> Split:
-        """A split of images whose classes are given by name.
-
-        Args:
-            where: How errors call it.
-            named: Each image and the name of its class.
-            order: All names, in the order of the labels.
-        """
+        """A split of images, each with the name of its class; all names in ``order``."""
         label = {name: i for i, name in enumerate(order)}
         images = tuple(path for path, _ in named)
         return Split(where, tuple(order), images, tuple(label[name] for _, name in named))
@@ -84,11 +72,7 @@ class Listing:
     notices: tuple[str, ...] = ()
 
     def chosen(self, names: Sequence[str] | None) -> Listing:
-        """The data set of some of the classes, in the order given; ``None`` is all of them.
-
-        Raises:
-            DataError: If a name is none of the classes, or there are fewer than two.
-        """
+        """The data set of some of the classes, in the order given; ``None`` is all of them."""
         if names is None:
             return self
         check_chosen(names)
@@ -98,22 +82,14 @@ class Listing:
 
 
 def together(train: Split, test: Split) -> Split:
-    """Bring the classes of a test split into the order of the train split.
-
-    Raises:
-        DataError: If the two do not have the same classes.
-    """
+    """Bring the classes of a test split into the order of the train split."""
     order = match(train.classes, test.classes)
     labels = tuple(order[label] for label in test.labels)
     return replace(test, class_names=train.class_names, labels=labels)
 
 
 def load(listing: Listing, how: Decoding) -> Source:
-    """Decode the images of a listing, of both splits together: they are grey only if all are.
-
-    Raises:
-        DataError: If there is no image, an image cannot be read, or sizes differ.
-    """
+    """Decode the images of a listing, of both splits together: they are grey only if all are."""
     root, title = listing.root, readable(listing.root)
     splits = [listing.train] if listing.test is None else [listing.train, listing.test]
     paths = [path for split in splits for path in split.images]

@@ -58,12 +58,7 @@ def within_split(folder: Path) -> Path:
 
 
 def splits_of(folder: Path) -> Mapping[Kind, list[Path]] | None:
-    """The folders of each split, where a folder has splits; the first of a kind goes before.
-
-    Raises:
-        DataError: If several groups of folders, or two train folders, could be meant; or if a
-            folder called train could be a split as well as a class.
-    """
+    """The folders of each split, where a folder has splits; the first of a kind goes before."""
     inside = _with_images(folder)
     groups: dict[tuple[str, ...], dict[Kind, list[Path]]] = {}
     for path in inside:

@@ -111,9 +111,6 @@ def images_below(folder: Path, *, root: Path) -> Found:
     Args:
         folder: Is listed.
         root: What the names in ``skipped`` are relative to.
-
-    Raises:
-        DataError: If a folder cannot be listed.
     """
     images: list[Path] = []
     skipped: list[Skipped] = []

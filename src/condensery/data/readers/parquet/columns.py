@@ -56,16 +56,11 @@ class ImageColumn(NamedTuple):
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Schema:
-    """The columns of one file.
+    """The columns of one file."""
 
-    Attributes:
-        path: The file.
-        types: The Arrow type of every column (``pyarrow.DataType``).
-        features: What the package ``datasets`` declares of columns, by name.
-    """
-
-    path: Path
-    types: Mapping[str, Any]
+    path: Path  # the file
+    types: Mapping[str, Any]  # the Arrow type of every column (``pyarrow.DataType``)
+    # what the package ``datasets`` declares of columns, by name
     features: Mapping[str, Mapping[str, Any]]
 
     def image_column(self) -> ImageColumn:
@@ -74,10 +69,6 @@ class Schema:
         A column of the usual name comes first (``image``), then the only column that is declared
         as images, then other usual names (``img``, ``images``, ...), then the only column of
         encoded images.
-
-        Raises:
-            DataError: If there is none, several are equally likely, or each row holds a flat
-                list of numbers, whose height and width are unknown.
         """
         kinds = {name: _image_kind(type_) for name, type_ in self.types.items()}
         fitting = {name: kind for name, kind in kinds.items() if kind is not None}
@@ -102,11 +93,7 @@ class Schema:
         )
 
     def label_column(self) -> str:
-        """Find the column that holds the labels, as ``image_column`` does.
-
-        Raises:
-            DataError: If there is none, or several are equally likely.
-        """
+        """Find the column that holds the labels, as ``image_column`` does."""
         found = self._choose("label", "ClassLabel", _USUAL_LABELS, list(self.types), ())
         if found is None:
             raise self._unknown("label")

@@ -31,11 +31,7 @@ _EMBED = (
 
 
 def files_outside(files: Sequence[Table], *, title: str, skip_corrupt: bool) -> str:
-    """Check the image files that tables only name; what identifies them, empty if there are none.
-
-    Raises:
-        DataError: If files are missing (unless skipped and some exist), or are addresses.
-    """
+    """Check image files that tables only name; what identifies them, empty if there are none."""
     facts = hashlib.blake2b(digest_size=8)
     missing: list[Path] = []
     count = rows = 0
@@ -70,11 +66,7 @@ def _names_files(file: Table) -> bool:
 
 
 def encoded_blocks(file: Table) -> Iterator[list[Encoded]]:
-    """The encoded images of a table, some rows at a time.
-
-    Raises:
-        DataError: If a row holds an address, or a list of several images.
-    """
+    """The encoded images of a table, some rows at a time."""
     for row, column in file.images():
         yield [_encoded(v, row=i, file=file) for i, v in enumerate(column.to_pylist(), row)]
 

@@ -55,16 +55,9 @@ def hold_images(files: Sequence[Path]) -> bool:
 
 
 def read(files: Sequence[Path], how: Decoding, *, title: str) -> Source:
-    """Read Parquet files of one data set.
+    """Read Parquet files of one data set, which errors call ``title``.
 
-    Args:
-        files: The files; shards of a split are joined in this order.
-        how: How images are read. Nested lists of numbers keep their size.
-        title: How errors call the files together.
-
-    Raises:
-        DataError: If pyarrow is absent, a file is no such Parquet, files belong to different
-            data sets, labels are missing, or an image cannot be read.
+    Shards of a split are joined in the order of ``files``.
     """
     require_pyarrow(title)
     train_paths, held_out = _splits(files, title=title)

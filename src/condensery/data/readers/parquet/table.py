@@ -25,22 +25,14 @@ _BLOCK = 1024
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Table:
-    """An open file, and which of its columns matter.
+    """An open file, and which of its columns matter."""
 
-    Attributes:
-        path: Where it lies.
-        content: ``pyarrow.parquet.ParquetFile``.
-        image: The column of the images.
-        label: Name of the column of the labels; ``None`` if there is none.
-        names: Declared class names.
-        values: The labels as they are written, one a row; ``None`` stands for no label.
-    """
-
-    path: Path
-    content: Any
-    image: ImageColumn
-    label: str | None
-    names: tuple[str, ...] | None
+    path: Path  # where it lies
+    content: Any  # ``pyarrow.parquet.ParquetFile``
+    image: ImageColumn  # the column of the images
+    label: str | None  # name of the column of the labels; ``None`` if there is none
+    names: tuple[str, ...] | None  # declared class names
+    # the labels as they are written, one a row; ``None`` stands for no label
     values: Sequence[object] | np.ndarray
 
     @property
@@ -63,11 +55,7 @@ class Table:
         return any(isinstance(value, str) for value in self.values)
 
     def images(self, at_once: int = _BLOCK) -> Iterator[tuple[int, Any]]:
-        """The column of the images, some rows at a time, each with the number of its first row.
-
-        Raises:
-            DataError: If the file is damaged.
-        """
+        """The column of the images, some rows at a time, each with the number of its first row."""
         row = 0
         with _damage_named(self.path):
             for batch in self.content.iter_batches(batch_size=at_once, columns=[self.image.name]):
@@ -76,11 +64,7 @@ class Table:
 
 
 def require_pyarrow(title: str) -> None:
-    """Refuse to go on without the package pyarrow.
-
-    Raises:
-        DataError: If it is not installed.
-    """
+    """Refuse to go on without the package pyarrow."""
     try:
         import_module("pyarrow.parquet")
     except ImportError as error:
@@ -91,11 +75,7 @@ def require_pyarrow(title: str) -> None:
 
 
 def opened(path: Path) -> tuple[Any, Schema]:
-    """Open a file and read its schema.
-
-    Raises:
-        DataError: If it is no Parquet file, or damaged.
-    """
+    """Open a file and read its schema."""
     with _damage_named(path):
         content = import_module("pyarrow.parquet").ParquetFile(path)
     return content, describe(path, content.schema_arrow)
@@ -104,14 +84,8 @@ def opened(path: Path) -> tuple[Any, Schema]:
 def read_table(path: Path, *, label: str | None) -> Table:
     """Open a file, choose its columns and read its labels.
 
-    Args:
-        path: Where it lies.
-        label: Column of the labels of the train split, which a file of another split may lack;
-            ``None`` finds the column.
-
-    Raises:
-        DataError: If the file cannot be read, or the column of the images or of the labels is
-            missing or uncertain.
+    ``label`` is the column of the train split, which a file of another split may lack; ``None``
+    finds it.
     """
     content, schema = opened(path)
     image = schema.image_column()
