@@ -98,6 +98,11 @@ class KnownSet:
     hub: tuple[str, str] | None = None
 
     @property
+    def channels(self) -> int:
+        """1 for grey images, 3 for colour."""
+        return len(self.statistics.mean)
+
+    @property
     def folders(self) -> tuple[str, ...] | None:
         """Class folders to read of a larger set; ``None`` reads all of a set's own folder."""
         return self.class_names if self.within else None
@@ -334,7 +339,7 @@ def known_by_name(
 
 
 def _agrees(known: KnownSet, classes: int, channels: int, names: Sequence[str] | None) -> bool:
-    if (len(known.class_names), len(known.statistics.mean)) != (classes, channels):
+    if (len(known.class_names), known.channels) != (classes, channels):
         return False
     if names is None or tuple(names) == default_names(classes):
         return True

@@ -48,6 +48,5 @@ def read(name: str) -> Source:
 
 def _split(images: UInt8[np.ndarray, "image height width"], labels: np.ndarray) -> Part:
     return Part(
-        images=torch.from_numpy(images)[:, None],
-        labels=torch.from_numpy(labels.astype(np.int64)),
+        images=torch.from_numpy(images)[:, None], labels=torch.from_numpy(labels.astype(np.int64))
     )

@@ -87,12 +87,7 @@ def _read_folder(
 
 
 def _read_archives(
-    packed: Sequence[Path],
-    title: Path,
-    how: Decoding,
-    classes: Sequence[str] | None,
-    *,
-    depth: int,
+    packed: Sequence[Path], title: Path, how: Decoding, classes: Sequence[str] | None, *, depth: int
 ) -> Source:
     """Unpack the archives of one data set, and read the folder that comes out."""
     names = [archives.stem_of(path) for path in packed]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from condensery.data.classes import natural_order
@@ -25,15 +25,47 @@ from condensery.errors import DataError
 __all__ = ["PUBLISHED", "Published"]
 
 _UNLISTED = "in none of the lists of images"
-_Named = list[tuple[Path, str]]  # images, each with the name of its class
+_Listing = Callable[[Path], Listing]
+_Named = list[tuple[str, str]]  # images below a folder, each with the name of its class
 
 
-def _tiny_imagenet(root: Path) -> Listing:
+class Published(NamedTuple):
+    """One layout."""
+
+    name: str  # what messages call the data set
+    places: tuple[str, ...]  # folders of its archive or of a download in which it may lie
+    files: tuple[str, ...]  # files and folders that tell the layout, all of which are there
+    listing: _Listing  # lists the images of a folder of this layout
+
+    def holds(self, folder: Path) -> bool:
+        """Whether a folder is of this layout."""
+        return all((folder / name).exists() for name in self.files)
+
+
+PUBLISHED: list[Published] = []
+"""Every layout of this kind."""
+
+
+def _published(name: str, place: str, *files: str) -> Callable[[_Listing], _Listing]:
+    """Add the layout that a function lists."""
+
+    def add(listing: _Listing) -> _Listing:
+        PUBLISHED.append(Published(name, (place,), files, listing))
+        return listing
+
+    return add
+
+
+_TINY = ("train", "val/val_annotations.txt", "val/images")
+
+
+@_published("TinyImageNet", "tiny-imagenet-200", *_TINY)
+def tiny_imagenet(root: Path) -> Listing:
     """``train/WNID/images``, ``val/images`` with ``val_annotations.txt``, unlabelled ``test``."""
     listed = class_folders(root / "train", root=root, divided=True)
     val = root / "val"
     table, names = val / "val_annotations.txt", listed.train.class_names
-    named = [(val / "images" / row[0], row[1]) for row in _rows(table, least=2)]
+    named = [(row[0], row[1]) for row in _rows(table, least=2)]
     odd = next((label for _, label in named if label not in names), None)
     if odd is not None:
         raise DataError(
@@ -47,26 +79,26 @@ def _tiny_imagenet(root: Path) -> Listing:
     return replace(listed, test=test, skipped=(*listed.skipped, *skipped))
 
 
-def _food101(root: Path) -> Listing:
+@_published("Food-101", "food-101", "images", "meta/train.txt", "meta/test.txt")
+def food101(root: Path) -> Listing:
     """``images/CLASS/ID.jpg``; ``meta/train.txt`` and ``meta/test.txt`` have ``CLASS/ID``."""
-    images = root / "images"
     lists = [_rows(root / "meta" / f"{name}.txt", least=1) for name in ("train", "test")]
-    train, test = (
-        [(images / f"{row[0]}.jpg", row[0].split("/")[0]) for row in rows] for rows in lists
-    )
-    return _two_lists(root, images, train, test)
+    named = [[(f"{row[0]}.jpg", row[0].split("/")[0]) for row in rows] for rows in lists]
+    return _two_lists(root, root / "images", *named)
 
 
-def _pets(root: Path) -> Listing:
+_PETS = ("images", "annotations/trainval.txt", "annotations/test.txt")
+
+
+@_published("Oxford-IIIT Pet", "oxford-iiit-pet", *_PETS)
+def pets(root: Path) -> Listing:
     """``images/Name_12.jpg``; lists with the name of the image, its class, species and breed."""
-    images = root / "images"
     numbers: dict[str, int] = {}
-    parts: list[_Named] = []
-    for name in ("trainval", "test"):
+    named: list[_Named] = [[], []]
+    for rows, name in zip(named, ("trainval", "test"), strict=True):
         path = root / "annotations" / f"{name}.txt"
-        parts.append([])
-        for row in _rows(path, least=2):
-            class_, number = row[0].rpartition("_")[0], row[1]
+        for image, number, *_ in _rows(path, least=2):
+            class_ = image.rpartition("_")[0]
             if not number.isascii() or not number.isdigit():
                 raise DataError(
                     f"{path}: {number!r} is no number of a class. Fetch the annotations again."
@@ -76,15 +108,18 @@ def _pets(root: Path) -> Listing:
                     f"{path}: gives the class {class_!r} two numbers, {numbers[class_]} and "
                     f"{int(number)}. Fetch the annotations again."
                 )
-            parts[-1].append((images / f"{row[0]}.jpg", class_))
-    return _two_lists(root, images, *parts, order=sorted(numbers, key=numbers.__getitem__))
+            rows.append((f"{image}.jpg", class_))
+    return _two_lists(root, root / "images", *named, order=sorted(numbers, key=numbers.__getitem__))
 
 
-def _cub(root: Path) -> Listing:
+_CUB = ("classes", "images", "image_class_labels", "train_test_split")
+
+
+@_published("CUB-200-2011", "CUB_200_2011", "images", *(f"{name}.txt" for name in _CUB))
+def cub(root: Path) -> Listing:
     """``images.txt``, ``image_class_labels.txt``, ``train_test_split.txt``, each with image ids."""
     classes, files, labels, trained = (
-        dict(row[:2] for row in _rows(root / f"{name}.txt", least=2))
-        for name in ("classes", "images", "image_class_labels", "train_test_split")
+        dict(row[:2] for row in _rows(root / f"{name}.txt", least=2)) for name in _CUB
     )
     if not (files.keys() == labels.keys() == trained.keys()):
         raise DataError(
@@ -93,29 +128,30 @@ def _cub(root: Path) -> Listing:
         )
     if odd := sorted(set(labels.values()) - classes.keys()):
         raise DataError(f"{root}: classes.txt has no class {odd[0]!r}. Unpack the archive again.")
-    images = root / "images"
-    train, test = (
-        [(images / files[i], classes[labels[i]]) for i in files if trained[i] == split]
+    named = [
+        [(files[i], classes[labels[i]]) for i in files if trained[i] == split]
         for split in ("1", "0")
-    )
+    ]
     order = [classes[number] for number in natural_order(list(classes))]
-    return _two_lists(root, images, train, test, order=order)
+    return _two_lists(root, root / "images", *named, order=order)
 
 
-def _aircraft(root: Path) -> Listing:
+_AIRCRAFT = tuple(f"data/images_variant_{name}.txt" for name in ("trainval", "test"))
+
+
+@_published("FGVC-Aircraft", "fgvc-aircraft-2013b", "data/images", *_AIRCRAFT)
+def aircraft(root: Path) -> Listing:
     """``data/images/ID.jpg``; ``images_variant_trainval.txt`` has ``ID`` and the variant."""
-    data = root / "data"
-    lists = [_rows(data / f"images_variant_{name}.txt", least=2) for name in ("trainval", "test")]
-    train, test = (
-        [(data / "images" / f"{row[0]}.jpg", " ".join(row[1:])) for row in rows] for rows in lists
-    )
-    return _two_lists(root, data / "images", train, test)
+    lists = [_rows(root / name, least=2) for name in _AIRCRAFT]
+    named = [[(f"{image}.jpg", " ".join(variant)) for image, *variant in rows] for rows in lists]
+    return _two_lists(root, root / "data" / "images", *named)
 
 
-def _flowers(root: Path) -> Listing:
+@_published("Oxford Flowers 102", "flowers-102", "jpg", "imagelabels.mat", "setid.mat")
+def flowers(root: Path) -> Listing:
     """``jpg/image_00001.jpg``; ``imagelabels.mat`` has labels from 1, ``setid.mat`` the splits."""
     labels = _numbers(root / "imagelabels.mat", "labels")
-    parts: list[_Named] = []
+    named: list[_Named] = []
     for name in ("trnid", "tstid"):
         ids = _numbers(root / "setid.mat", name)
         if not all(1 <= image <= len(labels) for image in ids):
@@ -123,55 +159,9 @@ def _flowers(root: Path) -> Listing:
                 f"{root / 'setid.mat'}: {name!r} has numbers beyond the {len(labels)} images of "
                 "imagelabels.mat. Fetch both files again."
             )
-        parts.append([(root / "jpg" / f"image_{i:05d}.jpg", str(labels[i - 1])) for i in ids])
+        named.append([(f"image_{image:05d}.jpg", str(labels[image - 1])) for image in ids])
     unlisted = "of a validation split, which is not used beside a test split"
-    return _two_lists(root, root / "jpg", *parts, unlisted=unlisted)
-
-
-class Published(NamedTuple):
-    """One layout."""
-
-    name: str  # what messages call the data set
-    places: tuple[str, ...]  # folders of its archive or of a download in which it may lie
-    files: tuple[str, ...]  # files and folders that tell the layout, all of which are there
-    listing: Callable[[Path], Listing]  # lists the images of a folder of this layout
-
-    def holds(self, folder: Path) -> bool:
-        """Whether a folder is of this layout."""
-        return all((folder / name).exists() for name in self.files)
-
-
-PUBLISHED = (
-    Published(
-        "TinyImageNet",
-        ("tiny-imagenet-200",),
-        ("train", "val/val_annotations.txt", "val/images"),
-        _tiny_imagenet,
-    ),
-    Published("Food-101", ("food-101",), ("images", "meta/train.txt", "meta/test.txt"), _food101),
-    Published(
-        "Oxford-IIIT Pet",
-        ("oxford-iiit-pet",),
-        ("images", "annotations/trainval.txt", "annotations/test.txt"),
-        _pets,
-    ),
-    Published(
-        "CUB-200-2011",
-        ("CUB_200_2011",),
-        ("images", "images.txt", "image_class_labels.txt", "train_test_split.txt", "classes.txt"),
-        _cub,
-    ),
-    Published(
-        "FGVC-Aircraft",
-        ("fgvc-aircraft-2013b",),
-        ("data/images", "data/images_variant_trainval.txt", "data/images_variant_test.txt"),
-        _aircraft,
-    ),
-    Published(
-        "Oxford Flowers 102", ("flowers-102",), ("jpg", "imagelabels.mat", "setid.mat"), _flowers
-    ),
-)
-"""Every layout of this kind."""
+    return _two_lists(root, root / "jpg", *named, unlisted=unlisted)
 
 
 def _two_lists(
@@ -205,15 +195,15 @@ def _listed(
 ) -> tuple[Split, tuple[Skipped, ...]]:
     """A split of listed images, all of which must be there, and what is not listed."""
     found = images_below(images, root=root)
-    there = {path.with_suffix(""): path for path in found.images}
-    missing = [path for path, _ in named if path.with_suffix("") not in there]
+    there = {path.with_suffix("").relative_to(images).as_posix(): path for path in found.images}
+    missing = [image for image, _ in named if _stem(image) not in there]
     if missing or not named:
         what = "names no image"
         if missing:
-            first = name_of(missing[0], root)
+            first = name_of(images / missing[0], root)
             what = f"names {len(missing)} images that are not there, such as {first!r}"
         raise DataError(f"{root}: {list_name} {what}. Unpack the archive again, whole.")
-    rows = [(there[path.with_suffix("")], name) for path, name in named]
+    rows = [(there[_stem(image)], name) for image, name in named]
     listed = {path for path, _ in rows}
     rest = [path for path in found.images if path not in listed]
     skipped = found.skipped
@@ -221,6 +211,10 @@ def _listed(
         more = f" and {len(rest) - 1} more" if len(rest) > 1 else ""
         skipped = (Skipped(name_of(rest[0], root) + more, unlisted), *skipped)
     return Split.of_names(readable(str(images)), rows, order), skipped
+
+
+def _stem(image: str) -> str:
+    return PurePosixPath(image).with_suffix("").as_posix()  # lists may have another ending
 
 
 def _rows(path: Path, *, least: int) -> list[list[str]]:

@@ -11,13 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from condensery.data.readers.folders.names import (
-    Kind,
-    is_companion,
-    is_container,
-    kind_of,
-    rest_of,
-)
+from condensery.data.readers.folders.names import Kind, is_companion, is_container, kind_of, rest_of
 from condensery.data.readers.folders.walk import (
     folders,
     has_images,
