@@ -9,7 +9,8 @@ import pytest
 import torch
 
 import condensery
-from condensery.api import Condensation, resolve, settled
+from condensery.api import Condensation, resolve
+from condensery.condensing.machine_choices import settled
 from condensery.condensing.recipe import to_json
 from condensery.condensing.sizes import MostLearnable
 from condensery.engines.toolchain import go_uncompiled
@@ -207,11 +208,11 @@ def larger(digits):
 
 def test_a_long_run_is_compiled_and_in_bfloat16_where_the_machine_can(larger, monkeypatch):
     long = {"iterations": "50"}
-    monkeypatch.setattr("condensery.api.cannot_compile", lambda: None)
-    monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
+    monkeypatch.setattr("condensery.condensing.machine_choices.cannot_compile", lambda: None)
+    monkeypatch.setattr("condensery.condensing.machine_choices.native_bf16", lambda _: True)
     recipe = condense(larger, settings=long).recipe
     assert (recipe.compiled, recipe.precision, recipe.engine) == (True, "bf16", "fused")
-    monkeypatch.setattr("condensery.api.native_bf16", lambda _: False)
+    monkeypatch.setattr("condensery.condensing.machine_choices.native_bf16", lambda _: False)
     assert condense(larger, settings=long).recipe.precision == "fp32"
 
 
@@ -220,8 +221,8 @@ def test_a_long_run_is_compiled_and_in_bfloat16_where_the_machine_can(larger, mo
 def test_where_torch_cannot_compile_the_run_is_not_compiled_and_its_recipe_says_why(
     precision, compiled, larger, monkeypatch, caplog
 ):
-    monkeypatch.setattr("condensery.api.native_bf16", lambda _: True)
-    monkeypatch.setattr("condensery.api.cannot_compile", lambda: "no g++")
+    monkeypatch.setattr("condensery.condensing.machine_choices.native_bf16", lambda _: True)
+    monkeypatch.setattr("condensery.condensing.machine_choices.cannot_compile", lambda: "no g++")
     recipe = condense(larger, settings={"iterations": "50", **precision, **compiled}).recipe
     expected = ("bf16", "fused") if precision else ("fp32", "one-pass")
     assert (recipe.compiled, recipe.precision, recipe.engine) == (False, *expected)
@@ -262,7 +263,7 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
         assert (found.compiled, found.precision) == (False, "fp32")
         return found.schedule.compiled, found.schedule.precision
 
-    monkeypatch.setattr("condensery.api.cannot_compile", lambda: None)
+    monkeypatch.setattr("condensery.condensing.machine_choices.cannot_compile", lambda: None)
     monkeypatch.setattr("condensery.condensing.schedules.experts.native_bf16", lambda _: True)
     assert chosen() == (True, "bf16")  # 3 experts of 5 epochs
     assert chosen(steps="19") == (False, "fp32")
@@ -270,7 +271,7 @@ def test_long_training_of_experts_is_compiled_and_in_bfloat16_whatever_the_run(l
     assert chosen(network="resnetap10") == (False, "fp32")
     monkeypatch.setattr("condensery.condensing.schedules.experts.native_bf16", lambda _: False)
     assert chosen() == (True, "fp32")
-    monkeypatch.setattr("condensery.api.cannot_compile", lambda: "no g++")
+    monkeypatch.setattr("condensery.condensing.machine_choices.cannot_compile", lambda: "no g++")
     assert chosen() == (False, "fp32")
     assert chosen(compiled="true", precision="bf16") == (False, "bf16")
     assert chosen(compiled="true", buffer="shared") == (True, "fp32")  # may be trained already

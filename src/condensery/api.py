@@ -7,35 +7,32 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import fields, replace
+from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
-
-import torch
-from torch import nn
 
 from condensery.augment import Augment
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.init import Init
-from condensery.condensing.loop import initial_state, networks_of, run
+from condensery.condensing.loop import initial_state, run
+from condensery.condensing.machine_choices import fitted, uncompiled, within
 from condensery.condensing.objectives import Objective
 from condensery.condensing.progress import Progress, State
-from condensery.condensing.recipe import Recipe, changed, read_recipe, to_json
+from condensery.condensing.recipe import Recipe, read_recipe, to_json
 from condensery.condensing.samplers import Sampler
 from condensery.condensing.schedules import Schedule
 from condensery.condensing.sizes import SizePolicy
 from condensery.condensing.updates import ImageUpdate, Learned
 from condensery.data import Data, ImageData, whitened
-from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
-from condensery.engines.toolchain import cannot_compile, fell_back, go_uncompiled
+from condensery.engines.toolchain import fell_back
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet, cached
 from condensery.methods import recipe_for
 from condensery.parameterizations import Parameterization
+from condensery.parts import changed
 from condensery.registry import find
 
-__all__ = ["Condensation", "condense", "resolve", "settled", "train_experts"]
+__all__ = ["Condensation", "condense", "resolve", "train_experts"]
 
 
 class Condensation:
@@ -81,7 +78,7 @@ class Condensation:
     def ran(self) -> Recipe:
         """The recipe as it ran: uncompiled, with the reason, where compiling failed on the way."""
         cause = fell_back() if self.recipe.compiled else None
-        return self.recipe if cause is None else _uncompiled(self.recipe, cause)
+        return self.recipe if cause is None else uncompiled(self.recipe, cause)
 
     def experts(self) -> ExpertSet | None:
         """The experts that the run draws from; iterating trains those that are missing.
@@ -222,7 +219,7 @@ def condense(
         settings=settings or {},
         device=device,
     )
-    resolved = resolved if memory is None else _within(memory, resolved, train)
+    resolved = resolved if memory is None else within(memory, resolved, train)
     condensation = Condensation(resolved, train, seed=seed, device=device)
     resolved.schedule.check(condensation.data, network=resolved.network, device=device)
     return condensation
@@ -253,10 +250,7 @@ def resolve(
         parts={**(parts or {}), **({} if size_policy is None else {"size_policy": size_policy})},
         settings=settings,
     )
-    for key, value in _suited(recipe, data, device).items():
-        if key not in settings and not (given and _is_said(recipe, key)):
-            recipe = changed(recipe, key, value)
-    return _possible(recipe, data, settings)
+    return fitted(recipe, data, asked=settings, complete=given, device=device)
 
 
 def chosen(
@@ -283,97 +277,6 @@ def chosen(
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
     return recipe
-
-
-def _is_said(recipe: Recipe, key: str) -> bool:
-    """Whether a recipe that was given says something else here than what it says by default."""
-    part: Any = recipe
-    for step in key.split(".")[:-1]:
-        part = getattr(part, step)
-    last = key.split(".")[-1]
-    (own,) = (f for f in fields(part) if f.name == last)
-    return getattr(part, last) != own.default
-
-
-def _possible(recipe: Recipe, data: ImageData, settings: Mapping[str, object]) -> Recipe:
-    """The recipe with its engine, and without compiling where torch cannot compile here."""
-    cause = cannot_compile() if recipe.compiled or recipe.schedule.compiles else None
-    if cause is None:
-        recipe = settled(recipe, data)
-        if recipe.engine_reason.endswith(NOT_COMPILED) and "compiled" not in settings:
-            why = "the run is too short to compile, or its images are too small"
-            recipe = replace(recipe, engine_reason=f"{recipe.engine_reason}: {why}")
-        return recipe
-    go_uncompiled(cause, what="The run")
-    precision = recipe.precision if "precision" in settings else "fp32"
-    schedule = recipe.schedule.uncompiled(keep_precision="schedule.precision" in settings)
-    recipe = replace(recipe, compiled=False, precision=precision, schedule=schedule)
-    return _uncompiled(settled(recipe, data), cause)
-
-
-def _uncompiled(recipe: Recipe, cause: str) -> Recipe:
-    """The recipe with matching uncompiled, and the cause among the reasons of its engine."""
-    reason = recipe.engine_reason.removesuffix(NOT_COMPILED)
-    reason = f"{reason}{NOT_COMPILED}, as torch cannot compile here: {cause}"
-    return replace(recipe, compiled=False, engine_reason=reason)
-
-
-def _suited(recipe: Recipe, data: ImageData, device: str) -> dict[str, Any]:
-    """What the machine decides where the user does not; the recipe records it.
-
-    A run long enough to earn compiling back is compiled, and then in bfloat16 where the processor
-    multiplies it (docs/performance.md has sets made in both). So is the training of experts. A CPU
-    matches class by class, which its caches like; an accelerator all classes at once.
-    """
-    updates = recipe.iterations * recipe.schedule.updates
-    compiled = recipe.objective.uses_engine and pays_to_compile(
-        _network(recipe, data), side=data.side, updates=updates
-    )
-    alone = torch.device(device).type == "cpu"
-    suited = {
-        "compiled": compiled,
-        "precision": "bf16" if compiled and native_bf16(device) else "fp32",
-        "classes_per_pass": 1 if alone else data.classes,
-    }
-    own = recipe.schedule.suited(lambda: _network(recipe, data), data, device=device)
-    return suited | {f"schedule.{key}": value for key, value in own.items()}
-
-
-def settled(recipe: Recipe, data: ImageData) -> Recipe:
-    """The recipe with its engine named, and why it was taken.
-
-    Whoever goes on with a run elsewhere then takes the same engine, or learns that it cannot.
-    """
-    network = _network(recipe, data)
-    own, asked = (
-        choose(name, network, recipe.precision, compiled=recipe.compiled)
-        for name in ("auto", recipe.engine)
-    )
-    taken = own if own.name == asked.name else asked  # also when the library chose it earlier
-    same = recipe.engine_reason.startswith(taken.reason)  # and says why nothing is compiled
-    reason = recipe.engine_reason if same else taken.reason
-    return replace(recipe, engine=taken.name, engine_reason=reason)
-
-
-def _within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
-    """The recipe with passes that fit a budget of bytes."""
-    if recipe.engine != "fused":
-        raise ConfigError(
-            f"memory = {memory:,} bytes bounds the fused engine alone, but this run takes "
-            f"{recipe.engine!r} ({recipe.engine_reason}). --set engine=fused takes it where it "
-            "knows the network; otherwise leave memory out: one class is matched at a time."
-        )
-    image = data.normalise(data.pixels(torch.zeros(1, dtype=torch.int64)))
-    engine = Fused(precision=recipe.precision)
-    engine = engine.within(memory, _network(recipe, data), image, data.labels[:1])
-    return replace(
-        recipe, classes_per_pass=1, batch=engine.batch, saved_activations=engine.saved_activations
-    )
-
-
-def _network(recipe: Recipe, data: ImageData) -> nn.Module:
-    """One to look at: which engine serves it, what it takes."""
-    return networks_of(recipe, data)(seed=0, path=("engine",))
 
 
 def train_experts(

@@ -7,17 +7,18 @@ says which. Knows nothing about recipes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cache
-from typing import Any, get_args, get_type_hints
+from typing import Any, TypeVar, cast, get_args, get_type_hints
 
 import msgspec
 
 from condensery.errors import ConfigError, nearest
-from condensery.registry import SLOTS, find, holds, name_of, names
+from condensery.registry import SLOTS, check_part, find, holds, name_of, names
 
 __all__ = [
     "build",
+    "changed",
     "choices",
     "converted",
     "part_to_json",
@@ -26,6 +27,8 @@ __all__ = [
     "told",
     "written",
 ]
+
+_Whole = TypeVar("_Whole")
 
 
 def written(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
@@ -114,6 +117,72 @@ def build(title: str, path: str, part: type, values: Mapping[str, Any]) -> Any: 
             f"{title} cannot be built from {dict(values)}: it needs {', '.join(lacking)}."
         )
     return part(**built)
+
+
+def changed(whole: _Whole, key: str, value: object) -> _Whole:
+    """A dataclass of parts, such as a recipe, with one key set, as ``--set key=value`` does.
+
+    Args:
+        whole: Left as it is.
+        key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
+            whole part, ``size_policy``.
+        value: Of the type that the key has; text is read as that type. For a part: its object,
+            or its name, ``package.module:Class`` or ``none`` where there need not be one. A part
+            that is named takes what has no default (a learning rate) from the part before it.
+
+    Raises:
+        ConfigError: For an unknown key, or a value of the wrong type.
+    """
+    return _set(whole, key, key.split("."), value, whole)
+
+
+def _set(part: Any, key: str, path: Sequence[str], value: object, whole: object) -> Any:  # noqa: ANN401
+    """``part`` with the value at the end of ``path``, of ``key`` in ``whole``."""
+    name, *rest = path
+    place = ".".join(key.split(".")[: -len(path)])
+    known = choices(type(part))
+    if rest:
+        inside = getattr(part, name) if name in known else None
+        if not dataclasses.is_dataclass(inside):
+            here = f"{place}.{name}" if place else name
+            raise ConfigError(
+                f"The recipe has no part {here!r} to set {key!r} in.{nearest(name, known)}"
+            )
+        return dataclasses.replace(part, **{name: _set(inside, key, rest, value, whole)})
+    if name not in known:
+        raise ConfigError(
+            f"The recipe has no key {key!r}; {place or 'it'} has {', '.join(known) or 'none'}."
+            f"{nearest(name, known)}"
+        )
+    slot, hint = known[name]
+    current = getattr(part, name)
+    if slot is None:
+        new = converted(key, value, hint, current=current, text=True)
+    else:
+        new = _exchanged(slot, key, value, current, whole)
+    return dataclasses.replace(part, **{name: new})
+
+
+def _exchanged(slot: str, key: str, value: object, current: object, whole: object) -> Any:  # noqa: ANN401
+    """What stands in a slot after it was set to a name, a description or an object."""
+    if not SLOTS[slot].needed and value in (None, "none"):
+        return None
+    if isinstance(value, Mapping):
+        return read_part(slot, cast("Mapping[str, Any]", value), where=key)
+    if not isinstance(value, str):
+        check_part(slot, value)
+        return value
+    kind = find(slot, value, where=key)
+    given = {name: getattr(current, name) for name in required(kind) if hasattr(current, name)}
+    fitting = getattr(kind, "fitting", None)  # what it takes from a run in place of its defaults
+    given |= {} if fitting is None else fitting(whole)
+    lacking = [name for name in required(kind) if name not in given]
+    if lacking:
+        raise ConfigError(
+            f"{key} = {value!r} cannot be built from a name alone: it needs {', '.join(lacking)}. "
+            "Give the part as an object in Python, or with all its keys in a recipe file."
+        )
+    return kind(**given)
 
 
 @cache

@@ -12,13 +12,14 @@ import torch
 from condensery.augment import Identity, PerExample, Siamese
 from condensery.condensing.init import HerdedImages, Noise
 from condensery.condensing.objectives import DistributionMatching, GradientMatching
-from condensery.condensing.recipe import changed, from_json, to_json
+from condensery.condensing.recipe import from_json, to_json
 from condensery.condensing.sizes import AllSizes, MostLearnable, RandomSize
 from condensery.condensing.updates import SGD, Adam
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.methods import recipe_for
 from condensery.parameterizations import MultiFormation, Pixels
+from condensery.parts import changed
 from condensery.registry import parts
 
 

@@ -21,10 +21,11 @@ import condensery
 from condensery import CondensedSet, condense, evaluate, registry, select
 from condensery.cli.main import main
 from condensery.condensing.objectives import RidgeRegression
-from condensery.condensing.recipe import changed, from_json, to_json
+from condensery.condensing.recipe import from_json, to_json
 from condensery.data import load_data
 from condensery.engines import Autograd, OnePass
 from condensery.networks import build
+from condensery.parts import changed
 from condensery.registry import find, names, parts
 from condensery.types import Examples, Groups, StepContext
 

@@ -17,10 +17,10 @@ import pytest
 from condensery.cli.commands import COMMANDS
 from condensery.cli.main import main
 from condensery.cli.parser import Parser
-from condensery.condensing.recipe import changed
 from condensery.data import ImageData, load_data
 from condensery.methods import recipe_for
 from condensery.part_tables import markdown
+from condensery.parts import changed
 from condensery.registry import SLOTS, names
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -13,7 +13,6 @@ from condensery.condensing.init import RandomImages
 from condensery.condensing.loop import initial_state, networks_of, run, run_together
 from condensery.condensing.objectives import FeatureRegression
 from condensery.condensing.progress import State
-from condensery.condensing.recipe import changed
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Pool
 from condensery.condensing.sizes import AllSizes, OneSize
@@ -24,6 +23,7 @@ from condensery.errors import ConfigError
 from condensery.evaluation import evaluate
 from condensery.methods import recipe_for
 from condensery.parameterizations import Pixels
+from condensery.parts import changed
 from condensery.registry import names
 from condensery.rng import stream
 from condensery.types import StepContext, nested

@@ -9,7 +9,6 @@ import condensery
 from condensery.augment import Identity
 from condensery.condensing.init import RandomImages
 from condensery.condensing.objectives import DistributionMatching, RidgeRegression
-from condensery.condensing.recipe import changed
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import NoNetwork
 from condensery.condensing.sizes import AllSizes, MostLearnable, OneSize
@@ -19,6 +18,7 @@ from condensery.evaluation import evaluate
 from condensery.kernels import RBF, FullyConnected
 from condensery.methods import recipe_for
 from condensery.parameterizations import Pixels
+from condensery.parts import changed
 from condensery.registry import names, parts
 
 

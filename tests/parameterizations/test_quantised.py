@@ -161,7 +161,7 @@ class Bases(condensery.Parameterization):
 def recipe_of(digits, **changes):
     recipe = condensery.recipe_for("mdc", digits.train, ipc=3, preset="smoke")
     for key, value in {**SHORT, "size_policy.period": 1}.items():
-        recipe = condensery.condensing.recipe.changed(recipe, key, value)
+        recipe = condensery.parts.changed(recipe, key, value)
     return replace(recipe, parameterization=Bases(), iterations=3, **changes)
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import dataclasses
 import json
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal, cast
+from typing import Any, Literal
 
 import msgspec
 
@@ -26,12 +26,11 @@ from condensery.condensing.updates import ImageUpdate, Learned
 from condensery.data import WHITENINGS
 from condensery.errors import ConfigError, nearest
 from condensery.parameterizations import Parameterization
-from condensery.parts import build, choices, converted, read_part, required, written
-from condensery.registry import SLOTS, check_part, find, name_of
+from condensery.parts import build, written
+from condensery.registry import SLOTS, check_part, name_of
 
 __all__ = [
     "Recipe",
-    "changed",
     "check_readable",
     "from_json",
     "read_recipe",
@@ -221,69 +220,3 @@ def read_recipe(path: str | Path) -> Recipe:
 def recipe_text(recipe: Recipe) -> str:
     """The text of a recipe file, JSON, as ``read_recipe`` reads it."""
     return json.dumps(to_json(recipe), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-
-
-def changed(recipe: Recipe, key: str, value: object) -> Recipe:
-    """The recipe with one key set, as ``--set key=value`` does.
-
-    Args:
-        recipe: Left as it is.
-        key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
-            whole part, ``size_policy``.
-        value: Of the type that the key has; text is read as that type. For a part: its object,
-            or its name, ``package.module:Class`` or ``none`` where there need not be one. A part
-            that is named takes what has no default (a learning rate) from the part before it.
-
-    Raises:
-        ConfigError: For an unknown key, or a value of the wrong type.
-    """
-    return _set(recipe, key, key.split("."), value, recipe)
-
-
-def _set(part: Any, key: str, path: Sequence[str], value: object, recipe: Recipe) -> Any:  # noqa: ANN401
-    """``part`` with the value at the end of ``path``, of ``key`` in ``recipe``."""
-    name, *rest = path
-    place = ".".join(key.split(".")[: -len(path)])
-    known = choices(type(part))
-    if rest:
-        inside = getattr(part, name) if name in known else None
-        if not dataclasses.is_dataclass(inside):
-            here = f"{place}.{name}" if place else name
-            raise ConfigError(
-                f"The recipe has no part {here!r} to set {key!r} in.{nearest(name, known)}"
-            )
-        return replace(part, **{name: _set(inside, key, rest, value, recipe)})
-    if name not in known:
-        raise ConfigError(
-            f"The recipe has no key {key!r}; {place or 'it'} has {', '.join(known) or 'none'}."
-            f"{nearest(name, known)}"
-        )
-    slot, hint = known[name]
-    current = getattr(part, name)
-    if slot is None:
-        new = converted(key, value, hint, current=current, text=True)
-    else:
-        new = _exchanged(slot, key, value, current, recipe)
-    return replace(part, **{name: new})
-
-
-def _exchanged(slot: str, key: str, value: object, current: object, recipe: Recipe) -> Any:  # noqa: ANN401
-    """What stands in a slot after it was set to a name, a description or an object."""
-    if not SLOTS[slot].needed and value in (None, "none"):
-        return None
-    if isinstance(value, Mapping):
-        return read_part(slot, cast("Mapping[str, Any]", value), where=key)
-    if not isinstance(value, str):
-        check_part(slot, value)
-        return value
-    kind = find(slot, value, where=key)
-    given = {name: getattr(current, name) for name in required(kind) if hasattr(current, name)}
-    fitting = getattr(kind, "fitting", None)  # what it takes from a run in place of its defaults
-    given |= {} if fitting is None else fitting(recipe)
-    lacking = [name for name in required(kind) if name not in given]
-    if lacking:
-        raise ConfigError(
-            f"{key} = {value!r} cannot be built from a name alone: it needs {', '.join(lacking)}. "
-            "Give the part as an object in Python, or with all its keys in a recipe file."
-        )
-    return kind(**given)

@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from condensery.api import settled
-from condensery.condensing.recipe import Recipe, changed, from_json, to_json
+from condensery.condensing.machine_choices import settled
+from condensery.condensing.recipe import Recipe, from_json, to_json
 from condensery.data import ImageData
 from condensery.errors import ArtifactError, CondenseryError, ConfigError
+from condensery.parts import changed
 from condensery.runs import machine
 from condensery.runs.data_source import DataSource
 from condensery.runs.evaluation import EvaluationPlan

@@ -10,9 +10,10 @@ import torch
 
 from condensery.condensing.loop import initial_state, run
 from condensery.condensing.objectives import Objective
-from condensery.condensing.recipe import changed, from_json, to_json
+from condensery.condensing.recipe import from_json, to_json
 from condensery.condensing.updates import SGD, LearnedLabels, LearnedLR
 from condensery.errors import ConfigError
+from condensery.parts import changed
 from condensery.types import Examples
 
 

@@ -1,0 +1,136 @@
+"""What the machine decides in a recipe: the engine, compiling, precision, how much in one pass.
+
+Decided once, before a run, and recorded in its recipe, so that the run goes on with the same
+choices elsewhere, or says why it cannot. Knows nothing about methods.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import fields, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from condensery.condensing.loop import networks_of
+from condensery.condensing.recipe import Recipe
+from condensery.data import ImageData
+from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
+from condensery.engines.toolchain import cannot_compile, go_uncompiled
+from condensery.errors import ConfigError
+from condensery.parts import changed
+
+__all__ = ["fitted", "settled", "uncompiled", "within"]
+
+
+def fitted(
+    recipe: Recipe, data: ImageData, *, asked: Collection[str], complete: bool, device: str
+) -> Recipe:
+    """The recipe with the choices of the machine, and its engine named.
+
+    A run long enough to earn compiling back is compiled, and then in bfloat16 where the processor
+    multiplies it (docs/performance.md has sets made in both). So is the training of experts. A CPU
+    matches class by class, which its caches like; an accelerator all classes at once.
+
+    Args:
+        recipe: As the method or the user wrote it.
+        data: Real images.
+        asked: Keys that the user set; the machine leaves them alone.
+        complete: Whether the user gave a whole recipe. What differs from its defaults stays, too.
+        device: Where the run computes.
+
+    Raises:
+        ConfigError: If an engine was asked for that cannot serve the run.
+    """
+    network = _network(recipe, data)
+    updates = recipe.iterations * recipe.schedule.updates
+    compiled = recipe.objective.uses_engine and pays_to_compile(
+        network, side=data.side, updates=updates
+    )
+    on_cpu = torch.device(device).type == "cpu"
+    own = recipe.schedule.suited(lambda: network, data, device=device)
+    choices = {
+        "compiled": compiled,
+        "precision": "bf16" if compiled and native_bf16(device) else "fp32",
+        "classes_per_pass": 1 if on_cpu else data.classes,
+        **{f"schedule.{key}": value for key, value in own.items()},
+    }
+    for key, value in choices.items():
+        if key not in asked and not (complete and _differs_from_default(recipe, key)):
+            recipe = changed(recipe, key, value)
+    return _possible(recipe, network, asked)
+
+
+def settled(recipe: Recipe, data: ImageData) -> Recipe:
+    """The recipe with its engine named, and why it was taken: for this machine.
+
+    Raises:
+        ConfigError: If the engine that the recipe names cannot serve the run here.
+    """
+    return _with_engine(recipe, _network(recipe, data))
+
+
+def _with_engine(recipe: Recipe, network: nn.Module) -> Recipe:
+    own, asked = (
+        choose(name, network, recipe.precision, compiled=recipe.compiled)
+        for name in ("auto", recipe.engine)
+    )
+    taken = own if own.name == asked.name else asked  # also when the library chose it earlier
+    same = recipe.engine_reason.startswith(taken.reason)  # and says why nothing is compiled
+    reason = recipe.engine_reason if same else taken.reason
+    return replace(recipe, engine=taken.name, engine_reason=reason)
+
+
+def uncompiled(recipe: Recipe, cause: str) -> Recipe:
+    """The recipe with matching uncompiled, and the cause among the reasons of its engine."""
+    reason = recipe.engine_reason.removesuffix(NOT_COMPILED)
+    reason = f"{reason}{NOT_COMPILED}, as torch cannot compile here: {cause}"
+    return replace(recipe, compiled=False, engine_reason=reason)
+
+
+def within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
+    """The recipe with passes that fit a budget of bytes."""
+    if recipe.engine != "fused":
+        raise ConfigError(
+            f"memory = {memory:,} bytes bounds the fused engine alone, but this run takes "
+            f"{recipe.engine!r} ({recipe.engine_reason}). --set engine=fused takes it where it "
+            "knows the network; otherwise leave memory out: one class is matched at a time."
+        )
+    image = data.normalise(data.pixels(torch.zeros(1, dtype=torch.int64)))
+    engine = Fused(precision=recipe.precision)
+    engine = engine.within(memory, _network(recipe, data), image, data.labels[:1])
+    return replace(
+        recipe, classes_per_pass=1, batch=engine.batch, saved_activations=engine.saved_activations
+    )
+
+
+def _differs_from_default(recipe: Recipe, key: str) -> bool:
+    """Whether a recipe that was given says something else here than what it says by default."""
+    part: Any = recipe
+    for step in key.split(".")[:-1]:
+        part = getattr(part, step)
+    last = key.split(".")[-1]
+    (own,) = (f for f in fields(part) if f.name == last)
+    return getattr(part, last) != own.default
+
+
+def _possible(recipe: Recipe, network: nn.Module, asked: Collection[str]) -> Recipe:
+    """The recipe with its engine, and without compiling where torch cannot compile here."""
+    cause = cannot_compile() if recipe.compiled or recipe.schedule.compiles else None
+    if cause is None:
+        recipe = _with_engine(recipe, network)
+        if recipe.engine_reason.endswith(NOT_COMPILED) and "compiled" not in asked:
+            why = "the run is too short to compile, or its images are too small"
+            recipe = replace(recipe, engine_reason=f"{recipe.engine_reason}: {why}")
+        return recipe
+    go_uncompiled(cause, what="The run")
+    precision = recipe.precision if "precision" in asked else "fp32"
+    schedule = recipe.schedule.uncompiled(keep_precision="schedule.precision" in asked)
+    recipe = replace(recipe, compiled=False, precision=precision, schedule=schedule)
+    return uncompiled(_with_engine(recipe, network), cause)
+
+
+def _network(recipe: Recipe, data: ImageData) -> nn.Module:
+    """One to look at: which engine serves it, what it takes."""
+    return networks_of(recipe, data)(seed=0, path=("engine",))
