@@ -179,6 +179,9 @@ def test_a_set_is_tested_as_its_method_was_published(each):
             ("dm", "dsa"),
             ("mtt", "mtt"),
             ("frepo", "frepo"),
+            ("dance", "dance"),
+            ("tgdd", "dance"),
+            ("ncfm", "ncfm"),
         ]
     ):
         subject = Subject(data="cifar10", method=method, step_size=0.02)
@@ -191,6 +194,25 @@ def test_frepo_is_dsa_on_the_labels_that_were_learned():
     subject = Subject(data="mnist", method="frepo")
     expected = replace(protocol_for("dsa", subject), name="frepo", labels="soft")
     assert protocol_for(None, subject) == expected
+
+
+def test_dance_is_idc_for_longer_and_ncfm_is_its_augmentation_under_adamw(each):
+    for name, side, epochs in each(
+        [("cifar10", 32, 1500), ("svhn", 32, 1500), ("mnist", 28, 1500), ("imagenette", 128, 1500)]
+    ):
+        subject = Subject(data=name, side=side, ipc=10, examples_each=4)
+        found = protocol_for("dance", subject)
+        words = "color_crop_flip_scale_rotate"
+        words = words.replace("flip_", "") if name in ("svhn", "mnist") else words
+        training = SGDTraining(augment=PerExample(strategy=words), cutmix=0.5)
+        assert (found.training, found.epochs) == (training, epochs)
+        other = protocol_for("ncfm", subject)
+        assert other.training == AdamWTraining(batch=128, lr=1e-3, augment=training.augment)
+        rates = [other.lr(step, images=128) for step in (0, 399, 400, 800, 1200, 1600, 1999)]
+        expected = [1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16]
+        assert rates == pytest.approx([1e-3 * share for share in expected])
+    photographs = Subject(data="imagenette", side=128, ipc=1, examples_each=4)
+    assert protocol_for("dance", photographs).epochs == 2000
 
 
 def test_every_default_is_a_protocol():

@@ -1,11 +1,26 @@
 """Methods: each is a row of parts, registered in a file of its own."""
 
-from condensery.methods import dc, dm, dream, dsa, frepo, idc, kip, mdc, mtt, nested
+from condensery.methods import (
+    dance,
+    dc,
+    dm,
+    dream,
+    dsa,
+    frepo,
+    idc,
+    kip,
+    mdc,
+    mtt,
+    ncfm,
+    nested,
+    tgdd,
+)
 from condensery.methods.base import PRESETS, Method, method, method_of, recipe_for
 
 __all__ = [
     "PRESETS",
     "Method",
+    "dance",
     "dc",
     "dm",
     "dream",
@@ -17,6 +32,8 @@ __all__ = [
     "method",
     "method_of",
     "mtt",
+    "ncfm",
     "nested",
     "recipe_for",
+    "tgdd",
 ]

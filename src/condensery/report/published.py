@@ -22,6 +22,10 @@ _PAD = "PAD (arXiv 2408.03360), quoting others"
 _INFO = "InfoUtil, quoting others"
 _PALETTE = "AutoPalette, quoting others"
 
+_DANCE = "Zhang et al. 2024 (DANCE), README of the code"
+_TGDD = "notes on Ran et al. 2026 (TGDD), not seen in the paper"
+_NCFM = "Wang et al. 2025 (NCFM), Table 1"
+
 _TEN = tuple(range(1, 11))
 _FIFTY = (*_TEN, 20, 30, 40, 50)
 _TWENTY = (*_TEN, 15, 20)
@@ -209,6 +213,9 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "mtt": (_usual(46.3, 65.3, 71.6), _PALETTE),
         "frepo": (_usual(46.8, 65.5, 71.7), _PAD),
         "idc": (_usual(50.6, 67.5, 74.5), _IDC),
+        "dance": (_usual(47.1, 70.8, 76.1), _DANCE),
+        "tgdd": ({10: 71.9, 50: 76.5}, _TGDD),
+        "ncfm": (_usual(49.5, 71.8, 77.4), _NCFM),
     },
     "cifar100": {
         "random": (_usual(4.2, 14.6, 30.0), _INFO),
@@ -222,6 +229,9 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "mtt": (_usual(24.3, 40.1, 47.7), _PALETTE),
         "frepo": ({1: 28.7, 10: 42.5, 50: 44.3}, _PAD),
         "idc": ({10: 45.1, 20: 49.0}, _IDC),
+        "dance": (_usual(27.9, 49.8, 52.8), _DANCE),
+        "tgdd": ({10: 51.3, 50: 54.6}, _TGDD),
+        "ncfm": (_usual(34.4, 48.7, 54.7), _NCFM),
     },
     "mnist": {
         "dc": (_usual(91.7, 97.4, 98.8), _DC),
@@ -234,6 +244,7 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "dsa": (_usual(70.6, 84.6, 88.7), _DC),
         "kip": (_usual(73.8, 86.8, 87.8), _KIP),
         "idc": (_usual(81.0, 86.0, 86.2), _IDC),
+        "dance": (_usual(81.5, 86.3, 86.9), _DANCE),
     },
     "svhn": {
         "dc": (_usual(31.2, 76.1, 82.3), _DC),
