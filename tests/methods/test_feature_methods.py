@@ -133,7 +133,7 @@ def test_without_experts_dance_and_ncfm_match_under_random_networks_alone(each, 
     """DANCE then is DM with DANCE's other parts, to the bit."""
     for method in each(["dance", "ncfm"]):
         recipe = small(digits, method)
-        objective = replace(recipe.objective, alternate=False)
+        objective = replace(recipe.objective, weight=0.0)
         own = replace(
             recipe,
             schedule=replace(recipe.schedule, trajectories=0, inner=1),

@@ -72,13 +72,17 @@ def test_an_image_may_count_once_however_many_sets_hold_it(tiny):
     assert (found - alone).tolist() == pytest.approx([*largest, 0, 0], abs=1e-9)
 
 
-def test_without_a_weight_or_without_an_expert_the_distance_is_left(each, tiny):
+def test_without_a_weight_the_distance_is_left_at_every_iteration(each, tiny):
     alone = losses_and_gradient(tiny.bind(DistributionMatching()), tiny)
-    for objective, target in each(
-        [(Calibrated(weight=0.0), tiny.target), (Calibrated(weight=3.0), None)]
-    ):
-        found = losses_and_gradient(tiny.bind(objective, target=target), tiny)
+    for alternate, inner in each([(False, 0), (True, 0), (True, 1)]):
+        objective = Calibrated(weight=0.0, alternate=alternate)
+        found = losses_and_gradient(tiny.bind(objective, inner=inner), tiny)
         assert all(torch.equal(a, b) for a, b in zip(found, alone, strict=True))
+
+
+def test_a_class_term_by_an_expert_that_there_is_not_is_refused(tiny):
+    with pytest.raises(ConfigError, match=r"schedule = interpolated.*weight = 0"):
+        tiny.bind(Calibrated())
 
 
 def test_in_turns_even_iterations_have_the_distance_and_odd_ones_the_class_term(tiny):
@@ -91,8 +95,6 @@ def test_in_turns_even_iterations_have_the_distance_and_odd_ones_the_class_term(
     own = entropies(tiny, tiny.expert)
     term = [1.5 * sum(own[i] for i in rows) / len(rows) for _, rows in tiny.sets]
     assert odd.tolist() == pytest.approx(term, rel=1e-9)
-    with pytest.raises(ConfigError, match=r"schedule\.trajectories"):
-        tiny.bind(objective, inner=1)
 
 
 def test_an_expert_whose_statistics_are_unknown_is_refused(tiny):

@@ -33,10 +33,9 @@ class Calibrated(Objective):
 
     Attributes:
         features: The distance.
-        weight: Of the class term, at least 0; 0 leaves the distance alone.
+        weight: Of the class term, at least 0; 0 leaves the distance alone, at every iteration.
         under: Who classifies: ``"expert"``, the target of the schedule (DANCE, TGDD), or
-            ``"network"``, the network that the features are of, which costs no second pass. A
-            context without a target has no class term under ``"expert"``.
+            ``"network"``, the network that the features are of, which costs no second pass.
         counted: ``"sets"``: every set has the mean over its own examples. ``"images"``: the
             largest set of a class has the sum over its stored images, the others nothing, so that
             an image counts once however many sets hold it.
@@ -87,33 +86,29 @@ class Calibrated(Objective):
 
         Raises:
             UnsupportedNetwork: If the expert has a state besides its parameters.
+            ConfigError: If an expert classifies and the schedule has none.
         """
         network, odd = context.network, context.at[1] % 2 == 1
-        expert = _expert(context) if self.under == "expert" else network
-        classify = self.weight > 0 and expert is not None and (odd or not self.alternate)
-        compare = not (self.alternate and odd)
-        if not (compare or classify):
-            raise ConfigError(
-                "objective.alternate gives every second image update to the class term, but there "
-                "is none. Use schedule.trajectories and objective.weight above 0, or "
-                "alternate = false with schedule.inner = 1."
-            )
+        classify = self.weight > 0 and (odd or not self.alternate)
+        classifier = network
+        if classify and self.under == "expert":
+            classifier = _expert(context)
         distance: Callable[[Tensor, Examples, Groups], Tensor] | None = None
-        if compare:
+        if not (classify and self.alternate):
             distance = self.features.of_features(
                 context, real, view, engine=engine, classes_per_pass=classes_per_pass
             )
 
         def match(examples: Examples, groups: Groups) -> Tensor:
             shown, losses, logits = view(examples), list[Tensor](), None
-            if distance is not None and classify and expert is network:
+            if distance is not None and classify and classifier is network:
                 seen, logits = engine.features_and_logits(network, shown)
                 losses.append(distance(seen, examples, groups))
             elif distance is not None:
                 losses.append(distance(engine.features(network, shown), examples, groups))
-            if classify and expert is not None:
+            if classify:
                 if logits is None:
-                    _, logits = engine.features_and_logits(expert, shown)
+                    _, logits = engine.features_and_logits(classifier, shown)
                 losses.append(self.weight * self._class_term(logits, examples, groups))
             return torch.stack(losses).sum(dim=0)
 
@@ -130,10 +125,14 @@ class Calibrated(Objective):
         return means * groups.size * largest
 
 
-def _expert(context: StepContext) -> nn.Module | None:
-    """The network with the parameters of the context's target; None without a target."""
+def _expert(context: StepContext) -> nn.Module:
+    """The network with the parameters of the context's target."""
     if context.target is None:
-        return None
+        raise ConfigError(
+            "objective.under = 'expert' classifies by an expert, but this schedule has none. Use "
+            "schedule = interpolated with schedule.trajectories above 0, schedule = staged, under "
+            "= 'network', or weight = 0."
+        )
     network = context.network
     culprit = mixes_examples(network) or next((name for name, _ in network.named_buffers()), None)
     if culprit is not None:

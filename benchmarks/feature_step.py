@@ -1,0 +1,129 @@
+r"""One image update of features of all sizes 1 to 10, over one iteration of the released DM.
+
+The update: CIFAR-10 shape, ConvNet-3 of width 128 on the line between an untrained and a trained
+network, 64 real images a class, mosaics of factor 2, mean features of all ten nested sets, and the
+cross-entropy of the 400 synthetic examples in the same pass. The iteration of DM: 256 real images
+and 10 synthetic ones a class, one size, by the reference in the tree (autograd, float32).
+
+    python benchmarks/feature_step.py                    # CPU seconds, one thread, and their ratio
+    python benchmarks/feature_step.py --width 64 --rounds 5
+    python benchmarks/feature_step.py --profile          # where the time of an update goes
+
+All are interleaved, and times are CPU seconds of the process, so that a busy machine slows them
+alike. Images are random: what an update costs does not depend on them. The one expert takes one
+step, before anything is timed.
+"""
+
+from __future__ import annotations
+
+import argparse
+import cProfile
+import pstats
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from statistics import median
+from typing import Any
+
+import torch
+from steps import REFERENCE, TIMED, Run, Timed, images
+
+from condensery.augment import Siamese
+from condensery.condensing.objectives import Calibrated, DistributionMatching
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Interpolated
+from condensery.condensing.sizes import AllSizes, OneSize
+from condensery.condensing.updates import Adam
+from condensery.data import ImageData
+from condensery.methods import recipe_for
+
+COMPILED: Mapping[str, Any] = {"engine": "fused", "precision": "fp32", "compiled": True}
+
+
+def update(data: ImageData, *, width: int, **changes: Any) -> Recipe:
+    """The recipe whose updates are timed."""
+    return replace(
+        recipe_for("dance", data, ipc=10, preset="paper"),
+        **{
+            "network": f"convnet3-w{width}",
+            "augment": Siamese(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"),
+            "sampler": RandomPerClass(batch=64),
+            "schedule": Interpolated(trajectories=1, epochs=1, steps=1),
+            "objective": Calibrated(under="network"),
+            "size_policy": AllSizes(),
+            "update": Adam(lr=0.02),
+            **COMPILED,
+            **changes,
+        },
+    )
+
+
+class Boundless(Run):
+    """A run whose steps are image updates: what is yielded between outer iterations is left out."""
+
+    def step(self) -> object:
+        """One image update."""
+        while True:
+            together = next(self._steps)
+            if not together[0].boundary:
+                return together
+
+
+def cpu_seconds(timed: Timed) -> float:
+    """Of one step."""
+    began = time.process_time()
+    timed.step()
+    return time.process_time() - began
+
+
+def main() -> None:
+    """Print the table."""
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--width", type=int, default=128)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--profile", action="store_true")
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    data = images()
+    ours = Boundless(update(data, width=asked.width), data=data)
+    if asked.profile:
+        profile = cProfile.Profile()
+        ours.step()
+        profile.runcall(ours.step)
+        pstats.Stats(profile).sort_stats("tottime").print_stats(25)
+        return
+    network = f"convnet3-w{asked.width}"
+    runs: dict[str, Timed] = {
+        "DM, reference": TIMED["dm_iteration"](data, network=network, **REFERENCE),
+        "DM, compiled": TIMED["dm_iteration"](data, network=network, **COMPILED),
+        "all sizes and classes": ours,
+        "all sizes": Boundless(
+            update(data, width=asked.width, objective=DistributionMatching()), data=data
+        ),
+        "one size": Boundless(
+            update(
+                data, width=asked.width, objective=DistributionMatching(), size_policy=OneSize()
+            ),
+            data=data,
+        ),
+        "class term by the expert": Boundless(
+            update(data, width=asked.width, objective=Calibrated()), data=data
+        ),
+    }
+    took: dict[str, list[float]] = {name: [] for name in runs}
+    for round_ in range(asked.rounds + 1):
+        for name, timed in runs.items():
+            seconds = cpu_seconds(timed)
+            if round_:  # the first one compiles
+                took[name].append(seconds)
+    print(f"{'an update of':26} {'CPU s':>7} {'least':>7} {'DM over it':>11}")
+    reference = took["DM, reference"]
+    for name, seconds in took.items():
+        ratio = median(a / b for a, b in zip(reference, seconds, strict=True))
+        print(f"{name:26} {median(seconds):7.2f} {min(seconds):7.2f} {ratio:11.1f}", flush=True)
+
+
+if __name__ == "__main__":
+    main()
