@@ -41,13 +41,13 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery import api
     from condensery.checkpoint import write_atomically
     from condensery.condensing.recipe import recipe_text
-    from condensery.data.blank import blank_cifar10
+    from condensery.data.known import KNOWN
     from condensery.files import check_new_file
 
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)
     if arguments.data is None:
-        data = blank_cifar10()
+        data = KNOWN["cifar10"].blank(side=32)
         print(
             "condensery: notice: written for images like CIFAR-10's, 32 x 32 in colour and 10 "
             "classes; --data DATA writes it for yours.",

@@ -12,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
+import torch
+
+from condensery.data.image_data import ImageData
 from condensery.data.imagenet import IMAGENET_10, IMAGENET_100, MTT_SUBSETS, wordnet_names
 from condensery.data.labels import default_names
 from condensery.data.statistics import Statistics
@@ -114,6 +117,18 @@ class KnownSet:
             tuple(
                 (name, *_of_wordnet(name), *self.aliases.get(name, ())) for name in self.class_names
             )
+        )
+
+    def blank(self, side: int) -> ImageData:
+        """One black image of every class, for choices that depend on nothing but the shape."""
+        classes, channels = len(self.class_names), self.channels
+        return ImageData(
+            name=self.name,
+            images=torch.zeros(classes, channels, side, side, dtype=torch.uint8),
+            labels=torch.arange(classes),
+            class_names=self.class_names,
+            mean=self.statistics.mean,
+            std=self.statistics.std,
         )
 
     def numbering(self, origin: str | None = None) -> tuple[str, ...] | None:

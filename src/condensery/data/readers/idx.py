@@ -25,7 +25,7 @@ import re
 import string
 import struct
 import zlib
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ from condensery.data.labels import as_labels
 from condensery.data.source import Part, Source
 from condensery.errors import DataError
 
-__all__ = ["are_idx", "holds_idx", "names_one", "read", "read_files", "read_one"]
+__all__ = ["holds_idx", "read", "read_files", "read_one"]
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<split>train|t10k|test)[-.](?P<what>images|labels)"
@@ -76,36 +76,26 @@ def holds_idx(folder: Path) -> bool:
     return next(_files(folder.iterdir()), None) is not None
 
 
-def are_idx(paths: Iterable[Path]) -> bool:
-    """Whether all of some paths are named like IDX files."""
-    return all(_NAME.fullmatch(path.name) for path in paths)
-
-
-def names_one(path: Path) -> bool:
-    """Whether a path that does not exist is a folder and the prefix of IDX files in it."""
-    return path.parent.is_dir() and any(
-        file.prefix == path.name for file in _files(path.parent.iterdir())
-    )
-
-
 def read(folder: Path) -> Source:
     """Read a folder with the IDX files of one data set."""
     return _read(_files(folder.iterdir()), title=str(folder), folder=folder)
 
 
-def read_one(path: Path) -> Source:
-    """Read one of several data sets in a folder, for which ``names_one`` holds; see ``read``."""
-    files = (file for file in _files(path.parent.iterdir()) if file.prefix == path.name)
-    return _read(files, title=str(path), folder=path.parent)
-
-
-def read_files(paths: Iterable[Path], *, title: str) -> Source:
-    """Read the IDX files of one data set, for which ``are_idx`` holds, in any order; see ``read``.
+def read_one(path: Path) -> Source | None:
+    """Read one of several data sets in a folder; ``None`` if there is none of this name.
 
     Args:
-        paths: The files.
-        title: How errors call them together.
+        path: The folder and the prefix of its files, such as ``EMNIST/raw/emnist-letters``.
     """
+    inside = path.parent.iterdir() if path.parent.is_dir() else ()
+    files = [file for file in _files(inside) if file.prefix == path.name]
+    return _read(files, title=str(path), folder=path.parent) if files else None
+
+
+def read_files(paths: Sequence[Path], *, title: str) -> Source | None:
+    """Read the IDX files of one data set, in any order; ``None`` if they are not named so."""
+    if not all(_NAME.fullmatch(path.name) for path in paths):
+        return None
     files = list(_files(paths))
     if not files:
         raise DataError(f"{title}: holds no IDX file. Give a folder with the four files of MNIST.")

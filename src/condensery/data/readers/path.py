@@ -34,8 +34,8 @@ def read(text: str, how: Decoding, classes: Sequence[str] | None = None) -> Sour
     """
     path = Path(text).expanduser()
     if not path.exists():
-        if idx.names_one(path):
-            return arrays.examined(idx.read_one(path), how.value_range)
+        if (one := idx.read_one(path)) is not None:
+            return arrays.examined(one, how.value_range)
         matches = sorted(Path(match) for match in glob.glob(str(path)))
         if not matches:
             raise _missing(path)
@@ -60,8 +60,8 @@ def read_list(paths: Sequence[Path], how: Decoding, *, title: str) -> Source:
     for path in paths:
         if not path.exists():
             raise _missing(path)
-    if idx.are_idx(paths):
-        return arrays.examined(idx.read_files(paths, title=title), how.value_range)
+    if (read := idx.read_files(paths, title=title)) is not None:
+        return arrays.examined(read, how.value_range)
     for path in paths:
         if path.suffix != ".parquet":
             raise DataError(
