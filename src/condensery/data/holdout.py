@@ -1,7 +1,4 @@
-"""The rule that makes a test split where a source has none.
-
-Knows nothing about images.
-"""
+"""The rule that makes a test split where a source has none."""
 
 from __future__ import annotations
 

@@ -1,7 +1,4 @@
-"""Labelled images of one split, kept as bytes; and the two splits of a data set.
-
-Knows nothing about where the images came from, nor about devices, batches or augmentation.
-"""
+"""Labelled images of one split, kept as bytes; and the two splits of a data set."""
 
 from __future__ import annotations
 

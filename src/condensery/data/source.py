@@ -1,7 +1,4 @@
-"""What every source hands over before it becomes a data set: raw splits, already bytes.
-
-Knows nothing about normalisation, hold-out or class counts.
-"""
+"""What every source hands over before it becomes a data set: raw splits, already bytes."""
 
 from __future__ import annotations
 

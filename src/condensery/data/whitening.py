@@ -61,17 +61,14 @@ class ZCA:
         """Whiten standardised images; keeps dtype, device and graph."""
         flat = images.flatten(1)
         rows = _own_units(flat) if self.centre is None else flat - self.centre.to(flat)
-        return (rows @ self._matrix_for(flat)).view_as(images)
+        key = (flat.dtype, flat.device)
+        if key not in self._cast:
+            self._cast[key] = self.matrix.to(flat)
+        return (rows @ self._cast[key]).view_as(images)
 
     def to_json(self) -> dict[str, Any]:
         """How to obtain it again; what a condensed file keeps."""
         return {"kind": self.kind, "eps": self.eps, "fitted_to": self.fitted_to}
-
-    def _matrix_for(self, like: Tensor) -> Tensor:
-        key = (like.dtype, like.device)
-        if key not in self._cast:
-            self._cast[key] = self.matrix.to(like)
-        return self._cast[key]
 
 
 def whitened(data: ImageData, kind: str, *, fitted_on: ImageData | None = None) -> ImageData:
@@ -149,8 +146,11 @@ def _fit(data: ImageData, kind: str) -> ZCA:
         covariance = second * (count / (count - 1) / 255**2)
         centre, ridge = (mean + 128) / 255, EPS
     else:
-        covariance = _second_moment(data, lambda block: _own_units(_standardised(data, block)))
-        covariance /= count
+
+        def units(block: Tensor) -> Tensor:
+            return _own_units(data.normalise(block.double() / 255).flatten(1))
+
+        covariance = _second_moment(data, units) / count
         centre, ridge = None, EPS * float(covariance.trace()) / entries
     values, vectors = torch.linalg.eigh(covariance)
     root = (values.clamp(min=0) + ridge).rsqrt()
@@ -167,10 +167,6 @@ def _fit(data: ImageData, kind: str) -> ZCA:
 def _integers(block: UInt8[Tensor, "image channel height width"]) -> Tensor:
     """Bytes minus 128. A float32 sum of up to 1024 products of these is at most 2^24: exact."""
     return block.flatten(1).float() - 128
-
-
-def _standardised(data: ImageData, block: Tensor) -> Tensor:
-    return data.normalise(block.double() / 255).flatten(1)
 
 
 def _own_units(rows: Tensor) -> Tensor:

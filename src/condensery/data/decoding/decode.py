@@ -3,8 +3,6 @@
 Two passes: the first reads headers and decides channels and side, the second decodes on a few
 threads, straight into the tensor, or block by block into a file where the tensor would be too
 large (``cache``). Encoded bytes are held one block at a time.
-
-Knows nothing about labels, classes or splits.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Arrays of pixels, in the layouts people keep them, become ``uint8`` NCHW.
-
-Knows nothing about labels or files.
-"""
+"""Arrays of pixels, in the layouts people keep them, become ``uint8`` NCHW."""
 
 from __future__ import annotations
 

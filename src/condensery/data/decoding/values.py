@@ -3,8 +3,6 @@
 Bytes keep their values, 16-bit values are divided by 257, floats in [0, 1] are multiplied by 255. A
 ``ValueRange`` replaces these rules by one linear scale for all splits of a source. Without a
 value range, a source whose values fill only a small part of the usual scale gets a notice.
-
-Knows nothing about files, shapes or labels.
 """
 
 from __future__ import annotations

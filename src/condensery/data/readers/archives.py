@@ -2,8 +2,6 @@
 
 An archive is unpacked whole or not at all, and found again by its name, size and time. Nothing is
 written outside its own folder: absolute paths, ``..``, links and devices are refused.
-
-Knows nothing about what is in the files.
 """
 
 from __future__ import annotations

@@ -4,8 +4,6 @@ The registry says which reader takes which layout: IDX files (MNIST and its rela
 versions of CIFAR, SVHN's ``train_32x32.mat``, the binaries of STL-10, and the data sets whose
 publishers list their images (``published``). They are found in the folder itself, inside it under
 the name that the download gives, or in the only folder that is in it.
-
-Knows nothing about what is in the files.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""Which reader takes a path; and what to say if there is nothing, or nothing known, at it.
-
-Knows nothing about what is in the files.
-"""
+"""Which reader takes a path; and what to say if there is nothing, or nothing known, at it."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 TinyImageNet, Food-101, Oxford-IIIT Pet, Oxford Flowers 102, CUB-200-2011 and FGVC-Aircraft, as
 their archives are unpacked. Each is a function that lists the images of the two splits.
-
-Knows nothing about pixels.
 """
 
 from __future__ import annotations

@@ -3,8 +3,6 @@
 ``classes`` may be a sequence, an array, a dict (index to name, or name to index), an ``Enum``, or
 a method that returns one of these; ``class_to_idx`` is a dict; ``features`` are those of Hugging
 Face. Where a ``Subset`` or a ``ConcatDataset`` says nothing, the data sets in it are asked.
-
-Knows nothing about images.
 """
 
 from __future__ import annotations

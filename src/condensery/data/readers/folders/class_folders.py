@@ -2,8 +2,6 @@
 
 Images count at any depth below a class folder. Class folders are sorted by number if all names are
 numbers, else as text.
-
-Knows nothing about splits beside each other.
 """
 
 from __future__ import annotations

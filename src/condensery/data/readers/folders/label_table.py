@@ -4,8 +4,6 @@ Hugging Face's imagefolder form (``metadata.csv`` or ``metadata.jsonl`` with ``f
 ``label``), and the forms in which competitions give labels (``labels.csv``, ``train.csv``,
 ``trainLabels.csv``, with ``id`` or ``image`` and ``label`` or ``class``). A table is used where it
 is certain which column names the files and which column their class; else the reason is given.
-
-Knows nothing about folders of classes.
 """
 
 from __future__ import annotations
@@ -177,13 +175,13 @@ def _json_rows(text: str) -> list[list[str]]:
 
 def _labels(table: _Search) -> Labels | str:
     """Labels, or the reason why the table gives none; no reason if it is about other files."""
-    resolved = {name: _resolved(v, table.images, table) for name, v in table.columns.items()}
+    here, elsewhere = _by_name(table.images, table), _by_name(table.others, table)
+    resolved = {name: _resolved(values, here) for name, values in table.columns.items()}
     counts = {name: len({path for path in paths if path}) for name, paths in resolved.items()}
     most = max(counts.values(), default=0)
     columns = ", ".join(repr(readable(column)) for column in table.columns)
     if most == 0:
-        elsewhere = (_resolved(values, table.others, table) for values in table.columns.values())
-        if any(path is not None for paths in elsewhere for path in paths):
+        if any(any(_resolved(values, elsewhere)) for values in table.columns.values()):
             return ""
         return f"The table {table.shown} (columns {columns}) names none of the images."
     best = [column for column, count in counts.items() if count == most]
@@ -219,23 +217,28 @@ def _labels(table: _Search) -> Labels | str:
             )
     numbers = [name for name in by_label if all(map(_is_number, groups[name]))]
     texts = [name for name in by_label if name not in numbers]
-    chosen = (*texts, *numbers)[0]
-    return _checked(table, paths, files_in, chosen, numbers[0] if texts and numbers else None)
+    others = _resolved(table.columns[files_in], elsewhere)
+    number = numbers[0] if texts and numbers else None
+    return _checked(table, paths, others, files_in, (*texts, *numbers)[0], number)
 
 
 def _checked(
-    table: _Search, paths: Sequence[Path | None], files_in: str, column: str, number: str | None
+    table: _Search,
+    paths: Sequence[Path | None],
+    others: Sequence[Path | None],
+    files_in: str,
+    column: str,
+    number: str | None,
 ) -> Labels | str:
     """Labels of the images of ``paths``, or the reason why those of this column are none."""
     root, shown, file_names = table.root, table.shown, table.columns[files_in]
     plain = name_of(table.path, root)
-    elsewhere = _resolved(file_names, table.others, table)
     values = _tidy(table.columns[column])
     of: dict[Path, str] = {}
     skipped: list[Skipped] = []
     numbers: dict[str, str] = {}
     for i, path in enumerate(paths):
-        if path is None and elsewhere[i] is None:
+        if path is None and others[i] is None:
             reason = f"{plain} has a row for it, but there is no such image"
             skipped.append(Skipped(readable(file_names[i]), reason))
         elif path is None:
@@ -288,21 +291,23 @@ def _split(table: _Search, paths: Sequence[Path | None]) -> dict[Path, Kind] | N
     return None
 
 
-def _resolved(values: Sequence[str], images: Sequence[Path], table: _Search) -> list[Path | None]:
-    """The image that each value of a column names, by its path, its name or its stem."""
-    by_name: dict[str, Path | None] = {}
+def _by_name(images: Sequence[Path], table: _Search) -> Mapping[str, Path | None]:
+    """Images by their paths, names and stems; ``None`` where several are called alike."""
+    found: dict[str, Path | None] = {}
     bases = (table.folder, table.path.parent, table.root, table.root.parent)
     for path in images:
         keys = {path.name, path.stem}
         keys |= {path.relative_to(base).as_posix() for base in bases if base in path.parents}
         for key in keys:
             spelt = unicodedata.normalize("NFC", key)
-            by_name[spelt] = None if by_name.get(spelt, path) != path else path
-    found: list[Path | None] = []
-    for value in values:
-        key = unicodedata.normalize("NFC", value.strip().replace("\\", "/"))
-        found.append(by_name.get(os.path.normpath(key) if "/" in key else key) if key else None)
+            found[spelt] = None if found.get(spelt, path) != path else path
     return found
+
+
+def _resolved(values: Sequence[str], images: Mapping[str, Path | None]) -> list[Path | None]:
+    """The image that each value of a column names."""
+    keys = [unicodedata.normalize("NFC", value.strip().replace("\\", "/")) for value in values]
+    return [images.get(os.path.normpath(key) if "/" in key else key) for key in keys]
 
 
 def _clash(

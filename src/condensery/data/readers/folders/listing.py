@@ -1,7 +1,4 @@
-"""Image files and their labels, as a layout of folders or lists gives them, become a source.
-
-Knows nothing about layouts: it decodes the files that a layout has listed.
-"""
+"""Image files and their labels, as a layout of folders or lists gives them, become a source."""
 
 from __future__ import annotations
 

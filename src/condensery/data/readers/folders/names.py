@@ -1,7 +1,4 @@
-"""What the names of files and folders say: a split, no more than "images", masks, or lists.
-
-Knows nothing about what is in them.
-"""
+"""What the names of files and folders say: a split, no more than "images", masks, or lists."""
 
 from __future__ import annotations
 

@@ -2,8 +2,6 @@
 
 ``train`` and ``test``, ``training`` and ``testing``, ``seg_train`` and ``seg_test`` are splits; a
 folder inside a folder of its own name, or called ``images``, is gone through.
-
-Knows nothing about labels.
 """
 
 from __future__ import annotations

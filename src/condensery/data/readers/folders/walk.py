@@ -3,8 +3,6 @@
 A file is an image if its ending is one that Pillow reads; with any other ending, or with none, its
 first bytes decide. Folders are walked to any depth, links are followed, and a link that leads back
 to a folder above it is left out.
-
-Knows nothing about classes, splits or labels.
 """
 
 from __future__ import annotations

@@ -1,7 +1,4 @@
-"""The images of Parquet tables: encoded, in files that the table names, or as lists of numbers.
-
-Knows nothing about labels and splits.
-"""
+"""The images of Parquet tables: encoded, in files that the table names, or as lists of numbers."""
 
 from __future__ import annotations
 
