@@ -248,6 +248,16 @@ def test_adamw_is_idc_with_another_optimiser_along_a_cosine():
     assert 0 < rates[4] < 1e-9
 
 
+def test_quick_is_idc_cut_to_1500_steps_of_full_batches():
+    subject = Subject(data="mnist", examples_each=4)
+    protocol, usual = protocol_for("quick", subject), protocol_for("idc", subject)
+    assert protocol.training.augment == usual.training.augment
+    assert protocol.full_batches
+    assert [protocol.total_steps(images) for images in (10, 640)] == [1500, 1500]
+    assert protocol.lr(0, images=10) == pytest.approx(0.02)
+    assert protocol.lr(1499, images=10) < 1e-6
+
+
 def test_a_protocol_that_cannot_work_is_refused(each):
     for change, said in each(
         [
@@ -299,6 +309,7 @@ def test_defaults_that_fingerprints_leave_out_stay_what_they_are():
         "decay": "'milestones'",
         "loss": "'cross-entropy'",
         "teacher": "None",
+        "full_batches": "False",
     }
 
 

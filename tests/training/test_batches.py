@@ -23,6 +23,15 @@ def test_every_position_comes_once_an_epoch_and_the_last_batch_is_what_remains()
         assert torch.cat(epoch).sort().values.tolist() == list(range(10))
 
 
+def test_full_batches_go_on_into_the_next_epoch_and_leave_no_position_out():
+    order = list(islice(batches(7, 3, rng=stream(0, "order"), full=True), 7))
+    assert [len(batch) for batch in order] == [3] * 7
+    epochs = torch.cat(order).view(3, 7)
+    assert all(sorted(epoch.tolist()) == list(range(7)) for epoch in epochs)
+    plain = list(islice(batches(7, 7, rng=stream(0, "order")), 3))
+    assert torch.equal(epochs, torch.stack(plain))
+
+
 def test_every_epoch_has_its_own_order():
     drawn = take(50, 50, 2)
 

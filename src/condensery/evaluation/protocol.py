@@ -103,6 +103,9 @@ class Protocol:
             the labels minus ``1 / classes``.
         teacher: Trained on the real training images; its class probabilities are the labels of
             every batch, as the augmented batch is. ``None``: ``labels`` says what they are.
+        full_batches: Whether the images that are left at the end of an epoch begin the first
+            batch of the next one. Otherwise that last batch is smaller: of 70 images in batches of
+            64, every second step sees 6, and such sizes train badly.
         regression: Predicts the test labels from the set, and no network is trained; ``None``:
             a network is. A regression has no length, no augmentation and no seed.
     """
@@ -121,6 +124,7 @@ class Protocol:
     decay: Literal["milestones", "cosine"] = "milestones"
     loss: str = "cross-entropy"
     teacher: Teacher | None = None
+    full_batches: bool = False
 
     def __post_init__(self) -> None:
         check_part("training", self.training)

@@ -98,7 +98,12 @@ def train(
         )
 
     trainer = begun()
-    order = batches(count, protocol.training.batch, rng=stream(seed, "evaluate", "order"))
+    order = batches(
+        count,
+        protocol.training.batch,
+        rng=stream(seed, "evaluate", "order"),
+        full=protocol.full_batches,
+    )
     rng = stream(seed, "evaluate", "view")
     for step, index in enumerate(islice(order, protocol.total_steps(count))):
         check_cancelled()
@@ -182,6 +187,8 @@ class Trial:
     @property
     def full_batches(self) -> int:
         """Steps with a batch of full size."""
+        if self.protocol.full_batches:
+            return self.steps
         count, batch = len(self.images.decode(self.size)), self.protocol.training.batch
         share = (count // batch) / -(-count // batch)
         return int(self.steps * share)

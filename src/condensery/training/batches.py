@@ -27,7 +27,9 @@ class Batch(NamedTuple):
     labels: Tensor
 
 
-def batches(count: int, size: int, *, rng: torch.Generator) -> Iterator[Int[Tensor, "example"]]:
+def batches(
+    count: int, size: int, *, rng: torch.Generator, full: bool = False
+) -> Iterator[Int[Tensor, "example"]]:
     """Positions of batch after batch, without end: one random permutation per epoch.
 
     Every position comes once an epoch. The last batch of an epoch is smaller where ``size``
@@ -37,6 +39,8 @@ def batches(count: int, size: int, *, rng: torch.Generator) -> Iterator[Int[Tens
         count: Images in the pool, at least 1.
         size: Images per batch, at least 1.
         rng: Drawn from once an epoch.
+        full: Whether what is left at the end of an epoch begins the first batch of the next one,
+            so that every batch has ``size`` positions (or ``count``, if that is less).
 
     Yields:
         Positions ``[example]``, at most ``size`` of them.
@@ -49,13 +53,16 @@ def batches(count: int, size: int, *, rng: torch.Generator) -> Iterator[Int[Tens
         raise DataError("There is no image to train on: a pool needs at least 1 image.")
     if size < 1:
         raise ConfigError(f"batch = {size}, but a step needs at least 1 image.")
-    return _batches(count, size, rng)
+    return _batches(count, min(size, count), rng, full=full)
 
 
-def _batches(count: int, size: int, rng: torch.Generator) -> Iterator[Tensor]:
+def _batches(count: int, size: int, rng: torch.Generator, *, full: bool) -> Iterator[Tensor]:
+    left = torch.empty(0, dtype=torch.int64)
     while True:
-        order = torch.randperm(count, generator=rng)
-        yield from order.split(size)
+        order = torch.cat([left, torch.randperm(count, generator=rng)])
+        whole = len(order) // size * size if full else len(order)
+        yield from order[:whole].split(size)
+        left = order[whole:]
 
 
 def real_batches(
