@@ -30,7 +30,6 @@ import torch
 
 import condensery
 from condensery.evaluation import Observation
-from condensery.selection import Trained
 
 Record = dict[str, Any]
 
@@ -223,7 +222,6 @@ def measured(words: Sequence[str]) -> Record:
 
 def selections(data: condensery.Data, work: Path) -> dict[int, condensery.CondensedSet]:
     """K-means images by size, chosen once for all rows, by the features of one network."""
-    trained: Trained = {}
     paths = {
         n: work / f"k-means-{n}.safetensors" for n in sorted({n for r in ROWS for n in r.tested})
     }
@@ -235,7 +233,6 @@ def selections(data: condensery.Data, work: Path) -> dict[int, condensery.Conden
                 ipc=size,
                 network="convnet3-w32",
                 train_steps=300,
-                trained=trained,
             ).save(path)
     return {size: condensery.CondensedSet.load(path) for size, path in paths.items()}
 

@@ -71,6 +71,7 @@ if TYPE_CHECKING:
     from condensery.methods import Method, recipe_for
     from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
     from condensery.registry import register
+    from condensery.reranking import rerank
     from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
     from condensery.selection import Rule, random_selection, select
     from condensery.training import AdamWTraining, SGDTraining, Training
@@ -163,6 +164,7 @@ __all__ = [
     "read_recipe",
     "recipe_for",
     "register",
+    "rerank",
     "resume",
     "run",
     "select",
@@ -187,6 +189,7 @@ _NAMES = {
     "condensing.progress": "Progress State",
     "condensing.recipe": "Recipe read_recipe",
     "registry": "register",
+    "reranking": "rerank",
     "runs": "Comparison EvaluationPlan Run compare resume run table",
     "condensing.samplers": "KMeansPerClass RandomPerClass Sampler",
     "condensing.schedules": "Experts Interpolated NoNetwork Pool Redraw RunContext Schedule "

@@ -32,7 +32,7 @@ from condensery.parameterizations import Parameterization
 from condensery.parts import changed
 from condensery.registry import find
 
-__all__ = ["Condensation", "condense", "resolve", "train_experts"]
+__all__ = ["Condensation", "condense", "train_experts", "with_place"]
 
 
 class Condensation:
@@ -69,7 +69,8 @@ class Condensation:
         return self._steps
 
     def _run(self) -> Iterator[Progress]:
-        steps = run(self.kept, self.data, seed=self.seed, state=self.state, device=self.device)
+        recipe = with_place(self.recipe, self.data)
+        steps = run(recipe, self.data, seed=self.seed, state=self.state, device=self.device)
         for progress in steps:
             self.state = progress.state
             yield progress
@@ -85,20 +86,8 @@ class Condensation:
 
         None where it needs none. The run trains an expert itself when it is first drawn.
         """
-        recipe = self.kept
+        recipe = with_place(self.recipe, self.data)
         return recipe.schedule.experts(self.data, network=recipe.network, device=self.device)
-
-    @property
-    def kept(self) -> Recipe:
-        """The recipe with a place for the experts: the cache, if it names none.
-
-        Not the one that goes into files: where experts are kept never changes the result.
-        """
-        schedule = self.recipe.schedule
-        training = schedule.expert_training(self.recipe.network)
-        if training is None:
-            return self.recipe
-        return replace(self.recipe, schedule=schedule.with_buffer(cached(training, self.data)))
 
     def result(self, *, created: str | None = None) -> CondensedSet:
         """Finish the run and return its condensed set.
@@ -277,6 +266,21 @@ def chosen(
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
     return recipe
+
+
+def with_place(recipe: Recipe, data: ImageData) -> Recipe:
+    """The recipe with a place for its experts: the cache, if it names none.
+
+    Not the one that goes into files: where experts are kept never changes the result.
+
+    Args:
+        recipe: Complete.
+        data: Real training images, whitened if the recipe says so.
+    """
+    training = recipe.schedule.expert_training(recipe.network)
+    if training is None:
+        return recipe
+    return replace(recipe, schedule=recipe.schedule.with_buffer(cached(training, data)))
 
 
 def train_experts(

@@ -33,7 +33,7 @@ _log = logging.getLogger(__name__)
 
 _PLACE = "CONDENSERY_CACHE"
 _LIMIT = "CONDENSERY_CACHE_LIMIT"
-_BOUNDED = ("experts",)
+_BOUNDED = ("experts", "features")
 _GB = 1e9
 
 
@@ -41,7 +41,7 @@ def place(kind: str) -> Path:
     """The folder of one kind of content; may be absent.
 
     Args:
-        kind: ``"images"``, ``"archives"`` or ``"experts"``.
+        kind: ``"images"``, ``"archives"``, ``"experts"`` or ``"features"``.
     """
     named = os.environ.get(_PLACE)
     return (Path(named).expanduser().absolute() if named else _of_the_user()) / kind

@@ -320,3 +320,24 @@ def test_a_dry_run_says_everything_and_writes_nothing(condensery, tmp_path: Path
     assert "alone (another sampler): dream-one-ipc2" in said.out
     assert "networks to train: 8 of 8" in said.out
     assert list(tmp_path.iterdir()) == []
+
+
+def test_rows_ordered_anew_hold_the_images_of_their_run_and_make_no_other(
+    condensery, tmp_path: Path, whole: Path
+):
+    out = tmp_path / "out"
+    shutil.copytree(whole, out)
+    words = (*WORDS, "mdc,a,b,c,c:rerank,random:rerank", "--out", out)
+    said = condensery(*words)
+    assert said.code == 0
+    assert "rerank by lbpe: " in said.err
+    assert "iteration" not in said.err
+    c, ordered, real = (load(out, f"sets/{n}") for n in ("c", "c-rerank", "random-rerank"))
+    assert ordered.manifest["reranked"]["by"] == real.manifest["reranked"]["by"] == "lbpe"
+    assert not torch.equal(ordered.images, c.images)
+    pixels = [sorted(i.numpy().tobytes() for i in s.images) for s in (ordered, c)]
+    assert pixels[0] == pixels[1]
+    text = (out / "table.md").read_text()
+    assert "c:rerank" in text
+    assert "ordered anew by a training on them" in text
+    assert {row for row, *_ in seen(out)} >= {"c:rerank", "random:rerank"}

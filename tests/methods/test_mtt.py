@@ -201,7 +201,7 @@ def test_a_set_says_what_its_experts_took_whoever_trained_them(digits):
     assert one["cpu_seconds"] > 0
     assert (one["experts"], one["epochs"]) == (
         first.recipe.schedule.trajectories,
-        first.recipe.schedule.epochs,
+        first.recipe.schedule.length,
     )
     assert (
         condensery.condense(digits, method="dm", preset="smoke", ipc=1)

@@ -129,7 +129,6 @@ def asked(network: str, *, steps: int) -> Asked:
         steps=steps,
         device="cpu",
         on_step=lambda: None,
-        trained={},
     )
 
 
@@ -167,6 +166,7 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
         monkeypatch.setattr(forgetting_module, "drawn", lambda *_: network)
 
     monkeypatch.setattr(forgetting_module, "course", course)
+    monkeypatch.setattr(forgetting_module, "logits_of", lambda network, *_: network)
     use()
     assert forgotten(data, told).tolist() == [2, 5, 1, 0, 0]
     use()

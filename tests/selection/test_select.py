@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from functools import partial
 from itertools import product
+from pathlib import Path
 
 import pytest
 import torch
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.data import Data, ImageData
+from condensery.data import Data, ImageData, load_data
+from condensery.engines.fused.blocks import EAGER
 from condensery.errors import ConfigError
 from condensery.registry import names
 from condensery.selection import as_condensed, random_selection, select, steps_of, training
@@ -103,21 +105,21 @@ def test_the_training_part_of_a_data_set_is_selected_from(data: ImageData, split
 
 
 def test_every_step_of_the_training_is_told(each, data: ImageData):
-    for by in each(names("selection")):
+    for seed, by in each(enumerate(names("selection"))):
         told: list[None] = []
-        chosen(data, by, on_step=partial(told.append, None))
+        chosen(data, by, seed=seed, on_step=partial(told.append, None))
 
         assert len(told) == steps_of(by, data, train_steps=3)
         assert (len(told) == 0) == (by in ("random", "first"))
 
 
-def test_the_training_is_a_thousand_steps_and_ten_epochs_where_nobody_says(data: ImageData):
+def test_the_training_is_400_steps_and_ten_epochs_where_nobody_says(data: ImageData):
     assert {by: steps_of(by, data) for by in names("selection")} == {
         "random": 0,
         "first": 0,
-        "herding": 1000,
-        "k-center": 1000,
-        "k-means": 1000,
+        "herding": 400,
+        "k-center": 400,
+        "k-means": 400,
         "forgetting": 10,  # 31 images are one batch
     }
 
@@ -129,26 +131,79 @@ def test_features_of_an_untrained_network_can_be_compared(data: ImageData):
     assert not torch.equal(untrained.images, trained.images)
 
 
-def test_several_selections_can_share_one_training(data: ImageData):
+def test_rules_and_sizes_share_the_features_of_one_network(
+    data: ImageData, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+):
     told: list[str] = []
-    shared: dict = {}
-    sets = {
-        by: chosen(data, by, trained=shared, on_step=lambda by=by: told.append(by))
-        for by in ("herding", "k-center", "k-means")
-    }
-
+    rules = ("herding", "k-center", "k-means")
+    sets = {by: chosen(data, by, on_step=lambda by=by: told.append(by)) for by in rules}
     assert told == ["herding"] * 3
+    (folder,) = (own_cache / "features").iterdir()
+    assert folder.name.startswith("toy-convnet1-w4-")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "still_features", lambda *_: pytest.fail("computed again"))
+        chosen(data, "herding", ipc=7)
+    for changes in ({"seed": 4}, {"train_steps": 2}, {"network": "convnet1-w5"}):
+        chosen(data, "herding", **changes)
+    assert len(list((own_cache / "features").iterdir())) == 4
+
+    monkeypatch.setenv("CONDENSERY_CACHE", str(own_cache / "other"))
     for by, set_ in sets.items():
         assert set_.to_bytes() == chosen(data, by).to_bytes()
-    chosen(data, "herding", trained=shared, seed=4)
-    chosen(data, "herding", trained=shared, train_steps=2)
-    assert len(shared) == 3
+
+
+def test_a_selection_that_is_stopped_among_the_classes_trains_no_second_network(
+    data: ImageData, monkeypatch: pytest.MonkeyPatch
+):
+    calls = iter(range(9))
+
+    def stopping(network, parts, kept=training.still_features):
+        if next(calls) == 1:
+            raise KeyboardInterrupt
+        return kept(network, parts)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(training, "still_features", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            chosen(data, "k-means")
+    told: list[None] = []
+    rest = chosen(data, "k-means", on_step=partial(told.append, None))
+    assert told == []
+    monkeypatch.setattr(training, "_FORMAT", 0)  # an empty entry
+    assert rest.to_bytes() == chosen(data, "k-means").to_bytes()
+
+
+def test_features_too_large_for_the_cache_are_computed_again(
+    data: ImageData, own_cache: Path, monkeypatch: pytest.MonkeyPatch
+):
+    kept = chosen(data, "k-means")
+    monkeypatch.setenv("CONDENSERY_CACHE_LIMIT", "1k")
+    monkeypatch.setattr(training, "_FORMAT", 0)
+    assert chosen(data, "k-means").to_bytes() == kept.to_bytes()
+    held = [sorted(f.name for f in e.glob("class*")) for e in (own_cache / "features").iterdir()]
+    assert [] in held
+
+
+def test_compiled_selection_chooses_as_the_eager_one(each, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
+    digits = load_data("digits").train
+    for by in each(["herding", "forgetting"]):
+        sets = []
+        for pays in (False, True):
+            monkeypatch.setattr(training, "pays_to_compile", lambda *_, pays=pays, **__: pays)
+            monkeypatch.setattr(training, "_FORMAT", int(pays))
+            steps = 46 if by == "forgetting" else 5
+            sets.append(select(digits, by=by, ipc=2, network="convnet2-w4", train_steps=steps))
+        same = (sets[0].images == sets[1].images).flatten(1).all(dim=1)
+        assert same.float().mean() > (0.7 if by == "forgetting" else 0.9)
 
 
 def test_features_are_computed_in_batches_whatever_their_size(
     data: ImageData, monkeypatch: pytest.MonkeyPatch
 ):
     whole = chosen(data, "k-center", ipc=9)
+    monkeypatch.setattr(training, "_FORMAT", 0)
     seen: list[int] = []
 
     def watched(network, parts, kept=training.still_features):

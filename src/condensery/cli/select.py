@@ -16,6 +16,8 @@ __all__ = ["add_arguments", "run"]
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to choose from, how, and where to."""
+    from condensery.selection import FEATURE_NETWORK
+
     add_source(parser)
     parser.add_argument(
         "--by",
@@ -33,13 +35,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "training (of the network whose features are compared, or that forgets)"
     )
     training.add_argument(
-        "--network", default="convnet3", help="by name or package.module:factory (default convnet3)"
+        "--network",
+        default=FEATURE_NETWORK,
+        help=f"by name or package.module:factory (default {FEATURE_NETWORK})",
     )
     training.add_argument(
         "--train-steps",
         metavar="N",
         type=at_least(0),
-        help="its steps; 0 leaves it random (default 1000, for forgetting 10 epochs)",
+        help="its steps; 0 leaves it random (default 400, for forgetting 10 epochs)",
     )
     add_machine(parser)
 

@@ -36,7 +36,7 @@ from condensery.evaluation.teacher import TrainedTeacher
 from condensery.evaluation.trial import Network, Trial, fresh
 from condensery.evaluation.trials import Trials
 from condensery.registry import names
-from condensery.selection import Trained, random_selection, select, steps_of
+from condensery.selection import random_selection, select, steps_of
 from condensery.training import check_precision
 
 __all__ = ["Evaluation", "evaluate", "subject_of"]
@@ -154,7 +154,7 @@ def evaluate(
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
     check_precision(precision)
-    counted = {"condensed": _counted_as(condensed, data, classes=classes)}
+    counted = {"condensed": counted_as(condensed, data, classes=classes)}
     recipe = protocol_for(
         protocol, subject_of(condensed, data=data.name), epochs=epochs, steps=steps, labels=labels
     )
@@ -167,7 +167,7 @@ def evaluate(
         fresh(network, data.test, size=sizes[0], seed=seed)
     for each in baselines:
         if not isinstance(each, str):
-            counted[_name_of(each)] = _counted_as(each, data, classes=classes)
+            counted[_name_of(each)] = counted_as(each, data, classes=classes)
     data = replace(data, train=train_as(condensed, data))  # baselines are whitened, too
     others = _baselines(baselines, data, largest=max(sizes), seed=seed)
     tests: dict[str, ImageData] = {}
@@ -240,11 +240,8 @@ def _baselines(
                 f"The baseline {each.name} holds {each.sizes} images per class, but size {largest} "
                 f"is to be tested. Test sizes 1..{each.sizes}, or give a larger baseline."
             )
-    trained: Trained = {}
     return {
-        name: select(data.train, by=each, ipc=largest, seed=seed, trained=trained)
-        if isinstance(each, str)
-        else each
+        name: select(data.train, by=each, ipc=largest, seed=seed) if isinstance(each, str) else each
         for name, each in zip(names, baselines, strict=True)
     }
 
@@ -284,7 +281,7 @@ def _checked_sizes(sizes: Sequence[int] | None, condensed: CondensedSet) -> list
     return sorted(set(sizes))
 
 
-def _counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] | None) -> Data:
+def counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] | None) -> Data:
     """The data, with the labels of the test images counted as those of the set.
 
     Raises:

@@ -20,7 +20,7 @@ from condensery.evaluation import (
 )
 from condensery.registry import names
 from condensery.runs.listener import Reporter
-from condensery.selection import Trained, select, steps_of
+from condensery.selection import FEATURE_NETWORK, select, steps_of
 
 __all__ = [
     "EVALUATIONS",
@@ -125,12 +125,11 @@ def train_planned(
     """
     known = [] if path is None else read_observations(path)
     largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
-    trained: Trained = {}
     baselines = [
         each
         if each == "random" or not isinstance(each, str)
         else select_with_progress(
-            data.train, by=each, ipc=largest, device=device, trained=trained, reporter=reporter
+            data.train, by=each, ipc=largest, device=device, reporter=reporter
         )
         for each in _baselines(evaluation)
     ]
@@ -178,10 +177,9 @@ def select_with_progress(
     ipc: int,
     reporter: Reporter,
     seed: int = 0,
-    network: str = "convnet3",
+    network: str = FEATURE_NETWORK,
     train_steps: int | None = None,
     device: str = "cpu",
-    trained: Trained | None = None,
 ) -> CondensedSet:
     """What ``select`` chooses, with the training that it takes reported; raises what it raises."""
     steps = steps_of(by, data, train_steps=train_steps)
@@ -194,7 +192,6 @@ def select_with_progress(
         network=network,
         train_steps=train_steps,
         device=device,
-        trained=trained,
     )
     if not steps:
         return choose()

@@ -9,7 +9,7 @@ from torch import Tensor
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.selection.order import Asked, Orders
-from condensery.selection.training import TRAINING, course, drawn
+from condensery.selection.training import TRAINING, course, drawn, logits_of
 
 __all__ = ["check_forgetting", "forgetting_orders", "forgotten"]
 
@@ -58,11 +58,9 @@ def forgotten(data: ImageData, asked: Asked) -> Int[Tensor, "image"]:
     events = torch.zeros(len(data), dtype=torch.int64)
     right = torch.zeros(len(data), dtype=torch.bool)
     learned = torch.zeros(len(data), dtype=torch.bool)
+    logits = logits_of(network, data, asked)
     for step in course(network, data, asked):
-        network.eval()
-        with torch.no_grad():
-            now = (network(step.images).argmax(dim=1) == step.labels).cpu()
-        network.train()
+        now = (logits(step.images).argmax(dim=1) == step.labels).cpu()
         events[step.positions] += right[step.positions] & ~now
         learned[step.positions] |= now
         right[step.positions] = now

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import torch
 from jaxtyping import Int
-from torch import Tensor, nn
+from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
@@ -18,13 +18,10 @@ from condensery.errors import ConfigError
 from condensery.parameterizations import Pixels, stored_rows
 from condensery.types import Examples
 
-__all__ = ["Asked", "Orders", "Trained", "as_condensed", "check_ipc"]
+__all__ = ["Asked", "Orders", "as_condensed", "check_ipc"]
 
 Orders = Sequence[Int[Tensor, "image"]]
 """For every class, positions in the data set, the most wanted image first."""
-
-Trained = dict[tuple[str, int, int, str], nn.Module]
-"""``{(name, seed, steps, device): network}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,7 +35,6 @@ class Asked:
         steps: Of its training; 0 leaves it as it was drawn.
         device: Where it is trained.
         on_step: Called after every step of the training.
-        trained: Networks trained before on the same data, by what was asked of them.
     """
 
     ipc: int
@@ -47,7 +43,6 @@ class Asked:
     steps: int
     device: str
     on_step: Callable[[], None]
-    trained: Trained
 
 
 def check_ipc(data: ImageData, ipc: int, *, longest: int | None = None) -> None:

@@ -21,14 +21,16 @@ from condensery.selection.forgetting import check_forgetting, forgetting_orders
 from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
-from condensery.selection.order import Asked, Orders, Trained, as_condensed, check_ipc
+from condensery.selection.order import Asked, Orders, as_condensed, check_ipc
 from condensery.selection.random import random_orders
-from condensery.selection.training import TRAINING, class_features, drawn
-from condensery.selection.training import trained as trained_network
+from condensery.selection.training import TRAINING, Features, drawn
 
-__all__ = ["Rule", "random_selection", "rule_of", "select", "steps_of"]
+__all__ = ["FEATURE_NETWORK", "Rule", "random_selection", "rule_of", "select", "steps_of"]
 
-FEATURE_STEPS = 1000
+FEATURE_NETWORK = "convnet3-w64"
+"""What is trained if nobody says: the images that it chooses are as good as those of width 128."""
+
+FEATURE_STEPS = 400
 """Of the training whose features are compared, if nobody says."""
 
 FORGETTING_EPOCHS = 10
@@ -66,12 +68,12 @@ def _by_features(choose: Choose) -> Callable[[ImageData, Asked], Orders]:
     """The rule that compares features of a network trained on the data, class by class."""
 
     def orders(data: ImageData, asked: Asked) -> Orders:
-        network = trained_network(data, asked)
+        features = Features(data, asked)
         found: list[Tensor] = []
         for class_ in range(data.classes):
             own = data.of_class(class_)
             if len(own):
-                seen = class_features(network, data, class_)
+                seen = features(class_)
                 rng = stream(asked.seed, "selection", "choice", class_)
                 own = own[choose(seen, min(asked.ipc, len(own)), rng)]
             found.append(own)
@@ -132,11 +134,10 @@ def select(
     by: str,
     ipc: int,
     seed: int = 0,
-    network: str = "convnet3",
+    network: str = FEATURE_NETWORK,
     train_steps: int | None = None,
     device: str = "cpu",
     on_step: Callable[[], None] | None = None,
-    trained: Trained | None = None,
 ) -> CondensedSet:
     """Choose ``ipc`` real images of every class by a rule.
 
@@ -151,12 +152,11 @@ def select(
         network: Name of the network whose features are compared, or that forgets; by name or
             ``"package.module:factory"``. Not used by random and first.
         train_steps: Of the network, by IDC's training (batch 64, constant step size 0.01);
-            0 compares features of an untrained network. If not given: 1000, and for forgetting
+            0 compares features of an untrained network. If not given: 400, and for forgetting
             10 epochs.
         device: Where the network is trained, such as ``"cpu"`` or ``"cuda"``.
-        on_step: Called after every training step.
-        trained: Filled with the network whose features were compared, and asked before one is
-            trained: an own ``{}`` for all selections from the same data trains once.
+        on_step: Called after every training step; features that are in the cache (docs/runs.md)
+            take none.
 
     Returns:
         A condensed set whose ``method`` is ``by``, and whose recipe says the rest. The same
@@ -175,7 +175,6 @@ def select(
         steps=steps,
         device=device,
         on_step=on_step or _nothing,
-        trained={} if trained is None else trained,
     )
     recipe: dict[str, object] = {}
     if rule.steps is not None:

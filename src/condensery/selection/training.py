@@ -1,30 +1,50 @@
 """A network trained on the data to select from, watched step by step; and its features.
 
-Knows nothing about rules.
+Features are kept in the cache, so that rules, sizes and processes that want the same compute them
+once. Knows nothing about rules.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import hashlib
+import json
+import logging
+from collections.abc import Callable, Iterator
 from itertools import islice
+from pathlib import Path
 from typing import NamedTuple
 
+import safetensors.torch
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
+from condensery import cache
+from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.data import ImageData
+from condensery.engines import Fused, FusedLoss, can_train, pays_to_compile
+from condensery.engines.toolchain import Fallback
+from condensery.files import locked_in_turn
 from condensery.networks import build, still_features
+from condensery.parallel import check_cancelled, single_threaded
+from condensery.parts import part_to_json
 from condensery.rng import stream
 from condensery.selection.order import Asked
 from condensery.training import SGDTraining, Trainer, batches
 
-__all__ = ["TRAINING", "Step", "class_features", "course", "drawn", "trained"]
+__all__ = ["TRAINING", "Features", "Step", "course", "drawn", "logits_of"]
+
+_log = logging.getLogger(__name__)
 
 TRAINING = SGDTraining()
 """IDC's network update: batch 64, step size 0.01, colour and crop per image, CutMix on half."""
 
+_FORMAT = 1
 _FORWARD = 256
 """Images per forward of the features."""
+
+_SHARE = 0.25
+"""Of the bound of the cache that the features of one network may take; larger ones are not kept."""
 
 
 class Step(NamedTuple):
@@ -53,10 +73,11 @@ def drawn(data: ImageData, asked: Asked) -> nn.Module:
 
 def course(network: nn.Module, data: ImageData, asked: Asked) -> Iterator[Step]:
     """Train in place; every step is shown before it is taken, one random permutation an epoch."""
-    trainer = Trainer(network, TRAINING)
+    trainer = Trainer(network, TRAINING, compiled=_compiles(network, data, asked))
     order = batches(len(data), TRAINING.batch, rng=stream(asked.seed, "selection", "order"))
     rng = stream(asked.seed, "selection", "view")
     for index in islice(order, asked.steps):
+        check_cancelled()
         images = data.normalise(data.pixels(index)).to(asked.device)
         labels = data.labels[index].to(asked.device)
         yield Step(index, images, labels)
@@ -64,24 +85,120 @@ def course(network: nn.Module, data: ImageData, asked: Asked) -> Iterator[Step]:
         asked.on_step()
 
 
-def trained(data: ImageData, asked: Asked) -> nn.Module:
-    """The network after ``asked.steps`` steps; one that was trained before is taken again."""
-    key = (asked.network, asked.seed, asked.steps, asked.device)
-    if key not in asked.trained:
-        network = drawn(data, asked)
-        for _ in course(network, data, asked):
-            pass
-        asked.trained[key] = network
-    return asked.trained[key]
+def logits_of(network: nn.Module, data: ImageData, asked: Asked) -> Callable[[Tensor], Tensor]:
+    """The logits of images as they are, by compiled code where that pays."""
+
+    def eager(images: Tensor) -> Tensor:
+        network.eval()
+        try:
+            return network(images)
+        finally:
+            network.train()
+
+    if not _compiles(network, data, asked):
+        return torch.no_grad()(eager)
+    fused = FusedLoss(network, precision="fp32", compile=True)
+    fast = Fallback(fused.logits, eager, what="Selection")
+
+    def logits(images: Tensor) -> Tensor:
+        with torch.no_grad(), single_threaded(True):
+            return fast(images)
+
+    return logits
 
 
-def class_features(
-    network: nn.Module, data: ImageData, class_: int
-) -> Float[Tensor, "image feature"]:
-    """What the network sees in the images of a class, flattened, in data set order, on the CPU.
+class Features:
+    """What a network sees in the images of a class, flattened, in data set order, on the CPU.
 
-    Not augmented, in evaluation mode, ``_FORWARD`` images at a time: beyond these the features
-    of one class are in memory, 4 bytes a number (5000 images of ConvNet-3 on 32x32: 41 MB).
+    Not augmented, in evaluation mode. The network is trained when the features of a class are
+    first needed. Beside ``_FORWARD`` images those of one class are in memory, 4 bytes a number
+    (6000 images of ConvNet-3 of width 64 on 28x28: 14 MB).
+
+    Args:
+        data: The training images.
+        asked: Network, its training, seed and device.
     """
-    parts = (data.normalise(data.pixels(own)) for own in data.of_class(class_).split(_FORWARD))
-    return still_features(network, parts).cpu()
+
+    def __init__(self, data: ImageData, asked: Asked) -> None:
+        self._data, self._asked = data, asked
+        self._network: nn.Module | None = None
+        self._folder = _entry(data, asked)
+        cache.hold(self._folder, self)
+
+    def __call__(self, class_: int) -> Float[Tensor, "image feature"]:
+        """Features ``[image, feature]`` of the images of a class."""
+        path = self._folder / f"class-{class_:04}.safetensors"
+        with locked_in_turn(self._folder / ".lock-made", _log.info, check=check_cancelled):
+            if not path.exists():
+                seen = self._compute(class_)
+                if seen.nbytes / max(1, len(seen)) * len(self._data) > _SHARE * cache.limit():
+                    return seen
+                write_atomically(path, safetensors.torch.save({"features": seen}))
+                cache.make_room()
+        return read_safetensors(path)[0]["features"]
+
+    def _compute(self, class_: int) -> Tensor:
+        data, network = self._data, self._trained()
+
+        def parts() -> Iterator[Tensor]:
+            for own in data.of_class(class_).split(_FORWARD):
+                yield data.normalise(data.pixels(own))
+
+        def slow() -> Tensor:
+            return still_features(network, parts()).cpu()
+
+        if not _compiles(network, data, self._asked):
+            return slow()
+        fused = Fused(precision="fp32", compile=True)
+
+        def fast() -> Tensor:
+            return torch.cat([fused.features(network, part).flatten(1) for part in parts()])
+
+        with torch.no_grad(), single_threaded(True):
+            return Fallback(fast, slow, what="Selection")()
+
+    def _trained(self) -> nn.Module:
+        """The network after its steps, also for the rules and processes that come later."""
+        if self._network is None:
+            network, path = drawn(self._data, self._asked), self._folder / "network.safetensors"
+            if path.exists():
+                network.load_state_dict(read_safetensors(path)[0])
+            else:
+                for _ in course(network, self._data, self._asked):
+                    pass
+                state = {name: t.cpu().contiguous() for name, t in network.state_dict().items()}
+                write_atomically(path, safetensors.torch.save(state))
+            self._network = network
+        return self._network
+
+
+def _entry(data: ImageData, asked: Asked) -> Path:
+    """The folder of the cache for the features of one network."""
+    facts = {
+        "format": _FORMAT,
+        "data": data.fingerprint,
+        "mean": data.mean,
+        "std": data.std,
+        "whitening": None if data.whitening is None else data.whitening.to_json(),
+        "network": asked.network,
+        "drawn": _digest(drawn(data, asked)),
+        "training": part_to_json("training", TRAINING),
+        "steps": asked.steps,
+        "seed": asked.seed,
+        "device": asked.device,
+    }
+    return cache.entry("features", f"{data.name}-{asked.network}", json.loads(json.dumps(facts)))
+
+
+def _digest(network: nn.Module) -> str:
+    """Of layers and parameters, so that another network of the same name is told apart."""
+    content = hashlib.blake2b(str(network).encode(), digest_size=8)
+    for parameter in network.parameters():
+        content.update(parameter.detach().cpu().contiguous().numpy().data)
+    return content.hexdigest()
+
+
+def _compiles(network: nn.Module, data: ImageData, asked: Asked) -> bool:
+    """Whether training and features together save more time by compiled code than it takes."""
+    passes = asked.steps + len(data) // _FORWARD
+    return can_train(network) and pays_to_compile(network, side=data.side, updates=passes)

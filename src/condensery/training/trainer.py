@@ -35,6 +35,7 @@ class Trainer:
         loss: A name of ``LOSSES``.
         teacher: Gives the labels of every batch, class probabilities ``[example, class_]``, from
             its images as the network sees them; None: the labels that are given.
+        watch: Is shown the images of every step as the network sees them, before the step.
 
     Raises:
         ConfigError: If ``precision`` or ``loss`` is unknown.
@@ -49,6 +50,7 @@ class Trainer:
         compiled: bool = False,
         loss: str = "cross-entropy",
         teacher: Callable[[Tensor], Tensor] | None = None,
+        watch: Callable[[Tensor], None] | None = None,
     ) -> None:
         self.network = network.train()
         self.choices = choices
@@ -58,7 +60,7 @@ class Trainer:
         self._lr = choices.lr
         self._parameters = [p for p in network.parameters() if p.requires_grad]
         self._state = choices.init(self._parameters)
-        self._teacher = teacher
+        self._teacher, self._watch = teacher, watch
 
     def set_lr(self, lr: float) -> None:
         """Use the learning rate ``lr`` from the next step on; the momentum stays as it is."""
@@ -102,6 +104,8 @@ class Trainer:
                 mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
             ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
             mix = Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
+            if self._watch is not None:
+                self._watch(mix.images)
             if self._teacher is not None:  # it sees the batch as the network does
                 told = self._teacher(mix.images)
                 mix = Mix(mix.images, told, told, torch.ones_like(ratio))

@@ -103,6 +103,10 @@ class Content:
             "random": "random: random real images, others for every network.",
         }
         notes.extend(text for name, text in what.items() if name in own)
+        if any(name.endswith(":rerank") for name in own):
+            notes.append(
+                "ROW:rerank: the images of ROW, ordered anew by a training on them (YOCO)."
+            )
         if any(
             self.published[name].says_something(table.sizes) for name in own & self.published.keys()
         ):

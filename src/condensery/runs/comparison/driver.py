@@ -15,12 +15,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from condensery.api import Condensation
+from condensery.api import Condensation, with_place
 from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.loop import run_together
 from condensery.condensing.progress import State
-from condensery.data import Data
+from condensery.data import Data, whitened
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import read_observations
 from condensery.interrupts import raise_if_interrupted
@@ -34,10 +34,11 @@ from condensery.runs.comparison.sets import PlannedRun
 from condensery.runs.comparison.status import Pending, measured, pending
 from condensery.runs.comparison.text import csv_text, markdown, page
 from condensery.runs.evaluation import select_with_progress, train_networks
-from condensery.runs.experts import train_for
+from condensery.runs.experts import train_missing
 from condensery.runs.folder import write_json
 from condensery.runs.listener import Reporter
-from condensery.selection import Trained
+from condensery.runs.reranking import rerank_with_progress
+from condensery.selection import FEATURE_NETWORK
 
 __all__ = ["work", "write_tables"]
 
@@ -100,12 +101,10 @@ def _condense(
         reporter.notice(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
     recipe, names = runs[0].recipe, [run.name for run in runs]
     inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
-    made = [
-        Condensation(run.recipe, data.train, seed=seed, state=state, device=plan.device)
-        for run, state in zip(runs, states, strict=True)
-    ]
-    before += train_for(made[0], reporter, left=None)
-    recipes = [one.kept for one in made]
+    train = whitened(data.train, recipe.whiten)
+    recipes = [with_place(run.recipe, train) for run in runs]
+    experts = recipes[0].schedule.experts(train, network=recipe.network, device=plan.device)
+    before += 0.0 if experts is None else train_missing(experts, reporter)
     began = saved_at = time.monotonic()
     elapsed, unsaved = before, False
     steps = run_together(recipes, data.train, seed=seed, states=states, device=plan.device)
@@ -157,8 +156,7 @@ def _states(checkpoint: Checkpoint) -> tuple[State, ...]:
 def _make_sets(
     folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter
 ) -> None:
-    """Write every set: put together from runs, or selected."""
-    trained: Trained = {}  # rules that compare features share their networks
+    """Write every set: put together from runs, or selected; ordered anew where a row says so."""
     for seed in plan.seeds:
         for each in plan.condensed:
             raise_if_interrupted()
@@ -172,14 +170,22 @@ def _make_sets(
                     by=each.row.method,
                     ipc=each.ipc,
                     seed=seed,
-                    network=plan.options.network or "convnet3",
+                    network=plan.options.network or FEATURE_NETWORK,
                     device=plan.device,
-                    trained=trained,
                 )
                 images = replace(images, manifest={**images.manifest, "created": plan.created})
             else:
                 sets = [CondensedSet.load(folder.run(run, seed)) for run in each.runs]
                 images = assembled(sets, name=f"{data.name}-{each.file}")
+            if each.row.reranked:
+                images = rerank_with_progress(
+                    images,
+                    data,
+                    network=plan.options.network or "convnet3",
+                    seed=seed,
+                    device=plan.device,
+                    reporter=reporter,
+                )
             images.save(path)
 
 

@@ -81,7 +81,8 @@ class ComparisonPlan:
     def reference(self) -> str | None:
         """The row of baseline c: itself, or the base method where that is the same run."""
         for each in self.sets:
-            own = each.runs[0] if each.row.kind == "prefixes" else None
+            cut = each.row.kind == "prefixes" and not each.row.reranked
+            own = each.runs[0] if cut else None
             if own is not None and (own.recipe.method, own.policy) == (self.base, "one"):
                 return each.row.name
         return None

@@ -5,7 +5,7 @@ Each is one row of the table. Knows nothing about how a run is carried out.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from condensery.errors import ConfigError, nearest
@@ -27,12 +27,14 @@ class ComparedRow:
         kind: ``"prefixes"`` of one run, ``"a"``, ``"b"``, or a ``"selection"`` of real images.
         method: What condenses; the rule of a selection.
         size_policy: Another size policy than the method's, or ``None``.
+        reranked: Whether the images of the run are ordered anew (YOCO).
     """
 
     name: str
     kind: Literal["prefixes", "a", "b", "selection"]
     method: str
     size_policy: str | None = None
+    reranked: bool = False
 
     @property
     def file(self) -> str:
@@ -44,12 +46,22 @@ def compared_row(word: str, *, base: str) -> ComparedRow:
     """Read one word of ``--methods``.
 
     Args:
-        word: A method, ``method:policy``, ``a``, ``b``, ``c`` or a selection rule.
+        word: A method, ``method:policy``, ``a``, ``b``, ``c`` or a selection rule; all of these
+            but a and b also with ``:rerank``.
         base: The method of the baselines a, b and c.
 
     Raises:
         ConfigError: For anything else, with the nearest known word.
     """
+    rest, _, last = word.rpartition(":")
+    if last == "rerank" and rest:
+        row = compared_row(rest, base=base)
+        if row.kind in ("a", "b"):
+            raise ConfigError(
+                f"{word!r} cannot be compared: {rest} is no single run whose images could be "
+                "ordered. Use METHOD:rerank, such as c:rerank."
+            )
+        return replace(row, name=word, reranked=True)
     if word in names("selection"):
         return ComparedRow(name=word, kind="selection", method=word)
     if word in BASELINES:
@@ -60,8 +72,8 @@ def compared_row(word: str, *, base: str) -> ComparedRow:
     known = (*names("method"), *BASELINES, *names("selection"))
     if method not in names("method"):
         raise ConfigError(
-            f"{word!r} cannot be compared: known are {', '.join(known)}, and METHOD:POLICY such as "
-            f"idc:all.{nearest(method, known)}"
+            f"{word!r} cannot be compared: known are {', '.join(known)}, METHOD:POLICY such as "
+            f"idc:all, and METHOD:rerank.{nearest(method, known)}"
         )
     if colon and policy not in names("size_policy"):
         raise ConfigError(

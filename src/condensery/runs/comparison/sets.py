@@ -87,7 +87,8 @@ class PlannedSet:
     @property
     def identity(self) -> tuple[str, ...]:
         """Equal for sets that hold the same images."""
-        return tuple(run.name for run in self.runs) or (self.row.name,)
+        images = tuple(run.name for run in self.runs) or (self.row.method,)
+        return (*images, "rerank") if self.row.reranked else images
 
 
 def planned_sets(
