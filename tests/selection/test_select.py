@@ -17,7 +17,9 @@ from condensery.registry import names
 from condensery.selection import as_condensed, random_selection, select, steps_of, training
 
 FAST = {"network": "convnet1-w4", "train_steps": 3}
-NESTED = [by for by in names("selection") if by != "k-means"]
+MADE = ("mosaic", "rded")  # of parts of images
+WHOLE = [by for by in names("selection") if by not in MADE]
+NESTED = [by for by in names("selection") if by not in ("k-means", "mosaic")]
 
 
 def chosen(data: ImageData, by: str, **changes: object) -> CondensedSet:
@@ -32,7 +34,7 @@ def found_in(images: torch.Tensor, pool: torch.Tensor) -> list[int]:
 
 
 def test_every_rule_gives_different_real_images_of_the_right_class(each, data: ImageData):
-    for by in each(names("selection")):
+    for by in each(WHOLE):
         set_ = chosen(data, by)
 
         at = found_in(set_.images, data.images)
@@ -50,7 +52,7 @@ def test_the_same_arguments_give_the_same_bytes(each, data: ImageData):
 
 
 def test_another_seed_chooses_otherwise(each, data: ImageData):
-    for by in each(["random", "herding", "k-center", "k-means", "forgetting"]):
+    for by in each(["random", "herding", "k-center", "k-means", "forgetting", *MADE]):
         sets = [chosen(data, by, seed=seed).images for seed in range(4)]
 
         assert any(not torch.equal(sets[0], other) for other in sets[1:])
@@ -110,10 +112,10 @@ def test_every_step_of_the_training_is_told(each, data: ImageData):
         chosen(data, by, seed=seed, on_step=partial(told.append, None))
 
         assert len(told) == steps_of(by, data, train_steps=3)
-        assert (len(told) == 0) == (by in ("random", "first"))
+        assert (len(told) == 0) == (by in ("random", "first", "mosaic"))
 
 
-def test_the_training_is_400_steps_and_ten_epochs_where_nobody_says(data: ImageData):
+def test_the_training_is_400_steps_or_1000_and_ten_epochs_where_nobody_says(data: ImageData):
     assert {by: steps_of(by, data) for by in names("selection")} == {
         "random": 0,
         "first": 0,
@@ -121,6 +123,8 @@ def test_the_training_is_400_steps_and_ten_epochs_where_nobody_says(data: ImageD
         "k-center": 400,
         "k-means": 400,
         "forgetting": 10,  # 31 images are one batch
+        "mosaic": 0,
+        "rded": 1000,
     }
 
 

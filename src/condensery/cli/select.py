@@ -43,7 +43,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--train-steps",
         metavar="N",
         type=at_least(0),
-        help="its steps; 0 leaves it random (default 400, for forgetting 10 epochs)",
+        help="its steps; 0 leaves it random (default 400, rded 1000, forgetting 10 epochs)",
     )
     add_machine(parser)
 

@@ -15,10 +15,10 @@ from torch import Tensor
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.parameterizations import Pixels, stored_rows
+from condensery.parameterizations import Parameterization, Pixels, stored_rows
 from condensery.types import Examples
 
-__all__ = ["Asked", "Orders", "as_condensed", "check_ipc"]
+__all__ = ["Asked", "Made", "Orders", "as_condensed", "as_set", "check_ipc"]
 
 Orders = Sequence[Int[Tensor, "image"]]
 """For every class, positions in the data set, the most wanted image first."""
@@ -43,6 +43,21 @@ class Asked:
     steps: int
     device: str
     on_step: Callable[[], None]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Made:
+    """What a rule that does not choose whole images has made.
+
+    Attributes:
+        stored: Images in [0, 1], rows sorted by rank, then class.
+        parameterization: How they are stored.
+        recipe: The choices behind them, for the manifest.
+    """
+
+    stored: Examples
+    parameterization: Parameterization
+    recipe: Mapping[str, object]
 
 
 def check_ipc(data: ImageData, ipc: int, *, longest: int | None = None) -> None:
@@ -90,15 +105,24 @@ def as_condensed(
     rank, class_ = stored_rows(torch.tensor([min(ipc, len(order)) for order in orders]))
     pairs = zip(rank.tolist(), class_.tolist(), strict=True)
     index = torch.stack([orders[c][r] for r, c in pairs])
+    stored = Examples(
+        images=data.pixels(index).cpu(), labels=class_.clone(), class_=class_, rank=rank
+    )
+    made = Made(stored=stored, parameterization=Pixels(), recipe=recipe)
+    return as_set(data, made, ipc=ipc, method=method, seed=seed)
+
+
+def as_set(data: ImageData, made: Made, *, ipc: int, method: str, seed: int) -> CondensedSet:
+    """What a rule has made, as a condensed set; arguments as ``as_condensed``."""
     return CondensedSet.from_stored(
-        Examples(images=data.pixels(index).cpu(), labels=class_.clone(), class_=class_, rank=rank),
+        made.stored,
         name=f"{method}-{data.name}",
         class_names=data.class_names,
-        decode=Pixels().decode_json(),
+        decode=made.parameterization.decode_json(),
         mean=data.mean,
         std=data.std,
         method=method,
-        recipe={"method": method, "ipc": ipc, **recipe},
+        recipe={"method": method, "ipc": ipc, **made.recipe},
         seed=seed,
         data=data.record(),
         created="",

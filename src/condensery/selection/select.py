@@ -6,7 +6,7 @@ Everything that is asked for is checked before a network is trained.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -21,8 +21,10 @@ from condensery.selection.forgetting import check_forgetting, forgetting_orders
 from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
-from condensery.selection.order import Asked, Orders, as_condensed, check_ipc
+from condensery.selection.mosaic import mosaics
+from condensery.selection.order import Asked, Made, Orders, as_condensed, as_set, check_ipc
 from condensery.selection.random import random_orders
+from condensery.selection.rded import TEACHER_STEPS, rded
 from condensery.selection.training import TRAINING, Features, drawn
 
 __all__ = ["FEATURE_NETWORK", "Rule", "random_selection", "rule_of", "select", "steps_of"]
@@ -48,13 +50,15 @@ class Rule:
     """How images are chosen.
 
     Attributes:
-        orders: From the training images to an order of every class.
+        orders: From the training images to an order of every class; or
+        made: to the images of a set, where they are no whole real images.
         steps: Of the training that it takes if not given; ``None`` for a rule without training.
         summary: One line.
         check: Refuses a number of steps that cannot work, before any training.
     """
 
-    orders: Callable[[ImageData, Asked], Orders]
+    orders: Callable[[ImageData, Asked], Orders] | None = None
+    made: Callable[[ImageData, Asked], Made] | None = None
     steps: Callable[[ImageData], int] | None = None
     check: Callable[[ImageData, int], None] = _check_steps
     summary: str = ""
@@ -128,6 +132,18 @@ register("selection", "forgetting")(
 )
 
 
+register("selection", "mosaic")(
+    Rule(made=mosaics, summary="herded mosaics, four real images on one, as a start has them")
+)
+register("selection", "rded")(
+    Rule(
+        made=rded,
+        steps=lambda _: TEACHER_STEPS,
+        summary="crops that a trained network finds most like their class",
+    )
+)
+
+
 def select(
     data: Data | ImageData,
     *,
@@ -146,14 +162,14 @@ def select(
 
     Args:
         data: What ``load_data`` returned (its training part is used), or training images.
-        by: A name: random, first, herding, k-center, k-means, forgetting.
+        by: A name: random, first, herding, k-center, k-means, forgetting, mosaic, rded.
         ipc: Images per class, in 1..the largest class. A smaller class gives all it has.
         seed: Of every draw.
         network: Name of the network whose features are compared, or that forgets; by name or
             ``"package.module:factory"``. Not used by random and first.
         train_steps: Of the network, by IDC's training (batch 64, constant step size 0.01);
-            0 compares features of an untrained network. If not given: 400, and for forgetting
-            10 epochs.
+            0 compares features of an untrained network. If not given: 400, for rded
+            1000, and for forgetting 10 epochs.
         device: Where the network is trained, such as ``"cpu"`` or ``"cuda"``.
         on_step: Called after every training step; features that are in the cache (docs/runs.md)
             take none.
@@ -180,6 +196,11 @@ def select(
     if rule.steps is not None:
         drawn(train, asked)  # a network that cannot work shows now
         recipe = {"network": network, "train_steps": steps}
+    if rule.made is not None:
+        made = rule.made(train, asked)
+        made = replace(made, recipe={**recipe, **made.recipe})
+        return as_set(train, made, ipc=ipc, method=by, seed=seed)
+    assert rule.orders is not None
     orders = rule.orders(train, asked)
     return as_condensed(train, orders, ipc=ipc, method=by, recipe=recipe, seed=seed)
 

@@ -138,7 +138,7 @@ class Features:
         return read_safetensors(path)[0]["features"]
 
     def _compute(self, class_: int) -> Tensor:
-        data, network = self._data, self._trained()
+        data, network = self._data, self.network
 
         def parts() -> Iterator[Tensor]:
             for own in data.of_class(class_).split(_FORWARD):
@@ -157,8 +157,9 @@ class Features:
         with torch.no_grad(), single_threaded(True):
             return Fallback(fast, slow, what="Selection")()
 
-    def _trained(self) -> nn.Module:
-        """The network after its steps, also for the rules and processes that come later."""
+    @property
+    def network(self) -> nn.Module:
+        """The network after its steps; stored for the rules and processes that come later."""
         if self._network is None:
             network, path = drawn(self._data, self._asked), self._folder / "network.safetensors"
             if path.exists():

@@ -65,6 +65,9 @@ class HerdedImages(Init):
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
             own = data.of_class(c)
+            if not count:
+                images.append(torch.empty(0, data.channels, *data.side))
+                continue
             order = own[torch.randperm(len(own), generator=rng)]
             real = own[torch.randperm(len(own), generator=rng)[: self.sample]]
             each = parameterization.examples_each

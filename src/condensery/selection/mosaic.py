@@ -1,0 +1,46 @@
+"""Mosaics: small real images, four on a stored one, such that every prefix has the class's mean.
+
+Where a condensation by multi-formation begins, without any update.
+"""
+
+from __future__ import annotations
+
+from functools import partial
+
+from condensery.condensing.init import HerdedImages
+from condensery.data import ImageData
+from condensery.networks import build
+from condensery.parameterizations import MultiFormation
+from condensery.rng import stream
+from condensery.selection.order import Asked, Made
+
+__all__ = ["mosaics"]
+
+FACTOR = 2
+
+
+def mosaics(data: ImageData, asked: Asked) -> Made:
+    """The start ``herded`` of multi-formation, under untrained networks.
+
+    Source:
+        The choice is herding (Welling 2009), mosaics are IDC's init (Kim et al. 2022); together
+        ours, see ``HerdedImages``.
+    """
+    parameterization = MultiFormation(factor=FACTOR)
+    network = partial(
+        build,
+        asked.network,
+        channels=data.channels,
+        classes=data.classes,
+        side=data.side,
+        seed=asked.seed,
+    )
+    stored = HerdedImages().make(
+        parameterization,
+        data,
+        counts=data.counts().cpu().clamp(max=asked.ipc),
+        rng=stream(asked.seed, "selection", "mosaic"),
+        network=lambda *path: network(path=("selection", *path)).to(asked.device),
+    )
+    recipe = {"network": asked.network, "factor": FACTOR}
+    return Made(stored=stored, parameterization=parameterization, recipe=recipe)
