@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -18,14 +18,9 @@ import torch
 from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.importing.choices import (
-    check_choices,
-    check_names,
-    decoder_for,
-    layout_of,
-)
-from condensery.condensed.importing.formats import Found, Where
-from condensery.condensed.importing.rows import Labels, fitting_images, labels_of, ranked
+from condensery.condensed.importing.choices import check_choices, check_names, decoder_for
+from condensery.condensed.importing.formats import Choices, Found, Where
+from condensery.condensed.importing.rows import fitting_images, labels_of, ranked
 from condensery.condensed.importing.spaces import space_of, strayed
 from condensery.data import Data
 from condensery.data.classes import ClassList, match
@@ -33,8 +28,6 @@ from condensery.data.known import known_by_name
 from condensery.data.labels import default_names
 from condensery.errors import ConfigError, DataWarning, nearest
 from condensery.types import Examples
-
-__all__ = ["DTYPES", "import_set"]
 
 DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
 """What stored images may be, by name."""
@@ -105,69 +98,48 @@ def import_set(
         DataError: If the file cannot be read, does not fit the data, or leaves open how its
             images were normalised; the message says what to pass.
     """
-    path = Path(path).expanduser()
-    layout = layout_of(format)
-    choices = {
-        "experiment": experiment,
-        "labels": labels,
-        "factor": factor,
-        "order": order,
-        "mean": mean,
-        "std": std,
-        "zca": zca,
-        "step_size": step_size,
-    }
-    check_choices(choices, format, layout)
-    decoder = decoder_for(format, layout, factor=factor, order=order, ipc=ipc, data=data.train)
+    path, train = Path(path).expanduser(), data.train
+    choices = Choices(
+        experiment=experiment,
+        labels=labels,
+        factor=factor,
+        order=order,
+        mean=mean,
+        std=std,
+        zca=zca,
+        step_size=step_size,
+    )
+    check_choices(asdict(choices), format)
+    where, title = Where(format=format, file=path, choices=choices), str(path)
+    decoder = decoder_for(where, ipc=ipc, data=train)
     if dtype not in DTYPES:
         raise ConfigError(
             f"dtype = {dtype!r} is unknown; known are {', '.join(DTYPES)}.{nearest(dtype, DTYPES)}"
         )
     if classes is not None:
         check_names(classes, data)
-    found = layout.read(
-        Where(
-            format=format,
-            file=path,
-            labels=None if labels is None else Path(labels).expanduser(),
-            experiment=experiment or 0,
-        )
-    )
-    title, train = str(path), data.train
+    found = where.layout.read(where)
     if factor is None and found.decode is not None and "factor" in found.decode:
-        decoder = decoder_for(
-            format,
-            layout,
-            factor=int(str(found.decode["factor"])),
-            order=str(found.decode.get("order", "image")) if order is None else order,
-            ipc=ipc,
-            data=train,
-        )
+        decoder = decoder_for(where, ipc=ipc, data=train, read=found.decode)
     images = fitting_images(found.images, train, title=title)
     names = found.class_names if classes is None else tuple(classes)
     read = labels_of(
         found.labels,
         classes=train.classes if names is None else len(names),
         images=len(images),
-        centred=layout.learned == "centred",
-        by_class=layout.by_class,
+        centred=where.layout.learned == "centred",
+        by_class=where.layout.by_class,
         name=data.name if found.class_names is None else title,
         title=title,
         class_=found.class_,
     )
-    matched = _matched(read, found, data, names=names, format=format, title=title)
-    class_, soft = matched.class_, matched.soft
+    matched, to = _matched(found, data, names=names, format=format, title=title)
+    class_, soft = to[read.class_], None
+    if read.soft is not None:
+        soft = torch.empty_like(read.soft)
+        soft[:, to] = read.soft
     kept, rank = ranked(class_, train, ipc=ipc, title=title, parts=_other_parts(format, path))
-    space = space_of(
-        images,
-        method=format,
-        layout=layout,
-        file=path.name,
-        data=train,
-        mean=mean,
-        std=std,
-        zca=zca,
-    )
+    space = space_of(images, where, train)
     pixels = space.undo(images[kept])
     share, excess = strayed(pixels)
     stored = Examples(
@@ -176,7 +148,6 @@ def import_set(
         class_=class_[kept],
         rank=rank,
     )
-    size = int(rank.max()) + 1
     record: dict[str, Any] = {
         "format": format,
         "file": path.name,
@@ -185,61 +156,38 @@ def import_set(
         "clamped": share,
         "largest_excess": excess,
         "labels": "hard" if soft is None else "learned",
-        "classes": matched.record,
+        "classes": matched,
         "rows": len(images),
     }
-    notices = (*found.notices, *read.notices, *space.notices)
-    if notices:
-        record["notices"] = list(notices)
+    if notices := [*found.notices, *read.notices, *space.notices]:
+        record["notices"] = notices
     for notice in notices:
         warnings.warn(notice, DataWarning, stacklevel=2)
-    learned = found.step_size if step_size is None else float(step_size)
+    seen, size = space.whitening or train, int(rank.max()) + 1
     return CondensedSet.from_stored(
         stored,
         name=name or f"{data.name}-{format}-ipc{size}",
         class_names=train.class_names,
         decode=decoder.decode_json(),
-        mean=train.mean if space.whitening is None else space.whitening.mean,
-        std=train.std if space.whitening is None else space.whitening.std,
+        mean=seen.mean,
+        std=seen.std,
         zca=None if space.whitening is None else space.whitening.zca,
         method=format,
         recipe={"method": format, "ipc": size, "imported": record},
         seed=0,
         data=train.record(),
-        created=_now() if created is None else created,
+        created=created or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         dtype=DTYPES[dtype],
-        learned_step_size=learned,
+        learned_step_size=found.step_size if step_size is None else float(step_size),
     )
-
-
-@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class _Matched:
-    """Labels that are counted as the data counts its classes.
-
-    Attributes:
-        class_: ``int64 [row]``.
-        soft: Learned labels ``[row, class_]``, or ``None``.
-        record: For the file: what decided, and the class that each label of the file became.
-    """
-
-    class_: Tensor
-    soft: Tensor | None
-    record: dict[str, object]
 
 
 def _matched(
-    read: Labels,
-    found: Found,
-    data: Data,
-    *,
-    names: tuple[str, ...] | None,
-    format: str,
-    title: str,
-) -> _Matched:
-    ours = data.train.class_names
-    known = known_by_name(
-        data.name, classes=data.train.classes, channels=data.train.channels, names=ours
-    )
+    found: Found, data: Data, *, names: tuple[str, ...] | None, format: str, title: str
+) -> tuple[dict[str, Any], Tensor]:
+    """What decided which class is which, for the file; and the class of each label of the file."""
+    train, ours = data.train, data.train.class_names
+    known = known_by_name(data.name, classes=train.classes, channels=train.channels, names=ours)
     numbering = None if known is None else known.numbering()
     own_order = known is not None and numbering is None
     theirs = ClassList(
@@ -251,22 +199,14 @@ def _matched(
     order = match(
         ClassList(title=data.name, names=ours, numbering=numbering, own_order=own_order), theirs
     )
-    if names is None:
-        by = "number"
-        if theirs.numbering is not None and known is not None:
-            by = f"the order in which {format} numbers the classes of {known.name}"
-    else:
+    if names is not None:
         by = "the names of the file" if names is found.class_names else "the names given"
-    to = torch.tensor(order)
-    soft = None
-    if read.soft is not None:
-        soft = torch.empty_like(read.soft)
-        soft[:, to] = read.soft
-    return _Matched(
-        class_=to[read.class_],
-        soft=soft,
-        record={"by": by, "labels": list(order), "names": [ours[label] for label in order]},
-    )
+    elif theirs.numbering is not None and known is not None:
+        by = f"the order in which {format} numbers the classes of {known.name}"
+    else:
+        by = "number"
+    record = {"by": by, "labels": list(order), "names": [ours[label] for label in order]}
+    return record, torch.tensor(order)
 
 
 def _other_parts(format: str, file: Path) -> str:
@@ -280,7 +220,3 @@ def _other_parts(format: str, file: Path) -> str:
     return (
         f"put the other parts beside it, such as {other} and {labels}, and they are read together"
     )
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -8,38 +8,28 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from condensery.condensed.importing.formats import FORMATS, Format
+from condensery.condensed.importing.formats import FORMATS, Where
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
 
-__all__ = ["check_choices", "check_names", "decoder_for", "layout_of"]
 
-
-def layout_of(name: str) -> Format:
-    """The format called ``name``.
+def check_choices(choices: Mapping[str, object], format: str) -> None:
+    """Refuse an unknown format, and a choice that was made and means nothing for the format.
 
     Raises:
-        ConfigError: Naming the nearest, if there is none.
+        ConfigError: Naming the nearest format, or the formats that the choice belongs to.
     """
-    if name not in FORMATS:
+    if format not in FORMATS:
         raise ConfigError(
-            f"format = {name!r} is unknown; known are {', '.join(FORMATS)}.{nearest(name, FORMATS)}"
+            f"format = {format!r} is unknown; known are {', '.join(FORMATS)}."
+            f"{nearest(format, FORMATS)}"
         )
-    return FORMATS[name]
-
-
-def check_choices(choices: Mapping[str, object], name: str, layout: Format) -> None:
-    """Refuse a choice that was made (is not ``None``) and means nothing for the format.
-
-    Raises:
-        ConfigError: Naming the formats that it belongs to.
-    """
     for choice, value in choices.items():
-        if value is not None and choice not in layout.takes:
+        if value is not None and choice not in FORMATS[format].takes:
             owners = [other for other, its in FORMATS.items() if choice in its.takes]
             raise ConfigError(
-                f"{choice} = {value!r} means nothing for format {name}; it belongs to "
+                f"{choice} = {value!r} means nothing for format {format}; it belongs to "
                 f"{', '.join(owners)}. Leave it out, or check the format."
             )
     step_size = choices["step_size"]
@@ -48,55 +38,51 @@ def check_choices(choices: Mapping[str, object], name: str, layout: Format) -> N
 
 
 def check_names(classes: Sequence[str], data: Data) -> None:
-    """Refuse names of the file's labels that cannot be those of the data's classes.
+    """Refuse names of the file's labels that are one text, or not one for each class of the data.
 
     Raises:
-        ConfigError: If they are one text, or not as many as the data has classes.
+        ConfigError: With the names of the data.
     """
+    ours = data.train.class_names
     if isinstance(classes, str):
         raise ConfigError(
             f"classes = {classes!r} is one text, but names are given as a list, such as "
-            f"classes={list(data.train.class_names[:2])!r} with one name per label."
+            f"classes={list(ours[:2])!r} with one name per label."
         )
-    if len(classes) != data.train.classes:
-        ours = ", ".join(data.train.class_names[:12])
-        more = ", ..." if data.train.classes > 12 else ""
+    if len(classes) != len(ours):
+        more = ", ..." if len(ours) > 12 else ""
         raise ConfigError(
             f"classes names {len(classes)} classes, {', '.join(classes[:12])}, but {data.name} has "
-            f"{data.train.classes}, {ours}{more}. Name every label of the file once, in the order "
-            "of its numbers, with --classes NAME,NAME,... (classes=[...])."
+            f"{len(ours)}, {', '.join(ours[:12])}{more}. Name every label of the file once, in the "
+            "order of its numbers, with --classes NAME,NAME,... (classes=[...])."
         )
 
 
 def decoder_for(
-    name: str,
-    layout: Format,
-    *,
-    factor: int | None,
-    order: str | None,
-    ipc: int | None,
-    data: ImageData,
+    where: Where, *, ipc: int | None, data: ImageData, read: Mapping[str, object] | None = None
 ) -> Parameterization:
     """How the stored images of a set decode.
 
     Args:
-        name: Of the format.
-        layout: The format.
-        factor: Crops per side, or ``None`` for images that are stored whole.
-        order: ``"image"``, ``"crop"``, or ``None`` for what the format counts.
+        where: The format, and what was said of factor and order.
         ipc: How many images of every class are kept, or ``None``.
         data: The training images.
+        read: What the file says of its factor and order, if nothing was said of the factor.
 
     Raises:
         ConfigError: If one cannot work, or the factor is needed and not given.
     """
+    layout, factor, order = where.layout, where.choices.factor, where.choices.order
+    if read is not None:
+        factor = int(str(read["factor"]))
+        order = order or str(read.get("order", "image"))
     if ipc is not None and ipc < 1:
         raise ConfigError(f"ipc = {ipc}, but at least 1 image per class is kept.")
     if factor is None and layout.stores == "pixels":
         raise ConfigError(
-            f"factor is needed: {name} stores grids of factor x factor small images, and the file "
-            "does not say of how many. Give factor=2 (--factor 2) for the published sets of small "
-            "images, 3 for ImageNet, 1 for sets without multi-formation (IDC-I)."
+            f"factor is needed: {where.format} stores grids of factor x factor small images, and "
+            "the file does not say of how many. Give factor=2 (--factor 2) for the published sets "
+            "of small images, 3 for ImageNet, 1 for sets without multi-formation (IDC-I)."
         )
     if factor is not None and not 1 <= factor <= min(data.side):
         raise ConfigError(

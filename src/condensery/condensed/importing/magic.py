@@ -13,32 +13,42 @@ import re
 import zipfile
 from typing import Literal
 
-__all__ = ["Kind", "foreign", "is_truncated_pickle", "kind_of"]
-
 Kind = Literal["torch", "numpy", "other"]
 
 _LEGACY = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."  # torch.save before 1.6
 _PICKLES_OF_LEGACY = 5  # magic number, version, machine, content, keys of the storages
 _ZIP = (b"PK\x03\x04", b"PK\x05\x06")
-
-_PICTURES = {
-    b"\x89PNG": "PNG",
-    b"\xff\xd8\xff": "JPEG",
-    b"GIF8": "GIF",
-    b"BM": "BMP",
-    b"RIFF": "WebP",
-    b"II*\x00": "TIFF",
-    b"MM\x00*": "TIFF",
-}
-_ARCHIVES = {
-    b"\x1f\x8b": "a gzip",
-    b"BZh": "a bzip2",
-    b"\xfd7zXZ\x00": "an xz",
-    b"\x28\xb5\x2f\xfd": "a Zstandard",
-    b"7z\xbc\xaf\x27\x1c": "a 7-Zip",
-    b"Rar!": "a RAR",
-}
 _FETCH = "Fetch it again."
+_UNPACK = "archive. Unpack it, and give the file or folder that it holds."
+_PICTURE = (
+    "is a single picture ({}). A set that is stored as pictures is a folder with one subfolder of "
+    "pictures per class: give that folder with --format folder (format='folder')."
+)
+_WEB_PAGE = (
+    "is a web page, which the server sent in place of the file (a login, a warning or an error; "
+    "open it in a browser to read it). Fetch the file itself."
+)
+_STARTS = {
+    b"\x89PNG": _PICTURE.format("PNG"),
+    b"\xff\xd8\xff": _PICTURE.format("JPEG"),
+    b"GIF8": _PICTURE.format("GIF"),
+    b"BM": _PICTURE.format("BMP"),
+    b"RIFF": _PICTURE.format("WebP"),
+    b"II*\x00": _PICTURE.format("TIFF"),
+    b"MM\x00*": _PICTURE.format("TIFF"),
+    b"\x1f\x8b": f"is a gzip {_UNPACK}",
+    b"BZh": f"is a bzip2 {_UNPACK}",
+    b"\xfd7zXZ\x00": f"is an xz {_UNPACK}",
+    b"\x28\xb5\x2f\xfd": f"is a Zstandard {_UNPACK}",
+    b"7z\xbc\xaf\x27\x1c": f"is a 7-Zip {_UNPACK}",
+    b"Rar!": f"is a RAR {_UNPACK}",
+    b"\x89HDF": "is an HDF5 file, which no released code writes. Load its arrays and save "
+    "[images, labels] with torch.save.",
+    b"PAR1": "is a Parquet file. One that 'condensery export' wrote is read with --format folder "
+    "(format='folder'), where export.json lies beside it; other Parquet files are data sets, "
+    "which --data reads.",
+}
+"""What a file is and what to do, by its first bytes."""
 
 
 def kind_of(data: bytes) -> Kind:
@@ -47,12 +57,10 @@ def kind_of(data: bytes) -> Kind:
         return "torch"
     if data.startswith(b"\x93NUMPY"):
         return "numpy"
-    members = _members(data)
-    if not members:
-        return "other"
-    if all(name.endswith(".npy") for name in members):
+    members = [name.rpartition("/")[2] for name in _members(data) or ()]
+    if members and all(name.endswith(".npy") for name in members):
         return "numpy"
-    return "torch" if _is_torch(members) else "other"
+    return "torch" if "data.pkl" in members and "constants.pkl" not in members else "other"
 
 
 def foreign(data: bytes) -> str:
@@ -73,35 +81,14 @@ def foreign(data: bytes) -> str:
             "fetched. Run 'git annex get' on it in its repository."
         )
     if start.startswith((b"<!doctype", b"<html", b"<?xml", b"<head")):
-        return (
-            "is a web page, which the server sent in place of the file (a login, a warning or an "
-            "error; open it in a browser to read it). Fetch the file itself."
-        )
-    for magic, name in _PICTURES.items():
+        return _WEB_PAGE
+    for magic, text in _STARTS.items():
         if data.startswith(magic):
-            return (
-                f"is a single picture ({name}). A set that is stored as pictures is a folder with "
-                "one subfolder of pictures per class: give that folder with --format folder "
-                "(format='folder')."
-            )
-    for magic, name in _ARCHIVES.items():
-        if data.startswith(magic):
-            return f"is {name} archive. Unpack it, and give the file or folder that it holds."
+            return text
     if data[257:262] == b"ustar":
-        return "is a tar archive. Unpack it, and give the file or folder that it holds."
+        return f"is a tar {_UNPACK}"
     if data.startswith(_ZIP):
         return _zip(data)
-    if data.startswith(b"\x89HDF"):
-        return (
-            "is an HDF5 file, which no released code writes. Load its arrays and save "
-            "[images, labels] with torch.save."
-        )
-    if data.startswith(b"PAR1"):
-        return (
-            "is a Parquet file. One that 'condensery export' wrote is read with --format folder "
-            "(format='folder'), where export.json lies beside it; other Parquet files are data "
-            "sets, which --data reads."
-        )
     if (header := _safetensors(data)) is not None:
         if "condensery" in header:
             return (
@@ -149,11 +136,8 @@ def _zip(data: bytes) -> str:
     members = _members(data)
     if members is None:
         name = data[30:80].lower()
-        kind = "a zip archive"
-        if b".npy" in name:
-            kind = "a NumPy archive (.npz)"
-        elif b"data.pkl" in name:
-            kind = "a file of torch.save"
+        kind = "a file of torch.save" if b"data.pkl" in name else "a zip archive"
+        kind = "a NumPy archive (.npz)" if b".npy" in name else kind
         return (
             f"begins like {kind}, but its end is missing: it is truncated, at {len(data):,} bytes. "
             f"{_FETCH}"
@@ -182,11 +166,6 @@ def _members(data: bytes) -> list[str] | None:
             return archive.namelist()
     except Exception:
         return None
-
-
-def _is_torch(members: list[str]) -> bool:
-    names = [name.rpartition("/")[2] for name in members]
-    return "data.pkl" in names and "constants.pkl" not in names
 
 
 def _safetensors(data: bytes) -> dict[str, object] | None:

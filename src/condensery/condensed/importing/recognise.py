@@ -14,8 +14,6 @@ from torch import Tensor
 from condensery.condensed.importing.safely import as_tensor
 from condensery.errors import DataError
 
-__all__ = ["other", "pair_of"]
-
 _IMAGES = ("images", "image", "imgs", "img", "data", "x", "syn_images", "image_syn", "images_syn")
 _LABELS = ("labels", "label", "targets", "target", "y", "syn_labels", "label_syn", "labels_syn")
 _CHECKPOINT = ("state_dict", "model_state_dict", "model", "net", "network", "weights", "ema")
@@ -33,6 +31,11 @@ _OF_MTT = (
     "(format='mtt')."
 )
 _NO_SET = "It is no condensed set: give the file of the images."
+_AS_IDC = "give --format idc --factor 1 (format='idc', factor=1)."
+_SAVE = (
+    "If it holds a set of images, load it yourself and save [images, labels] as plain tensors with "
+    f"torch.save; then {_AS_IDC}"
+)
 
 
 def pair_of(content: object) -> tuple[object, object] | None:
@@ -43,69 +46,48 @@ def pair_of(content: object) -> tuple[object, object] | None:
     if not isinstance(content, Mapping):
         return None
     held = cast(Mapping[object, object], content)
-    images = [key for key in held if isinstance(key, str) and key.lower() in _IMAGES]
-    labels = [key for key in held if isinstance(key, str) and key.lower() in _LABELS]
-    if len(images) != 1 or len(labels) != 1:
-        return None
-    return held[images[0]], held[labels[0]]
+    images, labels = (
+        [key for key in held if isinstance(key, str) and key.lower() in usual]
+        for usual in (_IMAGES, _LABELS)
+    )
+    return (held[images[0]], held[labels[0]]) if len(images) == len(labels) == 1 else None
 
 
 def other(path: Path, content: object, *, format: str, wanted: str) -> DataError:
-    """The refusal of a file that does not hold what its format holds.
-
-    Args:
-        path: The file.
-        content: What it holds.
-        format: The format that it was given as.
-        wanted: What a file of this format holds.
-    """
-    found, way = _described(path, content)
+    """The refusal of a file that holds something else than ``wanted``, what its format holds."""
+    if isinstance(content, Mapping):
+        found, way = _dictionary(path, cast(Mapping[object, object], content))
+    elif isinstance(content, (list, tuple)):
+        found, way = _sequence(path, cast(Sequence[object], content), type(content).__name__)
+    elif (tensor := as_tensor(content, path=path, what="its content")) is None:
+        found, way = f"a {type(content).__name__}", _NO_SET
+    elif tensor.ndim:
+        what = "images" if tensor.ndim >= 3 else "labels"
+        found, way = f"one array of shape {list(tensor.shape)}, which may be {what}", _OF_MTT
+    else:
+        found = f"one number, {tensor.item():g}"
+        way = f"It may be a learned step size of MTT. {_NO_SET}"
     return DataError(f"{path}: holds {found}, but a file of format {format} holds {wanted}. {way}")
 
 
-def _described(path: Path, content: object) -> tuple[str, str]:
-    if isinstance(content, Mapping):
-        return _dictionary(path, cast(Mapping[object, object], content))
-    if isinstance(content, (list, tuple)):
-        return _sequence(path, cast(Sequence[object], content), type(content).__name__)
-    tensor = as_tensor(content, path=path, what="its content")
-    if tensor is None:
-        return f"a {type(content).__name__}", _NO_SET
-    shape = list(tensor.shape)
-    if tensor.ndim >= 3:
-        return f"one array of shape {shape}, which may be images", _OF_MTT
-    if tensor.ndim:
-        return f"one array of shape {shape}, which may be labels", _OF_MTT
-    return f"one number, {tensor.item():g}", "It may be a learned step size of MTT. " + _NO_SET
-
-
 def _dictionary(path: Path, held: Mapping[object, object]) -> tuple[str, str]:
-    weights = _weights(held)
-    if weights:
-        return weights, "This is a checkpoint of a network. " + _NO_SET
+    if weights := _weights(held):
+        return weights, f"This is a checkpoint of a network. {_NO_SET}"
     for name in _CHECKPOINT:
-        inside = held.get(name)
-        if isinstance(inside, Mapping) and _weights(cast(Mapping[object, object], inside)):
-            return (
-                f"the checkpoint of a network, with its weights under {name!r}",
-                _NO_SET,
-            )
+        if _weights(held.get(name)):
+            return f"the checkpoint of a network, with its weights under {name!r}", _NO_SET
     listed = held.get("data")
     if isinstance(listed, (list, tuple)) and listed and _is_pair(path, listed[0]):
         many = len(cast(Sequence[object], listed))
+        plural = "s" * (many > 1)
         return (
-            f"a dictionary whose 'data' lists {many} experiment{'s' * (many > 1)} of [images, "
-            "labels]",
+            f"a dictionary whose 'data' lists {many} experiment{plural} of [images, labels]",
             _OF_DC,
         )
-    pair = pair_of(held)
-    if pair is not None and _is_pair(path, pair):
+    if _is_pair(path, pair_of(held)):
         return "a dictionary of images and labels", _OF_IDC
     keys = ", ".join(repr(key) for key in list(held)[:5]) + (", ..." if len(held) > 5 else "")
-    return f"a dictionary with the keys {keys or 'none'}", (
-        "If it holds a set of images, load it yourself and save [images, labels] as plain tensors "
-        "with torch.save; then give --format idc --factor 1 (format='idc', factor=1)."
-    )
+    return f"a dictionary with the keys {keys or 'none'}", _SAVE
 
 
 def _sequence(path: Path, parts: Sequence[object], kind: str) -> tuple[str, str]:
@@ -134,27 +116,19 @@ def _sequence(path: Path, parts: Sequence[object], kind: str) -> tuple[str, str]
     if len(parts) > 2 and _is_pair(path, parts[:2]):
         return f"a {kind} of {len(parts)} that begins with images and labels", (
             "Load it yourself, save the first two parts as [images, labels] with torch.save, and "
-            "give --format idc --factor 1 (format='idc', factor=1)."
+            + _AS_IDC
         )
     if len(parts) == 2 and _is_pair(path, [parts[1], parts[0]]):
         return "a pair in the order [labels, images]", (
-            "Load it yourself, save [images, labels] with torch.save, and give --format idc "
-            "--factor 1 (format='idc', factor=1)."
+            f"Load it yourself, save [images, labels] with torch.save, and {_AS_IDC}"
         )
     shown = f", {' and '.join(_part(path, part) for part in parts)}" if len(parts) == 2 else ""
-    return f"a {kind} of {len(parts)}{shown}", (
-        "If it holds a set of images, load it yourself and save [images, labels] as plain tensors "
-        "with torch.save; then give --format idc --factor 1 (format='idc', factor=1)."
-    )
+    return f"a {kind} of {len(parts)}{shown}", _SAVE
 
 
 def _part(path: Path, value: object) -> str:
     """One part of a sequence in words."""
-    try:
-        tensor = as_tensor(value, path=path, what="a part")
-    except DataError:
-        tensor = None
-    if tensor is not None:
+    if (tensor := _tensor(path, value)) is not None:
         return f"an array of shape {list(tensor.shape)}"
     if isinstance(value, (list, tuple)) and value:
         return f"a {type(value).__name__} of {type(cast(Sequence[object], value)[0]).__name__}"
@@ -165,19 +139,24 @@ def _is_pair(path: Path, value: object) -> bool:
     """Images of three axes or more, and labels of one or two, as many of one as of the other."""
     if not isinstance(value, (list, tuple)) or len(cast(Sequence[object], value)) != 2:
         return False
-    try:
-        images, labels = (
-            as_tensor(part, path=path, what="a part") for part in cast(Sequence[object], value)
-        )
-    except DataError:
-        return False
+    images, labels = (_tensor(path, part) for part in cast(Sequence[object], value))
     if images is None or labels is None:
         return False
     return images.ndim >= 3 and labels.ndim in (1, 2) and len(images) == len(labels)
 
 
-def _weights(held: Mapping[object, object]) -> str | None:
+def _tensor(path: Path, value: object) -> Tensor | None:
+    try:
+        return as_tensor(value, path=path, what="a part")
+    except DataError:
+        return None
+
+
+def _weights(value: object) -> str | None:
     """The parameters of a network in words; ``None`` if these are none."""
+    if not isinstance(value, Mapping):
+        return None
+    held = cast(Mapping[object, object], value)
     names = [key for key in held if isinstance(key, str)]
     named = [key for key in names if key.rpartition(".")[2] in ("weight", "bias")]
     if not named or not all(isinstance(held[key], Tensor) for key in named):

@@ -14,8 +14,6 @@ from torch import Tensor
 from condensery.data import ImageData
 from condensery.errors import DataError
 
-__all__ = ["Labels", "fitting_images", "labels_of", "ranked"]
-
 _SAME = 1e-4  # labels that differ by less are those of all, not learned ones
 _SHOWN = 8
 
@@ -51,11 +49,9 @@ def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
     shape = tuple(images.shape[1:])
     if images.ndim == 3 and channels == 1 and shape == (height, width):
         images = images[:, None]
-    elif (
-        images.ndim == 4 and shape == (height, width, channels) and shape != (channels, *data.side)
-    ):
+    elif images.ndim == 4 and shape == (height, width, channels) != (channels, height, width):
         images = images.permute(0, 3, 1, 2)
-    if not len(images) or images.ndim != 4 or tuple(images.shape[1:]) != (channels, height, width):
+    if not len(images) or tuple(images.shape[1:]) != (channels, height, width):
         raise DataError(
             f"{title}: holds images of shape {list(images.shape)}, but those of {data.name} are "
             f"{channels} x {height} x {width} (channel, height, width). "
@@ -75,8 +71,7 @@ def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
             f"{high}, but released sets hold floats or bytes. {way}"
         )
     images = images.to(torch.float32).contiguous()
-    bad = int((~torch.isfinite(images)).sum())
-    if bad:
+    if bad := int((~torch.isfinite(images)).sum()):
         raise DataError(
             f"{title}: {bad} of {images.numel()} values are NaN or infinite. The run that wrote it "
             "diverged; take an earlier file of it."
@@ -105,19 +100,17 @@ def _other_shape(images: Tensor, data: ImageData) -> str:
             "It is one image without an axis for images. Load it yourself and save it as "
             f"[image, {channels}, {side[0]}, {side[1]}], with images of every class."
         )
-    own = images.shape[1:]
-    if images.ndim == 3:
-        own = (1, *own)
-    elif images.ndim == 4 and own[0] not in (1, 3) and own[2] in (1, 3):
+    own = (1, *images.shape[1:]) if images.ndim == 3 else images.shape[1:]
+    if images.ndim == 4 and own[0] not in (1, 3) and own[2] in (1, 3):
         own = (own[2], own[0], own[1])
     if len(own) != 3:
         return "Give the file of the images, and the data that the set was made of."
     if own[0] != channels:
         kinds = {1: "grey", 3: "colour"}
+        theirs, ours = (kinds.get(count, f"{count}-channel") for count in (own[0], channels))
         return (
-            f"The file holds {kinds.get(own[0], f'{own[0]}-channel')} images and {data.name} "
-            f"{kinds.get(channels, f'{channels}-channel')} ones. Give the data that the set was "
-            "made of."
+            f"The file holds {theirs} images and {data.name} {ours} ones. Give the data that the "
+            "set was made of."
         )
     if own[1] == own[2]:
         return (
@@ -295,7 +288,14 @@ def ranked(
     low, high = int(counts.min()), int(counts.max())
     few, many = (data.class_names[int(i)] for i in (counts.argmin(), counts.argmax()))
     if not low:
-        raise _incomplete(counts, data, title=title, parts=parts)
+        missing = [data.class_names[i] for i in (counts == 0).nonzero()[:, 0].tolist()]
+        more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
+        raise DataError(
+            f"{title}: holds images of {data.classes - len(missing)} of the {data.classes} classes "
+            f"of {data.name}, and none of {', '.join(map(repr, missing[:_SHOWN]))}{more}. It may "
+            f"be one part of a set: if it is, {parts or 'join all parts into one file'}. If it is "
+            "a set of fewer classes, give the data that it was made of."
+        )
     if ipc is not None and low < ipc:
         raise DataError(
             f"{title}: ipc = {ipc}, but class {few!r} has {low} images. Give at most --ipc {low} "
@@ -313,17 +313,3 @@ def ranked(
         rank[own] = torch.arange(len(own))
     kept = torch.arange(len(class_)) if ipc is None else (rank < ipc).nonzero()[:, 0]
     return kept, rank[kept]
-
-
-def _incomplete(counts: Tensor, data: ImageData, *, title: str, parts: str) -> DataError:
-    """The refusal of a file that lacks classes."""
-    missing = [data.class_names[i] for i in (counts == 0).nonzero()[:, 0].tolist()]
-    held = data.classes - len(missing)
-    shown = ", ".join(map(repr, missing[:_SHOWN]))
-    more = f" and {len(missing) - _SHOWN} more" if len(missing) > _SHOWN else ""
-    return DataError(
-        f"{title}: holds images of {held} of the {data.classes} classes of {data.name}, and none "
-        f"of {shown}{more}. It may be one part of a set: if it is, "
-        f"{parts or 'join all parts into one file'}. If it is a set of fewer classes, give the "
-        "data that it was made of."
-    )

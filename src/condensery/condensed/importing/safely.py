@@ -28,8 +28,6 @@ from torch import Tensor
 from condensery.condensed.importing.magic import foreign, is_truncated_pickle, kind_of
 from condensery.errors import DataError, nearest
 
-__all__ = ["Opened", "as_tensor", "hash_of_folder", "open_numpy", "open_torch"]
-
 
 class _Unread:
     """Stands where a file has a NumPy number or array; keeps what it is built of."""

@@ -13,22 +13,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.condensed.importing.formats import Format
+from condensery.condensed.importing.formats import Where
 from condensery.condensed.importing.whitening import Unwhitening, unwhitening
 from condensery.data import ImageData
 from condensery.data.known import known_by_name
 from condensery.data.statistics import Statistics, measure
 from condensery.errors import ConfigError, DataError
 
-__all__ = ["Space", "space_of", "strayed"]
-
 _SMALL = ("mnist", "fashion-mnist", "svhn", "cifar10", "cifar100")
-_RELEASED = {
-    "dc": _SMALL,
-    "dsa": _SMALL,
-    "dm": _SMALL,
-    "mtt": (*_SMALL, "imagenette"),
-}
+_RELEASED = {"dc": _SMALL, "dsa": _SMALL, "dm": _SMALL, "mtt": (*_SMALL, "imagenette")}
 """Data sets whose constants are fixed in the code of a method."""
 
 # DC, DSA and DM have constants of their own for CIFAR-100; MTT uses those of CIFAR-10 again, as
@@ -45,6 +38,10 @@ _STRAY = 1.0  # further than this outside [0, 1] no image of IDC's kind strays b
 _SHARE = 0.25  # more pixels than this outside [0, 1]: surely another space
 
 
+def _unchanged(images: Tensor) -> Tensor:
+    return images
+
+
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Space:
     """Where images are, and how to leave it.
@@ -56,65 +53,62 @@ class Space:
         notices: Whole sentences about how the values were read.
     """
 
-    undo: Callable[[Tensor], Tensor]
+    undo: Callable[[Tensor], Tensor] = _unchanged
     record: Mapping[str, object]
     whitening: Unwhitening | None = None
     notices: tuple[str, ...] = ()
 
 
-def space_of(
-    images: Tensor,
-    *,
-    method: str,
-    layout: Format,
-    file: str,
-    data: ImageData,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    zca: bool | None,
-) -> Space:
+def space_of(images: Tensor, where: Where, data: ImageData) -> Space:
     """Decide in which space ``images`` are.
 
     Args:
         images: As stored, float or bytes, ``[row, channel, height, width]``.
-        method: Whose code wrote them.
-        layout: Of ``method``.
-        file: Its name (KIP says there whether it is whitened).
+        where: Whose code wrote them, and what the user says of mean, deviation and whitening (KIP
+            says in the name of the file whether it is whitened).
         data: The training images that they stand for.
-        mean: Given by the user: one number, or one a channel.
-        std: As ``mean``, above 0.
-        zca: Whether they are whitened, if the user says so.
 
     Raises:
         ConfigError: If what is given contradicts itself.
         DataError: If what is given leaves it open; the message says what to pass.
     """
+    method, layout, file, given = where.format, where.layout, where.file.name, where.choices
     if images.dtype == torch.uint8:
-        return _bytes(images, method, layout, file, mean=mean, std=std, zca=zca)
-    if mean is not None or std is not None:
-        if zca:
+        return _bytes(images, where)
+    if given.mean is not None or given.std is not None:
+        if given.zca:
             raise ConfigError(
                 "mean and std undo a normalisation, zca undoes a whitening, and a set has one of "
                 "them. Give either."
             )
-        return _normalised(_given(mean, std, channels=data.channels), "given")
-    if layout.stores == "pixels":
-        return _pixels(images, method, file)
+        return _normalised(_given(given.mean, given.std, channels=data.channels), "given")
     low, high = (float(end) for end in images.aminmax())
+    runs = f"{file}: its values run from {low:.3g} to {high:.3g}"
+    as_bytes = low >= 0 and 50 < high <= 255
+    if layout.stores == "pixels":
+        outside = float(((images < 0) | (images > 1)).double().mean())
+        if low >= -_STRAY and high <= 1 + _STRAY and outside <= _SHARE:
+            return Space(record={"kind": "none"})
+        raise DataError(
+            f"{runs}, {100 * outside:.0f} % of them outside [0, 1], but format {method} stores "
+            "pixels in [0, 1] that stray little. "
+            + (
+                _AS_BYTES
+                if as_bytes
+                else "If they are normalised, give mean and std (--mean ... --std ...); if they "
+                "are to be clamped nevertheless, give mean 0 and std 1 (--mean 0 --std 1)."
+            )
+        )
     if low >= 0 and high <= 1:
         raise DataError(
-            f"{file}: its values run from {low:g} to {high:g}, within [0, 1] already, but format "
-            f"{method} stores normalised images. If these are pixels, say so with mean 0 and std 1 "
-            "(--mean 0 --std 1); else give the mean and std that they were normalised with."
+            f"{runs}, within [0, 1] already, but format {method} stores normalised images. If "
+            "these are pixels, say so with mean 0 and std 1 (--mean 0 --std 1); else give the "
+            "mean and std that they were normalised with."
         )
-    if _like_bytes(low, high):
-        raise DataError(
-            f"{file}: its values run from {low:.3g} to {high:.3g}, but format {method} stores "
-            f"normalised images. {_AS_BYTES}"
-        )
-    if layout.whitened and _is_whitened(method, file, zca):
-        kind = "zca" if method == "mtt" else "zca-regularised"
-        whitening = unwhitening(data, kind=kind)
+    if as_bytes:
+        raise DataError(f"{runs}, but format {method} stores normalised images. {_AS_BYTES}")
+    if "zca" in layout.takes and _is_whitened(method, file, given.zca):
+        whitening = unwhitening(data, kind="zca" if method == "mtt" else "zca-regularised")
         record = dict(whitening.zca)
         if whitening.centre is None:
             record["contrast"] = "of the average training image: the whitening forgets it"
@@ -124,10 +118,11 @@ def space_of(
     known = known_by_name(data.name, classes=data.classes, channels=data.channels)
     if known is None or known.name not in _RELEASED[method]:
         raise DataError(
-            f"{file}: its values run from {low:.3g} to {high:.3g}, and nothing says how they were "
-            f"normalised: {method} has no constants for a data set called {data.name!r}. Give "
-            "mean and std (--mean ... --std ...), one number a channel; or the data set's name "
-            "(--name cifar10), if it is one of " + ", ".join(_RELEASED[method]) + "."
+            f"{runs}, and nothing says how they were normalised: {method} has no constants for a "
+            f"data set called {data.name!r}. Give mean and std (--mean ... --std ...), one number "
+            "a channel; or the data set's name (--name cifar10), if it is one of "
+            + ", ".join(_RELEASED[method])
+            + "."
         )
     of_dc = known.name == "cifar100" and method in ("dc", "dsa", "dm")
     return _normalised(
@@ -154,77 +149,42 @@ def _is_whitened(method: str, file: str, zca: bool | None) -> bool:
     )
 
 
-def _pixels(images: Tensor, method: str, file: str) -> Space:
-    low, high = (float(end) for end in images.aminmax())
-    outside = float(((images < 0) | (images > 1)).double().mean())
-    if low < -_STRAY or high > 1 + _STRAY or outside > _SHARE:
-        raise DataError(
-            f"{file}: its values run from {low:.3g} to {high:.3g}, {100 * outside:.0f} % of them "
-            f"outside [0, 1], but format {method} stores pixels in [0, 1] that stray little. "
-            + (
-                _AS_BYTES
-                if _like_bytes(low, high)
-                else "If they are normalised, give mean and std (--mean ... --std ...); if they "
-                "are to be clamped nevertheless, give mean 0 and std 1 (--mean 0 --std 1)."
-            )
-        )
-    return Space(undo=lambda pixels: pixels, record={"kind": "none"})
-
-
-def _like_bytes(low: float, high: float) -> bool:
-    """Whether floats are pixels of 0 to 255 rather than normalised ones."""
-    return low >= 0 and 50 < high <= 255
-
-
-def _bytes(
-    images: Tensor,
-    method: str,
-    layout: Format,
-    file: str,
-    *,
-    mean: Sequence[float] | None,
-    std: Sequence[float] | None,
-    zca: bool | None,
-) -> Space:
+def _bytes(images: Tensor, where: Where) -> Space:
     """Bytes are pixels: 255 is 1. No code normalises or whitens into bytes."""
-    pixels = (mean is None or set(mean) == {0}) and (std is None or set(std) == {1})
-    if not pixels or zca:
-        given = "zca" if zca else "mean and std"
+    file, given = where.file.name, where.choices
+    pixels = (given.mean is None or set(given.mean) == {0}) and (
+        given.std is None or set(given.std) == {1}
+    )
+    if not pixels or given.zca:
+        what = "zca" if given.zca else "mean and std"
         raise ConfigError(
             f"{file}: holds bytes of 0 to 255, which are pixels: nothing is there to be undone by "
-            f"{given}. Leave {'--zca (zca=)' if zca else '--mean and --std (mean=, std=)'} out."
+            f"{what}. Leave {'--zca (zca=)' if given.zca else '--mean and --std (mean=, std=)'} "
+            "out."
         )
-    if layout.stores == "bytes":
-        return Space(undo=lambda bytes_: bytes_.float() / 255, record={"kind": "none"})
-    if int(images.max()) <= 1:
-        raise DataError(
-            f"{file}: holds bytes, all of them 0 or 1, so floats in [0, 1] were probably cut to "
-            "whole numbers, which lost the pictures. Save the floats, or (images * 255).round() "
-            "as bytes."
+    notices: tuple[str, ...] = ()
+    if where.layout.stores != "bytes":
+        if int(images.max()) <= 1:
+            raise DataError(
+                f"{file}: holds bytes, all of them 0 or 1, so floats in [0, 1] were probably cut "
+                "to whole numbers, which lost the pictures. Save the floats, or "
+                "(images * 255).round() as bytes."
+            )
+        notices = (
+            f"{file}: holds bytes where files of format {where.format} hold floats. Bytes are "
+            "pixels of 0 to 255, so they were read as such, and no normalisation was undone.",
         )
-    return Space(
-        undo=lambda bytes_: bytes_.float() / 255,
-        record={"kind": "none"},
-        notices=(
-            f"{file}: holds bytes where files of format {method} hold floats. Bytes are pixels of "
-            "0 to 255, so they were read as such, and no normalisation was undone.",
-        ),
-    )
+    return Space(undo=lambda held: held.float() / 255, record={"kind": "none"}, notices=notices)
 
 
 def _normalised(statistics: Statistics, source: str) -> Space:
+    ends = {"mean": list(statistics.mean), "std": list(statistics.std)}
+
     def undo(images: Tensor) -> Tensor:
-        mean = images.new_tensor(statistics.mean)[:, None, None]
-        std = images.new_tensor(statistics.std)[:, None, None]
+        mean, std = (images.new_tensor(values)[:, None, None] for values in ends.values())
         return images * std + mean
 
-    record = {
-        "kind": "normalised",
-        "mean": list(statistics.mean),
-        "std": list(statistics.std),
-        "source": source,
-    }
-    return Space(undo=undo, record=record)
+    return Space(undo=undo, record={"kind": "normalised", **ends, "source": source})
 
 
 def _given(
@@ -242,13 +202,8 @@ def _given(
             )
     if min(std) <= 0:
         raise ConfigError(f"std = {list(std)}, but a standard deviation is above 0.")
-
-    def spread(values: Sequence[float]) -> tuple[float, ...]:
-        return tuple(
-            float(x) for x in (values if len(values) == channels else [*values] * channels)
-        )
-
-    return Statistics(mean=spread(mean), std=spread(std))
+    spread = [[float(x) for x in values] * (channels // len(values)) for values in (mean, std)]
+    return Statistics(mean=tuple(spread[0]), std=tuple(spread[1]))
 
 
 def strayed(images: Tensor) -> tuple[float, float]:

@@ -8,8 +8,6 @@ from typing import Any
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 
-__all__ = ["classes_line", "import_summary"]
-
 _SHOWN = 10
 """Classes that are named at most."""
 

@@ -18,8 +18,6 @@ from condensery.data.statistics import measure
 from condensery.data.whitening import LARGEST, ZCA
 from condensery.errors import DataError
 
-__all__ = ["Unwhitening", "unwhitening"]
-
 _BLOCK = 1024  # images held as float64 at a time
 
 
