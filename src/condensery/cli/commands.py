@@ -33,8 +33,6 @@ from condensery.cli.parser import Parser, joined, say_error
 from condensery.cli.process import program
 from condensery.errors import CondenseryError, DataWarning, nearest
 
-__all__ = ["COMMANDS", "run"]
-
 COMMANDS: Mapping[str, ModuleType] = {
     "condense": condense,
     "resume": resume,

@@ -19,8 +19,6 @@ from condensery.cli.options import (
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, rows, recipe, evaluation, machine."""

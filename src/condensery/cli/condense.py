@@ -19,8 +19,6 @@ from condensery.errors import ConfigError
 from condensery.registry import names
 from condensery.runs.folder import RunFolder
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, recipe, evaluation, machine."""

@@ -15,8 +15,6 @@ from condensery.cli.options import (
 from condensery.cli.parser import fraction
 from condensery.files import check_new_file
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file, the data, how to train, what to keep."""

@@ -8,8 +8,6 @@ from pathlib import Path
 from condensery.cli.options import add_machine, add_recipe_changes, add_source, data_source
 from condensery.cli.parser import at_least
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Data, recipe, machine."""

@@ -7,8 +7,6 @@ from pathlib import Path
 
 from condensery.cli.parser import at_least, one_of
 
-__all__ = ["add_arguments", "run"]
-
 FORMS = ("folder", "npz", "parquet")
 
 

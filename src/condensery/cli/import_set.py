@@ -9,8 +9,6 @@ from condensery.cli.options import add_data, data_source
 from condensery.cli.parser import at_least, one_of
 from condensery.files import check_new_file
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file and whose it is, the data it was made of, what the file leaves open."""

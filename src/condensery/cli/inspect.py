@@ -6,8 +6,6 @@ import argparse
 import json
 from pathlib import Path
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The file."""

@@ -13,8 +13,6 @@ from collections.abc import Sequence
 
 from condensery.cli.process import OutputError, Signals, streams
 
-__all__ = ["main"]
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.

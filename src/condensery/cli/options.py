@@ -25,19 +25,6 @@ from condensery.registry import names
 if TYPE_CHECKING:
     from condensery.runs import DataSource, EvaluationPlan
 
-__all__ = [
-    "add_data",
-    "add_evaluation",
-    "add_machine",
-    "add_recipe_changes",
-    "add_row_evaluation",
-    "add_seeds",
-    "add_source",
-    "data_source",
-    "evaluation_for",
-    "rows",
-]
-
 
 def add_source(parser: argparse.ArgumentParser) -> None:
     """The data, and how to read it."""

@@ -15,23 +15,6 @@ from typing import NoReturn, TypeVar
 from condensery import quantities
 from condensery.errors import ConfigError, nearest
 
-__all__ = [
-    "Parser",
-    "amount",
-    "at_least",
-    "checked",
-    "duration",
-    "fraction",
-    "joined",
-    "named",
-    "one_of",
-    "say_error",
-    "setting",
-    "several",
-    "value_range",
-    "whole_numbers",
-]
-
 _T = TypeVar("_T")
 _NEGATIVE = re.compile(r"-[\d.][^,]*,.*")
 

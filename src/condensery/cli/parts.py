@@ -7,8 +7,6 @@ import argparse
 from condensery.cli.parser import one_of
 from condensery.registry import SLOTS
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """One slot, or all."""

@@ -21,8 +21,6 @@ from typing import TextIO, cast
 
 from condensery.interrupts import set_interrupt_check
 
-__all__ = ["OutputError", "Signals", "program", "streams"]
-
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
 """Those that ask a process to end; SIGHUP is on Unix alone, SIGBREAK on Windows alone."""
 

@@ -10,8 +10,6 @@ import time
 
 from condensery.runs.listener import Bars, Event, Listener
 
-__all__ = ["Lines", "listener"]
-
 _SECONDS = 10.0
 """Between two lines of a task; the first and the last line are always there."""
 

@@ -10,8 +10,6 @@ from condensery.cli.options import add_data, add_recipe_changes, data_source
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Method, data, changes, file."""

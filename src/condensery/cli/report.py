@@ -7,8 +7,6 @@ from pathlib import Path
 
 from condensery.files import check_new_file
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The runs, what differences are to, where the page goes."""

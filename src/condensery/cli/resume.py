@@ -8,8 +8,6 @@ from pathlib import Path
 from condensery.cli.parser import duration, setting
 from condensery.runs.folder import RunFolder
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The folder, and what may change."""

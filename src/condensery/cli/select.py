@@ -11,8 +11,6 @@ from condensery.cli.parser import at_least, named
 from condensery.files import check_new_file
 from condensery.registry import names
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """What to choose from, how, and where to."""

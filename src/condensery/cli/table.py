@@ -10,8 +10,6 @@ from pathlib import Path
 from condensery.cli.options import add_machine, add_row_evaluation, add_seeds, evaluation_for, rows
 from condensery.cli.parser import one_of, setting, several
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Table, data, budget, what is cut or added, evaluation, machine."""

@@ -10,8 +10,6 @@ from condensery.errors import ConfigError
 from condensery.files import check_new_file
 from condensery.registry import names
 
-__all__ = ["add_arguments", "run"]
-
 _ABOUT_TRAINING = ("network", "protocol", "epochs", "steps", "device", "threads")
 
 

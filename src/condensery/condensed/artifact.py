@@ -41,8 +41,6 @@ from condensery.errors import ArtifactError, ConfigError
 from condensery.parameterizations import Parameterization, decoder
 from condensery.types import Examples
 
-__all__ = ["FORMAT", "CondensedSet"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CondensedSet:

@@ -13,8 +13,6 @@ from typing import Any
 from condensery.errors import ConfigError
 from condensery.formatting import percent, plus_minus
 
-__all__ = ["Choice", "by_accuracy", "title", "whole_measurement"]
-
 Record = Mapping[str, Any]
 
 

@@ -26,8 +26,6 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ConfigError
 from condensery.files import check_writable, existing_ancestor, holds_files
 
-__all__ = ["Pictures", "check_out", "collect", "write"]
-
 _MARK = "export.json"
 _LONGEST = 100  # bytes of a folder name; file systems hold 143 (encrypted) to 255
 _RESERVED = frozenset(

@@ -19,22 +19,6 @@ from condensery.errors import ArtifactError, ConfigError
 from condensery.parameterizations import decoder
 from condensery.types import Examples
 
-__all__ = [
-    "FORMAT",
-    "IMAGE_DTYPES",
-    "KEY",
-    "OPTIONAL",
-    "REQUIRED",
-    "check",
-    "check_format",
-    "dumps",
-    "library_version",
-    "nested_rows",
-    "stored_tensors",
-    "tensor_bytes",
-    "words",
-]
-
 FORMAT = 2
 """The file format that is written, and the newest that can be read."""
 

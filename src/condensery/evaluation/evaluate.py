@@ -39,8 +39,6 @@ from condensery.registry import names
 from condensery.selection import random_selection, select, steps_of
 from condensery.training import check_precision
 
-__all__ = ["Evaluation", "evaluate", "subject_of"]
-
 
 class Evaluation(Iterator[Observation]):
     """Networks to train and test: one by one by iterating, or all by ``run()``.

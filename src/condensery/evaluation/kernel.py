@@ -16,8 +16,6 @@ from condensery.data import ImageData
 from condensery.parts import read_part
 from condensery.registry import name_of
 
-__all__ = ["kernel_accuracy", "regression_of"]
-
 _BLOCK = 2000  # test images at a time
 
 

@@ -15,8 +15,6 @@ from condensery.data import WHITENINGS, Data, ImageData, whitened
 from condensery.data.whitening import EPS
 from condensery.errors import DataError
 
-__all__ = ["check_whitening", "normalised_as", "normalised_train", "train_as"]
-
 
 def check_whitening(condensed: CondensedSet, data: Data) -> None:
     """Refuse a set whose whitening cannot be obtained from the training images at hand.

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from condensery.errors import ArtifactError
 
-__all__ = ["Key", "Observation", "append_observation", "read_observations"]
-
 Key = tuple[str, int, str, int, str, int | None, int | None, str, str]
 """Set, size, network, seed, protocol, epochs, steps, precision, fingerprint."""
 

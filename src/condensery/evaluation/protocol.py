@@ -16,8 +16,6 @@ from condensery.errors import ConfigError, nearest
 from condensery.registry import check_part
 from condensery.training import MILESTONES, SGDTraining, Training, check_loss, decayed
 
-__all__ = ["LABELS", "Protocol", "Subject", "Teacher"]
-
 LABELS = ("hard", "soft")
 """What a network may be told: the class of an image, or what the set has learned to say."""
 

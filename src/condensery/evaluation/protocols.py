@@ -16,8 +16,6 @@ from condensery.evaluation.protocol import Protocol, Subject
 from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 
-__all__ = ["full_epochs", "protocol_for", "published_protocol", "usual_protocol"]
-
 _EPOCHS = ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500))
 """Of ``imagenet``: up to so many images per class, so many epochs."""
 

@@ -25,8 +25,6 @@ from condensery.networks import still_features
 from condensery.rng import stream
 from condensery.types import Examples
 
-__all__ = ["Measure", "Proxy"]
-
 _ROUNDING = 1e-12  # a variance below this share of the squares is that of float32 alone
 
 

@@ -12,8 +12,6 @@ from typing import Any
 from condensery.errors import ConfigError
 from condensery.formatting import NOTHING, markdown_table
 
-__all__ = ["augmentation_robust_score", "label_robust_score", "score_table"]
-
 _AUGMENTED, _PLAIN = "dsa", "dc"
 """One training with augmentation and without: the protocols that the second score compares."""
 

@@ -11,8 +11,6 @@ from condensery.condensed.choosing import title
 from condensery.evaluation.observation import Observation
 from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, points
 
-__all__ = ["summary", "table"]
-
 
 def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
     """One record per protocol, length, architecture and size, ascending.

@@ -18,8 +18,6 @@ from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import Trainer, real_batches
 
-__all__ = ["TrainedTeacher"]
-
 
 class TrainedTeacher:
     """Labels images by a network that was trained on real ones.

@@ -22,8 +22,6 @@ from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import Clock, Trainer, time_steps, training_steps
 
-__all__ = ["TrainingTime", "TrainingTimer", "by_seconds"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingTime:

@@ -29,8 +29,6 @@ from condensery.parts import told
 from condensery.rng import stream
 from condensery.training import Trainer, accuracy, batches
 
-__all__ = ["Network", "Pool", "Trial", "fresh", "pool", "train"]
-
 Network = str | Callable[..., nn.Module]
 
 

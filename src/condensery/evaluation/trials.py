@@ -18,8 +18,6 @@ from condensery.evaluation.trial import Trial
 from condensery.parallel import as_completed, workers
 from condensery.training import COMPILE_AFTER, FUSED_AFTER
 
-__all__ = ["Trials"]
-
 
 class Trials(Iterator[Observation]):
     """An iterator of observations; each ``next`` gives one network, trained and tested.

@@ -12,8 +12,6 @@ from typing import Any
 
 from condensery.averages import average
 
-__all__ = ["Comparison", "Key", "Point", "compare", "recorded", "training_of"]
-
 Record = Mapping[str, Any]
 
 Key = tuple[str, str, int | None, int | None, str]

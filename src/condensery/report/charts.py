@@ -25,16 +25,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "Trace",
-    "accuracy_traces",
-    "bytes_over_size",
-    "lines_over_size",
-    "of_table",
-    "percent_limits",
-    "time_over_size",
-]
-
 _ROUND = tuple(step * 10**power for power in range(7) for step in (1, 2, 5))
 _PUBLISHED = ((0, (1, 1.4)), "x")
 

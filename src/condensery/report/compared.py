@@ -24,19 +24,6 @@ from condensery.report.published import Published
 from condensery.report.table import Row, Table
 from condensery.report.templates import filled
 
-__all__ = [
-    "Block",
-    "Number",
-    "PublishedRow",
-    "Section",
-    "ShownRow",
-    "accuracy_chart",
-    "markdown",
-    "page",
-    "shown_rows",
-    "spread_note",
-]
-
 _HEAD = ("images per class", "Avg.", "Diff.")
 
 

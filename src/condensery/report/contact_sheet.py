@@ -17,8 +17,6 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ConfigError
 from condensery.report.tiles import rgb
 
-__all__ = ["SheetLayout", "contact_sheet", "sheet_layout"]
-
 _SMALLEST_TILE = 48
 _PAPER, _INK, _QUIET, _RULE, _BLANK = "#ffffff", "#1b1f24", "#59636e", "#b6bec8", "#f3f5f7"
 _BRACKET = "#0072b2"

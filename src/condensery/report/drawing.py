@@ -19,22 +19,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = [
-    "MUTED",
-    "OURS",
-    "RANDOM",
-    "dash",
-    "empty",
-    "legend",
-    "legend_rows",
-    "line_colour",
-    "mark",
-    "sample",
-    "style",
-    "to_svg",
-    "variable",
-]
-
 
 INK, MUTED, GRID, OURS, RANDOM = "#010101", "#020202", "#030303", "#040404", "#050505"
 _LINES = (OURS, RANDOM, "#060606", "#070707", "#080808", "#090909", "#0a0a0a", "#0b0b0b")

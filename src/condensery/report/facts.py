@@ -16,8 +16,6 @@ from condensery.formatting import duration
 from condensery.report.accuracy import Comparison
 from condensery.report.history import History
 
-__all__ = ["caveats", "made", "recipe_text"]
-
 _UNKNOWN = "not recorded"
 
 

@@ -11,8 +11,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-__all__ = ["Bin", "Distances", "History", "Span", "distances_of", "history_of"]
-
 _BINS = 300
 
 

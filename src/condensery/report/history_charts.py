@@ -15,8 +15,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-__all__ = ["distance_chart", "history_chart"]
-
 
 def history_chart(history: History) -> Figure:
     """Losses above; below, if the run chose sizes, which were chosen and frozen when."""

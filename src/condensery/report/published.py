@@ -10,8 +10,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
-__all__ = ["MDC", "Published", "published"]
-
 MDC = "He et al. 2024 (MDC)"
 """The source of every prefix."""
 

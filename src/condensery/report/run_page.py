@@ -36,8 +36,6 @@ from condensery.report.size_tables import across, by_size, printed_rows
 from condensery.report.templates import filled, write_whole
 from condensery.report.tiles import exact, tile_rows
 
-__all__ = ["render", "write_report"]
-
 _MOST_SPANS = 40
 _PRINTED_WITH = ("convnet3", "resnetap10")
 """Networks that published figures were measured with; a width stands behind a hyphen."""

@@ -15,8 +15,6 @@ from condensery.errors import ConfigError, nearest
 from condensery.report.accuracy import Comparison, Key, Point, training_of
 from condensery.report.table import Row, Table
 
-__all__ = ["Entry", "Versus", "baselines", "check_data", "entry", "set_against"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:

@@ -12,8 +12,6 @@ from condensery.report.drawing import to_svg
 from condensery.report.published import Published, published
 from condensery.report.several_runs import Entry, Versus
 
-__all__ = ["markdown", "render"]
-
 _LEAD = (
     "Test accuracy in per cent of fresh networks, by images per class. Only sets that were tested "
     "in the same way are in one table."

@@ -13,8 +13,6 @@ from condensery.formatting import byte_count, plus_minus, points, rounded
 from condensery.report.accuracy import Comparison, Point
 from condensery.report.published import Published
 
-__all__ = ["CrossTable", "SizeRow", "SizeTable", "across", "by_size", "printed_rows", "spread"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeRow:

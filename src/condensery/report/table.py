@@ -12,8 +12,6 @@ from typing import Literal
 
 from condensery.averages import Average, average, average_over_sizes
 
-__all__ = ["Row", "Table", "tabulated"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:

@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["filled", "write_whole"]
-
 
 def filled(template: str, **values: object) -> str:
     """The text of a page. All values are escaped.

@@ -18,8 +18,6 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 
-__all__ = ["Tile", "TileRow", "exact", "rgb", "tile_rows"]
-
 _EXACT_UP_TO = 8_000_000
 """Bytes of pixels up to which the page carries them exactly; beyond, JPEG previews."""
 

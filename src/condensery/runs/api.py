@@ -26,8 +26,6 @@ from condensery.runs.listener import Listener, Reporter
 from condensery.runs.monitor import proxy_line
 from condensery.runs.plan import Plan, check_limits
 
-__all__ = ["Run", "resume", "run"]
-
 
 class Run:
     """The folder of a run: finished, or stopped on the way.

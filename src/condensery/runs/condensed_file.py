@@ -23,8 +23,6 @@ from condensery.runs.folder import RunFolder
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.report import draw_report
 
-__all__ = ["FileEvaluation", "evaluate_file"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEvaluation:

@@ -8,8 +8,6 @@ from condensery.errors import ConfigError
 from condensery.evaluation import TrainingTimer, by_seconds
 from condensery.runs import machine
 
-__all__ = ["cut"]
-
 
 def cut(
     condensed: CondensedSet,

@@ -14,8 +14,6 @@ from condensery.data.load import words_of
 from condensery.data.skipped import by_reason, in_words
 from condensery.errors import ArtifactError
 
-__all__ = ["DataSource", "describe", "facts_of_data", "load_again", "load_source"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:

@@ -13,8 +13,6 @@ from condensery.errors import ConfigError
 from condensery.evaluation import table
 from condensery.formatting import percent
 
-__all__ = ["describe"]
-
 
 def describe(condensed: CondensedSet, *, file: Path | None = None) -> str:
     """What the manifest says, what the tensors are, all sizes, and the accuracy where it is known.

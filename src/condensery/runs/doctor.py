@@ -21,8 +21,6 @@ from condensery.data import load_data
 from condensery.engines.toolchain import cannot_compile, compiler
 from condensery.errors import CondenseryError
 
-__all__ = ["SelfTestError", "examine"]
-
 _EXTRAS = {
     "pyarrow": "reads and writes Parquet: pip install 'condensery[parquet]'",
     "scipy": "reads the MATLAB files of SVHN: pip install 'condensery[mat]'",

@@ -33,8 +33,6 @@ from condensery.runs.pictures import preview, sheet
 from condensery.runs.plan import Plan
 from condensery.runs.report import draw_report
 
-__all__ = ["condense", "finish", "last_checkpoint", "work"]
-
 CHECKPOINT_EVERY = 20.0
 """Seconds between two checkpoints, at least; work that a kill can cost beyond one iteration."""
 

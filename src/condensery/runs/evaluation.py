@@ -22,17 +22,6 @@ from condensery.registry import names
 from condensery.runs.listener import Reporter
 from condensery.selection import FEATURE_NETWORK, select, steps_of
 
-__all__ = [
-    "EVALUATIONS",
-    "EvaluationPlan",
-    "chosen_sizes",
-    "merged",
-    "planned",
-    "select_with_progress",
-    "train_networks",
-    "train_planned",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationPlan:

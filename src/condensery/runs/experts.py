@@ -10,8 +10,6 @@ from condensery.experts import ExpertSet
 from condensery.formatting import duration
 from condensery.runs.listener import Reporter
 
-__all__ = ["train_for", "train_missing"]
-
 
 def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None = None) -> float:
     """Train the epochs that are missing.

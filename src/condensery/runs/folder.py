@@ -17,8 +17,6 @@ from typing import Any
 from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_room, holds_files, locked
 
-__all__ = ["FORMAT", "RunFolder", "has_line", "write_json"]
-
 FORMAT = 1
 """Of run folders."""
 

@@ -11,8 +11,6 @@ from typing import Any
 
 from condensery.errors import ArtifactError
 
-__all__ = ["LineFile", "read_lines"]
-
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
     """All whole lines; none if there is no file.

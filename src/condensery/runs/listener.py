@@ -16,8 +16,6 @@ from typing import Any, Literal, TypeAlias
 
 from condensery.interrupts import raise_if_interrupted
 
-__all__ = ["Bars", "Event", "Listener", "Reporter", "Task", "clock", "default_listener"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:

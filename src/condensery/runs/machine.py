@@ -24,8 +24,6 @@ from condensery.interrupts import raise_if_interrupted
 from condensery.rng import stream
 from condensery.types import Examples, StepContext
 
-__all__ = ["check_device", "check_engine", "now", "peak_memory", "torch_threads", "versions"]
-
 
 def now() -> str:
     """The time in UTC, as files give it."""

@@ -18,8 +18,6 @@ from condensery.evaluation import Proxy
 from condensery.runs.lines import LineFile, read_lines
 from condensery.runs.listener import Reporter
 
-__all__ = ["Monitor", "proxy_line"]
-
 _MEASURES = 20
 """Measures of a whole run, at most."""
 

@@ -10,8 +10,6 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.report import contact_sheet
 from condensery.runs.folder import RunFolder
 
-__all__ = ["preview", "sheet"]
-
 _PREVIEWS = 10
 
 

@@ -16,8 +16,6 @@ from condensery.runs import machine
 from condensery.runs.data_source import DataSource
 from condensery.runs.evaluation import EvaluationPlan
 
-__all__ = ["Plan", "check_limits"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:

@@ -26,8 +26,6 @@ from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
 
-__all__ = ["Page", "draw_report", "write_page"]
-
 _OBSERVATION = ("set", "size", "network", "seed", "protocol", "accuracy")
 """Keys of a line of ``observations.jsonl`` that a report needs."""
 

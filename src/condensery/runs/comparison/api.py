@@ -30,16 +30,6 @@ from condensery.runs.data_source import describe, load_source
 from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes
 from condensery.runs.listener import Listener, Reporter
 
-__all__ = [
-    "Comparison",
-    "Prepared",
-    "check_evaluation",
-    "compare",
-    "prepare",
-    "settings_as_text",
-    "usual_evaluation",
-]
-
 
 class Comparison:
     """The folder of a comparison: finished, or stopped on the way.

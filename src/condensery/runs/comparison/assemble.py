@@ -16,8 +16,6 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.manifest import stored_tensors
 from condensery.errors import ConfigError
 
-__all__ = ["assembled"]
-
 
 def _together(sets: Sequence[CondensedSet]) -> dict[str, Tensor]:
     """The rows of all sets, one after the other."""

@@ -17,8 +17,6 @@ from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.runs.comparison.sets import PlannedRun
 
-__all__ = ["RunBatch", "batched", "initial_states"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBatch:

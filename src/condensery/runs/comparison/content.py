@@ -10,8 +10,6 @@ from condensery.report.compared import spread_note
 from condensery.report.published import Published
 from condensery.report.table import Table
 
-__all__ = ["EXTRA", "Content", "Cost", "Made"]
-
 EXTRA = ("runs", "stored")
 """Columns of the tables beyond sizes and averages: condensations, and stored images per class."""
 

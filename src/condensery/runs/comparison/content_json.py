@@ -15,8 +15,6 @@ from condensery.errors import ArtifactError
 from condensery.report.published import Published
 from condensery.runs.comparison.content import Content
 
-__all__ = ["content_from_json", "content_to_json"]
-
 
 def content_to_json(content: Content) -> dict[str, Any]:
     """Everything but published figures, as plain JSON values."""

@@ -35,8 +35,6 @@ from condensery.runs.comparison.timing import (
 )
 from condensery.training import FUSED_AFTER, Clock, StepTime, Trainer, accuracy
 
-__all__ = ["BatchCost", "EvaluationCost", "batch_cost", "evaluation_cost"]
-
 QUICK = 20.0
 """Seconds that the sets of a batch may take in the probe, judged by its smallest set."""
 

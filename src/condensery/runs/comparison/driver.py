@@ -40,8 +40,6 @@ from condensery.runs.listener import Reporter
 from condensery.runs.reranking import rerank_with_progress
 from condensery.selection import FEATURE_NETWORK
 
-__all__ = ["work", "write_tables"]
-
 CHECKPOINT_EVERY = 20.0
 """Seconds between two checkpoints of a batch, at least; work that a kill can cost."""
 

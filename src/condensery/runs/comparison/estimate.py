@@ -14,8 +14,6 @@ from condensery.runs.comparison.status import measured, networks, pending
 from condensery.runs.listener import Reporter
 from condensery.runs.machine import peak_memory
 
-__all__ = ["Estimate", "estimate"]
-
 _BUSY = 0.8
 """Of the processor's time; with less of it an estimate says that others were at work."""
 

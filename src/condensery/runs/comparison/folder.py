@@ -19,8 +19,6 @@ from condensery.runs.folder import has_line, write_json
 if TYPE_CHECKING:
     from condensery.runs.comparison.sets import PlannedRun, PlannedSet
 
-__all__ = ["FORMAT", "MARK", "ComparisonFolder"]
-
 FORMAT = 1
 """Of comparison folders."""
 

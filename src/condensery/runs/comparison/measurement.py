@@ -16,8 +16,6 @@ from condensery.evaluation import Evaluation, Observation, evaluate
 from condensery.evaluation.observation import Key
 from condensery.evaluation.trial import Trial
 
-__all__ = ["Accuracies", "EvaluatedSet", "Measurement", "measurement", "network_seeds"]
-
 Accuracies = Mapping[str, Mapping[str, Mapping[int, Sequence[Sequence[float]]]]]
 """``{network: {row: {size: [condensation][network of it]}}}``, fractions of 1."""
 

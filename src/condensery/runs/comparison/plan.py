@@ -25,8 +25,6 @@ from condensery.runs.evaluation import EvaluationPlan
 from condensery.runs.machine import check_engine, versions
 from condensery.selection import random_selection, steps_of
 
-__all__ = ["ComparisonPlan", "check", "joined", "make_plan", "shared_choices"]
-
 _GROWS = "More methods, sizes and condensations can be added to it; for anything else give another"
 
 

@@ -16,8 +16,6 @@ from condensery.runs.comparison.measurement import Measurement
 from condensery.runs.comparison.plan import ComparisonPlan
 from condensery.runs.machine import versions
 
-__all__ = ["content"]
-
 
 def content(
     plan: ComparisonPlan,

@@ -11,8 +11,6 @@ from typing import Literal
 from condensery.errors import ConfigError, nearest
 from condensery.registry import names
 
-__all__ = ["BASELINES", "ComparedRow", "compared_row"]
-
 BASELINES = ("a", "b", "c")
 """Of He et al. 2024 (MDC): a run for every size, N runs of one image per class, and one run whose
 smaller sizes are prefixes."""

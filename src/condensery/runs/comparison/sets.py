@@ -16,8 +16,6 @@ from condensery.methods import recipe_for
 from condensery.registry import name_of
 from condensery.runs.comparison.rows import ComparedRow
 
-__all__ = ["CommonOptions", "PlannedRun", "PlannedSet", "planned_sets"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CommonOptions:

@@ -17,8 +17,6 @@ from condensery.runs.comparison.measurement import EvaluatedSet, Measurement, me
 from condensery.runs.comparison.plan import ComparisonPlan
 from condensery.selection import random_selection
 
-__all__ = ["Pending", "evaluated_sets", "measured", "networks", "outlook", "pending"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:

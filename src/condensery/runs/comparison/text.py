@@ -11,8 +11,6 @@ from condensery.report import compared
 from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
 from condensery.runs.comparison.content import EXTRA, Content
 
-__all__ = ["csv_text", "markdown", "page"]
-
 _COLUMNS = (
     *("network", "row", "kind", "size", "accuracy"),
     *("std", "over", "count", "difference", "source"),

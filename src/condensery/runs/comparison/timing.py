@@ -24,18 +24,6 @@ from condensery.runs.comparison.sets import PlannedRun
 from condensery.training import Clock, StepTime, Trainer, time_steps, training_steps
 from condensery.types import Examples
 
-__all__ = [
-    "clustering",
-    "clusterings",
-    "examples_of",
-    "matching",
-    "network_training",
-    "on_a_thread",
-    "some",
-    "step_seconds",
-    "steps_timed",
-]
-
 LONG = 10.0
 """A first step that takes longer is taken for all of them: what it prepares hardly matters."""
 

@@ -38,8 +38,6 @@ from condensery.runs.tables.papers import PaperTable, paper_table
 from condensery.runs.tables.reproduction import Reproduction, printed_in
 from condensery.runs.tables.text import csv_text, markdown, page
 
-__all__ = ["ReproducedTable", "available", "table"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReproducedTable:

@@ -12,8 +12,6 @@ from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_room, holds_files, locked
 from condensery.runs.folder import write_json
 
-__all__ = ["FORMAT", "MARK", "TableFolder"]
-
 FORMAT = 1
 """Of folders of paper tables."""
 

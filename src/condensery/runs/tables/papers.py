@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from condensery.errors import ConfigError, nearest
 from condensery.report.published import MDC
 
-__all__ = ["TABLES", "PaperTable", "paper_table"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PaperTable:

@@ -14,8 +14,6 @@ from condensery.averages import Average
 from condensery.report.published import Published
 from condensery.report.table import Table
 
-__all__ = ["Relation", "relations"]
-
 _T = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),

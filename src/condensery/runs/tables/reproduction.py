@@ -15,8 +15,6 @@ from condensery.runs.comparison.content import Content
 from condensery.runs.tables.papers import PaperTable
 from condensery.runs.tables.relations import Relation, relations
 
-__all__ = ["Reproduction", "printed_in"]
-
 _COMPARED = "mdc"
 """The row that a paper's table is about."""
 

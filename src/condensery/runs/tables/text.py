@@ -12,8 +12,6 @@ from condensery.report.table import Table
 from condensery.runs.comparison.content import EXTRA, Content
 from condensery.runs.tables.reproduction import Reproduction
 
-__all__ = ["csv_text", "markdown", "page"]
-
 _COLUMNS = (
     *("data", "network", "row", "size", "accuracy", "std", "over", "count"),
     *("difference", "published", "source"),
