@@ -20,7 +20,6 @@ from safetensors.numpy import save_file
 from condensery.report import write_report
 from condensery.report.several_runs import Entry, set_against
 from condensery.report.several_runs_page import render
-from condensery.report.templates import write_whole
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 ARTIFACTS = Path(__file__).parents[2] / "test-artifacts"
@@ -185,5 +184,6 @@ def versus(tmp_path_factory) -> SimpleNamespace:
         for name, means in accuracies.items()
     ]
     text = render(set_against(entries, against=None), entries, data="cifar10")
-    page = write_whole(tmp_path_factory.mktemp("versus") / "versus.html", text)
+    page = tmp_path_factory.mktemp("versus") / "versus.html"
+    page.write_text(text, encoding="utf-8")
     return SimpleNamespace(page=page)

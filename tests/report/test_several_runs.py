@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import pytest
 
 from condensery.errors import ConfigError
 from condensery.report.accuracy import compare
-from condensery.report.several_runs import baselines, check_data, entry, set_against
+from condensery.report.several_runs import Entry, baselines, check_data, set_against
 from condensery.report.several_runs_page import markdown, render
 
 
@@ -25,9 +26,10 @@ def run(pets):
             for seed, accuracy in enumerate(each)
         ]
         comparisons = compare(seen)
-        own = entry(
-            name,
-            comparisons,
+        own = Entry(
+            name=name,
+            run=True,
+            points={each.key: each.ours for each in comparisons if each.ours},
             where=f"runs/{name}",
             method=method,
             ipc=10,
@@ -108,11 +110,9 @@ def test_a_table_holds_only_what_was_tested_alike_and_names_what_is_left_out(run
     lines = [*run("a", {1: [0.5]}), *run("b", {1: [0.6]})]
     both = compare([pets.observation(), pets.observation(network="mlp", accuracy=0.9)])
     other = run("c", {1: [0.5]})[0]
-    other = entry(
-        "c", both, where="c", method="", ipc=10, bytes=(), data=other.data, facts=other.facts
-    )
+    other = replace(other, points={each.key: each.ours for each in both})
     mlp = compare([pets.observation(network="mlp", accuracy=0.1)])
-    last = entry("d", mlp, where="d", method="", ipc=10, bytes=(), data=other.data, facts=())
+    last = replace(other, name="d", where="d", points={each.key: each.ours for each in mlp})
     found = set_against([*lines, other, last], against=None)
     assert [(each.table.network, each.missing) for each in found] == [
         ("convnet3", ("d",)),

@@ -18,7 +18,7 @@ def begin(folder: RunFolder, seed: int, *, overwrite: bool = False) -> list[str]
     """Begin a run and end before its first update; the notices."""
     notices: list[str] = []
     folder.check_new(overwrite=overwrite)
-    with folder.begun({"seed": seed}, overwrite=overwrite, notice=notices.append):
+    with folder.anew({"seed": seed}, overwrite=overwrite, notice=notices.append):
         pass
     return notices
 
@@ -135,7 +135,7 @@ def test_any_progress_is_kept_unless_it_shall_be_overwritten(tmp_path: Path, pro
 def test_a_start_that_another_process_works_on_is_not_removed(tmp_path: Path):
     folder = RunFolder(tmp_path / "run")
     with (
-        folder.begun({"seed": 1}, overwrite=False, notice=print),
+        folder.anew({"seed": 1}, overwrite=False, notice=print),
         pytest.raises(ConfigError, match="another process"),
     ):
         begin(RunFolder(tmp_path / "run"), 2, overwrite=True)
@@ -148,7 +148,7 @@ def test_progress_made_while_the_data_was_read_is_kept(tmp_path: Path):
     a_run(folder.path)  # by another process, meanwhile
     with (
         pytest.raises(ConfigError, match="holds a run already"),
-        folder.begun({"seed": 2}, overwrite=False, notice=print),
+        folder.anew({"seed": 2}, overwrite=False, notice=print),
     ):
         pass
     assert folder.facts()["seed"] == 1
@@ -185,7 +185,7 @@ def test_a_folder_that_cannot_be_written_is_not_taken_for_a_busy_one(tmp_path: P
 
 def test_names_that_are_not_utf_8_come_back_from_the_recipe(tmp_path: Path):
     folder, facts = RunFolder(tmp_path / "run"), {"data": "cats \udcff\n", "zoë": "±"}
-    with folder.begun(facts, overwrite=False, notice=print):
+    with folder.anew(facts, overwrite=False, notice=print):
         pass
     assert folder.facts() == {"condensery_run": 1, **facts}
 
@@ -198,7 +198,7 @@ def test_a_path_below_a_file_is_refused(tmp_path: Path):
 
 def test_a_newer_run_is_refused_with_both_numbers(tmp_path: Path):
     folder = a_run(tmp_path / "run")
-    folder.recipe.write_text(json.dumps({"condensery_run": 2}))
+    folder.facts_file.write_text(json.dumps({"condensery_run": 2}))
     with pytest.raises(ArtifactError, match="format 2, this library reads 1"):
         folder.facts()
 

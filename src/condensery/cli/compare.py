@@ -15,6 +15,7 @@ from condensery.cli.options import (
     data_source,
     evaluation_for,
     rows,
+    values,
 )
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
@@ -63,20 +64,12 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.runs import compare
 
     done = compare(
-        data_source(arguments, arguments.data),
+        data_source(arguments),
         arguments.out,
-        methods=arguments.methods,
-        ipc=arguments.ipc,
-        preset=arguments.preset,
-        base=arguments.base,
-        network=arguments.network,
+        **values(arguments, "methods", "ipc", "preset", "base", "network", "condensations"),
+        **values(arguments, "seed", "device", "threads", "dry_run"),
         settings=dict(arguments.set),
-        condensations=arguments.condensations,
-        seed=arguments.seed,
-        device=arguments.device,
-        threads=arguments.threads,
         evaluation=partial(evaluation_for, arguments),
-        dry_run=arguments.dry_run,
         progress=listener(),
     )
     if arguments.dry_run:

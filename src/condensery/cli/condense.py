@@ -13,6 +13,7 @@ from condensery.cli.options import (
     add_source,
     data_source,
     evaluation_for,
+    values,
 )
 from condensery.cli.parser import amount, at_least, duration, named
 from condensery.errors import ConfigError
@@ -85,23 +86,15 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.runs import run as condense
 
     done = condense(
-        data_source(arguments, arguments.data),
+        data_source(arguments),
         arguments.out,
         method=arguments.method or "mdc",
         ipc=arguments.ipc or 10,
         preset=arguments.preset or "quick",
-        recipe=arguments.recipe,
-        size_policy=arguments.size_policy,
-        network=arguments.network,
+        **values(arguments, "recipe", "size_policy", "network", "seed", "device", "threads"),
+        **values(arguments, "memory", "time_budget", "patience", "overwrite"),
         settings=dict(arguments.set),
-        seed=arguments.seed,
-        device=arguments.device,
-        threads=arguments.threads,
-        memory=arguments.memory,
-        time_budget=arguments.time_budget,
-        patience=arguments.patience,
         evaluation=False if arguments.no_evaluate else partial(evaluation_for, arguments),
-        overwrite=arguments.overwrite,
         progress=listener(),
     )
     print(done.summary())

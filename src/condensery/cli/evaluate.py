@@ -57,7 +57,7 @@ def run(arguments: argparse.Namespace) -> int:
     file, save = arguments.file, not arguments.no_save
     done = evaluate_file(
         file,
-        data_source(arguments, arguments.data),
+        data_source(arguments),
         evaluation=evaluation_for(arguments, EvaluationPlan(classes=arguments.classes)),
         out=arguments.out,
         save=save,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.options import add_machine, add_recipe_changes, add_source, data_source
+from condensery.cli.options import add_machine, add_recipe_changes, add_source, data_source, values
 from condensery.cli.parser import at_least
 
 
@@ -53,17 +53,13 @@ def run(arguments: argparse.Namespace) -> int:
     reporter = Reporter(listener())
     with machine.torch_threads(arguments.threads):
         machine.check_device(arguments.device)
-        data = data_source(arguments, arguments.data).load()
+        data = data_source(arguments).load()
         experts = train_experts(
             data,
             folder,
-            ipc=arguments.ipc,
-            preset=arguments.preset,
-            network=arguments.network,
+            **values(arguments, "ipc", "preset", "network", "epochs", "device"),
             settings=dict(arguments.set),
             experts=arguments.trajectories,
-            epochs=arguments.epochs,
-            device=arguments.device,
         )
         reporter.notice(describe(data))
         try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.options import add_data, data_source
+from condensery.cli.options import add_data, add_file_out, data_source, values
 from condensery.cli.parser import at_least, one_of
 from condensery.files import check_new_file
 
@@ -31,8 +31,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         classes="names of the file's labels, in the order of its numbers, where it has no names; "
         "of the data, these classes are read",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_file_out(parser)
     parser.add_argument(
         "--ipc", metavar="N", type=at_least(1), help="keep the first N images of every class"
     )
@@ -75,22 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.condensed.importing import import_set
     from condensery.condensed.importing.summary import import_summary
 
-    data = data_source(arguments, arguments.data).load()
+    data = data_source(arguments).load()
     condensed = import_set(
         arguments.file,
-        format=arguments.format,
         data=data,
-        experiment=arguments.experiment,
-        labels=arguments.labels,
-        factor=arguments.factor,
-        order=arguments.order,
-        mean=arguments.mean,
-        std=arguments.std,
-        zca=arguments.zca,
-        step_size=arguments.step_size,
-        classes=arguments.classes,
-        ipc=arguments.ipc,
-        dtype=arguments.dtype,
+        **values(arguments, "format", "experiment", "labels", "factor", "order", "mean", "std"),
+        **values(arguments, "zca", "step_size", "classes", "ipc", "dtype"),
     )
     condensed.save(arguments.out)
     held = f"{condensed.sizes} images per class, {len(condensed)} rows"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import fields, replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from condensery.cli.parser import (
     amount,
@@ -88,24 +89,18 @@ def add_data(
     data.add_argument("--name", help="name of the data set, if not that of its path")
 
 
-def data_source(arguments: argparse.Namespace, data: Sequence[str]) -> DataSource:
+def values(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
+    """These options by name, for a function of the library that calls them the same."""
+    return {name: getattr(arguments, name) for name in names}
+
+
+def data_source(arguments: argparse.Namespace) -> DataSource:
     """The arguments of ``add_data``, with paths that begin in the current folder."""
     from condensery.runs import DataSource
 
-    return DataSource(
-        data=tuple(data),
-        test=arguments.test,
-        image_size=arguments.image_size,
-        skip_corrupt=arguments.skip_corrupt,
-        name=arguments.name,
-        folder=str(Path.cwd()),
-        data_dir=arguments.data_dir,
-        download=arguments.download,
-        classes=arguments.classes,
-        value_range=arguments.value_range,
-        image_memory=arguments.image_memory,
-        cache_dir=arguments.cache_dir,
-    )
+    own = [field.name for field in fields(DataSource) if field.name != "folder"]
+    given = values(arguments, *own) | {"data": tuple(arguments.data)}
+    return DataSource(**given, folder=str(Path.cwd()))
 
 
 def add_recipe_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
@@ -119,9 +114,20 @@ def add_recipe_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
         help=f"{', '.join(PRESETS)} (default quick)",
     )
     recipe.add_argument("--network", help="matching network, by name or package.module:factory")
-    recipe.add_argument(
+    add_set(recipe, keys=keys)
+
+
+def add_set(group: argparse._ActionsContainer, *, keys: str) -> None:
+    """``--set``; ``keys`` says what it reaches."""
+    group.add_argument(
         "--set", metavar="KEY=VALUE", type=setting, action="append", default=[], help=keys
     )
+
+
+def add_file_out(parser: argparse.ArgumentParser) -> None:
+    """The file that is written."""
+    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
+    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
@@ -180,21 +186,12 @@ def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> Ev
     """The default, changed by the options that were given."""
     from condensery.runs import EvaluationPlan
 
-    length = (default.epochs, default.steps)
-    if arguments.test_epochs is not None or arguments.test_steps is not None:
-        length = (arguments.test_epochs, arguments.test_steps)
-    return EvaluationPlan(
-        sizes=arguments.test_sizes or default.sizes,
-        networks=arguments.test_networks or default.networks,
-        seeds=arguments.test_seeds or default.seeds,
-        protocol=arguments.test_protocol or default.protocol,
-        labels=arguments.test_labels or default.labels,
-        epochs=length[0],
-        steps=length[1],
-        precision=arguments.test_precision or default.precision,
-        baselines=arguments.test_baselines or default.baselines,
-        classes=default.classes,
-    )
+    own = [field.name for field in fields(EvaluationPlan) if field.name != "classes"]
+    given = {name: getattr(arguments, f"test_{name}") for name in own}
+    changed = {name: value for name, value in given.items() if value is not None}
+    if {"epochs", "steps"} & changed.keys():  # the other length of the default does not count
+        changed = {"epochs": None, "steps": None, **changed}
+    return replace(default, **changed)
 
 
 def add_row_evaluation(parser: argparse.ArgumentParser, *, default: str) -> None:

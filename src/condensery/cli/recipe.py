@@ -6,7 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
-from condensery.cli.options import add_data, add_recipe_changes, data_source
+from condensery.cli.options import add_data, add_recipe_changes, data_source, values
 from condensery.cli.parser import at_least, named
 from condensery.registry import names
 
@@ -52,14 +52,11 @@ def run(arguments: argparse.Namespace) -> int:
             file=sys.stderr,
         )
     else:
-        data = data_source(arguments, arguments.data).load().train
+        data = data_source(arguments).load().train
     text = recipe_text(
         api.chosen(
             data,
-            method=arguments.method,
-            ipc=arguments.ipc,
-            preset=arguments.preset,
-            network=arguments.network,
+            **values(arguments, "method", "ipc", "preset", "network"),
             parts={},
             settings=dict(arguments.set),
         )

@@ -5,7 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.parser import duration, setting
+from condensery.cli.options import add_set
+from condensery.cli.parser import duration
 from condensery.runs.folder import RunFolder
 
 
@@ -21,14 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=duration,
         help="another budget for condensing, counted from the run's beginning",
     )
-    parser.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=setting,
-        action="append",
-        default=[],
-        help="change a key of the recipe from here on; the result is then another",
-    )
+    add_set(parser, keys="change a key of the recipe from here on; the result is then another")
 
 
 def run(arguments: argparse.Namespace) -> int:

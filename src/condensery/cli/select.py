@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import replace
-from pathlib import Path
 
-from condensery.cli.options import add_machine, add_source, data_source
+from condensery.cli.options import add_file_out, add_machine, add_source, data_source, values
 from condensery.cli.parser import at_least, named
 from condensery.files import check_new_file
 from condensery.registry import names
@@ -26,8 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--ipc", metavar="N", type=at_least(1), required=True, help="images per class"
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_file_out(parser)
     parser.add_argument("--seed", type=at_least(0), default=0, help="of every draw (default 0)")
     training = parser.add_argument_group(
         "training (of the network whose features are compared, or that forgets)"
@@ -57,13 +55,8 @@ def run(arguments: argparse.Namespace) -> int:
     with machine.torch_threads(arguments.threads):
         machine.check_device(arguments.device)
         chosen = select_with_progress(
-            data_source(arguments, arguments.data).load().train,
-            by=arguments.by,
-            ipc=arguments.ipc,
-            seed=arguments.seed,
-            network=arguments.network,
-            train_steps=arguments.train_steps,
-            device=arguments.device,
+            data_source(arguments).load().train,
+            **values(arguments, "by", "ipc", "seed", "network", "train_steps", "device"),
             reporter=Reporter(listener()),
         )
     chosen = replace(chosen, manifest={**chosen.manifest, "created": machine.now()})

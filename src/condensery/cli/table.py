@@ -7,8 +7,16 @@ import re
 from functools import partial
 from pathlib import Path
 
-from condensery.cli.options import add_machine, add_row_evaluation, add_seeds, evaluation_for, rows
-from condensery.cli.parser import one_of, setting, several
+from condensery.cli.options import (
+    add_machine,
+    add_row_evaluation,
+    add_seeds,
+    add_set,
+    evaluation_for,
+    rows,
+    values,
+)
+from condensery.cli.parser import one_of, several
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -75,13 +83,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     add_seeds(what)
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument("--network", help="matching network, by name or package.module:factory")
-    recipe.add_argument(
-        "--set",
-        metavar="KEY=VALUE",
-        type=setting,
-        action="append",
-        default=[],
-        help="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
+    add_set(
+        recipe,
+        keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
     )
     add_row_evaluation(parser, default="budget")
     add_machine(parser)
@@ -106,20 +110,10 @@ def run(arguments: argparse.Namespace) -> int:
     done = table(
         arguments.name,
         data=paths,
-        data_dir=arguments.data_dir,
-        download=arguments.download,
-        only=arguments.only,
-        out=arguments.out,
-        budget=arguments.budget,
-        methods=arguments.methods,
-        network=arguments.network,
+        **values(arguments, "data_dir", "download", "only", "out", "budget", "methods"),
+        **values(arguments, "network", "condensations", "seed", "device", "threads", "dry_run"),
         settings=dict(arguments.set),
-        condensations=arguments.condensations,
-        seed=arguments.seed,
-        device=arguments.device,
-        threads=arguments.threads,
         evaluation=partial(evaluation_for, arguments),
-        dry_run=arguments.dry_run,
         progress=listener(),
     )
     if arguments.dry_run:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from condensery.cli.options import add_file_out
 from condensery.cli.parser import amount, at_least, duration, fraction, named
 from condensery.errors import ConfigError
 from condensery.files import check_new_file
@@ -35,8 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="the smallest tested size that reaches this share of the accuracy at full size, "
         "such as 0.95; by the table that evaluate wrote into the file",
     )
-    parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
-    parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
+    add_file_out(parser)
     training = parser.add_argument_group("the training that --seconds and --accuracy speak of")
     training.add_argument(
         "--network", help="by name or package.module:factory (--seconds: default convnet3)"

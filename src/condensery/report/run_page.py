@@ -16,6 +16,7 @@ from itertools import chain
 from pathlib import Path
 from typing import Any
 
+from condensery.checkpoint import write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import byte_count, duration
 from condensery.report.accuracy import Comparison, compare, recorded
@@ -33,7 +34,7 @@ from condensery.report.history import Distances, History, Span, distances_of, hi
 from condensery.report.history_charts import distance_chart, history_chart
 from condensery.report.published import Published, known, published
 from condensery.report.size_tables import across, by_size, printed_rows
-from condensery.report.templates import filled, write_whole
+from condensery.report.templates import filled
 from condensery.report.tiles import exact, tile_rows
 
 _MOST_SPANS = 40
@@ -80,7 +81,8 @@ def write_report(
         proxy=proxy,
         run=run or {},
     )
-    return write_whole(path, text)
+    write_atomically(path, text.encode())
+    return path
 
 
 def render(

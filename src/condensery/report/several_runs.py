@@ -70,31 +70,6 @@ class Versus:
     missing: tuple[str, ...]
 
 
-def entry(
-    name: str,
-    comparisons: Iterable[Comparison],
-    *,
-    where: str,
-    method: str,
-    ipc: int,
-    bytes: tuple[int, ...],
-    data: Mapping[str, Any],
-    facts: tuple[tuple[str, str], ...],
-) -> Entry:
-    """The line of a condensed set."""
-    return Entry(
-        name=name,
-        run=True,
-        where=where,
-        method=method,
-        ipc=ipc,
-        points={each.key: each.ours for each in comparisons if each.ours},
-        bytes=bytes,
-        data=data,
-        facts=facts,
-    )
-
-
 def baselines(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:
     """The lines of the baselines of a condensed set."""
     found: dict[str, dict[Key, tuple[Point, ...]]] = {}

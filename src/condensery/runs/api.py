@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -19,7 +19,13 @@ from condensery.formatting import duration
 from condensery.runs import machine
 from condensery.runs.data_source import describe, facts_of_data, load_again, load_source
 from condensery.runs.driver import work
-from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes, planned
+from condensery.runs.evaluation import (
+    EVALUATIONS,
+    GivenEvaluation,
+    chosen_sizes,
+    evaluation_of,
+    planned,
+)
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
@@ -137,10 +143,7 @@ def run(
     memory: int | None = None,
     time_budget: float | str | None = None,
     patience: int | None = None,
-    evaluation: EvaluationPlan
-    | Callable[[EvaluationPlan], EvaluationPlan]
-    | Literal[False]
-    | None = None,
+    evaluation: GivenEvaluation | Literal[False] = None,
     overwrite: bool = False,
     progress: Listener | None = None,
     **parts: Any,  # noqa: ANN401 - checked by condense
@@ -212,9 +215,7 @@ def run(
         tested = None
         if evaluation is not False:
             preset = resolved.preset if resolved.preset in EVALUATIONS else "quick"
-            usual = EVALUATIONS[preset]
-            tested = usual if evaluation is None else evaluation
-            tested = tested if isinstance(tested, EvaluationPlan) else tested(usual)
+            tested = evaluation_of(evaluation, EVALUATIONS[preset])
             if tested.sizes is None:
                 tested = replace(tested, sizes=chosen_sizes(resolved.ipc, preset=preset))
             # What is checked is the beginning: it has the shape of the result.
@@ -231,7 +232,7 @@ def run(
             evaluation=tested,
             created=machine.now(),
         )
-        with folder.begun(plan.to_json(), overwrite=overwrite, notice=reporter.notice):
+        with folder.anew(plan.to_json(), overwrite=overwrite, notice=reporter.notice):
             reporter.notice(describe(loaded))
             reporter.notice(f"engine: {resolved.engine} ({resolved.engine_reason})")
             work(folder, plan, loaded, reporter, condensation=condensation)
@@ -267,7 +268,7 @@ def resume(
         NonFiniteLoss, KeyboardInterrupt: As ``run``.
     """
     folder, reporter = RunFolder(Path(path)), Reporter(progress)
-    plan = Plan.from_json(folder.facts(), where=folder.recipe)
+    plan = Plan.from_json(folder.facts(), where=folder.facts_file)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget)
     with machine.torch_threads(plan.threads):

@@ -73,7 +73,7 @@ def evaluate_file(
     if out is not None:
         check_new_file(Path(out), overwrite=True)
     folder = RunFolder(file.parent)
-    in_run = folder.recipe.exists() and save
+    in_run = folder.facts_file.exists() and save
     path = Path(out) if out is not None else folder.observations if in_run else None
     with machine.torch_threads(threads):
         machine.check_device(device)

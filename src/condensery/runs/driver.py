@@ -6,6 +6,7 @@ in the same bytes. Every part does only what is missing, and a finished run is l
 
 from __future__ import annotations
 
+import math
 import shlex
 import time
 from collections.abc import Mapping
@@ -15,7 +16,7 @@ from time import process_time
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint
+from condensery.checkpoint import load_latest, save_checkpoint
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.progress import Progress, State
 from condensery.data import Data
@@ -88,8 +89,7 @@ def finish(folder: RunFolder, plan: Plan, data: Data, reporter: Reporter) -> boo
     Returns:
         Whether anything was missing.
     """
-    condensed = CondensedSet.load(folder.condensed)
-    fresh = False
+    condensed, fresh = CondensedSet.load(folder.condensed), False
     if plan.evaluation is not None:
         observations = train_planned(
             condensed,
@@ -131,11 +131,6 @@ class _Boundary:
         )
 
 
-def last_checkpoint(folder: RunFolder, reporter: Reporter) -> Checkpoint | None:
-    """The newest whole one; damaged ones are skipped with a notice."""
-    return load_latest(folder.checkpoints, reporter.notice)
-
-
 def condense(
     folder: RunFolder,
     plan: Plan,
@@ -146,19 +141,13 @@ def condense(
 ) -> None:
     """Condense to the end, or until budget or patience end it, and write the condensed file.
 
-    Args:
-        folder: As ``work``.
-        plan: As ``work``.
-        data: As ``work``.
-        reporter: As ``work``.
-        condensation: As ``work``.
+    Arguments are those of ``work``.
 
     Raises:
         NonFiniteLoss: The last checkpoint is of the last iteration that ended well.
     """
-    checkpoint = last_checkpoint(folder, reporter)
-    run = condensation
-    before, lines, cpu = 0.0, 0, 0.0
+    checkpoint = load_latest(folder.checkpoints, reporter.notice)
+    run, before, lines, cpu = condensation, 0.0, 0, 0.0
     if checkpoint is not None:
         before, lines = float(checkpoint.facts["elapsed"]), int(checkpoint.facts["metrics"])
         cpu = float(checkpoint.facts["cpu"])
@@ -196,26 +185,20 @@ def _drive(
     """Take the steps; the content of ``outcome.json``."""
     begin = saved_at = time.monotonic()
     cpu_before -= process_time()
-    budget, recipe = plan.time_budget, plan.recipe
-    inner = recipe.schedule.updates
+    limit, recipe = plan.time_budget or math.inf, plan.recipe
+    inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
     unsaved: _Boundary | None = None
     elapsed, beyond = before, 0
     if run.state.outer == 0:
         preview(folder, run)
     try:
-        with reporter.task(
-            "condense", total=recipe.iterations * inner, done=run.state.outer * inner
-        ) as task:
-            while (
-                not _spent(budget, elapsed)
-                and not monitor.exhausted
-                and (progress := next(iter(run), None))
-            ):
+        with reporter.task("condense", total=total, done=run.state.outer * inner) as task:
+            while elapsed < limit and not monitor.exhausted and (progress := next(iter(run), None)):
                 elapsed = before + time.monotonic() - begin
                 if not progress.boundary:
                     beyond += 1
                     metrics.add(_record(progress, elapsed))
-                    task.step(_words(progress), left=None if budget is None else budget - elapsed)
+                    task.step(_words(progress), left=limit - elapsed)
                     continue
                 beyond = 0
                 unsaved = _Boundary(
@@ -236,7 +219,7 @@ def _drive(
             unsaved.save(folder)
         if run.ran is not run.recipe:  # compiling has failed: a resumed run does not try again
             folder.write_facts(replace(plan, recipe=run.ran).to_json())
-    outer, experts = run.state.outer, run.experts()
+    outer, experts, peak = run.state.outer, run.experts(), peak_memory()
     cpu = {"cpu_seconds": round(cpu_before + process_time(), 3)}
     if experts is not None:  # whoever trained them, and when
         cpu["expert_cpu_seconds"] = round(experts.cpu_seconds, 3)
@@ -249,7 +232,7 @@ def _drive(
         )
     elif not complete:
         reporter.notice(
-            f"The time budget of {duration(budget or 0)} is spent in iteration {outer + 1} of "
+            f"The time budget of {duration(limit)} is spent in iteration {outer + 1} of "
             f"{recipe.iterations}; the result is what was reached."
         )
     return {
@@ -259,17 +242,8 @@ def _drive(
         "steps_beyond": beyond,
         "seconds": round(elapsed, 3),
         **cpu,
-        "peak_memory_mb": _megabytes(peak_memory()),
+        "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
     }
-
-
-def _megabytes(size: int | None) -> float | None:
-    """Of a million bytes."""
-    return None if size is None else round(size / 1e6, 1)
-
-
-def _spent(budget: float | None, elapsed: float) -> bool:
-    return budget is not None and elapsed >= budget
 
 
 def _record(progress: Progress, elapsed: float) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
@@ -59,6 +59,16 @@ EVALUATIONS: Mapping[str, EvaluationPlan] = {
     "paper": EvaluationPlan(seeds=3),  # the protocol's own length
 }
 """By preset. ``docs/methods`` says what each costs."""
+
+GivenEvaluation: TypeAlias = EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None
+"""What is given as ``evaluation=``: ``None`` for the usual plan, or a function of that."""
+
+
+def evaluation_of(given: GivenEvaluation, usual: EvaluationPlan) -> EvaluationPlan:
+    """The plan that is meant."""
+    if given is None or isinstance(given, EvaluationPlan):
+        return given or usual
+    return given(usual)
 
 
 def chosen_sizes(largest: int, *, preset: str) -> tuple[int, ...]:

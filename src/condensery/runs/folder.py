@@ -1,7 +1,7 @@
-"""The folder of a run: what lies where, when one may be made, and when one may be replaced.
+"""Folders of ours, and that of a run: what lies where, when one may be made or replaced.
 
-Knows nothing about what the files say, but for the mark in ``recipe.json`` that makes a folder
-recognisably ours.
+Knows nothing about what the files say, but for the mark that makes a folder recognisably ours.
+Imports no torch: reports are drawn from the files alone.
 """
 
 from __future__ import annotations
@@ -12,65 +12,108 @@ from collections.abc import Callable, Generator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_room, holds_files, locked
 
 FORMAT = 1
-"""Of run folders."""
+"""Of all folders."""
+
+
+class Inside:
+    """The path of something in a folder, as an attribute of the folder."""
+
+    def __init__(self, name: str) -> None:
+        self._name = name
+
+    def __get__(self, folder: MarkedFolder, owner: type) -> Path:
+        """The path."""
+        return folder.path / self._name
 
 
 @dataclass(frozen=True, slots=True)
-class RunFolder:
-    """Paths of a run."""
+class MarkedFolder:
+    """A folder in which a file is written first that says what the folder is, and its format."""
 
     path: Path
+    kind: ClassVar[str]
+    facts_name: ClassVar[str]
 
     @property
-    def recipe(self) -> Path:
-        """Everything that decides the result, written first."""
-        return self.path / "recipe.json"
+    def facts_file(self) -> Path:
+        """The file that is written first."""
+        return self.path / self.facts_name
 
     @property
-    def condensed(self) -> Path:
-        """The condensed file."""
-        return self.path / "condensed.safetensors"
+    def mark(self) -> str:
+        """The key of that file that says the format."""
+        return f"condensery_{self.kind}"
 
-    @property
-    def outcome(self) -> Path:
-        """How condensing ended; written after the condensed file."""
-        return self.path / "outcome.json"
+    def begun(self) -> dict[str, Any] | None:
+        """What the file says; ``None`` in a new or empty folder, where work can begin.
 
-    @property
-    def observations(self) -> Path:
-        """One line a trained network."""
-        return self.path / "observations.jsonl"
+        Raises:
+            ConfigError: If the folder holds other things, or cannot be written.
+            ArtifactError: As ``read``.
+        """
+        check_room(self.path)
+        if self.facts_file.exists():
+            return self.read()
+        if holds_files(self.path, parts_of=self.facts_name):
+            raise ConfigError(
+                f"--out {self.path}: is a folder that holds other things, and no "
+                f"{self.facts_name}. Give another folder."
+            )
+        return None
 
-    @property
-    def metrics(self) -> Path:
-        """One line an image update."""
-        return self.path / "metrics.jsonl"
+    def read(self, otherwise: str = "Give another folder.") -> dict[str, Any]:
+        """What the file says.
 
-    @property
-    def proxy(self) -> Path:
-        """One line a measure of all sizes on the way."""
-        return self.path / "proxy.jsonl"
+        Args:
+            otherwise: What to do where it cannot be read.
 
-    @property
-    def checkpoints(self) -> Path:
-        """States to resume from."""
-        return self.path / "checkpoints"
+        Raises:
+            ArtifactError: If it is another's, or of another format.
+        """
+        try:
+            facts = json.loads(self.facts_file.read_text(encoding="utf-8"))
+            found = facts[self.mark]
+        except (ValueError, KeyError, TypeError) as error:
+            raise ArtifactError(
+                f"{self.facts_file}: is not of a {self.kind} ({error!r}). {otherwise}"
+            ) from error
+        if found != FORMAT:
+            raise ArtifactError(
+                f"{self.facts_file}: is of {self.kind} format {found!r}, this library reads "
+                f"{FORMAT}. Use the version of condensery that wrote it."
+            )
+        return facts
 
-    @property
-    def pictures(self) -> Path:
-        """Previews over the run."""
-        return self.path / "pictures"
+    def write_facts(self, facts: Mapping[str, Any]) -> None:
+        """Replace the file."""
+        write_json(self.facts_file, {self.mark: FORMAT, **facts})
 
-    @property
-    def report(self) -> Path:
-        """For people."""
-        return self.path / "report.html"
+    def locked(self, notice: Callable[[str], None]) -> AbstractContextManager[None]:
+        """Let only one process work in the folder; arguments and errors as ``files.locked``."""
+        return locked(self.path, notice)
+
+
+@dataclass(frozen=True, slots=True)
+class RunFolder(MarkedFolder):
+    """Paths of a run."""
+
+    kind = "run"
+    facts_name = "recipe.json"
+
+    condensed = Inside("condensed.safetensors")
+    outcome = Inside("outcome.json")  # how condensing ended; written after the condensed file
+    observations = Inside("observations.jsonl")  # a line for every trained network
+    metrics = Inside("metrics.jsonl")  # a line for every image update
+    proxy = Inside("proxy.jsonl")  # a line for every measure of all sizes on the way
+    checkpoints = Inside("checkpoints")  # states to resume from
+    pictures = Inside("pictures")  # previews over the run
+    report = Inside("report.html")  # for people
 
     def check_new(self, *, overwrite: bool) -> None:
         """Refuse a place where no run can be made; writes nothing.
@@ -109,7 +152,7 @@ class RunFolder:
         )
 
     @contextmanager
-    def begun(
+    def anew(
         self, facts: Mapping[str, Any], *, overwrite: bool, notice: Callable[[str], None]
     ) -> Generator[None]:
         """Make the folder anew, ``recipe.json`` first, and hold its lock.
@@ -137,10 +180,6 @@ class RunFolder:
             self.write_facts(facts)
             yield
 
-    def write_facts(self, facts: Mapping[str, Any]) -> None:
-        """Replace ``recipe.json``."""
-        write_json(self.recipe, {"condensery_run": FORMAT, **facts})
-
     def facts(self) -> dict[str, Any]:
         """What ``recipe.json`` says.
 
@@ -151,40 +190,24 @@ class RunFolder:
             raise ArtifactError(
                 f"{self.path}: there is no such folder. Give the --out of a `condensery condense`."
             )
-        try:
-            facts = json.loads(self.recipe.read_text(encoding="utf-8"))
-            found = facts["condensery_run"]
-        except FileNotFoundError as error:
+        if not self.facts_file.exists():
             raise ArtifactError(
                 f"{self.path}: holds no recipe.json, so it is no run folder, or one that was "
                 "stopped before it began. Give the --out of a `condensery condense`, or begin anew."
-            ) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise ArtifactError(
-                f"{self.recipe}: is not a run's recipe ({error!r}). Condense anew."
-            ) from error
-        if found != FORMAT:
-            raise ArtifactError(
-                f"{self.recipe}: is of run format {found!r}, this library reads {FORMAT}. "
-                "Use the version of condensery that wrote it."
             )
-        return facts
-
-    def locked(self, notice: Callable[[str], None]) -> AbstractContextManager[None]:
-        """Let only one process work in the folder; arguments and errors as ``files.locked``."""
-        return locked(self.path, notice)
+        return self.read(otherwise="Condense anew.")
 
     def _is_taken(self) -> bool:
         """Whether there is more than a start leaves that was killed before ``recipe.json``."""
         if not self.path.is_dir():
             return self.path.exists()
-        return holds_files(self.path, parts_of=self.recipe.name)
+        return holds_files(self.path, parts_of=self.facts_name)
 
     def _is_run(self) -> bool:
         if not self.path.is_dir():
             return False
         try:
-            return "condensery_run" in json.loads(self.recipe.read_text(encoding="utf-8"))
+            return self.mark in json.loads(self.facts_file.read_text(encoding="utf-8"))
         except (OSError, ValueError, TypeError):
             return False
 
@@ -198,7 +221,7 @@ class RunFolder:
             file.unlink(missing_ok=True)
         for part in self.path.glob(".*.part"):
             part.unlink(missing_ok=True)
-        self.recipe.unlink(missing_ok=True)
+        self.facts_file.unlink(missing_ok=True)
 
 
 def has_line(path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,18 +9,18 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
-from condensery.averages import Average
+from condensery.checkpoint import write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_new_file
 from condensery.formatting import byte_count
 from condensery.report import write_report
-from condensery.report.accuracy import Key, Point, compare, recorded
+from condensery.report.accuracy import Point, compare, recorded
 from condensery.report.facts import made
-from condensery.report.several_runs import Entry, baselines, check_data, entry, set_against
+from condensery.report.several_runs import Entry, baselines, check_data, set_against
 from condensery.report.several_runs_page import markdown, render
-from condensery.report.templates import write_whole
-from condensery.runs.comparison.folder import MARK, ComparisonFolder
+from condensery.runs.comparison.content import read_content
+from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
@@ -69,12 +68,12 @@ def write_page(
     target = None if out is None else Path(out)
     if target is not None:
         check_new_file(target, overwrite=overwrite)
-    if len(given) > 1 or _is_comparison(given[0]):
+    if len(given) > 1 or ComparisonFolder(given[0]).facts_file.is_file():
         return _several(given, target, against, Reporter(progress))
     if against is not None:
         raise ConfigError(f"--against {against}: one run stands against nothing. Name two or more.")
     (path,) = given
-    _check_exists(path)
+    _check_exists(given)
     folder = RunFolder(path) if path.is_dir() else _run_folder(path)
     if folder is not None:
         return Page(path=draw_report(folder, target))
@@ -100,9 +99,9 @@ def _several(
             how = f"{each.table.network}, {each.training}"
             left_out = ", ".join(each.missing)
             reporter.notice(f"Not tested with {how}, so left out of that table: {left_out}.")
-    text = render(tables, entries, data=names[0])
-    written = write_whole(out or paths[0] / "report.html", text)
-    return Page(path=written, markdown=markdown(tables, data=names[0]))
+    target = out or paths[0] / "report.html"
+    write_atomically(target, render(tables, entries, data=names[0]).encode())
+    return Page(path=target, markdown=markdown(tables, data=names[0]))
 
 
 def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
@@ -115,15 +114,14 @@ def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
     Raises:
         ArtifactError: If it is no run folder, nothing is condensed yet, or a file is damaged.
     """
-    facts = folder.facts()
-    _check_condensed(folder)
+    about = _about(folder)
     return write_report(
         out or folder.report,
         condensed=folder.condensed,
         observations=read_observation_lines(folder.observations),
         metrics=read_lines(folder.metrics),
         proxy=read_lines(folder.proxy),
-        run=_about(folder, facts),
+        run=about,
     )
 
 
@@ -144,18 +142,18 @@ def read_observation_lines(path: Path) -> list[dict[str, Any]]:
     return found
 
 
-def _check_condensed(folder: RunFolder) -> None:
-    """Refuse a run that was stopped before it wrote its condensed file."""
+def _about(folder: RunFolder) -> dict[str, Any]:
+    """What the report says of how the file was made; what is not known is left out.
+
+    Raises:
+        ArtifactError: If it is no run, or one that was stopped before it wrote its condensed file.
+    """
+    facts, outcome = folder.facts(), dict[str, Any]()
     if not folder.condensed.exists():
         raise ArtifactError(
             f"{folder.path}: has no {folder.condensed.name} yet, so there is nothing to report on. "
             f"`condensery resume {folder.path}` goes on with the run."
         )
-
-
-def _about(folder: RunFolder, facts: Mapping[str, Any]) -> dict[str, Any]:
-    """What the report says of how the file was made; what is not known is left out."""
-    outcome: Mapping[str, Any] = {}
     if folder.outcome.exists():
         outcome = json.loads(folder.outcome.read_text(encoding="utf-8"))
     versions = dict(facts.get("versions") or {})
@@ -164,13 +162,10 @@ def _about(folder: RunFolder, facts: Mapping[str, Any]) -> dict[str, Any]:
     if threads is not None:
         words.append(f"{threads} thread" + ("" if threads == 1 else "s"))
     return {
-        "recipe": facts.get("recipe"),
-        "data": facts.get("data"),
-        "seed": facts.get("seed"),
+        **{key: facts.get(key) for key in ("recipe", "data", "seed")},
         "versions": versions,
         "machine": ", ".join(str(word) for word in words if word),
-        "seconds": outcome.get("seconds"),
-        "peak_memory_mb": outcome.get("peak_memory_mb"),
+        **{key: outcome.get(key) for key in ("seconds", "peak_memory_mb")},
         "ended": _ended(outcome),
     }
 
@@ -187,29 +182,20 @@ def _ended(outcome: Mapping[str, Any]) -> str | None:
     return f"by its {outcome.get('reason')}, after {done} of {whole} iterations{more}"
 
 
-def _check_exists(path: Path) -> None:
-    """Refuse a path that leads nowhere.
-
-    Raises:
-        ArtifactError: Saying what may be named.
-    """
-    if not path.exists():
-        raise ArtifactError(
-            f"{path}: there is no such run or file. Give the --out of a `condensery condense` or "
-            "`compare`, or a condensed file."
-        )
-
-
-def _is_comparison(path: Path) -> bool:
-    """Whether it is the folder of a `condensery compare`."""
-    return ComparisonFolder(path).plan.is_file()
+def _check_exists(paths: Sequence[Path]) -> None:
+    for path in paths:
+        if not path.exists():
+            raise ArtifactError(
+                f"{path}: there is no such run or file. Give the --out of a `condensery condense` "
+                "or `compare`, or a condensed file."
+            )
 
 
 def _run_folder(path: Path) -> RunFolder | None:
     """The run that a path names: its folder, or the condensed file in it."""
     folder = RunFolder(path if path.is_dir() else path.parent)
     named = path.is_dir() or path.name == folder.condensed.name
-    return folder if named and folder.recipe.is_file() else None
+    return folder if named and folder.facts_file.is_file() else None
 
 
 def _collect(paths: Sequence[Path]) -> list[Entry]:
@@ -218,22 +204,16 @@ def _collect(paths: Sequence[Path]) -> list[Entry]:
     Raises:
         ArtifactError: If one is no run, comparison or condensed file, or is not finished.
     """
-    for path in paths:
-        _check_exists(path)
-    runs: list[Entry] = []
-    others: list[Entry] = []
+    _check_exists(paths)
+    found: list[Entry] = []
     for path, name in zip(paths, _names(paths), strict=True):
-        if _is_comparison(path):
-            found = _comparison(path)
-            named = [f"{name}: {each.name}" for each in found] if len(paths) > 1 else None
-            for index, each in enumerate(found):
-                own = each if named is None or not each.run else replace(each, name=named[index])
-                (runs if own.run else others).append(own)
+        if ComparisonFolder(path).facts_file.is_file():
+            for each in _comparison(path):
+                named = len(paths) > 1 and each.run
+                found.append(replace(each, name=f"{name}: {each.name}") if named else each)
         else:
-            own, of_run = _run(path, name)
-            runs.append(own)
-            others.extend(of_run)
-    return [*runs, *others]
+            found += _run(path, name)
+    return sorted(found, key=lambda each: not each.run)
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
@@ -254,16 +234,14 @@ def _names(paths: Sequence[Path]) -> list[str]:
     raise ArtifactError(f"The same run is named twice in {given}. Name every run once.")
 
 
-def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
-    """A run folder, or a condensed file with what it carries itself."""
+def _run(path: Path, name: str) -> list[Entry]:
+    """A run folder, or a condensed file with what it carries itself; then its baselines."""
     folder = _run_folder(path)
     observations: list[dict[str, Any]] = []
     known: Mapping[str, Any] = {}
     if folder is not None:
-        facts = folder.facts()
-        _check_condensed(folder)
+        known = _about(folder)
         observations = read_observation_lines(folder.observations)
-        known = _about(folder, facts)
     elif path.is_dir():
         raise ArtifactError(
             f"{path}: is a folder without recipe.json or comparison.json, so it is neither a run "
@@ -273,17 +251,18 @@ def _run(path: Path, name: str) -> tuple[Entry, list[Entry]]:
     file = path if folder is None else folder.condensed
     condensed = CondensedSet.load(file)
     comparisons = compare(observations) or recorded(condensed.observations)
-    own = entry(
-        name,
-        comparisons,
+    own = Entry(
+        name=name,
+        run=True,
         where=str(path),
         method=condensed.method,
         ipc=condensed.sizes,
+        points={each.key: each.ours for each in comparisons if each.ours},
         bytes=tuple(condensed.manifest["bytes"]),
         data=known.get("data") or condensed.manifest["data"],
         facts=_facts(file, condensed, known),
     )
-    return own, baselines(own, comparisons)
+    return [own, *baselines(own, comparisons)]
 
 
 def _facts(
@@ -297,26 +276,27 @@ def _facts(
 
 
 def _comparison(path: Path) -> list[Entry]:
-    """One line a row, from the table that the comparison has written."""
+    """One line a row, from the tables that the comparison has written."""
     folder = ComparisonFolder(path)
-    facts = _json(folder.plan)
-    fixed: Mapping[str, Any] = facts.get("fixed") or {}
-    if MARK not in facts or "ipc" not in fixed:
-        raise ArtifactError(f"{folder.plan}: is no comparison's. Give another folder.")
+    fixed = folder.read().get("fixed") or {}
+    if "ipc" not in fixed:
+        raise ArtifactError(f"{folder.facts_file}: is no comparison's. Give another folder.")
     observations = read_observation_lines(folder.observations)
-    if not folder.numbers.is_file() or not observations:
+    if not folder.content.is_file() or not observations:
         raise ArtifactError(
             f"{path}: nothing has been evaluated yet, so there is no accuracy to compare. Go on "
             "with the `condensery compare` that began it."
         )
     keys = {each.key[0]: each.key for each in compare(observations)}
     seconds = _seconds(observations)
-    with folder.numbers.open(encoding="utf-8", newline="") as file:
-        lines = [line for line in csv.DictReader(file) if line["kind"] == "measured"]
     data = {name: fixed.get(f"data {name}") for name in ("name", "fingerprint", "test_fingerprint")}
+    content = read_content(folder.content)
     found: list[Entry] = []
-    for name in dict.fromkeys(line["row"] for line in lines):
-        own = [line for line in lines if line["row"] == name]
+    for name in content.made:
+        rows = [(table, row) for table in content.tables for row in table.rows]
+        own = [(table, row) for table, row in rows if row.name == name and row.cells]
+        if not own:
+            continue
         baseline = name in ("a", "b", "c") and fixed.get("base") != "idc"
         file = _set_of(folder, name)
         condensed = None if file is None else CondensedSet.load(file)
@@ -327,9 +307,25 @@ def _comparison(path: Path) -> list[Entry]:
                 where=f"{path} ({name})" if name != "random" else f"random, baseline of {path}",
                 method="" if baseline else name,
                 ipc=int(fixed["ipc"]),
-                points=_points(own, keys, seconds.get(name, {})),
-                averages=_averages(own, keys),
-                over=own[0]["over"],
+                points={
+                    keys[table.network]: tuple(
+                        Point(
+                            size=size,
+                            mean=cell.mean,
+                            std=cell.std,
+                            networks=cell.count,
+                            seconds=seconds.get(name, {}).get(size),
+                        )
+                        for size, cell in row.cells.items()
+                    )
+                    for table, row in own
+                },
+                averages={
+                    (keys[table.network], tuple(row.cells)): row.average
+                    for table, row in own
+                    if row.average is not None
+                },
+                over=own[0][0].over,
                 bytes=() if condensed is None else tuple(condensed.manifest["bytes"]),
                 data=data,
                 facts=(("Method", name),)
@@ -337,40 +333,6 @@ def _comparison(path: Path) -> list[Entry]:
                 else _facts(file, condensed, {}),
             )
         )
-    return found
-
-
-def _points(
-    lines: Sequence[Mapping[str, str]], keys: Mapping[str, Key], seconds: Mapping[int, float]
-) -> dict[Key, tuple[Point, ...]]:
-    found: dict[Key, list[Point]] = {}
-    for line in lines:
-        if line["size"] != "average":
-            size = int(line["size"])
-            point = Point(
-                size=size,
-                mean=float(line["accuracy"]),
-                std=float(line["std"]) if line["std"] else None,
-                networks=int(line["count"]),
-                seconds=seconds.get(size),
-            )
-            found.setdefault(keys[line["network"]], []).append(point)
-    return {key: tuple(points) for key, points in found.items()}
-
-
-def _averages(
-    lines: Sequence[Mapping[str, str]], keys: Mapping[str, Key]
-) -> dict[tuple[Key, tuple[int, ...]], Average]:
-    found: dict[tuple[Key, tuple[int, ...]], Average] = {}
-    for line in lines:
-        if line["size"] == "average":
-            own = [x for x in lines if x["network"] == line["network"] and x["size"] != "average"]
-            sizes = tuple(sorted(int(x["size"]) for x in own))
-            found[keys[line["network"]], sizes] = Average(
-                mean=float(line["accuracy"]),
-                std=float(line["std"]) if line["std"] else None,
-                count=int(line["count"]),
-            )
     return found
 
 
@@ -390,11 +352,3 @@ def _set_of(folder: ComparisonFolder, name: str) -> Path | None:
     pattern = folder.set_file(name.replace(":", "-"), "*")
     found = sorted(pattern.parent.glob(pattern.name))
     return found[0] if found else None
-
-
-def _json(path: Path) -> Mapping[str, Any]:
-    try:
-        found = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ArtifactError(f"{path}: is no JSON ({error}). The file is damaged.") from error
-    return found if isinstance(found, dict) else {}

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from condensery.errors import ConfigError
-from condensery.runs.comparison.assemble import assembled
+from condensery.runs.comparison.sets import assembled
 from condensery.selection import random_selection
 
 

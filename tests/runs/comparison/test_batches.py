@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import torch
 
 from condensery.condensing.loop import initial_state, run_together
@@ -13,7 +15,8 @@ from condensery.runs.comparison.sets import planned_sets
 def runs(words, data, options):
     found = {}
     for word in words:
-        for each in planned_sets(compared_row(word, base="idc"), data, options, sizes=(1, 3)):
+        row = compared_row(word, base="idc")
+        for each in planned_sets(row, data, replace(options, sizes=(1, 3))):
             found.update({run.name: run for run in each.runs})
     return list(found.values())
 
@@ -41,7 +44,7 @@ def test_runs_whose_networks_see_the_set_are_never_together(digits, tiny):
 
 
 def test_run_k_of_b_begins_with_rank_k_of_the_full_start(digits, tiny):
-    (planned,) = planned_sets(compared_row("b", base="idc"), digits, tiny, sizes=(1, 3))
+    (planned,) = planned_sets(compared_row("b", base="idc"), digits, replace(tiny, sizes=(1, 3)))
     states = initial_states(planned.runs, digits, seed=5)
     whole = initial_state(planned.runs[1].source, digits, seed=5).stored
     for rank, state in enumerate(states):
@@ -51,7 +54,7 @@ def test_run_k_of_b_begins_with_rank_k_of_the_full_start(digits, tiny):
 
 
 def test_a_run_of_b_goes_on_like_any_other_of_one_image(digits, tiny):
-    (planned,) = planned_sets(compared_row("b", base="idc"), digits, tiny, sizes=(1, 3))
+    (planned,) = planned_sets(compared_row("b", base="idc"), digits, replace(tiny, sizes=(1, 3)))
     recipes = [run.recipe for run in planned.runs]
     states = initial_states(planned.runs, digits, seed=5)
     *_, last = run_together(recipes, digits, seed=5, states=states)

@@ -27,8 +27,8 @@ def ticking():
 @pytest.fixture
 def batch(digits, tiny) -> RunBatch:
     """A's runs for 1, 2 and 3 images per class."""
-    options = replace(tiny, settings=LENGTH)
-    sets = planned_sets(compared_row("a", base="idc"), digits, options, sizes=(1, 2, 3))
+    options = replace(tiny, settings=LENGTH, sizes=(1, 2, 3))
+    sets = planned_sets(compared_row("a", base="idc"), digits, options)
     (found,) = batched(run for each in sets for run in each.runs)
     return found
 
@@ -53,8 +53,8 @@ def test_what_is_prepared_once_is_not_counted_again(batch):
 
 
 def test_a_clustering_sampler_is_counted_too(digits, tiny):
-    options = replace(tiny, settings=(*LENGTH, ("sampler.every", "2")))
-    (planned,) = planned_sets(compared_row("dream", base="idc"), digits, options, sizes=(3,))
+    options = replace(tiny, settings=(*LENGTH, ("sampler.every", "2")), sizes=(3,))
+    (planned,) = planned_sets(compared_row("dream", base="idc"), digits, options)
     times = iter([*range(6), *(float(x) for x in range(100, 106)), 200.0, 207.0])
     found = batch_cost(
         RunBatch(runs=planned.runs), digits, seed=0, clock=lambda: float(next(times))
@@ -72,10 +72,8 @@ def test_steps_of_experts_are_counted_by_how_many_are_trained_at_once(
     monkeypatch.setattr("condensery.experts.buffer.MOST_IN_MEMORY", 20_000)  # they have a folder
     settings = {"trajectories": "4", "latest": "2", "span": "1", "steps": "3", "compiled": compiled}
     options = tuple((f"schedule.{key}", value) for key, value in settings.items())
-    options = (("iterations", "1"), *options)
-    sets = planned_sets(
-        compared_row("mtt", base="idc"), digits, replace(tiny, settings=options), sizes=(3,)
-    )
+    options = replace(tiny, settings=(("iterations", "1"), *options), sizes=(3,))
+    sets = planned_sets(compared_row("mtt", base="idc"), digits, options)
     (batch,) = batched(run for each in sets for run in each.runs)
     found = batch_cost(batch, digits, seed=0, clock=ticking())
     assert found.training == 4 * 2 * 3 / at_once
@@ -90,7 +88,7 @@ def test_networks_that_test_are_counted_by_the_images_of_their_batches(
     monkeypatch.setattr(costs, "cannot_compile", lambda: None)
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     data = load_data("digits")
-    sets = planned_sets(compared_row("a", base="idc"), digits, tiny, sizes=(1, 2, 3))
+    sets = planned_sets(compared_row("a", base="idc"), digits, replace(tiny, sizes=(1, 2, 3)))
     choices = {"networks": ("convnet2-w4",), "seeds": 3, "precision": precision}
     subject = Subject(data="digits", ipc=3, method="idc")
     found = evaluation_cost(

@@ -10,7 +10,7 @@ from condensery.data import Data, load_data
 from condensery.runs.comparison.measurement import EvaluatedSet, measurement
 from condensery.runs.comparison.plan import ComparisonPlan, make_plan
 from condensery.runs.comparison.results import content
-from condensery.runs.comparison.sets import CommonOptions
+from condensery.runs.comparison.sets import Options
 from condensery.runs.comparison.status import networks_of
 from condensery.selection import random_selection
 
@@ -30,15 +30,19 @@ def data() -> Data:
 def planned(
     data: Data, *methods: str, base: str = "idc", sizes: tuple[int, ...] = (1, 10)
 ) -> ComparisonPlan:
-    return make_plan(
-        data,
+    options = Options(
         methods=methods,
-        options=CommonOptions(ipc=10, preset="smoke", network="convnet2-w4"),
+        ipc=10,
+        preset="smoke",
+        network="convnet2-w4",
         base=base,
         sizes=sizes,
         condensations=2,
         seed=4,
-        device="cpu",
+    )
+    return make_plan(
+        data,
+        options,
         threads=1,
         evaluation={
             "networks": ("convnet2-w4",),

@@ -14,7 +14,7 @@ from condensery.runs.comparison.sets import planned_sets
 
 
 def sets(word, data, options, *, sizes=(1, 3), base="idc"):
-    return planned_sets(compared_row(word, base=base), data, options, sizes=sizes)
+    return planned_sets(compared_row(word, base=base), data, replace(options, sizes=sizes))
 
 
 def names(found):
@@ -22,7 +22,7 @@ def names(found):
 
 
 def test_a_method_is_one_run_of_the_full_size(digits, tiny):
-    (planned,) = sets("mdc", digits, tiny, sizes=(3, 1))
+    (planned,) = sets("mdc", digits, tiny)
     assert names([planned]) == ["mdc-most-learnable-ipc3"]
     assert (planned.file, planned.sizes, planned.ipc) == ("mdc", (1, 3), 3)
     assert planned.runs[0].recipe.network == "convnet2-w4"

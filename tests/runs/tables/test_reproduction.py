@@ -13,8 +13,7 @@ import pytest
 from condensery.errors import ArtifactError
 from condensery.report.published import published
 from condensery.report.table import tabulated
-from condensery.runs.comparison.content import Content, Cost, Made
-from condensery.runs.comparison.content_json import content_from_json, content_to_json
+from condensery.runs.comparison.content import Content, Cost, Made, read_content
 from condensery.runs.tables.papers import paper_table
 from condensery.runs.tables.reproduction import Reproduction, printed_in
 from condensery.runs.tables.text import csv_text, markdown, page
@@ -136,14 +135,16 @@ def test_the_page_stands_alone_and_says_the_same(found):
     assert len(set(re.findall(r'data-line="(\d)"', figure))) == 3
 
 
-def test_a_content_is_read_as_it_was_written(content):
-    values = json.loads(json.dumps(content_to_json(content)))
-    read = content_from_json(values, published=content.published, where="content.json")
-    assert read == content
+def test_a_content_is_read_as_it_was_written(content, tmp_path):
+    file = tmp_path / "content.json"
+    file.write_text(content.to_json())
+    assert read_content(file, lambda names: content.published) == content
 
 
-def test_a_content_that_cannot_be_read_is_named(content):
-    values = content_to_json(content)
+def test_a_content_that_cannot_be_read_is_named(content, tmp_path):
+    file = tmp_path / "content.json"
+    values = json.loads(content.to_json())
     del values["made"]["mdc"]["runs"]
+    file.write_text(json.dumps(values))
     with pytest.raises(ArtifactError, match=r"content\.json: cannot be read"):
-        content_from_json(values, published={}, where="content.json")
+        read_content(file)

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +11,7 @@ from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Observation, read_observations
 from condensery.runs import machine
-from condensery.runs.comparison.content import Content
-from condensery.runs.comparison.content_json import content_from_json
+from condensery.runs.comparison.content import Content, read_content
 from condensery.runs.comparison.driver import work
 from condensery.runs.comparison.estimate import Estimate, estimate
 from condensery.runs.comparison.folder import ComparisonFolder
@@ -24,14 +22,36 @@ from condensery.runs.comparison.plan import (
     make_plan,
     shared_choices,
 )
-from condensery.runs.comparison.sets import CommonOptions
+from condensery.runs.comparison.sets import Options
 from condensery.runs.comparison.status import outlook
 from condensery.runs.data_source import describe, load_source
-from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan, chosen_sizes
+from condensery.runs.evaluation import (
+    EVALUATIONS,
+    EvaluationPlan,
+    GivenEvaluation,
+    chosen_sizes,
+    evaluation_of,
+)
 from condensery.runs.listener import Listener, Reporter
 
 
-class Comparison:
+class Tables:
+    """A folder with tables in three forms."""
+
+    path: Path
+
+    @property
+    def tables(self) -> Mapping[str, Path]:
+        """The files of the table: ``md``, ``csv`` and ``html``."""
+        return {ending: self.path / f"table.{ending}" for ending in ("md", "csv", "html")}
+
+    def table(self) -> str:
+        """The table as Markdown; empty if nothing was evaluated yet."""
+        file = self.tables["md"]
+        return file.read_text(encoding="utf-8") if file.exists() else ""
+
+
+class Comparison(Tables):
     """The folder of a comparison: finished, or stopped on the way.
 
     Attributes:
@@ -63,25 +83,12 @@ class Comparison:
     def content(self) -> Content | None:
         """Tables, costs and conditions as objects; ``None`` if nothing was evaluated yet."""
         file = self._folder.content
-        if not file.exists():
-            return None
-        values = json.loads(file.read_text(encoding="utf-8"))
-        return content_from_json(values, published={}, where=str(file))
+        return read_content(file) if file.exists() else None
 
     @property
     def observations(self) -> list[Observation]:
         """One for every trained network; sets that are the same are evaluated once."""
         return read_observations(self._folder.observations)
-
-    @property
-    def tables(self) -> Mapping[str, Path]:
-        """The files of the table: ``md``, ``csv`` and ``html``."""
-        return {ending: self.path / f"table.{ending}" for ending in ("md", "csv", "html")}
-
-    def table(self) -> str:
-        """The table with costs and conditions as Markdown; empty if nothing was evaluated yet."""
-        file = self.tables["md"]
-        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def __repr__(self) -> str:
         content = self.content
@@ -106,7 +113,7 @@ def compare(
     seed: int = 0,
     device: str = "cpu",
     threads: int | None = None,
-    evaluation: EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None = None,
+    evaluation: GivenEvaluation = None,
     dry_run: bool = False,
     progress: Listener | None = None,
 ) -> Comparison:
@@ -145,25 +152,22 @@ def compare(
         ``condensery.compare("digits", "COMPARISON", methods=["mdc", "c"]).table()``
     """
     reporter = Reporter(progress)
-    evaluated = usual_evaluation(preset, evaluation)
-    check_evaluation(evaluated, ipc=ipc, methods=methods)
-    prepared = prepare(
-        Path(out),
-        lambda: load_source(data)[1],
-        methods=methods,
-        options=CommonOptions(
-            ipc=ipc,
-            preset=preset,
-            network=network,
-            settings=settings_as_text(settings),
-            device=device,
-        ),
+    evaluated = evaluation_of(evaluation, usual_evaluation(preset))
+    options = Options(
+        methods=tuple(methods),
+        ipc=ipc,
+        preset=preset,
         base=base,
+        network=network,
+        settings=settings_as_text(settings),
         sizes=evaluated.sizes or chosen_sizes(ipc, preset=preset),
         condensations=condensations,
         seed=seed,
-        threads=threads,
-        evaluation=evaluated,
+        device=device,
+    )
+    check_evaluation(evaluated, options)
+    prepared = prepare(
+        Path(out), lambda: load_source(data)[1], options, evaluation=evaluated, threads=threads
     )
     text = prepared.outlook()
     if not dry_run:
@@ -206,49 +210,35 @@ class Prepared:
 def prepare(
     path: Path,
     load: Callable[[], Data],
+    options: Options,
     *,
-    methods: Sequence[str],
-    options: CommonOptions,
-    base: str,
-    sizes: Sequence[int],
-    condensations: int,
-    seed: int,
-    threads: int | None,
     evaluation: EvaluationPlan,
+    threads: int | None,
 ) -> Prepared:
     """A comparison, begun or new.
 
     Args:
         path: Of its folder.
         load: Reads the data, after the folder was checked.
-        methods: Rows; random images are added.
-        options: What all runs have in common.
-        base: The method of a, b and c.
-        sizes: Images per class of the table.
-        condensations: How many.
-        seed: The first one's.
-        threads: Of torch; ``None`` is as the comparison was begun.
+        options: What is asked for; random images are added to the rows.
         evaluation: How all rows are evaluated.
+        threads: Of torch; ``None`` is as the comparison was begun.
 
     Raises:
         ConfigError, ArtifactError, DataError: Whatever cannot work.
     """
-    if condensations < 1:
-        raise ConfigError(f"condensations = {condensations}, but it must be at least 1.")
+    if options.condensations < 1:
+        raise ConfigError(f"condensations = {options.condensations}, but it must be at least 1.")
     machine.check_device(options.device)
+    methods = tuple(dict.fromkeys((*options.methods, "random")))
+    options = replace(options, methods=methods, sizes=tuple(sorted(set(options.sizes))))
     folder = ComparisonFolder(path)
     begun = folder.facts()
     with machine.torch_threads(threads or (begun or {}).get("threads")) as used:
         data = load()
         plan = make_plan(
             data,
-            methods=tuple(dict.fromkeys((*methods, "random"))),
-            options=options,
-            base=base,
-            sizes=sizes,
-            condensations=condensations,
-            seed=seed,
-            device=options.device,
+            options,
             threads=used,
             evaluation=shared_choices(evaluation, data),
             created=machine.now(),
@@ -259,23 +249,18 @@ def prepare(
     return Prepared(folder=folder, plan=plan, data=data)
 
 
-def usual_evaluation(
-    preset: str, evaluation: EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None
-) -> EvaluationPlan:
-    """The plan that was given, or that of the preset, or the function of that.
+def usual_evaluation(preset: str) -> EvaluationPlan:
+    """How a preset evaluates.
 
     Raises:
         ConfigError: If there is no such preset.
     """
     if preset not in EVALUATIONS:
         raise ConfigError(f"preset {preset!r} is unknown; known are {', '.join(EVALUATIONS)}.")
-    usual = EVALUATIONS[preset]
-    if evaluation is None or isinstance(evaluation, EvaluationPlan):
-        return evaluation or usual
-    return evaluation(usual)
+    return EVALUATIONS[preset]
 
 
-def check_evaluation(evaluation: EvaluationPlan, *, ipc: int, methods: Sequence[str]) -> None:
+def check_evaluation(evaluation: EvaluationPlan, options: Options) -> None:
     """Refuse what no comparison can evaluate.
 
     Raises:
@@ -285,12 +270,12 @@ def check_evaluation(evaluation: EvaluationPlan, *, ipc: int, methods: Sequence[
     if others:
         raise ConfigError(
             "--evaluate-baselines (baselines=): whatever is compared is named in --methods "
-            f"(methods=), such as --methods {','.join((*methods, *others))}."
+            f"(methods=), such as --methods {','.join((*options.methods, *others))}."
         )
-    if any(size > ipc for size in evaluation.sizes or ()):
+    if any(size > options.ipc for size in evaluation.sizes or ()):
         raise ConfigError(
-            f"--evaluate-sizes {max(evaluation.sizes or ())}: the sets hold {ipc} images per "
-            f"class. Evaluate sizes 1..{ipc}, or make larger sets."
+            f"--evaluate-sizes {max(evaluation.sizes or ())}: the sets hold {options.ipc} images "
+            f"per class. Evaluate sizes 1..{options.ipc}, or make larger sets."
         )
 
 

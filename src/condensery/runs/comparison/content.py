@@ -1,10 +1,19 @@
-"""The numbers of a comparison, and what a reader must know before quoting them."""
+"""The numbers of a comparison, what a reader must know before quoting them, and their file.
+
+Tables of papers are put together from such files. Published figures are left out of them: they
+belong to the library, not to the comparison.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 
+import msgspec
+
+from condensery.errors import ArtifactError
 from condensery.formatting import NOTHING
 from condensery.report.compared import spread_note
 from condensery.report.published import Published
@@ -117,3 +126,32 @@ class Content:
                 f"{self.unfinished} networks are still to be trained: these numbers will change."
             )
         return notes
+
+    def to_json(self) -> str:
+        """Everything but published figures, as the text of a file."""
+        values = asdict(self)
+        del values["published"]
+        return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_content(
+    file: Path, printed: Callable[[Sequence[str]], Mapping[str, Published]] = lambda names: {}
+) -> Content:
+    """Read what ``Content.to_json`` wrote.
+
+    Args:
+        file: To read.
+        printed: Published figures of the rows with these names.
+
+    Raises:
+        ArtifactError: If the file is not one of a comparison.
+    """
+    try:
+        values = json.loads(file.read_text(encoding="utf-8"))
+        content = msgspec.convert({**values, "published": {}}, Content, str_keys=True)
+    except (ValueError, TypeError, msgspec.ValidationError) as error:
+        raise ArtifactError(
+            f"{file}: cannot be read as the content of a comparison ({error}). Remove the file; "
+            "the command that made it writes it again."
+        ) from error
+    return replace(content, published=printed(list(content.made)))

@@ -1,45 +1,55 @@
 """What a comparison will take, from a short probe on this machine.
 
 Every batch of runs takes a few image updates: with all its sets if that is quick, else with as many
-as are quick, and the cost of the others is in proportion to their examples. Every different network
-takes a few training steps. The result is rough: other work on the machine, and what is compiled
-later, change it.
+as are quick, and the cost of the others is in proportion to their examples. Matching is timed apart
+from the training of networks, each on as little as shows what it costs. The result is rough: other
+work on the machine, and what is compiled later, change it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any
 
+import torch
+from torch import Tensor
+
+from condensery.condensing.loop import networks_of, run_together
+from condensery.condensing.recipe import Recipe
+from condensery.condensing.schedules import NetworkTraining, RunContext
 from condensery.data import Data, ImageData
 from condensery.engines import can_train
 from condensery.engines.toolchain import cannot_compile
 from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.trial import fresh
-from condensery.parallel import workers
-from condensery.runs.comparison.batches import RunBatch
+from condensery.parallel import as_completed, workers
+from condensery.rng import stream
+from condensery.runs.comparison.batches import RunBatch, initial_states
 from condensery.runs.comparison.sets import PlannedRun, PlannedSet
-from condensery.runs.comparison.timing import (
-    clustering,
-    clusterings,
-    examples_of,
-    matching,
-    network_training,
-    on_a_thread,
-    some,
-    step_seconds,
-    steps_timed,
+from condensery.training import (
+    FUSED_AFTER,
+    Clock,
+    StepTime,
+    Trainer,
+    accuracy,
+    time_steps,
+    training_steps,
 )
-from condensery.training import FUSED_AFTER, Clock, StepTime, Trainer, accuracy
+from condensery.types import Examples
 
 QUICK = 20.0
 """Seconds that the sets of a batch may take in the probe, judged by its smallest set."""
 
+LONG = 10.0
+"""A first step that takes longer is taken for all of them: what it prepares hardly matters."""
+
 _TESTED = 256
 """Test images that a network is shown in the probe."""
+
+_TIMED = 2
+"""Steps that are timed; the first one prepares."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,38 +97,30 @@ def batch_cost(
     device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> BatchCost:
-    """Time a few steps of a batch.
-
-    Args:
-        batch: The runs.
-        data: Real training images.
-        seed: Of the condensation.
-        device: Where it runs.
-        clock: Seconds.
-    """
-
-    def update(runs: Sequence[PlannedRun]) -> StepTime:
-        return matching(runs, data, seed=seed, device=device, clock=clock)
-
-    runs = sorted(batch.runs, key=lambda run: examples_of(run, data))
+    """Time a few steps of a batch, condensed from real training images with this seed."""
+    probe = _Probe(data, seed, device, clock)
+    runs = sorted(batch.runs, key=probe.examples)
     smallest = runs[0]
-    least = update(runs[:1])
-    taken = _quick(runs, data, least.each)
-    more = least if taken == 1 else update(runs[:taken])
-    few, many, whole = (_examples(runs[:k], data) for k in (1, taken, len(runs)))
+    least = probe.matching(runs[:1])
+    few = probe.examples(smallest)
+    taken = 1  # the smallest first, while an update of them is quick enough to be timed
+    while taken < len(runs) and least.each * probe.examples(*runs[: taken + 1]) / few * 3 <= QUICK:
+        taken += 1
+    more = least if taken == 1 else probe.matching(runs[:taken])
+    many, whole = probe.examples(*runs[:taken]), probe.examples(*runs)
     each = more.each
     if taken < len(runs):  # what sets share costs the same for all of them
         slope = (more.each - least.each) / (many - few) if many > few else least.each / few
         each += max(0.0, slope) * (whole - many)
-    need = network_training(smallest, data, device=device)
+    need = probe.network_training(smallest)
     training, once = 0.0, max(0.0, least.first - least.each)
     if need is not None and need.steps:
-        step = step_seconds(smallest, need, data, seed=seed, device=device, clock=clock)
+        step = probe.network_step(smallest, need)
         training = need.steps * step.each / (need.at_once or 1)
         once += max(0.0, step.first - step.each)
-    if again := clusterings(smallest.recipe):
-        found = clustering(smallest, data, seed=seed, device=device, clock=clock)
-        training += again * max(0.0, found - least.each)
+    recipe = smallest.recipe
+    if again := recipe.iterations * recipe.sampler.costly_draws(recipe.schedule.updates):
+        training += again * max(0.0, probe.clustering(smallest) - least.each)
     return BatchCost(batch=batch, update=each, taken=taken, training=training, once=once)
 
 
@@ -143,67 +145,125 @@ def evaluation_cost(
         device: Where.
         clock: Seconds.
     """
+    probe = _Probe(data.train, 0, device, clock)
     batch, precision = protocol.training.batch, str(choices["precision"])
     counted = {(each.identity, size): each for each in sets for size in each.sizes}
-    examples = [_examples_at(each, size, data.train) for (_, size), each in counted.items()]
+    examples = [probe.examples_at(each, size) for (_, size), each in counted.items()]
     steps = [protocol.total_steps(count) for count in examples]
     batches = sum(n * min(batch, count) / batch for n, count in zip(steps, examples, strict=True))
     networks = left * int(choices["seeds"])
     # In fp32 nothing is compiled, and what is not worth it is not, either.
     compiled = precision != "fp32" and networks * sum(steps) >= FUSED_AFTER
     compiled = compiled and cannot_compile() is None
-    images, labels = some(data.train, batch, seed=0)
-    few = _first(data.test, _TESTED).to(device)
+    few = replace(data.test, images=data.test.images[:_TESTED], labels=data.test.labels[:_TESTED])
+    few, real = few.to(device), probe.real(batch)
     found: dict[str, float] = {}
     seconds = 0.0
     for name in choices["networks"]:
         network = fresh(name, few, size=1, seed=0)
         trainer = Trainer(network, protocol.training, precision=precision, compiled=compiled)
-        timed = partial(
-            steps_timed,
-            trainer,
-            images.to(device),
-            labels.to(device),
-            compiled=compiled,
-            seed=0,
-            clock=clock,
-        )
-        at_once = 1
-        if compiled and can_train(network):  # then every network has a thread
-            at_once = workers()
-            step = on_a_thread(timed)
-        else:
-            step = timed()
+        threads = compiled and can_train(network)  # then every network has a thread
+        step = probe.training(trainer, real, compiled=compiled, on_a_thread=threads)
         before = clock()
         accuracy(network, few, precision=precision)
         test = (clock() - before) * len(data.test) / len(few)
         found[name if isinstance(name, str) else repr(name)] = step.each
-        once = max(0.0, step.first - step.each)
+        at_once = workers() if threads else 1
         seconds += networks * (batches * step.each / at_once + len(counted) * test)
-        seconds += once * (left > 0)
+        seconds += max(0.0, step.first - step.each) * (left > 0)
     return EvaluationCost(step=found, seconds=seconds)
 
 
-def _quick(runs: Sequence[PlannedRun], data: ImageData, each: float) -> int:
-    """How many sets, the smallest first, an update of which is quick enough to be timed."""
-    first = examples_of(runs[0], data)
-    taken = 1
-    while taken < len(runs) and each * _examples(runs[: taken + 1], data) / first * 3 <= QUICK:
-        taken += 1
-    return taken
+@dataclass(frozen=True, slots=True)
+class _Probe:
+    """Takes single steps of runs and trainings on real images, and times them."""
+
+    data: ImageData
+    seed: int
+    device: str
+    clock: Clock
+
+    def examples(self, *runs: PlannedRun) -> int:
+        """Examples that runs match at every image update, without their subsets."""
+        each = (run.recipe.ipc * run.recipe.parameterization.examples_each for run in runs)
+        return self.data.classes * sum(each)
+
+    def examples_at(self, planned: PlannedSet, size: int) -> int:
+        """Examples that a network is trained on."""
+        if not planned.runs:
+            return size * self.data.classes
+        return size * self.examples(planned.runs[0]) // planned.runs[0].recipe.ipc
+
+    def matching(self, runs: Sequence[PlannedRun]) -> StepTime:
+        """An image update of runs in one batch, without network training and clustering."""
+        recipes = [_bare(run.recipe) for run in runs]
+        updates = (each for each in self._steps(runs, recipes) if not each[0].boundary)
+        return self._timed(updates, compiled=recipes[0].compiled)
+
+    def clustering(self, run: PlannedRun) -> float:
+        """Seconds of clustering the real images once and of one image update."""
+        steps = self._steps([run], [replace(_bare(run.recipe), sampler=run.recipe.sampler)])
+        before = self.clock()
+        next(steps)
+        return self.clock() - before
+
+    def network_training(self, run: PlannedRun) -> NetworkTraining | None:
+        """The network training of a run; ``None`` where there is none that can be told apart."""
+        recipe = run.recipe
+        context = RunContext(
+            data=self.data,
+            network=networks_of(recipe, self.data),
+            synthetic=_no_set,
+            seed=0,
+            device=self.device,
+            precision=recipe.precision,
+            compiled=recipe.compiled,
+            architecture=recipe.network,
+        )
+        return recipe.schedule.network_training(
+            context, iterations=recipe.iterations, examples=self.examples(run)
+        )
+
+    def network_step(self, run: PlannedRun, need: NetworkTraining) -> StepTime:
+        """A network step of a run; of a thread, where every network has one."""
+        network = networks_of(run.recipe, self.data)(seed=self.seed, path=("pace",)).to(self.device)
+        trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
+        on_a_thread = need.at_once is not None
+        real = self.real(need.batch)
+        return self.training(trainer, real, compiled=need.compiled, on_a_thread=on_a_thread)
+
+    def real(self, many: int) -> tuple[Tensor, Tensor]:
+        """A batch of real images, normalised, and their labels."""
+        index = torch.randint(len(self.data), (many,), generator=stream(self.seed, "pace", "batch"))
+        images = self.data.normalise(self.data.pixels(index))
+        return images.to(self.device), self.data.labels[index].to(self.device)
+
+    def training(
+        self, trainer: Trainer, real: tuple[Tensor, Tensor], *, compiled: bool, on_a_thread: bool
+    ) -> StepTime:
+        """Training steps on the same batch; of a thread as long as others train beside it."""
+
+        def task() -> Generator[StepTime]:
+            steps = training_steps(trainer, *real, rng=stream(self.seed, "pace", "step"))
+            yield self._timed(steps, compiled=compiled)
+
+        (found,) = as_completed([task()]) if on_a_thread else task()
+        return found
+
+    def _steps(self, runs: Sequence[PlannedRun], recipes: Sequence[Recipe]) -> Iterator[Any]:
+        states = initial_states(runs, self.data, seed=self.seed)
+        return run_together(recipes, self.data, seed=self.seed, states=states, device=self.device)
+
+    def _timed(self, steps: Iterator[object], *, compiled: bool) -> StepTime:
+        return time_steps(steps, least=_TIMED, enough=LONG, compiled=compiled, clock=self.clock)
 
 
-def _examples(runs: Sequence[PlannedRun], data: ImageData) -> int:
-    return sum(examples_of(run, data) for run in runs)
+def _no_set() -> Examples:
+    raise AssertionError("An estimate of time looks at no synthetic set.")
 
 
-def _examples_at(planned: PlannedSet, size: int, data: ImageData) -> int:
-    """Examples that a network is trained on."""
-    if not planned.runs:
-        return size * data.classes
-    run = planned.runs[0]
-    return size * examples_of(run, data) // run.recipe.ipc
-
-
-def _first(data: ImageData, many: int) -> ImageData:
-    return replace(data, images=data.images[:many], labels=data.labels[:many])
+def _bare(recipe: Recipe) -> Recipe:
+    """The recipe without network training and clustering, long enough to take a few updates."""
+    schedule = recipe.schedule.untrained()
+    iterations = -(-(1 + _TIMED) // schedule.updates)
+    return replace(recipe, iterations=iterations, schedule=schedule, sampler=recipe.sampler.cheap())

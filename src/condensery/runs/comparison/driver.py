@@ -7,7 +7,6 @@ one that gets more methods, sizes or condensations does only these.
 
 from __future__ import annotations
 
-import json
 import shutil
 import time
 from collections.abc import Mapping, Sequence
@@ -24,13 +23,11 @@ from condensery.data import Data, whitened
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import read_observations
 from condensery.interrupts import raise_if_interrupted
-from condensery.runs.comparison.assemble import assembled
 from condensery.runs.comparison.batches import initial_states
-from condensery.runs.comparison.content_json import content_to_json
 from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.comparison.plan import ComparisonPlan, joined
 from condensery.runs.comparison.results import content
-from condensery.runs.comparison.sets import PlannedRun
+from condensery.runs.comparison.sets import PlannedRun, assembled
 from condensery.runs.comparison.status import Pending, measured, pending
 from condensery.runs.comparison.text import csv_text, markdown, page
 from condensery.runs.evaluation import select_with_progress, train_networks
@@ -63,7 +60,7 @@ def work(folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: R
             begun = folder.facts()  # again: since then another process may have worked here
             if begun is not None:
                 plan = joined(plan, begun, data.train, where=folder.path)
-            folder.write_facts(plan.to_json())
+            folder.begin(plan.to_json())
             for each in pending(folder, plan, reporter.notice):
                 _condense(folder, plan, data, each, reporter)
             _make_sets(folder, plan, data, reporter)
@@ -168,7 +165,7 @@ def _make_sets(
                     by=each.row.method,
                     ipc=each.ipc,
                     seed=seed,
-                    network=plan.options.network or FEATURE_NETWORK,
+                    network=plan.network or FEATURE_NETWORK,
                     device=plan.device,
                 )
                 images = replace(images, manifest={**images.manifest, "created": plan.created})
@@ -199,8 +196,7 @@ def _write(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> None:
     known = read_observations(folder.observations)
     found = measured(folder, plan, data, known=known)
     shown = content(plan, data, found, known=known, costs=folder.costs_of_batches())
-    text = json.dumps(content_to_json(shown), indent=1, ensure_ascii=False, allow_nan=False)
-    _renew(folder.content, f"{text}\n")
+    _renew(folder.content, shown.to_json())
     texts = {"md": markdown(shown), "csv": csv_text(shown), "html": page(shown)}
     write_tables(folder.path, texts)
 

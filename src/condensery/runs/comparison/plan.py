@@ -5,8 +5,8 @@ Knows nothing about how the work is done.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +16,8 @@ from condensery.condensing.recipe import to_json
 from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import usual_protocol
-from condensery.registry import names
 from condensery.runs.comparison.measurement import EvaluatedSet, measurement
-from condensery.runs.comparison.rows import compared_row
-from condensery.runs.comparison.sets import CommonOptions, PlannedRun, PlannedSet, planned_sets
+from condensery.runs.comparison.sets import Options, PlannedRun, PlannedSet, all_sets
 from condensery.runs.data_source import facts_of_data
 from condensery.runs.evaluation import EvaluationPlan
 from condensery.runs.machine import check_engine, versions
@@ -29,18 +27,11 @@ _GROWS = "More methods, sizes and condensations can be added to it; for anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonPlan:
-    """A comparison.
+class ComparisonPlan(Options):
+    """What was asked for, and all that follows from it.
 
     Attributes:
         data: What was read, ``facts_of_data``.
-        options: What all runs have in common.
-        base: The method of the baselines a, b and c.
-        methods: Words of ``--methods``, one a row.
-        sizes: Images per class of the table, ascending.
-        condensations: How many seeds everything is condensed from.
-        seed: The first of them.
-        device: Such as ``"cpu"``.
         threads: Of torch on the CPU; the same bits need the same number.
         evaluation: Arguments of ``evaluate`` but sizes and ``baselines``.
         created: The text that condensed files get, so that the same run writes the same bytes.
@@ -48,13 +39,6 @@ class ComparisonPlan:
     """
 
     data: Mapping[str, Any]
-    options: CommonOptions
-    base: str
-    methods: tuple[str, ...]
-    sizes: tuple[int, ...]
-    condensations: int
-    seed: int
-    device: str
     threads: int
     evaluation: Mapping[str, Any]
     created: str
@@ -98,13 +82,9 @@ class ComparisonPlan:
         }
         return {
             **{f"data {name}": value for name, value in self.data.items()},
-            "ipc": self.options.ipc,
-            "preset": self.options.preset,
-            "network": self.options.network,
-            "set": [f"{key}={value}" for key, value in self.options.settings],
-            "base": self.base,
-            "seed": self.seed,
-            "device": self.device,
+            **{name: getattr(self, name) for name in ("ipc", "preset", "network")},
+            "set": [f"{key}={value}" for key, value in self.settings],
+            **{name: getattr(self, name) for name in ("base", "seed", "device")},
             "threads": self.threads,
             **evaluation,
         }
@@ -130,18 +110,7 @@ def shared_choices(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
 
 
 def make_plan(
-    data: Data,
-    *,
-    methods: Sequence[str],
-    options: CommonOptions,
-    base: str,
-    sizes: Sequence[int],
-    condensations: int,
-    seed: int,
-    device: str,
-    threads: int,
-    evaluation: Mapping[str, Any],
-    created: str,
+    data: Data, options: Options, *, threads: int, evaluation: Mapping[str, Any], created: str
 ) -> ComparisonPlan:
     """A plan with the sets that it needs.
 
@@ -149,18 +118,12 @@ def make_plan(
         ConfigError: If a row is unknown, or its recipe cannot be made.
     """
     return ComparisonPlan(
+        **{each.name: getattr(options, each.name) for each in fields(options)},
         data=facts_of_data(data),
-        options=options,
-        base=base,
-        methods=tuple(methods),
-        sizes=tuple(sorted(set(sizes))),
-        condensations=condensations,
-        seed=seed,
-        device=device,
         threads=threads,
         evaluation=evaluation,
         created=created,
-        sets=_sets(data.train, methods, options, base=base, sizes=sizes),
+        sets=all_sets(data.train, options),
     )
 
 
@@ -181,10 +144,13 @@ def joined(
     """
     try:
         fixed, recipes = begun["fixed"], begun["recipes"]
-        methods = tuple(dict.fromkeys((*begun["methods"], *own.methods)))
-        sizes = sorted({*begun["sizes"], *own.sizes})
-        condensations = max(begun["condensations"], own.condensations)
-        created = str(begun["created"])
+        plan = replace(
+            own,
+            methods=tuple(dict.fromkeys((*begun["methods"], *own.methods))),
+            sizes=tuple(sorted({*begun["sizes"], *own.sizes})),
+            condensations=max(begun["condensations"], own.condensations),
+            created=str(begun["created"]),
+        )
     except (KeyError, TypeError) as error:
         raise ArtifactError(
             f"{where}: its comparison.json cannot be read ({error!r}). Give another folder."
@@ -195,14 +161,7 @@ def joined(
                 f"--out {where}: holds a comparison with {key} = {fixed.get(key)!r}, but now "
                 f"{key} is {value!r}. {_GROWS} folder."
             )
-    plan = replace(
-        own,
-        methods=methods,
-        sizes=tuple(sizes),
-        condensations=condensations,
-        created=created,
-        sets=_sets(data, methods, own.options, base=own.base, sizes=sizes),
-    )
+    plan = replace(plan, sets=all_sets(data, plan))
     for name, run in plan.runs.items():
         was, now = recipes.get(name), _recipe(run)
         differ = [key for key in now if was is not None and was.get(key) != now[key]]
@@ -230,7 +189,7 @@ def check(plan: ComparisonPlan, data: Data) -> None:
         name = each.row.name
         if not each.runs:
             steps_of(each.row.method, train)
-            images = random_selection(train, ipc=plan.options.ipc, seed=plan.seed)
+            images = random_selection(train, ipc=plan.ipc, seed=plan.seed)
             beginnings.setdefault(("", ""), _beginning(name, images))
             continue
         run = each.runs[0]
@@ -240,26 +199,15 @@ def check(plan: ComparisonPlan, data: Data) -> None:
             images = Condensation(recipe, train, seed=plan.seed).so_far(created="")
             beginnings[run.recipe.method, run.policy] = _beginning(name, images)
     measurement(
-        list(beginnings.values()), data, seed=plan.seed, choices={**plan.evaluation, "seeds": 1}
+        list(beginnings.values()),
+        data,
+        seed=plan.seed,
+        choices={**plan.evaluation, "seeds": 1},
     )
 
 
 def _beginning(name: str, images: Any) -> EvaluatedSet:  # noqa: ANN401 - a condensed set
     return EvaluatedSet(row=name, condensation=0, sizes=(1,), images=lambda _: images)
-
-
-def _sets(
-    data: ImageData,
-    methods: Sequence[str],
-    options: CommonOptions,
-    *,
-    base: str,
-    sizes: Sequence[int],
-) -> tuple[PlannedSet, ...]:
-    # What condenses comes first, as in the tables of the papers.
-    words = sorted(methods, key=lambda word: word in names("selection"))
-    rows = [compared_row(word, base=base) for word in words]
-    return tuple(each for row in rows for each in planned_sets(row, data, options, sizes=sizes))
 
 
 def _recipe(run: PlannedRun) -> dict[str, Any]:

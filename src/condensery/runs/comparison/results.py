@@ -29,10 +29,10 @@ def content(
     names = list(dict.fromkeys(each.row.name for each in plan.sets))
     accuracies = measurement.accuracies(known, condensations=plan.condensations)
     own = [name for name in names if plan.base == "idc" or name not in ("a", "b", "c")]
-    printed = {name: published(data.name, name, ipc=plan.options.ipc) for name in own}
+    printed = {name: published(data.name, name, ipc=plan.ipc) for name in own}
     keys = {key for _, key in measurement.keys}
     return Content(
-        title=f"{data.name}, {plan.options.ipc} images per class: {', '.join(names)}",
+        title=f"{data.name}, {plan.ipc} images per class: {', '.join(names)}",
         tables=[
             tabulated(
                 network,
@@ -79,7 +79,7 @@ def _full_length(measurement: Measurement, protocol: str, *, seed: int, data: st
 def _conditions(
     plan: ComparisonPlan, data: Data, measurement: Measurement
 ) -> list[tuple[str, str]]:
-    options, choices = plan.options, plan.evaluation
+    choices = plan.evaluation
     protocol = measurement.evaluation.protocol
     full = _full_length(measurement, protocol.name, seed=plan.seed, data=data.name)
     if protocol.steps is not None:
@@ -94,7 +94,7 @@ def _conditions(
         )
     updates = sorted({(r.recipe.iterations, r.recipe.schedule.updates) for r in plan.runs.values()})
     networks = sorted({run.recipe.network for run in plan.runs.values()})
-    settings = " ".join(f"--set {key}={value}" for key, value in options.settings)
+    settings = " ".join(f"--set {key}={value}" for key, value in plan.settings)
     threads = f"{plan.threads} thread" + ("" if plan.threads == 1 else "s")
     used = versions()
     machine = used.pop("machine")
@@ -107,7 +107,7 @@ def _conditions(
         ),
         (
             "Condensed by",
-            f"preset {options.preset}{' ' + settings if settings else ''}; matching network "
+            f"preset {plan.preset}{' ' + settings if settings else ''}; matching network "
             f"{', '.join(networks) or 'none'}; "
             + (", ".join(f"{a} × {b} image updates" for a, b in updates) or "nothing"),
         ),

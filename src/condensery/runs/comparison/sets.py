@@ -1,39 +1,56 @@
-"""The condensed sets that rows need, and their runs; a run that several rows need is made once.
+"""The condensed sets that the rows of a comparison need, and their runs.
 
-Knows nothing about files, nor about which runs share a batch.
+A run that several rows need is made once. Knows nothing about files, nor about which runs share a
+batch.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from itertools import accumulate
+
+import torch
+from torch import Tensor
 
 from condensery.api import resolve
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.manifest import stored_tensors
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.errors import CondenseryError, ConfigError
 from condensery.methods import recipe_for
-from condensery.registry import name_of
-from condensery.runs.comparison.rows import ComparedRow
+from condensery.registry import name_of, names
+from condensery.runs.comparison.rows import ComparedRow, compared_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class CommonOptions:
-    """What all runs of a comparison have in common.
+class Options:
+    """What a comparison is asked for; ``compare`` says what each means.
 
     Attributes:
+        methods: Words of rows.
         ipc: Images per class N of the full sets.
         preset: Of every method.
+        base: The method of the baselines a, b and c.
         network: Another matching network, or ``None``; methods without a network keep none.
         settings: Recipe keys to change, in order; a key ``method:key`` or ``method:policy:key``
             changes the runs of that method (with that policy) alone.
+        sizes: Images per class of the table, ascending.
+        condensations: How many seeds everything is condensed from.
+        seed: The first of them.
         device: Where they run; may decide how many classes are matched at once.
     """
 
+    methods: tuple[str, ...] = ()
     ipc: int
     preset: str = "quick"
+    base: str = "idc"
     network: str | None = None
     settings: Sequence[tuple[str, str]] = ()
+    sizes: tuple[int, ...] = ()
+    condensations: int = 1
+    seed: int = 0
     device: str = "cpu"
 
 
@@ -89,22 +106,22 @@ class PlannedSet:
         return (*images, "rerank") if self.row.reranked else images
 
 
-def planned_sets(
-    row: ComparedRow, data: ImageData, options: CommonOptions, *, sizes: Sequence[int]
-) -> tuple[PlannedSet, ...]:
-    """The sets of a row.
+def all_sets(data: ImageData, options: Options) -> tuple[PlannedSet, ...]:
+    """The sets of all rows; raises as ``planned_sets``."""
+    # What condenses comes first, as in the tables of the papers.
+    words = sorted(options.methods, key=lambda word: word in names("selection"))
+    rows = [compared_row(word, base=options.base) for word in words]
+    return tuple(each for row in rows for each in planned_sets(row, data, options))
 
-    Args:
-        row: Which.
-        data: Real training images.
-        options: What all runs have in common.
-        sizes: Images per class to evaluate.
+
+def planned_sets(row: ComparedRow, data: ImageData, options: Options) -> tuple[PlannedSet, ...]:
+    """The sets that a row needs, made of these real training images.
 
     Raises:
         ConfigError: If a recipe cannot be made, naming the row, or if baseline b has a class with
             fewer than N images: its runs start from different ones.
     """
-    sizes, full = tuple(sorted(sizes)), options.ipc
+    sizes, full = options.sizes, options.ipc
 
     def recipe(ipc: int) -> Recipe:
         return _recipe(row, data, options, ipc=ipc)
@@ -132,13 +149,12 @@ def planned_sets(
     return (planned([PlannedRun(recipe=recipe(full))]),)
 
 
-def _recipe(row: ComparedRow, data: ImageData, options: CommonOptions, *, ipc: int) -> Recipe:
-    method = row.method
+def _recipe(row: ComparedRow, data: ImageData, options: Options, *, ipc: int) -> Recipe:
     try:
-        own = recipe_for(method, data, ipc=ipc, preset=options.preset)
+        own = recipe_for(row.method, data, ipc=ipc, preset=options.preset)
         return resolve(
             data,
-            method=method,
+            method=row.method,
             ipc=ipc,
             preset=options.preset,
             size_policy=row.size_policy,
@@ -147,7 +163,7 @@ def _recipe(row: ComparedRow, data: ImageData, options: CommonOptions, *, ipc: i
             device=options.device,
         )
     except CondenseryError as error:
-        hint = f" (--set {method}:KEY=VALUE sets a key for {method} alone.)"
+        hint = f" (--set {row.method}:KEY=VALUE sets a key for {row.method} alone.)"
         raise type(error)(f"{row.name}: {error}{hint if options.settings else ''}") from error
 
 
@@ -158,3 +174,51 @@ def _settings(row: ComparedRow, settings: Sequence[tuple[str, str]]) -> Mapping[
         if scope in ("", row.method, f"{row.method}:{row.size_policy}"):
             own[key] = value
     return own
+
+
+def assembled(sets: Sequence[CondensedSet], *, name: str) -> CondensedSet:
+    """One set of the sets of its runs, in their order: run ``k`` gives the images of rank ``k``.
+
+    Args:
+        sets: One is taken as it is. Of several (baseline B) each holds one image of every class.
+        name: Of the result.
+
+    Raises:
+        ConfigError: If one of several sets holds anything else.
+    """
+    first = sets[0]
+    if len(sets) == 1:
+        return replace(first, manifest={**first.manifest, "name": name})
+    for each in sets:
+        if each.sizes != 1 or len(each) != each.classes:
+            raise ConfigError(
+                f"{each.name} holds {len(each)} images of {each.classes} classes, but sets are "
+                "concatenated that hold one image of every class."
+            )
+    learned = [each.soft_labels for each in sets if each.soft_labels is not None]
+    return CondensedSet(
+        stored=_together(sets),
+        labels=torch.cat([each.labels for each in sets]),
+        rank=torch.cat([each.rank + rank for rank, each in enumerate(sets)]),
+        soft_labels=torch.cat(learned) if learned else None,
+        manifest={
+            **first.manifest,
+            "name": name,
+            "sizes": len(sets),
+            "rows": list(accumulate(each.rows[0] for each in sets)),
+            "bytes": list(accumulate(each.bytes_of(1) for each in sets)),
+            "learned_step_size": None,  # every run has its own
+        },
+    )
+
+
+def _together(sets: Sequence[CondensedSet]) -> dict[str, Tensor]:
+    """The rows of all sets, one after the other."""
+    for each in sets:
+        if set(stored_tensors(each.manifest).values()) != {"rows"}:
+            raise ConfigError(
+                f"{each.name} stores something for all of its images together, so sets of single "
+                "runs cannot be put together (baseline b). Leave out b, or use a parameterization "
+                "that stores images."
+            )
+    return {name: torch.cat([each.stored[name] for each in sets]) for name in sets[0].stored}

@@ -63,7 +63,7 @@ def evaluated_sets(
 ) -> list[EvaluatedSet]:
     """The sets that exist already; random real images always do."""
     sets: list[EvaluatedSet] = []
-    random = cache(partial(_random, data, ipc=plan.options.ipc))
+    random = cache(partial(_random, data, ipc=plan.ipc))
     for number, seed in enumerate(plan.seeds):
         for each in plan.sets:
             path = folder.set(each, seed)

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
-from condensery.averages import Average
 from condensery.formatting import duration
 from condensery.report import compared
 from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
+from condensery.report.table import Row, Table
 from condensery.runs.comparison.content import EXTRA, Content
 
 _COLUMNS = (
@@ -83,38 +85,42 @@ def csv_text(content: Content) -> str:
     ``kind`` is measured or published, ``over`` is what ``std`` and ``count`` are over,
     ``difference`` that of averages to C.
     """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    records: list[dict[str, Any]] = []
     for table in content.tables:
         for row in table.rows:
-            cells: list[tuple[object, Average | None]] = [
-                *((size, row.cells.get(size)) for size in table.sizes),
-                ("average", row.average),
-            ]
-            own = {"network": table.network, "row": row.name}
-            for size, cell in cells:
-                if cell is not None:
-                    writer.writerow(
-                        {
-                            **own,
-                            "kind": "measured",
-                            "size": size,
-                            "accuracy": repr(cell.mean),
-                            "std": _number(cell.std),
-                            "over": table.over,
-                            "count": cell.count,
-                            "difference": _number(row.difference if size == "average" else None),
-                        }
-                    )
-            other = content.published.get(row.name)
-            for size in table.sizes:
-                if other is not None and size in other.accuracy:
-                    accuracy = repr(round(other.accuracy[size] / 100, 6))
-                    figure = {"size": size, "accuracy": accuracy, "source": other.source}
-                    writer.writerow({**own, "kind": "published", **figure})
+            records += [{"kind": "measured", **known} for _, known in measured(table, row) if known]
+            if other := content.published.get(row.name):
+                own = {"network": table.network, "row": row.name, "kind": "published"}
+                records += [
+                    {**own, "size": size, "accuracy": fraction(figure), "source": other.source}
+                    for size in table.sizes
+                    if (figure := other.accuracy.get(size)) is not None
+                ]
+    return as_csv(_COLUMNS, records)
+
+
+def measured(table: Table, row: Row) -> Iterator[tuple[int | str, dict[str, object]]]:
+    """The sizes of a row (``"average"`` last) with cells for a CSV; none where nothing is known."""
+    cells = [*((size, row.cells.get(size)) for size in table.sizes), ("average", row.average)]
+    for size, cell in cells:
+        known: dict[str, object] = {}
+        if cell is not None:
+            known = {"network": table.network, "row": row.name, "size": size}
+            known |= {"accuracy": cell.mean, "std": cell.std, "over": table.over}
+            known |= {"count": cell.count}
+            known |= {"difference": row.difference if size == "average" else None}
+        yield size, known
+
+
+def fraction(percent: float) -> float:
+    """A published figure as a fraction of 1."""
+    return round(percent / 100, 6)
+
+
+def as_csv(columns: Sequence[str], records: Iterable[Mapping[str, object]]) -> str:
+    """Records as CSV; what a record lacks, or has as ``None``, is empty."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(records)
     return buffer.getvalue()
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else repr(value)

@@ -5,7 +5,6 @@ A data set whose comparison is in the folder stays in the table, also if it is n
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,19 +18,19 @@ from condensery.errors import ConfigError, DataError, nearest
 from condensery.runs.comparison.api import (
     Comparison,
     Prepared,
+    Tables,
     check_evaluation,
     prepare,
     settings_as_text,
     usual_evaluation,
 )
-from condensery.runs.comparison.content import Content
-from condensery.runs.comparison.content_json import content_from_json
+from condensery.runs.comparison.content import Content, read_content
 from condensery.runs.comparison.driver import write_tables
 from condensery.runs.comparison.estimate import Estimate
 from condensery.runs.comparison.folder import ComparisonFolder
-from condensery.runs.comparison.sets import CommonOptions
+from condensery.runs.comparison.sets import Options
 from condensery.runs.data_source import DataSource, load_source
-from condensery.runs.evaluation import EvaluationPlan
+from condensery.runs.evaluation import GivenEvaluation, evaluation_of
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.tables.folder import TableFolder
 from condensery.runs.tables.papers import PaperTable, paper_table
@@ -39,8 +38,8 @@ from condensery.runs.tables.reproduction import Reproduction, printed_in
 from condensery.runs.tables.text import csv_text, markdown, page
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReproducedTable:
+@dataclass(frozen=True, kw_only=True)
+class ReproducedTable(Tables):
     """A paper's table in its folder.
 
     Attributes:
@@ -56,16 +55,6 @@ class ReproducedTable:
     comparisons: Mapping[str, Comparison]
     missing: Mapping[str, str]
     estimates: Mapping[str, Estimate]
-
-    @property
-    def tables(self) -> Mapping[str, Path]:
-        """The files of the table: ``md``, ``csv`` and ``html``."""
-        return {ending: self.path / f"table.{ending}" for ending in ("md", "csv", "html")}
-
-    def table(self) -> str:
-        """The table as Markdown; empty if nothing was evaluated yet."""
-        file = self.tables["md"]
-        return file.read_text(encoding="utf-8") if file.exists() else ""
 
     def outlook(self) -> str:
         """What would run, and after a dry run about how long it takes."""
@@ -98,7 +87,7 @@ def table(
     seed: int = 0,
     device: str = "cpu",
     threads: int | None = None,
-    evaluation: EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None = None,
+    evaluation: GivenEvaluation = None,
     dry_run: bool = False,
     progress: Listener | None = None,
 ) -> ReproducedTable:
@@ -132,41 +121,36 @@ def table(
         NonFiniteLoss, KeyboardInterrupt: As ``compare``; the table has what is there.
     """
     paper, reporter = paper_table(name), Reporter(progress)
-    rows = tuple(methods or paper.rows)
-    usual = usual_evaluation(budget, None)
+    usual = usual_evaluation(budget)
     usual = replace(
         usual,
         sizes=(1, 2, paper.ipc) if budget == "smoke" else paper.sizes,
         networks=usual.networks if paper.network is None else (paper.network,),
     )
-    evaluated = usual if evaluation is None else evaluation
-    evaluated = evaluated if isinstance(evaluated, EvaluationPlan) else evaluated(usual)
-    check_evaluation(evaluated, ipc=paper.ipc, methods=rows)
+    evaluated = evaluation_of(evaluation, usual)
+    options = Options(
+        methods=tuple(methods or paper.rows),
+        ipc=paper.ipc,
+        preset=budget,
+        base=paper.base,
+        network=network or paper.network,
+        settings=settings_as_text(settings),
+        sizes=evaluated.sizes or paper.sizes,
+        condensations=condensations,
+        seed=seed,
+        device=device,
+    )
+    check_evaluation(evaluated, options)
     given, chosen = _names(paper, data or {}, only)
     here, missing = available(paper, given, data_dir=data_dir, download=download, only=chosen)
     folder = TableFolder(Path(out) if out is not None else Path(f"{name}-{budget}"))
     folder.check(name=name, budget=budget)
-    prepared = {
-        each: prepare(
-            folder.comparison(each),
-            partial(_checked, each, load, paper),
-            methods=rows,
-            options=CommonOptions(
-                ipc=paper.ipc,
-                preset=budget,
-                network=network or paper.network,
-                settings=settings_as_text(settings),
-                device=device,
-            ),
-            base=paper.base,
-            sizes=evaluated.sizes or paper.sizes,
-            condensations=condensations,
-            seed=seed,
-            threads=threads,
-            evaluation=evaluated,
+    prepared: dict[str, Prepared] = {}
+    for each, load in here.items():
+        checked = partial(_checked, each, load, paper)
+        prepared[each] = prepare(
+            folder.comparison(each), checked, options, evaluation=evaluated, threads=threads
         )
-        for each, load in here.items()
-    }
     for each, how in missing.items():
         reporter.notice(f"{each}: not here, left out. {how}")
     comparisons: dict[str, Comparison] = {}
@@ -278,11 +262,7 @@ def _write(
     contents = _contents(folder, paper, names)
     left = {name: how for name, how in missing.items() if name not in contents}
     shown = Reproduction(paper=paper, budget=budget, parts=contents, missing=left)
-    texts = {
-        "md": markdown(shown),
-        "csv": csv_text(shown),
-        "html": page(shown),
-    }
+    texts = {"md": markdown(shown), "csv": csv_text(shown), "html": page(shown)}
     write_tables(folder.path, texts)
 
 
@@ -293,9 +273,7 @@ def _contents(folder: TableFolder, paper: PaperTable, names: Sequence[str]) -> d
     for name in dict.fromkeys((*names, *others)):
         file = ComparisonFolder(folder.comparison(name)).content
         if file.exists():
-            values = json.loads(file.read_text(encoding="utf-8"))
-            printed = printed_in(paper, name, list(values["made"]))
-            contents[name] = content_from_json(values, published=printed, where=str(file))
+            contents[name] = read_content(file, partial(printed_in, paper, name))
     return contents
 
 

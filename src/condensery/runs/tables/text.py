@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import csv
-import io
-
-from condensery.averages import Average
 from condensery.report import compared
 from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
 from condensery.report.table import Table
 from condensery.runs.comparison.content import EXTRA, Content
+from condensery.runs.comparison.text import as_csv, fraction, measured
 from condensery.runs.tables.reproduction import Reproduction
 
 _COLUMNS = (
@@ -81,51 +78,19 @@ def csv_text(reproduction: Reproduction) -> str:
     ``accuracy``, ``std``, ``difference`` (of averages, to C) and ``published`` are fractions of 1;
     ``over`` is what ``std`` and ``count`` are over.
     """
-    buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, _COLUMNS, restval="", lineterminator="\n")
-    writer.writeheader()
+    records: list[dict[str, object]] = []
     for data, content in reproduction.parts.items():
         for table in content.tables:
             for row in table.rows:
                 theirs = content.published.get(row.name)
-                cells: list[tuple[int | str, Average | None]] = [
-                    *((size, row.cells.get(size)) for size in table.sizes),
-                    ("average", row.average),
-                ]
-                for size, cell in cells:
-                    if theirs is None:
-                        known = None
-                    elif isinstance(size, int):
-                        known = theirs.accuracy.get(size)
-                    else:
-                        known = theirs.average(table.sizes)
-                    if cell is None and known is None:
-                        continue
-                    writer.writerow(
-                        {
-                            "data": data,
-                            "network": table.network,
-                            "row": row.name,
-                            "size": size,
-                            **_measured(cell, table),
-                            "difference": _number(row.difference if size == "average" else None),
-                            "published": "" if known is None else repr(round(known / 100, 6)),
-                            "source": "" if known is None or theirs is None else theirs.source,
-                        }
-                    )
-    return buffer.getvalue()
-
-
-def _measured(cell: Average | None, table: Table) -> dict[str, object]:
-    if cell is None:
-        return {}
-    return {
-        "accuracy": repr(cell.mean),
-        "std": _number(cell.std),
-        "over": table.over,
-        "count": cell.count,
-    }
-
-
-def _number(value: float | None) -> str:
-    return "" if value is None else repr(value)
+                for size, known in measured(table, row):
+                    printed = None
+                    if theirs is not None:
+                        whole = theirs.average(table.sizes)
+                        printed = theirs.accuracy.get(size) if isinstance(size, int) else whole
+                    if theirs is not None and printed is not None:
+                        known |= {"network": table.network, "row": row.name, "size": size}
+                        known |= {"published": fraction(printed), "source": theirs.source}
+                    if known:
+                        records.append({"data": data, **known})
+    return as_csv(_COLUMNS, records)
