@@ -17,9 +17,6 @@ from condensery.cli.process import OutputError, Signals, streams
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command.
 
-    Args:
-        argv: Without the program's name; the arguments of the process if ``None``.
-
     Returns:
         The exit code.
     """

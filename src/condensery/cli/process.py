@@ -16,7 +16,7 @@ import threading
 import time
 from collections.abc import Generator
 from contextlib import contextmanager, suppress
-from types import FrameType, TracebackType
+from types import FrameType
 from typing import TextIO, cast
 
 from condensery.interrupts import set_interrupt_check
@@ -36,11 +36,7 @@ _READABLE = {"±": "+-", "×": "x", "–": "-", "—": "-", "−": "-", "…": "
 
 
 def program(argv0: str) -> str:
-    """What a user types to start this program, for usage lines.
-
-    Args:
-        argv0: ``sys.argv[0]``.
-    """
+    """What a user types to start this program, for usage lines."""
     if os.path.basename(argv0) == "__main__.py":
         return "python -m condensery"
     return "condensery"
@@ -201,12 +197,7 @@ class Signals:
             set_interrupt_check(self._raise_again)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *error: object) -> None:
         set_interrupt_check(None)
         for number, before in self._before.items():
             signal.signal(number, before)  # pyright: ignore[reportArgumentType]

@@ -289,9 +289,6 @@ class CondensedSet:
         ``condensery.condensed.choosing.by_accuracy`` says why, and can be told which measurement
         to read.
 
-        Args:
-            share: In (0, 1], such as 0.95.
-
         Raises:
             ConfigError: If the set was not evaluated at full size; the message says how to.
         """

@@ -123,11 +123,6 @@ def collect(file: Path, *, ipc: int | None, stored: bool) -> Pictures:
 def write(pictures: Pictures, *, form: str, out: Path) -> None:
     """Write an export; the folder appears, or is exchanged, when it is whole.
 
-    Args:
-        pictures: What.
-        form: ``"folder"``, ``"npz"`` or ``"parquet"``.
-        out: Passed ``check_out``.
-
     Raises:
         ConfigError: If the form cannot hold such images, or needs what is not installed.
     """

@@ -70,10 +70,6 @@ def stored_tensors(manifest: Mapping[str, Any]) -> dict[str, str]:
 def check(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
     """Refuse tensors and a manifest that do not describe one condensed set.
 
-    Args:
-        tensors: Those of ``stored_tensors``, of ``REQUIRED`` and perhaps ``OPTIONAL``, by name.
-        manifest: As read from JSON.
-
     Raises:
         ArtifactError: Naming the field, what was found and what was expected.
     """

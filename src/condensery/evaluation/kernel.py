@@ -22,9 +22,6 @@ _BLOCK = 2000  # test images at a time
 def regression_of(recipe: Mapping[str, Any]) -> RidgeRegression | None:
     """The regression that a set was condensed for, or None if it was for something else.
 
-    Args:
-        recipe: Of its manifest.
-
     Raises:
         ConfigError: If it names a regression that this library cannot build.
     """

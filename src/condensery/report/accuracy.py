@@ -130,11 +130,7 @@ def compare(observations: Iterable[Record]) -> tuple[Comparison, ...]:
 
 
 def recorded(summaries: Iterable[Record]) -> tuple[Comparison, ...]:
-    """The averages that a condensed-set file carries itself, for when the lines are not at hand.
-
-    Args:
-        summaries: The manifest's ``observations``.
-    """
+    """The averages that a condensed-set file carries itself, for when the lines are not at hand."""
     groups: dict[Key, list[Record]] = {}
     for record in summaries:
         named = record.get("networks") or []

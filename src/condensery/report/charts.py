@@ -60,12 +60,7 @@ def of_points(name: str, points: Sequence[Point], *, line: int) -> Trace:
 
 
 def of_table(table: Table, *, lines: Sequence[int] | None = None) -> list[Trace]:
-    """Accuracies of the rows of a table in per cent, with their deviations.
-
-    Args:
-        table: Its rows become lines.
-        lines: Which line each row is; their numbers in order if ``None``.
-    """
+    """Accuracies of the rows of a table in per cent, with their deviations."""
     return [
         Trace(
             name=row.name,

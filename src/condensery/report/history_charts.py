@@ -43,12 +43,7 @@ def history_chart(history: History) -> Figure:
 
 
 def distance_chart(distances: Sequence[Distances], *, iterations: int | None = None) -> Figure:
-    """Distance of mean features to real images over the run: the mean, the smallest and largest.
-
-    Args:
-        distances: In order, at least one.
-        iterations: Where the axis ends; with the last measure if ``None``.
-    """
+    """Distance of mean features to real images over the run: the mean, the smallest and largest."""
     from matplotlib.ticker import MaxNLocator
 
     at = [each.at for each in distances]

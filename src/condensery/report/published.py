@@ -57,15 +57,9 @@ class Published:
 
 
 def published(data: str, row: str, *, ipc: int) -> Published | None:
-    """What is known of a row.
+    """What is known of a row such as ``"mdc"``, ``"a"`` or ``"random"``; ``None`` for nothing.
 
-    Args:
-        data: Name of the data set, such as ``"cifar10"``.
-        row: Name of the row, such as ``"mdc"``, ``"a"``, ``"dsa"`` or ``"random"``.
-        ipc: Images per class of the full set. A set's prefixes depend on it; selections do not.
-
-    Returns:
-        The figures, or ``None`` where no source was found.
+    A set's prefixes depend on ``ipc``, its images per class; selections do not.
     """
     sizes = {10: _TEN, 20: _TWENTY, 50: _FIFTY}.get(ipc, ())
     prefixes = _PREFIXES.get((data, ipc), {})
@@ -84,12 +78,7 @@ def published(data: str, row: str, *, ipc: int) -> Published | None:
 
 
 def known(data: str, *, ipc: int) -> dict[str, Published]:
-    """Everything that is known for a data set and size: ``{row: figures}``.
-
-    Args:
-        data: Name of the data set.
-        ipc: Images per class of the full set.
-    """
+    """Everything that is known for a data set and size: ``{row: figures}``."""
     names = dict.fromkeys([*_PREFIXES.get((data, ipc), {}), *_SINGLE.get(data, {})])
     found = {name: published(data, name, ipc=ipc) for name in names}
     return {name: each for name, each in found.items() if each is not None}

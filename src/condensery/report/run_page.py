@@ -96,18 +96,7 @@ def render(
     proxy: Sequence[Mapping[str, Any]],
     run: Mapping[str, Any],
 ) -> str:
-    """The text of the page.
-
-    Args:
-        condensed: What to report on.
-        name: Of the set, for the title.
-        file_bytes: Length of its file.
-        command_path: The file's path as the commands on the page name it.
-        observations: As in ``write_report``.
-        metrics: As in ``write_report``.
-        proxy: As in ``write_report``.
-        run: As in ``write_report``.
-    """
+    """The text of the page."""
     comparisons = compare(observations) or recorded(condensed.observations)
     data: Mapping[str, Any] = run.get("data") or condensed.manifest.get("data") or {}
     named, method = str(data.get("name")), str(condensed.manifest.get("method"))

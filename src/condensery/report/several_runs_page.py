@@ -19,13 +19,7 @@ _LEAD = (
 
 
 def render(tables: Sequence[Versus], entries: Sequence[Entry], *, data: str) -> str:
-    """The text of the page; the same input gives the same text.
-
-    Args:
-        tables: As ``set_against`` gives them; at least one.
-        entries: All runs, for their bytes and how they were made.
-        data: Name of the data set.
-    """
+    """The text of the page; the same input gives the same text."""
     runs = [each for each in entries if each.run]
     order = list(dict.fromkeys(each.name for table in tables for each in table.entries))
     return compared.page(

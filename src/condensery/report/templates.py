@@ -4,12 +4,7 @@ from __future__ import annotations
 
 
 def filled(template: str, **values: object) -> str:
-    """The text of a page. All values are escaped.
-
-    Args:
-        template: File name of a template in this folder.
-        values: By the names that the template uses. A missing one is an error.
-    """
+    """The text of a page. All values are escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

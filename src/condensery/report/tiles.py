@@ -52,9 +52,6 @@ def rgb(image: Shaped[Tensor, "channel height width"]) -> UInt8[np.ndarray, "hei
 
     An image with one channel, or with a number of channels other than 3, becomes grey: the mean
     over its channels.
-
-    Args:
-        image: A row of ``CondensedSet.images``: uint8, or floating point in [0, 1].
     """
     if image.dtype != torch.uint8:
         image = image.float() * 255

@@ -73,9 +73,6 @@ class DataSource:
 def load_source(data: object) -> tuple[DataSource | None, Data]:
     """The data of a run, and its source if a file can name it.
 
-    Args:
-        data: A ``DataSource``, a ``Data``, or anything that ``load_data`` takes.
-
     Returns:
         The source, and the data. The source is ``None`` for arrays and torch data sets.
     """

@@ -15,12 +15,7 @@ from condensery.formatting import percent
 
 
 def describe(condensed: CondensedSet, *, file: Path | None = None) -> str:
-    """What the manifest says, what the tensors are, all sizes, and the accuracy where it is known.
-
-    Args:
-        condensed: The set.
-        file: Where it was read, if it was.
-    """
+    """The manifest, the tensors, all sizes, and the accuracy where it is known."""
     manifest = condensed.manifest
     data = manifest["data"]
     names = ", ".join(condensed.class_names[:12]) + (" ..." if condensed.classes > 12 else "")

@@ -6,6 +6,7 @@ in the same bytes. Every part does only what is missing, and a finished run is l
 
 from __future__ import annotations
 
+import io
 import math
 import shlex
 import time
@@ -16,13 +17,14 @@ from time import process_time
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.checkpoint import load_latest, save_checkpoint
+from condensery.checkpoint import load_latest, save_checkpoint, write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.progress import Progress, State
 from condensery.data import Data
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import summary
 from condensery.formatting import duration
+from condensery.report import contact_sheet
 from condensery.runs.evaluation import merged, train_planned
 from condensery.runs.experts import train_for
 from condensery.runs.folder import RunFolder, write_json
@@ -30,7 +32,6 @@ from condensery.runs.lines import LineFile
 from condensery.runs.listener import Reporter
 from condensery.runs.machine import peak_memory
 from condensery.runs.monitor import Monitor
-from condensery.runs.pictures import preview, sheet
 from condensery.runs.plan import Plan
 from condensery.runs.report import draw_report
 
@@ -38,6 +39,7 @@ CHECKPOINT_EVERY = 20.0
 """Seconds between two checkpoints, at least; work that a kill can cost beyond one iteration."""
 
 _SHEET = "contact-sheet.png"
+_PREVIEWS = 10
 
 
 def work(
@@ -49,13 +51,6 @@ def work(
     condensation: Condensation | None = None,
 ) -> bool:
     """Do what is missing of a run, in a folder whose lock is held.
-
-    Args:
-        folder: With its ``recipe.json``.
-        plan: What that says.
-        data: The plan's.
-        reporter: Gets steps and notices.
-        condensation: One that has not begun, if there is one already.
 
     Returns:
         Whether anything was missing.
@@ -83,6 +78,23 @@ def work(
     return missing
 
 
+def preview(folder: RunFolder, condensation: Condensation) -> None:
+    """Draw the images as they are now, where it is time for it: at the beginning, and ten times."""
+    outer, whole = condensation.state.outer, condensation.recipe.iterations
+    if outer and (outer * _PREVIEWS) // whole == ((outer - 1) * _PREVIEWS) // whole:
+        return
+    digits = len(str(whole))
+    _sheet(folder, condensation.so_far(created=""), name=f"iteration-{outer:0{digits}}.png")
+
+
+def _sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:
+    """Draw a condensed set to ``pictures/<name>``."""
+    encoded = io.BytesIO()
+    contact_sheet(condensed).save(encoded, format="PNG")
+    folder.pictures.mkdir(exist_ok=True)
+    write_atomically(folder.pictures / name, encoded.getvalue())
+
+
 def finish(folder: RunFolder, plan: Plan, data: Data, reporter: Reporter) -> bool:
     """Evaluate, and write observations, contact sheet and report.
 
@@ -105,7 +117,7 @@ def finish(folder: RunFolder, plan: Plan, data: Data, reporter: Reporter) -> boo
             condensed.save(folder.condensed)
             fresh = True
     if fresh or not (folder.pictures / _SHEET).exists():
-        sheet(folder, condensed, name=_SHEET)
+        _sheet(folder, condensed, name=_SHEET)
         fresh = True
     if fresh or not folder.report.exists():
         draw_report(folder)

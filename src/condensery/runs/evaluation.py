@@ -146,14 +146,7 @@ def train_networks(
     *,
     named: Callable[[Observation], Observation] = lambda observation: observation,
 ) -> None:
-    """Train the networks of an evaluation that are not known yet.
-
-    Args:
-        networks: Of which some may be known.
-        path: Every observation is appended at once; ``None`` stores nothing.
-        reporter: Gets a step for every network.
-        named: Gives the observation as it is stored and reported.
-    """
+    """Train the networks of an evaluation that are not known yet."""
     left, total = len(networks), len(networks.planned)
     if not left:
         return

@@ -14,11 +14,6 @@ from condensery.runs.listener import Reporter
 def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None = None) -> float:
     """Train the epochs that are missing.
 
-    Args:
-        experts: The experts that are wanted.
-        reporter: Gets a step for every epoch.
-        left: Seconds that it may take, if there is a limit.
-
     Returns:
         Seconds that it took.
 
@@ -58,11 +53,6 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
 
 def train_for(condensation: Condensation, reporter: Reporter, *, left: float | None) -> float:
     """Train what is missing of the experts that a condensation draws from.
-
-    Args:
-        condensation: Not begun.
-        reporter: As ``train_missing``.
-        left: As ``train_missing``.
 
     Returns:
         Seconds that it took; 0 for a condensation that needs none.

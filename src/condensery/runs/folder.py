@@ -70,9 +70,6 @@ class MarkedFolder:
     def read(self, otherwise: str = "Give another folder.") -> dict[str, Any]:
         """What the file says.
 
-        Args:
-            otherwise: What to do where it cannot be read.
-
         Raises:
             ArtifactError: If it is another's, or of another format.
         """
@@ -158,11 +155,6 @@ class RunFolder(MarkedFolder):
         """Make the folder anew, ``recipe.json`` first, and hold its lock.
 
         The run that was there is removed.
-
-        Args:
-            facts: For ``recipe.json``.
-            overwrite: Whether a run with progress is removed, too.
-            notice: Is given a sentence about a start that is removed, or a lock that is missing.
 
         Raises:
             ConfigError: As ``check_new``, and if another process works in the folder.

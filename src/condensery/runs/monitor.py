@@ -9,7 +9,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 from condensery.api import Condensation
@@ -61,21 +60,11 @@ class Monitor:
     def __enter__(self) -> Monitor:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self._file.__exit__(kind, error, trace)
+    def __exit__(self, *error: object) -> None:
+        self._file.__exit__(*error)
 
     def boundary(self, run: Condensation, elapsed: float) -> None:
-        """Measure at the end of an outer iteration, where it is time for it and cheap enough.
-
-        Args:
-            run: At the end of an iteration.
-            elapsed: Seconds that the run has taken.
-        """
+        """Measure at the end of an outer iteration, where it is time for it and cheap enough."""
         outer, whole = run.state.outer, run.recipe.iterations
         if (outer * _MEASURES) // whole == ((outer - 1) * _MEASURES) // whole:
             return
@@ -88,12 +77,7 @@ class Monitor:
             self.exhausted = len(self._means) - 1 - best >= self._patience
 
     def end(self, run: Condensation, *, beyond: int) -> None:
-        """Measure the result, if it was not yet.
-
-        Args:
-            run: As it ends.
-            beyond: Image updates since the last boundary.
-        """
+        """Measure the result, if it was not yet."""
         if self._measured != (run.state.outer, beyond):
             self._measure(run, beyond=beyond, end=True)
 

@@ -107,10 +107,6 @@ def _several(
 def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
     """Draw the report of everything that the folder holds.
 
-    Args:
-        folder: With a condensed file.
-        out: Where to; in the folder if ``None``.
-
     Raises:
         ArtifactError: If it is no run folder, nothing is condensed yet, or a file is damaged.
     """

@@ -37,11 +37,6 @@ class Labels:
 def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
     """Images in the shape of the data set, ``[row, channel, height, width]``.
 
-    Args:
-        images: NCHW, NHWC, or NHW for grey ones.
-        data: The data set.
-        title: How errors call the file.
-
     Raises:
         DataError: If they have another shape, are not floats or bytes, or not finite.
     """

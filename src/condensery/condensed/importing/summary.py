@@ -13,12 +13,7 @@ _SHOWN = 10
 
 
 def import_summary(condensed: CondensedSet, data: Data) -> str:
-    """From which file the set is, which class became which, and what was undone.
-
-    Args:
-        condensed: What ``import_set`` returned.
-        data: What it was given.
-    """
+    """From which file the set is, which class became which, and what was undone."""
     record = condensed.manifest["recipe"]["imported"]
     lines = [
         f"from {record['file']} (sha256 {record['sha256'][:12]}...){_experiment(record)}",
@@ -35,12 +30,7 @@ def import_summary(condensed: CondensedSet, data: Data) -> str:
 
 
 def classes_line(record: dict[str, Any], class_names: Sequence[str]) -> str:
-    """Which class of the data each label of the file became; only those that have moved.
-
-    Args:
-        record: ``recipe.imported.classes`` of the set.
-        class_names: Of the data, in the order of its labels.
-    """
+    """Which class of the data each label of the file became; only those that have moved."""
     order: list[int] = record["labels"]
     moved = [(theirs, ours) for theirs, ours in enumerate(order) if theirs != ours]
     by = f"classes, matched by {record['by']}"

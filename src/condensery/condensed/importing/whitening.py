@@ -54,10 +54,6 @@ class Unwhitening:
 def unwhitening(data: ImageData, *, kind: str) -> Unwhitening:
     """The whitening of a kind, fitted to ``data``, to be undone.
 
-    Args:
-        data: The training images.
-        kind: ``"zca"`` (MTT) or ``"zca-regularised"`` (KIP), see ``condensery.data.whitened``.
-
     Raises:
         DataError: If images are too large to fit a whitening to.
 

@@ -217,13 +217,6 @@ def prepare(
 ) -> Prepared:
     """A comparison, begun or new.
 
-    Args:
-        path: Of its folder.
-        load: Reads the data, after the folder was checked.
-        options: What is asked for; random images are added to the rows.
-        evaluation: How all rows are evaluated.
-        threads: Of torch; ``None`` is as the comparison was begun.
-
     Raises:
         ConfigError, ArtifactError, DataError: Whatever cannot work.
     """

@@ -44,12 +44,6 @@ CHECKPOINT_EVERY = 20.0
 def work(folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter) -> None:
     """Do what is missing, and write the tables.
 
-    Args:
-        folder: May be absent.
-        plan: Checked.
-        data: The plan's.
-        reporter: Gets steps and notices.
-
     Raises:
         NonFiniteLoss: With what can be done about it.
         KeyboardInterrupt: With how to go on.

@@ -90,15 +90,9 @@ def measurement(
     choices: Mapping[str, Any],
     known: Iterable[Observation] = (),
 ) -> Measurement:
-    """What is to be trained.
+    """What is to be trained by these arguments of ``evaluate``, but for what is known.
 
-    Args:
-        sets: At least one.
-        data: To test on.
-        seed: The first seed.
-        choices: Arguments of ``evaluate``: networks, seeds, protocol, labels and lengths.
-            Labels concern only sets that have learned some.
-        known: Lines of ``observations.jsonl``; they need not be made again.
+    Labels concern only sets that have learned some.
 
     Raises:
         ConfigError, DataError: As ``evaluate``, naming the row.

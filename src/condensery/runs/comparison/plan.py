@@ -130,13 +130,7 @@ def make_plan(
 def joined(
     own: ComparisonPlan, begun: Mapping[str, Any], data: ImageData, *, where: Path
 ) -> ComparisonPlan:
-    """The plan with everything that was begun in the folder, too.
-
-    Args:
-        own: The plan of now.
-        begun: What the folder says, ``ComparisonPlan.to_json`` of earlier.
-        data: Real training images.
-        where: The folder.
+    """The plan with everything that was begun in the folder, as its ``to_json`` said it, too.
 
     Raises:
         ConfigError: If anything differs that cannot grow, naming it with both values.

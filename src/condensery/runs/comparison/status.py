@@ -36,13 +36,7 @@ class Pending:
 def pending(
     folder: ComparisonFolder, plan: ComparisonPlan, notice: Callable[[str], None] = lambda _: None
 ) -> list[Pending]:
-    """What is still to be condensed: batches with a checkpoint, then new batches.
-
-    Args:
-        folder: Of the comparison.
-        plan: Of the comparison.
-        notice: Is given a sentence about a damaged checkpoint.
-    """
+    """What is still to be condensed: batches with a checkpoint, then new batches."""
     unfinished: list[Pending] = []
     for seed in plan.seeds:
         runs = plan.runs
