@@ -24,42 +24,40 @@ def refused(capsys: pytest.CaptureFixture[str], out: Path, *words: str) -> str:
     return said
 
 
-@pytest.mark.parametrize("word", ["mdc", "idc:all", "a", "b", "c", "k-center"])
-def test_every_kind_of_row_is_understood(word: str):
-    assert rows(word) == (word,)
+def test_every_kind_of_row_is_understood(each):
+    for word in each(["mdc", "idc:all", "a", "b", "c", "k-center"]):
+        assert rows(word) == (word,)
 
 
-@pytest.mark.parametrize("word", ["mcd", "a:one", "random:all", "idc:", "idc:most"])
-def test_what_is_no_row_is_refused(word: str):
-    with pytest.raises(argparse.ArgumentTypeError, match="cannot be compared"):
-        rows(word)
+def test_what_is_no_row_is_refused(each):
+    for word in each(["mcd", "a:one", "random:all", "idc:", "idc:most"]):
+        with pytest.raises(argparse.ArgumentTypeError, match="cannot be compared"):
+            rows(word)
 
 
-@pytest.mark.parametrize(
-    ("words", "said"),
-    [
-        (("--methods", "mcd"), "Did you mean 'mdc'?"),
-        (("--ipc", "4", "--evaluate-sizes", "1,5"), "--evaluate-sizes 5"),
-        (("--evaluate-baselines", "herding"), "named in --methods"),
-        (("--preset", "smoke", "--network", "convnet9-x"), "convnet9-x"),
-        (("--preset", "smoke", "--evaluate-networks", "nothing-such"), "nothing-such"),
-        (("--preset", "smoke", "--set", "update.rate=1"), "update.rate"),
-        (("--preset", "smoke", "--ipc", "5000"), "5000"),
-        (("--preset", "smoke", "--evaluate-protocol", "mtt"), "learned no step size"),
-    ],
-)
-def test_what_cannot_work_is_refused_before_anything_is_made(
-    capsys, tmp_path: Path, words: tuple[str, ...], said: str
-):
-    assert said in refused(capsys, tmp_path, *words)
+def test_what_cannot_work_is_refused_before_anything_is_made(each, capsys, tmp_path_factory):
+    for words, said in each(
+        [
+            (("--methods", "mcd"), "Did you mean 'mdc'?"),
+            (("--ipc", "4", "--evaluate-sizes", "1,5"), "--evaluate-sizes 5"),
+            (("--evaluate-baselines", "herding"), "named in --methods"),
+            (("--preset", "smoke", "--network", "convnet9-x"), "convnet9-x"),
+            (("--preset", "smoke", "--evaluate-networks", "nothing-such"), "nothing-such"),
+            (("--preset", "smoke", "--set", "update.rate=1"), "update.rate"),
+            (("--preset", "smoke", "--ipc", "5000"), "5000"),
+            (("--preset", "smoke", "--evaluate-protocol", "mtt"), "learned no step size"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        assert said in refused(capsys, tmp_path, *words)
 
 
-@pytest.mark.parametrize(("side", "usual"), [(64, "idc"), (65, "imagenet")])
-def test_all_rows_are_tested_by_the_usual_protocol_of_their_images(side: int, usual: str):
-    data = load_data((np.zeros((4, side, side), np.uint8), np.array([0, 0, 1, 1])))
-    given = EVALUATIONS["smoke"]
-    assert shared_choices(given, data)["protocol"] == usual
-    assert shared_choices(replace(given, protocol="dc"), data)["protocol"] == "dc"
+def test_all_rows_are_tested_by_the_usual_protocol_of_their_images(each):
+    for side, usual in each([(64, "idc"), (65, "imagenet")]):
+        data = load_data((np.zeros((4, side, side), np.uint8), np.array([0, 0, 1, 1])))
+        given = EVALUATIONS["smoke"]
+        assert shared_choices(given, data)["protocol"] == usual
+        assert shared_choices(replace(given, protocol="dc"), data)["protocol"] == "dc"
 
 
 def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path: Path):

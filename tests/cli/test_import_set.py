@@ -80,26 +80,26 @@ def test_labels_order_and_step_size_reach_the_library(tmp_path, capsys):
     assert "nothing to undo" in capsys.readouterr().out
 
 
-@pytest.mark.parametrize(
-    ("words", "message"),
-    [
-        ((), "--mean ... --std ..."),
-        (("--mean", "0.5"), "Give both"),
-        (("--mean", "0.5", "--std", "0.25", "--experiment", "7"), "0..1"),
-        (("--factor", "2"), "means nothing for format dc"),
-        (("--mean", "much", "--std", "1"), "much"),
-        (("--dtype", "int8"), "uint8, float16, float32"),
-        (("--format", "dcc"), "Did you mean 'dc'"),
-        (("--experimnt", "1"), "Did you mean '--experiment'"),
-    ],
-)
-def test_a_mistake_is_one_message_and_leaves_nothing(of_dc, tmp_path, capsys, words, message):
-    out = tmp_path / "set.safetensors"
-    assert command(of_dc, out, *words) == 2
-    said = capsys.readouterr()
-    assert message in said.err
-    assert said.err.count("condensery: error:") == 1
-    assert list(tmp_path.iterdir()) == []
+def test_a_mistake_is_one_message_and_leaves_nothing(each, of_dc, tmp_path_factory, capsys):
+    for words, message in each(
+        [
+            ((), "--mean ... --std ..."),
+            (("--mean", "0.5"), "Give both"),
+            (("--mean", "0.5", "--std", "0.25", "--experiment", "7"), "0..1"),
+            (("--factor", "2"), "means nothing for format dc"),
+            (("--mean", "much", "--std", "1"), "much"),
+            (("--dtype", "int8"), "uint8, float16, float32"),
+            (("--format", "dcc"), "Did you mean 'dc'"),
+            (("--experimnt", "1"), "Did you mean '--experiment'"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        out = tmp_path / "set.safetensors"
+        assert command(of_dc, out, *words) == 2
+        said = capsys.readouterr()
+        assert message in said.err
+        assert said.err.count("condensery: error:") == 1
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_an_existing_file_is_kept(of_dc, tmp_path, capsys):

@@ -19,37 +19,35 @@ from condensery.cli.parser import (
 )
 
 
-@pytest.mark.parametrize(
-    ("text", "seconds"),
-    [("90", 90), ("90s", 90), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("1.5m", 90)],
-)
-def test_a_duration_is_in_seconds(text: str, seconds: float):
-    assert duration(text) == seconds
+def test_a_duration_is_in_seconds(each):
+    for text, seconds in each(
+        [("90", 90), ("90s", 90), ("10m", 600), ("1h", 3600), ("1h30m", 5400), ("1.5m", 90)]
+    ):
+        assert duration(text) == seconds
 
 
-@pytest.mark.parametrize("text", ["", "m", "10x", "0s", "-5m", "5m5m", "1h 30m", "ten"])
-def test_what_is_no_duration_is_refused(text: str):
-    with pytest.raises(argparse.ArgumentTypeError, match=r"1s|1h"):
-        duration(text)
+def test_what_is_no_duration_is_refused(each):
+    for text in each(["", "m", "10x", "0s", "-5m", "5m5m", "1h 30m", "ten"]):
+        with pytest.raises(argparse.ArgumentTypeError, match=r"1s|1h"):
+            duration(text)
 
 
-@pytest.mark.parametrize(
-    ("text", "count"),
-    [("500", 500), ("50k", 50_000), ("50K", 50_000), ("50kB", 50_000), ("1.5M", 1_500_000)],
-)
-def test_an_amount_is_in_bytes_of_thousands(text: str, count: int):
-    assert amount(text) == count
+def test_an_amount_is_in_bytes_of_thousands(each):
+    for text, count in each(
+        [("500", 500), ("50k", 50_000), ("50K", 50_000), ("50kB", 50_000), ("1.5M", 1_500_000)]
+    ):
+        assert amount(text) == count
 
 
-@pytest.mark.parametrize(("text", "count"), [("50Ki", 51_200), ("1MiB", 1_048_576)])
-def test_an_i_means_1024(text: str, count: int):
-    assert amount(text) == count
+def test_an_i_means_1024(each):
+    for text, count in each([("50Ki", 51_200), ("1MiB", 1_048_576)]):
+        assert amount(text) == count
 
 
-@pytest.mark.parametrize("text", ["", "k", "i", "5i", "-5", "5 apples", "50kk"])
-def test_what_is_no_amount_is_refused(text: str):
-    with pytest.raises(argparse.ArgumentTypeError, match="bytes"):
-        amount(text)
+def test_what_is_no_amount_is_refused(each):
+    for text in each(["", "k", "i", "5i", "-5", "5 apples", "50kk"]):
+        with pytest.raises(argparse.ArgumentTypeError, match="bytes"):
+            amount(text)
 
 
 def test_sizes_are_numbers_and_ranges_each_once():
@@ -57,10 +55,10 @@ def test_sizes_are_numbers_and_ranges_each_once():
     assert whole_numbers("1-3,3,10") == (1, 2, 3, 10)
 
 
-@pytest.mark.parametrize("text", ["", "0", "1,,2", "3-1", "a", "1.5", "-1"])
-def test_what_are_no_sizes_is_refused(text: str):
-    with pytest.raises(argparse.ArgumentTypeError, match="size"):
-        whole_numbers(text)
+def test_what_are_no_sizes_is_refused(each):
+    for text in each(["", "0", "1,,2", "3-1", "a", "1.5", "-1"]):
+        with pytest.raises(argparse.ArgumentTypeError, match="size"):
+            whole_numbers(text)
 
 
 def test_words_come_each_once():

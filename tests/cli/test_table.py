@@ -86,27 +86,30 @@ def test_what_may_be_fetched_is_not_missed(tmp_path: Path):
     assert found("mdc-1c", download=True) == (False, True)  # it is not freely there
 
 
-@pytest.mark.parametrize(
-    ("words", "found"),
-    [
-        (("--only", "cifar"), "mdc-1a has svhn, cifar10, cifar100. Did you mean 'cifar10'?"),
-        (("--data", "digits"), "is no NAME=PATH"),
-        (("--download",), "give --data-dir DIR"),
-        (("--budget", "paperr"), "Did you mean 'paper'?"),
-        (("--methods", "mcd"), "Did you mean 'mdc'?"),
-        (("--evaluate-sizes", "1,20"), "--evaluate-sizes 20: the sets hold 10 images per class"),
-        (("--evaluate-baselines", "herding"), "named in --methods"),
-        (("--data", "cifar10=digits"), "is not cifar10, so nothing published"),
-        (("--data", "mine=digits", "--set", "update.rate=1"), "update.rate"),
-        (("--data", "mine=/nowhere/at/all"), "/nowhere/at/all"),
-    ],
-)
 def test_what_cannot_work_is_refused_before_anything_is_made(
-    capsys, tmp_path: Path, monkeypatch, words: tuple[str, ...], found: str
+    each, capsys, tmp_path_factory, monkeypatch
 ):
-    monkeypatch.chdir(tmp_path)
-    assert found in said(capsys, "mdc-1a", *words)
-    assert list(tmp_path.iterdir()) == []
+    for words, found in each(
+        [
+            (("--only", "cifar"), "mdc-1a has svhn, cifar10, cifar100. Did you mean 'cifar10'?"),
+            (("--data", "digits"), "is no NAME=PATH"),
+            (("--download",), "give --data-dir DIR"),
+            (("--budget", "paperr"), "Did you mean 'paper'?"),
+            (("--methods", "mcd"), "Did you mean 'mdc'?"),
+            (
+                ("--evaluate-sizes", "1,20"),
+                "--evaluate-sizes 20: the sets hold 10 images per class",
+            ),
+            (("--evaluate-baselines", "herding"), "named in --methods"),
+            (("--data", "cifar10=digits"), "is not cifar10, so nothing published"),
+            (("--data", "mine=digits", "--set", "update.rate=1"), "update.rate"),
+            (("--data", "mine=/nowhere/at/all"), "/nowhere/at/all"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        monkeypatch.chdir(tmp_path)
+        assert found in said(capsys, "mdc-1a", *words)
+        assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ import inspect
 import re
 import shlex
 import textwrap
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -98,9 +98,8 @@ def digits() -> ImageData:
     return load_data("digits").train
 
 
-@pytest.mark.parametrize("line", of("condensery"), ids=shown)
 def test_a_command_of_a_page_is_understood(
-    line: Typed, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    each, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
     ran: list[Any] = []
 
@@ -110,43 +109,43 @@ def test_a_command_of_a_page_is_understood(
 
     for command in COMMANDS.values():
         monkeypatch.setattr(command, "run", noted)
-    assert main(list(line.words[1:])) == 0, f"{line.page}: {capsys.readouterr().err}"
-    assert ran, f"{line.page}: {shown(line)} runs nothing"
+    for line in each(of("condensery")):
+        ran.clear()
+        assert main(list(line.words[1:])) == 0, f"{line.page}: {capsys.readouterr().err}"
+        assert ran, f"{line.page}: {shown(line)} runs nothing"
 
 
-@pytest.mark.parametrize(
-    "line", [x for x in of("condensery") if x.words[1] == "condense"], ids=shown
-)
-def test_a_key_that_a_page_sets_is_one_of_its_method(line: Typed, digits: ImageData):
-    words = list(line.words)
-
-    def after(option: str, otherwise: str) -> str:
-        return words[words.index(option) + 1] if option in words else otherwise
-
-    preset = after("--preset", "quick")
-    recipe = recipe_for(after("--method", "mdc"), digits, ipc=2, preset=preset)
-    keys = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
-    for key in keys:
-        name, _, value = key.partition("=")
-        if (name, value) == ("objective", "moments") or name == "objective.square":
-            continue  # the part that docs/extending.md adds; test_extending sets it
-        recipe = changed(recipe, name, value)
+def after(option: str, words: Sequence[str], otherwise: str) -> str:
+    return words[words.index(option) + 1] if option in words else otherwise
 
 
-@pytest.mark.parametrize("line", of("./run"), ids=shown)
-def test_a_command_of_run_exists(line: Typed):
-    commands = re.findall(r"^def (\w+)\(arguments", (ROOT / "run").read_text(), re.MULTILINE)
-    assert line.words[1] in commands, f"{line.page}: ./run knows {commands}"
+def test_a_key_that_a_page_sets_is_one_of_its_method(each, digits: ImageData):
+    for line in each([x for x in of("condensery") if x.words[1] == "condense"]):
+        words = list(line.words)
+        preset = after("--preset", words, "quick")
+        recipe = recipe_for(after("--method", words, "mdc"), digits, ipc=2, preset=preset)
+        keys = [words[i + 1] for i, word in enumerate(words) if word == "--set"]
+        for key in keys:
+            name, _, value = key.partition("=")
+            if (name, value) == ("objective", "moments") or name == "objective.square":
+                continue  # the part that docs/extending.md adds; test_extending sets it
+            recipe = changed(recipe, name, value)
 
 
-@pytest.mark.parametrize("line", of("python"), ids=shown)
-def test_a_script_that_a_page_starts_exists_and_has_the_options(line: Typed):
-    if line.words[1].startswith("-"):
-        return
-    source = (ROOT / line.words[1]).read_text(encoding="utf-8")
-    for word in line.words[2:]:
-        if word.startswith("--"):
-            assert f'"{word.partition("=")[0]}"' in source, f"{line.page}: {word}"
+def test_a_command_of_run_exists(each):
+    for line in each(of("./run")):
+        commands = re.findall(r"^def (\w+)\(arguments", (ROOT / "run").read_text(), re.MULTILINE)
+        assert line.words[1] in commands, f"{line.page}: ./run knows {commands}"
+
+
+def test_a_script_that_a_page_starts_exists_and_has_the_options(each):
+    for line in each(of("python")):
+        if line.words[1].startswith("-"):
+            continue
+        source = (ROOT / line.words[1]).read_text(encoding="utf-8")
+        for word in line.words[2:]:
+            if word.startswith("--"):
+                assert f'"{word.partition("=")[0]}"' in source, f"{line.page}: {word}"
 
 
 def test_an_option_that_prose_names_exists(options: dict[str, set[str]]):
@@ -172,24 +171,25 @@ def test_a_command_that_prose_names_exists_and_has_the_options(options: dict[str
 PYTHON = [(page, text) for page, language, text in blocks() if language == "python"]
 
 
-@pytest.mark.parametrize(("page", "text"), PYTHON, ids=[page for page, _ in PYTHON])
-def test_python_of_a_page_imports_what_exists_and_calls_it_with_arguments_it_takes(
-    page: str, text: str
-):
-    tree = ast.parse(text)
-    found: dict[str, object] = {"condensery": importlib.import_module("condensery")}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and str(node.module).partition(".")[0] == "condensery":
-            module = importlib.import_module(str(node.module))
-            for name in node.names:
-                assert hasattr(module, name.name), f"{page}: {node.module}.{name.name}"
-                found[name.asname or name.name] = getattr(module, name.name)
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Call) and (called := _called(node.func, found, page)):
-            inspect.signature(called).bind_partial(
-                *(None for argument in node.args if not isinstance(argument, ast.Starred)),
-                **{word.arg: None for word in node.keywords if word.arg},
-            )
+def test_python_of_a_page_imports_what_exists_and_calls_it_with_arguments_it_takes(each):
+    for page, text in each(PYTHON):
+        tree = ast.parse(text)
+        found: dict[str, object] = {"condensery": importlib.import_module("condensery")}
+        for node in ast.walk(tree):
+            if (
+                isinstance(node, ast.ImportFrom)
+                and str(node.module).partition(".")[0] == "condensery"
+            ):
+                module = importlib.import_module(str(node.module))
+                for name in node.names:
+                    assert hasattr(module, name.name), f"{page}: {node.module}.{name.name}"
+                    found[name.asname or name.name] = getattr(module, name.name)
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and (called := _called(node.func, found, page)):
+                inspect.signature(called).bind_partial(
+                    *(None for argument in node.args if not isinstance(argument, ast.Starred)),
+                    **{word.arg: None for word in node.keywords if word.arg},
+                )
 
 
 def _called(node: ast.expr, found: dict[str, object], page: str) -> Callable[..., Any] | None:
@@ -205,13 +205,15 @@ def _called(node: ast.expr, found: dict[str, object], page: str) -> Callable[...
     return known if callable(known) else None
 
 
-@pytest.mark.parametrize("name", names("method"))
-def test_every_method_has_a_card_that_says_what_it_is_made_of(name: str):
-    text = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
-    for part in ("Idea", "Parts", "Presets"):
-        assert re.search(rf"\*\*{part}\.?\*\*|^## {part}", text, re.MULTILINE), f"{name}: {part}"
-    assert re.search(r"\*\*Equation\.\*\*|^    \S", text, re.MULTILINE), f"{name}: the equation"
-    assert re.search(r"^## (Measured|Result)", text, re.MULTILINE), f"{name}: what was measured"
+def test_every_method_has_a_card_that_says_what_it_is_made_of(each):
+    for name in each(names("method")):
+        text = (ROOT / "docs" / "methods" / f"{name}.md").read_text(encoding="utf-8")
+        for part in ("Idea", "Parts", "Presets"):
+            assert re.search(rf"\*\*{part}\.?\*\*|^## {part}", text, re.MULTILINE), (
+                f"{name}: {part}"
+            )
+        assert re.search(r"\*\*Equation\.\*\*|^    \S", text, re.MULTILINE), f"{name}: the equation"
+        assert re.search(r"^## (Measured|Result)", text, re.MULTILINE), f"{name}: what was measured"
 
 
 def test_every_page_is_in_the_menu():

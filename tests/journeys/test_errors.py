@@ -7,6 +7,7 @@ import resource
 import subprocess
 import sys
 from collections.abc import Callable
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -90,16 +91,15 @@ def assert_one_message(said, words: list[str]) -> None:
         assert word in said.err
 
 
-@pytest.mark.parametrize(("make", "words"), DATA, ids=lambda x: getattr(x, "__name__", None))
-def test_data_that_cannot_be_condensed_is_refused(
-    condensery, tmp_path: Path, make: Callable[[Path], Path], words: list[str]
-):
-    source = make(tmp_path / "data")
-    before = sorted(tmp_path.rglob("*"))
-    run = tmp_path / "run"
-    said = condensery("condense", source, "--preset", "smoke", "--ipc", 1, "--out", run)
-    assert_one_message(said, words)
-    assert sorted(tmp_path.rglob("*")) == before
+def test_data_that_cannot_be_condensed_is_refused(each, condensery, tmp_path_factory):
+    for make, words in each(DATA):
+        tmp_path = tmp_path_factory.mktemp("case")
+        source = make(tmp_path / "data")
+        before = sorted(tmp_path.rglob("*"))
+        run = tmp_path / "run"
+        said = condensery("condense", source, "--preset", "smoke", "--ipc", 1, "--out", run)
+        assert_one_message(said, words)
+        assert sorted(tmp_path.rglob("*")) == before
 
 
 MISTAKES: list[tuple[str, list[str]]] = [
@@ -128,17 +128,16 @@ MISTAKES: list[tuple[str, list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("mistake", "words"), MISTAKES)
-def test_arguments_that_cannot_work_are_refused(
-    condensery, tmp_path: Path, mistake: str, words: list[str]
-):
-    given = mistake.split()
-    ipc = [] if "--ipc" in given else ["--ipc", 2]
-    said = condensery(
-        "condense", "digits", "--preset", "smoke", *ipc, *given, "--out", tmp_path / "run"
-    )
-    assert_one_message(said, words)
-    assert list(tmp_path.iterdir()) == []
+def test_arguments_that_cannot_work_are_refused(each, condensery, tmp_path_factory):
+    for mistake, words in each(MISTAKES):
+        tmp_path = tmp_path_factory.mktemp("case")
+        given = mistake.split()
+        ipc = [] if "--ipc" in given else ["--ipc", 2]
+        said = condensery(
+            "condense", "digits", "--preset", "smoke", *ipc, *given, "--out", tmp_path / "run"
+        )
+        assert_one_message(said, words)
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_a_network_that_mixes_examples_is_refused_by_the_one_pass_engine(
@@ -197,83 +196,82 @@ def newer(path: Path, whole: Path) -> None:
     save_file(load_file(whole), path, metadata={"condensery": json.dumps(manifest)})
 
 
-@pytest.mark.parametrize(
-    ("damage", "words"),
-    [
-        (truncated, ["truncated"]),
-        (foreign, ["condensery"]),
-        (no_safetensors, ["safetensors"]),
-        (newer, ["7", "1"]),
-        (lambda path, whole: None, ["no such file"]),
-    ],
-)
-@pytest.mark.parametrize("command", ["inspect", "take", "export", "evaluate"])
 def test_a_file_that_is_no_condensed_set_is_refused(
-    condensery, finished: Path, tmp_path: Path, command: str, damage, words: list[str]
+    each, condensery, finished: Path, tmp_path_factory
 ):
-    file = tmp_path / "set.safetensors"
-    damage(file, finished / "condensed.safetensors")
-    before = sorted(tmp_path.rglob("*"))
-    more = {
-        "inspect": [],
-        "take": ["--ipc", 1, "--out", tmp_path / "out"],
-        "export": ["--to", "npz", "--out", tmp_path / "out"],
-        "evaluate": ["--data", "digits"],
-    }
-    said = condensery(command, file, *more[command])
-    assert_one_message(said, [file.name, *words])
-    assert sorted(tmp_path.rglob("*")) == before
+    for (damage, words), command in each(
+        product(
+            [
+                (truncated, ["truncated"]),
+                (foreign, ["condensery"]),
+                (no_safetensors, ["safetensors"]),
+                (newer, ["7", "1"]),
+                (lambda path, whole: None, ["no such file"]),
+            ],
+            ["inspect", "take", "export", "evaluate"],
+        )
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        file = tmp_path / "set.safetensors"
+        damage(file, finished / "condensed.safetensors")
+        before = sorted(tmp_path.rglob("*"))
+        more = {
+            "inspect": [],
+            "take": ["--ipc", 1, "--out", tmp_path / "out"],
+            "export": ["--to", "npz", "--out", tmp_path / "out"],
+            "evaluate": ["--data", "digits"],
+        }
+        said = condensery(command, file, *more[command])
+        assert_one_message(said, [file.name, *words])
+        assert sorted(tmp_path.rglob("*")) == before
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("take", "{file}", "--ipc", "3", "--out", "{out}"), ["ipc = 3", "1..2"]),
-        (("take", "{file}", "--bytes", "10", "--out", "{out}"), ["10 bytes"]),
-        (("take", "{file}", "--bytes", "ten", "--out", "{out}"), ["'ten'", "50k"]),
-        (("take", "{file}", "--out", "{out}"), ["--ipc", "--bytes"]),
-        (("take", "{file}", "--ipc", "1", "--out", "{out}/a/b"), ["no folder"]),
-        (("export", "{file}", "--ipc", "3", "--out", "{out}"), ["ipc = 3", "1..2"]),
-        (("export", "{file}", "--to", "hdf5", "--out", "{out}"), ["'hdf5'", "npz"]),
-        (("evaluate", "{file}", "--data", "digits", "--sizes", "3"), ["[3]", "1..2"]),
-        (("evaluate", "{file}", "--data", "digits", "--sizes", "0"), ["sizes begin at 1"]),
-        (("evaluate", "{file}", "--data", "digits", "--image-size", "9"), ["9 x 9", "8 x 8"]),
-        (("resume", "{out}"), ["no such folder"]),
-        (("resume", "{folder}"), ["no run folder"]),
-        (("condnse", "digits"), ["'condnse'", "Did you mean 'condense'"]),
-    ],
-)
 def test_commands_on_a_set_refuse_what_it_does_not_hold(
-    condensery, finished: Path, tmp_path: Path, words: tuple[str, ...], expected: list[str]
+    each, condensery, finished: Path, tmp_path_factory
 ):
-    places = {
-        "file": finished / "condensed.safetensors",
-        "out": tmp_path / "out",
-        "folder": tmp_path,
-    }
-    said = condensery(*(word.format(**places) for word in words))
-    assert_one_message(said, expected)
-    assert list(tmp_path.iterdir()) == []
+    for words, expected in each(
+        [
+            (("take", "{file}", "--ipc", "3", "--out", "{out}"), ["ipc = 3", "1..2"]),
+            (("take", "{file}", "--bytes", "10", "--out", "{out}"), ["10 bytes"]),
+            (("take", "{file}", "--bytes", "ten", "--out", "{out}"), ["'ten'", "50k"]),
+            (("take", "{file}", "--out", "{out}"), ["--ipc", "--bytes"]),
+            (("take", "{file}", "--ipc", "1", "--out", "{out}/a/b"), ["no folder"]),
+            (("export", "{file}", "--ipc", "3", "--out", "{out}"), ["ipc = 3", "1..2"]),
+            (("export", "{file}", "--to", "hdf5", "--out", "{out}"), ["'hdf5'", "npz"]),
+            (("evaluate", "{file}", "--data", "digits", "--sizes", "3"), ["[3]", "1..2"]),
+            (("evaluate", "{file}", "--data", "digits", "--sizes", "0"), ["sizes begin at 1"]),
+            (("evaluate", "{file}", "--data", "digits", "--image-size", "9"), ["9 x 9", "8 x 8"]),
+            (("resume", "{out}"), ["no such folder"]),
+            (("resume", "{folder}"), ["no run folder"]),
+            (("condnse", "digits"), ["'condnse'", "Did you mean 'condense'"]),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        places = {
+            "file": finished / "condensed.safetensors",
+            "out": tmp_path / "out",
+            "folder": tmp_path,
+        }
+        said = condensery(*(word.format(**places) for word in words))
+        assert_one_message(said, expected)
+        assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("words", "code"),
-    [(["--help"], 0), (["--version"], 0), (["condens", "x"], 2)],
-)
-def test_version_help_and_an_unknown_command_answer_without_torch(words: list[str], code: int):
-    script = (
-        "import sys; from condensery.cli.main import main; code = main(sys.argv[1:])\n"
-        "heavy = {'torch', 'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)\n"
-        "sys.exit(f'imported {heavy}' if heavy else code)"
-    )
-    begin = resource.getrusage(resource.RUSAGE_CHILDREN)
-    done = subprocess.run(
-        [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
-    )
-    end = resource.getrusage(resource.RUSAGE_CHILDREN)
-    seconds = end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
-    assert done.returncode == code, done.stderr
-    assert seconds < 1
+def test_version_help_and_an_unknown_command_answer_without_torch(each):
+    for words, code in each([(["--help"], 0), (["--version"], 0), (["condens", "x"], 2)]):
+        script = (
+            "import sys; from condensery.cli.main import main; code = main(sys.argv[1:])\n"
+            "heavy = {'torch', 'numpy', 'matplotlib', 'tqdm'} & set(sys.modules)\n"
+            "sys.exit(f'imported {heavy}' if heavy else code)"
+        )
+        begin = resource.getrusage(resource.RUSAGE_CHILDREN)
+        done = subprocess.run(
+            [sys.executable, "-c", script, *words], capture_output=True, text=True, check=False
+        )
+        end = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = end.ru_utime + end.ru_stime - begin.ru_utime - begin.ru_stime
+        assert done.returncode == code, done.stderr
+        assert seconds < 1
 
 
 def test_an_error_that_nobody_foresaw_keeps_its_traceback(condensery, monkeypatch):

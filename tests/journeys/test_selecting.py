@@ -56,24 +56,24 @@ def test_an_existing_file_is_replaced_only_on_request(chosen: Path, condensery):
     assert CondensedSet.load(chosen).method == "first"
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("--by", "k-meens"), "Did you mean 'k-means'"),
-        ((), "--by"),
-        (("--by", "random", "--ipc", "9999"), "Ask for 1.."),
-        (("--by", "herding", "--network", "vgg11"), "at least 28x28 pixels, got 8x8"),
-        (("--by", "forgetting", "--train-steps", "3"), "seen at least twice"),
-    ],
-)
 def test_what_cannot_be_selected_is_refused_and_nothing_is_written(
-    condensery, tmp_path: Path, words: tuple[str, ...], expected: str
+    each, condensery, tmp_path_factory
 ):
-    said = condensery("select", "digits", "--ipc", 2, "--out", tmp_path / "set.st", *words)
+    for words, expected in each(
+        [
+            (("--by", "k-meens"), "Did you mean 'k-means'"),
+            ((), "--by"),
+            (("--by", "random", "--ipc", "9999"), "Ask for 1.."),
+            (("--by", "herding", "--network", "vgg11"), "at least 28x28 pixels, got 8x8"),
+            (("--by", "forgetting", "--train-steps", "3"), "seen at least twice"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        said = condensery("select", "digits", "--ipc", 2, "--out", tmp_path / "set.st", *words)
 
-    assert said.code == 2
-    assert expected in said.err
-    assert list(tmp_path.iterdir()) == []
+        assert said.code == 2
+        assert expected in said.err
+        assert list(tmp_path.iterdir()) == []
 
 
 def test_selections_and_files_are_baselines_of_a_set(chosen: Path, condensery, tmp_path: Path):
@@ -120,25 +120,22 @@ def test_a_protocol_and_robust_scores_are_had_for_the_asking(chosen: Path, conde
     assert {x["protocol"] for x in CondensedSet.load(chosen).observations} == {"dc", "dsa"}
 
 
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("--protocol", "mtt"), "Use protocol dsa"),
-        (("--protocol", "dms"), "Did you mean 'dsa'"),
-        (("--labels", "soft"), "has learned no labels"),
-        (("--baselines", "k-meens"), "Did you mean 'k-means'"),
-        (("--baselines", "random,random.safetensors"), "is no file and no rule"),
-        (("--full-accuracy", "90"), "write 0.85 for 85 %"),
-        (("--networks", "convnet3,vgg11"), "at least 28x28"),
-    ],
-)
-def test_evaluations_that_cannot_work_change_nothing(
-    chosen: Path, condensery, words: tuple[str, ...], expected: str
-):
-    before = chosen.read_bytes()
+def test_evaluations_that_cannot_work_change_nothing(each, chosen: Path, condensery):
+    for words, expected in each(
+        [
+            (("--protocol", "mtt"), "Use protocol dsa"),
+            (("--protocol", "dms"), "Did you mean 'dsa'"),
+            (("--labels", "soft"), "has learned no labels"),
+            (("--baselines", "k-meens"), "Did you mean 'k-means'"),
+            (("--baselines", "random,random.safetensors"), "is no file and no rule"),
+            (("--full-accuracy", "90"), "write 0.85 for 85 %"),
+            (("--networks", "convnet3,vgg11"), "at least 28x28"),
+        ]
+    ):
+        before = chosen.read_bytes()
 
-    said = condensery("evaluate", chosen, "--data", "digits", "--steps", 2, *words)
+        said = condensery("evaluate", chosen, "--data", "digits", "--steps", 2, *words)
 
-    assert said.code == 2
-    assert expected in said.err
-    assert chosen.read_bytes() == before
+        assert said.code == 2
+        assert expected in said.err
+        assert chosen.read_bytes() == before

@@ -79,20 +79,18 @@ def test_a_dry_run_writes_nothing(tmp_path: Path):
     assert list(tmp_path.iterdir()) == []
 
 
-@pytest.mark.parametrize(
-    ("wrong", "words"),
-    [
-        ({"evaluation": replace(TESTED, baselines=("random", "herding"))}, r"methods=\)"),
-        ({"evaluation": replace(TESTED, sizes=(3,))}, "--evaluate-sizes 3"),
-        ({"preset": "smok"}, "'smok' is unknown"),
-        ({"condensations": 0}, "condensations = 0"),
-        ({"settings": {"objective": object()}}, "package.module:Class"),
-        ({"device": "tpu9"}, "--device tpu9"),
-    ],
-)
-def test_what_cannot_work_is_said_before_anything_is_made(
-    tmp_path: Path, wrong: dict[str, object], words: str
-):
-    with pytest.raises(ConfigError, match=words):
-        compared(tmp_path / "out", "mdc", **wrong)
-    assert list(tmp_path.iterdir()) == []
+def test_what_cannot_work_is_said_before_anything_is_made(each, tmp_path_factory):
+    for wrong, words in each(
+        [
+            ({"evaluation": replace(TESTED, baselines=("random", "herding"))}, r"methods=\)"),
+            ({"evaluation": replace(TESTED, sizes=(3,))}, "--evaluate-sizes 3"),
+            ({"preset": "smok"}, "'smok' is unknown"),
+            ({"condensations": 0}, "condensations = 0"),
+            ({"settings": {"objective": object()}}, "package.module:Class"),
+            ({"device": "tpu9"}, "--device tpu9"),
+        ]
+    ):
+        tmp_path = tmp_path_factory.mktemp("case")
+        with pytest.raises(ConfigError, match=words):
+            compared(tmp_path / "out", "mdc", **wrong)
+        assert list(tmp_path.iterdir()) == []

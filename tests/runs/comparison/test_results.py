@@ -57,18 +57,17 @@ def planned(
     )
 
 
-@pytest.mark.parametrize(
-    ("methods", "base", "row"),
-    [
-        (("mdc", "c"), "idc", "c"),
-        (("mdc", "idc"), "idc", "idc"),
-        (("mdc", "idc"), "dream", None),
-        (("mdc:one", "mdc"), "mdc", "mdc:one"),
-        (("mdc", "random"), "idc", None),
-    ],
-)
-def test_differences_are_to_c_or_to_the_row_that_is_the_same_run(data, methods, base, row):
-    assert planned(data, *methods, base=base).reference == row
+def test_differences_are_to_c_or_to_the_row_that_is_the_same_run(each, data):
+    for methods, base, row in each(
+        [
+            (("mdc", "c"), "idc", "c"),
+            (("mdc", "idc"), "idc", "idc"),
+            (("mdc", "idc"), "dream", None),
+            (("mdc:one", "mdc"), "mdc", "mdc:one"),
+            (("mdc", "random"), "idc", None),
+        ]
+    ):
+        assert planned(data, *methods, base=base).reference == row
 
 
 def test_sets_that_are_the_same_are_counted_once(data):

@@ -8,20 +8,19 @@ from condensery.errors import ConfigError
 from condensery.runs.comparison.rows import compared_row
 
 
-@pytest.mark.parametrize(
-    ("word", "kind", "method", "sizes"),
-    [
-        ("mdc", "prefixes", "mdc", None),
-        ("idc:all", "prefixes", "idc", "all"),
-        ("a", "a", "dm", "one"),
-        ("b", "b", "dm", "one"),
-        ("c", "prefixes", "dm", "one"),
-        ("k-means", "selection", "k-means", None),
-    ],
-)
-def test_a_word_is_a_method_a_policy_a_baseline_or_a_rule(word, kind, method, sizes):
-    found = compared_row(word, base="dm")
-    assert (found.kind, found.method, found.size_policy) == (kind, method, sizes)
+def test_a_word_is_a_method_a_policy_a_baseline_or_a_rule(each):
+    for word, kind, method, sizes in each(
+        [
+            ("mdc", "prefixes", "mdc", None),
+            ("idc:all", "prefixes", "idc", "all"),
+            ("a", "a", "dm", "one"),
+            ("b", "b", "dm", "one"),
+            ("c", "prefixes", "dm", "one"),
+            ("k-means", "selection", "k-means", None),
+        ]
+    ):
+        found = compared_row(word, base="dm")
+        assert (found.kind, found.method, found.size_policy) == (kind, method, sizes)
 
 
 def test_a_row_of_one_run_or_of_real_images_can_be_ordered_anew():
@@ -44,12 +43,10 @@ def test_the_name_of_its_file_has_no_colon():
     assert compared_row("dream:most-learnable", base="idc").file == "dream-most-learnable"
 
 
-@pytest.mark.parametrize(
-    ("word", "near"), [("mcd", "'mdc'"), ("idc:al", "'all'"), ("herdin", "'herding'")]
-)
-def test_an_unknown_word_is_answered_with_the_nearest(word, near):
-    with pytest.raises(ConfigError, match=f"cannot be compared.*Did you mean {near}"):
-        compared_row(word, base="idc")
+def test_an_unknown_word_is_answered_with_the_nearest(each):
+    for word, near in each([("mcd", "'mdc'"), ("idc:al", "'all'"), ("herdin", "'herding'")]):
+        with pytest.raises(ConfigError, match=f"cannot be compared.*Did you mean {near}"):
+            compared_row(word, base="idc")
 
 
 def test_a_baseline_takes_no_policy():
