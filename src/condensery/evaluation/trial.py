@@ -114,29 +114,17 @@ def train(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trial:
-    """What to train on, how, and what to test on.
+    """What to train on, how, and what to test on."""
 
-    Attributes:
-        set: ``"condensed"`` or ``"random"``.
-        images: The set; its size ``size`` is trained on.
-        test: Normalised as the set was made for.
-        size: Images per class.
-        network: The architecture.
-        seed: Of the network and its training.
-        protocol: How to train, and how long.
-        precision: ``"fp32"`` or ``"bf16"``.
-        teacher: Labels every batch; of a protocol that names one.
-    """
-
-    set: str
-    images: CondensedSet
-    test: ImageData
-    size: int
-    network: Network
-    seed: int
-    protocol: Protocol
-    precision: str
-    teacher: TrainedTeacher | None = None
+    set: str  # ``"condensed"`` or ``"random"``
+    images: CondensedSet  # the set; its size ``size`` is trained on
+    test: ImageData  # normalised as the set was made for
+    size: int  # images per class
+    network: Network  # the architecture
+    seed: int  # of the network and its training
+    protocol: Protocol  # how to train, and how long
+    precision: str  # ``"fp32"`` or ``"bf16"``
+    teacher: TrainedTeacher | None = None  # labels every batch; of a protocol that names one
 
     def run(self, *, compiled: bool) -> tuple[float, int]:
         """Train and test.

@@ -31,21 +31,13 @@ _PUBLISHED = ((0, (1, 1.4)), "x")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trace:
-    """A line over size.
+    """A line over size."""
 
-    Attributes:
-        name: In the legend.
-        line: Which of the colours, dashes and markers; ``None`` for what is published.
-        sizes: Images per class, ascending.
-        values: One a size.
-        spread: One a size, drawn as a band to either side; empty for none.
-    """
-
-    name: str
-    line: int | None
-    sizes: tuple[int, ...]
-    values: tuple[float, ...]
-    spread: tuple[float, ...] = ()
+    name: str  # in the legend
+    line: int | None  # which of the colours, dashes and markers; ``None`` for what is published
+    sizes: tuple[int, ...]  # images per class, ascending
+    values: tuple[float, ...]  # one a size
+    spread: tuple[float, ...] = ()  # one a size, drawn as a band to either side; empty for none
 
 
 def of_points(name: str, points: Sequence[Point], *, line: int) -> Trace:

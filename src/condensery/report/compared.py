@@ -29,17 +29,11 @@ _HEAD = ("images per class", "Avg.", "Diff.")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Number:
-    """One number of a table, as text.
+    """One number of a table, as text."""
 
-    Attributes:
-        text: What was measured; a dash where nothing was.
-        std: Its sample deviation; empty where none is known.
-        published: What a paper says in its place; empty where that is not shown in the cell.
-    """
-
-    text: str
-    std: str = ""
-    published: str = ""
+    text: str  # what was measured; a dash where nothing was
+    std: str = ""  # its sample deviation; empty where none is known
+    published: str = ""  # what a paper says in its place; empty where that is not shown in the cell
 
     def __str__(self) -> str:
         std = f"{PLUS_MINUS}{self.std}" if self.std else ""
@@ -48,15 +42,10 @@ class Number:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRow:
-    """What a paper says of a set.
+    """What a paper says of a set."""
 
-    Attributes:
-        cells: One a size, then average and difference.
-        source: Who published it.
-    """
-
-    cells: tuple[str, ...]
-    source: str
+    cells: tuple[str, ...]  # one a size, then average and difference
+    source: str  # who published it
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,25 +110,15 @@ class Section:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Block:
-    """A part of the page that is no table of accuracies.
+    """A part of the page that is no table of accuracies."""
 
-    Attributes:
-        title: Its heading.
-        charts: ``{title: <svg> element}``.
-        facts: ``(word, value)``.
-        head: Of a table; empty for none.
-        rows: Of the table, the name of a set or another name first.
-        lines: Which line of the charts each row is; empty where rows are no lines.
-        note: Below the rest; empty for none.
-    """
-
-    title: str
-    charts: Mapping[str, str] = field(default_factory=dict[str, str])
-    facts: Sequence[tuple[str, str]] = ()
-    head: Sequence[str] = ()
-    rows: Sequence[Sequence[str]] = ()
-    lines: Sequence[int] = ()
-    note: str = ""
+    title: str  # its heading
+    charts: Mapping[str, str] = field(default_factory=dict[str, str])  # ``{title: <svg> element}``
+    facts: Sequence[tuple[str, str]] = ()  # ``(word, value)``
+    head: Sequence[str] = ()  # of a table; empty for none
+    rows: Sequence[Sequence[str]] = ()  # of the table, the name of a set or another name first
+    lines: Sequence[int] = ()  # which line of the charts each row is; empty where rows are no lines
+    note: str = ""  # below the rest; empty for none
 
 
 def shown_rows(

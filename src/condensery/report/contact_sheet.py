@@ -26,23 +26,14 @@ _LONGEST_NAME = 190
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetLayout:
-    """Where everything of a contact sheet stands, in pixels.
+    """Where everything of a contact sheet stands, in pixels."""
 
-    Attributes:
-        tile: Width and height of a tile.
-        columns: Left edge of each rank's tiles.
-        lines: Top edge of each class's tiles.
-        width: Of the sheet.
-        height: Of the sheet.
-        marks: The sizes with a bracket, ascending.
-    """
-
-    tile: tuple[int, int]
-    columns: tuple[int, ...]
-    lines: tuple[int, ...]
-    width: int
-    height: int
-    marks: tuple[int, ...]
+    tile: tuple[int, int]  # width and height of a tile
+    columns: tuple[int, ...]  # left edge of each rank's tiles
+    lines: tuple[int, ...]  # top edge of each class's tiles
+    width: int  # of the sheet
+    height: int  # of the sheet
+    marks: tuple[int, ...]  # the sizes with a bracket, ascending
 
 
 def contact_sheet(

@@ -16,19 +16,12 @@ _BINS = 300
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bin:
-    """The losses of neighbouring image updates.
+    """The losses of neighbouring image updates."""
 
-    Attributes:
-        at: Outer iterations done, the middle of the bin.
-        mean: Of the loss.
-        low: Its smallest value.
-        high: Its largest value.
-    """
-
-    at: float
-    mean: float
-    low: float
-    high: float
+    at: float  # outer iterations done, the middle of the bin
+    mean: float  # of the loss
+    low: float  # its smallest value
+    high: float  # its largest value
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

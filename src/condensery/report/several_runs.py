@@ -51,23 +51,14 @@ class Entry:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Versus:
-    """One network and protocol.
+    """One network and protocol."""
 
-    Attributes:
-        key: These, with length and precision.
-        training: The protocol in words.
-        table: The numbers.
-        entries: One a row.
-        averaged: Sizes that ``Avg.`` is over.
-        missing: Runs that were not tested so.
-    """
-
-    key: Key
-    training: str
-    table: Table
-    entries: tuple[Entry, ...]
-    averaged: tuple[int, ...]
-    missing: tuple[str, ...]
+    key: Key  # these, with length and precision
+    training: str  # the protocol in words
+    table: Table  # the numbers
+    entries: tuple[Entry, ...]  # one a row
+    averaged: tuple[int, ...]  # sizes that ``Avg.`` is over
+    missing: tuple[str, ...]  # runs that were not tested so
 
 
 def baselines(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:

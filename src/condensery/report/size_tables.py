@@ -32,21 +32,13 @@ class SizeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeTable:
-    """All sizes under one comparison.
+    """All sizes under one comparison."""
 
-    Attributes:
-        title: Of the comparison; empty where nothing was measured.
-        baselines: Names of the further sets, in the order of ``SizeRow.baselines``.
-        rows: Sizes 1..N.
-        printed: Whether anything is published of the method.
-        timed: Whether the time of a training is known.
-    """
-
-    title: str
-    baselines: tuple[str, ...]
-    rows: tuple[SizeRow, ...]
-    printed: bool
-    timed: bool
+    title: str  # of the comparison; empty where nothing was measured
+    baselines: tuple[str, ...]  # names of the further sets, in the order of ``SizeRow.baselines``
+    rows: tuple[SizeRow, ...]  # sizes 1..N
+    printed: bool  # whether anything is published of the method
+    timed: bool  # whether the time of a training is known
 
     @property
     def lines(self) -> tuple[SizeRow, ...]:

@@ -15,38 +15,23 @@ from condensery.averages import Average, average, average_over_sizes
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Row:
-    """A row of a table.
+    """A row of a table."""
 
-    Attributes:
-        name: Of the row.
-        cells: ``{size: accuracy}``; sizes that were not measured are left out.
-        average: Over all sizes of the table; ``None`` while one is missing.
-        difference: Its average minus that of the reference, or ``None``.
-    """
-
-    name: str
-    cells: Mapping[int, Average]
-    average: Average | None
-    difference: float | None
+    name: str  # of the row
+    cells: Mapping[int, Average]  # ``{size: accuracy}``; sizes that were not measured are left out
+    average: Average | None  # over all sizes of the table; ``None`` while one is missing
+    difference: float | None  # its average minus that of the reference, or ``None``
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Table:
-    """One network's table.
+    """One network's table."""
 
-    Attributes:
-        network: That was trained.
-        sizes: Images per class, ascending.
-        rows: In the order of their names.
-        over: What deviations are over.
-        reference: The row that ``difference`` is to (baseline C), or ``None``.
-    """
-
-    network: str
-    sizes: tuple[int, ...]
-    rows: tuple[Row, ...]
-    over: Literal["condensations", "networks"]
-    reference: str | None
+    network: str  # that was trained
+    sizes: tuple[int, ...]  # images per class, ascending
+    rows: tuple[Row, ...]  # in the order of their names
+    over: Literal["condensations", "networks"]  # what deviations are over
+    reference: str | None  # the row that ``difference`` is to (baseline C), or ``None``
 
 
 def tabulated(

@@ -26,17 +26,11 @@ _PREVIEW_SIDE = 96
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
-    """One image.
+    """One image."""
 
-    Attributes:
-        rank: 0-based.
-        source: ``data:image/...``.
-        alt: What a screen reader says.
-    """
-
-    rank: int
-    source: str
-    alt: str
+    rank: int  # 0-based
+    source: str  # ``data:image/...``
+    alt: str  # what a screen reader says
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

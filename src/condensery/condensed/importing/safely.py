@@ -65,15 +65,10 @@ _INERT = tuple(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Opened:
-    """The content of a file.
+    """The content of a file."""
 
-    Attributes:
-        content: Plain containers, tensors or arrays.
-        sha256: Of the file, in hexadecimal.
-    """
-
-    content: object
-    sha256: str
+    content: object  # plain containers, tensors or arrays
+    sha256: str  # of the file, in hexadecimal
 
 
 def open_torch(path: Path) -> Opened:

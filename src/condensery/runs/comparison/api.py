@@ -179,17 +179,11 @@ def compare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Prepared:
-    """A comparison that can be worked on; everything about it is checked, nothing is written.
+    """A comparison that can be worked on; everything about it is checked, nothing is written."""
 
-    Attributes:
-        folder: Of the comparison.
-        plan: With what was begun there.
-        data: Loaded.
-    """
-
-    folder: ComparisonFolder
-    plan: ComparisonPlan
-    data: Data
+    folder: ComparisonFolder  # of the comparison
+    plan: ComparisonPlan  # with what was begun there
+    data: Data  # loaded
 
     def outlook(self) -> str:
         """What will run, and what is there already."""

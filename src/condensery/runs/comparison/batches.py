@@ -20,15 +20,10 @@ from condensery.runs.comparison.sets import PlannedRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBatch:
-    """Runs that are condensed together.
+    """Runs that are condensed together."""
 
-    Attributes:
-        runs: At least one.
-        alone: Why they do not share a larger batch; empty where all can.
-    """
-
-    runs: tuple[PlannedRun, ...]
-    alone: str = ""
+    runs: tuple[PlannedRun, ...]  # at least one
+    alone: str = ""  # why they do not share a larger batch; empty where all can
 
     @property
     def updates(self) -> int:

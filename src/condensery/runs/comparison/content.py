@@ -25,57 +25,34 @@ EXTRA = ("runs", "stored")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Made:
-    """What a row took.
+    """What a row took."""
 
-    Attributes:
-        runs: Condensations of one seed.
-        stored: Images per class that all its sets hold together.
-    """
-
-    runs: int
-    stored: int
+    runs: int  # condensations of one seed
+    stored: int  # images per class that all its sets hold together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Cost:
-    """What a batch of sets took.
+    """What a batch of sets took."""
 
-    Attributes:
-        sets: Names of the runs.
-        seed: Of the condensation.
-        seconds: Wall time.
-    """
-
-    sets: tuple[str, ...]
-    seed: int
-    seconds: float
+    sets: tuple[str, ...]  # names of the runs
+    seed: int  # of the condensation
+    seconds: float  # wall time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Content:
-    """All that the files of a comparison are made of.
+    """All that the files of a comparison are made of."""
 
-    Attributes:
-        title: Of the comparison.
-        tables: One a network.
-        published: By row.
-        made: By row.
-        costs: One a group and seed.
-        conditions: ``(word, value)``: protocol, budget, seeds, machine.
-        base: The method of A, B and C.
-        unfinished: Networks that are still to be trained.
-        evaluation_seconds: Of all networks together.
-    """
-
-    title: str
-    tables: Sequence[Table]
-    published: Mapping[str, Published]
-    made: Mapping[str, Made]
-    costs: Sequence[Cost]
-    conditions: Sequence[tuple[str, str]]
-    base: str
-    unfinished: int
-    evaluation_seconds: float
+    title: str  # of the comparison
+    tables: Sequence[Table]  # one a network
+    published: Mapping[str, Published]  # by row
+    made: Mapping[str, Made]  # by row
+    costs: Sequence[Cost]  # one a group and seed
+    conditions: Sequence[tuple[str, str]]  # ``(word, value)``: protocol, budget, seeds, machine
+    base: str  # the method of A, B and C
+    unfinished: int  # networks that are still to be trained
+    evaluation_seconds: float  # of all networks together
 
     @property
     def warning(self) -> str:

@@ -54,21 +54,13 @@ _TIMED = 2
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCost:
-    """What a batch will take from its beginning.
+    """What a batch will take from its beginning."""
 
-    Attributes:
-        batch: The runs.
-        update: Seconds of one image update of all its sets, without network training.
-        taken: How many of its sets the probe took.
-        training: Seconds of all network training, and clustering, of the batch.
-        once: Seconds of what is prepared once (compiling).
-    """
-
-    batch: RunBatch
-    update: float
-    taken: int
-    training: float
-    once: float
+    batch: RunBatch  # the runs
+    update: float  # seconds of one image update of all its sets, without network training
+    taken: int  # how many of its sets the probe took
+    training: float  # seconds of all network training, and clustering, of the batch
+    once: float  # seconds of what is prepared once (compiling)
 
     def seconds(self, *, done: float) -> float:
         """Of what is left when a fraction ``done`` is behind."""

@@ -28,21 +28,13 @@ _GROWS = "More methods, sizes and condensations can be added to it; for anything
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonPlan(Options):
-    """What was asked for, and all that follows from it.
+    """What was asked for, and all that follows from it."""
 
-    Attributes:
-        data: What was read, ``facts_of_data``.
-        threads: Of torch on the CPU; the same bits need the same number.
-        evaluation: Arguments of ``evaluate`` but sizes and ``baselines``.
-        created: The text that condensed files get, so that the same run writes the same bytes.
-        sets: All that the rows need.
-    """
-
-    data: Mapping[str, Any]
-    threads: int
-    evaluation: Mapping[str, Any]
-    created: str
-    sets: tuple[PlannedSet, ...]
+    data: Mapping[str, Any]  # what was read, ``facts_of_data``
+    threads: int  # of torch on the CPU; the same bits need the same number
+    evaluation: Mapping[str, Any]  # arguments of ``evaluate`` but sizes and ``baselines``
+    created: str  # the text that condensed files get, so that the same run writes the same bytes
+    sets: tuple[PlannedSet, ...]  # all that the rows need
 
     @property
     def runs(self) -> dict[str, PlannedRun]:

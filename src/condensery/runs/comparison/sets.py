@@ -83,21 +83,13 @@ class PlannedRun:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PlannedSet:
-    """One condensed set of a row, and the sizes for which it is evaluated.
+    """One condensed set of a row, and the sizes for which it is evaluated."""
 
-    Attributes:
-        row: Whose.
-        file: Name of its file, without seed and ending.
-        runs: What it is made of, one after the other; none for a selection.
-        sizes: Images per class at which it is evaluated, ascending.
-        ipc: Images per class that it holds.
-    """
-
-    row: ComparedRow
-    file: str
-    runs: tuple[PlannedRun, ...]
-    sizes: tuple[int, ...]
-    ipc: int
+    row: ComparedRow  # whose
+    file: str  # name of its file, without seed and ending
+    runs: tuple[PlannedRun, ...]  # what it is made of, one after the other; none for a selection
+    sizes: tuple[int, ...]  # images per class at which it is evaluated, ascending
+    ipc: int  # images per class that it holds
 
     @property
     def identity(self) -> tuple[str, ...]:

@@ -20,17 +20,11 @@ from condensery.selection import random_selection
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pending:
-    """A batch of runs that is not finished.
+    """A batch of runs that is not finished."""
 
-    Attributes:
-        batch: The runs.
-        seed: Of the condensation.
-        checkpoint: Where it goes on; ``None`` from the beginning.
-    """
-
-    batch: RunBatch
-    seed: int
-    checkpoint: Checkpoint | None = None
+    batch: RunBatch  # the runs
+    seed: int  # of the condensation
+    checkpoint: Checkpoint | None = None  # where it goes on; ``None`` from the beginning
 
 
 def pending(
