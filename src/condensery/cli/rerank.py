@@ -68,7 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         machine.check_device(arguments.device)
         ordered = rerank_with_progress(
             condensed,
-            data_source(arguments, arguments.data).load() if arguments.data else None,
+            data_source(arguments).load() if arguments.data else None,
             by=arguments.by,
             first="hard" if arguments.hard else "easy",
             epochs=arguments.epochs,

@@ -170,7 +170,7 @@ def _make_sets(
                 images = rerank_with_progress(
                     images,
                     data,
-                    network=plan.options.network or "convnet3",
+                    network=plan.network or "convnet3",
                     seed=seed,
                     device=plan.device,
                     reporter=reporter,
