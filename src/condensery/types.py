@@ -146,6 +146,9 @@ class StepContext:
             that compare trajectories; None where the schedule knows none.
         state: The state of the objective that is bound, of the set that is matched; empty where it
             has none. Must not be changed in place.
+        again: Where in this outer iteration the network, the real batch and the draws were bound
+            that are used once more here; None: they are new. What was bound then is kept, so that
+            the update costs no real image.
         background: A function that may run while the images are updated (``parallel.overlap``),
             such as the next training steps of a network of which ``network`` is a copy. Where it
             was not called until then, the schedule calls it before the next context.
@@ -156,6 +159,7 @@ class StepContext:
     seed: int = 0
     target: Mapping[str, Tensor] | None = None
     state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
+    again: tuple[int, int] | None = None
     background: Callable[[], object] | None = None
 
     def stream(self, *path: str | int) -> torch.Generator:

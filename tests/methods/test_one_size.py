@@ -12,14 +12,15 @@ import condensery
 from condensery.augment import Identity, PerExample, Siamese
 from condensery.condensing.init import HerdedImages, KMeansImages, Noise, RandomImages
 from condensery.condensing.loop import run
-from condensery.condensing.objectives import DistributionMatching, GradientMatching
+from condensery.condensing.objectives import Calibrated, DistributionMatching, GradientMatching
 from condensery.condensing.samplers import KMeansPerClass, RandomPerClass
-from condensery.condensing.schedules import Redraw, TrainOnSynthetic
+from condensery.condensing.schedules import Interpolated, Redraw, TrainOnSynthetic
 from condensery.condensing.sizes import AllSizes, OneSize
 from condensery.condensing.updates import SGD
 from condensery.data import ImageData
 from condensery.methods import recipe_for
 from condensery.parameterizations import MultiFormation, Pixels
+from condensery.parts import changed
 
 METHODS = ("dc", "dsa", "dm", "dream", "nested")
 
@@ -132,11 +133,32 @@ def test_dream_is_idc_with_representative_images(each):
             assert recipe.sampler.pool == recipe.init.pool > recipe.sampler.batch
 
 
-def test_nested_is_mdc_with_all_sizes_from_a_herded_start(each):
+def test_nested_matches_every_size_under_interpolated_experts_from_a_herded_start(each):
     for preset in each(["smoke", "quick", "standard", "paper"]):
-        base, recipe = (recipe_for(m, data(), ipc=5, preset=preset) for m in ("mdc", "nested"))
-        assert recipe == replace(base, method="nested", size_policy=AllSizes(), init=HerdedImages())
+        recipe = recipe_for("nested", data(), ipc=5, preset=preset)
+        assert recipe.size_policy == AllSizes()
+        assert recipe.init == HerdedImages()
         assert isinstance(recipe.parameterization, MultiFormation)
+        assert recipe.objective == Calibrated(under="network", counted="images")
+        assert isinstance(recipe.schedule, Interpolated)
+        assert (recipe.schedule.repeats, recipe.schedule.decay) == (3, "cosine")
+        assert "flip" in recipe.augment.strategy
+        assert recipe.schedule.training.augment == PerExample(
+            strategy="color_crop_flip_scale_rotate"
+        )
+    large = recipe_for("nested", data("imagenet-10", 224), ipc=5, preset="quick")
+    assert large.network == "resnetap10"
+
+
+def test_another_method_takes_interpolated_experts_by_one_option():
+    recipe = recipe_for("mdc", data(), ipc=5, preset="quick")
+    found = changed(recipe, "schedule", "interpolated")
+    assert found.schedule.updates == recipe.schedule.updates
+    assert (found.schedule.trajectories, found.schedule.steps) == (4, 131)  # 350 updates
+    found = changed(found, "objective", "calibrated")
+    assert found.objective == Calibrated()
+    published = recipe_for("mdc", data(), ipc=5, preset="paper")
+    assert changed(published, "schedule", "interpolated").schedule == Interpolated(networks=100)
 
 
 @pytest.fixture(scope="module")
@@ -153,7 +175,8 @@ TINY = {"iterations": "2", "network": "convnet2-w4", "sampler.batch": "8"}
 
 def tiny(digits, method, **more):
     settings = dict(TINY)
-    settings["schedule.inner"] = "1" if method == "dm" else "2"
+    name = "schedule.networks" if method == "nested" else "schedule.inner"
+    settings[name] = "1" if method == "dm" else "2"
     if method == "nested":
         settings |= {"init.candidates": "6", "init.networks": "2", "init.sample": "10"}
     if method == "dream":
@@ -188,6 +211,8 @@ def test_settings_that_the_documentation_names_work(each, digits):
             ("dc", {"objective.metric": "whole-cosine"}),
             ("dc", {"network": "convnet2-w4-bn"}),
             ("nested", {"objective": "distribution"}),
+            ("nested", {"objective": "gradient"}),
+            ("mdc", {"objective": "calibrated", "schedule": "interpolated"}),
             ("dm", {"init": "herded"}),
             ("dream", {"sampler.normalised": "false"}),
         ]

@@ -145,6 +145,11 @@ def run_together(
         (``condensery.condensing.updates.joint_sgd`` says why that is the same).
     """
     _check_shareable(recipes, states)
+    if recipes[0].schedule.repeats and any(state.objective for state in states):
+        raise ConfigError(
+            "schedule.repeats shows a batch and its draws again, but the objective of this run has "
+            "a state, which every image update changes. Use schedule.repeats = 0."
+        )
     shared, now = recipes[0], [_on(state, device) for state in states]
     data = whitened(data, shared.whiten)
     build = networks_of(shared, data)
@@ -165,15 +170,23 @@ def run_together(
         ]
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
+        kept: dict[tuple[int, int], tuple[list[Mapping[Objective, Match]], int]] = {}
+        real, view = None, None
         for context in shared.schedule.contexts(outer, run_context):
             engine = _engine(shared, context)
-            real = draw(context, rng=stream(seed, "real", *context.at)).to(device)
-            view = _view(shared, run_context, context)
+            if context.again is None or real is None or view is None:
+                real = draw(context, rng=stream(seed, "real", *context.at)).to(device)
+                view = _view(shared, run_context, context)
             # The other engines need all threads.
             background = context.background if engine.chunked else None
             with overlap(background), single_threaded(engine.chunked):
-                batch_size = engine.batch_size(real.images)
-                matches = _bound(recipes, now, context, real, view, engine=engine)
+                if context.again is None:
+                    batch_size = engine.batch_size(real.images)
+                    matches = _bound(recipes, now, context, real, view, engine=engine)
+                    if shared.schedule.repeats:
+                        kept[context.at] = matches, batch_size
+                else:
+                    matches, batch_size = kept[context.again]
                 own = partial(
                     _advanced,
                     context=context,

@@ -3,25 +3,73 @@
 | step | part |
 |---|---|
 | start where every prefix has nearly the mean feature of its class | ``HerdedImages`` |
-| at every image update the losses of all sizes 1..N, each with weight 1 | ``AllSizes`` |
-| everything else | the parts of ``idc``, squared errors as in ``mdc`` |
+| a few briefly trained experts; networks on the line from before to after | ``Interpolated`` |
+| at every image update the mean features of all sizes 1..N, each with weight 1 | ``AllSizes`` |
+| and the cross-entropy of every image under the same network, in the same pass | ``Calibrated`` |
+| three updates of four see again a network, a batch and a draw of before | ``repeats=3`` |
+| stored mosaics | the parameterization of ``idc`` |
 
-Any objective works: ``--set objective=distribution``. docs/methods/nested.md says what is known.
+Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to match
+every size at once, to classify by the network of the features, and the start. Any objective works
+(``--set objective=gradient``). docs/methods/nested.md says what is known.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
+from condensery.augment import PerExample, Siamese
 from condensery.condensing.init import HerdedImages
-from condensery.condensing.objectives import GradientMatching
+from condensery.condensing.objectives import Calibrated
 from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import RandomPerClass
+from condensery.condensing.schedules import Interpolated
 from condensery.condensing.sizes import AllSizes
+from condensery.condensing.updates import Adam
 from condensery.data import ImageData
-from condensery.methods import idc
+from condensery.methods import dsa, idc
 from condensery.methods.base import method
+from condensery.training import SGDTraining
 
 __all__ = ["recipe"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Length:
+    """How much a run may cost.
+
+    Attributes:
+        iterations: Outer iterations, of ``networks`` networks each.
+        network: Matching network of images up to 64 pixels a side.
+        experts: How many.
+        epochs: Of an expert.
+        steps: Network steps of an epoch; 0 is a pass over the data.
+        networks: Of an outer iteration; each gives four image updates.
+        real: Real images per class.
+        lr: Of Adam on the images, in units of the pixel range.
+    """
+
+    iterations: int
+    network: str
+    experts: int
+    epochs: int = 1
+    steps: int = 0
+    networks: int = 16
+    real: int = 64
+    lr: float = 0.02
+
+
+_LENGTHS: Mapping[str, _Length] = {
+    "smoke": _Length(
+        iterations=2, network="convnet3-w16", experts=1, steps=3, networks=1, real=16
+    ),
+    "quick": _Length(iterations=16, network="convnet3-w64", experts=2, steps=600),
+    "standard": _Length(
+        iterations=60, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
+    ),
+    "paper": _Length(iterations=160, network="convnet3", experts=10, epochs=60, lr=0.01),
+}  # fmt: skip
 
 
 @method(
@@ -35,12 +83,33 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     Args:
         data: Real training images.
         ipc: Images per class N, at least 1; every size up to N is made.
-        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
+        preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``, which no paper has: the
+            longest, with experts trained as long as DANCE's.
     """
+    base, length = idc.recipe(data, ipc=ipc, preset="paper"), _LENGTHS[preset]
+    words = dsa.strategy(data)
+    training = SGDTraining(
+        lr=0.05, augment=PerExample(strategy=words.replace("cutout_", "")), cutmix=0.0
+    )
     return replace(
-        idc.recipe(data, ipc=ipc, preset=preset),
+        base,
         method="nested",
-        objective=GradientMatching(metric="mse"),
+        preset=preset,
+        iterations=length.iterations,
+        network=length.network if base.network == "convnet3" else base.network,
+        augment=Siamese(strategy=words, mode="dsa"),
+        sampler=RandomPerClass(batch=length.real),
+        schedule=Interpolated(
+            trajectories=length.experts,
+            epochs=length.epochs,
+            steps=length.steps,
+            training=training,
+            decay="cosine",
+            networks=length.networks,
+            repeats=3,
+        ),
+        objective=Calibrated(under="network", counted="images"),
         size_policy=AllSizes(),
+        update=Adam(lr=length.lr, final_drop=4),
         init=HerdedImages(),
     )

@@ -78,6 +78,11 @@ class Schedule(Protocol):
     """Whether images are matched under a network; if not, the recipe's network is ``"none"``."""
 
     @property
+    def repeats(self) -> int:
+        """Image updates that are made under earlier contexts again, for each new one."""
+        return 0
+
+    @property
     @abstractmethod
     def updates(self) -> int:
         """Image updates in an outer iteration, at least 1."""
