@@ -9,6 +9,7 @@ and 10 synthetic ones a class, one size, by the reference in the tree (autograd,
     python benchmarks/feature_step.py --width 64 --rounds 5
     python benchmarks/feature_step.py --profile          # where the time of an update goes
 
+With *repeats*, as ``nested`` has them, a batch serves four updates, and the mean of four is timed.
 All are interleaved, and times are CPU seconds of the process, so that a busy machine slows them
 alike. Images are random: what an update costs does not depend on them. The one expert takes one
 step, before anything is timed.
@@ -45,6 +46,7 @@ NAMES = {
     "means": "all sizes",
     "one": "one size",
     "expert": "all sizes, the class term by the expert",
+    "repeats": "all sizes, class term, a batch for four updates",
 }
 COMPILED: Mapping[str, Any] = {"engine": "fused", "precision": "fp32", "compiled": True}
 
@@ -78,11 +80,12 @@ class Updates(Run):
                 return together
 
 
-def cpu_seconds(timed: Timed) -> float:
-    """Of one step."""
+def cpu_seconds(timed: Timed, *, steps: int = 1) -> float:
+    """Of one step, a mean over a few."""
     began = time.process_time()
-    timed.step()
-    return time.process_time() - began
+    for _ in range(steps):
+        timed.step()
+    return (time.process_time() - began) / steps
 
 
 def main() -> None:
@@ -105,7 +108,7 @@ def main() -> None:
         return
     network = f"convnet3-w{asked.width}"
     means, one = DistributionMatching(), OneSize()
-    kinds: Mapping[str, Callable[[], Timed]] = {
+    kinds: dict[str, Callable[[], Timed]] = {
         "reference": lambda: TIMED["dm_iteration"](data, network=network, **REFERENCE),
         "compiled": lambda: TIMED["dm_iteration"](data, network=network, **COMPILED),
         "all": lambda: ours,
@@ -117,16 +120,18 @@ def main() -> None:
             update(data, width=asked.width, objective=Calibrated()), data=data
         ),
     }
+    repeats = Interpolated(trajectories=1, epochs=1, steps=1, networks=64, repeats=3)
+    kinds["repeats"] = lambda: Updates(update(data, width=asked.width, schedule=repeats), data=data)
     runs = {name: kinds[name]() for name in asked.only.split(",")}
     took: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(asked.rounds):
         for name, timed in runs.items():
-            took[name].append(cpu_seconds(timed))
+            took[name].append(cpu_seconds(timed, steps=4 if name == "repeats" else 1))
     first, *_ = took.values()
-    print(f"{'':42} {'CPU s':>7} {'least':>7} {'first over it':>13}")
+    print(f"{'':46} {'CPU s':>7} {'least':>7} {'first over it':>13}")
     for name, seconds in took.items():
         ratio = median(a / b for a, b in zip(first, seconds, strict=True))
-        print(f"{NAMES[name]:42} {median(seconds):7.2f} {min(seconds):7.2f} {ratio:13.1f}")
+        print(f"{NAMES[name]:46} {median(seconds):7.2f} {min(seconds):7.2f} {ratio:13.1f}")
 
 
 if __name__ == "__main__":
