@@ -334,7 +334,9 @@ def train_experts(
         recipe.schedule.expert_training(recipe.network),
     )
     if training is None:
-        raise ConfigError(f"method = {method!r} matches no experts. Use mtt, dance, tgdd, ncfm or nested.")
+        raise ConfigError(
+            f"method = {method!r} matches no experts. Use mtt, dance, tgdd, ncfm or nested."
+        )
     place = cached(training, train) if folder is None else Path(folder)
     order = recipe.schedule.with_buffer(place, instead=True).experts(
         train, network=recipe.network, device=device

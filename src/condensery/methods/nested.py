@@ -9,9 +9,9 @@
 | three updates of four see again a network, a batch and a draw of before | ``repeats=3`` |
 | stored mosaics | the parameterization of ``idc`` |
 
-Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to match
-every size at once, to classify by the network of the features, and the start. Any objective works
-(``--set objective=gradient``). docs/methods/nested.md says what is known.
+Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to
+match every size at once, to classify by the network of the features, and the start. Any objective
+works (``--set objective=gradient``). docs/methods/nested.md says what is known.
 """
 
 from __future__ import annotations
