@@ -1288,7 +1288,7 @@ FOLDERS = (
             train=12,
             test=12,
             name="flowers",
-            remark="unpacked once into `.condensery/` beside it, or `--cache-dir`",
+            remark="unpacked once into [the cache](runs.md#the-cache)",
         ),
     ),
     Layout(

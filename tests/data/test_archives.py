@@ -72,22 +72,19 @@ def test_every_kind_of_archive_is_read(each, tmp_path_factory):
         assert data.train.images[:, 0, 0, 0].tolist() == data.train.labels.tolist()
 
 
-def test_an_archive_is_unpacked_once_and_found_again(tmp_path: Path, monkeypatch):
+def test_an_archive_is_unpacked_once_and_found_again(tmp_path: Path, monkeypatch, own_cache):
     path = packed_zip(tmp_path / "flowers.zip", entries())
-    first = load_data(path, cache_dir=tmp_path / "cache")
-    assert files(tmp_path) == sorted(["flowers.zip", *files_in_cache(tmp_path)])
+    first = load_data(path)
+    assert files(tmp_path) == ["flowers.zip"]
+    assert files(own_cache)[0].startswith("archives/flowers-")
     monkeypatch.setattr(archives, "_unpack", lambda *_: pytest.fail("unpacked again"))
-    second = load_data(path, cache_dir=tmp_path / "cache")
+    second = load_data(path)
     assert first.train.fingerprint == second.train.fingerprint
     monkeypatch.undo()
     packed_zip(
         path, {**entries(), "flowers/cat/0.png": encoded(2), "flowers/cat/1.png": encoded(2)}
     )
-    assert load_data(path, cache_dir=tmp_path / "cache").train.class_names == (*CLASSES, "cat")
-
-
-def files_in_cache(root: Path) -> list[str]:
-    return [f"cache/{name}" for name in files(root / "cache")]
+    assert load_data(path).train.class_names == (*CLASSES, "cat")
 
 
 def test_a_folder_that_holds_an_archive_only_is_the_archive(tmp_path: Path):
@@ -95,7 +92,7 @@ def test_a_folder_that_holds_an_archive_only_is_the_archive(tmp_path: Path):
     root.mkdir()
     packed_zip(root / "flowers.zip", entries())
     assert load_data(root).train.class_names == CLASSES
-    assert files(root)[0].startswith(".condensery/flowers-")
+    assert files(root) == ["flowers.zip"]
 
 
 def test_archives_inside_an_archive_are_unpacked(tmp_path: Path):
@@ -108,12 +105,12 @@ def test_archives_inside_an_archive_are_unpacked(tmp_path: Path):
     assert (len(data.train), len(data.test)) == (6, 6)
 
 
-def test_archives_that_do_not_belong_together_are_refused(tmp_path: Path):
+def test_archives_that_do_not_belong_together_are_refused(tmp_path: Path, own_cache):
     for name in ("cars", "flowers"):
         packed_zip(tmp_path / f"{name}.zip", entries())
     with pytest.raises(DataError, match="2 archives, such as 'cars' and 'flowers'"):
         load_data(tmp_path)
-    assert not (tmp_path / ".condensery").exists()
+    assert not own_cache.exists()
 
 
 def test_images_go_before_archives_beside_them(tmp_path: Path):
@@ -178,7 +175,7 @@ def test_a_link_in_a_zip_is_refused(tmp_path: Path):
     assert files(tmp_path) == ["x.zip"]
 
 
-def test_a_damaged_archive_leaves_nothing(each, tmp_path_factory):
+def test_a_damaged_archive_leaves_nothing(each, tmp_path_factory, own_cache):
     for cut, name in each(product([0, 40, -200], ["x.zip", "x.tar.gz", "x.tar"])):
         tmp_path = tmp_path_factory.mktemp("case")
         path = tmp_path / name
@@ -191,7 +188,7 @@ def test_a_damaged_archive_leaves_nothing(each, tmp_path_factory):
         with pytest.raises(DataError, match=r"cannot be unpacked \(.*fetch it again"):
             load_data(path)
         assert files(tmp_path) == [name]
-        assert not (tmp_path / ".condensery").exists()
+        assert files(own_cache) == []
 
 
 def test_an_encrypted_archive_is_refused(tmp_path: Path):
@@ -210,16 +207,19 @@ def test_an_encrypted_archive_is_refused(tmp_path: Path):
 def test_a_full_disk_is_noticed_before_a_zip_is_unpacked(tmp_path: Path, monkeypatch):
     path = packed_zip(tmp_path / "x.zip", entries())
     monkeypatch.setattr("shutil.disk_usage", lambda _: type("Usage", (), {"free": 10}))
-    with pytest.raises(DataError, match=r"cannot be unpacked into .*0\.0 are free.*--cache-dir"):
+    with pytest.raises(
+        DataError, match=r"cannot be unpacked into .*0\.0 are free.*CONDENSERY_CACHE"
+    ):
         load_data(path)
     assert files(tmp_path) == ["x.zip"]
 
 
-def test_a_cache_folder_that_cannot_be_made_is_refused(tmp_path: Path):
+def test_a_cache_folder_that_cannot_be_made_is_refused(tmp_path: Path, monkeypatch):
     path = packed_zip(tmp_path / "x.zip", entries())
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot be unpacked into .*--cache-dir"):
-        load_data(path, cache_dir=tmp_path / "file")
+    monkeypatch.setenv("CONDENSERY_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"cannot be unpacked into .*CONDENSERY_CACHE"):
+        load_data(path)
 
 
 def test_another_kind_of_archive_is_named(tmp_path: Path):

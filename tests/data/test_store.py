@@ -38,15 +38,15 @@ def files(folder: Path) -> list[str]:
 
 
 @pytest.mark.parametrize("splits", [("train", "test"), ("",)], ids=["split", "held-out"])
-def test_a_mapped_set_is_the_set_that_memory_holds(tmp_path, splits):
+def test_a_mapped_set_is_the_set_that_memory_holds(tmp_path, splits, own_cache):
     pictures(tmp_path / "set", splits=splits)
     held = load_data(tmp_path / "set")
     assert held.mapped is None
-    assert files(tmp_path / "set" / ".condensery") == []
+    assert not own_cache.exists()
     for again in range(2):
         mapped = load_data(tmp_path / "set", image_memory=0)
         assert mapped.mapped is not None
-        assert Path(mapped.mapped).parent == tmp_path / "set" / ".condensery"
+        assert Path(mapped.mapped).parent == own_cache / "images"
         for ours, theirs in ((mapped.train, held.train), (mapped.test, held.test)):
             assert torch.equal(ours.images, theirs.images), again
             assert torch.equal(ours.labels, theirs.labels)
@@ -54,6 +54,19 @@ def test_a_mapped_set_is_the_set_that_memory_holds(tmp_path, splits):
             assert (ours.mean, ours.std) == (theirs.mean, theirs.std)
         index = torch.tensor([3, 0])
         assert torch.equal(mapped.train.pixels(index), held.train.pixels(index))
+
+
+def test_folders_that_look_alike_have_files_of_their_own(tmp_path):
+    """Names, sizes and times are equal in many sets that were unpacked."""
+    roots = [pictures(tmp_path / name) for name in ("one", "two")]
+    paths = [sorted(root.rglob("*.png")) for root in roots]
+    for first, second in zip(*paths, strict=True):
+        content = bytearray(first.read_bytes())
+        second.write_bytes(bytes(content))
+        os.utime(first, (1e9, 1e9))
+        os.utime(second, (1e9, 1e9))
+    found = [load_data(root, image_memory=0).mapped for root in roots]
+    assert found[0] != found[1]
 
 
 def test_images_up_to_the_budget_stay_in_memory(tmp_path):
@@ -65,19 +78,21 @@ def test_images_up_to_the_budget_stay_in_memory(tmp_path):
 
 def test_what_was_decoded_once_is_not_decoded_again(tmp_path, monkeypatch):
     pictures(tmp_path / "set")
-    first = load_data(tmp_path / "set", image_memory=0, cache_dir=tmp_path / "cache")
+    first = load_data(tmp_path / "set", image_memory=0)
     monkeypatch.setattr(decode, "_pixels", lambda *_, **__: pytest.fail("decoded again"))
-    second = load_data(tmp_path / "set", image_memory=0, cache_dir=tmp_path / "cache")
+    second = load_data(tmp_path / "set", image_memory=0)
     assert first.train.fingerprint == second.train.fingerprint
     assert files(tmp_path / "set") == ["a", "b"]
 
 
-def test_another_source_or_a_damaged_file_is_decoded_anew(each, tmp_path_factory):
+def test_another_source_or_a_damaged_file_is_decoded_anew(each, tmp_path_factory, own_cache):
     for change in each(["image", "added", "size", "damaged", "manifest", "unsealed"]):
         tmp_path = tmp_path_factory.mktemp("case")
-        root, cache = pictures(tmp_path / "set"), tmp_path / "cache"
-        load_data(root, image_memory=0, cache_dir=cache)
-        (pixels,) = (path for path in cache.glob("*.pixels") if "-" not in path.name)
+        root, cache = pictures(tmp_path / "set"), own_cache / "images"
+        before = set(cache.glob("*.pixels"))
+        load_data(root, image_memory=0)
+        made = set(cache.glob("*.pixels")) - before
+        (pixels,) = (path for path in made if "-" not in path.name)
         if change == "image":
             Image.fromarray(np.full((8, 8, 3), 7, np.uint8)).save(root / "a" / "3.png")
         elif change == "added":
@@ -89,20 +104,20 @@ def test_another_source_or_a_damaged_file_is_decoded_anew(each, tmp_path_factory
         elif change == "unsealed":
             pixels.with_suffix(".json").unlink()
         size = 4 if change == "size" else None
-        again = load_data(root, image_memory=0, cache_dir=cache, image_size=size)
+        again = load_data(root, image_memory=0, image_size=size)
         expected = load_data(root, image_size=size)
         assert again.train.fingerprint == expected.train.fingerprint
         assert again.test.fingerprint == expected.test.fingerprint
 
 
-def test_corrupt_images_are_left_out_of_the_file_and_named_again(tmp_path):
+def test_corrupt_images_are_left_out_of_the_file_and_named_again(tmp_path, own_cache):
     root = pictures(tmp_path / "set", splits=("train", "test"))
     whole = (root / "train" / "a" / "2.png").read_bytes()
     (root / "train" / "a" / "2.png").write_bytes(whole[: len(whole) // 2])  # found when decoded
     (root / "test" / "b" / "0.png").write_bytes(b"no image")  # found by its header
     with pytest.raises(DataError, match=r"2\.png|0\.png"):
         load_data(root, image_memory=0)
-    assert files(root / ".condensery") == []
+    assert files(own_cache / "images") == []
     held = load_data(root, skip_corrupt=True)
     for _ in range(2):
         mapped = load_data(root, skip_corrupt=True, image_memory=0)
@@ -132,7 +147,7 @@ def test_writing_to_mapped_images_leaves_the_file_alone(tmp_path):
     assert Path(str(first.mapped)).read_bytes() == before
 
 
-def test_parquet_files_are_mapped_too(tmp_path):
+def test_parquet_files_are_mapped_too(tmp_path, own_cache):
     pa, pq = pytest.importorskip("pyarrow"), pytest.importorskip("pyarrow.parquet")
     pictures(tmp_path / "images")
     encoded = [path.read_bytes() for path in sorted((tmp_path / "images").rglob("*.png"))]
@@ -142,15 +157,16 @@ def test_parquet_files_are_mapped_too(tmp_path):
     held = load_data(tmp_path / "*.parquet")
     for _ in range(2):
         mapped = load_data(tmp_path / "*.parquet", image_memory=0)
-        assert Path(str(mapped.mapped)).parent == tmp_path / ".condensery"
+        assert Path(str(mapped.mapped)).parent == own_cache / "images"
         assert mapped.train.fingerprint == held.train.fingerprint
 
 
-def test_a_folder_that_cannot_be_written_to_is_refused_with_what_would_do(tmp_path):
+def test_a_folder_that_cannot_be_written_to_is_refused_with_what_would_do(tmp_path, monkeypatch):
     pictures(tmp_path / "set")
     (tmp_path / "file").touch()
-    with pytest.raises(DataError, match=r"cannot be kept in .*--cache-dir.*--image-memory"):
-        load_data(tmp_path / "set", image_memory=0, cache_dir=tmp_path / "file")
+    monkeypatch.setenv("CONDENSERY_CACHE", str(tmp_path / "file"))
+    with pytest.raises(DataError, match=r"cannot be kept in .*CONDENSERY_CACHE.*--image-memory"):
+        load_data(tmp_path / "set", image_memory=0)
 
 
 def test_a_disk_that_is_full_is_noticed_before_anything_is_decoded(tmp_path, monkeypatch):

@@ -78,10 +78,7 @@ def add_data(
         type=amount,
         default=2_000_000_000,
         help="decoded images up to which they are held in memory (default 2G); larger sets are "
-        "decoded into a file",
-    )
-    data.add_argument(
-        "--cache-dir", metavar="DIR", help="for such files (default: .condensery beside the data)"
+        "decoded into a file of the cache",
     )
     data.add_argument(
         "--skip-corrupt", action="store_true", help="go on without images that cannot be read"

@@ -48,7 +48,6 @@ def load_data(
     classes: Sequence[str] | None = None,
     value_range: tuple[float, float] | None = None,
     image_memory: int = IMAGE_MEMORY,
-    cache_dir: str | Path | None = None,
 ) -> Data:
     """Load a labelled image data set; nothing is ever downloaded unless ``download`` says so.
 
@@ -103,7 +102,6 @@ def load_data(
         image_memory: Bytes of decoded images up to which image files and Parquet files are held
             in memory. Larger sets are decoded once into a file, which is mapped: memory then
             holds a block of 1,024 images while decoding, and afterwards what the system sees fit.
-        cache_dir: Folder of such files; ``None`` is ``.condensery`` beside the data.
 
     Raises:
         DataError: If a source cannot be read or found, a class has no image, there is one class
@@ -115,13 +113,12 @@ def load_data(
             "pixels, such as 32."
         )
     scale = ValueRange.of(value_range)
-    cache = None if cache_dir is None else Path(cache_dir).expanduser()
     reading = _Reading(
         decoding=Decoding(
             size=image_size,
             skip_corrupt=skip_corrupt,
             value_range=scale,
-            store=Store(memory=image_memory, folder=cache),
+            store=Store(memory=image_memory),
         ),
         data_dir=Path(data_dir).expanduser(),
         download=download,
@@ -138,7 +135,6 @@ def load_data(
         classes=reading.classes,
         value_range=None if value_range is None else tuple(value_range),
         image_memory=image_memory,
-        cache_dir=None if cache_dir is None else str(cache_dir),
     )
     read = _read(source, reading)
     title, skipped, notices = read.title, read.skipped, read.notices

@@ -31,7 +31,6 @@ class DataSource:
         classes: Class folders to read, of a folder of images; ``None`` is all.
         value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
         image_memory: Bytes of decoded images that memory holds; larger sets go into a file.
-        cache_dir: Of such files; ``None`` is beside the data.
     """
 
     data: tuple[str, ...]
@@ -45,7 +44,6 @@ class DataSource:
     classes: tuple[str, ...] | None = None
     value_range: tuple[float, float] | None = None
     image_memory: int = IMAGE_MEMORY
-    cache_dir: str | None = None
 
     def load(self) -> Data:
         """Read it; raises what ``load_data`` raises."""
@@ -61,7 +59,6 @@ class DataSource:
             classes=self.classes,
             value_range=self.value_range,
             image_memory=self.image_memory,
-            cache_dir=None if self.cache_dir is None else self._path(self.cache_dir),
         )
 
     def _path(self, text: str) -> str:

@@ -24,16 +24,14 @@ import torch
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
+from condensery.cache import place
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["FOLDER", "IMAGE_MEMORY", "Decoded", "Shelf", "Store", "identity"]
+__all__ = ["IMAGE_MEMORY", "Decoded", "Shelf", "Store", "identity"]
 
 IMAGE_MEMORY = 2_000_000_000
 """Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
-
-FOLDER = ".condensery"
-"""Beside the data: what is made of it, unless the user names another folder."""
 
 _VERSION = 2
 _ROWS = 256  # copied at a time
@@ -44,8 +42,6 @@ class Store:
     """What to do with large data sets."""
 
     memory: int = IMAGE_MEMORY  # bytes of decoded images up to which they are held in memory
-    # of the files that keep larger sets; ``None`` is ``FOLDER`` beside the data
-    folder: Path | None = None
 
     def shelf(self, files: Iterable[Path], *, root: Path, how: str) -> Shelf:
         """The place of the images that are decoded from files below a folder.
@@ -53,12 +49,15 @@ class Store:
         ``how`` is all else that decides their pixels.
         """
         name = identity(files, root=root, also=f"{_VERSION} {PIL.__version__} {how}", length=12)
-        return Shelf(memory=self.memory, path=(self.folder or root / FOLDER) / f"{name}.pixels")
+        return Shelf(memory=self.memory, path=place("images") / f"{name}.pixels")
 
 
 def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int = 6) -> str:
-    """A hash of the names of files below a folder, their sizes and the times of their changes."""
-    content = hashlib.blake2b(also.encode(), digest_size=length)
+    """A hash of a folder, the names of files below it, their sizes and the times of their changes.
+
+    Of the folder, too: names, sizes and times are the same in many that were unpacked.
+    """
+    content = hashlib.blake2b(also.encode() + os.fsencode(root.absolute()), digest_size=length)
     for path in files:
         with contextlib.suppress(OSError):  # a missing file fails where it is read
             facts = path.stat()
@@ -140,9 +139,9 @@ class Shelf:
             raise DataError(
                 f"{needed / 1e9:.1f} GB of decoded images are more than the {self.memory / 1e9:g} "
                 f"GB that are held in memory, and cannot be kept in {self.path.parent}: "
-                f"{error.strerror or error}. Give another folder with --cache-dir (cache_dir=), "
-                "a smaller --image-size (image_size=), or allow more with --image-memory "
-                "(image_memory=)."
+                f"{error.strerror or error}. Name another folder by the environment variable "
+                "CONDENSERY_CACHE, give a smaller --image-size (image_size=), or allow more with "
+                "--image-memory (image_memory=)."
             ) from error
         finally:
             with contextlib.suppress(OSError):

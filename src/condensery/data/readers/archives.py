@@ -19,7 +19,8 @@ import zlib
 from collections.abc import Sequence
 from pathlib import Path
 
-from condensery.data.decoding.cache import FOLDER, identity
+from condensery.cache import place
+from condensery.data.decoding.cache import identity
 from condensery.data.readers.folders.walk import readable
 from condensery.errors import DataError
 
@@ -55,22 +56,21 @@ def stem_of(path: Path) -> str:
     return path.name[: -len(ending)]
 
 
-def unpacked(archives: Sequence[Path], *, cache: Path | None) -> Path:
+def unpacked(archives: Sequence[Path]) -> Path:
     """Unpack archives into one folder, or find them unpacked.
 
     Args:
         archives: One, or several of one data set; each of several gets a folder of its own name.
-        cache: The folder to unpack into; ``None`` is ``.condensery`` beside the archives.
 
     Returns:
         The folder. Where an archive holds a single folder, what is in that folder.
     """
     first = archives[0]
-    place = cache or first.parent / FOLDER
-    home = place / f"{stem_of(first)}-{identity(archives, root=first.parent)}"
+    folder = place("archives")
+    home = folder / f"{stem_of(first)}-{identity(archives, root=first.parent)}"
     if home.is_dir():
         return home
-    partial = place / f".{home.name}.{os.getpid()}"
+    partial = folder / f".{home.name}.{os.getpid()}"
     try:
         partial.mkdir(parents=True, exist_ok=True)
         for path in archives:
@@ -83,14 +83,14 @@ def unpacked(archives: Sequence[Path], *, cache: Path | None) -> Path:
                 raise
     except OSError as error:
         raise DataError(
-            f"{readable(str(first))}: cannot be unpacked into {readable(str(place))}: "
-            f"{error.strerror or error}. Give another folder with --cache-dir (cache_dir=), or "
-            "unpack the archive yourself and give the folder that comes out."
+            f"{readable(str(first))}: cannot be unpacked into {readable(str(folder))}: "
+            f"{error.strerror or error}. Name another folder by the environment variable "
+            "CONDENSERY_CACHE, or unpack the archive yourself and give the folder that comes out."
         ) from error
     finally:
         shutil.rmtree(partial, ignore_errors=True)
         with contextlib.suppress(OSError):  # it holds something else
-            place.rmdir()
+            folder.rmdir()
     return home
 
 

@@ -99,7 +99,7 @@ def _read_archives(
             f"{readable(packed[0])}: is an archive inside archives inside archives. Unpack it "
             "yourself, and give the folder that comes out."
         )
-    home = archives.unpacked(packed, cache=how.store and how.store.folder)
+    home = archives.unpacked(packed)
     source = _read_folder(home, str(home), how, classes, depth=depth + 1)
     return replace(source, title=readable(title))
 
