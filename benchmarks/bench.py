@@ -12,7 +12,7 @@ The limit is that of convolutions measured beside it.
     network_update         8.9      1.64  s        5.46       6.0      1.14  s        5.63
     matching_memory        499       134  MB       3.74       535       117  MB       4.41 *
     all_over_idc                                              3.23     0.145 share    3.69
-    lockstep_units                                            21.2       3.3 IDC runs 6.36 *
+    batched_units                                             21.2       3.3 IDC runs 6.36 *
     dc_step                                                   11.6      1.61 s        7.28 *
     dm_iteration                                               5.1      0.83 s        5.65 *
     evaluation                                                1706       283 s        6.15 *
@@ -147,12 +147,12 @@ def matching_memory(rounds: int) -> list[Record]:
     return [record("matching_memory", "MB", *found.values())]
 
 
-def lockstep_units(rounds: int) -> list[Record]:
+def batched_units(rounds: int) -> list[Record]:
     """Baselines A, B, C and MDC: one by one and together, in units of one run of IDC."""
     data = images()
     a = baseline_a(data, **OURS)
     alone: dict[str, Timed] = {f"A{n}": Run(recipe, data=data) for n, recipe in a.items()}
-    alone |= {"mdc": Run(mdc(data, **OURS), data=data), "together": TIMED["lockstep"](data, **OURS)}
+    alone |= {"mdc": Run(mdc(data, **OURS), data=data), "together": TIMED["batched"](data, **OURS)}
     found = interleaved(alone, rounds=rounds)
     units: dict[str, list[float]] = {"apart": [], "together": []}
     for i in range(rounds):
@@ -160,7 +160,7 @@ def lockstep_units(rounds: int) -> list[Record]:
         apart = sum(seconds[f"A{n}"] for n in a) + EACH * seconds["A1"] + seconds["mdc"]
         units["apart"].append((apart + seconds["A10"]) / seconds["A10"])
         units["together"].append(seconds["together"] / seconds["A10"])
-    return [record("lockstep_units", "runs of IDC", units["apart"], units["together"])]
+    return [record("batched_units", "runs of IDC", units["apart"], units["together"])]
 
 
 def evaluation(rounds: int) -> list[Record]:
@@ -174,7 +174,7 @@ FIGURES: dict[str, Callable[[int], list[Record]]] = {
     "mdc_over_idc": mdc_over_idc,
     "all_over_idc": all_over_idc,
     "matching_memory": matching_memory,
-    "lockstep_units": lockstep_units,
+    "batched_units": batched_units,
     **{name: partial(twins, name) for name in ("dc_step", "dm_iteration")},
     "evaluation": evaluation,
 }

@@ -99,7 +99,7 @@ class Timed(ABC):
 
 
 class Run(Timed):
-    """Inner steps of recipes in lockstep; the first, which compiles, is already taken."""
+    """Inner steps of recipes in one batch; the first, which compiles, is already taken."""
 
     def __init__(
         self, *recipes: Recipe, data: ImageData, starts: Sequence[State] | None = None
@@ -135,7 +135,7 @@ class Update(Timed):
         return next(self._moments)
 
 
-def _lockstep(data: ImageData, **how: Any) -> Run:
+def _batched(data: ImageData, **how: Any) -> Run:
     """Baselines A, B, C (the run of A at full size, cut) and MDC together."""
     a = baseline_a(data, **how)
     return Run(*a.values(), *[a[1]] * EACH, mdc(data, **how), data=data)
@@ -155,8 +155,8 @@ TIMED: Mapping[str, Callable[..., Timed]] = {
     "matching": lambda data, **how: Run(mdc(data, steps=0, **how), data=data),
     # 32 steps of batch 64 on real images, with augmentation and CutMix, alone
     "network_update": lambda data, **how: Update(mdc(data, **how), data),
-    # 21 sets in lockstep: A, B, C and MDC
-    "lockstep": _lockstep,
+    # 21 sets in one batch: A, B, C and MDC
+    "batched": _batched,
     # row cosine over all parameters
     "dc_step": lambda data, **how: _real(
         data,

@@ -2,7 +2,7 @@
 
 Fashion-MNIST, IPC 10, `quick` (bf16, compiled), one thread of a 2-core x86, 2026-11-22, medians
 of 7, measured twice: IDC 0.85 and 0.89 CPU s; in units of it MDC 1.08 and 1.40, nested 1.19 and
-1.23, the 17 sets of A (six sizes), B, C, MDC and nested in lockstep 5.1 and 5.2.
+1.23, the 17 sets of A (six sizes), B, C, MDC and nested in one batch 5.1 and 5.2.
 
     python benchmarks/units.py DATA
 """
@@ -43,7 +43,7 @@ def recipe(data: ImageData, method: str, ipc: int) -> Recipe:
 
 
 def seconds(data: ImageData, recipes: Sequence[Recipe]) -> float:
-    """Median CPU seconds of an image update of all of them in lockstep."""
+    """Median CPU seconds of an image update of all of them in one batch."""
     states = [initial_state(each, data, seed=0) for each in recipes]
     steps, took = run_together(recipes, data, seed=0, states=states), list[float]()
     for _ in range(WARM + UPDATES):

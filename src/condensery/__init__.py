@@ -66,7 +66,7 @@ if TYPE_CHECKING:
         OnSimplex,
     )
     from condensery.data import Data, ImageData, load_data
-    from condensery.evaluation import Protocol, Subject, Teacher, evaluate
+    from condensery.evaluation import EvaluatedSet, Protocol, Teacher, evaluate
     from condensery.kernels import RBF, FullyConnected, Kernel
     from condensery.methods import Method, recipe_for
     from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
@@ -93,6 +93,7 @@ __all__ = [
     "CondensedSet",
     "Data",
     "DistributionMatching",
+    "EvaluatedSet",
     "EvaluationPlan",
     "Examples",
     "Experts",
@@ -150,7 +151,6 @@ __all__ = [
     "Staged",
     "State",
     "StepContext",
-    "Subject",
     "Teacher",
     "TrainOnSynthetic",
     "Training",
@@ -177,7 +177,7 @@ _NAMES = {
     "condensed.artifact": "CondensedSet",
     "augment": "Augment Identity PerExample PhotoPerExample Siamese",
     "data": "Data ImageData load_data",
-    "evaluation": "Protocol Subject Teacher evaluate",
+    "evaluation": "Protocol EvaluatedSet Teacher evaluate",
     "condensed.importing": "import_set",
     "condensing.init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
     "kernels": "RBF FullyConnected Kernel",

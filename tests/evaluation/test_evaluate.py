@@ -12,7 +12,14 @@ from condensery.augment import Identity
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.errors import ConfigError, DataError, DataWarning
-from condensery.evaluation import Observation, Protocol, Subject, Teacher, evaluate, protocol_for
+from condensery.evaluation import (
+    EvaluatedSet,
+    Observation,
+    Protocol,
+    Teacher,
+    evaluate,
+    protocol_for,
+)
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
 from condensery.selection import random_selection, select
@@ -466,7 +473,7 @@ def test_an_architecture_for_which_images_are_too_small_is_refused_before_any_tr
 
 
 def test_a_teacher_labels_what_a_network_is_trained_on(data: Data, condensed: CondensedSet):
-    plain = protocol_for("idc", Subject(data="toy"), steps=3)
+    plain = protocol_for("idc", EvaluatedSet(data="toy"), steps=3)
     taught = replace(plain, name="taught", teacher=Teacher(network="convnet1-w4", steps=4))
     networks = {"sizes": [1], "networks": ["convnet1-w4"], "seeds": 1, "baselines": []}
     evaluation = evaluate(condensed, data, protocol=taught, **networks)
@@ -485,10 +492,10 @@ def test_a_teacher_labels_what_a_network_is_trained_on(data: Data, condensed: Co
 
 
 def test_every_loss_and_optimiser_trains_a_network(data: Data, condensed: CondensedSet):
-    subject = Subject(data="toy")
+    evaluated = EvaluatedSet(data="toy")
     for protocol in (
-        protocol_for("adamw", subject, steps=2),
-        replace(protocol_for("idc", subject, steps=2), loss="squared-error"),
+        protocol_for("adamw", evaluated, steps=2),
+        replace(protocol_for("idc", evaluated, steps=2), loss="squared-error"),
     ):
         (seen,) = evaluate(
             condensed,

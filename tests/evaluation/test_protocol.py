@@ -8,14 +8,14 @@ import pytest
 
 from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError
-from condensery.evaluation import Protocol, Subject, Teacher, protocol_for
+from condensery.evaluation import EvaluatedSet, Protocol, Teacher, protocol_for
 from condensery.parts import told
 from condensery.registry import parts
 from condensery.training import AdamWTraining, SGDTraining
 
 
 def idc(data: str, factor: int = 2, ipc: int = 10, **length: int) -> Protocol:
-    return protocol_for("idc", Subject(data=data, examples_each=factor**2, ipc=ipc), **length)
+    return protocol_for("idc", EvaluatedSet(data=data, examples_each=factor**2, ipc=ipc), **length)
 
 
 def test_the_idc_protocol_is_the_released_one_for_every_set(each):
@@ -77,19 +77,19 @@ def test_a_protocol_of_ones_own_is_taken_as_it_is_or_at_another_length():
         milestones=(Fraction(1, 2),),
         gamma=0.1,
     )
-    subject = Subject(data="cifar10")
+    evaluated = EvaluatedSet(data="cifar10")
 
-    assert protocol_for(own, subject) is own
-    assert protocol_for(own, subject, epochs=8) == replace(own, epochs=8)
-    assert protocol_for(own, subject, steps=9) == replace(own, steps=9)
-    assert protocol_for(replace(own, steps=9), subject, epochs=8) == replace(own, epochs=8)
+    assert protocol_for(own, evaluated) is own
+    assert protocol_for(own, evaluated, epochs=8) == replace(own, epochs=8)
+    assert protocol_for(own, evaluated, steps=9) == replace(own, steps=9)
+    assert protocol_for(replace(own, steps=9), evaluated, epochs=8) == replace(own, epochs=8)
     assert own.lr(9, images=10) == 0.1
     assert own.lr(10, images=10) == pytest.approx(0.01)
 
 
 def test_an_unknown_protocol_names_the_nearest_one():
     with pytest.raises(ConfigError, match=r"'idcc' is unknown.* Did you mean 'idc'"):
-        protocol_for("idcc", Subject(data="cifar10"))
+        protocol_for("idcc", EvaluatedSet(data="cifar10"))
 
 
 def test_a_training_without_a_step_is_refused(each):
@@ -121,7 +121,7 @@ HALF = {
 def test_the_dc_dsa_and_mtt_protocols_are_the_released_ones(each):
     for name in each(HALF):
         epochs, data, augment = HALF[name]
-        protocol = protocol_for(name, Subject(data=data, step_size=0.02))
+        protocol = protocol_for(name, EvaluatedSet(data=data, step_size=0.02))
         training = protocol.training
 
         assert (protocol.name, protocol.epochs, protocol.labels) == (name, epochs, "hard")
@@ -133,16 +133,16 @@ def test_the_dc_dsa_and_mtt_protocols_are_the_released_ones(each):
 
 def test_digits_are_not_mirrored_and_dc_moves_those_of_mnist():
     for data in ("mnist", "svhn", "digits"):
-        dsa = protocol_for("dsa", Subject(data=data))
+        dsa = protocol_for("dsa", EvaluatedSet(data=data))
         assert dsa.training.augment.strategy == "color_crop_cutout_scale_rotate"
-    mnist = protocol_for("dc", Subject(data="MNIST"))
+    mnist = protocol_for("dc", EvaluatedSet(data="MNIST"))
     assert mnist.epochs == 1000
     assert mnist.training.augment == PerExample(strategy="crop_scale_rotate", mode="dsa")
-    assert protocol_for("dc", Subject(data="svhn")).training.augment == Identity()
+    assert protocol_for("dc", EvaluatedSet(data="svhn")).training.augment == Identity()
 
 
 def test_the_dc_protocol_drops_once_behind_the_middle_and_begins_momentum_anew():
-    protocol = protocol_for("dc", Subject(data="cifar10"), epochs=6)
+    protocol = protocol_for("dc", EvaluatedSet(data="cifar10"), epochs=6)
     steps = protocol.total_steps(300)  # two steps an epoch, one epoch more
 
     rates = [protocol.lr(step, images=300) for step in range(steps)]
@@ -153,7 +153,7 @@ def test_the_dc_protocol_drops_once_behind_the_middle_and_begins_momentum_anew()
 
 
 def test_with_steps_the_dc_protocol_drops_in_the_middle_of_exactly_so_many():
-    protocol = protocol_for("dc", Subject(data="cifar10"), steps=9)
+    protocol = protocol_for("dc", EvaluatedSet(data="cifar10"), steps=9)
 
     rates = [protocol.lr(step, images=1000) for step in range(protocol.total_steps(1000))]
 
@@ -184,16 +184,16 @@ def test_a_set_is_tested_as_its_method_was_published(each):
             ("ncfm", "ncfm"),
         ]
     ):
-        subject = Subject(data="cifar10", method=method, step_size=0.02)
+        evaluated = EvaluatedSet(data="cifar10", method=method, step_size=0.02)
 
-        assert protocol_for(None, subject).name == expected
-        assert protocol_for("idc", subject).name == "idc"
+        assert protocol_for(None, evaluated).name == expected
+        assert protocol_for("idc", evaluated).name == "idc"
 
 
 def test_frepo_is_dsa_on_the_labels_that_were_learned():
-    subject = Subject(data="mnist", method="frepo")
-    expected = replace(protocol_for("dsa", subject), name="frepo", labels="soft")
-    assert protocol_for(None, subject) == expected
+    evaluated = EvaluatedSet(data="mnist", method="frepo")
+    expected = replace(protocol_for("dsa", evaluated), name="frepo", labels="soft")
+    assert protocol_for(None, evaluated) == expected
 
 
 def test_dance_is_idc_for_longer_and_ncfm_is_its_augmentation_under_adamw(each):
@@ -223,23 +223,23 @@ def test_every_default_is_a_protocol():
 def test_mtt_without_a_learned_step_size_is_refused_with_what_would_work(each):
     for step_size in each([None, 0.0, -0.1]):
         with pytest.raises(ConfigError, match="Use protocol dsa"):
-            protocol_for("mtt", Subject(data="cifar10", step_size=step_size))
+            protocol_for("mtt", EvaluatedSet(data="cifar10", step_size=step_size))
 
 
 def test_other_labels_than_the_protocols_own_are_said_in_its_name():
-    subject = Subject(data="cifar10")
-    soft = protocol_for("dsa", subject, labels="soft", epochs=5)
+    evaluated = EvaluatedSet(data="cifar10")
+    soft = protocol_for("dsa", evaluated, labels="soft", epochs=5)
 
     assert (soft.name, soft.labels, soft.epochs) == ("dsa-soft", "soft", 5)
-    assert protocol_for("dsa", subject, labels="hard") == protocol_for("dsa", subject)
-    assert protocol_for(soft, subject, labels="soft") is soft
+    assert protocol_for("dsa", evaluated, labels="hard") == protocol_for("dsa", evaluated)
+    assert protocol_for(soft, evaluated, labels="soft") is soft
     with pytest.raises(ConfigError, match=r"labels = 'sofd' is unknown.*Did you mean 'soft'"):
-        protocol_for("dsa", subject, labels="sofd")
+        protocol_for("dsa", evaluated, labels="sofd")
 
 
 def test_adamw_is_idc_with_another_optimiser_along_a_cosine():
-    subject = Subject(data="mnist", examples_each=4)
-    protocol, usual = protocol_for("adamw", subject), protocol_for("idc", subject)
+    evaluated = EvaluatedSet(data="mnist", examples_each=4)
+    protocol, usual = protocol_for("adamw", evaluated), protocol_for("idc", evaluated)
     assert protocol.training == AdamWTraining(augment=usual.training.augment, cutmix=0.0)
     assert protocol.total_steps(640) == usual.total_steps(640) == 10_000
     rates = [protocol.lr(step, images=640) for step in (0, 2500, 5000, 7500, 9999)]
@@ -267,7 +267,7 @@ def test_a_protocol_that_cannot_work_is_refused(each):
         ]
     ):
         with pytest.raises(ConfigError, match=said):
-            replace(protocol_for("idc", Subject(data="cifar10")), **change)
+            replace(protocol_for("idc", EvaluatedSet(data="cifar10")), **change)
 
 
 @pytest.mark.parametrize(
@@ -280,7 +280,7 @@ def test_a_teacher_that_cannot_work_is_refused(change, said):
 
 
 def test_a_choice_with_a_default_that_is_added_changes_no_fingerprint():
-    protocol = protocol_for("idc", Subject(data="cifar10"))
+    protocol = protocol_for("idc", EvaluatedSet(data="cifar10"))
 
     @dataclass(frozen=True, slots=True, kw_only=True)
     class Later(Protocol):
@@ -289,7 +289,7 @@ def test_a_choice_with_a_default_that_is_added_changes_no_fingerprint():
     later = Later(**{f.name: getattr(protocol, f.name) for f in fields(protocol)})
     assert told(later) == told(protocol)
     assert told(replace(later, another=4)) != told(protocol)
-    assert told(protocol_for("dsa", Subject(data="cifar10"))) != told(protocol)
+    assert told(protocol_for("dsa", EvaluatedSet(data="cifar10"))) != told(protocol)
 
 
 def test_defaults_that_fingerprints_leave_out_stay_what_they_are():

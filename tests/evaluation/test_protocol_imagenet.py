@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from condensery.augment import PhotoPerExample
-from condensery.evaluation.protocol import Subject
+from condensery.evaluation.protocol import EvaluatedSet
 from condensery.evaluation.protocols import protocol_for
 from condensery.networks import build
 from condensery.rng import stream
@@ -14,7 +14,7 @@ from condensery.training import Trainer
 
 
 def photos(**changes):
-    return Subject(**{"data": "imagenet-10", "method": "mdc", "side": 224, **changes})
+    return EvaluatedSet(**{"data": "imagenet-10", "method": "mdc", "side": 224, **changes})
 
 
 def test_the_more_images_the_fewer_epochs(each):
@@ -36,8 +36,8 @@ def test_the_more_images_the_fewer_epochs(each):
 
 def test_a_hundred_classes_are_trained_shorter_and_with_larger_steps(each):
     for ipc, factor, epochs in each([(1, 1, 2000), (10, 1, 1300), (10, 3, 600)]):
-        subject = photos(data="imagenet-100", ipc=ipc, examples_each=factor**2, classes=100)
-        protocol = protocol_for("imagenet", subject)
+        evaluated = photos(data="imagenet-100", ipc=ipc, examples_each=factor**2, classes=100)
+        protocol = protocol_for("imagenet", evaluated)
         assert protocol.epochs == epochs
         training = protocol.training
         assert (training.batch, training.lr, training.weight_decay) == (128, 0.1, 1e-4)
@@ -50,8 +50,8 @@ def test_the_step_size_falls_to_a_fifth_twice():
 
 
 def test_every_batch_is_mixed_and_augmented_as_photographs_are():
-    subject = photos(mean=(0.4, 0.4, 0.4), std=(0.2, 0.2, 0.2))
-    training = protocol_for("imagenet", subject).training
+    evaluated = photos(mean=(0.4, 0.4, 0.4), std=(0.2, 0.2, 0.2))
+    training = protocol_for("imagenet", evaluated).training
     assert training.cutmix == 1.0
     assert training.augment == PhotoPerExample(mean=(0.4, 0.4, 0.4), std=(0.2, 0.2, 0.2))
 

@@ -11,7 +11,7 @@ import torch
 from safetensors.torch import load_file
 
 from condensery.augment import Identity
-from condensery.evaluation import Protocol, Subject, protocol_for
+from condensery.evaluation import EvaluatedSet, Protocol, protocol_for
 from condensery.selection import herding
 from condensery.training import SGDTraining
 
@@ -34,7 +34,7 @@ def test_the_dc_protocol_drops_and_restarts_in_the_epoch_of_the_release(each, sh
     for name, images in each(product(["dc", "dsa", "mtt"], [10, 256, 400])):
         golden = load_file(shared_folder / "golden" / "eval_lr_vico.safetensors")
         for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
-            own = protocol_for(name, Subject(data="cifar10", step_size=lr), epochs=epochs)
+            own = protocol_for(name, EvaluatedSet(data="cifar10", step_size=lr), epochs=epochs)
             protocol = replace(own, training=replace(own.training, lr=lr))
             rates, anew = golden[f"out.lr.E{epochs}"], golden[f"out.new_optimizer.E{epochs}"]
             per_epoch = -(-images // 256)

@@ -183,7 +183,7 @@ def test_the_state_of_an_objective_moves_is_kept_and_stays_its_own(small):
     rest = small.run(recipe, state=State.from_tensors(half.outer, half.tensors()))
     same(rest[-1].state, whole[-1].state)
     assert all(torch.equal(half.objective[name], kept[name]) for name in kept)
-    # several sets in lockstep: each goes with a state of its own, to the bits that it has alone
+    # several sets in one batch: each goes with a state of its own, to the bits that it has alone
     recipes = [recipe, small.recipe(ipc=2, objective=MovingMean(keep=0.9))]
     data = small.data()
     states = [initial_state(each, data, seed=small.seed) for each in recipes]

@@ -161,7 +161,7 @@ def test_images_that_a_grown_choice_freezes_keep_their_bits(digits, monkeypatch)
     assert not torch.equal(now[~held], kept[~held].clamp(0, 1))
 
 
-def test_sets_in_lockstep_share_the_experts_and_get_the_bits_they_get_alone(digits):
+def test_batched_runs_share_the_experts_and_get_the_bits_they_get_alone(digits):
     recipes = [
         short(digits, ipc=1, iterations=2),
         short(digits, iterations=2, size_policy=AllSizes()),

@@ -120,7 +120,7 @@ def run_together(
     states: Sequence[State],
     device: str = "cpu",
 ) -> Iterator[tuple[Progress, ...]]:
-    """Condense several sets in lockstep: networks, real batches, draws and real targets are shared.
+    """Condense several sets that share networks, real batches, draws and real targets.
 
     Every set gets the bits that it gets alone; what is shared is computed once. Sets may differ in
     all that concerns themselves alone: number of images, parameterization, objective, sizes,

@@ -2,7 +2,7 @@
 
 from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
-from condensery.evaluation.protocol import LABELS, Protocol, Subject, Teacher
+from condensery.evaluation.protocol import LABELS, EvaluatedSet, Protocol, Teacher
 from condensery.evaluation.protocols import protocol_for, published_protocol, usual_protocol
 from condensery.evaluation.proxy import Measure, Proxy
 from condensery.evaluation.scores import (
@@ -15,12 +15,12 @@ from condensery.evaluation.timing import TrainingTime, TrainingTimer, by_seconds
 
 __all__ = [
     "LABELS",
+    "EvaluatedSet",
     "Evaluation",
     "Measure",
     "Observation",
     "Protocol",
     "Proxy",
-    "Subject",
     "Teacher",
     "TrainingTime",
     "TrainingTimer",

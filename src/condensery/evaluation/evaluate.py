@@ -29,7 +29,7 @@ from condensery.evaluation.normalisation import (
     train_as,
 )
 from condensery.evaluation.observation import Observation
-from condensery.evaluation.protocol import Protocol, Subject
+from condensery.evaluation.protocol import EvaluatedSet, Protocol
 from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.teacher import TrainedTeacher
@@ -203,9 +203,9 @@ def evaluate(
     return Evaluation(planned, known=known)
 
 
-def subject_of(condensed: CondensedSet, *, data: str) -> Subject:
+def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
     """What a protocol may depend on, of a set and the name of its data set."""
-    return Subject(
+    return EvaluatedSet(
         data=data,
         examples_each=condensed.parameterization.examples_each,
         ipc=condensed.sizes,

@@ -17,12 +17,12 @@ from condensery.registry import check_part
 from condensery.training import MILESTONES, SGDTraining, Training, check_loss, decayed
 
 LABELS = ("hard", "soft")
-"""What a network may be told: the class of an image, or what the set has learned to say."""
+"""The labels a network is trained on: classes, or the class probabilities that a set has learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Subject:
-    """What a protocol may depend on.
+class EvaluatedSet:
+    """The facts about an evaluated set that a protocol may depend on.
 
     Attributes:
         data: Name of the data set, for example ``"cifar10"``.

@@ -12,7 +12,7 @@ from condensery.augment import Identity, PerExample, PhotoPerExample
 from condensery.condensing.objectives import RidgeRegression
 from condensery.data.known import may_be_mirrored
 from condensery.errors import ConfigError
-from condensery.evaluation.protocol import Protocol, Subject
+from condensery.evaluation.protocol import EvaluatedSet, Protocol
 from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 
@@ -24,7 +24,7 @@ _PHOTO = 64
 
 
 @register("protocol", "idc")
-def idc(subject: Subject) -> Protocol:
+def idc(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of IDC, DREAM and MDC for images of 28 to 32 pixels.
 
     SGD of batch 64 for 1000 epochs, step size 0.01, times 0.2 after 2/3 and 5/6 of them;
@@ -37,12 +37,12 @@ def idc(subject: Subject) -> Protocol:
         image per class with cutout in place of CutMix. Differs: the last epoch is reported, the
         release logs the best of four tests; digits other than MNIST and SVHN are not flipped.
     """
-    name = subject.data.lower()
+    name = evaluated.data.lower()
     flip = "flip_" if may_be_mirrored(name) else ""
     cutout, cutmix = "", 0.5
-    if name == "mnist" and subject.examples_each > 1:
+    if name == "mnist" and evaluated.examples_each > 1:
         cutmix = 0.0
-    if name == "svhn" and subject.examples_each == 1 and subject.ipc == 1:
+    if name == "svhn" and evaluated.examples_each == 1 and evaluated.ipc == 1:
         cutout, cutmix = "cutout_", 0.0
     augment = PerExample(strategy=f"color_crop_{cutout}{flip}scale_rotate")
     return Protocol(name="idc", training=SGDTraining(augment=augment, cutmix=cutmix))
@@ -70,7 +70,7 @@ def quick(subject: Subject) -> Protocol:
 
 
 @register("protocol", "imagenet")
-def imagenet(subject: Subject) -> Protocol:
+def imagenet(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of IDC, DREAM and MDC for photographs of 128 and 224 pixels.
 
     SGD of batch 64, step size 0.01, times 0.2 after 2/3 and 5/6 of the epochs; a random resized
@@ -133,7 +133,7 @@ def ncfm(subject: Subject) -> Protocol:
 
 
 @register("protocol", "dc")
-def dc(subject: Subject) -> Protocol:
+def dc(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of DC: no augmentation, one drop of the step size, momentum begun anew.
 
     SGD of batch 256 for 300 + 1 epochs, step size 0.01, a tenth of it by a new optimiser after
@@ -144,13 +144,13 @@ def dc(subject: Subject) -> Protocol:
         operation is chosen per batch and turns by up to 15 degrees (released: per image, 45);
         batch-norm ConvNets get no augmentation of their own.
     """
-    if subject.data.lower() == "mnist":
+    if evaluated.data.lower() == "mnist":
         return _half("dc", PerExample(strategy="crop_scale_rotate", mode="dsa"), epochs=1000)
     return _half("dc", Identity(), epochs=300)
 
 
 @register("protocol", "dsa")
-def dsa(subject: Subject) -> Protocol:
+def dsa(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of DSA and DM: that of DC, with one augmentation a batch, 1000 epochs.
 
     Each batch gets one of colour, crop, cutout, flip, scale and rotate, with parameters of its
@@ -160,13 +160,13 @@ def dsa(subject: Subject) -> Protocol:
         Zhao, Bilen 2021 (DSA) and 2023 (DM), as the released code evaluates. Differs: digits
         other than MNIST and SVHN are not flipped.
     """
-    flip = "flip_" if may_be_mirrored(subject.data) else ""
+    flip = "flip_" if may_be_mirrored(evaluated.data) else ""
     strategy = f"color_crop_cutout_{flip}scale_rotate"
     return _half("dsa", PerExample(strategy=strategy, mode="dsa"), epochs=1000)
 
 
 @register("protocol", "mtt")
-def mtt(subject: Subject) -> Protocol:
+def mtt(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of MTT: that of DSA, with the step size that the set has learned.
 
     The baselines are trained on with the same learning rate.
@@ -178,21 +178,22 @@ def mtt(subject: Subject) -> Protocol:
         Cazenavette et al. 2022 (MTT), as the released code evaluates. Differs: the last set is
         tested, the release reports the best of many along the way.
     """
-    if subject.step_size is None or subject.step_size <= 0:
-        found = "no step size" if subject.step_size is None else f"step size {subject.step_size}"
+    lr = evaluated.step_size
+    if lr is None or lr <= 0:
+        found = "no step size" if lr is None else f"step size {lr}"
         raise ConfigError(
             f"protocol 'mtt' trains with the step size that a set has learned, but this set has "
             f"learned {found}. Use protocol dsa, which is the same with step size 0.01, or a set "
             "that mtt condensed."
         )
-    protocol = dsa(subject)
+    protocol = dsa(evaluated)
     training = protocol.training
     assert isinstance(training, SGDTraining)
-    return replace(protocol, name="mtt", training=replace(training, lr=subject.step_size))
+    return replace(protocol, name="mtt", training=replace(training, lr=lr))
 
 
 @register("protocol", "kip")
-def kip(subject: Subject) -> Protocol:
+def kip(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of KIP: the regression that the set was condensed for, and no network.
 
     Learned labels are used where the set has any. A set that was condensed otherwise is tested
@@ -205,12 +206,12 @@ def kip(subject: Subject) -> Protocol:
         name="kip",
         training=SGDTraining(),
         labels="soft",
-        regression=subject.regression or RidgeRegression(),
+        regression=evaluated.regression or RidgeRegression(),
     )
 
 
 @register("protocol", "frepo")
-def frepo(subject: Subject) -> Protocol:
+def frepo(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of FRePo as far as DSA's goes: that of DSA, on the labels that were learned.
 
     A set that has learned none is trained on with its classes.
@@ -219,11 +220,11 @@ def frepo(subject: Subject) -> Protocol:
         Zhou, Nezhadarya, Ba 2022 (FRePo). Differs: SGD on the cross-entropy; the release takes
         Adam steps on the squared error and tests a running average of the weights.
     """
-    return replace(dsa(subject), name="frepo", labels="soft")
+    return replace(dsa(evaluated), name="frepo", labels="soft")
 
 
 @register("protocol", "adamw")
-def adamw(subject: Subject) -> Protocol:
+def adamw(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of IDC by another optimiser: AdamW, with a learning rate along a cosine.
 
     Batch 64 for 1000 epochs, learning rate 0.001, weight decay 0.01; augmentation and CutMix are
@@ -232,7 +233,7 @@ def adamw(subject: Subject) -> Protocol:
     Source:
         Ours: says whether a result depends on the optimiser that it was tested with.
     """
-    usual = idc(subject)
+    usual = idc(evaluated)
     training = AdamWTraining(augment=usual.training.augment, cutmix=usual.training.cutmix)
     return Protocol(name="adamw", training=training, decay="cosine")
 
@@ -267,36 +268,36 @@ def published_protocol(method: str) -> str:
     return getattr(parts("method").get(method), "protocol", "")
 
 
-def full_epochs(name: str, subject: Subject) -> int | None:
+def full_epochs(name: str, evaluated: EvaluatedSet) -> int | None:
     """Epochs of a protocol as it was published.
 
     Args:
         name: As an observation names the protocol, such as ``"dsa"`` or ``"dsa-soft"``.
-        subject: What is tested; the length of some protocols depends on the set.
+        evaluated: The set that is tested; the length of some protocols depends on the set.
 
     Returns:
         ``None`` where no network is trained, or the protocol is not known here.
     """
     try:
-        protocol = _resolved(name.removesuffix("-soft").removesuffix("-hard"), subject)
+        protocol = _resolved(name.removesuffix("-soft").removesuffix("-hard"), evaluated)
     except ConfigError:
         return None
     return None if protocol.regression is not None or protocol.steps else protocol.epochs
 
 
-def _resolved(name: str, subject: Subject) -> Protocol:
-    protocol = find("protocol", name)(subject)
+def _resolved(name: str, evaluated: EvaluatedSet) -> Protocol:
+    protocol = find("protocol", name)(evaluated)
     if not isinstance(protocol, Protocol):
         raise ConfigError(
-            f"protocol = {name!r} gave {protocol!r}. It must be a function from a Subject to a "
-            "condensery.evaluation.Protocol."
+            f"protocol = {name!r} gave {protocol!r}. It must be a function from an EvaluatedSet "
+            "to a condensery.evaluation.Protocol."
         )
     return protocol
 
 
 def protocol_for(
     protocol: str | Protocol | None,
-    subject: Subject,
+    evaluated: EvaluatedSet,
     *,
     epochs: int | None = None,
     steps: int | None = None,
@@ -308,7 +309,7 @@ def protocol_for(
         protocol: A name, ``"package.module:function"``, or a ``Protocol`` of your own; ``None`` is
             the one that the set's method was published with; where there is none ``idc``, and
             ``imagenet`` for images of more than 64 pixels a side.
-        subject: What is tested.
+        evaluated: The set that is tested.
         epochs: Instead of the protocol's own number.
         steps: A fixed number of optimiser steps instead of epochs (see ``Protocol``).
         labels: ``"hard"`` or ``"soft"`` instead of the protocol's own. A protocol whose labels
@@ -324,9 +325,9 @@ def protocol_for(
             "(the papers' way) or steps (the same for every set and size), not both."
         )
     if protocol is None:
-        protocol = published_protocol(subject.method) or usual_protocol(subject.side)
+        protocol = published_protocol(evaluated.method) or usual_protocol(evaluated.side)
     if isinstance(protocol, str):
-        protocol = _resolved(protocol, subject)
+        protocol = _resolved(protocol, evaluated)
     if labels is not None and labels != protocol.labels:
         protocol = replace(protocol, name=f"{protocol.name}-{labels}", labels=labels)
     if epochs is not None:

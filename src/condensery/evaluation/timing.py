@@ -14,7 +14,7 @@ from torch import Tensor
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.choosing import Choice
 from condensery.errors import ConfigError
-from condensery.evaluation.evaluate import subject_of
+from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import Protocol, protocol_for
 from condensery.evaluation.trial import Network
 from condensery.formatting import duration
@@ -73,8 +73,8 @@ class TrainingTimer:
         device: str = "cpu",
         clock: Clock = time.perf_counter,
     ) -> None:
-        subject = subject_of(condensed, data=condensed.manifest["data"]["name"])
-        self.protocol = protocol_for(protocol, subject, epochs=epochs, steps=steps)
+        evaluated = evaluated_set(condensed, data=condensed.manifest["data"]["name"])
+        self.protocol = protocol_for(protocol, evaluated, epochs=epochs, steps=steps)
         if self.protocol.regression is not None:
             raise ConfigError(
                 f"seconds: protocol {self.protocol.name!r} trains no network, so no size has a "

@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.evaluation.evaluate import subject_of
+from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import full_epochs
 from condensery.formatting import duration
 from condensery.report.accuracy import Comparison
@@ -109,7 +109,7 @@ def _of_comparison(
         text += " So few give only a rough idea of the spread."
     found = [text]
     data = (run.get("data") or condensed.manifest["data"]).get("name")
-    full = full_epochs(comparison.protocol, subject_of(condensed, data=str(data)))
+    full = full_epochs(comparison.protocol, evaluated_set(condensed, data=str(data)))
     if comparison.steps is not None:
         found.append(
             f"The protocol {comparison.protocol} was shortened to {comparison.steps:,} optimiser "

@@ -9,7 +9,7 @@ import pytest
 
 from condensery.data import load_data
 from condensery.engines.fused.blocks import EAGER
-from condensery.evaluation import Subject, protocol_for
+from condensery.evaluation import EvaluatedSet, protocol_for
 from condensery.runs.comparison import costs
 from condensery.runs.comparison.batches import RunBatch, batched
 from condensery.runs.comparison.costs import BatchCost, batch_cost, evaluation_cost
@@ -90,11 +90,11 @@ def test_networks_that_test_are_counted_by_the_images_of_their_batches(
     data = load_data("digits")
     sets = planned_sets(compared_row("a", base="idc"), digits, replace(tiny, sizes=(1, 2, 3)))
     choices = {"networks": ("convnet2-w4",), "seeds": 3, "precision": precision}
-    subject = Subject(data="digits", ipc=3, method="idc")
+    evaluated = EvaluatedSet(data="digits", ipc=3, method="idc")
     found = evaluation_cost(
         sets,
         data,
-        protocol=protocol_for("idc", subject, steps=2),
+        protocol=protocol_for("idc", evaluated, steps=2),
         choices=choices,
         left=0.5,
         clock=ticking(),

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 
 from condensery.data import Data, load_data
-from condensery.runs.comparison.measurement import EvaluatedSet, measurement
+from condensery.runs.comparison.measurement import MeasuredSet, measurement
 from condensery.runs.comparison.plan import ComparisonPlan, make_plan
 from condensery.runs.comparison.results import content
 from condensery.runs.comparison.sets import Options
@@ -81,7 +81,7 @@ def test_published_figures_are_of_the_papers_baselines_alone(data):
     def printed(base: str) -> set[str]:
         own = planned(data, "mdc", "a", "random", base=base)
         images = random_selection(data.train, ipc=10, seed=0)
-        evaluated = EvaluatedSet(
+        evaluated = MeasuredSet(
             row="random", condensation=0, sizes=(1,), images=lambda seed: images
         )
         found = measurement([evaluated], data, seed=4, choices=own.evaluation)
@@ -94,7 +94,7 @@ def test_published_figures_are_of_the_papers_baselines_alone(data):
 def test_what_was_taken_is_counted_for_every_row(data):
     own = planned(data, "a", "b", "random", sizes=(1, 2, 10))
     images = random_selection(data.train, ipc=10, seed=0)
-    evaluated = EvaluatedSet(row="random", condensation=0, sizes=(1,), images=lambda seed: images)
+    evaluated = MeasuredSet(row="random", condensation=0, sizes=(1,), images=lambda seed: images)
     found = measurement([evaluated], data, seed=4, choices=own.evaluation)
     made = content(own, data, found, known=[], costs=[]).made
     assert {name: (each.runs, each.stored) for name, each in made.items()} == {

@@ -24,7 +24,7 @@ _SET = "condensed"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class EvaluatedSet:
+class MeasuredSet:
     """A set to be evaluated.
 
     Attributes:
@@ -57,7 +57,7 @@ class Measurement:
     """
 
     evaluation: Evaluation
-    keys: tuple[tuple[EvaluatedSet, Key], ...]
+    keys: tuple[tuple[MeasuredSet, Key], ...]
 
     def named(self, observation: Observation) -> Observation:
         """The observation as it is stored: under the name of the first row that it belongs to."""
@@ -83,7 +83,7 @@ class Measurement:
 
 
 def measurement(
-    sets: Sequence[EvaluatedSet],
+    sets: Sequence[MeasuredSet],
     data: Data,
     *,
     seed: int,
@@ -99,7 +99,7 @@ def measurement(
     """
     networks = int(choices["seeds"])
     trials: dict[Key, Trial] = {}
-    keys: list[tuple[EvaluatedSet, Key]] = []
+    keys: list[tuple[MeasuredSet, Key]] = []
     for turn in range(networks):
         for evaluated in sets:
             own = network_seeds(seed=seed, condensation=evaluated.condensation, networks=networks)

@@ -170,7 +170,7 @@ def check(plan: ComparisonPlan, data: Data) -> None:
         ConfigError, DataError, UnsupportedNetwork: Naming the row.
     """
     train = data.train
-    beginnings: dict[tuple[str, str], EvaluatedSet] = {}
+    beginnings: dict[tuple[str, str], MeasuredSet] = {}
     for each in plan.sets:
         name = each.row.name
         if not each.runs:
@@ -192,8 +192,8 @@ def check(plan: ComparisonPlan, data: Data) -> None:
     )
 
 
-def _beginning(name: str, images: Any) -> EvaluatedSet:  # noqa: ANN401 - a condensed set
-    return EvaluatedSet(row=name, condensation=0, sizes=(1,), images=lambda _: images)
+def _beginning(name: str, images: Any) -> MeasuredSet:  # noqa: ANN401 - a condensed set
+    return MeasuredSet(row=name, condensation=0, sizes=(1,), images=lambda _: images)
 
 
 def _recipe(run: PlannedRun) -> dict[str, Any]:

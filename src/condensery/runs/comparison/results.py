@@ -7,7 +7,7 @@ from typing import Any
 
 from condensery.data import Data
 from condensery.evaluation import Observation
-from condensery.evaluation.evaluate import subject_of
+from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import full_epochs
 from condensery.report.published import published
 from condensery.report.table import tabulated
@@ -68,8 +68,8 @@ def _made(plan: ComparisonPlan, name: str) -> Made:
 def _full_length(measurement: Measurement, protocol: str, *, seed: int, data: str) -> str | None:
     """Epochs of the protocol as it was published, for the sets of a comparison."""
     sets = {each.row: each for each, _ in measurement.keys}
-    subjects = [subject_of(each.images(seed), data=data) for each in sets.values()]
-    lengths = [full_epochs(protocol, subject) for subject in subjects]
+    evaluated = [evaluated_set(each.images(seed), data=data) for each in sets.values()]
+    lengths = [full_epochs(protocol, evaluated) for evaluated in evaluated]
     known = sorted({length for length in lengths if length is not None})
     if len(known) < 2:
         return f"{known[0]} epochs" if known else None

@@ -13,7 +13,7 @@ from condensery.data import Data
 from condensery.evaluation import read_observations
 from condensery.runs.comparison.batches import RunBatch, batched
 from condensery.runs.comparison.folder import ComparisonFolder
-from condensery.runs.comparison.measurement import EvaluatedSet, Measurement, measurement
+from condensery.runs.comparison.measurement import MeasuredSet, Measurement, measurement
 from condensery.runs.comparison.plan import ComparisonPlan
 from condensery.selection import random_selection
 
@@ -46,9 +46,7 @@ def pending(
     return unfinished
 
 
-def evaluated_sets(
-    folder: ComparisonFolder, plan: ComparisonPlan, data: Data
-) -> list[EvaluatedSet]:
+def evaluated_sets(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> list[MeasuredSet]:
     """The sets that exist already; random real images always do."""
     sets: list[EvaluatedSet] = []
     random = cache(partial(_random, data, ipc=plan.ipc))
@@ -62,9 +60,7 @@ def evaluated_sets(
             else:
                 continue
             sets.append(
-                EvaluatedSet(
-                    row=each.row.name, condensation=number, sizes=each.sizes, images=images
-                )
+                MeasuredSet(row=each.row.name, condensation=number, sizes=each.sizes, images=images)
             )
     return sets
 
