@@ -61,7 +61,7 @@ class Row:
 
 
 _EXPERTS = {"schedule.trajectories": "4", "step.first": "0.06"}
-"""MTT: experts of the preset's length, fewer; a smaller first step size of the student."""
+"""MTT: experts of the preset's length, fewer; a smaller first learning rate of the student."""
 
 _LENGTHS: tuple[tuple[str, int, int, dict[str, str]], ...] = (
     ("dm", 250, 500, {}),

@@ -117,7 +117,7 @@ class Condensation:
             data=self.data.record(),
             created=now if created is None else created,
             zca=None if whitening is None else whitening.to_json(),
-            learned_step_size=None if lr is None else float(lr),
+            learned_lr=None if lr is None else float(lr),
             experts=None if experts is None else experts.record(),
         )
 

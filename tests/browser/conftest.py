@@ -98,7 +98,7 @@ def written(path: Path, *, order: str) -> Path:
         "mean": [0.5] * 3,
         "std": [0.25] * 3,
         "zca": None,
-        "learned_step_size": None,
+        "learned_lr": None,
         "method": "mdc",
         "recipe": {"iterations": 5, "network": "convnet3"},
         "seed": 0,

@@ -37,7 +37,7 @@ def test_a_file_of_dc_is_imported_evaluated_and_cut(tmp_path, capsys):
     assert facts["recipe"]["imported"]["file"] == released.name
 
 
-def test_a_whitened_set_of_mtt_is_evaluated_with_the_step_size_it_has_learned(tmp_path):
+def test_a_whitened_set_of_mtt_is_evaluated_with_the_learning_rate_it_has_learned(tmp_path):
     train = load_data("digits").train
     chosen = torch.cat([train.of_class(c)[:1] for c in range(10)])
     torch.save(whitened(train, "zca").normalise(train.pixels(chosen)), tmp_path / "images_best.pt")

@@ -61,7 +61,7 @@ def test_the_options_reach_the_library(of_dc, tmp_path):
     assert condensed.manifest["data"]["name"] == "mine"
 
 
-def test_labels_order_and_step_size_reach_the_library(tmp_path, capsys):
+def test_labels_order_and_learning_rate_reach_the_library(tmp_path, capsys):
     train = load_data("digits").train
     chosen = torch.cat([train.of_class(c)[:2] for c in range(10)])
     images, labels = train.pixels(chosen), train.labels[chosen]
@@ -71,9 +71,9 @@ def test_labels_order_and_step_size_reach_the_library(tmp_path, capsys):
     out = tmp_path / "set.safetensors"
     common = ["--data", "digits", "--out", str(out), "--overwrite"]
     of_mtt = ["import", str(tmp_path / "x.pt"), "--format", "mtt", *common]
-    assert main([*of_mtt, "--labels", str(tmp_path / "y.pt"), "--zca", "--step-size", "0.02"]) == 0
+    assert main([*of_mtt, "--labels", str(tmp_path / "y.pt"), "--zca", "--learned-lr", "0.02"]) == 0
     assert "undone: ZCA whitening with eps 0.1" in capsys.readouterr().out
-    assert CondensedSet.load(out).manifest["learned_step_size"] == 0.02
+    assert CondensedSet.load(out).manifest["learned_lr"] == 0.02
     of_idc = ["import", str(tmp_path / "data.pt"), "--format", "idc", *common]
     assert main([*of_idc, "--factor", "2", "--order", "crop"]) == 0
     assert CondensedSet.load(out).manifest["decode"]["order"] == "crop"

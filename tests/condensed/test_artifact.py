@@ -113,13 +113,13 @@ def test_the_manifest_has_every_documented_key_and_no_clock() -> None:
     assert list(manifest) == [
         *("format", "library_version", "name", "class_names", "sizes", "rows", "decode"),
         *("tensors", "shape", "examples_each", "mean"),
-        *("std", "zca", "learned_step_size", "method", "recipe", "seed", "data", "observations"),
+        *("std", "zca", "learned_lr", "method", "recipe", "seed", "data", "observations"),
         *("bytes", "created"),
     ]
     assert manifest["format"] == FORMAT == 2
     assert manifest["created"] == "2024-05-06T07:08:09Z"
     assert manifest["recipe"]["nested"] == {"order": ["z", "a"]}
-    assert (manifest["zca"], manifest["learned_step_size"]) == (None, None)
+    assert (manifest["zca"], manifest["learned_lr"]) == (None, None)
 
 
 def test_what_is_asked_most_is_a_property() -> None:

@@ -112,7 +112,7 @@ BROKEN: dict[str, tuple[Callable[..., None], str]] = {
     "key absent": (drop("mean"), r"mean: found nothing, expected a list"),
     "key type": (put("seed", "7"), r"seed: found '7', expected a int"),
     "key bool": (put("seed", True), r"seed: found True, expected a int"),
-    "step size text": (put("learned_step_size", "x"), r"learned_step_size: found 'x', expected"),
+    "learning rate text": (put("learned_lr", "x"), r"learned_lr: found 'x', expected"),
     "rows one": (put("rows", 6, 1), r"rows\[1\]: found 6, expected 5"),
     "rows float": (put("rows", 5.0, 1), r"rows\[1\]: found 5\.0, expected 5"),
     "rows long": (put("rows", [3, 5, 7, 8, 8]), r"rows: entries: found 5, expected 4"),

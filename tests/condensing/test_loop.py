@@ -313,7 +313,7 @@ def test_an_update_is_told_what_share_of_the_run_is_left(digits):
     assert told == [1, 0.75, 0.5, 0.25]
 
 
-def test_a_settling_run_is_the_run_whose_step_size_is_cut_by_hand(digits):
+def test_a_settling_run_is_the_run_whose_learning_rate_is_cut_by_hand(digits):
     settling = recipe(iterations=3, update=Adam(lr=0.02, final_drop=3))
     by_itself = list(run(settling, digits, seed=0))[-1].state
     constant = replace(settling, update=Adam(lr=0.02))

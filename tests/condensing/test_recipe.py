@@ -184,7 +184,7 @@ def test_a_part_that_is_exchanged_keeps_what_has_no_default(recipe):
     other = changed(replace(recipe, update=Adam(lr=0.03, momentum=0.5)), "update", "sgd")
     assert other.update == SGD(lr=0.03)  # momentum has a default
     assert changed(other, "update.lr", "2").update == SGD(lr=2.0)
-    labels = recipe_for("frepo", data(), ipc=1, preset="quick")  # on-simplex has no step size
+    labels = recipe_for("frepo", data(), ipc=1, preset="quick")  # on-simplex has no learning rate
     with pytest.raises(ConfigError, match="cannot be built from a name alone: it needs lr"):
         changed(labels, "labels.update", "adam")
 

@@ -323,7 +323,7 @@ def test_a_set_is_tested_as_its_method_was_published_or_as_asked(
     each, data: Data, condensed: CondensedSet
 ):
     for method, protocol in each([("mdc", "idc"), ("dc", "dc"), ("dm", "dsa"), ("mtt", "mtt")]):
-        manifest = {**condensed.manifest, "method": method, "learned_step_size": 0.03}
+        manifest = {**condensed.manifest, "method": method, "learned_lr": 0.03}
         made = replace(condensed, manifest=manifest)
 
         own = evaluate(made, data, seeds=1, sizes=[1])
@@ -334,8 +334,8 @@ def test_a_set_is_tested_as_its_method_was_published_or_as_asked(
         assert seen.protocol == protocol
 
 
-def test_mtt_refuses_a_set_without_a_step_size(data: Data, condensed: CondensedSet):
-    with pytest.raises(ConfigError, match=r"no step size\. Use protocol dsa"):
+def test_mtt_refuses_a_set_without_a_learning_rate(data: Data, condensed: CondensedSet):
+    with pytest.raises(ConfigError, match=r"no learning rate\. Use protocol dsa"):
         evaluate(condensed, data, protocol="mtt")
 
 

@@ -51,7 +51,7 @@ def test_epochs_count_the_last_partial_batch():
     assert protocol.total_steps(400) == 210
 
 
-def test_with_epochs_the_step_size_shrinks_between_epochs():
+def test_with_epochs_the_learning_rate_shrinks_between_epochs():
     protocol = idc("cifar10", epochs=7)  # after epochs 4 and 5; two steps an epoch
 
     rates = [protocol.lr(step, images=100) for step in range(14)]
@@ -121,7 +121,7 @@ HALF = {
 def test_the_dc_dsa_and_mtt_protocols_are_the_released_ones(each):
     for name in each(HALF):
         epochs, data, augment = HALF[name]
-        protocol = protocol_for(name, EvaluatedSet(data=data, step_size=0.02))
+        protocol = protocol_for(name, EvaluatedSet(data=data, learned_lr=0.02))
         training = protocol.training
 
         assert (protocol.name, protocol.epochs, protocol.labels) == (name, epochs, "hard")
@@ -184,7 +184,7 @@ def test_a_set_is_tested_as_its_method_was_published(each):
             ("ncfm", "ncfm"),
         ]
     ):
-        evaluated = EvaluatedSet(data="cifar10", method=method, step_size=0.02)
+        evaluated = EvaluatedSet(data="cifar10", method=method, learned_lr=0.02)
 
         assert protocol_for(None, evaluated).name == expected
         assert protocol_for("idc", evaluated).name == "idc"
@@ -220,10 +220,10 @@ def test_every_default_is_a_protocol():
     assert published <= parts("protocol").keys()
 
 
-def test_mtt_without_a_learned_step_size_is_refused_with_what_would_work(each):
-    for step_size in each([None, 0.0, -0.1]):
+def test_mtt_without_a_learned_lr_is_refused_with_what_would_work(each):
+    for learned_lr in each([None, 0.0, -0.1]):
         with pytest.raises(ConfigError, match="Use protocol dsa"):
-            protocol_for("mtt", EvaluatedSet(data="cifar10", step_size=step_size))
+            protocol_for("mtt", EvaluatedSet(data="cifar10", learned_lr=learned_lr))
 
 
 def test_other_labels_than_the_protocols_own_are_said_in_its_name():

@@ -1,4 +1,4 @@
-"""The protocol for photographs: its length, its step sizes, and when it is chosen."""
+"""The protocol for photographs: its length, its learning rates, and when it is chosen."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def test_a_hundred_classes_are_trained_shorter_and_with_larger_steps(each):
         assert (training.batch, training.lr, training.weight_decay) == (128, 0.1, 1e-4)
 
 
-def test_the_step_size_falls_to_a_fifth_twice():
+def test_the_learning_rate_falls_to_a_fifth_twice():
     protocol = protocol_for("imagenet", photos(ipc=10, examples_each=9), epochs=6)
     rates = [protocol.lr(step, images=64) for step in range(6)]
     assert rates == pytest.approx([0.01] * 4 + [0.002, 0.0004])

@@ -1,4 +1,4 @@
-"""Step sizes and herding orders of the released code (see the README beside the vectors)."""
+"""Learning rates and herding orders of the released code (see the README beside the vectors)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from condensery.selection import herding
 from condensery.training import SGDTraining
 
 
-def test_the_step_size_of_every_epoch_is_that_of_the_release(each, shared_folder: Path):
+def test_the_learning_rate_of_every_epoch_is_that_of_the_release(each, shared_folder: Path):
     for images in each([10, 64, 100, 400]):
         golden = load_file(shared_folder / "golden" / "eval_lr_idc.safetensors")
         for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
@@ -34,7 +34,7 @@ def test_the_dc_protocol_drops_and_restarts_in_the_epoch_of_the_release(each, sh
     for name, images in each(product(["dc", "dsa", "mtt"], [10, 256, 400])):
         golden = load_file(shared_folder / "golden" / "eval_lr_vico.safetensors")
         for epochs, lr in zip(golden["in.epochs"].tolist(), golden["in.lr"].tolist(), strict=True):
-            own = protocol_for(name, EvaluatedSet(data="cifar10", step_size=lr), epochs=epochs)
+            own = protocol_for(name, EvaluatedSet(data="cifar10", learned_lr=lr), epochs=epochs)
             protocol = replace(own, training=replace(own.training, lr=lr))
             rates, anew = golden[f"out.lr.E{epochs}"], golden[f"out.new_optimizer.E{epochs}"]
             per_epoch = -(-images // 256)

@@ -46,7 +46,7 @@ def experts(cache: Path) -> list[str]:
     return names(folder)
 
 
-def test_a_run_makes_its_experts_and_a_set_with_a_step_size(condensery, tmp_path, own_cache):
+def test_a_run_makes_its_experts_and_a_set_with_a_learning_rate(condensery, tmp_path, own_cache):
     run = tmp_path / "run"
     said = condensery(*RUN, "--out", run)
     assert said.code == 0
@@ -56,7 +56,7 @@ def test_a_run_makes_its_experts_and_a_set_with_a_step_size(condensery, tmp_path
     took = json.loads((run / "outcome.json").read_text())
     assert took["cpu_seconds"] > 0
     found = CondensedSet.load(run / "condensed.safetensors")
-    assert 0 < found.manifest["learned_step_size"] != 0.1
+    assert 0 < found.manifest["learned_lr"] != 0.1
     told = found.manifest["experts"]
     assert (told["experts"], told["epochs"]) == (1, 2)
     assert 0 < told["cpu_seconds"] == took["expert_cpu_seconds"]

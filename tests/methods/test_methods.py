@@ -56,7 +56,7 @@ def test_the_paper_preset_is_the_published_row_of_the_data(each):
             steps,
         )
         assert recipe.sampler.batch == 64
-        # one step per class on a shared buffer with momentum 0.5: about twice the step size
+        # one step per class on a shared buffer with momentum 0.5: about twice the learning rate
         assert recipe.update.lr == pytest.approx(lr * (1 - 0.5**10) / 0.5, rel=1e-9)
         assert recipe.update.momentum == pytest.approx(0.5**10)
         five = recipe_for("idc", source, ipc=5, preset="paper")

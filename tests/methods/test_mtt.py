@@ -19,7 +19,7 @@ from condensery.experts import ExpertTraining
 from condensery.methods import recipe_for
 
 TABLE = {
-    # data, ipc: n, M, T+, lr of images, of the step size, its start, batch, whitened
+    # data, ipc: n, M, T+, lr of images, of the learning rate, its start, batch, whitened
     ("cifar10", 1): (50, 2, 2, 1e2, 1e-7, 1e-2, 0, True),
     ("cifar10", 10): (30, 2, 20, 1e2, 1e-5, 1e-3, 0, True),
     ("cifar10", 50): (30, 2, 40, 1e3, 1e-5, 1e-3, 0, False),
@@ -273,8 +273,8 @@ def test_a_whitened_run_matches_whitened_experts(digits):
     assert result.manifest["zca"]["kind"] == "zca"
 
 
-def test_the_learned_step_size_is_written(digits):
+def test_the_learned_lr_is_written(digits):
     made = Condensation(short(digits), digits, seed=3)
     result = made.result(created="now")
-    assert result.manifest["learned_step_size"] == float(made.state.stored.learned_lr)
-    assert result.manifest["learned_step_size"] != made.recipe.learned_lr.initial
+    assert result.manifest["learned_lr"] == float(made.state.stored.learned_lr)
+    assert result.manifest["learned_lr"] != made.recipe.learned_lr.initial

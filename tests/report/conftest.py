@@ -45,7 +45,7 @@ def manifest(tensors: dict[str, np.ndarray] | None = None, **changes: Any) -> di
         "mean": [0.5] * images.shape[1],
         "std": [0.25] * images.shape[1],
         "zca": None,
-        "learned_step_size": None,
+        "learned_lr": None,
         "method": "mdc",
         "recipe": {"iterations": 7, "note": "</pre><script>"},
         "seed": 5,

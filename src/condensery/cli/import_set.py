@@ -64,7 +64,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action=argparse.BooleanOptionalAction,
         help="mtt, kip: whether the images are ZCA-whitened",
     )
-    layout.add_argument("--step-size", metavar="LR", type=float, help="mtt: the learned one")
+    layout.add_argument("--learned-lr", metavar="LR", type=float, help="mtt: the learned one")
 
 
 def run(arguments: argparse.Namespace) -> int:

@@ -93,7 +93,7 @@ class CondensedSet:
         created: str,
         dtype: torch.dtype = torch.uint8,
         zca: object = None,
-        learned_step_size: float | None = None,
+        learned_lr: float | None = None,
         experts: Mapping[str, float] | None = None,
     ) -> CondensedSet:
         """Quantise stored images and put them, with their manifest, in file order.
@@ -113,7 +113,7 @@ class CondensedSet:
             created: When, as text; the caller's clock (the library reads none).
             dtype: Of the images in the file: uint8, float16 or float32.
             zca: How to obtain the whitening, or ``None``.
-            learned_step_size: What ``mtt`` learned, or ``None``.
+            learned_lr: What ``mtt`` learned, or ``None``.
             experts: ``{"experts", "epochs", "cpu_seconds"}`` of the networks that were trained on
                 the data before the run, if there are any.
 
@@ -167,7 +167,7 @@ class CondensedSet:
                 "mean": [float(x) for x in mean],
                 "std": [float(x) for x in std],
                 "zca": zca,
-                "learned_step_size": learned_step_size,
+                "learned_lr": learned_lr,
                 "method": method,
                 "recipe": dict(recipe),
                 "seed": seed,

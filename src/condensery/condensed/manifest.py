@@ -44,7 +44,7 @@ _FIELDS: dict[str, tuple[type, ...]] = {
     "mean": (list,),
     "std": (list,),
     "zca": (object,),
-    "learned_step_size": (int, float, type(None)),
+    "learned_lr": (int, float, type(None)),
     "method": (str,),
     "recipe": (dict,),
     "seed": (int,),

@@ -260,6 +260,6 @@ def _check_finite(losses: Tensor, groups: Groups, at: tuple[int, int], data: Ima
     name = "all classes" if class_ == JOINT else f"class {data.class_names[class_]!r}"
     raise NonFiniteLoss(
         f"The matching loss is {losses[bad].item()} at outer iteration {at[0]}, inner {at[1]}, "
-        f"{name}, size {int(groups.size[bad])}. The step size of the images is probably too "
+        f"{name}, size {int(groups.size[bad])}. The learning rate of the images is probably too "
         "large: lower it (--set update.lr=...) and resume from the last checkpoint."
     )

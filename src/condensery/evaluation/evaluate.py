@@ -210,7 +210,7 @@ def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
         examples_each=condensed.parameterization.examples_each,
         ipc=condensed.sizes,
         method=condensed.method,
-        step_size=condensed.manifest["learned_step_size"],
+        learned_lr=condensed.manifest["learned_lr"],
         regression=regression_of(condensed.manifest["recipe"]),
         classes=condensed.classes,
         side=min(condensed.shape[1:]),

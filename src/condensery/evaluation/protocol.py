@@ -1,4 +1,4 @@
-"""How a network is trained to test a set: step sizes, length, augmentation; or none is.
+"""How a network is trained to test a set: learning rates, length, augmentation; or none is.
 
 A protocol is the same for the condensed images and for the baselines. Knows
 nothing about how the images came about, nor about networks.
@@ -17,7 +17,7 @@ from condensery.registry import check_part
 from condensery.training import MILESTONES, SGDTraining, Training, check_loss, decayed
 
 LABELS = ("hard", "soft")
-"""The labels a network is trained on: classes, or the class probabilities that a set has learned."""
+"""Labels of a training: classes, or the class probabilities that a set has learned."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -30,7 +30,7 @@ class EvaluatedSet:
             whole.
         ipc: Largest size of the condensed set, in images per class.
         method: What condensed the set, for example ``"dm"``; decides the protocol if nobody does.
-        step_size: What the set has learned to be trained with, or ``None``.
+        learned_lr: What the set has learned to be trained with, or ``None``.
         regression: The kernel regression that the set was condensed for, or ``None``.
         classes: How many there are.
         side: Pixels of the shorter side of an image.
@@ -42,7 +42,7 @@ class EvaluatedSet:
     examples_each: int = 1
     ipc: int = 1
     method: str = ""
-    step_size: float | None = None
+    learned_lr: float | None = None
     regression: RidgeRegression | None = None
     classes: int = 10
     side: int = 32
@@ -82,13 +82,13 @@ class Protocol:
 
     Attributes:
         name: Goes into every observation.
-        training: Batch, first step size, augmentation.
+        training: Batch, first learning rate, augmentation.
         epochs: Passes over the set, at least 1. A larger set is then trained longer: with
             multi-formation, ``examples_each`` times longer than random images of the same size.
         steps: A fixed number of optimiser steps instead, or ``None``: the same for every set
             and size, condensed and random alike. An honest short form: it favours nobody, but
             its accuracies are not those of the papers.
-        milestones: Fractions of the length after which the step size shrinks.
+        milestones: Fractions of the length after which the learning rate shrinks.
         gamma: What it is multiplied with each time.
         extra: Epochs trained beyond ``epochs``; none where ``steps`` is given.
         late: Epochs by which every milestone comes later; none where ``steps`` is given.
@@ -156,7 +156,7 @@ class Protocol:
         return (self.epochs + self.extra) * self._epoch(images)
 
     def lr(self, step: int, *, images: int) -> float:
-        """The step size of optimiser step ``step`` (from 0) on a pool of ``images`` images.
+        """The learning rate of optimiser step ``step`` (from 0) on a pool of ``images`` images.
 
         Milestones change it between epochs, or between steps where ``steps`` is given.
         """

@@ -27,7 +27,7 @@ _PHOTO = 64
 def idc(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of IDC, DREAM and MDC for images of 28 to 32 pixels.
 
-    SGD of batch 64 for 1000 epochs, step size 0.01, times 0.2 after 2/3 and 5/6 of them;
+    SGD of batch 64 for 1000 epochs, learning rate 0.01, times 0.2 after 2/3 and 5/6 of them;
     colour, flip and one of crop, scale, rotate per image, and CutMix on half of the batches.
     Hard labels, whatever labels the set has learned.
 
@@ -73,11 +73,11 @@ def quick(subject: Subject) -> Protocol:
 def imagenet(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of IDC, DREAM and MDC for photographs of 128 and 224 pixels.
 
-    SGD of batch 64, step size 0.01, times 0.2 after 2/3 and 5/6 of the epochs; a random resized
+    SGD of batch 64, learning rate 0.01, times 0.2 after 2/3 and 5/6 of the epochs; a random resized
     crop, flip, colour jitter and lighting per image, and CutMix on every batch. The number of
     epochs falls with that of the decoded images per class of the whole set: 3000 for 1, 2000 up
     to 10, 1500 up to 50, 1000 up to 200, 500 up to 500, then 300. From 100 classes on two thirds
-    of it, in hundreds, with step size 0.1, weight decay 1e-4 and batch 128.
+    of it, in hundreds, with learning rate 0.1, weight decay 1e-4 and batch 128.
 
     Source:
         Kim et al. 2022 (IDC) and He et al. 2024 (MDC), as their released code evaluates on
@@ -134,9 +134,9 @@ def ncfm(subject: Subject) -> Protocol:
 
 @register("protocol", "dc")
 def dc(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of DC: no augmentation, one drop of the step size, momentum begun anew.
+    """The evaluation of DC: no augmentation, one drop of the learning rate, momentum begun anew.
 
-    SGD of batch 256 for 300 + 1 epochs, step size 0.01, a tenth of it by a new optimiser after
+    SGD of batch 256 for 300 + 1 epochs, learning rate 0.01, a tenth of it by a new optimiser after
     152 of them. Hard labels. MNIST: 1000 + 1 epochs with one of crop, scale and rotate.
 
     Source:
@@ -167,7 +167,7 @@ def dsa(evaluated: EvaluatedSet) -> Protocol:
 
 @register("protocol", "mtt")
 def mtt(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of MTT: that of DSA, with the step size that the set has learned.
+    """The evaluation of MTT: that of DSA, with the learning rate that the set has learned.
 
     The baselines are trained on with the same learning rate.
 
@@ -178,13 +178,13 @@ def mtt(evaluated: EvaluatedSet) -> Protocol:
         Cazenavette et al. 2022 (MTT), as the released code evaluates. Differs: the last set is
         tested, the release reports the best of many along the way.
     """
-    lr = evaluated.step_size
+    lr = evaluated.learned_lr
     if lr is None or lr <= 0:
-        found = "no step size" if lr is None else f"step size {lr}"
+        found = "no learning rate" if lr is None else f"learning rate {lr}"
         raise ConfigError(
-            f"protocol 'mtt' trains with the step size that a set has learned, but this set has "
-            f"learned {found}. Use protocol dsa, which is the same with step size 0.01, or a set "
-            "that mtt condensed."
+            f"protocol 'mtt' trains with the learning rate that a set has learned, but this set "
+            f"has learned {found}. Use protocol dsa, which is the same with learning rate 0.01, or "
+            "a set that mtt condensed."
         )
     protocol = dsa(evaluated)
     training = protocol.training

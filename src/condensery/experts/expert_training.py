@@ -182,7 +182,7 @@ class ExpertTraining:
         loss = float(total) / steps
         if not math.isfinite(loss):
             raise NonFiniteLoss(
-                f"The loss of expert {index} is {loss} in epoch {epoch}: its step size "
+                f"The loss of expert {index} is {loss} in epoch {epoch}: its learning rate "
                 f"{self.training.lr} is too large. Use a smaller schedule.training.lr."
             )
         return _parameters(network), loss

@@ -9,7 +9,8 @@
 | distance of all weight gradients, class by class | ``GradientMatching(metric="cosine")`` |
 | one SGD step on the sum over classes | ``SGD`` |
 
-Presets: ``paper`` is the released setting. Its step size 0.1 is one of normalised images: ours is
+Presets: ``paper`` is the released setting. Its learning rate 0.1 is one of normalised images: ours
+    is
 0.1 times the square of the mean standard deviation, which moves pixels in [0, 1] as far. Two
 things stay different: stored images are brought back into [0, 1] before every outer iteration, and
 noise is clipped there. The other presets are shorter and ours (docs/methods/dc.md).
@@ -107,7 +108,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
 
 
 def pixel_lr(lr: float, data: ImageData) -> float:
-    """The step size on [0, 1] pixels that moves an image as far as ``lr`` on normalised ones.
+    """The learning rate on [0, 1] pixels that moves an image as far as ``lr`` on normalised ones.
 
     A step on ``x_norm = (x - mean) / std`` is one of ``lr * std^2`` on ``x``; channels share the
     mean of their standard deviations.

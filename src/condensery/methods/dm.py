@@ -9,7 +9,7 @@
 | squared distance of mean features, class by class | ``DistributionMatching`` |
 | one SGD step on the sum over classes | ``SGD`` |
 
-``paper`` is the released setting; its step size is one of normalised images (see ``dc``). The
+``paper`` is the released setting; its learning rate is one of normalised images (see ``dc``). The
 other presets are shorter and ours (docs/methods/dm.md). Stored images are brought back into [0, 1]
 before every iteration, the released ones are free.
 """
@@ -69,7 +69,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """DM's recipe for ``data``.
 
     Args:
-        data: Real training images; the name decides the step size and whether they are flipped.
+        data: Real training images; the name decides the learning rate and whether they are flipped.
         ipc: Images per class, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
@@ -102,6 +102,6 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
 def _lr(data: ImageData, ipc: int) -> float:
     """Of normalised images: 1 up to 99 images a class and on CIFAR-100, else 10, as released.
 
-    An image weighs 1/N in the mean feature, so the step size has to grow with N.
+    An image weighs 1/N in the mean feature, so the learning rate has to grow with N.
     """
     return 1.0 if ipc < 100 or data.name == "cifar100" else 10.0

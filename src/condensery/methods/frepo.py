@@ -10,10 +10,11 @@
 | ZCA of colour images | ``whiten=zca-regularised`` |
 
 Presets: ``paper`` takes the published pool, batch and 500,000 steps; ``standard``, ``quick`` and
-``smoke`` are shorter and ours (docs/methods/frepo.md). Published: LAMB with step size 3e-4 falling
-along a cosine to a tenth of it, images without bounds in the normalised space, networks whose width
-doubles from block to block. Differs: Adam, whose step is one of pixels; images are brought back
-into [0, 1] between outer iterations, and labels stay probabilities, which every protocol needs.
+``smoke`` are shorter and ours (docs/methods/frepo.md). Published: LAMB with learning rate 3e-4
+falling along a cosine to a tenth of it, images without bounds in the normalised space, networks
+whose width doubles from block to block. Differs: Adam, whose step is one of pixels; images are
+brought back into [0, 1] between outer iterations, and labels stay probabilities, which every
+protocol needs.
 """
 
 from __future__ import annotations

@@ -43,7 +43,7 @@ class _Paper:
 
     Attributes:
         metric: Distance of gradients.
-        lr: Image step size per class, before scaling with N and side.
+        lr: Image learning rate per class, before scaling with N and side.
         base: Side in pixels that ``lr`` was chosen for.
         images: Real images per network update (``n_data``).
         network: Matching network.

@@ -11,7 +11,8 @@
 | optionally on the labels | ``labels=learned`` |
 | regularised ZCA of colour images | ``whiten=zca-regularised`` |
 
-Published: Adam with step size 0.04 on standardised pixels, without bounds. An Adam step of ``a`` on
+Published: Adam with learning rate 0.04 on standardised pixels, without bounds. An Adam step of
+    ``a`` on
 ``(x - mean) / std`` is a step of ``a std`` on ``x`` in [0, 1]; channels have nearly one deviation,
 so their mean is taken for all (and the epsilon of the root is divided by it). Differs: images are
 brought back into [0, 1] between outer iterations, and under a whitening the step is still one of
@@ -75,7 +76,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """KIP's recipe for ``data``.
 
     Args:
-        data: Real training images; their deviation sets the step size.
+        data: Real training images; their deviation sets the learning rate.
         ipc: Images per class, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """

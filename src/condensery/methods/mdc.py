@@ -9,7 +9,7 @@
 | freezing of the previous subset | ``MostLearnable.frozen`` |
 
 With the MDC flag the released code matches squared errors on every data set, also where IDC's
-step size was chosen for the l1 distance; ``paper`` follows it. Ours differ by default in three
+learning rate was chosen for the l1 distance; ``paper`` follows it. Ours differ by default in three
 points, each an option: sizes are nested *stored images* (``parameterization.order``), frozen
 images keep their bits and follow the paper's rule (``size_policy.freeze``), and distances are not
 rounded (``size_policy.decimals``).

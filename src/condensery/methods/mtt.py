@@ -4,10 +4,10 @@
 |---|---|
 | experts trained on real data, parameters after every epoch | ``condensery.experts`` |
 | start theta*_s of a random expert, target theta*_(s+M) | ``Experts.contexts`` |
-| n student steps on augmented batches of S with step size alpha | ``TrajectoryMatching`` |
+| n student steps on augmented batches of S with learning rate alpha | ``TrajectoryMatching`` |
 | squared distance to the target, by the expert's own way | ``TrajectoryMatching`` |
 | S from real images, SGD with momentum 0.5 on S | ``RandomImages``, ``SGD`` |
-| step size alpha, SGD with momentum 0.5 | ``LearnedLR`` |
+| learning rate alpha, SGD with momentum 0.5 | ``LearnedLR`` |
 | ZCA whitening where the table says so | ``Recipe.whiten`` |
 
 Presets: ``paper`` is the released row of data set and size, by name; other sizes take the largest
@@ -56,9 +56,9 @@ class _Paper:
         steps: Student steps n.
         span: Expert epochs M.
         latest: Starts are before this epoch (T+).
-        lr: Image step size, in the space of the network.
-        step_lr: Step size of the step size.
-        first: Step size at the start.
+        lr: Image learning rate, in the space of the network.
+        step_lr: Learning rate of the update of the student's learning rate.
+        first: Learning rate at the start.
         batch: Images a student step; 0: all.
         zca: Whether images are whitened.
     """
@@ -114,12 +114,12 @@ class _Short:
         span: Expert epochs to the target.
         epoch: Network steps of an expert's epoch; 0: a pass over the data.
         real: Images of an expert's step.
-        expert_lr: Step size of the experts.
+        expert_lr: Learning rate of the experts.
         steps: Student steps.
         batch: Images a student step; 0: all.
-        first: Student's step size at the start.
+        first: Student's learning rate at the start.
         lr: Of Adam on the images, in units of the pixel range.
-        step_lr: Of Adam on the student's step size.
+        step_lr: Of Adam on the student's learning rate.
     """
 
     iterations: int

@@ -37,7 +37,7 @@ __all__ = ["TRAINING", "Features", "Step", "course", "drawn", "logits_of"]
 _log = logging.getLogger(__name__)
 
 TRAINING = SGDTraining()
-"""IDC's network update: batch 64, step size 0.01, colour and crop per image, CutMix on half."""
+"""IDC's network update: batch 64, learning rate 0.01, colour and crop per image, CutMix on half."""
 
 _FORMAT = 1
 _FORWARD = 256

@@ -29,7 +29,7 @@ class SGDTraining:
 
     Attributes:
         batch: Images per step, at least 1; a smaller pool is taken whole.
-        lr: Step size at the start, > 0.
+        lr: Learning rate at the start, > 0.
         momentum: In [0, 1).
         weight_decay: L2 penalty on every parameter, >= 0.
         augment: What a batch goes through before the network sees it.
@@ -47,7 +47,7 @@ class SGDTraining:
         if self.batch < 1:
             raise ConfigError(f"batch = {self.batch}, but a step needs at least 1 image.")
         if not (math.isfinite(self.lr) and self.lr > 0):
-            raise ConfigError(f"lr = {self.lr}, but the step size must be a number above 0.")
+            raise ConfigError(f"lr = {self.lr}, but the learning rate must be a number above 0.")
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"momentum = {self.momentum}, but it must be at least 0 and below 1.")
         if not (math.isfinite(self.weight_decay) and self.weight_decay >= 0):

@@ -147,7 +147,7 @@ def of_mtt(tmp_path, cifar10, drawn):
 def test_files_of_mtt_belong_together_by_name(of_mtt, cifar10, drawn):
     condensed = import_set(of_mtt, format="mtt", data=cifar10, zca=False)
     check_pixels(condensed, drawn(cifar10, ipc=2)[0], ipc=2)
-    assert condensed.manifest["learned_step_size"] is None
+    assert condensed.manifest["learned_lr"] is None
     record = imported(condensed)
     assert record["sha256"] == sha256(of_mtt)
     assert record["labels_file"] == "labels_best.pt"
@@ -195,7 +195,7 @@ def test_a_whitened_set_is_evaluated_on_the_very_images_of_its_file(
     )
 
 
-def test_the_learned_step_size_lies_beside(each, of_mtt, cifar10):
+def test_the_learned_lr_lies_beside(each, of_mtt, cifar10):
     for value, name in each(
         product(
             [0.0213, torch.tensor(0.0213), torch.tensor([0.0213])], ["lr_best.pt", "syn_lr_best.pt"]
@@ -203,20 +203,20 @@ def test_the_learned_step_size_lies_beside(each, of_mtt, cifar10):
     ):
         torch.save(value, of_mtt.with_name(name))
         condensed = import_set(of_mtt, format="mtt", data=cifar10, zca=False)
-        assert condensed.manifest["learned_step_size"] == pytest.approx(0.0213)
-        assert imported(condensed)["step_size_file"] == name
+        assert condensed.manifest["learned_lr"] == pytest.approx(0.0213)
+        assert imported(condensed)["learned_lr_file"] == name
         of_mtt.with_name(name).unlink()
 
 
-def test_the_learned_step_size_may_be_given(of_mtt, cifar10):
-    condensed = import_set(of_mtt, format="mtt", data=cifar10, zca=False, step_size=0.03)
-    assert condensed.manifest["learned_step_size"] == 0.03
+def test_the_learned_lr_may_be_given(of_mtt, cifar10):
+    condensed = import_set(of_mtt, format="mtt", data=cifar10, zca=False, learned_lr=0.03)
+    assert condensed.manifest["learned_lr"] == 0.03
 
 
-def test_a_step_size_that_is_no_number_is_refused(each, of_mtt, cifar10):
+def test_a_learning_rate_that_is_no_number_is_refused(each, of_mtt, cifar10):
     for value in each([float("nan"), "x", torch.zeros(2), None, True]):
         torch.save(value, of_mtt.with_name("lr_best.pt"))
-        with pytest.raises(DataError, match="one finite number, the learned step size"):
+        with pytest.raises(DataError, match="one finite number, the learned learning rate"):
             import_set(of_mtt, format="mtt", data=cifar10, zca=False)
 
 
@@ -385,7 +385,7 @@ def test_a_choice_that_means_nothing_is_refused_before_reading(each, cifar10):
             ("order", "crop", "dm", "idc, dream, mdc, folder"),
             ("mean", [0.5], "folder", "dc, dsa, dm, mtt, idc, dream, mdc, kip"),
             ("zca", True, "idc", "mtt, kip"),
-            ("step_size", 0.1, "dc", "mtt"),
+            ("learned_lr", 0.1, "dc", "mtt"),
         ]
     ):
         with pytest.raises(
@@ -403,7 +403,7 @@ def test_choices_that_cannot_work_are_refused_before_reading(each, cifar10):
             ({"format": "idc", "factor": 2, "order": "rank"}, "known are image"),
             ({"format": "dc", "ipc": 0}, "at least 1 image"),
             ({"format": "dc", "dtype": "unit8"}, "Did you mean 'uint8'"),
-            ({"format": "mtt", "step_size": float("inf")}, "finite"),
+            ({"format": "mtt", "learned_lr": float("inf")}, "finite"),
         ]
     ):
         with pytest.raises(ConfigError, match=message):
@@ -425,7 +425,7 @@ def test_a_file_of_another_layout_is_refused_with_what_it_may_be(each, tmp_path_
             (X, "idc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
             (X, "dc", r"one array of shape \[2, 3, 4, 6\].*--format mtt"),
             (Y, "mtt", r"may be labels.*give the file of the images"),
-            (torch.tensor(0.02), "mtt", "one number, 0.02.*learned step size"),
+            (torch.tensor(0.02), "mtt", "one number, 0.02.*learned learning rate"),
             (WEIGHTS, "dc", "the weights of a network: 2 tensors such as 'features.0.weight'"),
             ({f"module.{k}": v for k, v in WEIGHTS.items()}, "idc", r"saved from DataParallel"),
             ({"state_dict": WEIGHTS, "epoch": 3}, "mtt", "checkpoint of a network.*'state_dict'"),
@@ -539,5 +539,5 @@ def test_the_set_of_another_data_set_is_refused(tmp_path, cifar10, dataset, draw
 
 
 def test_every_format_says_what_it_takes():
-    known = {"experiment", "labels", "factor", "order", "mean", "std", "zca", "step_size"}
+    known = {"experiment", "labels", "factor", "order", "mean", "std", "zca", "learned_lr"}
     assert set().union(*(layout.takes for layout in FORMATS.values())) == known

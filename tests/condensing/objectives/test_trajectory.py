@@ -229,10 +229,10 @@ def test_an_expert_that_stands_still_is_refused():
         bind(TrajectoryMatching(), moment(target=target))
 
 
-def test_a_step_size_that_diverges_is_named():
+def test_a_learning_rate_that_diverges_is_named():
     given = examples(lr=1e200)
     match = bind(TrajectoryMatching(steps=5), moment())
-    with pytest.raises(NonFiniteLoss, match=r"step size 1e\+200.*learned_lr\.update\.lr"):
+    with pytest.raises(NonFiniteLoss, match=r"learning rate 1e\+200.*learned_lr\.update\.lr"):
         match(given, nested(given, EVERYTHING, joint=True))
 
 

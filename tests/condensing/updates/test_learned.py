@@ -31,7 +31,7 @@ def test_labels_start_one_hot():
     assert labels.dtype == torch.float32
 
 
-def test_a_step_size_is_kept_above_its_least():
+def test_a_learning_rate_is_kept_above_its_least():
     part = LearnedLR(initial=0.5, minimum=0.1)
     begun = part.init(stored(), classes=3)
     assert begun.learned_lr == 0.5
@@ -41,13 +41,13 @@ def test_a_step_size_is_kept_above_its_least():
     assert part.project(begun).learned_lr == 0.5
 
 
-def test_a_step_size_that_cannot_be_is_refused(each):
+def test_a_learning_rate_that_cannot_be_is_refused(each):
     for given in each([{"initial": 0.0}, {"minimum": 0.0}, {"initial": 1.0, "minimum": 2.0}]):
         with pytest.raises(ConfigError, match=r"learned_lr\.initial"):
             LearnedLR(**given)
 
 
-def test_a_step_size_belongs_to_all_rows():
+def test_a_learning_rate_belongs_to_all_rows():
     begun = LearnedLR(initial=0.5).init(stored(), classes=3)
     assert begun.rows(torch.tensor([1])).learned_lr == 0.5
     assert begun.to("cpu").learned_lr == 0.5

@@ -77,7 +77,7 @@ def test_a_joint_step_is_a_step_per_class_on_one_shared_buffer(each):
             assert (found - seen[sweep + 1]).abs().max() < 1e-14
 
 
-def test_a_step_size_that_cannot_work_is_refused(each):
+def test_a_learning_rate_that_cannot_work_is_refused(each):
     for lr in each([0.0, -1.0, float("nan"), float("inf")]):
         with pytest.raises(ConfigError, match=r"update\.lr"):
             SGD(lr=lr)

@@ -45,7 +45,7 @@ def import_set(
     mean: Sequence[float] | None = None,
     std: Sequence[float] | None = None,
     zca: bool | None = None,
-    step_size: float | None = None,
+    learned_lr: float | None = None,
     classes: Sequence[str] | None = None,
     ipc: int | None = None,
     dtype: str = "uint8",
@@ -80,7 +80,8 @@ def import_set(
             ``std=[1]`` says that the file holds pixels.
         std: As ``mean``.
         zca: mtt, kip: whether the images are ZCA-whitened. MTT files do not say it.
-        step_size: mtt: the learned step size, where no ``lr_*.pt`` lies beside the file.
+        learned_lr: mtt: the learning rate that the set has learned, where no ``lr_*.pt`` lies
+            beside the file.
         classes: Names of the file's labels, in the order of the numbers, if the file has none
             or they are not those of ``data``.
         ipc: Keep the first images of every class only, so many.

@@ -32,9 +32,11 @@ def check_choices(choices: Mapping[str, object], format: str) -> None:
                 f"{choice} = {value!r} means nothing for format {format}; it belongs to "
                 f"{', '.join(owners)}. Leave it out, or check the format."
             )
-    step_size = choices["step_size"]
-    if isinstance(step_size, (int, float)) and not math.isfinite(step_size):
-        raise ConfigError(f"step_size = {step_size}, but a learned step size is a finite number.")
+    learned_lr = choices["learned_lr"]
+    if isinstance(learned_lr, (int, float)) and not math.isfinite(learned_lr):
+        raise ConfigError(
+            f"learned_lr = {learned_lr}, but a learned learning rate is a finite number."
+        )
 
 
 def check_names(classes: Sequence[str], data: Data) -> None:

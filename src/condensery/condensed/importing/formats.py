@@ -67,7 +67,7 @@ class Found:
         facts: For the record: hashes of files, which experiment.
         class_: The class of each row ``[row]``, where the file says it beside learned labels.
         class_names: Where the file knows them, in label order.
-        step_size: That the set was learned with, or ``None``.
+        learned_lr: That the set was learned with, or ``None``.
         decode: How the images decode, as a condensed file says it, where the file says it.
         notices: Whole sentences about how the file was read.
     """
@@ -77,7 +77,7 @@ class Found:
     facts: Mapping[str, object]
     class_: Tensor | None = None
     class_names: tuple[str, ...] | None = None
-    step_size: float | None = None
+    learned_lr: float | None = None
     decode: Mapping[str, object] | None = None
     notices: tuple[str, ...] = ()
 
@@ -177,7 +177,7 @@ def _trajectories(where: Where) -> Found:
             f"{where.file} is one of {len(joined[2])} parts of a set. The parts were read "
             f"together: {names}.",
         )
-    return Found(images=images, labels=labels, facts=facts, step_size=step_size, notices=notices)
+    return Found(images=images, labels=labels, facts=facts, learned_lr=learned_lr, notices=notices)
 
 
 def _joined(

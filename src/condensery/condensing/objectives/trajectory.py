@@ -36,7 +36,7 @@ class TrajectoryMatching(Objective):
     """Squared distance between a student's and an expert's parameters, by the expert's own way.
 
     The student starts where the expert is and takes ``steps`` plain gradient steps on the set,
-    with the step size that the set learns. Every set starts from the same parameters and from the
+    with the learning rate that the set learns. Every set starts from the same parameters and the
     same draws.
 
     Attributes:
@@ -100,7 +100,7 @@ class TrajectoryMatching(Objective):
                 )
             if examples.learned_lr is None:
                 raise ConfigError(
-                    "objective = trajectory trains a student with the step size that the set "
+                    "objective = trajectory trains a student with the learning rate that the set "
                     "learns, but the recipe has none. Use --set learned_lr=learned."
                 )
             shown, lr, losses = view(examples), examples.learned_lr, list[Tensor]()
@@ -176,7 +176,7 @@ def _check_finite(losses: list[Tensor], lr: Tensor, at: tuple[int, int]) -> None
     if all(bool(loss.isfinite()) for loss in losses):
         return
     raise NonFiniteLoss(
-        f"The student of outer iteration {at[0]} left all bounds with the learned step size "
+        f"The student of outer iteration {at[0]} left all bounds with the learned learning rate "
         f"{lr.item():.3g}. Resume from the last checkpoint with a smaller step for it (--set "
         "learned_lr.update.lr=...), or begin with a smaller one (--set learned_lr.initial=...)."
     )

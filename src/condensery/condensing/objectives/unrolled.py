@@ -49,7 +49,7 @@ def descended(
         start: Parameters before the first one, in the order that ``loss`` takes them.
         images: Given to ``loss`` as they are.
         labels: Given to ``loss`` as they are.
-        lr: Step size, a scalar.
+        lr: Learning rate, a scalar.
         steps: At least 1.
 
     Returns:

@@ -1,4 +1,4 @@
-"""Adam on the stored images: a step size in pixels, whatever the scale of the loss.
+"""Adam on the stored images: a learning rate in pixels, whatever the scale of the loss.
 
 A value goes in, a value comes out: the moments are part of the run's state.
 """
@@ -25,10 +25,10 @@ class Adam(ImageUpdate):
 
     A matching loss and its curvature change by orders of magnitude with the size of the set (an
     image weighs 1/n in the mean gradient of n), the data and the age of the network. Adam's step
-    does not, so one step size serves every size of a nested set and every data set.
+    does not, so one learning rate serves every size of a nested set and every data set.
 
     Attributes:
-        lr: Step size in units of the [0, 1] pixel range, > 0.
+        lr: Learning rate in units of the [0, 1] pixel range, > 0.
         momentum: Decay of the mean gradient, in [0, 1).
         decay: Decay of the mean squared gradient, in [0, 1).
         final_drop: One in so many steps of a run, at its end, has a fifth of ``lr``, so that the
@@ -47,7 +47,9 @@ class Adam(ImageUpdate):
 
     def __post_init__(self) -> None:
         if not 0 < self.lr < float("inf"):
-            raise ConfigError(f"update.lr = {self.lr}: the images need a finite step size above 0.")
+            raise ConfigError(
+                f"update.lr = {self.lr}: the images need a finite learning rate above 0."
+            )
         for name in ("momentum", "decay"):
             if not 0 <= getattr(self, name) < 1:
                 raise ConfigError(f"update.{name} = {getattr(self, name)} is outside [0, 1).")

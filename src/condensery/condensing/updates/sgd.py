@@ -24,7 +24,7 @@ class SGD(ImageUpdate):
     """``v <- momentum * v + gradient``; ``images <- images - lr * v``.
 
     Attributes:
-        lr: Step size in units of the [0, 1] pixel range, > 0.
+        lr: Learning rate in units of the [0, 1] pixel range, > 0.
         momentum: In [0, 1). Frozen pixels have no velocity.
     """
 
@@ -33,7 +33,9 @@ class SGD(ImageUpdate):
 
     def __post_init__(self) -> None:
         if not 0 < self.lr < float("inf"):
-            raise ConfigError(f"update.lr = {self.lr}: the images need a finite step size above 0.")
+            raise ConfigError(
+                f"update.lr = {self.lr}: the images need a finite learning rate above 0."
+            )
         if not 0 <= self.momentum < 1:
             raise ConfigError(f"update.momentum = {self.momentum} is outside [0, 1).")
 
@@ -62,8 +64,8 @@ def joint_sgd(*, lr: float, momentum: float, classes: int) -> SGD:
 
     IDC and MDC step class after class on one momentum buffer that all classes share, so between
     two visits of a class its momentum decays ``classes`` times. As each class sees it, that is
-    one step with momentum ``m^C`` and step size ``lr (1 - m^C) / (1 - m)``: with ten classes and
-    ``m = 0.5`` nearly plain descent with twice the step size.
+    one step with momentum ``m^C`` and learning rate ``lr (1 - m^C) / (1 - m)``: with ten classes
+    and ``m = 0.5`` nearly plain descent with twice the learning rate.
     """
     decay = momentum**classes
     return SGD(lr=lr * (1 - decay) / (1 - momentum), momentum=decay)
