@@ -22,9 +22,9 @@ neighbour does to the others are in docs/performance.md.
 
 One record a figure: ``name``, ``reference`` and ``ours`` in ``unit`` (medians of ``n`` interleaved
 rounds), ``ratio`` = the median of the rounds' ratios, ``ratio_of_least`` = that of the shortest of
-each, which a busy machine, that only ever adds time, disturbs least. The reference is the twin kept
-in the tree: one plain autograd call a class and set with double backward, and an eager float32
-trainer. Ours is what the library takes by itself for a long run, in bfloat16.
+each, which a busy machine, that only ever adds time, disturbs least. The reference is slow code:
+one plain autograd call a class and set with double backward, and an eager float32 trainer. Ours
+is what the library takes by itself for a long run, in bfloat16.
 
 The setting is MDC's on CIFAR-10: IPC 10, factor 2, ConvNet-3 of width 128, 64 real images a class,
 32 network steps of batch 64, sizes 10 and 5. Images are random.
@@ -54,7 +54,7 @@ from steps import (
     OURS,
     REFERENCE,
     TIMED,
-    Asked,
+    FixedSizes,
     Run,
     Timed,
     baseline_a,
@@ -85,28 +85,32 @@ def record(name: str, unit: str, reference: Sequence[float], ours: Sequence[floa
     }
 
 
-TWINS = {"reference": REFERENCE, "ours": OURS}
+VARIANTS = {"reference": REFERENCE, "ours": OURS}
 
 
-def twins(name: str, rounds: int) -> list[Record]:
-    """A step of either twin, in turns."""
+def variants(name: str, rounds: int) -> list[Record]:
+    """A step of the reference and of ours, in turns."""
     data = images()
     found = interleaved(
-        {twin: TIMED[name](data, **how) for twin, how in TWINS.items()}, rounds=rounds
+        {variant: TIMED[name](data, **how) for variant, how in VARIANTS.items()}, rounds=rounds
     )
-    return [record(name, "s", *(found[twin] for twin in TWINS))]
+    return [record(name, "s", *(found[variant] for variant in VARIANTS))]
 
 
 @cache
 def by_sizes(rounds: int) -> dict[str, list[float]]:
     """Matching alone, for one size, two, and all ten."""
     data = images()
-    asked = {"idc": (10,), "mdc": (10, 5), "all": tuple(range(1, 11))}
+    policies = {
+        "idc": FixedSizes(sizes=(10,)),
+        "mdc": FixedSizes(sizes=(10, 5)),
+        "all": FixedSizes(sizes=tuple(range(1, 11))),
+    }
     runs = {
-        f"{twin} {name}": Run(mdc(data, steps=0, size_policy=Asked(sizes=sizes), **how), data=data)
-        for twin, how in TWINS.items()
-        for name, sizes in asked.items()
-        if not (twin == "reference" and name == "all")  # five times a set: see all_over_idc
+        f"{variant} {name}": Run(mdc(data, steps=0, size_policy=policy, **how), data=data)
+        for variant, how in VARIANTS.items()
+        for name, policy in policies.items()
+        if not (variant == "reference" and name == "all")  # five times a set: see all_over_idc
     }
     return interleaved(runs, rounds=rounds)
 
@@ -115,8 +119,8 @@ def mdc_over_idc(rounds: int) -> list[Record]:
     """What the subset loss adds to IDC's matching, as a share of it."""
     found = by_sizes(rounds)
     shares = [
-        [b / a - 1 for a, b in zip(found[f"{twin} idc"], found[f"{twin} mdc"], strict=True)]
-        for twin in TWINS
+        [b / a - 1 for a, b in zip(found[f"{variant} idc"], found[f"{variant} mdc"], strict=True)]
+        for variant in VARIANTS
     ]
     return [_share("mdc_over_idc", *shares)]
 
@@ -125,9 +129,8 @@ def all_over_idc(rounds: int) -> list[Record]:
     """What all sizes add; the reference is measured once."""
     data = images()
     found = by_sizes(rounds)
-    slow = Run(
-        mdc(data, steps=0, size_policy=Asked(sizes=tuple(range(1, 11))), **REFERENCE), data=data
-    )
+    every = FixedSizes(sizes=tuple(range(1, 11)))
+    slow = Run(mdc(data, steps=0, size_policy=every, **REFERENCE), data=data)
     base = median(found["reference idc"])
     ours = [b / a - 1 for a, b in zip(found["ours idc"], found["ours all"], strict=True)]
     return [_share("all_over_idc", [slow.seconds() / base - 1], ours)]
@@ -143,7 +146,7 @@ def _share(name: str, reference: Sequence[float], ours: Sequence[float]) -> Reco
 
 def matching_memory(rounds: int) -> list[Record]:
     """Peak memory of a matching step above what the process holds before it."""
-    found = {name: [memory.extra(name) for _ in range(rounds)] for name in TWINS}
+    found = {name: [memory.extra(name) for _ in range(rounds)] for name in VARIANTS}
     return [record("matching_memory", "MB", *found.values())]
 
 
@@ -170,12 +173,12 @@ def evaluation(rounds: int) -> list[Record]:
 
 
 FIGURES: dict[str, Callable[[int], list[Record]]] = {
-    **{name: partial(twins, name) for name in ("inner_step", "matching", "network_update")},
+    **{name: partial(variants, name) for name in ("inner_step", "matching", "network_update")},
     "mdc_over_idc": mdc_over_idc,
     "all_over_idc": all_over_idc,
     "matching_memory": matching_memory,
     "batched_units": batched_units,
-    **{name: partial(twins, name) for name in ("dc_step", "dm_iteration")},
+    **{name: partial(variants, name) for name in ("dc_step", "dm_iteration")},
     "evaluation": evaluation,
 }
 
@@ -191,7 +194,8 @@ def limit(found: Record) -> str:
         return ""
     rates = {"reference": torch.float32, "ours": torch.bfloat16}
     shares = {
-        twin: work / found[twin] / flops.ceiling(dtype, rounds=15) for twin, dtype in rates.items()
+        variant: work / found[variant] / flops.ceiling(dtype, rounds=15)
+        for variant, dtype in rates.items()
     }
     return f"{work / 1e9:.0f} GFLOP: " + ", ".join(f"{t} {s:.0%}" for t, s in shares.items())
 

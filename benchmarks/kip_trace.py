@@ -64,7 +64,7 @@ def trace(data: Data, *, seed: int, inner: int) -> list[dict[str, Any]]:
     def measure() -> None:
         nonlocal seconds, begin
         seconds += time.perf_counter() - begin
-        stored = evaluate(run.so_far(created=""), data, sizes=[10], seeds=1, baselines=())
+        stored = evaluate(run.snapshot(created=""), data, sizes=[10], seeds=1, baselines=())
         images, labels = run.state.stored.images, run.state.stored.class_
         regression = run.recipe.objective
         free = kernel_accuracy(regression, data.test.normalise(images), labels, data.test)  # type: ignore[arg-type]

@@ -21,10 +21,10 @@ __all__ = ["extra", "peak_of", "release", "resident"]
 T = TypeVar("T")
 
 
-def extra(twin: str) -> float:
-    """MB that one matching step of a twin takes on top; measured in a fresh process."""
+def extra(variant: str) -> float:
+    """MB that one matching step of a variant takes on top; measured in a fresh process."""
     done = subprocess.run(
-        [sys.executable, __file__, twin], check=True, capture_output=True, text=True
+        [sys.executable, __file__, variant], check=True, capture_output=True, text=True
     )
     return float(done.stdout)
 

@@ -30,7 +30,8 @@ from condensery.parameterizations import Pixels
 from condensery.rng import stream
 
 __all__ = [
-    "EACH", "OURS", "REFERENCE", "TIMED", "Asked", "Run", "Timed", "Update", "baseline_a", "images",
+    "EACH", "OURS", "REFERENCE", "TIMED", "FixedSizes",
+    "Run", "Timed", "Update", "baseline_a", "images",
     "interleaved", "mdc",
 ]  # fmt: skip
 
@@ -53,7 +54,7 @@ def images(*, side: int = 32, channels: int = 3, classes: int = 10, each: int = 
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked(OneSize):
+class FixedSizes(OneSize):
     """Always the same sizes: a subset costs what it costs, whichever is chosen."""
 
     sizes: tuple[int, ...]
@@ -68,7 +69,7 @@ def mdc(data: ImageData, *, ipc: int = 10, steps: int = 32, **changes: Any) -> R
     """The published setting with the full set and its half, ``steps`` network steps in between."""
     recipe = recipe_for("mdc", data, ipc=ipc, preset="paper")
     assert isinstance(recipe.schedule, Redraw)
-    sizes = Asked(sizes=(ipc, max(1, ipc // 2)) if ipc > 1 else (1,))
+    sizes = FixedSizes(sizes=(ipc, max(1, ipc // 2)) if ipc > 1 else (1,))
     schedule = replace(recipe.schedule, steps=steps, inner=1000)
     return replace(recipe, **{"size_policy": sizes, "schedule": schedule, **changes})
 
@@ -80,7 +81,8 @@ EACH = 10
 def baseline_a(data: ImageData, ipc: int = 10, **changes: Any) -> dict[int, Recipe]:
     """A run of its own for every size: IDC."""
     return {
-        n: mdc(data, ipc=n, size_policy=Asked(sizes=(n,)), **changes) for n in range(1, ipc + 1)
+        n: mdc(data, ipc=n, size_policy=FixedSizes(sizes=(n,)), **changes)
+        for n in range(1, ipc + 1)
     }
 
 
@@ -144,7 +146,7 @@ def _batched(data: ImageData, **how: Any) -> Run:
 def _real(data: ImageData, **changes: Any) -> Timed:
     """Matching steps of a method that matches 256 real images a class, without a network step."""
     plain = {"parameterization": Pixels(), "sampler": RandomPerClass(batch=256)}
-    sizes = Asked(sizes=(10,))
+    sizes = FixedSizes(sizes=(10,))
     return Run(mdc(data, steps=0, size_policy=sizes, **plain, **changes), data=data)
 
 
@@ -167,7 +169,7 @@ TIMED: Mapping[str, Callable[..., Timed]] = {
     # mean features of a fresh network
     "dm_iteration": lambda data, **how: _real(data, objective=DistributionMatching(), **how),
 }
-"""What is timed for the figure of a name, given the data and a twin."""
+"""What is timed for the figure of a name, given the data and a variant."""
 
 
 def interleaved(runs: Mapping[str, Timed], *, rounds: int) -> dict[str, list[float]]:

@@ -21,7 +21,7 @@ import argparse
 from statistics import median
 
 import torch
-from steps import OURS, Asked, Run, images, interleaved, mdc
+from steps import OURS, FixedSizes, Run, images, interleaved, mdc
 
 
 def main() -> None:
@@ -33,7 +33,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     data = images()
     runs = {
-        name: Run(mdc(data, steps=0, size_policy=Asked(sizes=sizes), **OURS), data=data)
+        name: Run(mdc(data, steps=0, size_policy=FixedSizes(sizes=sizes), **OURS), data=data)
         for name, sizes in (("IDC", (10,)), ("MDC", (10, 5)))
     }
     took = interleaved(runs, rounds=options.rounds)

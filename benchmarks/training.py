@@ -203,9 +203,9 @@ def experts(setting: Setting, name: str, *, steps: int = 4) -> Callable[[], floa
 
     Where experts have a thread each, as many are trained as there are threads.
     """
-    schooling = ExpertTraining(network=setting.network, steps=steps, **VARIANTS[name])
-    buffer, epochs = Buffer(schooling, setting.data, None), count(1)
-    together = range(buffer.at_once() or 1)
+    training = ExpertTraining(network=setting.network, steps=steps, **VARIANTS[name])
+    buffer, epochs = Buffer(training, setting.data, None), count(1)
+    together = range(buffer.concurrent() or 1)
 
     def run() -> float:
         started = clock()
@@ -267,7 +267,7 @@ WHAT = {"update": update, "evaluation": trial, "experts": experts}
 
 def main() -> None:
     """Read the command line and run."""
-    parser = argparse.ArgumentParser(description="Time network training with every twin.")
+    parser = argparse.ArgumentParser(description="Time network training with every variant.")
     parser.add_argument("--what", choices=WHAT, default="update")
     parser.add_argument("--shape", choices=SHAPES, default="cifar")
     parser.add_argument("--steps", type=int, default=STEPS, help="of an update that are run")

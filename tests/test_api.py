@@ -71,7 +71,7 @@ def test_nothing_runs_before_it_is_asked_to(digits):
     run = condense(digits)
     assert isinstance(run, Condensation)
     assert run.state.outer == 0
-    assert run.so_far(created="x").to_bytes() == condense(digits).so_far(created="x").to_bytes()
+    assert run.snapshot(created="x").to_bytes() == condense(digits).snapshot(created="x").to_bytes()
 
 
 def test_breaking_off_and_iterating_again_goes_on(digits):
@@ -87,7 +87,7 @@ def test_breaking_off_and_iterating_again_goes_on(digits):
         seen.append((progress.outer, progress.inner, progress.boundary))
         if len(seen) == 4:
             break
-    halfway = run.so_far(created="now")
+    halfway = run.snapshot(created="now")
     found = run.result(created="now")
     assert seen == [(0, 0, False), (0, 1, False), (0, 1, True), (1, 0, False)]
     assert found.to_bytes() == expected.to_bytes()
@@ -96,10 +96,10 @@ def test_breaking_off_and_iterating_again_goes_on(digits):
     assert list(run) == []
 
 
-def test_so_far_is_a_whole_set_at_any_time(digits):
+def test_a_snapshot_is_a_whole_set_at_any_time(digits):
     run = condense(digits)
-    sets = [run.so_far(created="now")]
-    sets += [run.so_far(created="now") for progress in run if not progress.boundary]
+    sets = [run.snapshot(created="now")]
+    sets += [run.snapshot(created="now") for progress in run if not progress.boundary]
     assert len(sets) == 5
     assert len({one.to_bytes() for one in sets}) == 5
     for one in sets:
@@ -189,8 +189,8 @@ def test_the_recipe_names_the_engine_that_runs_and_why(digits):
     assert (fused.engine, bool(fused.engine_reason)) == ("fused", True)
     asked = condense(digits, settings={"engine": "autograd"}).recipe
     assert (asked.engine, asked.engine_reason) == ("autograd", "asked for")
-    assert settled(recipe, digits.train) == recipe
-    assert condense(digits).so_far(created="x").manifest["recipe"]["engine"] == "one-pass"
+    assert with_engine(recipe, digits.train) == recipe
+    assert condense(digits).snapshot(created="x").manifest["recipe"]["engine"] == "one-pass"
 
 
 def test_a_network_that_mixes_examples_goes_to_the_reference_engine(digits):
@@ -227,7 +227,7 @@ def test_where_torch_cannot_compile_the_run_is_not_compiled_and_its_recipe_says_
     expected = ("bf16", "fused") if precision else ("fp32", "one-pass")
     assert (recipe.compiled, recipe.precision, recipe.engine) == (False, *expected)
     assert recipe.engine_reason.endswith("; not compiled, as torch cannot compile here: no g++")
-    assert settled(recipe, larger) == recipe
+    assert with_engine(recipe, larger) == recipe
     assert caplog.text.count("no g++") == 1
 
 
@@ -236,7 +236,7 @@ def test_a_set_whose_run_fell_back_says_so(larger):
     run = condense(larger, preset="smoke", ipc=1, settings=settings)
     assert run.ran is run.recipe
     go_uncompiled("the disk is full", what="Matching")
-    recorded = run.so_far(created="").manifest["recipe"]
+    recorded = run.snapshot(created="").manifest["recipe"]
     assert not recorded["compiled"]
     assert recorded["engine_reason"].endswith("torch cannot compile here: the disk is full")
 

@@ -29,7 +29,7 @@ def digits():
 class Pull(condensery.Objective):
     """Mean pixels of the set and of the real images should be alike."""
 
-    joint: ClassVar[bool] = False
+    all_classes: ClassVar[bool] = False
     weight: float = 1.0
 
     def bind(self, context, real, view, *, engine, classes_per_pass):

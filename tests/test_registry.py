@@ -97,7 +97,8 @@ def test_a_part_that_lacks_something_is_told_what_and_where_it_is_described():
     class Half:
         def bind(self): ...
 
-    with pytest.raises(ConfigError, match=r"lacks advance, init, joint.*inherit from .*Objective"):
+    missing = r"lacks advance, all_classes, init.*inherit from .*Objective"
+    with pytest.raises(ConfigError, match=missing):
         check_part("objective", Half())
     check_part("objective", Mine())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import torch
 
-from condensery.types import JOINT, Examples, Groups, by_class, nested
+from condensery.types import ALL_CLASSES, Examples, Groups, by_class, nested
 
 
 def examples(ranks=(0, 0, 1, 1, 2), classes=(0, 2, 0, 2, 0)):
@@ -64,7 +64,7 @@ def naive_members(given, sizes):
 def test_nested_groups_hold_the_ranks_below_the_size_of_their_class(each):
     for sizes in each([[[3, 3]], [[3, 3], [1, 1]], [[3, 3], [1, 2], [2, 3]]]):
         given = examples(classes=(0, 1, 0, 1, 0))
-        groups = nested(given, torch.tensor(sizes), joint=False)
+        groups = nested(given, torch.tensor(sizes), all_classes=False)
         assert groups.member.tolist() == naive_members(given, sizes)
         assert groups.class_.tolist() == [0, 1] * len(sizes)
         assert groups.size.tolist() == [size for profile in sizes for size in profile]
@@ -72,15 +72,18 @@ def test_nested_groups_hold_the_ranks_below_the_size_of_their_class(each):
 
 def test_joint_groups_hold_all_classes_of_a_profile():
     given = examples(classes=(0, 1, 0, 1, 0))
-    groups = nested(given, torch.tensor([[3, 3], [1, 2]]), joint=True)
+    groups = nested(given, torch.tensor([[3, 3], [1, 2]]), all_classes=True)
     assert groups.member.tolist() == [[True] * 5, [True, True, False, True, False]]
-    assert groups.class_.tolist() == [JOINT, JOINT]
+    assert groups.class_.tolist() == [ALL_CLASSES, ALL_CLASSES]
     assert groups.size.tolist() == [3, 2]
 
 
 def test_a_class_smaller_than_asked_gives_all_it_has():
     given = examples(classes=(0, 1, 0, 1, 0))
-    assert nested(given, torch.tensor([[3, 3]]), joint=False).member.sum(dim=1).tolist() == [3, 2]
+    assert nested(given, torch.tensor([[3, 3]]), all_classes=False).member.sum(dim=1).tolist() == [
+        3,
+        2,
+    ]
 
 
 def groups_of(*classes):
@@ -125,12 +128,14 @@ def test_a_pass_holds_more_classes_where_they_are_small(each):
 
 
 def test_a_pass_names_only_the_examples_of_its_groups():
-    groups = nested(examples(classes=(0, 1, 0, 1, 0)), torch.tensor([[2, 1], [1, 1]]), joint=False)
+    groups = nested(
+        examples(classes=(0, 1, 0, 1, 0)), torch.tensor([[2, 1], [1, 1]]), all_classes=False
+    )
     assert [members.tolist() for _, members in groups.passes(1)] == [[0, 2], [1]]
 
 
 def test_joint_groups_form_a_pass_of_their_own():
-    assert [rows.tolist() for rows, _ in groups_of(JOINT, 0, JOINT, 1).passes(1)] == [
+    assert [rows.tolist() for rows, _ in groups_of(ALL_CLASSES, 0, ALL_CLASSES, 1).passes(1)] == [
         [0, 2],
         [1],
         [3],

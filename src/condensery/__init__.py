@@ -200,14 +200,14 @@ _NAMES = {
     "types": "Examples Groups StepContext",
     "condensing.updates": "SGD Adam ImageUpdate Learned LearnedLabels LearnedLR OnSimplex",
 }
-_ROOMS = {name: room for room, text in _NAMES.items() for name in text.split()}
+_HOMES = {name: home for home, text in _NAMES.items() for name in text.split()}
 
 
 def __getattr__(name: str) -> Any:  # noqa: ANN401 - any public object
     if name == "__version__":
         return _version()
-    if name in _ROOMS:
-        return getattr(import_module(f"condensery.{_ROOMS[name]}"), name)
+    if name in _HOMES:
+        return getattr(import_module(f"condensery.{_HOMES[name]}"), name)
     raise AttributeError(f"module 'condensery' has no attribute {name!r}")
 
 
@@ -221,4 +221,4 @@ def _version() -> str:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *_ROOMS, "__version__"])
+    return sorted([*globals(), *_HOMES, "__version__"])

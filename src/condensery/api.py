@@ -97,9 +97,9 @@ class Condensation:
         """
         for _ in self:
             pass
-        return self.so_far(created=created)
+        return self.snapshot(created=created)
 
-    def so_far(self, *, created: str | None = None) -> CondensedSet:
+    def snapshot(self, *, created: str | None = None) -> CondensedSet:
         """The condensed set of the steps taken so far: an anytime result."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         lr, whitening = self.state.stored.learned_lr, self.data.whitening

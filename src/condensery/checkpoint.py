@@ -32,8 +32,8 @@ __all__ = [
     "write_atomically",
 ]
 
-KEPT = 2
-"""Checkpoints kept in a folder: the newest, and the one before it in case the newest is torn."""
+MAX_CHECKPOINTS = 2
+"""Checkpoints that a folder keeps: the newest, and one more in case the newest is damaged."""
 
 _KEY = "condensery-checkpoint"
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
@@ -92,7 +92,7 @@ def save_checkpoint(
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be made a folder ({error}).") from error
     write_atomically(path, safetensors.torch.save(own, {_KEY: record}))
-    before = [old for old in _steps(folder) if old < step][: KEPT - 1]
+    before = [old for old in _steps(folder) if old < step][: MAX_CHECKPOINTS - 1]
     for old in _steps(folder):
         if old != step and old not in before:
             (folder / f"checkpoint-{old}.safetensors").unlink(missing_ok=True)

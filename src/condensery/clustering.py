@@ -57,10 +57,10 @@ def kmeans(
         if before is not None and torch.equal(own, before):
             break
         before = own
-        held = torch.bincount(own, minlength=clusters)
-        empty = (held == 0).nonzero()[:, 0]
+        counts = torch.bincount(own, minlength=clusters)
+        empty = (counts == 0).nonzero()[:, 0]
         sums = torch.zeros_like(centres).index_add_(0, own, points)
-        centres = sums / held.clamp(min=1)[:, None]
+        centres = sums / counts.clamp(min=1)[:, None]
         if len(empty):
             centres[empty] = points[nearest.topk(len(empty)).indices]
     return centres

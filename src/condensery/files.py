@@ -19,7 +19,7 @@ from condensery.errors import ConfigError
 __all__ = [
     "LOCK",
     "check_new_file",
-    "check_room",
+    "check_space",
     "check_writable",
     "existing_ancestor",
     "holds_files",
@@ -85,7 +85,7 @@ def existing_ancestor(path: Path) -> Path:
     return path
 
 
-def check_room(path: Path) -> None:
+def check_space(path: Path) -> None:
     """Refuse a path under which no folder can be made.
 
     Raises:

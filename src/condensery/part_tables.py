@@ -25,7 +25,7 @@ def plain(slots: Sequence[str]) -> str:
         lines.append(f"{slot}: {SLOTS[slot].what}")
         for name, part in parts(slot).items():
             lines.append(f"  {name:20} {_summary(part)}")
-            if told := _told(part):
+            if told := _choices_of(part):
                 lines.append(f"  {'':20} {', '.join(told)}")
         lines.append("")
     return "\n".join(lines)
@@ -39,7 +39,7 @@ def markdown(slots: Sequence[str]) -> str:
         lines += [f"## `{slot}`", "", f"{what[0].upper()}{what[1:]}.", ""]
         lines += ["| name | what it is | choices and their defaults |", "|---|---|---|"]
         for name, part in parts(slot).items():
-            told = ", ".join(f"`{choice}`" for choice in _told(part))
+            told = ", ".join(f"`{choice}`" for choice in _choices_of(part))
             summary = _summary(part).replace("|", "\\|")
             lines.append(f"| `{name}` | {summary} | {told} |")
         lines.append("")
@@ -55,7 +55,7 @@ def _summary(part: Any) -> str:  # noqa: ANN401 - whatever was registered
     return re.sub(r"``", "`", text.partition("\n\n")[0].replace("\n", " "))
 
 
-def _told(part: Any) -> list[str]:  # noqa: ANN401
+def _choices_of(part: Any) -> list[str]:  # noqa: ANN401
     """``name=default`` of every choice; the name alone where there is no default."""
     if not (inspect.isclass(part) and dataclasses.is_dataclass(part)):
         return []

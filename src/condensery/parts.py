@@ -21,10 +21,10 @@ __all__ = [
     "changed",
     "choices",
     "converted",
+    "non_defaults",
     "part_to_json",
     "read_part",
     "required",
-    "told",
     "written",
 ]
 
@@ -43,7 +43,7 @@ def part_to_json(slot: str, part: Any) -> dict[str, Any]:  # noqa: ANN401
     return {"kind": name_of(slot, type(part)), **written(part)}
 
 
-def told(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
+def non_defaults(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
     """The choices of a dataclass that differ from its defaults, as plain JSON values.
 
     Stays the same when the class gets another choice with a default: for fingerprints.
@@ -59,7 +59,7 @@ def told(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
 
 def _plainly(value: Any) -> Any:  # noqa: ANN401
     if dataclasses.is_dataclass(value):
-        return {"class": type(value).__qualname__, **told(value)}
+        return {"class": type(value).__qualname__, **non_defaults(value)}
     if isinstance(value, (list, tuple)):
         return [_plainly(each) for each in value]
     return value if isinstance(value, (str, int, float, type(None))) else str(value)

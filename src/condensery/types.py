@@ -19,9 +19,9 @@ from torch import Tensor, nn
 
 from condensery.rng import stream
 
-__all__ = ["JOINT", "Examples", "Groups", "StepContext", "View", "by_class", "nested"]
+__all__ = ["ALL_CLASSES", "Examples", "Groups", "StepContext", "View", "by_class", "nested"]
 
-JOINT = -1
+ALL_CLASSES = -1
 """The ``class_`` of a group that holds all classes at once (kernel and trajectory methods)."""
 
 
@@ -87,7 +87,7 @@ class Groups:
 
     Attributes:
         member: ``[group, example]``.
-        class_: The class of each group, ``[group]``, or ``JOINT``.
+        class_: The class of each group, ``[group]``, or ``ALL_CLASSES``.
         size: Images per class that the group stands for, ``[group]``.
         prefixes: Whether every group holds exactly the examples of its class whose rank is below
             its size, so that a quantity of all groups is a cumulative sum over ranks.
@@ -120,7 +120,7 @@ class Groups:
 
         Yields:
             Positions of the groups of a pass, and positions of the examples they contain.
-            Every group comes once; joint groups count as a class.
+            Every group comes once; a group of all classes counts as a class.
         """
         left = [(self.class_ == label).nonzero()[:, 0] for label in self.class_.unique()]
         while left:
@@ -174,22 +174,22 @@ def by_class(examples: Examples) -> Groups:
     return Groups(member=member, class_=classes, size=member.sum(dim=1))
 
 
-def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, joint: bool) -> Groups:
+def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, all_classes: bool) -> Groups:
     """The groups of sets of sizes: set ``s`` takes ``rank < sizes[s, c]`` of class ``c``.
 
     Args:
         examples: Synthetic examples.
         sizes: Images per class of each set, ``[set, class_]``, at least 1. A class
             that holds fewer images than asked gives all it has.
-        joint: Whether a group holds all classes of its set (``class_`` is then ``JOINT``),
-            or one group is made per class.
+        all_classes: Whether a group holds all classes of its set (``class_`` is then
+            ``ALL_CLASSES``), or one group is made per class.
 
     Returns:
         Groups ordered by set, then class.
     """
     inside = examples.rank[None, :] < sizes[:, examples.class_]  # [set, example]
-    if joint:
-        class_ = torch.full((len(sizes),), JOINT, device=sizes.device)
+    if all_classes:
+        class_ = torch.full((len(sizes),), ALL_CLASSES, device=sizes.device)
         return Groups(member=inside, class_=class_, size=sizes.amax(dim=1))
     classes = torch.arange(sizes.shape[1], device=sizes.device)
     own = examples.class_[None, :] == classes[:, None]  # [class_, example]

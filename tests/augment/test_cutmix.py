@@ -78,11 +78,11 @@ def test_the_share_of_the_box_is_uniform_before_the_border_cuts_it():
 
 
 def test_a_box_is_twice_its_rounded_half_side_cut_off_at_the_border(each):
-    for centre, kept in each(product([(0, 0), (5, 13), (11, 19)], [0.0, 0.2, 0.77, 1.0])):
-        box = box_around(SIDE, kept=kept, centre=centre)
+    for centre, outside in each(product([(0, 0), (5, 13), (11, 19)], [0.0, 0.2, 0.77, 1.0])):
+        box = box_around(SIDE, outside=outside, centre=centre)
         rows, columns = [], []
         for length, middle, out in ((SIDE[0], centre[0], rows), (SIDE[1], centre[1], columns)):
-            half = int(length * (1 - kept) ** 0.5) // 2
+            half = int(length * (1 - outside) ** 0.5) // 2
             out += [i for i in range(length) if middle - half <= i < middle + half]
         assert list(range(box.top, box.bottom)) == rows
         assert list(range(box.left, box.right)) == columns

@@ -107,7 +107,7 @@ def test_one_update_is_what_the_parts_say_written_out(digits):
     )
     images = state.stored.images.clone().requires_grad_()
     examples = MultiFormation(factor=2).decode(state.stored.with_images(images))
-    groups = nested(examples, torch.tensor([[2, 2, 2], [1, 1, 1]]), joint=False)
+    groups = nested(examples, torch.tensor([[2, 2, 2], [1, 1, 1]]), all_classes=False)
     losses = match(examples, groups)
     (gradient,) = torch.autograd.grad(losses.sum(), images)
     assert update.losses["2"] == pytest.approx(losses[:3].sum().item(), rel=1e-4)

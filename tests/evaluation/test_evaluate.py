@@ -122,7 +122,7 @@ def test_observations_of_another_set_are_not_taken_for_this_one(
 
     left = list(evaluate(condensed, data, known=known, **choices))
 
-    assert [o.set for o in left] == ["condensed"]  # the random twin is the same for both
+    assert [o.set for o in left] == ["condensed"]  # the random baseline is the same for both
 
 
 def test_what_is_observed_does_not_depend_on_what_else_is_asked_for(

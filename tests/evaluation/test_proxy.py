@@ -29,7 +29,7 @@ def digits():
 
 @pytest.fixture(scope="module")
 def proxy(digits):
-    return Proxy(digits, "convnet2-w4", judges=2, sample=50)
+    return Proxy(digits, "convnet2-w4", probes=2, sample=50)
 
 
 def random_set(digits, seed, counts=(4, 4, 4), part=None):
@@ -40,18 +40,18 @@ def random_set(digits, seed, counts=(4, 4, 4), part=None):
     return part.decode(stored)
 
 
-def written_out(digits, examples, *, judges, sample):
+def written_out(digits, examples, *, probes, sample):
     """The definition, prefix by prefix and class by class."""
     sizes = int(examples.rank.max()) + 1
     found = torch.zeros(sizes)
-    for judge in range(judges):
+    for network in range(probes):
         network = build(
             "convnet2-w4",
             channels=1,
             classes=3,
             side=(8, 8),
             seed=0,
-            path=("proxy", "network", judge),
+            path=("proxy", "network", network),
         )
         for c in range(3):
             own = digits.of_class(c)
@@ -62,7 +62,7 @@ def written_out(digits, examples, *, judges, sample):
                 mine = examples.images[(examples.class_ == c) & (examples.rank < size)]
                 with torch.no_grad():
                     ours = features(network, digits.normalise(mine)).flatten(1)
-                found[size - 1] += (ours.mean(dim=0) - real.mean(dim=0)).square().sum() / judges
+                found[size - 1] += (ours.mean(dim=0) - real.mean(dim=0)).square().sum() / probes
     return found
 
 
@@ -71,7 +71,7 @@ def test_a_measure_is_its_definition_for_every_prefix(each, digits, proxy):
         examples = random_set(digits, 1, (4, 2, 3), part)
         order = torch.randperm(len(examples), generator=stream(9))
         found = proxy(examples.rows(order))
-        expected = written_out(digits, examples, judges=2, sample=50)
+        expected = written_out(digits, examples, probes=2, sample=50)
         assert torch.allclose(torch.tensor(found.loss), expected, rtol=1e-3)
 
 
@@ -101,14 +101,14 @@ def test_the_mean_is_geometric_over_the_relative_losses():
 
 def test_the_same_judges_judge_whenever_asked_and_others_with_another_seed(digits, proxy):
     examples = random_set(digits, 3)
-    again = Proxy(digits, "convnet2-w4", judges=2, sample=50)
+    again = Proxy(digits, "convnet2-w4", probes=2, sample=50)
     assert proxy(examples) == again(examples) == proxy(examples)
-    other = Proxy(digits, "convnet2-w4", judges=2, sample=50, seed=1)
+    other = Proxy(digits, "convnet2-w4", probes=2, sample=50, seed=1)
     assert other(examples).loss != proxy(examples).loss
 
 
 def test_networks_that_mix_examples_judge_them_one_by_one(digits):
-    proxy = Proxy(digits, "convnet2-w4-bn", judges=1, sample=50)
+    proxy = Proxy(digits, "convnet2-w4-bn", probes=1, sample=50)
     small, large = random_set(digits, 3, (1, 1, 1)), random_set(digits, 3, (4, 4, 4))
     assert proxy(small).loss[0] == pytest.approx(proxy(large).loss[0], rel=1e-4)
 
@@ -118,12 +118,12 @@ def test_nothing_of_what_is_measured_is_changed(digits, proxy):
     before = examples.images.clone()
     state = torch.random.get_rng_state()
     proxy(examples)
-    Proxy(digits, "convnet2-w4", judges=1, sample=5)
+    Proxy(digits, "convnet2-w4", probes=1, sample=5)
     assert torch.equal(examples.images, before)
     assert torch.equal(torch.random.get_rng_state(), state)
 
 
-@pytest.mark.parametrize("name", ["judges", "sample"])
+@pytest.mark.parametrize("name", ["probes", "sample"])
 def test_a_number_that_cannot_work_is_refused(digits, name):
     with pytest.raises(ConfigError, match=f"{name} = 0"):
         Proxy(digits, "convnet2-w4", **{name: 0})
@@ -135,7 +135,7 @@ def test_real_images_without_a_spread_give_no_distance_to_compare_with(digits, k
     index = index.unique() if kind == "one image a class" else index
     alike = replace(digits, images=digits.images[index], labels=digits.labels[index])
     with pytest.raises(DataError, match="have the same features"):
-        Proxy(alike, "convnet2-w4", judges=1)
+        Proxy(alike, "convnet2-w4", probes=1)
 
 
 def test_the_smallest_difference_of_real_images_is_enough_to_compare_with(digits):
@@ -143,5 +143,5 @@ def test_the_smallest_difference_of_real_images_is_enough_to_compare_with(digits
     images = digits.images[index].clone()
     images[0, 0, 4, 4] ^= 1  # one pixel of one image, by one level
     nearly = replace(digits, images=images, labels=digits.labels[index])
-    found = Proxy(nearly, "convnet2-w4", judges=1)(random_set(nearly, seed=1, counts=(1, 1, 1)))
+    found = Proxy(nearly, "convnet2-w4", probes=1)(random_set(nearly, seed=1, counts=(1, 1, 1)))
     assert 0 <= found.mean < 100

@@ -19,7 +19,7 @@ from condensery.evaluation.trial import Trial
 def chosen(
     data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[..., Evaluation]:
-    """Networks worth compiling, whose compiled code is replaced by its eager twin."""
+    """Networks worth compiling, whose compiled code is replaced by the eager reference."""
     monkeypatch.setattr(trials_module, "FUSED_AFTER", 1)
     monkeypatch.setattr(trials_module, "cannot_compile", lambda: None)
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
@@ -49,7 +49,7 @@ def test_accuracies_do_not_depend_on_how_many_are_in_training(
     for count in (1, 3):
         threads(count)
         evaluation = chosen()
-        assert evaluation.at_once == count
+        assert evaluation.concurrent == count
         found.append(known(evaluation.run()))
     assert found[0] == found[1]
     assert len({accuracy for *_, accuracy, _ in found[0]}) > 1
@@ -76,7 +76,7 @@ def test_each_has_a_thread_unless_it_is_eager(
 
     seen.clear()
     evaluation = chosen(precision="fp32")
-    assert evaluation.at_once == 1
+    assert evaluation.concurrent == 1
     assert len(evaluation.run()) == 12
     assert set(seen) == {(False, threading.current_thread().name)}
 

@@ -29,7 +29,7 @@ from condensery.training import SGDTraining, Trainer, real_batches
 TRAINING = SGDTraining(
     batch=8, lr=0.05, momentum=0.5, weight_decay=0.0, augment=Identity(), cutmix=0.0
 )
-SCHOOLING = ExpertTraining(network="convnet2-w4", training=TRAINING, seed=3)
+TRAINED = ExpertTraining(network="convnet2-w4", training=TRAINING, seed=3)
 
 
 @pytest.fixture(scope="module")
@@ -64,13 +64,13 @@ def made(experts, number=2, epochs=3):
 
 @pytest.fixture
 def whole(data, tmp_path):
-    experts = Buffer(SCHOOLING, data, tmp_path / "whole")
+    experts = Buffer(TRAINED, data, tmp_path / "whole")
     made(experts)
     return experts
 
 
 def test_a_trajectory_is_plain_training_epoch_after_epoch(data):
-    experts = Buffer(SCHOOLING, data, None)
+    experts = Buffer(TRAINED, data, None)
     log = made(experts)
     assert [(m.index, m.epoch) for m in log] == [(i, e) for i in (0, 1) for e in (1, 2, 3)]
     network = build("convnet2-w4", channels=1, classes=2, side=(8, 8), seed=3, path=("expert", 1))
@@ -89,7 +89,7 @@ def test_a_trajectory_is_plain_training_epoch_after_epoch(data):
 
 def test_an_epoch_may_be_a_number_of_steps(data):
     def moved(steps):
-        experts = Buffer(replace(SCHOOLING, steps=steps), data, None)
+        experts = Buffer(replace(TRAINED, steps=steps), data, None)
         made(experts, 1, 1)
         return everything(experts, 0, 1)
 
@@ -105,8 +105,8 @@ def test_the_learning_rate_falls_over_all_steps_of_a_trajectory(each, data):
             ("cosine", [(1 + math.cos(math.pi * step / 12)) / 2 for step in range(12)]),
         ]
     ):
-        schooling = replace(SCHOOLING, steps=6, epochs=2, decay=decay)
-        experts = Buffer(schooling, data, None)
+        training = replace(TRAINED, steps=6, epochs=2, decay=decay)
+        experts = Buffer(training, data, None)
         made(experts, 1, 2)
         network = build(
             "convnet2-w4", channels=1, classes=2, side=(8, 8), seed=3, path=("expert", 0)
@@ -125,11 +125,11 @@ def test_the_learning_rate_falls_over_all_steps_of_a_trajectory(each, data):
 
 def test_a_length_that_decides_nothing_is_refused():
     with pytest.raises(ConfigError, match="epochs = 5, but the length belongs to experts only"):
-        replace(SCHOOLING, epochs=5)
+        replace(TRAINED, epochs=5)
 
 
 def test_memory_and_folder_hold_the_same_bits(data, whole):
-    memory = Buffer(SCHOOLING, data, None)
+    memory = Buffer(TRAINED, data, None)
     made(memory)
     for index in (0, 1):
         same(everything(whole, index, 3), everything(memory, index, 3))
@@ -138,18 +138,18 @@ def test_memory_and_folder_hold_the_same_bits(data, whole):
 def test_experts_differ_and_another_seed_gives_others(data, whole):
     one, two = (whole.snapshots(index, 0)[0] for index in (0, 1))
     assert not torch.equal(one["classifier.weight"], two["classifier.weight"])
-    other = Buffer(replace(SCHOOLING, seed=4), data, None)
+    other = Buffer(replace(TRAINED, seed=4), data, None)
     made(other, 1, 0)
     assert not torch.equal(other.snapshots(0, 0)[0]["classifier.weight"], one["classifier.weight"])
 
 
 def test_a_stopped_training_goes_on_with_what_is_missing(data, whole, tmp_path):
     folder = tmp_path / "stopped"
-    training = Buffer(SCHOOLING, data, folder).make(range(2), 3)
+    training = Buffer(TRAINED, data, folder).make(range(2), 3)
     for _ in range(4):
         next(training)
     training.close()  # in the first epoch of the second expert
-    rest = Buffer(SCHOOLING, data, folder)
+    rest = Buffer(TRAINED, data, folder)
     assert [rest.epochs(index) for index in (0, 1, 2)] == [3, 1, -1]
     assert rest.missing(2, 3) == 2
     assert [(m.index, m.epoch) for m in made(rest)] == [(1, 2), (1, 3)]
@@ -168,7 +168,7 @@ def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path,
         return after(self, *given, **named)
 
     monkeypatch.setattr(ExpertTraining, "after", stopping)
-    experts = Buffer(SCHOOLING, data, tmp_path)
+    experts = Buffer(TRAINED, data, tmp_path)
     with pytest.raises(KeyboardInterrupt):
         made(experts, 1, 3)
     assert experts.epochs(0) == 2
@@ -177,7 +177,7 @@ def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path,
 
 def test_a_kill_costs_no_more_than_the_time_between_two_writings(data, tmp_path, monkeypatch):
     monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
-    experts = Buffer(SCHOOLING, data, tmp_path)
+    experts = Buffer(TRAINED, data, tmp_path)
     training = experts.make([0], 3)
     for epoch in (1, 2):
         next(training)
@@ -199,7 +199,7 @@ def test_a_file_says_what_it_is_of(whole):
         assert word in said
 
 
-def test_experts_of_another_schooling_are_refused_naming_both(each, data, whole):
+def test_experts_of_another_training_are_refused_naming_both(each, data, whole):
     for change, said in each(
         [
             ({"network": "convnet2-w5"}, "network is 'convnet2-w4' there and 'convnet2-w5' here"),
@@ -215,7 +215,7 @@ def test_experts_of_another_schooling_are_refused_naming_both(each, data, whole)
             ),
         ]
     ):
-        other = Buffer(replace(SCHOOLING, **change), data, whole.folder)
+        other = Buffer(replace(TRAINED, **change), data, whole.folder)
         for refused in (Buffer.missing, made):
             with pytest.raises(ArtifactError, match=said):
                 refused(other, 1, 1)
@@ -224,17 +224,17 @@ def test_experts_of_another_schooling_are_refused_naming_both(each, data, whole)
 def test_experts_of_other_data_or_another_whitening_are_refused_naming_both(data, whole):
     darker = replace(data, name="darker", images=data.images // 2)
     with pytest.raises(ArtifactError, match=r"data\.fingerprint.*'small' and 'darker'"):
-        made(Buffer(SCHOOLING, darker, whole.folder), 1, 1)
+        made(Buffer(TRAINED, darker, whole.folder), 1, 1)
     white = whitened(data, "zca")
     with pytest.raises(ArtifactError, match=r"whitening\.kind is None there and 'zca' here"):
-        Buffer(SCHOOLING, white, whole.folder).epochs(0)
-    renamed = Buffer(SCHOOLING, replace(data, name="other"), whole.folder)
+        Buffer(TRAINED, white, whole.folder).epochs(0)
+    renamed = Buffer(TRAINED, replace(data, name="other"), whole.folder)
     assert renamed.epochs(0) == 3
 
 
 def test_whitened_experts_see_whitened_images(data):
     white = whitened(data, "zca")
-    plain, other = (Buffer(SCHOOLING, d, None) for d in (data, white))
+    plain, other = (Buffer(TRAINED, d, None) for d in (data, white))
     for experts in (plain, other):
         made(experts, 1, 1)
     a, b = (experts.snapshots(0, 0, 1) for experts in (plain, other))
@@ -248,7 +248,7 @@ def test_a_changed_bit_is_noticed_before_a_snapshot_is_used(data, whole):
     content[-3] ^= 1
     path.write_bytes(content)
     with pytest.raises(ArtifactError, match=r"expert-0000\.safetensors: is damaged.*Remove it"):
-        Buffer(SCHOOLING, data, whole.folder).snapshots(0, 1)
+        Buffer(TRAINED, data, whole.folder).snapshots(0, 1)
 
 
 def test_a_truncated_file_is_refused_by_name(each, data, whole):
@@ -257,7 +257,7 @@ def test_a_truncated_file_is_refused_by_name(each, data, whole):
     for length in each([0, 5, 300, -10]):
         path.write_bytes(content[:length])
         with pytest.raises(ArtifactError, match=r"expert-0001\.safetensors"):
-            Buffer(SCHOOLING, data, whole.folder).epochs(1)
+            Buffer(TRAINED, data, whole.folder).epochs(1)
 
 
 def test_a_foreign_file_is_refused(data, tmp_path):
@@ -265,39 +265,39 @@ def test_a_foreign_file_is_refused(data, tmp_path):
 
     safetensors.torch.save_file({"x": torch.ones(2)}, tmp_path / "expert-0000.safetensors")
     with pytest.raises(ArtifactError, match="holds no expert's trajectory"):
-        Buffer(SCHOOLING, data, tmp_path).epochs(0)
+        Buffer(TRAINED, data, tmp_path).epochs(0)
 
 
 def test_a_file_of_another_format_is_refused(data, tmp_path, monkeypatch):
     monkeypatch.setattr(files, "FORMAT", 3)
-    made(Buffer(SCHOOLING, data, tmp_path), 1, 0)
+    made(Buffer(TRAINED, data, tmp_path), 1, 0)
     monkeypatch.undo()
     with pytest.raises(ArtifactError, match="expert format 3, this library reads 2"):
-        Buffer(SCHOOLING, data, tmp_path).epochs(0)
+        Buffer(TRAINED, data, tmp_path).epochs(0)
 
 
 def test_runs_in_one_process_share_a_buffer_and_other_choices_do_not(data):
-    one = get_buffer(SCHOOLING, data, None)
-    assert get_buffer(SCHOOLING, replace(data), None) is one
-    assert get_buffer(replace(SCHOOLING, seed=9), data, None) is not one
-    assert get_buffer(SCHOOLING, data, None) is one
+    one = get_buffer(TRAINED, data, None)
+    assert get_buffer(TRAINED, replace(data), None) is one
+    assert get_buffer(replace(TRAINED, seed=9), data, None) is not one
+    assert get_buffer(TRAINED, data, None) is one
     for seed in (10, 11):
-        get_buffer(replace(SCHOOLING, seed=seed), data, None)
-    assert get_buffer(SCHOOLING, data, None) is not one  # only the last few are remembered
+        get_buffer(replace(TRAINED, seed=seed), data, None)
+    assert get_buffer(TRAINED, data, None) is not one  # only the last few are remembered
 
 
 def test_too_much_for_the_memory_asks_for_a_folder(data, tmp_path):
     with pytest.raises(ConfigError, match=r"GB, too much.*schedule\.buffer=FOLDER"):
-        Buffer(SCHOOLING, data, None).missing(10**6, 100)
-    assert Buffer(SCHOOLING, data, tmp_path).missing(100, 100) == 10**4
+        Buffer(TRAINED, data, None).missing(10**6, 100)
+    assert Buffer(TRAINED, data, tmp_path).missing(100, 100) == 10**4
 
 
 @pytest.fixture
 def swept(data, monkeypatch):
-    """Buffers of experts that compiled sweeps train, here by their eager twin."""
+    """Buffers of experts that compiled sweeps train, here by the eager reference."""
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
-    schooling = replace(SCHOOLING, compiled=True, precision="bf16")
-    return lambda folder=None: Buffer(schooling, data, folder)
+    training = replace(TRAINED, compiled=True, precision="bf16")
+    return lambda folder=None: Buffer(training, data, folder)
 
 
 def test_compiled_experts_have_a_thread_each_and_the_same_bits_on_any_number(
@@ -355,11 +355,11 @@ def test_compiled_experts_that_are_stopped_keep_their_epochs_and_go_on(swept, th
 
 def test_an_epoch_that_is_no_longer_wanted_is_cancelled(data, threads):
     threads(2)
-    schooling, over = replace(SCHOOLING, steps=3000), []
+    training, over = replace(TRAINED, steps=3000), []
 
     def task(long):
         if long:
-            schooling.after(data, schooling.first(data, 0), index=0, epoch=1)
+            training.after(data, training.first(data, 0), index=0, epoch=1)
             over.append(long)
         yield
 
@@ -379,12 +379,12 @@ def test_other_experts_have_all_threads(data, threads, monkeypatch):
         return after(self, *given, **named)
 
     monkeypatch.setattr(ExpertTraining, "after", watched)
-    made(Buffer(SCHOOLING, data, None), 2, 1)
+    made(Buffer(TRAINED, data, None), 2, 1)
     assert seen == {(get_ident(), 2)}
 
 
 def test_a_diverging_expert_is_named(data):
-    wild = replace(SCHOOLING, training=replace(TRAINING, lr=1e30))
+    wild = replace(TRAINED, training=replace(TRAINING, lr=1e30))
     with pytest.raises(NonFiniteLoss, match=r"expert 0 is .* smaller schedule\.training\.lr"):
         made(Buffer(wild, data, None), 1, 3)
 
@@ -408,7 +408,7 @@ def test_of_two_processes_that_want_an_expert_one_trains_it_and_the_other_waits(
 ):
     folder = tmp_path / "shared"
     folder.mkdir()
-    waiting = Buffer(SCHOOLING, data, folder)
+    waiting = Buffer(TRAINED, data, folder)
     with (folder / ".expert-0000.lock").open("ab") as other, ThreadPoolExecutor() as threads:
         lock(other.fileno())  # as another process does
         with caplog.at_level(logging.INFO):
@@ -423,7 +423,7 @@ def test_of_two_processes_that_want_an_expert_one_trains_it_and_the_other_waits(
 
 
 def test_cpu_seconds_of_the_wanted_epochs_are_counted_whoever_trained_them(data, whole):
-    again = Buffer(SCHOOLING, data, whole.folder)
+    again = Buffer(TRAINED, data, whole.folder)
     assert again.cpu_seconds(2, 3) == pytest.approx(whole.cpu_seconds(2, 3)) != 0
     parts = [again.cpu_seconds(2, epochs) for epochs in (0, 1, 2, 3)]
     assert parts == sorted(set(parts))
@@ -432,9 +432,9 @@ def test_cpu_seconds_of_the_wanted_epochs_are_counted_whoever_trained_them(data,
 
 def test_experts_in_the_cache_are_made_within_its_bound(data, own_cache, monkeypatch, caplog):
     def train(seed):
-        schooling = replace(SCHOOLING, seed=seed)
-        folder = cached(schooling, data)
-        made(Buffer(schooling, data, folder), 1, 1)
+        training = replace(TRAINED, seed=seed)
+        folder = cached(training, data)
+        made(Buffer(training, data, folder), 1, 1)
         return folder
 
     first = train(1)
@@ -449,8 +449,8 @@ def test_experts_in_the_cache_are_made_within_its_bound(data, own_cache, monkeyp
 
 def test_where_the_ends_alone_are_kept_they_are_those_of_the_whole_way(data, tmp_path, monkeypatch):
     monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
-    ends = replace(SCHOOLING, keep="ends", epochs=3)
-    whole = Buffer(SCHOOLING, data, None)
+    ends = replace(TRAINED, keep="ends", epochs=3)
+    whole = Buffer(TRAINED, data, None)
     made(whole, 1, 3)
     for folder in (tmp_path, None):
         experts = Buffer(ends, data, folder)

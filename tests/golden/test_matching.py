@@ -63,7 +63,7 @@ def test_idc_loss_and_gradient_are_the_released_ones(each, golden):
         match = bound(objective, vectors, case, 3, engine, normalised(vectors, case))
         examples = MultiFormation(factor=2).decode(stored)
         full = torch.full((1, 3), int(stored.rank.max()) + 1)
-        losses = match(examples, nested(examples, full, joint=False))
+        losses = match(examples, nested(examples, full, all_classes=False))
         close(losses.detach(), vectors[f"out.{case}.loss.{metric}"])
         (gradient,) = torch.autograd.grad(losses.sum(), stored.images)
         theirs = vectors[f"out.{case}.grad.{metric}"]
@@ -89,7 +89,7 @@ def test_mdc_loss_and_gradient_are_the_released_ones(each, golden):
         examples = MultiFormation(factor=2, order=order).decode(stored)
         largest = int(stored.rank.max()) + 1
         profiles = torch.tensor([largest, size] if size else [largest])
-        groups = nested(examples, profiles[:, None].expand(-1, len(theirs)), joint=False)
+        groups = nested(examples, profiles[:, None].expand(-1, len(theirs)), all_classes=False)
         losses = match(examples, groups).unflatten(0, (len(profiles), -1)).sum(dim=0)
         close(losses.detach(), theirs)
         (gradient,) = torch.autograd.grad(losses.sum(), stored.images)
@@ -108,7 +108,7 @@ def test_a_frozen_subset_counts_in_the_loss_and_moves_nothing_as_released(golden
     examples = MultiFormation(factor=2, order="crop").decode(stored)
     largest = int(stored.rank.max()) + 1
     profiles = torch.tensor([largest, size])[:, None].expand(-1, len(theirs))
-    losses = match(examples, nested(examples, profiles, joint=False)).unflatten(0, (2, -1))
+    losses = match(examples, nested(examples, profiles, all_classes=False)).unflatten(0, (2, -1))
     close(losses.sum(dim=0).detach(), theirs)
     (of_examples,) = torch.autograd.grad(losses.sum(), examples.images, retain_graph=True)
     of_examples = of_examples.masked_fill((examples.rank < frozen)[:, None, None, None], 0)
@@ -127,7 +127,7 @@ def test_the_probe_measures_the_released_feature_distance(each, golden):
         )
         examples = MultiFormation(factor=2, order=order).decode(stored)
         profiles = torch.arange(1, largest + 1)[:, None].expand(-1, classes)
-        losses = match(examples, nested(examples, profiles, joint=False))
+        losses = match(examples, nested(examples, profiles, all_classes=False))
         close(losses.unflatten(0, (largest, classes)).T, theirs)
 
 
@@ -145,7 +145,7 @@ def test_dc_loss_and_gradient_are_the_released_ones(each, golden):
         objective = GradientMatching(metric=ours.get(metric, metric), parameters="all")
         match = bound(objective, vectors, case, 3, engine, view)
         full = torch.full((1, 3), int(synthetic.rank.max()) + 1)
-        losses = match(synthetic, nested(synthetic, full, joint=False))
+        losses = match(synthetic, nested(synthetic, full, all_classes=False))
         close(losses.detach(), vectors[f"out.{case}.loss_per_class.{metric}"])
         (gradient,) = torch.autograd.grad(losses.sum(), synthetic.images)
         close(gradient, stored_of(vectors[f"out.{case}.grad.{metric}"]).images)
@@ -163,7 +163,7 @@ def test_dm_loss_and_gradient_are_the_released_ones(golden, case):
 
     match = bound(DistributionMatching(), vectors, case, 3, Autograd(), view)
     full = torch.full((1, 3), int(synthetic.rank.max()) + 1)
-    losses = match(synthetic, nested(synthetic, full, joint=False))
+    losses = match(synthetic, nested(synthetic, full, all_classes=False))
     close(losses.detach(), vectors[f"out.{case}.loss_per_class"])
     (gradient,) = torch.autograd.grad(losses.sum(), synthetic.images)
     close(gradient, stored_of(vectors[f"out.{case}.grad"]).images)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from condensery.condensing.sizes import MostLearnable
-from condensery.condensing.updates import joint_sgd
+from condensery.condensing.updates import sgd_for_all_classes
 from condensery.parameterizations import decode_crops, encode_mix
 
 CASES = ["32x2", "32x3", "28x2", "28x3"]
@@ -34,7 +34,7 @@ def test_one_joint_step_follows_the_released_step_per_class(golden):
     images = vectors["in.start"]  # [class, image, ...]
     gradients = vectors["in.grads"]  # [sweep, class, image, ...]
     classes = images.shape[0]
-    update = joint_sgd(
+    update = sgd_for_all_classes(
         lr=float(vectors["in.lr"]), momentum=float(vectors["in.momentum"]), classes=classes
     )
     state = update.init(images)
@@ -68,8 +68,8 @@ def test_sizes_are_chosen_and_frozen_as_released(each, golden):
         selection = 0
         generator = torch.Generator()
         for outer, active in enumerate(vectors[f"out.{case}.active_n"]):
-            profiles = policy.sets(state, outer=outer, rng=generator).images
-            chosen = profiles[1] if len(profiles) > 1 else torch.zeros_like(counts)
+            sizes = policy.sets(state, outer=outer, rng=generator).images
+            chosen = sizes[1] if len(sizes) > 1 else torch.zeros_like(counts)
             assert chosen.tolist() == active.expand_as(counts).tolist(), outer
             frozen = vectors[f"out.{case}.frozen_n"][outer].clamp(min=0).expand_as(counts)
             assert policy.frozen(state, outer=outer).tolist() == frozen.tolist(), outer

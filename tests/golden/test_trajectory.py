@@ -72,7 +72,7 @@ def test_grand_loss_and_gradients_are_the_released_ones(golden, monkeypatch, run
         classes_per_pass=1,
     )
     profile = torch.ones(1, vectors.meta["n_classes"], dtype=torch.int64)
-    losses = match(examples, nested(examples, profile, joint=True))
+    losses = match(examples, nested(examples, profile, all_classes=True))
     close(losses[0], vectors[f"out.{run}grand_loss"])
     images, step = torch.autograd.grad(losses.sum(), [examples.images, examples.learned_lr])
     close(images, vectors[f"out.{run}grad_syn"])

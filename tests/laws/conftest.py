@@ -248,15 +248,15 @@ class Small:
             state = sizes.close(state, outer=outer)
         return sizes.sets(state, outer=4, rng=rng).images
 
-    def groups(self, sizes, examples, *, joint=False):
+    def groups(self, sizes, examples, *, all_classes=False):
         """The groups that a size policy asks for."""
-        return nested(examples, self.sets(sizes), joint=joint)
+        return nested(examples, self.sets(sizes), all_classes=all_classes)
 
     @cache  # noqa: B019 - one object a session
     def evaluated(self, objective, engine, parameterization, sizes):
         """A match, what it is asked, and what it says: losses and the gradient of their sum."""
         examples = self.examples(parameterization)
-        groups = self.groups(sizes, examples, joint=objective.joint)
+        groups = self.groups(sizes, examples, all_classes=objective.all_classes)
         match = self.bind(objective, engine, classes_per_pass=self.classes)
         return match, examples, groups, *self.losses_and_gradient(match, examples, groups)
 

@@ -102,7 +102,7 @@ def test_real_targets_are_computed_once_for_sets_of_one_objective(small):
 
     @dataclass(frozen=True)
     class Counted(DistributionMatching):
-        joint: ClassVar[bool] = False
+        all_classes: ClassVar[bool] = False
 
         def bind(self, *given, **named):
             calls.append(1)
@@ -118,7 +118,7 @@ def test_real_targets_are_computed_once_for_sets_of_one_objective(small):
 class Watched(DistributionMatching):
     """Says when it is matched, and lets matches that begin at the same time meet."""
 
-    joint: ClassVar[bool] = False
+    all_classes: ClassVar[bool] = False
     uses_engine: ClassVar[bool] = True
 
     now: list[int] = field(default_factory=list, compare=False)
@@ -147,7 +147,7 @@ class WatchedWithoutEngine(Watched):
 
 
 @pytest.mark.parametrize(
-    ("change", "kind", "at_once"),
+    ("change", "kind", "concurrent"),
     [
         ({"engine": "fused"}, Watched, 2),
         ({"engine": "fused", "saved_activations": 4}, Watched, 1),  # maps of one set alone fit
@@ -156,12 +156,14 @@ class WatchedWithoutEngine(Watched):
         ({"engine": "fused"}, WatchedWithoutEngine, 1),  # may call modules
     ],
 )
-def test_sets_are_matched_side_by_side_where_that_is_as_good(small, change, kind, at_once, threads):
+def test_sets_are_matched_side_by_side_where_that_is_as_good(
+    small, change, kind, concurrent, threads
+):
     threads(2)
-    watched = kind(patience=10 if at_once == 2 else 0.01)
+    watched = kind(patience=10 if concurrent == 2 else 0.01)
     change = {"objective": watched, "iterations": 1, **change}
     together(small, [small.recipe(ipc=ipc, **change) for ipc in (2, 3)])
-    assert max(watched.seen) == at_once
+    assert max(watched.seen) == concurrent
 
 
 @pytest.mark.parametrize(("taken", "passes"), [("fused", 1), ("one-pass", 2)])

@@ -46,7 +46,7 @@ REGISTERED = [(slot, name) for slot in PART_SLOTS for name in parts(slot)]
 SMALL = SGDTraining(batch=4)
 RIDGE = {"network": "none", "schedule": NoNetwork(inner=2), "engine": "auto"}
 EXPERTS = {
-    "schedule": Experts(trajectories=1, latest=2, span=1, steps=2, training=SMALL),
+    "schedule": Experts(trajectories=1, max_start_epoch=2, span=1, steps=2, training=SMALL),
     "objective": TrajectoryMatching(steps=2),
     "learned_lr": LearnedLR(initial=0.1, update=SGD(lr=1e-4)),
 }

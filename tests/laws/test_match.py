@@ -89,7 +89,7 @@ def test_passes_of_unequal_length_change_nothing(each, small):
         real = small.real(data)
         network = small.network(classes=5)
         examples = small.examples(Pixels(), data, counts=(3, 3, 2, 3, 3))
-        groups = nested(examples, torch.tensor([[3] * 5, [1, 2, 3, 1, 2]]), joint=False)
+        groups = nested(examples, torch.tensor([[3] * 5, [1, 2, 3, 1, 2]]), all_classes=False)
         alone, many = (
             _gradients(
                 small.bind(objective, engine, network=network, real=real, classes_per_pass=number),

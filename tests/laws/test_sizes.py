@@ -79,7 +79,7 @@ def test_the_gradient_of_several_sizes_is_the_sum_over_the_sizes(each, small):
         sizes = small.sets(AllSizes())
         parts = [
             small.losses_and_gradient(
-                match, examples, nested(examples, size[None], joint=objective.joint)
+                match, examples, nested(examples, size[None], all_classes=objective.all_classes)
             )
             for size in sizes
         ]
@@ -99,13 +99,13 @@ def test_the_loss_of_a_run_is_the_sum_of_the_losses_of_its_sizes(each, small):
 
 
 def test_every_set_is_inside_the_next_larger_one(each, small):
-    for parameterization, joint, counts in each(
+    for parameterization, all_classes, counts in each(
         product(small.every("parameterization"), [True, False], [(3, 3), (3, 1)])
     ):
         data = small.data(counts=(9, counts[1] * 2))
         examples = small.examples(parameterization, data, counts=counts)
         sizes = torch.arange(1, 4)[:, None].expand(-1, 2)
-        member = nested(examples, sizes, joint=joint).member.unflatten(0, (3, -1))
+        member = nested(examples, sizes, all_classes=all_classes).member.unflatten(0, (3, -1))
         for smaller, larger in pairwise(member):
             assert not (smaller & ~larger).any()
             assert (larger & ~smaller).any()  # it grows
@@ -113,8 +113,8 @@ def test_every_set_is_inside_the_next_larger_one(each, small):
         assert member[0].any(dim=1).all()
         whole = member[2].sum(dim=-1)
         assert torch.equal(
-            member[0].sum(dim=-1) * torch.tensor([sum(counts)] if joint else counts),
-            (whole * (2 if joint else 1)),
+            member[0].sum(dim=-1) * torch.tensor([sum(counts)] if all_classes else counts),
+            (whole * (2 if all_classes else 1)),
         )
 
 

@@ -105,7 +105,9 @@ def test_all_sizes_predict_better_under_a_network_that_the_run_never_saw(digits)
     begun = initial_state(recipe, digits.train, seed=0).stored
     last = list(run(recipe, digits.train, seed=0))[-1].state.stored
     sizes = torch.tensor([[1] * 3, [2] * 3, [3] * 3])
-    before, after = (match(found, nested(found, sizes, joint=True)) for found in (begun, last))
+    before, after = (
+        match(found, nested(found, sizes, all_classes=True)) for found in (begun, last)
+    )
     assert bool((after < 0.9 * before).all())
 
 

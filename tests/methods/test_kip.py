@@ -72,7 +72,7 @@ def test_the_targets_are_shared_among_the_classes():
 def test_every_size_policy_works(each, digits):
     for sizes in each(names("size_policy")):
         run = condense(digits, size_policy=sizes)
-        first = run.so_far(created="now")
+        first = run.snapshot(created="now")
         last = run.result(created="now")
         assert type(run.recipe.size_policy) is parts("size_policy")[sizes]
         assert (last.sizes, last.method, len(last)) == (3, "kip", 9)
@@ -90,7 +90,7 @@ def test_learning_images_makes_them_predict_better(digits):
     run = condense(digits, settings={"iterations": "10"})
     before, after = (
         evaluate(found, digits, sizes=[3], seeds=1, baselines=()).run()[0].accuracy
-        for found in (run.so_far(created=""), run.result(created=""))
+        for found in (run.snapshot(created=""), run.result(created=""))
     )
     assert after > before
 
@@ -128,7 +128,7 @@ def test_labels_are_learned_if_asked_and_used_by_its_evaluation(digits):
 @pytest.mark.parametrize("whiten", ["zca", "zca-regularised"])
 def test_a_whitened_run_says_how_and_is_tested_so(digits, whiten):
     run = condense(digits, settings={"whiten": whiten})
-    first, last = run.so_far(created=""), run.result(created="")
+    first, last = run.snapshot(created=""), run.result(created="")
     assert last.manifest["zca"] == {
         "kind": whiten,
         "eps": 0.1,

@@ -48,13 +48,17 @@ def data(name="cifar10", side=32):
 
 def test_the_paper_preset_is_the_published_row(each):
     for name, ipc in each(TABLE):
-        steps, span, latest, lr, step_lr, first, batch, whitened = TABLE[name, ipc]
+        steps, span, max_start_epoch, lr, step_lr, first, batch, whitened = TABLE[name, ipc]
         side, network = SIDES.get(name, (32, "convnet3"))
         recipe = recipe_for("mtt", data(name, side), ipc=ipc, preset="paper")
         assert (recipe.network, recipe.iterations) == (network, 5000)
         assert (recipe.objective.steps, recipe.objective.batch) == (steps, batch)
         schedule, training = recipe.schedule, recipe.schedule.training
-        assert (schedule.trajectories, schedule.span, schedule.latest) == (100, span, latest)
+        assert (schedule.trajectories, schedule.span, schedule.max_start_epoch) == (
+            100,
+            span,
+            max_start_epoch,
+        )
         assert schedule.steps == 0  # whole passes
         assert (training.batch, training.lr) == (256, 0.01)
         assert (training.momentum, training.weight_decay, training.cutmix) == (0, 0, 0)
@@ -84,7 +88,7 @@ def test_sizes_share_their_experts(each):
     for preset in each(["smoke", "quick", "standard", "paper"]):
         recipes = [recipe_for("mtt", data("x"), ipc=ipc, preset=preset) for ipc in (1, 10)]
         one, ten = (r.schedule for r in recipes)
-        assert replace(one, latest=ten.latest) == ten
+        assert replace(one, max_start_epoch=ten.max_start_epoch) == ten
         assert recipes[0].network == recipes[1].network
 
 
@@ -188,7 +192,7 @@ def test_where_experts_are_kept_changes_nothing_but_the_time(
     assert folder.name.startswith(f"{digits.name}-convnet2-w4-")
     for path in (tmp_path / "shared").glob("*.safetensors"):
         assert (folder / path.name).is_file()
-    assert cached.so_far().manifest["recipe"]["schedule"]["buffer"] == ""
+    assert cached.snapshot().manifest["recipe"]["schedule"]["buffer"] == ""
     monkeypatch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained again"))
     for again in (made(), made(tmp_path / "shared")):
         assert torch.equal(again.result(created="now").images, images[0])
@@ -205,7 +209,7 @@ def test_a_set_says_what_its_experts_took_whoever_trained_them(digits):
     )
     assert (
         condensery.condense(digits, method="dm", preset="smoke", ipc=1)
-        .so_far()
+        .snapshot()
         .manifest.get("experts")
         is None
     )

@@ -68,7 +68,7 @@ def test_steps_that_end_together_are_not_taken_for_quick_ones(
     ticking: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(progress, "_SECONDS", 0)
-    with Reporter(Lines()).task("evaluate", total=10, done=0, unit="network", at_once=2) as task:
+    with Reporter(Lines()).task("evaluate", total=10, done=0, unit="network", concurrent=2) as task:
         for seconds in (60, 1, 39, 1):
             ticking[0] += seconds
             task.step("")

@@ -11,7 +11,7 @@ from condensery.rng import stream
 from condensery.selection import forgetting as forgetting_module
 from condensery.selection import herding, k_center, k_means
 from condensery.selection.forgetting import forgetting_orders, forgotten
-from condensery.selection.order import Asked
+from condensery.selection.order import RuleOptions
 from condensery.selection.training import Step
 
 
@@ -121,8 +121,8 @@ def test_k_means_of_equal_images_fills_up_with_what_is_left():
     assert {int(i) >= 4 for i in order[:2]} == {True, False}
 
 
-def asked(network: str, *, steps: int) -> Asked:
-    return Asked(
+def options(network: str, *, steps: int) -> RuleOptions:
+    return RuleOptions(
         ipc=1,
         seed=0,
         network=network,
@@ -155,10 +155,10 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
         [1, 0, 1, 1, 1],
         [0, 0, 0, 1, 1],
     ]
-    told = asked("", steps=4)
+    told = options("", steps=4)
 
-    def course(network, data, asked):
-        for _ in range(asked.steps):
+    def training_steps(network, data, options):
+        for _ in range(options.steps):
             yield Step(torch.arange(5), torch.zeros(5, 1, 8, 8), data.labels)
 
     def use() -> None:
@@ -177,7 +177,7 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
 
 
 def test_the_network_that_forgets_is_trained_between_the_looks(data: ImageData):
-    events = forgotten(data, asked("convnet1-w4", steps=8))
+    events = forgotten(data, options("convnet1-w4", steps=8))
 
     assert events.shape == (31,)
     assert len(set(events.tolist())) > 1

@@ -210,12 +210,12 @@ def test_features_are_computed_in_batches_whatever_their_size(
     monkeypatch.setattr(training, "_FORMAT", 0)
     seen: list[int] = []
 
-    def watched(network, parts, kept=training.still_features):
+    def watched(network, parts, kept=training.batched_features):
         parts = list(parts)
         seen.extend(len(part) for part in parts)
         return kept(network, parts)
 
-    monkeypatch.setattr(training, "still_features", watched)
+    monkeypatch.setattr(training, "batched_features", watched)
     monkeypatch.setattr(training, "_FORWARD", 5)
 
     assert torch.equal(chosen(data, "k-center", ipc=9).images, whole.images)

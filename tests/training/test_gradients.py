@@ -1,4 +1,4 @@
-"""Which twin answers, and that all of them know the loss of a mixed batch."""
+"""Which implementation answers, and that all of them know the loss of a mixed batch."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The reference step is checked against SGD written out by hand in float64; the fast twins
+"""The reference step is checked against SGD written out by hand in float64; the fast paths
 (bfloat16, compiled) against the reference."""
 
 from __future__ import annotations
@@ -73,17 +73,17 @@ def test_a_step_is_sgd_with_momentum_and_weight_decay_written_out():
 
 
 def test_the_steps_are_those_of_torch_bit_for_bit():
-    net, twin = network(), network()
+    net, reference = network(), network()
     trainer = Trainer(net, PLAIN)
-    optimiser = torch.optim.SGD(twin.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
+    optimiser = torch.optim.SGD(reference.parameters(), lr=0.1, momentum=0.9, weight_decay=5e-4)
     for step in range(5):
         images, labels = batch(step=step)
         trainer.step(images, labels, rng=stream(0))
         optimiser.zero_grad()
-        functional.cross_entropy(twin(images), labels).backward()
+        functional.cross_entropy(reference(images), labels).backward()
         optimiser.step()
 
-    assert torch.equal(state(net), state(twin))
+    assert torch.equal(state(net), state(reference))
 
 
 def test_frozen_and_unused_parameters_stay_as_they_are():

@@ -44,15 +44,15 @@ class Box:
     right: int
 
 
-def box_around(side: tuple[int, int], *, kept: float, centre: tuple[int, int]) -> Box:
-    """A box that leaves about ``kept`` of the area, cut off at the border.
+def box_around(side: tuple[int, int], *, outside: float, centre: tuple[int, int]) -> Box:
+    """A box that leaves about ``outside`` of the area, cut off at the border.
 
     Args:
         side: Height and width of the image in pixels.
-        kept: Fraction of the area outside the box before it is cut off, in [0, 1].
+        outside: Fraction of the area outside the box before it is cut off, in [0, 1].
         centre: Row and column.
     """
-    share = math.sqrt(1 - kept)
+    share = math.sqrt(1 - outside)
     ends: list[tuple[int, int]] = []
     for length, middle in zip(side, centre, strict=True):
         half = int(length * share) // 2
@@ -112,10 +112,10 @@ def cutmix(
         and rounding of the box, as in the training of Kim et al. 2022. Differs: nothing.
     """
     height, width = images.shape[2:]
-    coin, kept, row, column = torch.rand(4, dtype=torch.float64, generator=rng).tolist()
+    coin, outside, row, column = torch.rand(4, dtype=torch.float64, generator=rng).tolist()
     partner = torch.randperm(len(images), generator=rng)
     if coin >= probability:
         return Mixed(images=images, labels=labels, partner_labels=labels, ratio=1.0)
     centre = (int(row * height), int(column * width))
-    box = box_around((height, width), kept=kept, centre=centre)
+    box = box_around((height, width), outside=outside, centre=centre)
     return paste(images, labels, partner=partner, box=box)

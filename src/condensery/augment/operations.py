@@ -44,9 +44,9 @@ def _per_image(parameter: Tensor, images: Tensor) -> Tensor:
     return parameter.to(device=images.device, dtype=images.dtype)[:, None, None, None]
 
 
-def _only(images: Images, kept: Bool[Tensor, "draw height width"]) -> Images:
-    """Zero what is not kept: a product, 6 times faster on a CPU than ``masked_fill``."""
-    return images * kept[:, None].to(images.dtype)
+def _only(images: Images, mask: Bool[Tensor, "draw height width"]) -> Images:
+    """Zero what the mask leaves out: a product, 6 times faster on a CPU than ``masked_fill``."""
+    return images * mask[:, None].to(images.dtype)
 
 
 def brightness(images: Images, *, offset: Float[Tensor, "draw"]) -> Images:
@@ -79,7 +79,7 @@ def color(
     """Brightness, then saturation, then contrast, in two passes over the pixels instead of six.
 
     All three are affine in a pixel, its grey value and the mean of its image, hence so is
-    their composition. The slow twin is to call the three one after the other.
+    their composition. The slow reference calls the three one after the other.
     """
     light, colour, stretch = (_per_image(part, images) for part in (offset, saturation, contrast))
     grey = images.mean(dim=1, keepdim=True)

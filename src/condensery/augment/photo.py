@@ -158,7 +158,7 @@ def jitter_weights(
 
     Brightness goes the share of the way to black, contrast to the mean grey value of the image,
     saturation to the grey value of the pixel. All are linear in these three, so their composition
-    is; the slow twin is to apply one after the other.
+    is; the slow reference applies one after the other.
 
     Args:
         shares: Of brightness, contrast and saturation; below 0 is away.
@@ -169,13 +169,13 @@ def jitter_weights(
     grey, level = torch.zeros_like(own), torch.zeros_like(own)
     for place in orders.unbind(1):
         share = shares.gather(1, place[:, None])[:, 0]
-        bright, contrast, kept = place == 0, place == 1, 1 - share
+        bright, contrast, rest = place == 0, place == 1, 1 - share
         whole, both = own + grey + level, own + grey
         level = torch.where(
-            bright, kept * level, torch.where(contrast, kept * level + share * whole, level)
+            bright, rest * level, torch.where(contrast, rest * level + share * whole, level)
         )
-        grey = torch.where(bright | contrast, kept * grey, kept * grey + share * both)
-        own = kept * own
+        grey = torch.where(bright | contrast, rest * grey, rest * grey + share * both)
+        own = rest * own
     return torch.stack([own, grey, level], dim=1)
 
 

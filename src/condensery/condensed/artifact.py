@@ -204,15 +204,15 @@ class CondensedSet:
                     f"manifest: found a {type(manifest).__name__}, expected a dict."
                 )
             check_format(manifest)  # first: a newer format may change all that follows
-            held = tuple(stored_tensors(manifest))
-            missing = [name for name in (*held, *REQUIRED) if name not in tensors]
-            strange = sorted(tensors.keys() - {*held, *REQUIRED, *OPTIONAL})
+            names = tuple(stored_tensors(manifest))
+            missing = [name for name in (*names, *REQUIRED) if name not in tensors]
+            strange = sorted(tensors.keys() - {*names, *REQUIRED, *OPTIONAL})
             if missing or strange:
                 raise ArtifactError(
                     f"tensors: found {words(sorted(tensors))}, expected "
-                    f"{words((*held, *REQUIRED))} and perhaps {words(OPTIONAL)}."
+                    f"{words((*names, *REQUIRED))} and perhaps {words(OPTIONAL)}."
                 )
-            stored = {name: tensors.pop(name) for name in held}
+            stored = {name: tensors.pop(name) for name in names}
             return cls(stored=stored, **tensors, manifest=manifest)
         except ArtifactError as error:
             raise ArtifactError(f"{path}: {error} Nothing was loaded.") from error

@@ -187,11 +187,11 @@ def _check_order(rank: Tensor, labels: Tensor, *, classes: int) -> None:
             f"order: row {row} is {here} after {before}, expected rows sorted by rank, then "
             "class, one row each."
         )
-    held = torch.bincount(labels, minlength=classes)
+    counts = torch.bincount(labels, minlength=classes)
     top = torch.full((classes,), -1).scatter_reduce(0, labels, rank.long(), "amax")
-    for class_ in (held != top + 1).nonzero()[:1].flatten().tolist():
+    for class_ in (counts != top + 1).nonzero()[:1].flatten().tolist():
         raise ArtifactError(
-            f"rank: class {class_} has {int(held[class_])} rows, but its highest rank is "
+            f"rank: class {class_} has {int(counts[class_])} rows, but its highest rank is "
             f"{int(top[class_])}, expected ranks 0, 1, 2, ... without a gap."
         )
 
@@ -200,14 +200,14 @@ def _check_agreement(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) ->
     rank, kinds = tensors["rank"], stored_tensors(manifest)
     sizes = int(rank.max()) + 1
     _same("sizes", manifest["sizes"], sizes)
-    rows, held = nested_rows(rank), {name: tensors[name] for name in kinds}
-    each, once = tensor_bytes(held, kinds, tensors.get("soft_labels"))
+    rows, stored = nested_rows(rank), {name: tensors[name] for name in kinds}
+    each, once = tensor_bytes(stored, kinds, tensors.get("soft_labels"))
     for field, expected in (("rows", rows), ("bytes", [each * x + once for x in rows])):
         _same(f"{field}: entries", len(manifest[field]), sizes)
         for k, (found, wanted) in enumerate(zip(manifest[field], expected, strict=True)):
             _same(f"{field}[{k}]", found, wanted)
     for field in ("mean", "std"):
-        channels = manifest["shape"][0] if "shape" in manifest else held["images"].shape[1]
+        channels = manifest["shape"][0] if "shape" in manifest else stored["images"].shape[1]
         _same(f"{field}: channels", len(manifest[field]), channels)
 
 

@@ -51,12 +51,12 @@ def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
             f"ipc = {recipe.ipc}, but the largest class of {data.name} has {int(counts.max())} "
             f"training images. Use --ipc {int(counts.max())} or less."
         )
-    data, held = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
+    data, counts = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
     network = networks_of(recipe, data)
     stored = recipe.init.make(
         recipe.parameterization,
         data,
-        counts=held,
+        counts=counts,
         rng=stream(seed, "init"),
         network=lambda *path: network(seed=seed, path=path),
     )
@@ -142,7 +142,7 @@ def run_together(
 
     Source:
         He et al. 2024 (MDC), Algorithm 1, with one image step for all classes
-        (``condensery.condensing.updates.joint_sgd`` says why that is the same).
+        (``condensery.condensing.updates.sgd_for_all_classes`` says why that is the same).
     """
     _check_shareable(recipes, states)
     if recipes[0].schedule.repeats and any(state.objective for state in states):
@@ -365,7 +365,7 @@ def _small(recipe: Recipe, *, classes: int, engine: Engine, batch_size: int) -> 
     The feature maps of a large set fill the memory limit already, and its passes are long enough
     to use all threads.
     """
-    together = classes if recipe.objective.joint else 1
+    together = classes if recipe.objective.all_classes else 1
     examples = together * recipe.ipc * recipe.parameterization.examples_each
     engine_only = engine.chunked and recipe.objective.uses_engine
     return engine_only and recipe.saved_activations is None and examples <= batch_size

@@ -20,7 +20,7 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parameterizations import Parameterization
 from condensery.rng import stream
-from condensery.types import JOINT, Examples, Groups, StepContext, nested
+from condensery.types import ALL_CLASSES, Examples, Groups, StepContext, nested
 
 __all__ = ["first_update", "learned", "step"]
 
@@ -81,7 +81,7 @@ def step(
     examples = recipe.parameterization.decode(stored)
     rng = stream(seed, "sizes", *context.at)
     sets = recipe.size_policy.sets(state.sizes, outer=outer, rng=rng)
-    groups = nested(examples, sets.images.to(device), joint=recipe.objective.joint)
+    groups = nested(examples, sets.images.to(device), all_classes=recipe.objective.all_classes)
     weights = sets.weights.repeat_interleave(len(groups) // len(sets.weights)).to(examples.images)
     losses, gradients = _gradients(
         matches[recipe.objective],
@@ -153,7 +153,7 @@ def _gradients(
 def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Examples) -> Tensor:
     """The measured loss of every size of every class, ``[class_, size]``.
 
-    A joint objective has one loss for all classes.
+    An objective over all classes has one loss.
     """
     probe = recipe.size_policy.measure
     if probe is None:
@@ -162,7 +162,7 @@ def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Exam
         )
     classes = int(examples.class_.max()) + 1
     every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
-    groups = nested(examples, every.expand(-1, classes), joint=probe.joint)
+    groups = nested(examples, every.expand(-1, classes), all_classes=probe.all_classes)
     losses = matches[probe](examples, groups).unflatten(0, (recipe.ipc, -1))
     return losses.expand(-1, classes).T.cpu()
 
@@ -257,7 +257,7 @@ def _check_finite(losses: Tensor, groups: Groups, at: tuple[int, int], data: Ima
         return
     bad = int((~losses.isfinite()).nonzero()[0, 0])
     class_ = int(groups.class_[bad])
-    name = "all classes" if class_ == JOINT else f"class {data.class_names[class_]!r}"
+    name = "all classes" if class_ == ALL_CLASSES else f"class {data.class_names[class_]!r}"
     raise NonFiniteLoss(
         f"The matching loss is {losses[bad].item()} at outer iteration {at[0]}, inner {at[1]}, "
         f"{name}, size {int(groups.size[bad])}. The learning rate of the images is probably too "

@@ -59,9 +59,9 @@ class Evaluation(Iterator[Observation]):
         return len(self._trials)
 
     @property
-    def at_once(self) -> int:
+    def concurrent(self) -> int:
         """How many networks are in training at the same time."""
-        return self._trials.at_once
+        return self._trials.concurrent
 
     def __next__(self) -> Observation:
         observation = next(self._trials)

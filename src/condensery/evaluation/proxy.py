@@ -2,8 +2,8 @@
 
 The mean feature of each prefix is compared with that of real training images, class by class,
 under fresh networks. **Held out** are networks and draws: they come from streams of their own name
-and seed, so no run ever sees them, and the same ones judge every run on the same data. Test images
-are never touched: what is chosen by this measure is chosen on training data.
+and seed, so no run ever sees them, and every run on the same data is measured by the same ones.
+Test images are never touched: what is chosen by this measure is chosen on training data.
 
 Knows nothing about how the set is made.
 """
@@ -21,7 +21,7 @@ from torch import Tensor
 from condensery import networks
 from condensery.data import ImageData
 from condensery.errors import ConfigError, DataError
-from condensery.networks import still_features
+from condensery.networks import batched_features
 from condensery.rng import stream
 from condensery.types import Examples
 
@@ -56,7 +56,7 @@ class Proxy:
     """Measures sets on one kind of network and one data set.
 
     Source:
-        The loss is that of Zhao & Bilen 2023 (DM). As a judge of prefixes it is ours:
+        The loss is that of Zhao & Bilen 2023 (DM). As a measure of prefixes it is ours:
         docs/methods/nested.md says what is known about it.
     """
 
@@ -65,20 +65,20 @@ class Proxy:
         data: ImageData,
         network: str,
         *,
-        judges: int = 3,
+        probes: int = 3,
         sample: int = 200,
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        """Draw the judges and show them the real images.
+        """Draw the probe networks and show them the real images.
 
         Args:
             data: Real training images.
             network: A name of ``known_networks()``, or ``package.module:factory``.
-            judges: Networks of that kind, at least 1.
+            probes: Probe networks of that kind, at least 1.
             sample: Random real images per class that stand for it, at least 1.
-            seed: Of the judges and the sample; not the run's.
-            device: Where the judges live.
+            seed: Of the probe networks and the sample; not the run's.
+            device: Where the probe networks live.
 
         Raises:
             ConfigError: If a number is below 1.
@@ -86,35 +86,35 @@ class Proxy:
                 distance is there to compare with.
             UnsupportedNetwork: If the network has no features.
         """
-        for name, value in (("judges", judges), ("sample", sample)):
+        for name, value in (("probes", probes), ("sample", sample)):
             if value < 1:
                 raise ConfigError(f"{name} = {value}, but it must be at least 1.")
         self._data = data
-        self._judges = [
+        self._probes = [
             networks.build(
                 network,
                 channels=data.channels,
                 classes=data.classes,
                 side=data.side,
                 seed=seed,
-                path=("proxy", "network", judge),
+                path=("proxy", "network", probe),
             ).to(device)
-            for judge in range(judges)
+            for probe in range(probes)
         ]
         own = [data.of_class(c) for c in range(data.classes)]
         drawn = [
             index[torch.randperm(len(index), generator=stream(seed, "proxy", "real", c))[:sample]]
             for c, index in enumerate(own)
         ]
-        self._means: list[Tensor] = []  # a judge: [class_, feature]
-        self._spread = 0.0  # variance summed over features and classes, mean over judges
+        self._means: list[Tensor] = []  # one a probe: [class_, feature]
+        self._spread = 0.0  # variance summed over features and classes, mean over probes
         power = 0.0  # squares, summed and averaged likewise
-        for judge in self._judges:
-            seen = [still_features(judge, _batches(data, data.pixels(i))) for i in drawn]
-            self._means.append(torch.stack([f.mean(dim=0) for f in seen]))
-            spread = sum(float(f.var(dim=0).sum()) for f in seen if len(f) > 1)
-            self._spread += spread / judges
-            power += sum(float(f.square().mean(dim=0).sum()) for f in seen) / judges
+        for probe in self._probes:
+            features = [batched_features(probe, _batches(data, data.pixels(i))) for i in drawn]
+            self._means.append(torch.stack([f.mean(dim=0) for f in features]))
+            spread = sum(float(f.var(dim=0).sum()) for f in features if len(f) > 1)
+            self._spread += spread / probes
+            power += sum(float(f.square().mean(dim=0).sum()) for f in features) / probes
         if self._spread <= _ROUNDING * power:
             raise DataError(
                 f"the real images of each class of {data.name} have the same features, so random "
@@ -131,21 +131,21 @@ class Proxy:
         """
         sizes = int(examples.rank.max()) + 1
         loss = torch.zeros(sizes, dtype=torch.float64)
-        for judge, means in zip(self._judges, self._means, strict=True):
-            seen = still_features(judge, _batches(self._data, examples.images.detach()))
+        for probe, means in zip(self._probes, self._means, strict=True):
+            features = batched_features(probe, _batches(self._data, examples.images.detach()))
             for c in examples.class_.unique().tolist():
                 mine = examples.class_ == c
-                prefixes = _prefix_means(seen[mine], examples.rank[mine], sizes)
+                prefixes = _prefix_means(features[mine], examples.rank[mine], sizes)
                 loss += (prefixes - means[c]).square().sum(dim=1).double().cpu()
         random = tuple(self._spread / size for size in range(1, sizes + 1))
-        return Measure(loss=tuple((loss / len(self._judges)).tolist()), random=random)
+        return Measure(loss=tuple((loss / len(self._probes)).tolist()), random=random)
 
 
 def _prefix_means(features: Tensor, rank: Tensor, sizes: int) -> Float[Tensor, "size feature"]:
     """The mean feature of ``rank < size`` for every size from 1."""
     sums = features.new_zeros(sizes, features.shape[1]).index_add_(0, rank, features).cumsum(dim=0)
-    held = torch.bincount(rank, minlength=sizes).cumsum(dim=0)
-    return sums / held[:, None]
+    counts = torch.bincount(rank, minlength=sizes).cumsum(dim=0)
+    return sums / counts[:, None]
 
 
 def _batches(data: ImageData, images: Tensor) -> Iterator[Tensor]:

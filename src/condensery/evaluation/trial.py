@@ -25,7 +25,7 @@ from condensery.evaluation.protocol import Protocol
 from condensery.evaluation.teacher import TrainedTeacher
 from condensery.networks import build
 from condensery.parallel import check_cancelled
-from condensery.parts import told
+from condensery.parts import non_defaults
 from condensery.rng import stream
 from condensery.training import Trainer, accuracy, batches
 
@@ -190,7 +190,7 @@ class Trial:
         # Decoded crop by crop, a size reads parts of all images.
         rows = condensed.rows[self.size - 1] if condensed.prefixes else len(condensed.labels)
         content = hashlib.blake2b(digest_size=8)
-        told_ = told(self.protocol)
+        told_ = non_defaults(self.protocol)
         content.update(repr((decode, self.size, told_, test.mean, test.std)).encode())
         content.update(test.fingerprint.encode())
         taught_on = None if self.teacher is None else self.teacher.data.fingerprint

@@ -41,7 +41,7 @@ class Trials(Iterator[Observation]):
         return len(self._left)
 
     @property
-    def at_once(self) -> int:
+    def concurrent(self) -> int:
         """How many are in training at the same time."""
         return workers() if _Way.SWEPT in self._ways.values() else 1
 

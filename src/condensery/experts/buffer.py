@@ -1,6 +1,6 @@
 """The trajectories of many experts: trained when they are missing, kept in memory or in a folder.
 
-A buffer is a memory and nothing else: what comes out of it depends on the schooling and the data
+A buffer is a memory and nothing else: what comes out of it depends on the training and the data
 alone, whether it was kept, resumed or trained just now.
 """
 
@@ -53,19 +53,19 @@ class EpochResult:
 
 
 class Buffer:
-    """The experts of one schooling on one data set.
+    """The experts of one training on one data set.
 
     Attributes:
         folder: Of one file an expert, shared by whoever wants the same; None keeps them in memory.
     """
 
-    def __init__(self, schooling: ExpertTraining, data: ImageData, folder: Path | None) -> None:
+    def __init__(self, training: ExpertTraining, data: ImageData, folder: Path | None) -> None:
         self.folder = folder
-        self._schooling, self._data = schooling, data
-        self._facts = schooling.facts(data)
+        self._training, self._data = training, data
+        self._facts = training.facts(data)
         self._memory: dict[int, Trajectory] = {}
         self._verified: dict[int, tuple[int, int]] = {}
-        self._held = False
+        self._locked = False
 
     def epochs(self, index: int) -> int:
         """Epochs that expert ``index`` is known for; -1 if nothing of it is.
@@ -91,8 +91,8 @@ class Buffer:
         """
         if self.folder is not None:
             return
-        one = sum(p.nbytes for p in self._schooling.first(self._data, 0).values())
-        kept = min(epochs, 1) if self._schooling.keep == "ends" else epochs
+        one = sum(p.nbytes for p in self._training.first(self._data, 0).values())
+        kept = min(epochs, 1) if self._training.keep == "ends" else epochs
         needed = experts * (kept + 1) * one
         if needed > MOST_IN_MEMORY:
             raise ConfigError(
@@ -101,9 +101,9 @@ class Buffer:
                 "schedule.buffer=FOLDER), or take fewer (schedule.trajectories)."
             )
 
-    def at_once(self, device: str = "cpu") -> int | None:
+    def concurrent(self, device: str = "cpu") -> int | None:
         """Experts in training at the same time, a thread each; None: one, which has all threads."""
-        return workers() if self._schooling.swept(self._data, device=device) else None
+        return workers() if self._training.swept(self._data, device=device) else None
 
     def missing(self, experts: int, epochs: int) -> int:
         """Epochs that are still to be trained until ``make`` has done its work.
@@ -128,7 +128,7 @@ class Buffer:
         if not wanting:
             self._hold()
             return
-        together = self.at_once(device) is not None
+        together = self.concurrent(device) is not None
         clock = time.thread_time if together else time.process_time
         self._hold()
         ways = (self._grow(index, epochs, device=device, clock=clock) for index in wanting)
@@ -137,7 +137,7 @@ class Buffer:
         else:
             for way in ways:
                 yield from way
-        if self._held:
+        if self._locked:
             cache.make_room()
 
     def _grow(
@@ -146,7 +146,7 @@ class Buffer:
         with self._alone(index):
             first = self.epochs(index) < 0  # another process may have trained it meanwhile
             way = (
-                Trajectory(snapshots=[self._schooling.first(self._data, index)])
+                Trajectory(snapshots=[self._training.first(self._data, index)])
                 if first
                 else self._read(index)
             )
@@ -154,10 +154,10 @@ class Buffer:
             try:
                 for epoch in range(len(way.losses) + 1, epochs + 1):
                     began = clock()
-                    parameters, loss = self._schooling.after(
+                    parameters, loss = self._training.after(
                         self._data, way.snapshots[-1], index=index, epoch=epoch, device=device
                     )
-                    if self._schooling.keep == "ends":
+                    if self._training.keep == "ends":
                         del way.snapshots[1:]
                     way.snapshots.append(parameters)
                     way.losses.append(loss)
@@ -177,7 +177,7 @@ class Buffer:
         Raises:
             ArtifactError: If the file of the expert is damaged; it is verified once.
         """
-        if self._schooling.keep == "ends":
+        if self._training.keep == "ends":
             numbers = tuple(self._end(index, number) for number in numbers)
         if self.folder is None:
             return [self._memory[index].snapshots[number] for number in numbers]
@@ -200,12 +200,12 @@ class Buffer:
 
     def _hold(self) -> None:
         """Keep an entry of the cache from being removed, and note its use."""
-        if self.folder is not None and not self._held and cache.owns(self.folder):
+        if self.folder is not None and not self._locked and cache.owns(self.folder):
             cache.hold(self.folder, self)
-            self._held = True
+            self._locked = True
 
     def _alone(self, index: int) -> AbstractContextManager[None]:
-        """No other process trains this expert meanwhile."""
+        """A lock under which no other process trains this expert."""
         if self.folder is None:
             return nullcontext()
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -215,7 +215,7 @@ class Buffer:
     def _seconds(self, index: int) -> list[float] | None:
         if self.folder is None:
             return self._memory[index].cpu_seconds if index in self._memory else None
-        return files.seconds_held(self._path(index), self._facts)
+        return files.stored_seconds(self._path(index), self._facts)
 
     def _read(self, index: int) -> Trajectory:
         if self.folder is None:
@@ -263,9 +263,9 @@ class ExpertSet:
         return self.buffer.snapshots(index, *numbers)
 
     @property
-    def at_once(self) -> int:
+    def concurrent(self) -> int:
         """How many are in training at the same time."""
-        return min(self.buffer.at_once(self.device) or 1, self.experts)
+        return min(self.buffer.concurrent(self.device) or 1, self.experts)
 
     def check(self) -> None:
         """Refuse a buffer that cannot serve, and train nothing; see ``Buffer.missing``."""
@@ -287,25 +287,25 @@ class ExpertSet:
         return {"experts": self.experts, "epochs": self.epochs, "cpu_seconds": seconds}
 
 
-def cached(schooling: ExpertTraining, data: ImageData) -> Path:
-    """The folder of the cache that keeps the experts of a schooling; may be absent."""
-    facts = schooling.facts(data)
-    name = f"{facts['data'].pop('name')}-{schooling.network}"
+def cached(training: ExpertTraining, data: ImageData) -> Path:
+    """The folder of the cache that keeps the experts of a training; may be absent."""
+    facts = training.facts(data)
+    name = f"{facts['data'].pop('name')}-{training.network}"
     return cache.entry("experts", name, {"format": files.FORMAT, **facts})
 
 
-def get_buffer(schooling: ExpertTraining, data: ImageData, folder: Path | None) -> Buffer:
-    """The buffer of a schooling; the last few are remembered, so runs in one process share them.
+def get_buffer(training: ExpertTraining, data: ImageData, folder: Path | None) -> Buffer:
+    """The buffer of a training; the last few are remembered, so runs in one process share them.
 
     Args:
-        schooling: How experts are trained.
+        training: How experts are trained.
         data: Real images, as the networks are to see them.
         folder: Made when something is written into it; None keeps trajectories in memory.
     """
     where = "" if folder is None else str(folder.absolute())
-    key = (where, json.dumps(schooling.facts(data), sort_keys=True))
+    key = (where, json.dumps(training.facts(data), sort_keys=True))
     if key not in _known:
-        _known[key] = Buffer(schooling, data, folder)
+        _known[key] = Buffer(training, data, folder)
         for oldest in list(_known)[:-_REMEMBERED]:
             del _known[oldest]
     return _known[key]

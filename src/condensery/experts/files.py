@@ -23,7 +23,7 @@ from condensery import __version__
 from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.errors import ArtifactError
 
-__all__ = ["Trajectory", "read", "read_snapshots", "seconds_held", "write"]
+__all__ = ["Trajectory", "read", "read_snapshots", "stored_seconds", "write"]
 
 FORMAT = 2
 _KEY = "condensery-expert"
@@ -69,7 +69,7 @@ def write(path: Path, way: Trajectory, *, facts: Mapping[str, Any]) -> None:
     write_atomically(path, safetensors.torch.save(stacked, {_KEY: record}))
 
 
-def seconds_held(path: Path, facts: Mapping[str, Any]) -> list[float] | None:
+def stored_seconds(path: Path, facts: Mapping[str, Any]) -> list[float] | None:
     """CPU seconds of every epoch in a file, read from its header alone; None if there is no file.
 
     Raises:
@@ -89,7 +89,7 @@ def read(path: Path, facts: Mapping[str, Any]) -> Trajectory:
     """The trajectory in a file.
 
     Raises:
-        ArtifactError: As ``seconds_held``, and if a bit of it has changed.
+        ArtifactError: As ``stored_seconds``, and if a bit of it has changed.
     """
     tensors, metadata = read_safetensors(path)
     content = _content(path, metadata, facts)
@@ -135,18 +135,16 @@ def _content(path: Path, metadata: Mapping[str, str], facts: Mapping[str, Any]) 
 
 
 def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    held, asked = dict(_flat(found)), dict(_flat(wanted))
-    different = [
-        key for key in {**asked, **held} if key != "data.name" and held.get(key) != asked.get(key)
-    ]
+    stored, wanted = dict(_flat(found)), dict(_flat(wanted))
+    names = (stored.pop("data.name", None), wanted.pop("data.name", None))
+    different = [key for key in {**wanted, **stored} if stored.get(key) != wanted.get(key)]
     if not different:
         return
     said = "; ".join(
-        f"{key} is {held.get(key)!r} there and {asked.get(key)!r} here"
+        f"{key} is {stored.get(key)!r} there and {wanted.get(key)!r} here"
         for key in different[:_SHOWN]
     )
     more = f" (and {len(different) - _SHOWN} more)" if len(different) > _SHOWN else ""
-    names = (held.get("data.name"), asked.get("data.name"))
     sets = f"; the data sets are {names[0]!r} and {names[1]!r}" if names[0] != names[1] else ""
     raise ArtifactError(
         f"{path}: was made for another use: {said}{more}{sets}. Use the same "

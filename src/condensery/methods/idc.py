@@ -28,7 +28,7 @@ from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Redraw
 from condensery.condensing.sizes import OneSize
-from condensery.condensing.updates import Adam, joint_sgd
+from condensery.condensing.updates import Adam, sgd_for_all_classes
 from condensery.data import ImageData
 from condensery.methods.base import method
 from condensery.parameterizations import MultiFormation
@@ -154,7 +154,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         ),
         objective=GradientMatching(metric=row.metric),
         size_policy=OneSize(),
-        update=joint_sgd(lr=row.lr * scale, momentum=0.5, classes=data.classes),
+        update=sgd_for_all_classes(lr=row.lr * scale, momentum=0.5, classes=data.classes),
     )
     return published if preset == "paper" else _shortened(published, _SHORT[preset])
 

@@ -55,7 +55,7 @@ class _Paper:
     Attributes:
         steps: Student steps n.
         span: Expert epochs M.
-        latest: Starts are before this epoch (T+).
+        max_start_epoch: Starts are before this epoch (T+).
         lr: Image learning rate, in the space of the network.
         step_lr: Learning rate of the update of the student's learning rate.
         first: Learning rate at the start.
@@ -65,7 +65,7 @@ class _Paper:
 
     steps: int
     span: int = 2
-    latest: int
+    max_start_epoch: int
     lr: float
     step_lr: float
     first: float = 0.01
@@ -74,30 +74,30 @@ class _Paper:
 
 
 _TINY: Mapping[int, _Paper] = {
-    1: _Paper(steps=10, latest=10, lr=1e4, step_lr=1e-4),
-    10: _Paper(steps=20, latest=40, lr=1e4, step_lr=1e-4, batch=200),
-    50: _Paper(steps=20, latest=40, lr=1e4, step_lr=1e-4, batch=300),
+    1: _Paper(steps=10, max_start_epoch=10, lr=1e4, step_lr=1e-4),
+    10: _Paper(steps=20, max_start_epoch=40, lr=1e4, step_lr=1e-4, batch=200),
+    50: _Paper(steps=20, max_start_epoch=40, lr=1e4, step_lr=1e-4, batch=300),
 }
 _IMAGENET: Mapping[int, _Paper] = {
-    1: _Paper(steps=20, latest=10, lr=1e5, step_lr=1e-6),
-    10: _Paper(steps=20, latest=10, lr=1e5, step_lr=1e-6, batch=20),
+    1: _Paper(steps=20, max_start_epoch=10, lr=1e5, step_lr=1e-6),
+    10: _Paper(steps=20, max_start_epoch=10, lr=1e5, step_lr=1e-6, batch=20),
 }
-_CIFAR_50 = _Paper(steps=30, latest=40, lr=1e3, step_lr=1e-5, first=0.001)
+_CIFAR_50 = _Paper(steps=30, max_start_epoch=40, lr=1e3, step_lr=1e-5, first=0.001)
 _OTHER: Mapping[int, _Paper] = {
-    1: _Paper(steps=50, latest=5, lr=1e3, step_lr=1e-7),
-    10: _Paper(steps=30, latest=15, lr=1e3, step_lr=1e-5),
+    1: _Paper(steps=50, max_start_epoch=5, lr=1e3, step_lr=1e-7),
+    10: _Paper(steps=30, max_start_epoch=15, lr=1e3, step_lr=1e-5),
     50: _CIFAR_50,
 }
 _PAPER: Mapping[str, Mapping[int, _Paper]] = {
     "cifar10": {
-        1: _Paper(steps=50, latest=2, lr=1e2, step_lr=1e-7, zca=True),
-        10: _Paper(steps=30, latest=20, lr=1e2, step_lr=1e-5, first=0.001, zca=True),
+        1: _Paper(steps=50, max_start_epoch=2, lr=1e2, step_lr=1e-7, zca=True),
+        10: _Paper(steps=30, max_start_epoch=20, lr=1e2, step_lr=1e-5, first=0.001, zca=True),
         50: _CIFAR_50,
     },
     "cifar100": {
-        1: _Paper(steps=20, span=3, latest=20, lr=1e3, step_lr=1e-5, zca=True),
-        10: _Paper(steps=20, latest=20, lr=1e3, step_lr=1e-5),
-        50: _Paper(steps=80, latest=40, lr=1e3, step_lr=1e-5, batch=125, zca=True),
+        1: _Paper(steps=20, span=3, max_start_epoch=20, lr=1e3, step_lr=1e-5, zca=True),
+        10: _Paper(steps=20, max_start_epoch=20, lr=1e3, step_lr=1e-5),
+        50: _Paper(steps=80, max_start_epoch=40, lr=1e3, step_lr=1e-5, batch=125, zca=True),
     },
 }
 
@@ -110,7 +110,7 @@ class _Short:
         iterations: Image updates.
         network: Matching network.
         trajectories: Experts.
-        latest: Starts are before this epoch.
+        max_start_epoch: Starts are before this epoch.
         span: Expert epochs to the target.
         epoch: Network steps of an expert's epoch; 0: a pass over the data.
         real: Images of an expert's step.
@@ -125,7 +125,7 @@ class _Short:
     iterations: int
     network: str
     trajectories: int
-    latest: int
+    max_start_epoch: int
     span: int
     epoch: int
     real: int
@@ -139,16 +139,16 @@ class _Short:
 
 _SHORT: Mapping[str, _Short] = {
     "smoke": _Short(
-        iterations=3, network="convnet3-w16", trajectories=1, latest=2, span=1, epoch=5, real=32,
-        expert_lr=0.05, steps=2, batch=0, first=0.1, lr=0.02, step_lr=0.001,
+        iterations=3, network="convnet3-w16", trajectories=1, max_start_epoch=2, span=1, epoch=5,
+        real=32, expert_lr=0.05, steps=2, batch=0, first=0.1, lr=0.02, step_lr=0.001,
     ),
     "quick": _Short(
-        iterations=150, network="convnet3-w32", trajectories=6, latest=5, span=1, epoch=40, real=64,
-        expert_lr=0.05, steps=10, batch=50, first=0.1, lr=0.02, step_lr=0.001,
+        iterations=150, network="convnet3-w32", trajectories=6, max_start_epoch=5, span=1, epoch=40,
+        real=64, expert_lr=0.05, steps=10, batch=50, first=0.1, lr=0.02, step_lr=0.001,
     ),
     "standard": _Short(
-        iterations=1000, network="convnet3-w64", trajectories=10, latest=8, span=1, epoch=100,
-        real=128, expert_lr=0.05, steps=20, batch=100, first=0.1, lr=0.01, step_lr=0.001,
+        iterations=1000, network="convnet3-w64", trajectories=10, max_start_epoch=8, span=1,
+        epoch=100, real=128, expert_lr=0.05, steps=20, batch=100, first=0.1, lr=0.01, step_lr=0.001,
     ),
 }  # fmt: skip
 
@@ -170,7 +170,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     rows = _rows(data)
     row = rows[max((size for size in rows if size <= ipc), default=min(rows))]
     augment = PerExample(strategy=strategy(data), mode="dsa")
-    schedule = Experts(trajectories=100, span=row.span, latest=row.latest)
+    schedule = Experts(trajectories=100, span=row.span, max_start_epoch=row.max_start_epoch)
     published = Recipe(
         method="mtt",
         preset=preset,
@@ -207,7 +207,7 @@ def _shortened(published: Recipe, short: _Short) -> Recipe:
         schedule=replace(
             schedule,
             trajectories=short.trajectories,
-            latest=short.latest,
+            max_start_epoch=short.max_start_epoch,
             span=short.span,
             steps=short.epoch,
             training=replace(schedule.training, batch=short.real, lr=short.expert_lr),

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+from condensery.networks.batched_features import batched_features
 from condensery.networks.build import Factory, build, known_networks
 from condensery.networks.inspection import features, features_and_logits, mixes_examples
 from condensery.networks.nothing import Nothing
-from condensery.networks.still import still_features
 
 __all__ = [
     "Factory",
     "Nothing",
+    "batched_features",
     "build",
     "features",
     "features_and_logits",
     "known_networks",
     "mixes_examples",
-    "still_features",
 ]

@@ -1,4 +1,4 @@
-"""What other rooms need to know of a network that may be a user's: its features, its mixing.
+"""What other packages need to know of a network: its features, and whether it mixes examples.
 
 Knows nothing about the networks of this package beyond ``features`` being a method of theirs.
 """
@@ -38,22 +38,22 @@ def features(
         assert isinstance(result, Tensor)
         return result
     linear = [module for module in network.modules() if isinstance(module, nn.Linear)]
-    seen: list[Tensor] = []
+    inputs: list[Tensor] = []
     if linear:
         handle = linear[-1].register_forward_pre_hook(
-            lambda _module, arguments: seen.append(arguments[0])
+            lambda _module, arguments: inputs.append(arguments[0])
         )
         try:
             network(images)
         finally:
             handle.remove()
-    if not seen:
+    if not inputs:
         raise UnsupportedNetwork(
             f"{type(network).__name__} has no method `features` and no nn.Linear that its forward "
             "pass uses, so there are no features to compare. Give it a method "
             "features(images) -> [example, ...]."
         )
-    return seen[-1]
+    return inputs[-1]
 
 
 def features_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:

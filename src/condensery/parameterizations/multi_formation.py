@@ -111,9 +111,9 @@ class MultiFormation(Parameterization):
         crops = self.factor**2
         if self.order == "image":
             return stored.rank[:, None].expand(-1, crops)
-        held = torch.bincount(stored.class_)[stored.class_]  # images that the row's class holds
-        crop = torch.arange(crops, device=held.device)
-        position = crop[None, :] * held[:, None] + stored.rank[:, None]
+        own_images = torch.bincount(stored.class_)[stored.class_]  # images of the row's class
+        crop = torch.arange(crops, device=own_images.device)
+        position = crop[None, :] * own_images[:, None] + stored.rank[:, None]
         return position // crops
 
 

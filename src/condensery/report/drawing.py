@@ -170,7 +170,7 @@ def to_svg(figure: Figure, *, name: str, label: str) -> str:
     """An ``<svg>`` element to stand in a page.
 
     Args:
-        figure: A chart of this room.
+        figure: A chart of this package.
         name: Put before the ids of its parts: two charts in a page need two names.
         label: Read out in place of the picture.
 

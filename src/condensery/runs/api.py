@@ -219,7 +219,7 @@ def run(
             if tested.sizes is None:
                 tested = replace(tested, sizes=chosen_sizes(resolved.ipc, preset=preset))
             # What is checked is the beginning: it has the shape of the result.
-            planned(condensation.so_far(created=""), loaded, tested, device=device)
+            planned(condensation.snapshot(created=""), loaded, tested, device=device)
         plan = Plan(
             source=source,
             data={**facts_of_data(loaded), **remarks(loaded.skipped, loaded.notices)},

@@ -179,7 +179,7 @@ def condense(
             outcome = _drive(
                 folder, plan, run, metrics, monitor, reporter, before=before, cpu_before=cpu
             )
-    run.so_far(created=plan.created).save(folder.condensed)
+    run.snapshot(created=plan.created).save(folder.condensed)
     write_json(folder.outcome, outcome)
 
 

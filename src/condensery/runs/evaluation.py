@@ -151,7 +151,7 @@ def train_networks(
     if not left:
         return
     with reporter.task(
-        "evaluate", total=total, done=total - left, unit="network", at_once=networks.at_once
+        "evaluate", total=total, done=total - left, unit="network", concurrent=networks.concurrent
     ) as task:
         for observation in map(named, networks):
             if path is not None:

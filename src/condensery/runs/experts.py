@@ -30,7 +30,7 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
         return 0.0
     total = experts.experts * experts.epochs
     with reporter.task(
-        "experts", total=total, done=total - missing, unit="epoch", at_once=experts.at_once
+        "experts", total=total, done=total - missing, unit="epoch", concurrent=experts.concurrent
     ) as task:
         for result in experts:
             spent = time.monotonic() - begin

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from condensery.errors import ArtifactError, ConfigError
-from condensery.files import check_room, holds_files, locked
+from condensery.files import check_space, holds_files, locked
 
 FORMAT = 1
 """Of all folders."""
@@ -132,7 +132,7 @@ class RunFolder(MarkedFolder):
                     f"--out {self.path}: holds a run already. `condensery resume {self.path}` goes "
                     "on with it; --overwrite removes it and starts anew; or give another folder."
                 )
-        check_room(self.path)
+        check_space(self.path)
 
     def has_progress(self) -> bool:
         """Whether the run has done anything that would be lost with its folder.

@@ -66,7 +66,7 @@ class Reporter:
 
     @contextmanager
     def task(
-        self, name: str, *, total: int, done: int = 0, unit: str = "step", at_once: int = 1
+        self, name: str, *, total: int, done: int = 0, unit: str = "step", concurrent: int = 1
     ) -> Generator[Task]:
         """Report the way from ``done`` to ``total``.
 
@@ -75,9 +75,9 @@ class Reporter:
             total: Steps altogether.
             done: Steps that an earlier process did.
             unit: Name of a step.
-            at_once: Steps that are in progress at the same time.
+            concurrent: Steps that are in progress at the same time.
         """
-        task = Task(self.listener, name, total=total, done=done, unit=unit, at_once=at_once)
+        task = Task(self.listener, name, total=total, done=done, unit=unit, concurrent=concurrent)
         self.listener(task.event("begin"))
         try:
             yield task
@@ -93,10 +93,10 @@ class Task:
     """
 
     def __init__(
-        self, listener: Listener, name: str, *, total: int, done: int, unit: str, at_once: int
+        self, listener: Listener, name: str, *, total: int, done: int, unit: str, concurrent: int
     ) -> None:
         self.name, self.total, self.done, self.unit = name, total, done, unit
-        self._listener, self._at_once = listener, at_once
+        self._listener, self._concurrent = listener, concurrent
         self._begin, self._counted, self._prepared = time.monotonic(), 0, False
 
     def step(self, text: str, *, left: float | None = None) -> None:
@@ -114,7 +114,7 @@ class Task:
         self._counted += 1
         now = time.monotonic()
         rest = (now - self._begin) / self._counted * (self.total - self.done)
-        if not self._prepared and self._counted == self._at_once:
+        if not self._prepared and self._counted == self._concurrent:
             self._begin, self._counted, self._prepared = now, 0, True
         rest = rest if left is None else max(0.0, min(rest, left))
         self._listener(self.event("step", text=text, seconds_left=rest))

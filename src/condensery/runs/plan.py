@@ -104,7 +104,7 @@ class Plan:
         recipe = self.recipe
         for key, value in settings.items():
             recipe = changed(recipe, key, value)
-        recipe = settled(recipe, data)
+        recipe = with_engine(recipe, data)
         if recipe.engine == self.recipe.engine:  # for the reason for which it was chosen
             recipe = replace(recipe, engine_reason=self.recipe.engine_reason)
         for name in ("method", "ipc", "parameterization", "size_policy"):

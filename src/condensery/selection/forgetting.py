@@ -29,7 +29,7 @@ def check_forgetting(data: ImageData, steps: int) -> None:
         )
 
 
-def forgetting_orders(data: ImageData, asked: Asked) -> Orders:
+def forgetting_orders(data: ImageData, options: RuleOptions) -> Orders:
     """The images of every class by how often they were forgotten; of equals the first.
 
     Images that were never learned come before all others.
@@ -39,7 +39,7 @@ def forgetting_orders(data: ImageData, asked: Asked) -> Orders:
         Learning*. Differs: the training is IDC's (augmentation, CutMix); what is judged before
         each step is the image as it is.
     """
-    score = forgotten(data, asked)
+    score = forgotten(data, options)
     orders: list[Tensor] = []
     for class_ in range(data.classes):
         own = data.of_class(class_)
@@ -48,13 +48,13 @@ def forgetting_orders(data: ImageData, asked: Asked) -> Orders:
     return orders
 
 
-def forgotten(data: ImageData, asked: Asked) -> Int[Tensor, "image"]:
+def forgotten(data: ImageData, options: RuleOptions) -> Int[Tensor, "image"]:
     """How often each image was right when seen before and wrong when seen again.
 
     Returns:
         Counts; for images that were never right, one more than any count could be.
     """
-    network = drawn(data, asked)
+    network = drawn(data, options)
     events = torch.zeros(len(data), dtype=torch.int64)
     right = torch.zeros(len(data), dtype=torch.bool)
     learned = torch.zeros(len(data), dtype=torch.bool)
@@ -64,4 +64,4 @@ def forgotten(data: ImageData, asked: Asked) -> Int[Tensor, "image"]:
         events[step.positions] += right[step.positions] & ~now
         learned[step.positions] |= now
         right[step.positions] = now
-    return events.where(learned, asked.steps + 1)
+    return events.where(learned, options.steps + 1)

@@ -1,6 +1,6 @@
-"""An order of the images of every class, made a condensed set; and what a rule is told.
+"""An order of the images of every class, made a condensed set; and the options of a rule.
 
-Knows nothing about how an order comes about.
+Knows nothing about how an order is computed.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ Orders = Sequence[Int[Tensor, "image"]]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Asked:
-    """What a rule is told beside the images.
+class RuleOptions:
+    """The options of a selection rule.
 
     Attributes:
         ipc: Images per class that are wanted, in 1..the largest class.

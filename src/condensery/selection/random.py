@@ -7,12 +7,12 @@ from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.rng import stream
-from condensery.selection.order import Asked, Orders
+from condensery.selection.order import Orders, RuleOptions
 
 __all__ = ["random_orders"]
 
 
-def random_orders(data: ImageData, asked: Asked) -> Orders:
+def random_orders(data: ImageData, options: RuleOptions) -> Orders:
     """All images of every class, uniformly shuffled.
 
     A larger ``ipc`` with the same seed extends the same choice.
@@ -20,6 +20,6 @@ def random_orders(data: ImageData, asked: Asked) -> Orders:
     orders: list[Tensor] = []
     for class_ in range(data.classes):
         own = data.of_class(class_)
-        rng = stream(asked.seed, "random selection", class_)
+        rng = stream(options.seed, "random selection", class_)
         orders.append(own[torch.randperm(len(own), generator=rng).to(own.device)])
     return orders

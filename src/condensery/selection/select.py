@@ -68,7 +68,7 @@ Choose = Callable[[Tensor, int, torch.Generator], Tensor]
 """Features ``[image, feature]`` of a class, how many to take, a stream -> positions in order."""
 
 
-def _by_features(choose: Choose) -> Callable[[ImageData, Asked], Orders]:
+def _by_features(choose: Choose) -> Callable[[ImageData, RuleOptions], Orders]:
     """The rule that compares features of a network trained on the data, class by class."""
 
     def orders(data: ImageData, asked: Asked) -> Orders:
@@ -103,21 +103,21 @@ register("selection", "first")(
 )
 register("selection", "herding")(
     Rule(
-        orders=_by_features(lambda seen, count, rng: herding(seen, count=count)),
+        orders=_by_features(lambda features, count, rng: herding(features, count=count)),
         steps=_feature_steps,
         summary="images whose mean feature follows the mean of the class",
     )
 )
 register("selection", "k-center")(
     Rule(
-        orders=_by_features(lambda seen, count, rng: k_center(seen, count=count)),
+        orders=_by_features(lambda features, count, rng: k_center(features, count=count)),
         steps=_feature_steps,
         summary="images that leave no feature of the class far away",
     )
 )
 register("selection", "k-means")(
     Rule(
-        orders=_by_features(lambda seen, count, rng: k_means(seen, count=count, rng=rng)),
+        orders=_by_features(lambda features, count, rng: k_means(features, count=count, rng=rng)),
         steps=_feature_steps,
         summary="the images nearest to the centres of clusters of features",
     )
@@ -184,7 +184,7 @@ def select(
     train = data.train if isinstance(data, Data) else data
     rule, steps = rule_of(by), steps_of(by, train, train_steps=train_steps)
     check_ipc(train, ipc)
-    asked = Asked(
+    options = RuleOptions(
         ipc=ipc,
         seed=seed,
         network=network,
@@ -194,7 +194,7 @@ def select(
     )
     recipe: dict[str, object] = {}
     if rule.steps is not None:
-        drawn(train, asked)  # a network that cannot work shows now
+        drawn(train, options)  # a network that cannot work shows now
         recipe = {"network": network, "train_steps": steps}
     if rule.made is not None:
         made = rule.made(train, asked)

@@ -29,7 +29,7 @@ from condensery.networks import build, still_features
 from condensery.parallel import check_cancelled, single_threaded
 from condensery.parts import part_to_json
 from condensery.rng import stream
-from condensery.selection.order import Asked
+from condensery.selection.order import RuleOptions
 from condensery.training import SGDTraining, Trainer, batches
 
 __all__ = ["TRAINING", "Features", "Step", "course", "drawn", "logits_of"]
@@ -55,23 +55,23 @@ class Step(NamedTuple):
     labels: Int[Tensor, "example"]
 
 
-def drawn(data: ImageData, asked: Asked) -> nn.Module:
+def drawn(data: ImageData, options: RuleOptions) -> nn.Module:
     """The untrained network.
 
     Raises:
         ConfigError: If it is unknown, or cannot work on such images.
     """
     return build(
-        asked.network,
+        options.network,
         channels=data.channels,
         classes=data.classes,
         side=data.side,
-        seed=asked.seed,
+        seed=options.seed,
         path=("selection", "network"),
-    ).to(asked.device)
+    ).to(options.device)
 
 
-def course(network: nn.Module, data: ImageData, asked: Asked) -> Iterator[Step]:
+def training_steps(network: nn.Module, data: ImageData, options: RuleOptions) -> Iterator[Step]:
     """Train in place; every step is shown before it is taken, one random permutation an epoch."""
     trainer = Trainer(network, TRAINING, compiled=_compiles(network, data, asked))
     order = batches(len(data), TRAINING.batch, rng=stream(asked.seed, "selection", "order"))
@@ -82,7 +82,7 @@ def course(network: nn.Module, data: ImageData, asked: Asked) -> Iterator[Step]:
         labels = data.labels[index].to(asked.device)
         yield Step(index, images, labels)
         trainer.step(images, labels, rng=rng)
-        asked.on_step()
+        options.on_step()
 
 
 def logits_of(network: nn.Module, data: ImageData, asked: Asked) -> Callable[[Tensor], Tensor]:

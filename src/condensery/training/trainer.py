@@ -107,8 +107,8 @@ class Trainer:
             if self._watch is not None:
                 self._watch(mix.images)
             if self._teacher is not None:  # it sees the batch as the network does
-                told = self._teacher(mix.images)
-                mix = Mix(mix.images, told, told, torch.ones_like(ratio))
+                labels_of_teacher = self._teacher(mix.images)
+                mix = Mix(mix.images, labels_of_teacher, labels_of_teacher, torch.ones_like(ratio))
             loss, gradients = self._gradients.of(mix)
             self._update(gradients)
         return loss
@@ -116,11 +116,11 @@ class Trainer:
     @torch.no_grad()
     def _update(self, gradients: Sequence[Tensor | None]) -> None:
         """A step of the optimiser; a parameter that the loss does not depend on stays as it is."""
-        kept = [at for at, gradient in enumerate(gradients) if gradient is not None]
-        if kept:
+        used = [at for at, gradient in enumerate(gradients) if gradient is not None]
+        if used:
             self.choices.update(
-                [self._parameters[at] for at in kept],
+                [self._parameters[at] for at in used],
                 [gradient for gradient in gradients if gradient is not None],
-                [[quantity[at] for at in kept] for quantity in self._state],
+                [[quantity[at] for at in used] for quantity in self._state],
                 lr=self._lr,
             )

@@ -28,7 +28,7 @@ def tiny():
     """Sets of sizes 3 and 1 of each class; class 0 has three ranks of two examples, class 1 two."""
     real = _examples([1, 0, 1, 1, 0], [0] * 5, 0)
     synthetic = _examples([0, 1, 0, 1, 0, 0, 0, 0], [2, 0, 0, 1, 1, 0, 1, 2], 1)
-    groups = nested(synthetic, torch.tensor([[3, 3], [1, 1]]), joint=False)
+    groups = nested(synthetic, torch.tensor([[3, 3], [1, 1]]), all_classes=False)
     net, expert = _network(0), _network(1)
     target = {name: p.detach() for name, p in expert.named_parameters()}
 

@@ -63,7 +63,7 @@ def test_the_expected_square_is_that_of_a_wide_gaussian_kernel():
     target = comparison.target(real)
     class_ = torch.zeros(1, dtype=torch.long)
     examples = Examples(images=torch.zeros(1, 1, 1, 1), labels=class_, class_=class_, rank=class_)
-    groups = nested(examples, torch.ones(1, 1, dtype=torch.long), joint=False)
+    groups = nested(examples, torch.ones(1, 1, dtype=torch.long), all_classes=False)
     own = comparison.target(ours)
     square = (own - target).square().unflatten(0, (2, -1)).sum(dim=0).mean()
     assert square.item() == pytest.approx(2 * (1 - math.exp(math.cos(angle) - 1)), rel=0.01)

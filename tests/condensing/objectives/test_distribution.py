@@ -32,7 +32,7 @@ def test_a_loss_is_the_squared_distance_of_mean_features(each):
             engine=engine,
             classes_per_pass=classes_per_pass,
         )
-        groups = nested(synthetic, torch.tensor([[3, 3], [1, 2]]), joint=False)
+        groups = nested(synthetic, torch.tensor([[3, 3], [1, 2]]), all_classes=False)
         found = match(synthetic, groups)
 
         def mean_feature(given, rows, net=net):
@@ -58,6 +58,6 @@ def test_the_feature_of_a_set_pulls_all_its_images_alike():
         classes_per_pass=1,
     )
     leaf = synthetic.images.requires_grad_()
-    groups = nested(synthetic, torch.tensor([[2, 2]]), joint=False)
+    groups = nested(synthetic, torch.tensor([[2, 2]]), all_classes=False)
     (gradient,) = torch.autograd.grad(match(synthetic.with_images(leaf), groups).sum(), leaf)
     assert gradient.flatten(1).any(dim=1).all()

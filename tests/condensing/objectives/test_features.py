@@ -45,7 +45,7 @@ def matched(
         engine=Autograd(),
         classes_per_pass=1,
     )
-    return match(examples, nested(examples, profiles, joint=True))
+    return match(examples, nested(examples, profiles, all_classes=True))
 
 
 def targets(examples: Examples) -> Tensor:

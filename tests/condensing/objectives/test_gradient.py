@@ -57,7 +57,7 @@ def test_every_set_is_matched_to_the_real_images_of_its_class(each):
         match = GradientMatching(parameters=parameters).bind(
             StepContext(at=(0, 0), network=net), real, view, engine=engine, classes_per_pass=2
         )
-        groups = nested(synthetic, torch.tensor([[2, 2, 2], [1, 2, 1]]), joint=False)
+        groups = nested(synthetic, torch.tensor([[2, 2, 2], [1, 2, 1]]), all_classes=False)
         found = match(synthetic, groups)
         for row, (member, class_) in enumerate(zip(groups.member, groups.class_, strict=True)):
             expected = naive_loss(
@@ -81,7 +81,7 @@ def test_the_view_is_shown_both_real_and_synthetic_examples():
         classes_per_pass=1,
     )
     synthetic = examples([0, 1, 2], 1)
-    match(synthetic, nested(synthetic, torch.tensor([[1, 1, 1]]), joint=False))
+    match(synthetic, nested(synthetic, torch.tensor([[1, 1, 1]]), all_classes=False))
     assert shown == [4, 3]
 
 
@@ -90,7 +90,7 @@ def test_synthetic_images_that_equal_the_real_ones_have_no_loss():
     match = GradientMatching(metric="l1", parameters="all").bind(
         StepContext(at=(0, 0), network=network()), real, view, engine=Autograd(), classes_per_pass=3
     )
-    losses = match(real, nested(real, torch.tensor([[2, 2, 2], [1, 1, 1]]), joint=False))
+    losses = match(real, nested(real, torch.tensor([[2, 2, 2], [1, 1, 1]]), all_classes=False))
     assert losses[:3].abs().max() < 1e-12
     assert losses[3:].min() > 1e-3
 
@@ -104,7 +104,7 @@ def test_a_network_without_convolutions_needs_all_parameters():
         moment, real, view, engine=Autograd(), classes_per_pass=1
     )
     other = examples([0, 1, 2], 1)
-    assert (match(other, nested(other, torch.tensor([[1, 1, 1]]), joint=False)) > 0).all()
+    assert (match(other, nested(other, torch.tensor([[1, 1, 1]]), all_classes=False)) > 0).all()
 
 
 def test_unknown_words_are_refused():

@@ -26,7 +26,7 @@ def test_a_cumulative_sum_gives_the_means_and_gradients_of_the_matrix_of_members
         images = torch.zeros(len(class_), 1, 1, 1)
         examples = Examples(images=images, labels=class_, class_=class_, rank=rank).rows(order)
         sizes = torch.arange(max(held), 0, -1)[:, None].expand(-1, len(held))
-        groups = nested(examples, sizes, joint=False)
+        groups = nested(examples, sizes, all_classes=False)
         assert groups.prefixes
         values = torch.rand(len(class_), 6, generator=rng, dtype=dtype).requires_grad_()
         weight = torch.rand(len(groups), 6, generator=rng, dtype=dtype)

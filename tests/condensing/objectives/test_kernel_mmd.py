@@ -45,7 +45,7 @@ def test_sets_that_are_the_real_ones_have_no_distance_and_do_not_move(tiny):
 
     real = tiny.real
     same = replace(real, rank=torch.tensor([0, 0, 1, 2, 1]))
-    groups = nested(same, torch.tensor([[3, 3]]), joint=False)
+    groups = nested(same, torch.tensor([[3, 3]]), all_classes=False)
     leaf = same.images.clone().requires_grad_()
     for objective in (KernelMMD(), DistributionMatching()):
         losses = tiny.bind(objective)(same.with_images(leaf), groups)

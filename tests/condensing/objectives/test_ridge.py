@@ -35,7 +35,7 @@ def matched(objective: RidgeRegression, real: Examples, examples: Examples, size
         engine=Autograd(),
         classes_per_pass=1,
     )
-    return match(examples, nested(examples, profiles, joint=True))
+    return match(examples, nested(examples, profiles, all_classes=True))
 
 
 def by_formula(objective: RidgeRegression, real: Examples, own: Examples, labels: Tensor) -> Tensor:

@@ -15,7 +15,7 @@ from condensery.engines import Autograd
 from condensery.errors import ConfigError, NonFiniteLoss, UnsupportedNetwork
 from condensery.networks import build
 from condensery.rng import stream
-from condensery.types import JOINT, Examples, Groups, StepContext, nested
+from condensery.types import ALL_CLASSES, Examples, Groups, StepContext, nested
 
 CLASSES, IPC = 3, 2
 EVERYTHING = torch.full((1, CLASSES), IPC)
@@ -111,7 +111,7 @@ def test_loss_and_gradients_are_those_of_the_plain_graph(each):
         where = moment()
         given, same = examples(soft=soft), examples(soft=soft)
         expected = plainly(objective, where, same)
-        found = bind(objective, where)(given, nested(given, EVERYTHING, joint=True))
+        found = bind(objective, where)(given, nested(given, EVERYTHING, all_classes=True))
         assert found.shape == (1,)
         assert near(found[0], expected)
         for a, b in zip(gradients(found.sum(), given), gradients(expected, same), strict=True):
@@ -121,8 +121,8 @@ def test_loss_and_gradients_are_those_of_the_plain_graph(each):
 
 def test_every_set_is_matched_as_if_it_were_alone():
     objective, where, given = TrajectoryMatching(steps=3, batch=2), moment(), examples()
-    groups = nested(given, torch.tensor([[2] * CLASSES, [1, 2, 1]]), joint=True)
-    assert groups.class_.tolist() == [JOINT, JOINT]
+    groups = nested(given, torch.tensor([[2] * CLASSES, [1, 2, 1]]), all_classes=True)
+    assert groups.class_.tolist() == [ALL_CLASSES, ALL_CLASSES]
     match = bind(objective, where)
     both = match(given, groups)
     together = gradients(both.sum(), given)
@@ -139,7 +139,7 @@ def test_every_set_is_matched_as_if_it_were_alone():
 
 def test_a_small_set_sees_none_of_what_it_does_not_contain():
     objective, where, given = TrajectoryMatching(steps=3, batch=2), moment(), examples()
-    groups = nested(given, torch.tensor([[1] * CLASSES]), joint=True)
+    groups = nested(given, torch.tensor([[1] * CLASSES]), all_classes=True)
     (loss,) = bind(objective, where)(given, groups)
     gradient, _ = gradients(loss, given)
     assert not gradient[given.rank > 0].any()
@@ -161,7 +161,7 @@ def test_batches_use_up_the_set_before_any_image_comes_again(monkeypatch):
 
     monkeypatch.setattr(TrajectoryMatching, "_loss", noting)
     objective, given = TrajectoryMatching(steps=3, batch=2, augment=Identity()), examples()
-    (loss,) = bind(objective, moment())(given, nested(given, EVERYTHING, joint=True))
+    (loss,) = bind(objective, moment())(given, nested(given, EVERYTHING, all_classes=True))
     gradient, _ = gradients(loss, given)
     assert gradient.flatten(1).any(dim=1).all()  # three batches of two: all six
     assert [step for step, _ in seen] == [0, 1, 2, 2, 1, 0]  # there, and back
@@ -169,7 +169,7 @@ def test_batches_use_up_the_set_before_any_image_comes_again(monkeypatch):
 
 def test_draws_are_those_of_the_moment():
     given, objective = examples(), TrajectoryMatching(steps=3, batch=4)
-    groups = nested(given, EVERYTHING, joint=True)
+    groups = nested(given, EVERYTHING, all_classes=True)
     first, again, later = (
         bind(objective, moment(at=at))(given, groups) for at in ((4, 0), (4, 0), (5, 0))
     )
@@ -179,7 +179,7 @@ def test_draws_are_those_of_the_moment():
 
 def test_following_the_expert_exactly_costs_nothing_and_standing_still_costs_one():
     given, objective = examples(lr=0.2), TrajectoryMatching(steps=1, augment=Identity())
-    groups = nested(given, EVERYTHING, joint=True)
+    groups = nested(given, EVERYTHING, all_classes=True)
     net = network()
     logits = net(view(given))
     loss = torch.nn.functional.cross_entropy(logits, given.labels)
@@ -206,7 +206,7 @@ def peak(work):
 
 def test_memory_grows_by_one_set_of_parameters_a_step_where_the_plain_graph_grows_by_all():
     where, given = moment(), examples(ipc=10)
-    groups = nested(given, torch.full((1, CLASSES), 10), joint=True)
+    groups = nested(given, torch.full((1, CLASSES), 10), all_classes=True)
     parameters = sum(p.numel() * p.element_size() for p in where.network.parameters())
     activations = len(given) * (4 * 8 * 8 + 4 * 4 * 4) * 8  # convolutions' outputs alone
 
@@ -225,7 +225,7 @@ def test_memory_grows_by_one_set_of_parameters_a_step_where_the_plain_graph_grow
 def test_an_expert_that_stands_still_is_refused():
     net = network()
     target = {name: p.detach() * (1 + 1e-9) for name, p in net.named_parameters()}
-    with pytest.raises(ConfigError, match=r"iteration 4 moved by only .*schedule\.latest"):
+    with pytest.raises(ConfigError, match=r"iteration 4 moved by only .*schedule\.max_start_epoch"):
         bind(TrajectoryMatching(), moment(target=target))
 
 
@@ -233,12 +233,12 @@ def test_a_learning_rate_that_diverges_is_named():
     given = examples(lr=1e200)
     match = bind(TrajectoryMatching(steps=5), moment())
     with pytest.raises(NonFiniteLoss, match=r"learning rate 1e\+200.*learned_lr\.update\.lr"):
-        match(given, nested(given, EVERYTHING, joint=True))
+        match(given, nested(given, EVERYTHING, all_classes=True))
 
 
 def test_a_recipe_without_a_learned_step_or_without_experts_is_refused():
     given = replace(examples(), learned_lr=None)
-    groups = nested(given, EVERYTHING, joint=True)
+    groups = nested(given, EVERYTHING, all_classes=True)
     with pytest.raises(ConfigError, match="--set learned_lr=learned"):
         bind(TrajectoryMatching(), moment())(given, groups)
     with pytest.raises(ConfigError, match="schedule = experts"):

@@ -18,7 +18,7 @@ from condensery.networks import build
 from condensery.training import SGDTraining
 
 TRAINING = SGDTraining(batch=64, momentum=0.0, augment=Identity(), cutmix=0.0)
-SHORT = Experts(trajectories=2, span=2, latest=3, steps=2, training=TRAINING, seed=5)
+SHORT = Experts(trajectories=2, span=2, max_start_epoch=3, steps=2, training=TRAINING, seed=5)
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +44,8 @@ def the_moment(schedule, outer, world):
 
 
 def test_every_moment_is_a_start_of_an_expert_and_its_target_a_span_later(data, world):
-    schooling = ExpertTraining(network="convnet2-w4", training=TRAINING, steps=2, seed=5)
-    known = Buffer(schooling, data, None)
+    training = ExpertTraining(network="convnet2-w4", training=TRAINING, steps=2, seed=5)
+    known = Buffer(training, data, None)
     list(known.make(range(2), 4))
     found = set()
     for outer in range(30):
@@ -78,9 +78,14 @@ def test_a_folder_gives_the_bits_that_the_memory_gives_and_trains_only_who_is_dr
     world, tmp_path
 ):
     kept = Experts(
-        trajectories=50, span=2, latest=3, steps=2, training=TRAINING, buffer=str(tmp_path / "new")
+        trajectories=50,
+        span=2,
+        max_start_epoch=3,
+        steps=2,
+        training=TRAINING,
+        buffer=str(tmp_path / "new"),
     )
-    free = Experts(trajectories=50, span=2, latest=3, steps=2, training=TRAINING)
+    free = Experts(trajectories=50, span=2, max_start_epoch=3, steps=2, training=TRAINING)
     for outer in (0, 1):
         a, b = (the_moment(schedule, outer, world) for schedule in (kept, free))
         assert torch.equal(a.network.classifier.weight, b.network.classifier.weight)
@@ -96,7 +101,7 @@ def test_the_network_is_free_to_be_differentiated_and_the_target_is_not_part_of_
 
 def test_no_expert_is_trained_longer_than_its_latest_target():
     assert SHORT.length == 4
-    assert Experts(latest=20, span=2).length == 21
+    assert Experts(max_start_epoch=20, span=2).length == 21
     assert SHORT.updates == 1
 
 
@@ -109,7 +114,7 @@ def test_too_many_experts_for_the_memory_are_refused_before_any_is_trained(world
 
 def test_a_number_that_cannot_work_is_refused(each):
     for name, value in each(
-        [("trajectories", 0), ("span", 0), ("latest", 0), ("steps", -1), ("seed", -1)]
+        [("trajectories", 0), ("span", 0), ("max_start_epoch", 0), ("steps", -1), ("seed", -1)]
     ):
         with pytest.raises(ConfigError, match=rf"schedule\.{name} = {value}"):
             Experts(**{name: value})

@@ -57,7 +57,7 @@ def test_a_learning_rate_belongs_to_all_rows():
 class Quadratic(Objective):
     """sum over members of (labels - 1)^2, + images^2, + (step - 2)^2."""
 
-    joint: ClassVar[bool] = True
+    all_classes: ClassVar[bool] = True
     uses_engine: ClassVar[bool] = False
 
     def bind(self, moment, real, view, *, engine, classes_per_pass):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from condensery.condensing.updates import SGD, joint_sgd
+from condensery.condensing.updates import SGD, sgd_for_all_classes
 from condensery.errors import ConfigError
 from condensery.rng import stream
 
@@ -70,7 +70,7 @@ def test_a_joint_step_is_a_step_per_class_on_one_shared_buffer(each):
                 v = momentum * v + one
                 x = x - 0.2 * v
             seen.append(at_visit)
-        update = joint_sgd(lr=0.2, momentum=momentum, classes=classes)
+        update = sgd_for_all_classes(lr=0.2, momentum=momentum, classes=classes)
         found, state = images, update.init(images)
         for sweep in range(2):
             found, state = update.step(found, gradients[sweep], state, frozen=NOBODY)

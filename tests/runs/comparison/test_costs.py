@@ -63,28 +63,34 @@ def test_a_clustering_sampler_is_counted_too(digits, tiny):
     assert found.training == 8 + 2 * 2 * (7 - 1)
 
 
-@pytest.mark.parametrize(("compiled", "at_once"), [("false", 1), ("true", 2)])
+@pytest.mark.parametrize(("compiled", "concurrent"), [("false", 1), ("true", 2)])
 def test_steps_of_experts_are_counted_by_how_many_are_trained_at_once(
-    digits, tiny, threads, monkeypatch, compiled, at_once
+    digits, tiny, threads, monkeypatch, compiled, concurrent
 ):
     threads(2)
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     monkeypatch.setattr("condensery.experts.buffer.MOST_IN_MEMORY", 20_000)  # they have a folder
-    settings = {"trajectories": "4", "latest": "2", "span": "1", "steps": "3", "compiled": compiled}
+    settings = {
+        "trajectories": "4",
+        "max_start_epoch": "2",
+        "span": "1",
+        "steps": "3",
+        "compiled": compiled,
+    }
     options = tuple((f"schedule.{key}", value) for key, value in settings.items())
     options = replace(tiny, settings=(("iterations", "1"), *options), sizes=(3,))
     sets = planned_sets(compared_row("mtt", base="idc"), digits, options)
     (batch,) = batched(run for each in sets for run in each.runs)
     found = batch_cost(batch, digits, seed=0, clock=ticking())
-    assert found.training == 4 * 2 * 3 / at_once
+    assert found.training == 4 * 2 * 3 / concurrent
 
 
-@pytest.mark.parametrize(("precision", "at_once"), [("fp32", 1), ("bf16", 2)])
+@pytest.mark.parametrize(("precision", "concurrent"), [("fp32", 1), ("bf16", 2)])
 def test_networks_that_test_are_counted_by_the_images_of_their_batches(
-    digits, tiny, threads, monkeypatch, precision, at_once
+    digits, tiny, threads, monkeypatch, precision, concurrent
 ):
     threads(2)
-    monkeypatch.setattr(costs, "FUSED_AFTER", 1)  # compiled in bf16, here by its eager twin
+    monkeypatch.setattr(costs, "FUSED_AFTER", 1)  # compiled in bf16, here by the eager reference
     monkeypatch.setattr(costs, "cannot_compile", lambda: None)
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     data = load_data("digits")
@@ -102,4 +108,4 @@ def test_networks_that_test_are_counted_by_the_images_of_their_batches(
     batches = 2 * (10 + 20 + 30) / 64
     tests = 3 * len(data.test) / 256
     assert found.step == {"convnet2-w4": 1.0}
-    assert found.seconds == pytest.approx(0.5 * 3 * (batches / at_once + tests))
+    assert found.seconds == pytest.approx(0.5 * 3 * (batches / concurrent + tests))

@@ -15,7 +15,7 @@ from condensery.clustering import following_means
 from condensery.condensing.init.base import Init, Network, as_stored, batches_of, repeated
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.networks import still_features
+from condensery.networks import batched_features
 from condensery.parameterizations import Parameterization
 from condensery.registry import register
 from condensery.types import Examples
@@ -61,7 +61,7 @@ class HerdedImages(Init):
         network: Network,
     ) -> Examples:
         """See ``Init.make``."""
-        judges = [network("start", k) for k in range(self.networks)]
+        probes = [network("start", k) for k in range(self.networks)]
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
             own = data.of_class(c)
@@ -75,11 +75,11 @@ class HerdedImages(Init):
             packed = parameterization.pack(data.pixels(repeated(order, pool * each)))
             shown = [data.normalise(parameterization.decode(_row(one, c)).images) for one in packed]
             means: list[Tensor] = []
-            seen: list[Tensor] = []
-            for judge in judges:
-                means.append(still_features(judge, batches_of(data, real)).mean(dim=0))
-                seen.append(still_features(judge, shown).unflatten(0, (pool, -1)).mean(dim=1))
-            chosen = following_means(torch.cat(seen, dim=1), torch.cat(means), count=count)
+            features: list[Tensor] = []
+            for probe in probes:
+                means.append(batched_features(probe, batches_of(data, real)).mean(dim=0))
+                features.append(batched_features(probe, shown).unflatten(0, (pool, -1)).mean(dim=1))
+            chosen = following_means(torch.cat(features, dim=1), torch.cat(means), count=count)
             images.append(packed[chosen])
         return as_stored(images, counts)
 

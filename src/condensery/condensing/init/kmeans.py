@@ -11,7 +11,7 @@ from condensery.clustering import kmeans, representatives
 from condensery.condensing.init.base import Init, Network, as_stored, batches_of, repeated
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.networks import still_features
+from condensery.networks import batched_features
 from condensery.parameterizations import Parameterization
 from condensery.registry import register
 from condensery.types import Examples
@@ -51,16 +51,16 @@ class KMeansImages(Init):
         network: Network,
     ) -> Examples:
         """See ``Init.make``."""
-        judge = network("start", 0)
+        probe = network("start", 0)
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
             own = data.of_class(c)
             order = own[torch.randperm(len(own), generator=rng)]
             needed = count * parameterization.examples_each
             pool = order[: max(self.pool, needed)] if self.pool else order
-            seen = still_features(judge, batches_of(data, pool))
-            centres = kmeans(seen, clusters=min(needed, len(pool)), rng=rng)
-            chosen = representatives(seen, centres)
+            features = batched_features(probe, batches_of(data, pool))
+            centres = kmeans(features, clusters=min(needed, len(pool)), rng=rng)
+            chosen = representatives(features, centres)
             once = list(dict.fromkeys(chosen.tolist()))
             rest = [i for i in range(len(pool)) if i not in set(once)]
             wanted = pool[torch.tensor([*once, *rest])]

@@ -44,7 +44,7 @@ _TOGETHER = 256
 class Objective(Protocol):
     """A distance between synthetic and real data under a network. It must have ``bind``."""
 
-    joint: ClassVar[bool] = False
+    all_classes: ClassVar[bool] = False
     """Whether a set holds all classes at once, or one class."""
 
     uses_engine: ClassVar[bool] = False
@@ -135,7 +135,7 @@ class FeatureObjective(Objective):
     It must have ``comparison``. Other terms can be added on the same forward pass (``Calibrated``).
     """
 
-    joint: ClassVar[bool] = False
+    all_classes: ClassVar[bool] = False
     uses_engine: ClassVar[bool] = True
 
     @abstractmethod

@@ -48,7 +48,7 @@ class Calibrated(Objective):
         the images of all classes (released: one a class).
     """
 
-    joint: ClassVar[bool] = False
+    all_classes: ClassVar[bool] = False
     uses_engine: ClassVar[bool] = True
 
     features: FeatureObjective = field(default_factory=DistributionMatching)

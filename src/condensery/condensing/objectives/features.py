@@ -43,7 +43,7 @@ class FeatureRegression(Objective):
         adds a term that keeps the largest learned label ahead of the second.
     """
 
-    joint: ClassVar[bool] = True
+    all_classes: ClassVar[bool] = True
     uses_engine: ClassVar[bool] = False
 
     regularisation: float = 1e-6
@@ -63,16 +63,16 @@ class FeatureRegression(Objective):
         """See ``Objective.bind``."""
         del classes_per_pass  # a set is of all classes
 
-        def seen(shown: Tensor) -> Tensor:
+        def features_of(shown: Tensor) -> Tensor:
             return engine.features(context.network, shown).to(torch.float64)
 
         with torch.no_grad():
-            targets = torch.cat([seen(part) for part in view(real).split(_TOGETHER)])
+            targets = torch.cat([features_of(part) for part in view(real).split(_TOGETHER)])
         classes = int(real.class_.max()) + 1
         wanted = centred(real.labels, classes).detach()
 
         def match(examples: Examples, groups: Groups) -> Tensor:
-            own = seen(view(examples))
+            own = features_of(view(examples))
             labels = centred(examples.labels, classes)
             found = losses(
                 targets @ own.T, own @ own.T, labels, wanted, groups, ridge=self.regularisation

@@ -40,7 +40,7 @@ class GradientMatching(Objective):
         Zhao et al. 2021 (DC) and Kim et al. 2022 (IDC), the released matching losses.
     """
 
-    joint: ClassVar[bool] = False
+    all_classes: ClassVar[bool] = False
     uses_engine: ClassVar[bool] = True
 
     metric: Literal["mse", "l1", "cosine", "whole-cosine"] = "mse"
@@ -69,8 +69,8 @@ class GradientMatching(Objective):
         groups = by_class(real)
         shown = view(real).detach()  # also of real examples that ask for a gradient
         parts: list[dict[str, Tensor]] = []
-        at_once = max(classes_per_pass, _REAL_CLASSES) if engine.chunked else classes_per_pass
-        for rows, examples in groups.passes(at_once):
+        concurrent = max(classes_per_pass, _REAL_CLASSES) if engine.chunked else classes_per_pass
+        for rows, examples in groups.passes(concurrent):
             own = groups.rows(rows).only(examples)
             parts.append(
                 engine.gradients(network, shown[examples], real.labels[examples], own, names=names)

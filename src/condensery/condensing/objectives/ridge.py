@@ -44,7 +44,7 @@ class RidgeRegression(Objective):
         none.
     """
 
-    joint: ClassVar[bool] = True
+    all_classes: ClassVar[bool] = True
     uses_engine: ClassVar[bool] = False
 
     kernel: Kernel = field(default_factory=FullyConnected)

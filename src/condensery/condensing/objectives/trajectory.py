@@ -51,7 +51,7 @@ class TrajectoryMatching(Objective):
         (``condensery.condensing.objectives.unrolled``), equal up to rounding.
     """
 
-    joint: ClassVar[bool] = True
+    all_classes: ClassVar[bool] = True
     uses_engine: ClassVar[bool] = False
 
     steps: int = 30
@@ -155,8 +155,8 @@ def _way(start: Parameters, target: Parameters, *, at: tuple[int, int]) -> Tenso
         raise ConfigError(
             f"The expert of outer iteration {at[0]} moved by only {float(way) ** 0.5:.3g} between "
             f"start and target (its parameters have the length {length**0.5:.3g}): it had finished "
-            "learning, and a student cannot follow. Use a smaller schedule.latest, a larger "
-            "schedule.span, or experts with a larger schedule.training.lr."
+            "learning, and a student cannot follow. Use a smaller schedule.max_start_epoch, a "
+            "larger schedule.span, or experts with a larger schedule.training.lr."
         )
     return way
 

@@ -106,13 +106,13 @@ class _Descent(torch.autograd.Function):
             with torch.enable_grad():
                 theta = tuple(p.detach().requires_grad_() for p in ctx.noted[step])
                 shown = images.detach().requires_grad_(needs_images)
-                told = labels.detach().requires_grad_(needs_labels)
-                value = ctx.way.loss(step, theta, shown, told)
+                leaf_labels = labels.detach().requires_grad_(needs_labels)
+                value = ctx.way.loss(step, theta, shown, leaf_labels)
                 gradients = torch.autograd.grad(value, theta, create_graph=True)
                 along = torch.stack(
                     [(g * own).sum() for g, own in zip(gradients, v, strict=True)]
                 ).sum()
-            wanted = [t for t in (shown, told) if t.requires_grad]
+            wanted = [t for t in (shown, leaf_labels) if t.requires_grad]
             (*pulled,) = torch.autograd.grad(along, [*theta, *wanted], materialize_grads=True)
             into_lr -= along.detach()
             v = tuple(own - lr * h for own, h in zip(v, pulled[: len(v)], strict=True))

@@ -11,7 +11,7 @@ from condensery.clustering import kmeans, representatives
 from condensery.condensing.samplers.base import Draw, Sampler
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.networks import still_features
+from condensery.networks import batched_features
 from condensery.registry import register
 from condensery.types import Examples, StepContext
 
@@ -99,9 +99,9 @@ class KMeansPerClass(Sampler):
             return own
         show = data.normalise if self.normalised else _as_they_are
         parts = (show(data.pixels(part)) for part in own.split(64))
-        seen = still_features(network, parts)
-        centres = kmeans(seen, clusters=self.batch, rng=rng)
-        return own[representatives(seen, centres).to(own.device)]
+        features = batched_features(network, parts)
+        centres = kmeans(features, clusters=self.batch, rng=rng)
+        return own[representatives(features, centres).to(own.device)]
 
 
 def _as_they_are(images: Tensor) -> Tensor:

@@ -57,7 +57,8 @@ class NetworkTraining:
         batch: Images of a step.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: Whether it is compiled.
-        at_once: Networks in training at the same time, a thread each; None: one, with all threads.
+        concurrent: Networks that are trained at the same time, one in each thread; None: one
+            network uses all threads.
     """
 
     training: Training
@@ -65,7 +66,7 @@ class NetworkTraining:
     batch: int
     precision: str
     compiled: bool
-    at_once: int | None = None
+    concurrent: int | None = None
 
 
 class Schedule(Protocol):
@@ -99,7 +100,7 @@ class Schedule(Protocol):
     def network_training(
         self, run: RunContext, *, iterations: int, examples: int
     ) -> NetworkTraining | None:
-        """What training the schedule needs; None where there is none, or none that can be told.
+        """The network training of a run; None where there is none, or its length is unknown.
 
         Args:
             run: As in ``contexts``; no network is built.

@@ -184,7 +184,7 @@ class OnExperts(Schedule):
             batch=self.training.batch,
             precision=self.precision,
             compiled=self.compiled,
-            at_once=min(workers(), self.trajectories) if swept else None,
+            concurrent=min(workers(), self.trajectories) if swept else None,
         )
 
     def draw(self, run: RunContext, rng: torch.Generator) -> tuple[ExpertSet, int]:
@@ -203,7 +203,8 @@ class Experts(OnExperts):
 
     Attributes:
         span: Epochs from a start to its target, at least 1 (paper: 2 or 3).
-        latest: Starts are after 0 to ``latest - 1`` epochs, at least 1 (paper: 2 to 40).
+        max_start_epoch: A start is drawn from the epochs 0 to ``max_start_epoch - 1``, at least 1
+            (paper: 2 to 40).
 
     Source:
         Cazenavette et al. 2022 (MTT), the released loop. Differs: expert and start are drawn anew
@@ -211,10 +212,10 @@ class Experts(OnExperts):
     """
 
     span: int = 2
-    latest: int = 20
+    max_start_epoch: int = 20
 
     def __post_init__(self) -> None:
-        self.check_numbers(trajectories=1, span=1, latest=1)
+        self.check_numbers(trajectories=1, span=1, max_start_epoch=1)
         self.check_all_kept()
 
     @property
@@ -225,17 +226,17 @@ class Experts(OnExperts):
     @property
     def length(self) -> int:
         """See ``OnExperts.length``: no target is later."""
-        return self.latest - 1 + self.span
+        return self.max_start_epoch - 1 + self.span
 
     def untrained(self) -> Experts:
         """See ``Schedule.untrained``."""
-        return replace(self, trajectories=1, latest=1, span=1, steps=1, buffer="")
+        return replace(self, trajectories=1, max_start_epoch=1, span=1, steps=1, buffer="")
 
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """See ``Schedule.contexts``; trains an expert when it is first drawn."""
         rng = stream(run.seed, "expert", outer)
         experts, index = self.draw(run, rng)
-        start = int(torch.randint(self.latest, (), generator=rng))
+        start = int(torch.randint(self.max_start_epoch, (), generator=rng))
         before, after = experts.snapshots(index, start, start + self.span)
         network = loaded(run.network("network", outer), before).to(run.device)
         target = {name: p.to(run.device) for name, p in after.items()}

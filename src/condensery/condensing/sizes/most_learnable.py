@@ -67,7 +67,7 @@ class MostLearnable(SizePolicy):
     """MDC's policy: the full set and the most learnable subset.
 
     Attributes:
-        probe: Measures every size; the paper's is the feature distance. One that is ``joint``
+        probe: Measures every size; the paper's is the feature distance. One that is ``all_classes``
             gives all classes one distance.
         period: Outer iterations between choices (paper: 100; ImageNet-10: 50).
         freeze: ``"exact"``: when the choice grows, the previously chosen subset keeps its bits.

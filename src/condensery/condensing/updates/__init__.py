@@ -3,7 +3,7 @@
 from condensery.condensing.updates.adam import Adam
 from condensery.condensing.updates.base import ImageUpdate, Learned
 from condensery.condensing.updates.learned import LearnedLabels, LearnedLR
-from condensery.condensing.updates.sgd import SGD, joint_sgd
+from condensery.condensing.updates.sgd import SGD, sgd_for_all_classes
 from condensery.condensing.updates.simplex import OnSimplex, nearest_probabilities
 
 __all__ = [
@@ -14,6 +14,6 @@ __all__ = [
     "LearnedLR",
     "LearnedLabels",
     "OnSimplex",
-    "joint_sgd",
     "nearest_probabilities",
+    "sgd_for_all_classes",
 ]

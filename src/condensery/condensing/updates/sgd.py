@@ -15,7 +15,7 @@ from condensery.condensing.updates.base import ImageUpdate
 from condensery.errors import ConfigError
 from condensery.registry import register
 
-__all__ = ["SGD", "joint_sgd"]
+__all__ = ["SGD", "sgd_for_all_classes"]
 
 
 @register("update", "sgd")
@@ -59,7 +59,7 @@ class SGD(ImageUpdate):
         return moved, {"velocity": velocity}
 
 
-def joint_sgd(*, lr: float, momentum: float, classes: int) -> SGD:
+def sgd_for_all_classes(*, lr: float, momentum: float, classes: int) -> SGD:
     """One step for all classes that equals the released codes' step per class.
 
     IDC and MDC step class after class on one momentum buffer that all classes share, so between

@@ -60,5 +60,5 @@ def nearest_probabilities(rows: Float[Tensor, "row class_"]) -> Float[Tensor, "r
     largest = rows.sort(dim=1, descending=True).values
     above = largest.cumsum(dim=1) - 1  # what the k largest have too much
     count = torch.arange(1, rows.shape[1] + 1, device=rows.device)
-    kept = (largest * count > above).sum(dim=1, keepdim=True)
-    return (rows - above.gather(1, kept - 1) / kept).clamp(min=0)
+    support = (largest * count > above).sum(dim=1, keepdim=True)
+    return (rows - above.gather(1, support - 1) / support).clamp(min=0)

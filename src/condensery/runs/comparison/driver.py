@@ -115,7 +115,7 @@ def _condense(
             _save(place, names, states, elapsed)
     for run, state in zip(runs, states, strict=True):
         one = Condensation(run.recipe, data.train, seed=seed, state=state, device=plan.device)
-        one.so_far(created=plan.created).save(folder.run(run, seed))
+        one.snapshot(created=plan.created).save(folder.run(run, seed))
     cost = {"runs": names, "seed": seed, "seconds": round(elapsed, 3)}
     others = [
         each for each in folder.costs_of_batches() if (each["runs"], each["seed"]) != (names, seed)

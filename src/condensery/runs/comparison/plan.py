@@ -182,7 +182,7 @@ def check(plan: ComparisonPlan, data: Data) -> None:
         if (run.recipe.method, run.policy) not in beginnings:
             check_engine(run.recipe, train, seed=plan.seed)
             recipe = replace(run.recipe, init=RandomImages())
-            images = Condensation(recipe, train, seed=plan.seed).so_far(created="")
+            images = Condensation(recipe, train, seed=plan.seed).snapshot(created="")
             beginnings[run.recipe.method, run.policy] = _beginning(name, images)
     measurement(
         list(beginnings.values()),

@@ -55,7 +55,7 @@ def _names_files(file: Table) -> bool:
     """Whether the first image of a table is a path without bytes."""
     if file.image.kind == PATH:
         return True
-    for _, column in file.images(at_once=1):
+    for _, column in file.images(batch_size=1):
         value = column[0].as_py()
         value = value[0] if isinstance(value, list) and value else value
         return isinstance(value, dict) and not isinstance(value.get("bytes"), bytes)

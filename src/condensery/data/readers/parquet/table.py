@@ -54,11 +54,12 @@ class Table:
             return False
         return any(isinstance(value, str) for value in self.values)
 
-    def images(self, at_once: int = _BLOCK) -> Iterator[tuple[int, Any]]:
+    def images(self, batch_size: int = _BLOCK) -> Iterator[tuple[int, Any]]:
         """The column of the images, some rows at a time, each with the number of its first row."""
         row = 0
         with _damage_named(self.path):
-            for batch in self.content.iter_batches(batch_size=at_once, columns=[self.image.name]):
+            columns = [self.image.name]
+            for batch in self.content.iter_batches(batch_size=batch_size, columns=columns):
                 yield row, batch.column(0)
                 row += len(batch)
 

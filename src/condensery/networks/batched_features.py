@@ -1,4 +1,4 @@
-"""Features of many images under a network that is only looked at."""
+"""Features of many images under a fixed network."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 
 from condensery.networks.inspection import features
 
-__all__ = ["still_features"]
+__all__ = ["batched_features"]
 
 
 @torch.no_grad()
-def still_features(
+def batched_features(
     network: nn.Module, batches: Iterable[Float[Tensor, "example channel height width"]]
 ) -> Float[Tensor, "example feature"]:
     """Flattened features of batch after batch, without gradient.
