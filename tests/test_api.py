@@ -10,7 +10,7 @@ import torch
 
 import condensery
 from condensery.api import Condensation, resolve
-from condensery.condensing.machine_choices import settled
+from condensery.condensing.machine_choices import with_engine
 from condensery.condensing.recipe import to_json
 from condensery.condensing.sizes import MostLearnable
 from condensery.engines.toolchain import go_uncompiled

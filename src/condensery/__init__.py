@@ -73,7 +73,7 @@ if TYPE_CHECKING:
     from condensery.registry import register
     from condensery.reranking import rerank
     from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
-    from condensery.selection import Rule, random_selection, select
+    from condensery.selection import SelectionRule, random_selection, select
     from condensery.training import AdamWTraining, SGDTraining, Training
     from condensery.types import Examples, Groups, StepContext
 
@@ -140,12 +140,12 @@ __all__ = [
     "Recipe",
     "Redraw",
     "RidgeRegression",
-    "Rule",
     "Run",
     "RunContext",
     "SGDTraining",
     "Sampler",
     "Schedule",
+    "SelectionRule",
     "Siamese",
     "SizePolicy",
     "Staged",
@@ -194,7 +194,7 @@ _NAMES = {
     "condensing.samplers": "KMeansPerClass RandomPerClass Sampler",
     "condensing.schedules": "Experts Interpolated NoNetwork Pool Redraw RunContext Schedule "
     "Staged TrainOnSynthetic",
-    "selection": "Rule random_selection select",
+    "selection": "SelectionRule random_selection select",
     "condensing.sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
     "training": "AdamWTraining SGDTraining Training",
     "types": "Examples Groups StepContext",

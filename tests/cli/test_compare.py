@@ -45,7 +45,7 @@ def test_what_cannot_work_is_refused_before_anything_is_made(each, capsys, tmp_p
             (("--preset", "smoke", "--evaluate-networks", "nothing-such"), "nothing-such"),
             (("--preset", "smoke", "--set", "update.rate=1"), "update.rate"),
             (("--preset", "smoke", "--ipc", "5000"), "5000"),
-            (("--preset", "smoke", "--evaluate-protocol", "mtt"), "learned no step size"),
+            (("--preset", "smoke", "--evaluate-protocol", "mtt"), "learned no learning rate"),
         ]
     ):
         tmp_path = tmp_path_factory.mktemp("case")

@@ -16,7 +16,7 @@ import torch
 from condensery import registry
 from condensery.data import load_data
 from condensery.data.readers import layouts
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
 DRAW = np.random.default_rng(0)
@@ -324,7 +324,7 @@ def test_a_layout_of_another_package_is_read_like_the_built_in_ones(tmp_path, mo
         del how, classes
         pixels = np.frombuffer((folder / "pixels.raw").read_bytes(), np.uint8)
         images = torch.from_numpy(pixels.reshape(12, 1, 8, 8).copy())
-        return Source(title=str(folder), train=Part(images=images, labels=torch.arange(12) % 2))
+        return Source(title=str(folder), train=Split(images=images, labels=torch.arange(12) % 2))
 
     known = {slot: dict(named) for slot, named in registry._parts.items()}
     monkeypatch.setattr(registry, "_parts", known)

@@ -200,18 +200,18 @@ def test_dance_is_idc_for_longer_and_ncfm_is_its_augmentation_under_adamw(each):
     for name, side, epochs in each(
         [("cifar10", 32, 1500), ("svhn", 32, 1500), ("mnist", 28, 1500), ("imagenette", 128, 1500)]
     ):
-        subject = Subject(data=name, side=side, ipc=10, examples_each=4)
-        found = protocol_for("dance", subject)
+        evaluated = EvaluatedSet(data=name, side=side, ipc=10, examples_each=4)
+        found = protocol_for("dance", evaluated)
         words = "color_crop_flip_scale_rotate"
         words = words.replace("flip_", "") if name in ("svhn", "mnist") else words
         training = SGDTraining(augment=PerExample(strategy=words), cutmix=0.5)
         assert (found.training, found.epochs) == (training, epochs)
-        other = protocol_for("ncfm", subject)
+        other = protocol_for("ncfm", evaluated)
         assert other.training == AdamWTraining(batch=128, lr=1e-3, augment=training.augment)
         rates = [other.lr(step, images=128) for step in (0, 399, 400, 800, 1200, 1600, 1999)]
         expected = [1, 1, 1 / 2, 1 / 4, 1 / 8, 1 / 16, 1 / 16]
         assert rates == pytest.approx([1e-3 * share for share in expected])
-    photographs = Subject(data="imagenette", side=128, ipc=1, examples_each=4)
+    photographs = EvaluatedSet(data="imagenette", side=128, ipc=1, examples_each=4)
     assert protocol_for("dance", photographs).epochs == 2000
 
 
@@ -249,8 +249,8 @@ def test_adamw_is_idc_with_another_optimiser_along_a_cosine():
 
 
 def test_quick_is_idc_cut_to_1500_steps_of_full_batches():
-    subject = Subject(data="mnist", examples_each=4)
-    protocol, usual = protocol_for("quick", subject), protocol_for("idc", subject)
+    evaluated = EvaluatedSet(data="mnist", examples_each=4)
+    protocol, usual = protocol_for("quick", evaluated), protocol_for("idc", evaluated)
     assert protocol.training.augment == usual.training.augment
     assert protocol.full_batches
     assert [protocol.total_steps(images) for images in (10, 640)] == [1500, 1500]

@@ -10,7 +10,7 @@ import torch
 import condensery
 from condensery.condensing.init import RandomImages
 from condensery.errors import ConfigError, DataError
-from condensery.evaluation import Measure, Proxy
+from condensery.evaluation import PrefixLosses, Proxy
 from condensery.networks import build, features
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.rng import stream
@@ -94,7 +94,7 @@ def test_more_of_the_class_is_nearer_to_it(digits, proxy):
 
 
 def test_the_mean_is_geometric_over_the_relative_losses():
-    measure = Measure(loss=(1.0, 4.0), random=(2.0, 2.0))
+    measure = PrefixLosses(loss=(1.0, 4.0), random=(2.0, 2.0))
     assert measure.relative == (0.5, 2.0)
     assert measure.mean == pytest.approx(1.0)
 

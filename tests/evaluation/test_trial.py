@@ -15,7 +15,7 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.evaluation import Protocol
 from condensery.evaluation import trial as trial_module
-from condensery.evaluation.trial import Pool, Trial, fresh, pool, train
+from condensery.evaluation.trial import TrainingPool, Trial, fresh, pool, train
 from condensery.parameterizations import MultiFormation
 from condensery.rng import global_stream, stream
 from condensery.selection import random_selection
@@ -74,7 +74,7 @@ def weights(network: nn.Module) -> torch.Tensor:
 
 def test_training_is_plain_sgd_on_all_images_to_the_last_epoch(data: Data, condensed: CondensedSet):
     on = pool(condensed, 2, test=data.test)
-    on = Pool(on.images.double(), on.labels)
+    on = TrainingPool(on.images.double(), on.labels)
     network = fresh("convnet2-w4", data.test, size=2, seed=3).double()
     naive = fresh("convnet2-w4", data.test, size=2, seed=3).double()
 
@@ -172,7 +172,7 @@ def test_learned_labels_enter_the_fingerprint_where_they_are_used(data: Data):
 def test_a_restarted_optimiser_forgets_its_momentum(data: Data, condensed: CondensedSet):
     protocol = replace(WHOLE, milestones=(Fraction(1, 2),), gamma=0.1, restart=True)
     on = pool(condensed, 2, test=data.test)
-    on = Pool(on.images.double(), on.labels)
+    on = TrainingPool(on.images.double(), on.labels)
     network = fresh("convnet2-w4", data.test, size=2, seed=3).double()
     naive = fresh("convnet2-w4", data.test, size=2, seed=3).double()
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.evaluation import Measure, Proxy
+from condensery.evaluation import PrefixLosses, Proxy
 
 WORDS = ("condense", "digits", "--method", "dm", "--ipc", "1", "--preset", "smoke", "--no-evaluate")
 
@@ -18,7 +18,7 @@ def test_patience_ends_a_run_that_gets_no_better(
     condensery, monkeypatch, tmp_path: Path, patience: int, done: int
 ):
     monkeypatch.setattr(
-        Proxy, "__call__", lambda self, examples: Measure(loss=(1.0,), random=(2.0,))
+        Proxy, "__call__", lambda self, examples: PrefixLosses(loss=(1.0,), random=(2.0,))
     )
     run = tmp_path / "run"
     said = condensery(*WORDS, "--patience", patience, "--out", run)

@@ -18,7 +18,7 @@ from condensery.condensing.objectives import (
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Interpolated, Redraw, Staged
 from condensery.condensing.sizes import AllSizes
-from condensery.condensing.updates import Adam, joint_sgd
+from condensery.condensing.updates import Adam, sgd_for_all_classes
 from condensery.data import ImageData
 from condensery.methods import recipe_for
 from condensery.parameterizations import MultiFormation
@@ -59,7 +59,7 @@ def test_dance_is_the_published_algorithm():
     assert (schedule.lowest, schedule.highest, schedule.inner) == (0, 1, 2)
     assert (schedule.decay, schedule.keep) == ("milestones", "ends")
     assert schedule.training == SGDTraining(batch=64, lr=0.01, momentum=0.9, weight_decay=5e-4)
-    assert recipe.update == joint_sgd(lr=0.01 * 10, momentum=0.5, classes=10)
+    assert recipe.update == sgd_for_all_classes(lr=0.01 * 10, momentum=0.5, classes=10)
     assert paper("dance", ipc=50).update.lr == pytest.approx(5 * recipe.update.lr)
 
 
@@ -69,7 +69,7 @@ def test_photographs_take_the_row_of_the_subsets(each):
         assert recipe.network == "convnet5"
         assert (recipe.schedule.epochs, recipe.schedule.training.batch) == (80, 128)
         if method != "ncfm":
-            assert recipe.update == joint_sgd(lr=0.1 * 10, momentum=0.5, classes=10)
+            assert recipe.update == sgd_for_all_classes(lr=0.1 * 10, momentum=0.5, classes=10)
 
 
 def test_tgdd_is_dance_at_stages_of_a_training_with_both_terms_in_one_update():
@@ -95,7 +95,7 @@ def test_ncfm_is_dance_with_characteristic_functions():
     assert paper("ncfm", name="tiny-imagenet", side=64).network == "convnet4"
     assert paper("dance", name="tiny-imagenet", side=64).network == "convnet3"
     odd = paper("ncfm", name="cifar100", classes=100)
-    assert odd.update == joint_sgd(lr=0.01, momentum=0.5, classes=100)
+    assert odd.update == sgd_for_all_classes(lr=0.01, momentum=0.5, classes=100)
     assert isinstance(paper("ncfm", name="cifar100", classes=100, ipc=50).update, Adam)
 
 
@@ -166,7 +166,9 @@ def test_every_method_matches_every_size_at_once(each, digits):
 
 def test_an_iteration_of_dance_has_an_image_update_for_each_term(digits):
     recipe = replace(
-        small(digits, "dance"), iterations=1, update=joint_sgd(lr=0.02, momentum=0.5, classes=2)
+        small(digits, "dance"),
+        iterations=1,
+        update=sgd_for_all_classes(lr=0.02, momentum=0.5, classes=2),
     )
     run = condensery.Condensation(recipe, digits, seed=1)
     begun = run.state.stored.images

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 import condensery
-from condensery.evaluation import Measure, Proxy
+from condensery.evaluation import PrefixLosses, Proxy
 from condensery.runs.listener import Event, Reporter
 from condensery.runs.monitor import Monitor, proxy_line
 
@@ -119,7 +119,7 @@ def test_a_run_that_gets_no_better_is_exhausted_after_its_patience(digits, tmp_p
     means = iter([3.0, 2.0, 2.5, 2.1, 2.0, 1.0])
 
     def found(self, examples):
-        return Measure(loss=(next(means),), random=(1.0,))
+        return PrefixLosses(loss=(next(means),), random=(1.0,))
 
     monkeypatch.setattr(Proxy, "__call__", found)
     path, run = tmp_path / "proxy.jsonl", begun(digits, iterations=6)

@@ -165,7 +165,7 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
         network = Scripted(data.labels, script)
         monkeypatch.setattr(forgetting_module, "drawn", lambda *_: network)
 
-    monkeypatch.setattr(forgetting_module, "course", course)
+    monkeypatch.setattr(forgetting_module, "training_steps", training_steps)
     monkeypatch.setattr(forgetting_module, "logits_of", lambda network, *_: network)
     use()
     assert forgotten(data, told).tolist() == [2, 5, 1, 0, 0]

@@ -146,7 +146,7 @@ def test_rules_and_sizes_share_the_features_of_one_network(
     assert folder.name.startswith("toy-convnet1-w4-")
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "still_features", lambda *_: pytest.fail("computed again"))
+        patch.setattr(training, "batched_features", lambda *_: pytest.fail("computed again"))
         chosen(data, "herding", ipc=7)
     for changes in ({"seed": 4}, {"train_steps": 2}, {"network": "convnet1-w5"}):
         chosen(data, "herding", **changes)
@@ -162,13 +162,13 @@ def test_a_selection_that_is_stopped_among_the_classes_trains_no_second_network(
 ):
     calls = iter(range(9))
 
-    def stopping(network, parts, kept=training.still_features):
+    def stopping(network, parts, kept=training.batched_features):
         if next(calls) == 1:
             raise KeyboardInterrupt
         return kept(network, parts)
 
     with monkeypatch.context() as patch:
-        patch.setattr(training, "still_features", stopping)
+        patch.setattr(training, "batched_features", stopping)
         with pytest.raises(KeyboardInterrupt):
             chosen(data, "k-means")
     told: list[None] = []

@@ -11,7 +11,7 @@ from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import gradients as module
-from condensery.training.gradients import Mix, gradients_of
+from condensery.training.gradients import MixedBatch, gradients_of
 from condensery.training.precision import loss_fp32
 
 
@@ -19,13 +19,15 @@ def network(name: str) -> nn.Module:
     return build(name, channels=3, classes=5, side=(8, 8), seed=0, path=())
 
 
-def mixed(count: int = 6, *, soft: bool = False) -> Mix:
+def mixed(count: int = 6, *, soft: bool = False) -> MixedBatch:
     rng = stream(0, "batch")
     labels = torch.randint(5, (count,), generator=rng)
     partner = torch.randint(5, (count,), generator=rng)
     if soft:
         labels, partner = (functional.one_hot(part, 5).float() * 0.7 for part in (labels, partner))
-    return Mix(torch.randn(count, 3, 8, 8, generator=rng), labels, partner, torch.tensor(0.3))
+    return MixedBatch(
+        torch.randn(count, 3, 8, 8, generator=rng), labels, partner, torch.tensor(0.3)
+    )
 
 
 @pytest.fixture
@@ -66,7 +68,7 @@ def test_the_fused_loss_knows_the_loss_of_mixed_labels_hard_and_soft(soft: bool)
 def test_the_fused_loss_of_a_double_precision_network_is_exact():
     net = network("convnet2-w4").double()
     images, *labels, ratio = mixed()
-    mix = Mix(images.double(), *labels, ratio.double())
+    mix = MixedBatch(images.double(), *labels, ratio.double())
 
     exact, expected = gradients_of(net, precision="fp32", compiled=False, batch=6).of(mix)
     loss, found = gradients_of(net, precision="fp32", compiled=True, batch=6).of(mix)

@@ -79,7 +79,7 @@ def run(arguments: argparse.Namespace) -> int:
         arguments.file,
         data=data,
         **values(arguments, "format", "experiment", "labels", "factor", "order", "mean", "std"),
-        **values(arguments, "zca", "step_size", "classes", "ipc", "dtype"),
+        **values(arguments, "zca", "learned_lr", "classes", "ipc", "dtype"),
     )
     condensed.save(arguments.out)
     held = f"{condensed.sizes} images per class, {len(condensed)} rows"

@@ -17,7 +17,7 @@ Record = Mapping[str, Any]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class SizeChoice:
     """A size, and why it is this one.
 
     Attributes:
@@ -38,7 +38,7 @@ def by_accuracy(
     protocol: str | None = None,
     epochs: int | None = None,
     steps: int | None = None,
-) -> Choice:
+) -> SizeChoice:
     """The smallest tested size that reaches a share of the accuracy at full size.
 
     Full size always reaches it. Means are compared; their deviations are shown, but not used.
@@ -79,7 +79,7 @@ def by_accuracy(
     if untested:
         sizes = "size" if len(untested) == 1 else "sizes"
         parts.append(f"not tested: {sizes} {', '.join(untested)}")
-    return Choice(size=size, why=f"{'; '.join(parts)}\nmeasured: {title(full)}")
+    return SizeChoice(size=size, why=f"{'; '.join(parts)}\nmeasured: {title(full)}")
 
 
 def whole_measurement(

@@ -21,7 +21,7 @@ from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.errors import ConfigError
 from condensery.parts import changed
 
-__all__ = ["fitted", "settled", "uncompiled", "within"]
+__all__ = ["fitted", "uncompiled", "with_engine", "within"]
 
 
 def fitted(
@@ -62,7 +62,7 @@ def fitted(
     return _possible(recipe, network, asked)
 
 
-def settled(recipe: Recipe, data: ImageData) -> Recipe:
+def with_engine(recipe: Recipe, data: ImageData) -> Recipe:
     """The recipe with its engine named, and why it was taken: for this machine.
 
     Raises:

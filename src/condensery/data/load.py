@@ -19,7 +19,7 @@ from torch import Tensor
 
 from condensery.data import hub
 from condensery.data.classes import ClassList, check_chosen, choose, counts, match, moved
-from condensery.data.decoding.cache import IMAGE_MEMORY, Store
+from condensery.data.decoding.cache import IMAGE_MEMORY, ImageCache
 from condensery.data.decoding.decode import Decoding
 from condensery.data.decoding.pictures import fit_all
 from condensery.data.decoding.values import ValueRange
@@ -29,7 +29,7 @@ from condensery.data.known import EMBEDDED, KNOWN, KnownSet, known_by_name, know
 from condensery.data.labels import check_classes, count_from_zero, default_names
 from condensery.data.locate import find
 from condensery.data.readers import arrays, embedded, path, torch_dataset
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 from condensery.data.statistics import measure
 from condensery.errors import DataError, DataWarning
 
@@ -113,12 +113,12 @@ def load_data(
             "pixels, such as 32."
         )
     scale = ValueRange.of(value_range)
-    reading = _Reading(
+    reading = _LoadOptions(
         decoding=Decoding(
             size=image_size,
             skip_corrupt=skip_corrupt,
             value_range=scale,
-            store=Store(memory=image_memory),
+            image_cache=ImageCache(memory=image_memory),
         ),
         data_dir=Path(data_dir).expanduser(),
         download=download,
@@ -196,7 +196,7 @@ def load_data(
         test=splits[1],
         skipped=skipped,
         notices=notices,
-        mapped=None if read.shelf is None else str(read.shelf.path),
+        mapped=None if read.cache_file is None else str(read.cache_file.path),
         loaded_by=loaded_by,
     )
 
@@ -219,7 +219,7 @@ def words_of(source: object) -> tuple[str, ...] | None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Reading:
+class _LoadOptions:
     """How sources are read; see ``load_data``."""
 
     decoding: Decoding
@@ -228,11 +228,11 @@ class _Reading:
     classes: tuple[str, ...] | None
 
 
-def _read(source: object, how: _Reading) -> Source:
+def _read(source: object, how: _LoadOptions) -> Source:
     return _chosen(count_from_zero(_as_given(source, how)), how.classes)
 
 
-def _as_given(source: object, how: _Reading) -> Source:
+def _as_given(source: object, how: _LoadOptions) -> Source:
     decoding, classes = how.decoding, how.classes
     words = words_of(source)
     if isinstance(source, str) and source in EMBEDDED:
@@ -262,7 +262,7 @@ def _as_given(source: object, how: _Reading) -> Source:
     return read if (size := decoding.size) is None else read.mapped(lambda x: fit_all(x, size))
 
 
-def _located(known: KnownSet, how: _Reading) -> str:
+def _located(known: KnownSet, how: _LoadOptions) -> str:
     """Where a named set lies; downloaded before, if it is not there and shall be."""
     try:
         return find(known.name, how.data_dir)
@@ -295,7 +295,7 @@ def _recognised(
 
 def _counted_as(
     train: ClassList, second: Source, *, name: str | None
-) -> tuple[Part, tuple[str, ...]]:
+) -> tuple[Split, tuple[str, ...]]:
     """The test split of another source, with its labels counted as those of the train split.
 
     Returns:

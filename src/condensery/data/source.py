@@ -9,14 +9,14 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from condensery.data.decoding.cache import Decoded, Shelf
+from condensery.data.decoding.cache import CacheFile, Decoded
 from condensery.data.skipped import Skipped
 
-__all__ = ["Part", "Skipped", "Source", "divided"]
+__all__ = ["Skipped", "Source", "Split", "divided"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Part:
+class Split:
     """Images and labels of one split, as many of one as of the other.
 
     Attributes:
@@ -40,33 +40,33 @@ class Source:
         skipped: Images and files that were left out, each with the reason.
         notices: Whole sentences about doubtful input: what was seen, why it is doubtful, and
             which option settles it.
-        shelf: Where the images are kept, if not in memory.
+        cache_file: Where the images are kept, if not in memory.
     """
 
     title: str
-    train: Part
-    test: Part | None = None
+    train: Split
+    test: Split | None = None
     class_names: tuple[str, ...] | None = None
     skipped: tuple[Skipped, ...] = ()
     notices: tuple[str, ...] = ()
-    shelf: Shelf | None = None
+    cache_file: CacheFile | None = None
 
     @property
-    def parts(self) -> tuple[Part, ...]:
+    def parts(self) -> tuple[Split, ...]:
         """The splits that there are."""
         return (self.train,) if self.test is None else (self.train, self.test)
 
     def relabelled(self, new: Int[Tensor, "class_"]) -> Source:
         """The same source with other labels, each by the old one; images of a -1 are left out."""
 
-        def change(name: str, part: Part) -> Part:
+        def change(name: str, part: Split) -> Split:
             labels = new[part.labels]
             kept = (labels >= 0).nonzero()[:, 0]
             if len(kept) == len(labels):
                 return replace(part, labels=labels)
             digest = hashlib.blake2b(new.numpy().tobytes(), digest_size=6).hexdigest()
             images = self._rows(part.images, kept, part=f"{name}-{digest}")
-            return Part(images=images, labels=labels[kept])
+            return Split(images=images, labels=labels[kept])
 
         test = None if self.test is None else change("chosen-test", self.test)
         return replace(self, train=change("chosen-train", self.train), test=test)
@@ -77,13 +77,17 @@ class Source:
         test = None if self.test is None else replace(self.test, images=change(self.test.images))
         return replace(self, train=train, test=test)
 
-    def part(self, name: str, index: Int[Tensor, "row"]) -> Part:
+    def part(self, name: str, index: Int[Tensor, "row"]) -> Split:
         """Some of the train images, in memory or where the others are kept."""
         images = self._rows(self.train.images, index, part=name)
-        return Part(images=images, labels=self.train.labels[index])
+        return Split(images=images, labels=self.train.labels[index])
 
     def _rows(self, images: Tensor, index: Tensor, *, part: str) -> Tensor:
-        return images[index] if self.shelf is None else self.shelf.rows(images, index, part=part)
+        return (
+            images[index]
+            if self.cache_file is None
+            else self.cache_file.rows(images, index, part=part)
+        )
 
 
 def divided(
@@ -103,10 +107,10 @@ def divided(
     images, labels, cut = decoded.images, labels[kept], int((kept < train).sum())
     return Source(
         title=title,
-        train=Part(images=images[:cut], labels=labels[:cut]),
-        test=Part(images=images[cut:], labels=labels[cut:]) if test else None,
+        train=Split(images=images[:cut], labels=labels[:cut]),
+        test=Split(images=images[cut:], labels=labels[cut:]) if test else None,
         class_names=class_names,
         skipped=decoded.skipped,
         notices=decoded.notices,
-        shelf=decoded.shelf,
+        cache_file=decoded.cache_file,
     )

@@ -4,7 +4,7 @@ from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine
 from condensery.engines.choose import (
     NOT_COMPILED,
-    Choice,
+    EngineChoice,
     choose,
     native_bf16,
     pays_to_compile,
@@ -15,8 +15,8 @@ from condensery.engines.one_pass import OnePass, cells
 __all__ = [
     "NOT_COMPILED",
     "Autograd",
-    "Choice",
     "Engine",
+    "EngineChoice",
     "Fused",
     "FusedLoss",
     "OnePass",

@@ -17,7 +17,7 @@ from condensery.engines.fused import Fused, supports
 from condensery.engines.one_pass import OnePass
 from condensery.networks import mixes_examples
 
-__all__ = ["NOT_COMPILED", "Choice", "choose", "native_bf16", "pays_to_compile"]
+__all__ = ["NOT_COMPILED", "EngineChoice", "choose", "native_bf16", "pays_to_compile"]
 
 
 NOT_COMPILED = "; not compiled"
@@ -25,7 +25,7 @@ NOT_COMPILED = "; not compiled"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choice:
+class EngineChoice:
     """An engine, its name, and the reason for which it was taken."""
 
     engine: Engine
@@ -41,7 +41,7 @@ def choose(
     compiled: bool,
     batch: int | None = None,
     saved_activations: int | None = None,
-) -> Choice:
+) -> EngineChoice:
     """The engine with a name; for ``"auto"`` the fastest one that supports the network.
 
     Args:
@@ -59,27 +59,29 @@ def choose(
     )
     match name:
         case "autograd":
-            return Choice(engine=Autograd(), name=name, reason=f"asked for{slow}")
+            return EngineChoice(engine=Autograd(), name=name, reason=f"asked for{slow}")
         case "one-pass":
-            return Choice(engine=OnePass(), name=name, reason=f"asked for{slow}")
+            return EngineChoice(engine=OnePass(), name=name, reason=f"asked for{slow}")
         case "fused":
-            return Choice(engine=fused, name=name, reason="asked for")
+            return EngineChoice(engine=fused, name=name, reason="asked for")
         case _:
             pass
     if next(network.parameters(), None) is None:
-        return Choice(engine=Autograd(), name="autograd", reason="no network to differentiate")
+        return EngineChoice(
+            engine=Autograd(), name="autograd", reason="no network to differentiate"
+        )
     culprit = mixes_examples(network)
     if culprit is not None:
         kind = type(network.get_submodule(culprit)).__name__
         reason = f"{culprit} ({kind}) mixes examples{slow}"
-        return Choice(engine=Autograd(), name="autograd", reason=reason)
+        return EngineChoice(engine=Autograd(), name="autograd", reason=reason)
     if not supports(network):
         reason = f"the fused engine does not support all of its layers{slow}"
     elif compiled or precision == "bf16":
-        return Choice(engine=fused, name="fused", reason="supports all layers of the network")
+        return EngineChoice(engine=fused, name="fused", reason="supports all layers of the network")
     else:
         reason = f"no example sees another{NOT_COMPILED}"
-    return Choice(engine=OnePass(), name="one-pass", reason=reason)
+    return EngineChoice(engine=OnePass(), name="one-pass", reason=reason)
 
 
 def pays_to_compile(network: nn.Module, *, side: tuple[int, int], updates: int) -> bool:

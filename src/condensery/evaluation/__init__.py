@@ -4,7 +4,7 @@ from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.protocol import LABELS, EvaluatedSet, Protocol, Teacher
 from condensery.evaluation.protocols import protocol_for, published_protocol, usual_protocol
-from condensery.evaluation.proxy import Measure, Proxy
+from condensery.evaluation.proxy import PrefixLosses, Proxy
 from condensery.evaluation.scores import (
     augmentation_robust_score,
     label_robust_score,
@@ -17,8 +17,8 @@ __all__ = [
     "LABELS",
     "EvaluatedSet",
     "Evaluation",
-    "Measure",
     "Observation",
+    "PrefixLosses",
     "Protocol",
     "Proxy",
     "Teacher",

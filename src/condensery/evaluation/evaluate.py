@@ -154,7 +154,11 @@ def evaluate(
     check_precision(precision)
     counted = {"condensed": counted_as(condensed, data, classes=classes)}
     recipe = protocol_for(
-        protocol, subject_of(condensed, data=data.name), epochs=epochs, steps=steps, labels=labels
+        protocol,
+        evaluated_set(condensed, data=data.name),
+        epochs=epochs,
+        steps=steps,
+        labels=labels,
     )
     if recipe.regression is not None:
         networks, precision = [recipe.regression.kernel.name], "fp32"  # as good as it gets

@@ -49,7 +49,7 @@ def idc(evaluated: EvaluatedSet) -> Protocol:
 
 
 @register("protocol", "quick")
-def quick(subject: Subject) -> Protocol:
+def quick(evaluated: EvaluatedSet) -> Protocol:
     """A short evaluation: 1500 steps of full batches, the learning rate along a cosine to 0.
 
     SGD of batch 64 with learning rate 0.02; augmentation and CutMix are those of ``idc``. Its
@@ -58,7 +58,7 @@ def quick(subject: Subject) -> Protocol:
     Source:
         Ours.
     """
-    usual = idc(subject).training
+    usual = idc(evaluated).training
     assert isinstance(usual, SGDTraining)
     return Protocol(
         name="quick",
@@ -85,16 +85,18 @@ def imagenet(evaluated: EvaluatedSet) -> Protocol:
         best of four tests; baselines are trained for as many epochs as the
         set, the release gives them those of their own number.
     """
-    epochs = _imagenet_epochs(subject)
-    training = SGDTraining(augment=PhotoPerExample(mean=subject.mean, std=subject.std), cutmix=1.0)
-    if subject.classes >= 100:
+    epochs = _imagenet_epochs(evaluated)
+    training = SGDTraining(
+        augment=PhotoPerExample(mean=evaluated.mean, std=evaluated.std), cutmix=1.0
+    )
+    if evaluated.classes >= 100:
         epochs = 2 * epochs // 3 // 100 * 100
         training = replace(training, batch=128, lr=0.1, weight_decay=1e-4)
     return Protocol(name="imagenet", training=training, epochs=epochs)
 
 
 @register("protocol", "dance")
-def dance(subject: Subject) -> Protocol:
+def dance(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of DANCE and TGDD: that of IDC for small images, for 1500 epochs.
 
     Photographs of more than 64 pixels a side are augmented like small images, for as many epochs
@@ -104,14 +106,14 @@ def dance(subject: Subject) -> Protocol:
         Zhang et al. 2024 (DANCE), as the released code evaluates. Differs: the last epoch is
         reported, the release logs the best of many tests.
     """
-    flip = "flip_" if may_be_mirrored(subject.data) else ""
+    flip = "flip_" if may_be_mirrored(evaluated.data) else ""
     training = SGDTraining(augment=PerExample(strategy=f"color_crop_{flip}scale_rotate"))
-    epochs = 1500 if subject.side <= _PHOTO else _imagenet_epochs(subject)
+    epochs = 1500 if evaluated.side <= _PHOTO else _imagenet_epochs(evaluated)
     return Protocol(name="dance", training=training, epochs=epochs)
 
 
 @register("protocol", "ncfm")
-def ncfm(subject: Subject) -> Protocol:
+def ncfm(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of NCFM: AdamW of batch 128 for 2000 epochs, halved after every fifth.
 
     Learning rate 0.001, weight decay 0.01; augmentation and CutMix are those of ``dance``. Hard
@@ -122,7 +124,7 @@ def ncfm(subject: Subject) -> Protocol:
         last epoch is reported, the release keeps the best of many tests; TinyImageNet is trained
         for as long as the others.
     """
-    augment = dance(subject).training.augment
+    augment = dance(evaluated).training.augment
     return Protocol(
         name="ncfm",
         training=AdamWTraining(batch=128, augment=augment),
@@ -238,9 +240,9 @@ def adamw(evaluated: EvaluatedSet) -> Protocol:
     return Protocol(name="adamw", training=training, decay="cosine")
 
 
-def _imagenet_epochs(subject: Subject) -> int:
+def _imagenet_epochs(evaluated: EvaluatedSet) -> int:
     """Fewer for more decoded images per class."""
-    images = subject.ipc * subject.examples_each
+    images = evaluated.ipc * evaluated.examples_each
     return next((count for most, count in _EPOCHS if images <= most), 300)
 
 

@@ -29,7 +29,7 @@ _ROUNDING = 1e-12  # a variance below this share of the squares is that of float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Measure:
+class PrefixLosses:
     """What was found, size by size from 1.
 
     Attributes:
@@ -122,7 +122,7 @@ class Proxy:
                 "the images of a class are identical, or where each class has one image."
             )
 
-    def __call__(self, examples: Examples) -> Measure:
+    def __call__(self, examples: Examples) -> PrefixLosses:
         """Measure every prefix.
 
         Args:
@@ -138,7 +138,7 @@ class Proxy:
                 prefixes = _prefix_means(features[mine], examples.rank[mine], sizes)
                 loss += (prefixes - means[c]).square().sum(dim=1).double().cpu()
         random = tuple(self._spread / size for size in range(1, sizes + 1))
-        return Measure(loss=tuple((loss / len(self._probes)).tolist()), random=random)
+        return PrefixLosses(loss=tuple((loss / len(self._probes)).tolist()), random=random)
 
 
 def _prefix_means(features: Tensor, rank: Tensor, sizes: int) -> Float[Tensor, "size feature"]:

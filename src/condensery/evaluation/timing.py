@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.choosing import Choice
+from condensery.condensed.choosing import SizeChoice
 from condensery.errors import ConfigError
 from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import Protocol, protocol_for
@@ -125,7 +125,7 @@ class TrainingTimer:
         return images.to(self._device), self._decoded.class_[:length].to(self._device)
 
 
-def by_seconds(timer: TrainingTimer, budget: float, *, largest: int) -> Choice:
+def by_seconds(timer: TrainingTimer, budget: float, *, largest: int) -> SizeChoice:
     """The largest size that a network is trained on in at most ``budget`` seconds.
 
     Args:
@@ -161,12 +161,12 @@ def _choice(
     timer: TrainingTimer,
     budget: float,
     largest: int,
-) -> Choice:
+) -> SizeChoice:
     text = f"size {chosen.size} of {largest}: trains in about {duration(chosen.seconds)}"
     text += f" of {duration(budget)}, {_how(chosen, timer)}"
     if above is not None:
         text += f"; size {above.size} takes {duration(above.seconds)}"
-    return Choice(size=chosen.size, why=f"{text}\nmeasured: now, {timer.timed} steps timed")
+    return SizeChoice(size=chosen.size, why=f"{text}\nmeasured: now, {timer.timed} steps timed")
 
 
 def _how(training: TrainingTime, timer: TrainingTimer) -> str:

@@ -32,14 +32,16 @@ from condensery.training import Trainer, accuracy, batches
 Network = str | Callable[..., nn.Module]
 
 
-class Pool(NamedTuple):
+class TrainingPool(NamedTuple):
     """The images that a network is trained on, normalised, and their labels."""
 
     images: Float[Tensor, "example channel height width"]
     labels: Tensor
 
 
-def pool(condensed: CondensedSet, size: int, *, test: ImageData, labels: str = "hard") -> Pool:
+def pool(
+    condensed: CondensedSet, size: int, *, test: ImageData, labels: str = "hard"
+) -> TrainingPool:
     """The decoded set of size ``size``, normalised as ``test`` is, on its device.
 
     Labels are class indices, or with ``labels="soft"`` the learned ones where the set has any.
@@ -47,7 +49,7 @@ def pool(condensed: CondensedSet, size: int, *, test: ImageData, labels: str = "
     decoded = condensed.decode(size)
     device = test.images.device
     known = decoded.labels if labels == "soft" else decoded.class_
-    return Pool(test.normalise(decoded.images).to(device), known.to(device))
+    return TrainingPool(test.normalise(decoded.images).to(device), known.to(device))
 
 
 def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Module:
@@ -64,7 +66,7 @@ def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Modu
 
 def train(
     network: nn.Module,
-    on: Pool,
+    on: TrainingPool,
     *,
     protocol: Protocol,
     seed: int,

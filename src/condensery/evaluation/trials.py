@@ -33,7 +33,7 @@ class Trials(Iterator[Observation]):
     def __init__(self, planned: Sequence[Trial], *, known: Set[Key]) -> None:
         self.planned = tuple(planned)
         self._left = [trial for trial in planned if trial.key not in known]
-        self._ways = _ways(self._left)
+        self._executions = _executions(self._left)
         self._running: Iterator[tuple[Trial, Observation]] | None = None
 
     def __len__(self) -> int:
@@ -43,11 +43,11 @@ class Trials(Iterator[Observation]):
     @property
     def concurrent(self) -> int:
         """How many are in training at the same time."""
-        return workers() if _Way.SWEPT in self._ways.values() else 1
+        return workers() if _Execution.SWEPT in self._executions.values() else 1
 
     def __next__(self) -> Observation:
         if self._running is None:  # also after a failure
-            self._running = _observations(tuple(self._left), self._ways)
+            self._running = _observations(tuple(self._left), self._executions)
         try:
             trial, observation = next(self._running)
         except BaseException:
@@ -58,11 +58,11 @@ class Trials(Iterator[Observation]):
 
 
 def _observations(
-    trials: Iterable[Trial], ways: Mapping[str, _Way]
+    trials: Iterable[Trial], executions: Mapping[str, _Execution]
 ) -> Iterator[tuple[Trial, Observation]]:
-    for way, alike in groupby(trials, key=lambda trial: ways[trial.name]):
-        observe = partial(_observation, compiled=way is not _Way.EAGER)
-        if way is _Way.SWEPT:
+    for execution, alike in groupby(trials, key=lambda trial: executions[trial.name]):
+        observe = partial(_observation, compiled=execution is not _Execution.EAGER)
+        if execution is _Execution.SWEPT:
             yield from as_completed(_task(observe, trial) for trial in alike)
         else:
             yield from ((trial, observe(trial)) for trial in alike)
@@ -94,7 +94,7 @@ def _observation(trial: Trial, *, compiled: bool) -> Observation:
     )
 
 
-class _Way(Enum):
+class _Execution(Enum):
     """How a network is trained."""
 
     EAGER = auto()
@@ -102,12 +102,12 @@ class _Way(Enum):
     SWEPT = auto()  # compiled, and calls no module
 
 
-def _ways(trials: Sequence[Trial]) -> dict[str, _Way]:
+def _executions(trials: Sequence[Trial]) -> dict[str, _Execution]:
     """Each network compiled if it takes so many steps in compiled code that this saves time.
 
     In fp32 nothing is compiled: that is the reference, and its bits are a promise.
     """
-    ways = {trial.name: _Way.EAGER for trial in trials}
+    executions = {trial.name: _Execution.EAGER for trial in trials}
     steps: Counter[str] = Counter()
     swept: dict[str, bool] = {}
     for trial in trials:
@@ -117,8 +117,10 @@ def _ways(trials: Sequence[Trial]) -> dict[str, _Way]:
             steps[trial.name] += trial.steps if swept[trial.name] else trial.full_batches
     for name, count in steps.items():
         if count >= (FUSED_AFTER if swept[name] else COMPILE_AFTER):
-            ways[name] = _Way.SWEPT if swept[name] else _Way.COMPILED
-    if any(way is not _Way.EAGER for way in ways.values()) and (cause := cannot_compile()):
+            executions[name] = _Execution.SWEPT if swept[name] else _Execution.COMPILED
+    if any(execution is not _Execution.EAGER for execution in executions.values()) and (
+        cause := cannot_compile()
+    ):
         go_uncompiled(cause, what="Evaluation")
-        return dict.fromkeys(ways, _Way.EAGER)
-    return ways
+        return dict.fromkeys(executions, _Execution.EAGER)
+    return executions

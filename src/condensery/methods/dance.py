@@ -27,7 +27,7 @@ from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Interpolated, Staged
 from condensery.condensing.sizes import OneSize
-from condensery.condensing.updates import Adam, joint_sgd
+from condensery.condensing.updates import Adam, sgd_for_all_classes
 from condensery.data import ImageData
 from condensery.methods.base import method
 from condensery.parameterizations import MultiFormation
@@ -104,7 +104,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         schedule=Interpolated(epochs=80 if large else 60, inner=2, training=training),
         objective=Calibrated(alternate=True),
         size_policy=OneSize(),
-        update=joint_sgd(lr=lr, momentum=0.5, classes=data.classes),
+        update=sgd_for_all_classes(lr=lr, momentum=0.5, classes=data.classes),
         init=FirstImages(),
     )
     return published if preset == "paper" else shortened(published, SHORT[preset])

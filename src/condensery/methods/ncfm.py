@@ -21,7 +21,7 @@ from condensery.condensing.objectives import Calibrated, CharacteristicFunction
 from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Interpolated
-from condensery.condensing.updates import Adam, joint_sgd
+from condensery.condensing.updates import Adam, sgd_for_all_classes
 from condensery.data import ImageData
 from condensery.methods import dance
 from condensery.methods.base import method
@@ -57,7 +57,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         sampler=RandomPerClass(batch=1024),
         schedule=replace(base.schedule, trajectories=20, training=training),
         objective=Calibrated(features=CharacteristicFunction(frequencies=4096), alternate=True),
-        update=joint_sgd(lr=0.01, momentum=0.5, classes=data.classes)
+        update=sgd_for_all_classes(lr=0.01, momentum=0.5, classes=data.classes)
         if odd
         else Adam(lr=0.001, decay=0.999),
     )

@@ -5,11 +5,11 @@ from __future__ import annotations
 from condensery.networks.batched_features import batched_features
 from condensery.networks.build import Factory, build, known_networks
 from condensery.networks.inspection import features, features_and_logits, mixes_examples
-from condensery.networks.nothing import Nothing
+from condensery.networks.nothing import IdentityNetwork
 
 __all__ = [
     "Factory",
-    "Nothing",
+    "IdentityNetwork",
     "batched_features",
     "build",
     "features",

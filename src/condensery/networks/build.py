@@ -23,7 +23,7 @@ from condensery.networks.densenet import DenseNet
 from condensery.networks.lenet import LeNet
 from condensery.networks.mlp import MLP
 from condensery.networks.norms import Norm, batch_norm, instance_norm
-from condensery.networks.nothing import Nothing
+from condensery.networks.nothing import IdentityNetwork
 from condensery.networks.resnet import resnet10, resnet18, resnet_ap10
 from condensery.networks.vgg import VGG11
 from condensery.parallel import exclusive_lock
@@ -51,7 +51,7 @@ _RESNET_AP = re.compile(r"resnetap10-w([1-9]\d*)")
 
 
 def known_networks() -> tuple[str, ...]:
-    """The names that ``build`` knows, but for ``none``, which gives ``Nothing``.
+    """The names that ``build`` knows, but for ``none``, which gives ``IdentityNetwork``.
 
     A ConvNet's may be followed by its width and by ``-bn`` for batch norm: ``convnet3-w64``,
     ``convnet3-bn``, ``convnet3-w64-bn``; ``resnetap10-w16`` begins with 16 channels, not 64.
@@ -92,7 +92,7 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
     if match := _RESNET_AP.fullmatch(network):
         return network, partial(resnet_ap10, width=int(match[1])), True
     if network == "none":
-        return network, lambda **_: Nothing(), True
+        return network, lambda **_: IdentityNetwork(), True
     if network in _OURS:
         return network, _OURS[network], True
     raise ConfigError(

@@ -5,10 +5,10 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["Nothing"]
+__all__ = ["IdentityNetwork"]
 
 
-class Nothing(nn.Module):
+class IdentityNetwork(nn.Module):
     """Nothing to train, nothing to draw; its features are the images themselves."""
 
     def features(

@@ -238,7 +238,7 @@ def single_threaded(when: bool = True) -> Generator[None]:
         yield
 
 
-class _Local(local):
+class _ThreadSettings(local):
     """Settings of one thread."""
 
     total: int | None = None  # number of workers; None: the number of threads of torch
@@ -246,7 +246,7 @@ class _Local(local):
     cancelled: Event | None = None  # see ``check_cancelled``
 
 
-_local = _Local()
+_local = _ThreadSettings()
 
 
 def _total() -> int:

@@ -20,10 +20,10 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.manifest import stored_tensors
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
-from condensery.evaluation import Subject, protocol_for, usual_protocol
+from condensery.evaluation import EvaluatedSet, protocol_for, usual_protocol
 from condensery.evaluation.evaluate import counted_as
 from condensery.evaluation.normalisation import check_whitening, normalised_as, normalised_train
-from condensery.networks import build, still_features
+from condensery.networks import batched_features, build
 from condensery.reranking.dynamics import watched
 from condensery.reranking.rules import SCORES
 from condensery.rng import stream
@@ -209,7 +209,7 @@ def _as_seen(condensed: CondensedSet, data: Data | None, *, by: str) -> ImageDat
 def _training(condensed: CondensedSet) -> Training:
     """That of IDC's evaluation, whatever the method of the set."""
     side = min(condensed.shape[1:])
-    subject = Subject(
+    evaluated = EvaluatedSet(
         data=str(condensed.manifest["data"]["name"]),
         examples_each=condensed.parameterization.examples_each,
         ipc=condensed.sizes,
@@ -218,7 +218,7 @@ def _training(condensed: CondensedSet) -> Training:
         mean=condensed.mean,
         std=condensed.std,
     )
-    return protocol_for(usual_protocol(side), subject).training
+    return protocol_for(usual_protocol(side), evaluated).training
 
 
 def _mean_by_row(
@@ -249,7 +249,7 @@ def _herded(
         seed=seed,
         path=("rerank", "network", 0),
     ).to(device)
-    seen = _mean_by_row(still_features(judge, images.split(64)).cpu(), row, len(condensed))
+    seen = _mean_by_row(batched_features(judge, images.split(64)).cpu(), row, len(condensed))
     orders: list[Tensor] = []
     for class_ in range(condensed.classes):
         held = (condensed.labels == class_).nonzero()[:, 0]
@@ -260,7 +260,7 @@ def _herded(
         rng = stream(seed, "rerank", "real", class_)
         own = own[torch.randperm(len(own), generator=rng)[:_SAMPLE]]
         real = (train.normalise(train.pixels(part)) for part in own.split(64))
-        mean = still_features(judge, real).mean(dim=0).cpu()
+        mean = batched_features(judge, real).mean(dim=0).cpu()
         orders.append(held[following_means(seen[held], mean, count=len(held))])
     return torch.cat(orders)
 

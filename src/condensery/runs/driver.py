@@ -84,7 +84,7 @@ def preview(folder: RunFolder, condensation: Condensation) -> None:
     if outer and (outer * _PREVIEWS) // whole == ((outer - 1) * _PREVIEWS) // whole:
         return
     digits = len(str(whole))
-    _sheet(folder, condensation.so_far(created=""), name=f"iteration-{outer:0{digits}}.png")
+    _sheet(folder, condensation.snapshot(created=""), name=f"iteration-{outer:0{digits}}.png")
 
 
 def _sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:

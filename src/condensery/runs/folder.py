@@ -57,7 +57,7 @@ class MarkedFolder:
             ConfigError: If the folder holds other things, or cannot be written.
             ArtifactError: As ``read``.
         """
-        check_room(self.path)
+        check_space(self.path)
         if self.facts_file.exists():
             return self.read()
         if holds_files(self.path, parts_of=self.facts_name):

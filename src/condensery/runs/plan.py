@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from condensery.condensing.machine_choices import settled
+from condensery.condensing.machine_choices import with_engine
 from condensery.condensing.recipe import Recipe, from_json, to_json
 from condensery.data import ImageData
 from condensery.errors import ArtifactError, CondenseryError, ConfigError

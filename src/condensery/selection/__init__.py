@@ -10,11 +10,17 @@ from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
 from condensery.selection.order import as_condensed
-from condensery.selection.select import FEATURE_NETWORK, Rule, random_selection, select, steps_of
+from condensery.selection.select import (
+    FEATURE_NETWORK,
+    SelectionRule,
+    random_selection,
+    select,
+    steps_of,
+)
 
 __all__ = [
     "FEATURE_NETWORK",
-    "Rule",
+    "SelectionRule",
     "as_condensed",
     "herding",
     "k_center",

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.errors import ConfigError
-from condensery.selection.order import Asked, Orders
-from condensery.selection.training import TRAINING, course, drawn, logits_of
+from condensery.selection.order import Orders, RuleOptions
+from condensery.selection.training import TRAINING, drawn, logits_of, training_steps
 
 __all__ = ["check_forgetting", "forgetting_orders", "forgotten"]
 
@@ -58,8 +58,8 @@ def forgotten(data: ImageData, options: RuleOptions) -> Int[Tensor, "image"]:
     events = torch.zeros(len(data), dtype=torch.int64)
     right = torch.zeros(len(data), dtype=torch.bool)
     learned = torch.zeros(len(data), dtype=torch.bool)
-    logits = logits_of(network, data, asked)
-    for step in course(network, data, asked):
+    logits = logits_of(network, data, options)
+    for step in training_steps(network, data, options):
         now = (logits(step.images).argmax(dim=1) == step.labels).cpu()
         events[step.positions] += right[step.positions] & ~now
         learned[step.positions] |= now

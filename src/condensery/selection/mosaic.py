@@ -12,14 +12,14 @@ from condensery.data import ImageData
 from condensery.networks import build
 from condensery.parameterizations import MultiFormation
 from condensery.rng import stream
-from condensery.selection.order import Asked, Made
+from condensery.selection.order import Made, RuleOptions
 
 __all__ = ["mosaics"]
 
 FACTOR = 2
 
 
-def mosaics(data: ImageData, asked: Asked) -> Made:
+def mosaics(data: ImageData, options: RuleOptions) -> Made:
     """The start ``herded`` of multi-formation, under untrained networks.
 
     Source:
@@ -29,18 +29,18 @@ def mosaics(data: ImageData, asked: Asked) -> Made:
     parameterization = MultiFormation(factor=FACTOR)
     network = partial(
         build,
-        asked.network,
+        options.network,
         channels=data.channels,
         classes=data.classes,
         side=data.side,
-        seed=asked.seed,
+        seed=options.seed,
     )
     stored = HerdedImages().make(
         parameterization,
         data,
-        counts=data.counts().cpu().clamp(max=asked.ipc),
-        rng=stream(asked.seed, "selection", "mosaic"),
-        network=lambda *path: network(path=("selection", *path)).to(asked.device),
+        counts=data.counts().cpu().clamp(max=options.ipc),
+        rng=stream(options.seed, "selection", "mosaic"),
+        network=lambda *path: network(path=("selection", *path)).to(options.device),
     )
-    recipe = {"network": asked.network, "factor": FACTOR}
+    recipe = {"network": options.network, "factor": FACTOR}
     return Made(stored=stored, parameterization=parameterization, recipe=recipe)

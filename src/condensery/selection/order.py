@@ -18,7 +18,7 @@ from condensery.errors import ConfigError
 from condensery.parameterizations import Parameterization, Pixels, stored_rows
 from condensery.types import Examples
 
-__all__ = ["Asked", "Made", "Orders", "as_condensed", "as_set", "check_ipc"]
+__all__ = ["Made", "Orders", "RuleOptions", "as_condensed", "as_set", "check_ipc"]
 
 Orders = Sequence[Int[Tensor, "image"]]
 """For every class, positions in the data set, the most wanted image first."""

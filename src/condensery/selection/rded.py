@@ -12,7 +12,7 @@ from torch.nn import functional
 from condensery.data import ImageData
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels, stored_rows
 from condensery.rng import stream
-from condensery.selection.order import Asked, Made
+from condensery.selection.order import Made, RuleOptions
 from condensery.selection.training import Features, logits_of
 from condensery.types import Examples
 
@@ -30,7 +30,7 @@ _SMALL = 64
 _FORWARD = 256
 
 
-def rded(data: ImageData, asked: Asked) -> Made:
+def rded(data: ImageData, options: RuleOptions) -> Made:
     """Of every candidate image the crop with the lowest loss; of these the lowest come first.
 
     Where a class has fewer images than crops are wanted, second best crops follow the best ones.
@@ -44,18 +44,18 @@ def rded(data: ImageData, asked: Asked) -> Made:
     """
     factor = 1 if max(data.side) <= _SMALL else 2
     parameterization: Parameterization = MultiFormation(factor=factor) if factor > 1 else Pixels()
-    judge = logits_of(Features(data, asked).network, data, asked)
-    counts = data.counts().cpu().clamp(max=asked.ipc)
+    judge = logits_of(Features(data, options).network, data, options)
+    counts = data.counts().cpu().clamp(max=options.ipc)
     images: list[Tensor] = []
     for class_, count in enumerate(counts.tolist()):
         if not count:
             continue
-        rng = stream(asked.seed, "selection", "rded", class_)
+        rng = stream(options.seed, "selection", "rded", class_)
         own = data.of_class(class_)
         many = max(CANDIDATES, count * factor**2)
         own = own[torch.randperm(len(own), generator=rng)[:many].to(own.device)]
         crops = _crops(data.pixels(own).cpu(), factor, rng)  # [image, crop, ...]
-        loss = _losses(judge, data, crops.flatten(0, 1), class_, factor, asked).view(len(own), -1)
+        loss = _losses(judge, data, crops.flatten(0, 1), class_, factor, options).view(len(own), -1)
         best = loss.sort(dim=1, stable=True)
         turns = [best.values[:, turn].argsort(stable=True) for turn in range(CROPS)]
         chosen = torch.cat([crops[at, best.indices[at, turn]] for turn, at in enumerate(turns)])
@@ -100,7 +100,7 @@ def _losses(
     crops: Tensor,
     class_: int,
     factor: int,
-    asked: Asked,
+    options: RuleOptions,
 ) -> Float[Tensor, "crop"]:
     """Cross-entropy of every crop, in the middle of an image that is otherwise the mean colour."""
     (height, width), (h, w) = data.side, crops.shape[2:]
@@ -110,7 +110,7 @@ def _losses(
     losses: list[Tensor] = []
     for part in crops.split(_FORWARD):
         shown = functional.pad(part - mean, around) + mean if factor > 1 else part
-        logits = judge(data.normalise(shown).to(asked.device)).float().cpu()
+        logits = judge(data.normalise(shown).to(options.device)).float().cpu()
         label = torch.full((len(part),), class_)
         losses.append(functional.cross_entropy(logits, label, reduction="none"))
     return torch.cat(losses)

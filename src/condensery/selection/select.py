@@ -22,12 +22,12 @@ from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
 from condensery.selection.mosaic import mosaics
-from condensery.selection.order import Asked, Made, Orders, as_condensed, as_set, check_ipc
+from condensery.selection.order import Made, Orders, RuleOptions, as_condensed, as_set, check_ipc
 from condensery.selection.random import random_orders
 from condensery.selection.rded import TEACHER_STEPS, rded
 from condensery.selection.training import TRAINING, Features, drawn
 
-__all__ = ["FEATURE_NETWORK", "Rule", "random_selection", "rule_of", "select", "steps_of"]
+__all__ = ["FEATURE_NETWORK", "SelectionRule", "random_selection", "rule_of", "select", "steps_of"]
 
 FEATURE_NETWORK = "convnet3-w64"
 """What is trained if nobody says: the images that it chooses are as good as those of width 128."""
@@ -46,7 +46,7 @@ def _check_steps(data: ImageData, steps: int) -> None:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Rule:
+class SelectionRule:
     """How images are chosen.
 
     Attributes:
@@ -57,8 +57,8 @@ class Rule:
         check: Refuses a number of steps that cannot work, before any training.
     """
 
-    orders: Callable[[ImageData, Asked], Orders] | None = None
-    made: Callable[[ImageData, Asked], Made] | None = None
+    orders: Callable[[ImageData, RuleOptions], Orders] | None = None
+    made: Callable[[ImageData, RuleOptions], Made] | None = None
     steps: Callable[[ImageData], int] | None = None
     check: Callable[[ImageData, int], None] = _check_steps
     summary: str = ""
@@ -71,15 +71,15 @@ Choose = Callable[[Tensor, int, torch.Generator], Tensor]
 def _by_features(choose: Choose) -> Callable[[ImageData, RuleOptions], Orders]:
     """The rule that compares features of a network trained on the data, class by class."""
 
-    def orders(data: ImageData, asked: Asked) -> Orders:
-        features = Features(data, asked)
+    def orders(data: ImageData, options: RuleOptions) -> Orders:
+        features = Features(data, options)
         found: list[Tensor] = []
         for class_ in range(data.classes):
             own = data.of_class(class_)
             if len(own):
                 seen = features(class_)
-                rng = stream(asked.seed, "selection", "choice", class_)
-                own = own[choose(seen, min(asked.ipc, len(own)), rng)]
+                rng = stream(options.seed, "selection", "choice", class_)
+                own = own[choose(seen, min(options.ipc, len(own)), rng)]
             found.append(own)
         return found
 
@@ -96,34 +96,34 @@ def _forgetting_steps(data: ImageData) -> int:
 
 
 register("selection", "random")(
-    Rule(orders=random_orders, summary="uniformly at random, without replacement")
+    SelectionRule(orders=random_orders, summary="uniformly at random, without replacement")
 )
 register("selection", "first")(
-    Rule(orders=first_orders, summary="the first images in the order of the data set")
+    SelectionRule(orders=first_orders, summary="the first images in the order of the data set")
 )
 register("selection", "herding")(
-    Rule(
+    SelectionRule(
         orders=_by_features(lambda features, count, rng: herding(features, count=count)),
         steps=_feature_steps,
         summary="images whose mean feature follows the mean of the class",
     )
 )
 register("selection", "k-center")(
-    Rule(
+    SelectionRule(
         orders=_by_features(lambda features, count, rng: k_center(features, count=count)),
         steps=_feature_steps,
         summary="images that leave no feature of the class far away",
     )
 )
 register("selection", "k-means")(
-    Rule(
+    SelectionRule(
         orders=_by_features(lambda features, count, rng: k_means(features, count=count, rng=rng)),
         steps=_feature_steps,
         summary="the images nearest to the centres of clusters of features",
     )
 )
 register("selection", "forgetting")(
-    Rule(
+    SelectionRule(
         orders=forgetting_orders,
         steps=_forgetting_steps,
         check=check_forgetting,
@@ -133,10 +133,12 @@ register("selection", "forgetting")(
 
 
 register("selection", "mosaic")(
-    Rule(made=mosaics, summary="herded mosaics, four real images on one, as a start has them")
+    SelectionRule(
+        made=mosaics, summary="herded mosaics, four real images on one, as a start has them"
+    )
 )
 register("selection", "rded")(
-    Rule(
+    SelectionRule(
         made=rded,
         steps=lambda _: TEACHER_STEPS,
         summary="crops that a trained network finds most like their class",
@@ -167,7 +169,7 @@ def select(
         seed: Of every draw.
         network: Name of the network whose features are compared, or that forgets; by name or
             ``"package.module:factory"``. Not used by random and first.
-        train_steps: Of the network, by IDC's training (batch 64, constant step size 0.01);
+        train_steps: Of the network, by IDC's training (batch 64, constant learning rate 0.01);
             0 compares features of an untrained network. If not given: 400, for rded
             1000, and for forgetting 10 epochs.
         device: Where the network is trained, such as ``"cpu"`` or ``"cuda"``.
@@ -197,11 +199,11 @@ def select(
         drawn(train, options)  # a network that cannot work shows now
         recipe = {"network": network, "train_steps": steps}
     if rule.made is not None:
-        made = rule.made(train, asked)
+        made = rule.made(train, options)
         made = replace(made, recipe={**recipe, **made.recipe})
         return as_set(train, made, ipc=ipc, method=by, seed=seed)
     assert rule.orders is not None
-    orders = rule.orders(train, asked)
+    orders = rule.orders(train, options)
     return as_condensed(train, orders, ipc=ipc, method=by, recipe=recipe, seed=seed)
 
 
@@ -219,16 +221,17 @@ def steps_of(by: str, data: ImageData, *, train_steps: int | None = None) -> int
     return steps
 
 
-def rule_of(name: str) -> Rule:
+def rule_of(name: str) -> SelectionRule:
     """The rule of a name, or of ``"package.module:name"`` that is one.
 
     Raises:
         ConfigError: If there is none.
     """
     rule = find("selection", name)
-    if not isinstance(rule, Rule):
+    if not isinstance(rule, SelectionRule):
         raise ConfigError(
-            f"selection = {name!r} is {rule!r}, but it must be a condensery.selection.Rule."
+            f"selection = {name!r} is {rule!r}, but it must be a SelectionRule of "
+            "condensery.selection."
         )
     return rule
 

@@ -25,14 +25,14 @@ from condensery.data import ImageData
 from condensery.engines import Fused, FusedLoss, can_train, pays_to_compile
 from condensery.engines.toolchain import Fallback
 from condensery.files import locked_in_turn
-from condensery.networks import build, still_features
+from condensery.networks import batched_features, build
 from condensery.parallel import check_cancelled, single_threaded
 from condensery.parts import part_to_json
 from condensery.rng import stream
 from condensery.selection.order import RuleOptions
 from condensery.training import SGDTraining, Trainer, batches
 
-__all__ = ["TRAINING", "Features", "Step", "course", "drawn", "logits_of"]
+__all__ = ["TRAINING", "Features", "Step", "drawn", "logits_of", "training_steps"]
 
 _log = logging.getLogger(__name__)
 
@@ -73,19 +73,21 @@ def drawn(data: ImageData, options: RuleOptions) -> nn.Module:
 
 def training_steps(network: nn.Module, data: ImageData, options: RuleOptions) -> Iterator[Step]:
     """Train in place; every step is shown before it is taken, one random permutation an epoch."""
-    trainer = Trainer(network, TRAINING, compiled=_compiles(network, data, asked))
-    order = batches(len(data), TRAINING.batch, rng=stream(asked.seed, "selection", "order"))
-    rng = stream(asked.seed, "selection", "view")
-    for index in islice(order, asked.steps):
+    trainer = Trainer(network, TRAINING, compiled=_compiles(network, data, options))
+    order = batches(len(data), TRAINING.batch, rng=stream(options.seed, "selection", "order"))
+    rng = stream(options.seed, "selection", "view")
+    for index in islice(order, options.steps):
         check_cancelled()
-        images = data.normalise(data.pixels(index)).to(asked.device)
-        labels = data.labels[index].to(asked.device)
+        images = data.normalise(data.pixels(index)).to(options.device)
+        labels = data.labels[index].to(options.device)
         yield Step(index, images, labels)
         trainer.step(images, labels, rng=rng)
         options.on_step()
 
 
-def logits_of(network: nn.Module, data: ImageData, asked: Asked) -> Callable[[Tensor], Tensor]:
+def logits_of(
+    network: nn.Module, data: ImageData, options: RuleOptions
+) -> Callable[[Tensor], Tensor]:
     """The logits of images as they are, by compiled code where that pays."""
 
     def eager(images: Tensor) -> Tensor:
@@ -95,7 +97,7 @@ def logits_of(network: nn.Module, data: ImageData, asked: Asked) -> Callable[[Te
         finally:
             network.train()
 
-    if not _compiles(network, data, asked):
+    if not _compiles(network, data, options):
         return torch.no_grad()(eager)
     fused = FusedLoss(network, precision="fp32", compile=True)
     fast = Fallback(fused.logits, eager, what="Selection")
@@ -119,10 +121,10 @@ class Features:
         asked: Network, its training, seed and device.
     """
 
-    def __init__(self, data: ImageData, asked: Asked) -> None:
-        self._data, self._asked = data, asked
+    def __init__(self, data: ImageData, options: RuleOptions) -> None:
+        self._data, self._options = data, options
         self._network: nn.Module | None = None
-        self._folder = _entry(data, asked)
+        self._folder = _entry(data, options)
         cache.hold(self._folder, self)
 
     def __call__(self, class_: int) -> Float[Tensor, "image feature"]:
@@ -145,9 +147,9 @@ class Features:
                 yield data.normalise(data.pixels(own))
 
         def slow() -> Tensor:
-            return still_features(network, parts()).cpu()
+            return batched_features(network, parts()).cpu()
 
-        if not _compiles(network, data, self._asked):
+        if not _compiles(network, data, self._options):
             return slow()
         fused = Fused(precision="fp32", compile=True)
 
@@ -161,11 +163,11 @@ class Features:
     def network(self) -> nn.Module:
         """The network after its steps; stored for the rules and processes that come later."""
         if self._network is None:
-            network, path = drawn(self._data, self._asked), self._folder / "network.safetensors"
+            network, path = drawn(self._data, self._options), self._folder / "network.safetensors"
             if path.exists():
                 network.load_state_dict(read_safetensors(path)[0])
             else:
-                for _ in course(network, self._data, self._asked):
+                for _ in training_steps(network, self._data, self._options):
                     pass
                 state = {name: t.cpu().contiguous() for name, t in network.state_dict().items()}
                 write_atomically(path, safetensors.torch.save(state))
@@ -173,7 +175,7 @@ class Features:
         return self._network
 
 
-def _entry(data: ImageData, asked: Asked) -> Path:
+def _entry(data: ImageData, options: RuleOptions) -> Path:
     """The folder of the cache for the features of one network."""
     facts = {
         "format": _FORMAT,
@@ -181,14 +183,14 @@ def _entry(data: ImageData, asked: Asked) -> Path:
         "mean": data.mean,
         "std": data.std,
         "whitening": None if data.whitening is None else data.whitening.to_json(),
-        "network": asked.network,
-        "drawn": _digest(drawn(data, asked)),
+        "network": options.network,
+        "drawn": _digest(drawn(data, options)),
         "training": part_to_json("training", TRAINING),
-        "steps": asked.steps,
-        "seed": asked.seed,
-        "device": asked.device,
+        "steps": options.steps,
+        "seed": options.seed,
+        "device": options.device,
     }
-    return cache.entry("features", f"{data.name}-{asked.network}", json.loads(json.dumps(facts)))
+    return cache.entry("features", f"{data.name}-{options.network}", json.loads(json.dumps(facts)))
 
 
 def _digest(network: nn.Module) -> str:
@@ -199,7 +201,7 @@ def _digest(network: nn.Module) -> str:
     return content.hexdigest()
 
 
-def _compiles(network: nn.Module, data: ImageData, asked: Asked) -> bool:
+def _compiles(network: nn.Module, data: ImageData, options: RuleOptions) -> bool:
     """Whether training and features together save more time by compiled code than it takes."""
-    passes = asked.steps + len(data) // _FORWARD
+    passes = options.steps + len(data) // _FORWARD
     return can_train(network) and pays_to_compile(network, side=data.side, updates=passes)

@@ -20,10 +20,10 @@ from condensery.engines import FusedLoss, can_train, network_plan
 from condensery.engines.toolchain import Fallback, cannot_compile
 from condensery.training.precision import Loss, loss_function
 
-__all__ = ["Gradients", "Mix", "gradients_of"]
+__all__ = ["Gradients", "MixedBatch", "gradients_of"]
 
 
-class Mix(NamedTuple):
+class MixedBatch(NamedTuple):
     """A batch after CutMix; its loss is ``ratio`` own + ``1 - ratio`` partner."""
 
     images: Tensor
@@ -46,7 +46,7 @@ class Gradients:
             does no longer where compiling has failed.
     """
 
-    of: Callable[[Mix], _Found]
+    of: Callable[[MixedBatch], _Found]
     fused: Callable[[], bool] = lambda: False
 
 
@@ -87,21 +87,21 @@ def gradients_of(
     return Gradients(lambda mix: (whole if len(mix.images) == batch else eager)(mix))
 
 
-def _autograd(network: nn.Module, loss_of: Loss) -> Callable[[Mix], _Found]:
+def _autograd(network: nn.Module, loss_of: Loss) -> Callable[[MixedBatch], _Found]:
     trained = [p for p in network.parameters() if p.requires_grad]
 
-    def gradients(mix: Mix) -> _Found:
+    def gradients(mix: MixedBatch) -> _Found:
         loss = loss_of(network, *mix)
         return loss.detach(), torch.autograd.grad(loss, trained, allow_unused=True)
 
     return gradients
 
 
-def _fused(network: nn.Module, precision: str) -> Callable[[Mix], _Found]:
+def _fused(network: nn.Module, precision: str) -> Callable[[MixedBatch], _Found]:
     trained = [name for name, p in network.named_parameters() if p.requires_grad]
     fused = FusedLoss(network, precision=precision, compile=True)
 
-    def gradients(mix: Mix) -> _Found:
+    def gradients(mix: MixedBatch) -> _Found:
         # Cross-entropy is linear in its targets, so mixed targets have the mixed loss.
         classes = network_plan(network, mix.images).classes
         own, partner = (

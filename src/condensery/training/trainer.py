@@ -12,7 +12,7 @@ from condensery.augment import cutmix
 from condensery.engines import network_plan
 from condensery.parallel import single_threaded
 from condensery.training.base import Training
-from condensery.training.gradients import Mix, gradients_of
+from condensery.training.gradients import MixedBatch, gradients_of
 
 __all__ = ["Trainer"]
 
@@ -103,12 +103,14 @@ class Trainer:
                 images = self.choices.augment.draw(rng=rng)(images)
                 mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
             ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
-            mix = Mix(mixed.images, mixed.labels, mixed.partner_labels, ratio)
+            mix = MixedBatch(mixed.images, mixed.labels, mixed.partner_labels, ratio)
             if self._watch is not None:
                 self._watch(mix.images)
             if self._teacher is not None:  # it sees the batch as the network does
                 labels_of_teacher = self._teacher(mix.images)
-                mix = Mix(mix.images, labels_of_teacher, labels_of_teacher, torch.ones_like(ratio))
+                mix = MixedBatch(
+                    mix.images, labels_of_teacher, labels_of_teacher, torch.ones_like(ratio)
+                )
             loss, gradients = self._gradients.of(mix)
             self._update(gradients)
         return loss

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from condensery.condensed.importing.formats import Choices, Where
+from condensery.condensed.importing.formats import Choices, SetLocation
 from condensery.condensed.importing.spaces import space_of, strayed
 from condensery.errors import ConfigError, DataError
 
@@ -19,7 +19,9 @@ CIFAR100_OF_DC = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
 
 def space(data, method, images=NORMALISED, *, file="f.pt", mean=None, std=None, zca=None):
     images = images if images.ndim == 4 else images.view(-1, 1, 1, 1).expand(-1, 3, 4, 6)
-    where = Where(format=method, file=Path(file), choices=Choices(mean=mean, std=std, zca=zca))
+    where = SetLocation(
+        format=method, file=Path(file), choices=Choices(mean=mean, std=std, zca=zca)
+    )
     return space_of(images[:, : data.train.channels].clone(), where, data.train)
 
 
@@ -165,7 +167,7 @@ def test_pixels_that_stray_far_or_often_are_refused(cifar10, images):
 
 def test_bytes_are_divided():
     given = torch.tensor([0, 51, 255], dtype=torch.uint8).view(3, 1, 1, 1)
-    found = space_of(given, Where(format="folder", file=Path("f")), None)
+    found = space_of(given, SetLocation(format="folder", file=Path("f")), None)
     torch.testing.assert_close(found.undo(given).flatten(), torch.tensor([0.0, 0.2, 1.0]))
 
 

@@ -12,7 +12,7 @@ from condensery.condensing.objectives import RidgeRegression, ridge
 from condensery.engines import Autograd
 from condensery.errors import ConfigError
 from condensery.kernels import RBF, FullyConnected
-from condensery.networks import Nothing
+from condensery.networks import IdentityNetwork
 from condensery.rng import stream
 from condensery.types import Examples, StepContext, nested
 
@@ -29,7 +29,7 @@ def drawn(per_class: int, *, seed: int) -> Examples:
 def matched(objective: RidgeRegression, real: Examples, examples: Examples, sizes: list[int]):
     profiles = torch.tensor([[size] * CLASSES for size in sizes])
     match = objective.bind(
-        StepContext(at=(0, 0), network=Nothing()),
+        StepContext(at=(0, 0), network=IdentityNetwork()),
         real,
         lambda shown: 2 * shown.images - 1,
         engine=Autograd(),

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.importing.choices import check_choices, check_names, decoder_for
-from condensery.condensed.importing.formats import Choices, Found, Where
+from condensery.condensed.importing.formats import Choices, ReadSet, SetLocation
 from condensery.condensed.importing.rows import fitting_images, labels_of, ranked
 from condensery.condensed.importing.spaces import space_of, strayed
 from condensery.data import Data
@@ -108,10 +108,10 @@ def import_set(
         mean=mean,
         std=std,
         zca=zca,
-        step_size=step_size,
+        learned_lr=learned_lr,
     )
     check_choices(asdict(choices), format)
-    where, title = Where(format=format, file=path, choices=choices), str(path)
+    where, title = SetLocation(format=format, file=path, choices=choices), str(path)
     decoder = decoder_for(where, ipc=ipc, data=train)
     if dtype not in DTYPES:
         raise ConfigError(
@@ -179,12 +179,12 @@ def import_set(
         data=train.record(),
         created=created or datetime.now(timezone.utc).isoformat(timespec="seconds"),
         dtype=DTYPES[dtype],
-        learned_step_size=found.step_size if step_size is None else float(step_size),
+        learned_lr=found.learned_lr if learned_lr is None else float(learned_lr),
     )
 
 
 def _matched(
-    found: Found, data: Data, *, names: tuple[str, ...] | None, format: str, title: str
+    found: ReadSet, data: Data, *, names: tuple[str, ...] | None, format: str, title: str
 ) -> tuple[dict[str, Any], Tensor]:
     """What decided which class is which, for the file; and the class of each label of the file."""
     train, ours = data.train, data.train.class_names

@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 
-from condensery.condensed.importing.formats import FORMATS, Where
+from condensery.condensed.importing.formats import FORMATS, SetLocation
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels
@@ -61,7 +61,11 @@ def check_names(classes: Sequence[str], data: Data) -> None:
 
 
 def decoder_for(
-    where: Where, *, ipc: int | None, data: ImageData, read: Mapping[str, object] | None = None
+    where: SetLocation,
+    *,
+    ipc: int | None,
+    data: ImageData,
+    read: Mapping[str, object] | None = None,
 ) -> Parameterization:
     """How the stored images of a set decode.
 

@@ -40,11 +40,11 @@ class Choices:
     mean: Sequence[float] | None = None
     std: Sequence[float] | None = None
     zca: bool | None = None
-    step_size: float | None = None
+    learned_lr: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Where:
+class SetLocation:
     """What is to be read: the file or folder, its format (a key of ``FORMATS``), what was said."""
 
     format: str
@@ -58,7 +58,7 @@ class Where:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Found:
+class ReadSet:
     """A set as stored.
 
     Attributes:
@@ -97,7 +97,7 @@ class Format:
         order: How sizes are counted where images are decoded, unless the user says.
     """
 
-    read: Callable[[Where], Found]
+    read: Callable[[SetLocation], ReadSet]
     stores: Literal["normalised", "standardised", "pixels", "bytes"]
     takes: tuple[str, ...]
     learned: Literal["probabilities", "centred"] = "probabilities"
@@ -106,7 +106,7 @@ class Format:
 
 
 def _read(
-    where: Where, path: Path, wanted: str, find: Callable[[object], T | None]
+    where: SetLocation, path: Path, wanted: str, find: Callable[[object], T | None]
 ) -> tuple[T, str]:
     """What ``find`` takes out of a file of ``torch.save``, and the hash of the file.
 
@@ -120,7 +120,7 @@ def _read(
     return found, opened.sha256
 
 
-def _experiments(where: Where) -> Found:
+def _experiments(where: SetLocation) -> ReadSet:
     """DC, DSA, DM: ``{"data": [[images, labels], ...], "accs_all_exps": ...}``."""
     number, count = where.choices.experiment or 0, 0
 
@@ -140,29 +140,29 @@ def _experiments(where: Where) -> Found:
     wanted = "a dictionary whose 'data' lists experiments of [images, labels]"
     (images, labels), digest = _read(where, where.file, wanted, find)
     facts = {"sha256": digest, "experiment": number, "experiments": count}
-    return Found(images=images, labels=labels, facts=facts)
+    return ReadSet(images=images, labels=labels, facts=facts)
 
 
-def _one_pair(where: Where) -> Found:
+def _one_pair(where: SetLocation) -> ReadSet:
     """IDC, DREAM, MDC: ``[images, labels]``."""
     wanted = "a pair of arrays, [images, labels]"
     (images, labels), digest = _read(
         where, where.file, wanted, lambda content: _pair(where.file, content)
     )
-    return Found(images=images, labels=labels, facts={"sha256": digest})
+    return ReadSet(images=images, labels=labels, facts={"sha256": digest})
 
 
-def _trajectories(where: Where) -> Found:
+def _trajectories(where: SetLocation) -> ReadSet:
     """MTT: ``images_best.pt`` and ``labels_best.pt``, perhaps with ``lr_best.pt``.
 
     Large sets are published in parts: ``images_best_0.pt``, ``images_best_1.pt``, ...
     """
     rates = [path for path in _siblings(where.file, "lr", "syn_lr") if path.exists()]
-    step_size, learned = None, dict[str, object]()
+    learned_lr, learned = None, dict[str, object]()
     if rates:
-        wanted = "one finite number, the learned step size"
-        step_size, digest = _read(where, rates[0], wanted, lambda held: _number(rates[0], held))
-        learned = {"step_size_file": rates[0].name, "step_size_sha256": digest}
+        wanted = "one finite number, the learned learning rate"
+        learned_lr, digest = _read(where, rates[0], wanted, lambda held: _number(rates[0], held))
+        learned = {"learned_lr_file": rates[0].name, "learned_lr_sha256": digest}
     images, digest = _array_of_torch(where, where.file, "images")
     labels_file = _beside(where)
     labels, labels_digest = _array_of_torch(where, labels_file, "labels")
@@ -177,11 +177,13 @@ def _trajectories(where: Where) -> Found:
             f"{where.file} is one of {len(joined[2])} parts of a set. The parts were read "
             f"together: {names}.",
         )
-    return Found(images=images, labels=labels, facts=facts, learned_lr=learned_lr, notices=notices)
+    return ReadSet(
+        images=images, labels=labels, facts=facts, learned_lr=learned_lr, notices=notices
+    )
 
 
 def _joined(
-    where: Where, read: dict[Path, tuple[Tensor, str]]
+    where: SetLocation, read: dict[Path, tuple[Tensor, str]]
 ) -> tuple[Tensor, Tensor, list[dict[str, object]]] | None:
     """Images, labels and files of all parts of a set; ``None`` if the file is a set of its own.
 
@@ -249,7 +251,7 @@ def _parts(file: Path) -> list[Path]:
     return [path for _, path in sorted((int(its[1]), path) for its, path in found if its)]
 
 
-def _array_of_torch(where: Where, path: Path, what: str) -> tuple[Tensor, str]:
+def _array_of_torch(where: SetLocation, path: Path, what: str) -> tuple[Tensor, str]:
     """The one array in a file of ``torch.save``, and the hash of the file."""
 
     def find(content: object) -> Tensor | None:
@@ -261,7 +263,7 @@ def _array_of_torch(where: Where, path: Path, what: str) -> tuple[Tensor, str]:
     return _read(where, path, f"one array of {what}", find)
 
 
-def _arrays(where: Where) -> Found:
+def _arrays(where: SetLocation) -> ReadSet:
     """KIP: ``images`` and ``labels`` of a ``.npz``, or a ``.npy`` of each."""
     opened = open_numpy(where.file)
     facts: dict[str, object] = {"sha256": opened.sha256}
@@ -293,7 +295,7 @@ def _arrays(where: Where) -> Found:
         names = held.get("class_names")
         if isinstance(names, np.ndarray) and names.dtype.kind == "U":
             class_names = tuple(map(str, names.reshape(-1)))
-    return Found(
+    return ReadSet(
         images=_tensor(where.file, images, "images"),
         labels=_tensor(where.file, labels, "labels"),
         facts=facts,
@@ -301,7 +303,7 @@ def _arrays(where: Where) -> Found:
     )
 
 
-def _folder(where: Where) -> Found:
+def _folder(where: SetLocation) -> ReadSet:
     """``class/*.png``, sorted by name; or what ``condensery export`` wrote, in any of its forms."""
     file = where.file
     if export := _export(file):
@@ -323,7 +325,7 @@ def _folder(where: Where) -> Found:
     if skipped:
         more = f", and {len(skipped) - 1} more" if len(skipped) > 1 else ""
         notices += (f"{file}: left out {skipped[0]}{more}.",)
-    return Found(
+    return ReadSet(
         images=source.train.images,
         labels=source.train.labels,
         facts={"sha256": hash_of_folder(file)},
@@ -352,7 +354,7 @@ def _export(path: Path) -> Mapping[str, object] | None:
     return cast(Mapping[str, object], facts)
 
 
-def _exported(path: Path, export: Mapping[str, object]) -> Found:
+def _exported(path: Path, export: Mapping[str, object]) -> ReadSet:
     """An export: ``export.json`` says the class names, and which folder is which label."""
     root = path if path.is_dir() else path.parent
     names = tuple(cast(list[str], export["class_names"]))
@@ -375,7 +377,7 @@ def _exported(path: Path, export: Mapping[str, object]) -> Found:
             source = folder.read(root, Decoding())
             names = source.class_names or names
         images, labels = source.train.images, source.train.labels
-    return Found(
+    return ReadSet(
         images=images,
         labels=labels,
         facts={"sha256": hash_of_folder(root)},
@@ -406,7 +408,7 @@ def _tensor(path: Path, array: object, what: str) -> Tensor:
     return found
 
 
-def _beside(where: Where) -> Path:
+def _beside(where: SetLocation) -> Path:
     """The file of the labels: the one given, or the one named like that of the images."""
     if where.choices.labels is not None:
         return Path(where.choices.labels).expanduser()
@@ -429,7 +431,9 @@ def _siblings(file: Path, *words: str) -> list[Path]:
 
 
 def _number(path: Path, content: object) -> float | None:
-    found = None if isinstance(content, bool) else as_tensor(content, path=path, what="step size")
+    found = (
+        None if isinstance(content, bool) else as_tensor(content, path=path, what="learning rate")
+    )
     if found is None or found.numel() != 1 or not bool(torch.isfinite(found.double()).all()):
         return None
     return float(found)
@@ -446,7 +450,7 @@ FORMATS: Mapping[str, Format] = {
     "mtt": Format(
         read=_trajectories,
         stores="normalised",
-        takes=("labels", *_SPACE, "zca", "step_size"),
+        takes=("labels", *_SPACE, "zca", "learned_lr"),
         by_class=True,
     ),
     "idc": _OF_IDC,

@@ -66,7 +66,7 @@ def other(path: Path, content: object, *, format: str, wanted: str) -> DataError
         found, way = f"one array of shape {list(tensor.shape)}, which may be {what}", _OF_MTT
     else:
         found = f"one number, {tensor.item():g}"
-        way = f"It may be a learned step size of MTT. {_NO_SET}"
+        way = f"It may be a learned learning rate of MTT. {_NO_SET}"
     return DataError(f"{path}: holds {found}, but a file of format {format} holds {wanted}. {way}")
 
 

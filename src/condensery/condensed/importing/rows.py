@@ -19,7 +19,7 @@ _SHOWN = 8
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Labels:
+class RowLabels:
     """What a file says about the classes of its rows, counted as the file counts them.
 
     Attributes:
@@ -126,7 +126,7 @@ def labels_of(
     name: str,
     title: str,
     class_: Tensor | None = None,
-) -> Labels:
+) -> RowLabels:
     """The class of every image, and its learned labels if it has ones.
 
     A learned label may have moved: its highest class is then no longer that which the image was
@@ -156,7 +156,7 @@ def labels_of(
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = labels[:, 0]
     if labels.ndim == 1:
-        return Labels(class_=_numbers(labels, classes=classes, name=name, title=title))
+        return RowLabels(class_=_numbers(labels, classes=classes, name=name, title=title))
     if labels.shape[1] != classes:
         raise DataError(
             f"{title}: learned labels are for {labels.shape[1]} classes, but {name} has "
@@ -177,12 +177,12 @@ def labels_of(
     one_hot = torch.nn.functional.one_hot(highest, classes).bool()
     plain = all(float(x.max() - x.min()) < _SAME for x in (soft[one_hot], soft[~one_hot]))
     if plain and _balanced(highest, classes):
-        return Labels(class_=highest)
+        return RowLabels(class_=highest)
     soft = soft + 1 / classes if centred else soft
     sums = soft.sum(dim=1)
     if not centred and (float(soft.min()) < -_SAME or float((sums - 1).abs().max()) > 1e-3):
         if plain:
-            return Labels(class_=highest)
+            return RowLabels(class_=highest)
         raise DataError(
             f"{title}: learned labels are no probabilities: rows sum to {float(sums.min()):.3g}.."
             f"{float(sums.max()):.3g}, the least entry is {float(soft.min()):.3g}. If they are "
@@ -191,7 +191,9 @@ def labels_of(
         )
     soft = soft.contiguous()
     if class_ is not None:
-        return Labels(class_=_numbers(class_, classes=classes, name=name, title=title), soft=soft)
+        return RowLabels(
+            class_=_numbers(class_, classes=classes, name=name, title=title), soft=soft
+        )
     return _made_for(highest, soft, classes=classes, by_class=by_class, title=title)
 
 
@@ -218,7 +220,9 @@ def _numbers(labels: Tensor, *, classes: int, name: str, title: str) -> Tensor:
     return whole
 
 
-def _made_for(highest: Tensor, soft: Tensor, *, classes: int, by_class: bool, title: str) -> Labels:
+def _made_for(
+    highest: Tensor, soft: Tensor, *, classes: int, by_class: bool, title: str
+) -> RowLabels:
     """The class that each row with a learned label was made for: by its place if that is certain.
 
     Certain is: each class has as many rows, and most rows have their highest entry in the class
@@ -229,11 +233,11 @@ def _made_for(highest: Tensor, soft: Tensor, *, classes: int, by_class: bool, ti
     place = torch.arange(classes).repeat_interleave(rows // classes)
     moved = int((place != highest).sum()) if len(place) == rows else rows
     if not moved:
-        return Labels(class_=highest, soft=soft)
+        return RowLabels(class_=highest, soft=soft)
     kept = rows - moved
     if kept > rows / 2 if by_class else (kept >= 10 and kept >= 0.9 * rows):
         first = int((place != highest).nonzero()[0, 0])
-        return Labels(
+        return RowLabels(
             class_=place,
             soft=soft,
             notices=(
@@ -245,7 +249,7 @@ def _made_for(highest: Tensor, soft: Tensor, *, classes: int, by_class: bool, ti
             ),
         )
     if _balanced(highest, classes):
-        return Labels(class_=highest, soft=soft)
+        return RowLabels(class_=highest, soft=soft)
     counts = torch.bincount(highest, minlength=classes)
     raise DataError(
         f"{title}: the classes of the rows are not certain. The highest entries of the learned "

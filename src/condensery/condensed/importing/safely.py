@@ -64,14 +64,14 @@ _INERT = tuple(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Opened:
+class FileContent:
     """The content of a file."""
 
     content: object  # plain containers, tensors or arrays
     sha256: str  # of the file, in hexadecimal
 
 
-def open_torch(path: Path) -> Opened:
+def open_torch(path: Path) -> FileContent:
     """Read what ``torch.save`` wrote: tensors in lists, tuples and dictionaries.
 
     Raises:
@@ -87,10 +87,10 @@ def open_torch(path: Path) -> Opened:
         raise
     except Exception as error:  # a damaged file makes the reader stumble on anything
         raise DataError(f"{path}: {_reason(error, data)}") from error
-    return Opened(content=content, sha256=hashlib.sha256(data).hexdigest())
+    return FileContent(content=content, sha256=hashlib.sha256(data).hexdigest())
 
 
-def open_numpy(path: Path) -> Opened:
+def open_numpy(path: Path) -> FileContent:
     """Read a ``.npz`` archive (a dictionary of arrays) or a ``.npy`` file (an array).
 
     Raises:
@@ -115,7 +115,7 @@ def open_numpy(path: Path) -> Opened:
             f"{path}: cannot be read as .npz or .npy ({_first_line(error)}). It is truncated or "
             "damaged; fetch it again."
         ) from error
-    return Opened(content=content, sha256=hashlib.sha256(data).hexdigest())
+    return FileContent(content=content, sha256=hashlib.sha256(data).hexdigest())
 
 
 def as_tensor(value: object, *, path: Path, what: str) -> Tensor | None:

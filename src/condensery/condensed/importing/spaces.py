@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.condensed.importing.formats import Where
+from condensery.condensed.importing.formats import SetLocation
 from condensery.condensed.importing.whitening import Unwhitening, unwhitening
 from condensery.data import ImageData
 from condensery.data.known import known_by_name
@@ -59,7 +59,7 @@ class Space:
     notices: tuple[str, ...] = ()
 
 
-def space_of(images: Tensor, where: Where, data: ImageData) -> Space:
+def space_of(images: Tensor, where: SetLocation, data: ImageData) -> Space:
     """Decide in which space ``images`` are.
 
     Args:
@@ -149,7 +149,7 @@ def _is_whitened(method: str, file: str, zca: bool | None) -> bool:
     )
 
 
-def _bytes(images: Tensor, where: Where) -> Space:
+def _bytes(images: Tensor, where: SetLocation) -> Space:
     """Bytes are pixels: 255 is 1. No code normalises or whitens into bytes."""
     file, given = where.file.name, where.choices
     pixels = (given.mean is None or set(given.mean) == {0}) and (

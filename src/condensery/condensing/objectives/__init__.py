@@ -1,7 +1,7 @@
 """What "the synthetic data look like the real ones" means."""
 
 from condensery.condensing.objectives.base import (
-    Comparison,
+    FeatureComparison,
     FeatureObjective,
     Match,
     Objective,
@@ -19,8 +19,8 @@ from condensery.condensing.objectives.trajectory import TrajectoryMatching
 __all__ = [
     "Calibrated",
     "CharacteristicFunction",
-    "Comparison",
     "DistributionMatching",
+    "FeatureComparison",
     "FeatureObjective",
     "FeatureRegression",
     "GradientMatching",

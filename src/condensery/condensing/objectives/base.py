@@ -23,7 +23,7 @@ from condensery.engines import Engine
 from condensery.types import Examples, Groups, StepContext, View, by_class
 
 __all__ = [
-    "Comparison",
+    "FeatureComparison",
     "FeatureObjective",
     "Match",
     "Objective",
@@ -104,7 +104,7 @@ class Objective(Protocol):
         return context.state
 
 
-class Comparison(Protocol):
+class FeatureComparison(Protocol):
     """A distance of features with its draws fixed."""
 
     def target(self, features: Tensor) -> Tensor:
@@ -139,7 +139,7 @@ class FeatureObjective(Objective):
     uses_engine: ClassVar[bool] = True
 
     @abstractmethod
-    def comparison(self, context: StepContext) -> Comparison:
+    def comparison(self, context: StepContext) -> FeatureComparison:
         """The distance, with the draws of this context."""
         ...
 

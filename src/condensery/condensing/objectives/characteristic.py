@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.condensing.objectives.base import Comparison, FeatureObjective
+from condensery.condensing.objectives.base import FeatureComparison, FeatureObjective
 from condensery.condensing.objectives.group_means import group_means
 from condensery.errors import ConfigError
 from condensery.registry import register
@@ -62,7 +62,7 @@ class CharacteristicFunction(FeatureObjective):
         if not 0 < self.scale < math.inf:
             raise ConfigError(f"objective.scale = {self.scale}, but it must be above 0.")
 
-    def comparison(self, context: StepContext) -> Comparison:
+    def comparison(self, context: StepContext) -> FeatureComparison:
         """See ``FeatureObjective.comparison``; frequencies are drawn when features are seen."""
         return _Characteristic(self, context)
 
@@ -73,7 +73,7 @@ class _Characteristic:
         self._drawn: Tensor | None = None  # [feature, frequency]; set before a match is asked
 
     def target(self, features: Tensor) -> Tensor:
-        """See ``Comparison.target``: real and imaginary part at all frequencies."""
+        """See ``FeatureComparison.target``: real and imaginary part at all frequencies."""
         if self._drawn is None:
             shape = (features.shape[1], self._choices.frequencies)
             rng = self._context.stream("frequencies")
@@ -83,7 +83,7 @@ class _Characteristic:
     def losses(
         self, features: Tensor, examples: Examples, groups: Groups, targets: Sequence[Tensor]
     ) -> Tensor:
-        """See ``Comparison.losses``."""
+        """See ``FeatureComparison.losses``."""
         own = group_means(self._waves(features), examples, groups)
         a, b = (_parts(values) for values in (own, torch.stack(list(targets))))
         share = self._choices.amplitude

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.condensing.objectives.base import Comparison, FeatureObjective
+from condensery.condensing.objectives.base import FeatureComparison, FeatureObjective
 from condensery.condensing.objectives.group_means import group_means
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext
@@ -30,7 +30,7 @@ class DistributionMatching(FeatureObjective):
         Differs: none; like both released codes the sum, not the mean, over features is taken.
     """
 
-    def comparison(self, context: StepContext) -> Comparison:
+    def comparison(self, context: StepContext) -> FeatureComparison:
         """See ``FeatureObjective.comparison``; nothing is drawn."""
         del context
         return _Means()
@@ -38,12 +38,12 @@ class DistributionMatching(FeatureObjective):
 
 class _Means:
     def target(self, features: Tensor) -> Tensor:
-        """See ``Comparison.target``: the mean."""
+        """See ``FeatureComparison.target``: the mean."""
         return features.mean(dim=0)
 
     def losses(
         self, features: Tensor, examples: Examples, groups: Groups, targets: Sequence[Tensor]
     ) -> Tensor:
-        """See ``Comparison.losses``."""
+        """See ``FeatureComparison.losses``."""
         difference = group_means(features, examples, groups) - torch.stack(list(targets))
         return difference.square().sum(dim=1)

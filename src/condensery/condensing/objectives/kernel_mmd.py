@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from condensery.condensing.objectives.base import Comparison, FeatureObjective
+from condensery.condensing.objectives.base import FeatureComparison, FeatureObjective
 from condensery.errors import ConfigError
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext
@@ -39,7 +39,7 @@ class KernelMMD(FeatureObjective):
         if self.widths < 1 or self.widths % 2 == 0:
             raise ConfigError(f"objective.widths = {self.widths}, but it is an odd number from 1.")
 
-    def comparison(self, context: StepContext) -> Comparison:
+    def comparison(self, context: StepContext) -> FeatureComparison:
         """See ``FeatureObjective.comparison``; nothing is drawn."""
         del context
         return _Kernels(self.widths)
@@ -50,13 +50,13 @@ class _Kernels:
         self._factors = [2.0**k for k in range(-(widths // 2), widths // 2 + 1)]
 
     def target(self, features: Tensor) -> Tensor:
-        """See ``Comparison.target``: all features."""
+        """See ``FeatureComparison.target``: all features."""
         return features
 
     def losses(
         self, features: Tensor, examples: Examples, groups: Groups, targets: Sequence[Tensor]
     ) -> Tensor:
-        """See ``Comparison.losses``; distances are computed once for all sets of a class."""
+        """See ``FeatureComparison.losses``; distances are computed once for all sets of a class."""
         found: dict[int, Tensor] = {}
         for class_ in groups.class_.unique():
             rows = (groups.class_ == class_).nonzero()[:, 0].tolist()

@@ -28,7 +28,7 @@ deterministic function, twice differentiable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class _Way:
+class _Descended:
     loss: StepLoss
     steps: int
 
@@ -56,7 +56,7 @@ def descended(
         Parameters in the order of ``start``; differentiable once in ``images``, in ``labels`` that
         are numbers, in ``lr`` and in ``start``.
     """
-    return _Descent.apply(_Way(loss=loss, steps=steps), images, labels, lr, *start)
+    return _Descent.apply(_Descended(loss=loss, steps=steps), images, labels, lr, *start)
 
 
 class _Descent(torch.autograd.Function):
@@ -73,7 +73,7 @@ class _Descent(torch.autograd.Function):
     @staticmethod
     def forward(  # pyright: ignore[reportIncompatibleMethodOverride]
         ctx: Any,  # noqa: ANN401 - torch's own
-        way: _Way,
+        way: _Descended,
         images: Tensor,
         labels: Tensor,
         lr: Tensor,

@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from condensery.condensing.schedules.base import RunContext, Schedule
 from condensery.errors import ConfigError
-from condensery.networks import Nothing
+from condensery.networks import IdentityNetwork
 from condensery.registry import register
 from condensery.types import StepContext
 
@@ -40,6 +40,6 @@ class NoNetwork(Schedule):
 
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """See ``Schedule.contexts``."""
-        network = Nothing()
+        network = IdentityNetwork()
         for inner in range(self.inner):
             yield StepContext(at=(outer, inner), network=network, seed=run.seed)

@@ -37,7 +37,7 @@ from condensery.registry import register
 __all__ = ["MostLearnable", "period_of"]
 
 
-class Run(Protocol):
+class RunFacts(Protocol):
     """What a policy may take from the recipe that it is put into."""
 
     @property
@@ -97,7 +97,7 @@ class MostLearnable(SizePolicy):
             )
 
     @classmethod
-    def fitting(cls, run: Run) -> dict[str, Any]:
+    def fitting(cls, run: RunFacts) -> dict[str, Any]:
         """What the policy takes from a run that it is put into, in place of its defaults.
 
         Args:

@@ -28,7 +28,7 @@ from condensery.cache import place
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["IMAGE_MEMORY", "Decoded", "Shelf", "Store", "identity"]
+__all__ = ["IMAGE_MEMORY", "CacheFile", "Decoded", "ImageCache", "identity"]
 
 IMAGE_MEMORY = 2_000_000_000
 """Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
@@ -38,18 +38,18 @@ _ROWS = 256  # copied at a time
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class ImageCache:
     """What to do with large data sets."""
 
     memory: int = IMAGE_MEMORY  # bytes of decoded images up to which they are held in memory
 
-    def shelf(self, files: Iterable[Path], *, root: Path, how: str) -> Shelf:
+    def cache_file(self, files: Iterable[Path], *, root: Path, how: str) -> CacheFile:
         """The place of the images that are decoded from files below a folder.
 
         ``how`` is all else that decides their pixels.
         """
         name = identity(files, root=root, also=f"{_VERSION} {PIL.__version__} {how}", length=12)
-        return Shelf(memory=self.memory, path=place("images") / f"{name}.pixels")
+        return CacheFile(memory=self.memory, path=place("images") / f"{name}.pixels")
 
 
 def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int = 6) -> str:
@@ -76,7 +76,7 @@ class Decoded:
     dropped: tuple[int, ...] = ()  # positions of the corrupt ones among the encoded, ascending
     skipped: tuple[Skipped, ...] = ()  # the same images, each with the reason
     notices: tuple[str, ...] = ()  # whole sentences about doubtful pixel values
-    shelf: Shelf | None = None  # where the images are kept, if not in memory
+    cache_file: CacheFile | None = None  # where the images are kept, if not in memory
 
     @property
     def kept(self) -> Int[Tensor, "image"]:
@@ -87,10 +87,10 @@ class Decoded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Shelf:
+class CacheFile:
     """The place of one set of decoded images."""
 
-    memory: int  # see ``Store``
+    memory: int  # see ``ImageCache``
     # of the pixels; what is known about them stands beside, in a file that ends in ``.json``
     # and is written last
     path: Path
@@ -115,7 +115,7 @@ class Shelf:
                 dropped=tuple(int(position) for position in facts["dropped"]),
                 skipped=tuple(Skipped(str(name), str(why)) for name, why in facts["skipped"]),
                 notices=tuple(str(notice) for notice in facts["notices"]),
-                shelf=self,
+                cache_file=self,
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
@@ -172,7 +172,9 @@ class Shelf:
 
         ``index`` is to be a function of what the shelf was asked for and of ``part``.
         """
-        own = Shelf(memory=self.memory, path=self.path.with_name(f"{self.path.stem}-{part}.pixels"))
+        own = CacheFile(
+            memory=self.memory, path=self.path.with_name(f"{self.path.stem}-{part}.pixels")
+        )
         shape = (len(index), *images.shape[1:])
         found = own.find()
         if found is not None and found.images.shape == shape:

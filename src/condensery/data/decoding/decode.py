@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from condensery.data.decoding.cache import Decoded, Store
+from condensery.data.decoding.cache import Decoded, ImageCache
 from condensery.data.decoding.pictures import available, eight_bit, fit, is_grey, upright_size
 from condensery.data.decoding.values import Conversion, NoScale, ValueRange
 from condensery.data.skipped import Skipped
@@ -44,14 +44,14 @@ class Decoding:
         skip_corrupt: Whether to go on without images that cannot be read.
         value_range: The pixel values that become 0 and 255, before images are resized; ``None``
             is the scale of each kind of picture.
-        store: What to do with large sets, and where archives are unpacked; ``None`` holds all in
-            memory.
+        image_cache: How large sets are cached, and where archives are unpacked; ``None`` keeps
+            all images in memory.
     """
 
     size: int | None = None
     skip_corrupt: bool = False
     value_range: ValueRange | None = None
-    store: Store | None = None
+    image_cache: ImageCache | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -97,8 +97,12 @@ def decode(
     and by ``also``, which is what else decides their pixels. Errors call them ``title``.
     """
     details = f"{how.size} {how.skip_corrupt} {how.value_range}{also}"
-    shelf = None if how.store is None else how.store.shelf(files, root=root, how=details)
-    if shelf is not None and (known := shelf.find()) is not None:
+    cache_file = (
+        None
+        if how.image_cache is None
+        else how.image_cache.cache_file(files, root=root, how=details)
+    )
+    if cache_file is not None and (known := cache_file.find()) is not None:
         return known
     values = Conversion(how.value_range)
     with ThreadPoolExecutor(_THREADS) as pool:
@@ -134,8 +138,8 @@ def decode(
                 rows[: len(good)] = rows[good]
             return len(good)
 
-        if shelf is not None and shelf.holds(shape):
-            with shelf.writing(shape) as file:
+        if cache_file is not None and cache_file.holds(shape):
+            with cache_file.writing(shape) as file:
                 for position, block in _placed(blocks):
                     rows = np.empty((len(block), *shape[1:]), dtype=np.uint8)
                     file.write(rows[: fill(rows, block, position)].data)
@@ -153,9 +157,9 @@ def decode(
     notices = values.notices(title)
     if images is not None:
         return Decoded(images=images, dropped=dropped, skipped=skipped, notices=notices)
-    assert shelf is not None  # the images were written to it
+    assert cache_file is not None  # the images were written to it
     shape = (len(found) - len(dropped), *shape[1:])
-    return shelf.seal(shape, dropped=dropped, skipped=skipped, notices=notices)
+    return cache_file.seal(shape, dropped=dropped, skipped=skipped, notices=notices)
 
 
 def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[Encoded]]]:

@@ -160,7 +160,7 @@ _KINDS = {
 
 
 @dataclass(slots=True)
-class _Seen:
+class _ObservedValues:
     """The values of one kind that a source had so far."""
 
     low: float = math.inf
@@ -187,7 +187,7 @@ class Conversion:
     def __init__(self, value_range: ValueRange | None = None) -> None:
         """Begin with a source; ``value_range=None`` is the agreed scale of every kind."""
         self.value_range = value_range
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _ObservedValues] = {}
         self._lock = threading.Lock()
 
     def convert(self, values: np.ndarray, kind: str, *, stacked: bool = False) -> np.ndarray:
@@ -207,12 +207,14 @@ class Conversion:
         same = values.dtype == np.uint8 and span == ValueRange(0, 255)
         levels = values if same else scaled(values, span)
         with self._lock:
-            seen = self._seen.setdefault(kind, _Seen())
+            seen = self._seen.setdefault(kind, _ObservedValues())
             if values.size and not seen.settled:
                 self._see(seen, values, levels, stacked=stacked)
         return levels
 
-    def _see(self, seen: _Seen, values: np.ndarray, levels: np.ndarray, *, stacked: bool) -> None:
+    def _see(
+        self, seen: _ObservedValues, values: np.ndarray, levels: np.ndarray, *, stacked: bool
+    ) -> None:
         seen.low = min(seen.low, float(values.min()))
         seen.high = max(seen.high, float(values.max()))
         seen.levels += np.bincount(levels.reshape(-1), minlength=256)
@@ -262,7 +264,7 @@ class Conversion:
         return ()
 
 
-def _notice(title: str, kind: str, seen: _Seen) -> str | None:
+def _notice(title: str, kind: str, seen: _ObservedValues) -> str | None:
     """The notice about values of one kind, if the usual scale suits them badly."""
     left = int(np.count_nonzero(seen.levels))
     if kind == "8-bit on black" and seen.low == seen.high == 0:

@@ -20,7 +20,7 @@ from torch import Tensor
 from condensery.data.decoding.pixels import as_bytes, channels_first
 from condensery.data.decoding.values import Conversion, ValueRange
 from condensery.data.labels import as_labels
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 from condensery.errors import DataError, nearest
 
 __all__ = ["examined", "read", "read_npz"]
@@ -45,14 +45,14 @@ def read(images: object, labels: object, *, value_range: ValueRange | None) -> S
     return Source(title="arrays", train=train, notices=values.notices("arrays"))
 
 
-def _part(images: object, labels: object, *, title: str, values: Conversion) -> Part:
+def _part(images: object, labels: object, *, title: str, values: Conversion) -> Split:
     if not isinstance(images, (np.ndarray, Tensor)):
         raise DataError(
             f"{title}: images are a {type(images).__name__}, but only NumPy arrays and torch "
             "tensors are read. Stack them into one array first."
         )
     pixels = channels_first(as_bytes(images, title=title, values=values), title=title).contiguous()
-    return Part(images=pixels, labels=as_labels(labels, images=len(pixels), title=title))
+    return Split(images=pixels, labels=as_labels(labels, images=len(pixels), title=title))
 
 
 def examined(source: Source, value_range: ValueRange | None) -> Source:

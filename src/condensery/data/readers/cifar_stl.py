@@ -20,7 +20,7 @@ import numpy as np
 import torch
 
 from condensery.data.labels import as_labels
-from condensery.data.source import Part, Skipped, Source
+from condensery.data.source import Skipped, Source, Split
 from condensery.errors import DataError
 
 __all__ = ["holds_cifar", "holds_stl10", "read_bytes", "read_cifar", "read_stl10"]
@@ -92,11 +92,11 @@ def read_cifar(folder: Path) -> Source:
     images = torch.cat([part.images for part in train])
     labels = torch.cat([part.labels for part in train])
     return Source(
-        title=str(folder), train=Part(images=images, labels=labels), test=test, class_names=names
+        title=str(folder), train=Split(images=images, labels=labels), test=test, class_names=names
     )
 
 
-def _batch(path: Path, labels: int | bytes) -> Part:
+def _batch(path: Path, labels: int | bytes) -> Split:
     if isinstance(labels, int):
         content = np.frombuffer(read_bytes(path), dtype=np.uint8)
         record = labels + _PIXELS
@@ -118,7 +118,7 @@ def _batch(path: Path, labels: int | bytes) -> Part:
             )
         pixels = _rows(array.state, path)
     images = torch.from_numpy(np.array(pixels).reshape(-1, 3, 32, 32))
-    return Part(images=images, labels=as_labels(indices, images=len(images), title=str(path)))
+    return Split(images=images, labels=as_labels(indices, images=len(images), title=str(path)))
 
 
 def _class_names(path: Path, key: bytes) -> tuple[str, ...]:
@@ -157,7 +157,7 @@ def _rows(state: object, path: Path) -> np.ndarray:
             )
 
 
-class _Reader(pickle.Unpickler):
+class _TrustedReader(pickle.Unpickler):
     """Knows no functions but what makes the class above."""
 
     def find_class(self, module: str, name: str) -> Any:  # noqa: ANN401 - as pickle has it
@@ -172,7 +172,7 @@ class _Reader(pickle.Unpickler):
 def _unpickled(path: Path) -> Mapping[bytes, object]:
     try:
         with path.open("rb") as file:
-            held = _Reader(file, encoding="bytes").load()
+            held = _TrustedReader(file, encoding="bytes").load()
     except MemoryError:
         raise
     except Exception as error:  # a damaged pickle makes the reader stumble on anything
@@ -207,7 +207,7 @@ def read_stl10(folder: Path) -> Source:
     return Source(title=str(folder), train=train, test=test, class_names=names, skipped=skipped)
 
 
-def _stl_part(folder: Path, split: str, classes: int) -> Part:
+def _stl_part(folder: Path, split: str, classes: int) -> Split:
     path = folder / f"{split}_X.bin"
     content = np.frombuffer(read_bytes(path), dtype=np.uint8)
     image = int(np.prod(_STL))
@@ -226,4 +226,4 @@ def _stl_part(folder: Path, split: str, classes: int) -> Part:
             "Fetch the archive again."
         )
     labels = as_labels(numbers - 1, images=len(upright), title=str(path))
-    return Part(images=torch.from_numpy(upright), labels=labels)
+    return Split(images=torch.from_numpy(upright), labels=labels)

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from jaxtyping import UInt8
 
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 
 __all__ = ["read"]
 
@@ -46,7 +46,7 @@ def read(name: str) -> Source:
     )
 
 
-def _split(images: UInt8[np.ndarray, "image height width"], labels: np.ndarray) -> Part:
-    return Part(
+def _split(images: UInt8[np.ndarray, "image height width"], labels: np.ndarray) -> Split:
+    return Split(
         images=torch.from_numpy(images)[:, None], labels=torch.from_numpy(labels.astype(np.int64))
     )

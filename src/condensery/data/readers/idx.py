@@ -33,7 +33,7 @@ import numpy as np
 import torch
 
 from condensery.data.labels import as_labels
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
 __all__ = ["holds_idx", "read", "read_files", "read_one"]
@@ -138,14 +138,14 @@ def _read(files: Iterable[_File], *, title: str, folder: Path) -> Source:
         first = 1 if prefix == _FROM_ONE else 0
         labels = torch.cat([part.labels for part in parts]).unique()
         if labels.tolist() == list(range(first, first + len(names))):
-            parts = [Part(images=part.images, labels=part.labels - first) for part in parts]
+            parts = [Split(images=part.images, labels=part.labels - first) for part in parts]
         else:  # not the labels that EMNIST publishes: the numbers are all that is known
             names = None
     test = parts[1] if len(parts) > 1 else None
     return Source(title=title, train=parts[0], test=test, class_names=names)
 
 
-def _part(folder: Path, found: Mapping[tuple[str, str], Path], split: str) -> Part:
+def _part(folder: Path, found: Mapping[tuple[str, str], Path], split: str) -> Split:
     for what, other in (("images", "labels"), ("labels", "images")):
         if (split, what) not in found:
             beside = found[split, other].name
@@ -170,7 +170,7 @@ def _part(folder: Path, found: Mapping[tuple[str, str], Path], split: str) -> Pa
     labels = labels if labels.ndim == 1 else labels[:, 0]
     if 0 in images.shape:
         raise DataError(f"{path}: holds no pixels, its shape is {images.shape}. Fetch it again.")
-    return Part(
+    return Split(
         images=torch.from_numpy(images)[:, None],
         labels=as_labels(labels, images=len(images), title=str(path)),
     )

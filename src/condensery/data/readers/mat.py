@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 from condensery.data.labels import as_labels
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
 __all__ = ["holds_svhn", "mat_arrays", "read_svhn"]
@@ -63,7 +63,7 @@ def read_svhn(folder: Path) -> Source:
     return Source(title=str(folder), train=parts[0], test=parts[1] if len(parts) > 1 else None)
 
 
-def _svhn_part(path: Path) -> Part:
+def _svhn_part(path: Path) -> Split:
     content = mat_arrays(path)
     images, labels = content.get("X"), content.get("y")
     if images is None or labels is None or images.ndim != 4 or images.dtype != np.uint8:
@@ -77,4 +77,4 @@ def _svhn_part(path: Path) -> Part:
         raise DataError(f"{path}: labels run from {digits.min()} to {digits.max()}, not 1 to 10.")
     pixels = torch.from_numpy(np.ascontiguousarray(images.transpose(3, 2, 0, 1)))
     digits = digits.astype(np.int64) % 10
-    return Part(images=pixels, labels=as_labels(digits, images=len(pixels), title=str(path)))
+    return Split(images=pixels, labels=as_labels(digits, images=len(pixels), title=str(path)))

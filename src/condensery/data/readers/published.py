@@ -14,20 +14,20 @@ from typing import NamedTuple
 from condensery.data.classes import natural_order
 from condensery.data.readers.cifar_stl import read_bytes
 from condensery.data.readers.folders.class_folders import class_folders
-from condensery.data.readers.folders.listing import Listing, Split
+from condensery.data.readers.folders.listing import Listing, SplitFiles
 from condensery.data.readers.folders.walk import images_below, name_of, readable
 from condensery.data.readers.mat import mat_arrays
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["PUBLISHED", "Published"]
+__all__ = ["PUBLISHED", "PublishedLayout"]
 
 _UNLISTED = "in none of the lists of images"
 _Listing = Callable[[Path], Listing]
 _Named = list[tuple[str, str]]  # images below a folder, each with the name of its class
 
 
-class Published(NamedTuple):
+class PublishedLayout(NamedTuple):
     """One layout."""
 
     name: str  # what messages call the data set
@@ -40,7 +40,7 @@ class Published(NamedTuple):
         return all((folder / name).exists() for name in self.files)
 
 
-PUBLISHED: list[Published] = []
+PUBLISHED: list[PublishedLayout] = []
 """Every layout of this kind."""
 
 
@@ -48,7 +48,7 @@ def _published(name: str, place: str, *files: str) -> Callable[[_Listing], _List
     """Add the layout that a function lists."""
 
     def add(listing: _Listing) -> _Listing:
-        PUBLISHED.append(Published(name, (place,), files, listing))
+        PUBLISHED.append(PublishedLayout(name, (place,), files, listing))
         return listing
 
     return add
@@ -176,7 +176,7 @@ def _two_lists(
         root, images, [*train, *test], names, list_name="the list of images", unlisted=unlisted
     )
     one, two = (
-        Split(f"{root}, {name}", tuple(names), whole.images[rows], whole.labels[rows])
+        SplitFiles(f"{root}, {name}", tuple(names), whole.images[rows], whole.labels[rows])
         for name, rows in (("train", slice(len(train))), ("test", slice(len(train), None)))
     )
     return Listing(root=root, train=one, test=two, skipped=skipped)
@@ -190,7 +190,7 @@ def _listed(
     *,
     list_name: str,
     unlisted: str = _UNLISTED,
-) -> tuple[Split, tuple[Skipped, ...]]:
+) -> tuple[SplitFiles, tuple[Skipped, ...]]:
     """A split of listed images, all of which must be there, and what is not listed."""
     found = images_below(images, root=root)
     there = {path.with_suffix("").relative_to(images).as_posix(): path for path in found.images}
@@ -208,7 +208,7 @@ def _listed(
     if rest:
         more = f" and {len(rest) - 1} more" if len(rest) > 1 else ""
         skipped = (Skipped(name_of(rest[0], root) + more, unlisted), *skipped)
-    return Split.of_names(readable(str(images)), rows, order), skipped
+    return SplitFiles.of_names(readable(str(images)), rows, order), skipped
 
 
 def _stem(image: str) -> str:

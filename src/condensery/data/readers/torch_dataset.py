@@ -25,7 +25,7 @@ from condensery.data.decoding.values import Conversion, NoScale
 from condensery.data.labels import as_labels
 from condensery.data.readers.torch_classes import Classes, classes_of, declared
 from condensery.data.skipped import Skipped
-from condensery.data.source import Part, Source
+from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
 __all__ = ["MapStyle", "read", "refuse_stream"]
@@ -98,7 +98,7 @@ def read(dataset: MapStyle, how: Decoding) -> Source:
     indices, names = _labels(labels, classes, title=title)
     return Source(
         title=title,
-        train=Part(images=_joined(images, title=title), labels=indices),
+        train=Split(images=_joined(images, title=title), labels=indices),
         class_names=names,
         skipped=tuple(skipped),
         notices=values.notices(title) + classes.notices,

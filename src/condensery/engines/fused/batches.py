@@ -7,7 +7,7 @@ from itertools import accumulate
 
 from torch import Tensor
 
-from condensery.engines.fused.layers import Piece
+from condensery.engines.fused.layers import CellSlice
 from condensery.parallel import workers
 
 __all__ = ["default_batch_size", "split"]
@@ -31,7 +31,7 @@ def default_batch_size(precision: str, images: Tensor) -> int:
     return max(int(usual * share), 2 * count)
 
 
-def split(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[Piece]]:
+def split(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[CellSlice]]:
     """Cut examples, sorted by cell, into chunks of nearly equal length.
 
     There are as many chunks as workers for each ``batch`` examples. On an accelerator, which one
@@ -49,12 +49,12 @@ def split(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[Piece
     total = sum(counts)
     number = min(total, -(-total // batch) * count)
     ends = [total * (chunk + 1) // number for chunk in range(number)]
-    chunks: list[list[Piece]] = [[] for _ in ends]
+    chunks: list[list[CellSlice]] = [[] for _ in ends]
     begin = 0
     for cell, end in enumerate(accumulate(counts)):
         for pieces, first, last in zip(chunks, [0, *ends], ends, strict=False):
             start, stop = max(begin, first) - first, min(end, last) - first
             if start < stop:
-                pieces.append(Piece(cell=cell, start=start, stop=stop))
+                pieces.append(CellSlice(cell=cell, start=start, stop=stop))
         begin = end
     return chunks

@@ -23,13 +23,13 @@ from torch import Tensor, nn
 from torch.autograd.function import once_differentiable
 
 from condensery.engines.fused.batches import default_batch_size, split
-from condensery.engines.fused.layers import Direction, Layer, Piece
+from condensery.engines.fused.layers import CellSlice, Direction, Layer
 from condensery.engines.fused.linear import flatten
 from condensery.engines.fused.network_plan import network_plan
 from condensery.engines.fused.plan import Node
 from condensery.engines.fused.sweep import (
-    Gradients,
-    Saved,
+    SavedSweep,
+    SweepResult,
     Weights,
     backward_to_images,
     forward,
@@ -211,13 +211,13 @@ class _Job:
     shapes: dict[str, torch.Size]
     targets: Tensor  # [example, class_]
     order: Tensor  # examples sorted by cell
-    chunks: list[list[Piece]]
+    chunks: list[list[CellSlice]]
     share: Tensor  # [group, cell]: membership over group size
     saved_activations: int | None
 
     def gradients(
         self, images: Tensor, *, save: bool
-    ) -> tuple[tuple[Tensor, ...], list[Saved | None]]:
+    ) -> tuple[tuple[Tensor, ...], list[SavedSweep | None]]:
         """The weight gradient per group, in the order of ``shapes``, and what chunks saved."""
         of_cell = {
             name: self.share.new_zeros(self.share.shape[1], *shape)
@@ -226,7 +226,7 @@ class _Job:
         most = len(self.order) if self.saved_activations is None else self.saved_activations
         parts = self._parts()
         saves = [save and stop <= most for stop in accumulate(len(part) for part in parts)]
-        saved: list[Saved | None] = []
+        saved: list[SavedSweep | None] = []
         run = partial(self._forward_backward, images, self.shapes)
         results = map_threads(run, parts, self.chunks, saves)
         for pieces, found in zip(self.chunks, results, strict=True):
@@ -245,14 +245,14 @@ class _Job:
         images: Tensor,
         names: Collection[str],
         part: Tensor,
-        pieces: Sequence[Piece],
+        pieces: Sequence[CellSlice],
         save: bool,
-    ) -> Gradients:
+    ) -> SweepResult:
         targets = self.targets[part]
         return forward_backward(self.weights, images[part], targets, pieces, names=names, save=save)
 
     def image_gradient(
-        self, upstream: Sequence[Tensor], images: Tensor, saved: list[Saved | None]
+        self, upstream: Sequence[Tensor], images: Tensor, saved: list[SavedSweep | None]
     ) -> Tensor:
         """The gradient with respect to the images.
 
@@ -267,7 +267,7 @@ class _Job:
             for name, v in zip(self.shapes, upstream, strict=True)
         }
 
-        def chunk(number: int, part: Tensor, pieces: Sequence[Piece]) -> Tensor:
+        def chunk(number: int, part: Tensor, pieces: Sequence[CellSlice]) -> Tensor:
             own, saved[number] = saved[number], None
             if own is None:
                 own = self._forward_backward(images, (), part, pieces, True).saved

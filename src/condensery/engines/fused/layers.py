@@ -21,6 +21,7 @@ from condensery.engines.fused.blocks import Blocks, SavedBackward, SavedForward,
 from condensery.engines.fused.linear import LinearMap
 
 __all__ = [
+    "CellSlice",
     "Direction",
     "GateLayer",
     "Layer",
@@ -28,7 +29,6 @@ __all__ = [
     "MeanLayer",
     "NormLayer",
     "Parts",
-    "Piece",
     "SumLayer",
     "total",
 ]
@@ -37,7 +37,7 @@ Parts: TypeAlias = list[Tensor]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Piece:
+class CellSlice:
     """Examples ``start:stop`` of a chunk; all belong to the cell ``cell``."""
 
     cell: int
@@ -60,7 +60,7 @@ class Direction:
     """
 
     of_cell: Mapping[str, Tensor]
-    pieces: Sequence[Piece]
+    pieces: Sequence[CellSlice]
 
     def per_example(self, name: str | None) -> Tensor | None:
         """The direction of a norm's parameter, ``[example, channel]``."""

@@ -12,11 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from condensery.engines.fused.batches import default_batch_size, split
-from condensery.engines.fused.layers import Piece
+from condensery.engines.fused.layers import CellSlice
 from condensery.engines.fused.linear import flatten
 from condensery.engines.fused.network_plan import network_plan
 from condensery.engines.fused.plan import Conv, Linear, plan, supports
-from condensery.engines.fused.sweep import Gradients, Weights, forward, forward_backward
+from condensery.engines.fused.sweep import SweepResult, Weights, forward, forward_backward
 from condensery.parallel import map_threads
 
 __all__ = ["FusedLoss", "can_train"]
@@ -79,8 +79,8 @@ class FusedLoss:
         weights = self._weights(images)
         targets = targets.to(weights.wide) / len(images)
 
-        def chunk(part: Tensor, own: Tensor) -> Gradients:
-            whole = [Piece(cell=0, start=0, stop=len(part))]
+        def chunk(part: Tensor, own: Tensor) -> SweepResult:
+            whole = [CellSlice(cell=0, start=0, stop=len(part))]
             return forward_backward(weights, part, own, whole, names=self._shapes, save=False)
 
         lengths = self._lengths(images)

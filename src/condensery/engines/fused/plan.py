@@ -101,7 +101,7 @@ def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         refuse(network, "", network, f"has a {method} that cannot be traced ({said})")
     graph.eliminate_dead_code(lambda node: node.op in ("placeholder", "output"))
-    reader = _Reader(network)
+    reader = _Planner(network)
     for node in graph.nodes:
         reader.read(node)
     return _without_useless_biases(_joined(reader.nodes))
@@ -129,7 +129,7 @@ _SHAPES = ("size", "getattr", "getitem")  # arguments of view and reshape; read 
 _SUMS = ("add", "add_", "iadd")
 
 
-class _Reader:
+class _Planner:
     """Makes nodes of the calls that were traced."""
 
     def __init__(self, network: nn.Module) -> None:

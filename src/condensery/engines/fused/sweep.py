@@ -21,6 +21,7 @@ from condensery.engines.fused import plan
 from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.engines.fused.compile import compiled_blocks
 from condensery.engines.fused.layers import (
+    CellSlice,
     Direction,
     GateLayer,
     Layer,
@@ -28,7 +29,6 @@ from condensery.engines.fused.layers import (
     MeanLayer,
     NormLayer,
     Parts,
-    Piece,
     SumLayer,
     total,
 )
@@ -36,8 +36,8 @@ from condensery.engines.fused.linear import ConvMap, MatrixMap, flatten
 from condensery.engines.fused.memory import keep_freed_memory
 
 __all__ = [
-    "Gradients",
-    "Saved",
+    "SavedSweep",
+    "SweepResult",
     "Weights",
     "backward_to_images",
     "forward",
@@ -123,7 +123,7 @@ def _layer(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Saved:
+class SavedSweep:
     """What a sweep saves for ``image_gradient``: the activations, and the last gradient.
 
     Attributes:
@@ -206,7 +206,7 @@ def backward_to_images(layers: Sequence[Layer], gradients: Mapping[int, Tensor])
     return total(parts[0]).permute(0, 3, 1, 2)
 
 
-class Gradients(NamedTuple):
+class SweepResult(NamedTuple):
     """What ``forward_backward`` returns.
 
     Attributes:
@@ -217,18 +217,18 @@ class Gradients(NamedTuple):
 
     loss: Tensor
     of_piece: list[dict[str, Tensor]]
-    saved: Saved | None
+    saved: SavedSweep | None
 
 
 def forward_backward(
     weights: Weights,
     images: Images,
     targets: Tensor,
-    pieces: Sequence[Piece],
+    pieces: Sequence[CellSlice],
     *,
     names: Collection[str],
     save: bool,
-) -> Gradients:
+) -> SweepResult:
     """Cross-entropy, summed over the examples, and its gradient with respect to parameters.
 
     Args:
@@ -242,7 +242,9 @@ def forward_backward(
     (last,), layers = forward(weights, images)
     log_p = flatten(last, weights.wide).log_softmax(dim=1)
     mass, probabilities = targets.sum(dim=1, keepdim=True), log_p.exp()
-    saved = Saved(layers=list(layers), probabilities=probabilities, mass=mass) if save else None
+    saved = (
+        SavedSweep(layers=list(layers), probabilities=probabilities, mass=mass) if save else None
+    )
     gradients: list[dict[str, Tensor]] = [{} for _ in pieces]
     parts: list[Parts] = [[] for _ in layers]
     parts.append([(mass * probabilities - targets)[:, None, None]])
@@ -256,10 +258,10 @@ def forward_backward(
                 wide = gradient.to(weights.wide)
                 shared = of_piece.get(name)  # of a later layer with the same weights
                 of_piece[name] = wide if shared is None else shared + wide
-    return Gradients(-(targets * log_p).sum(), gradients, saved)
+    return SweepResult(-(targets * log_p).sum(), gradients, saved)
 
 
-def image_gradient(saved: Saved, direction: Direction) -> Tensor:
+def image_gradient(saved: SavedSweep, direction: Direction) -> Tensor:
     """Differentiate ``sum over pieces of <direction[cell], gradient of the piece>``.
 
     Args:

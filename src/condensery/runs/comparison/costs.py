@@ -108,7 +108,7 @@ def batch_cost(
     training, once = 0.0, max(0.0, least.first - least.each)
     if need is not None and need.steps:
         step = probe.network_step(smallest, need)
-        training = need.steps * step.each / (need.at_once or 1)
+        training = need.steps * step.each / (need.concurrent or 1)
         once += max(0.0, step.first - step.each)
     recipe = smallest.recipe
     if again := recipe.iterations * recipe.sampler.costly_draws(recipe.schedule.updates):
@@ -160,8 +160,8 @@ def evaluation_cost(
         accuracy(network, few, precision=precision)
         test = (clock() - before) * len(data.test) / len(few)
         found[name if isinstance(name, str) else repr(name)] = step.each
-        at_once = workers() if threads else 1
-        seconds += networks * (batches * step.each / at_once + len(counted) * test)
+        concurrent = workers() if threads else 1
+        seconds += networks * (batches * step.each / concurrent + len(counted) * test)
         seconds += max(0.0, step.first - step.each) * (left > 0)
     return EvaluationCost(step=found, seconds=seconds)
 
@@ -220,7 +220,7 @@ class _Probe:
         """A network step of a run; of a thread, where every network has one."""
         network = networks_of(run.recipe, self.data)(seed=self.seed, path=("pace",)).to(self.device)
         trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
-        on_a_thread = need.at_once is not None
+        on_a_thread = need.concurrent is not None
         real = self.real(need.batch)
         return self.training(trainer, real, compiled=need.compiled, on_a_thread=on_a_thread)
 

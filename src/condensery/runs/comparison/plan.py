@@ -16,7 +16,7 @@ from condensery.condensing.recipe import to_json
 from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import usual_protocol
-from condensery.runs.comparison.measurement import EvaluatedSet, measurement
+from condensery.runs.comparison.measurement import MeasuredSet, measurement
 from condensery.runs.comparison.sets import Options, PlannedRun, PlannedSet, all_sets
 from condensery.runs.data_source import facts_of_data
 from condensery.runs.evaluation import EvaluationPlan

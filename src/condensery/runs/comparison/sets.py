@@ -199,7 +199,7 @@ def assembled(sets: Sequence[CondensedSet], *, name: str) -> CondensedSet:
             "sizes": len(sets),
             "rows": list(accumulate(each.rows[0] for each in sets)),
             "bytes": list(accumulate(each.bytes_of(1) for each in sets)),
-            "learned_step_size": None,  # every run has its own
+            "learned_lr": None,  # every run has its own
         },
     )
 

@@ -48,7 +48,7 @@ def pending(
 
 def evaluated_sets(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> list[MeasuredSet]:
     """The sets that exist already; random real images always do."""
-    sets: list[EvaluatedSet] = []
+    sets: list[MeasuredSet] = []
     random = cache(partial(_random, data, ipc=plan.ipc))
     for number, seed in enumerate(plan.seeds):
         for each in plan.sets:

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from condensery.data.classes import ClassList, check_chosen, choose, natural_order
-from condensery.data.readers.folders.listing import Listing, Split
+from condensery.data.readers.folders.listing import Listing, SplitFiles
 from condensery.data.readers.folders.names import (
     image_of,
     is_companion,
@@ -20,7 +20,7 @@ from condensery.data.readers.folders.names import (
     words_of,
 )
 from condensery.data.readers.folders.walk import (
-    Found,
+    FolderImages,
     files,
     folders,
     images_below,
@@ -72,8 +72,8 @@ def class_folders(
     images = {name: found[name].images for name in names}
     inside = None if divided else _splits_inside(classes, images, root)
 
-    def split(held: _Images) -> Split:
-        return Split.of_names(where, [(path, n) for n in names for path in held[n]], names)
+    def split(held: _Images) -> SplitFiles:
+        return SplitFiles.of_names(where, [(path, n) for n in names for path in held[n]], names)
 
     return Listing(
         root=root,
@@ -143,7 +143,7 @@ def _check_names(where: str, names: Sequence[str]) -> None:
         )
 
 
-def _without_images(folder: Path, found: Found) -> DataError:
+def _without_images(folder: Path, found: FolderImages) -> DataError:
     held = "it is empty"
     if found.skipped:
         first = found.skipped[0]

@@ -15,7 +15,7 @@ from condensery.data.classes import natural_order
 from condensery.data.decoding.decode import Decoding
 from condensery.data.readers.folders.class_folders import class_folders, loose_images
 from condensery.data.readers.folders.label_table import read_labels, tables_in
-from condensery.data.readers.folders.listing import Listing, Split, load, together
+from condensery.data.readers.folders.listing import Listing, SplitFiles, load, together
 from condensery.data.readers.folders.names import Kind
 from condensery.data.readers.folders.split_folders import (
     beginning,
@@ -124,7 +124,7 @@ def _divided(
         ),
     ]
     notices += train.notices
-    test: Split | None = None
+    test: SplitFiles | None = None
     unlabelled = ""
     held_out: list[Kind] = [kind for kind in ("test", "val") if kind in places]
     for kind in held_out:
@@ -180,11 +180,11 @@ def _flat(folder: Path, root: Path, *, kind: Kind | None, others: Sequence[Path]
     where = f"{readable(folder)} ({name_of(labels.path, root)})"
     split = labels.split
     if kind is not None or split is None:
-        train = Split.of_names(where, rows, order)
+        train = SplitFiles.of_names(where, rows, order)
         return Listing(root=root, train=train, skipped=tuple(skipped))
     held: Kind = "test" if "test" in split.values() else "val"
     train, test = (
-        Split.of_names(where, [row for row in rows if split.get(row[0]) == part], order)
+        SplitFiles.of_names(where, [row for row in rows if split.get(row[0]) == part], order)
         for part in ("train", held)
     )
     if rest := len(rows) - len(train.images) - len(test.images):

@@ -23,7 +23,7 @@ from condensery.data.readers.folders.walk import files, name_of, readable
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["Labels", "read_labels", "tables_in"]
+__all__ = ["LabelTable", "read_labels", "tables_in"]
 
 _FILE_COLUMNS = (
     *("file_name", "filename", "file", "image_name", "image_path", "image_file", "image", "path"),
@@ -39,7 +39,7 @@ _SPLIT_COLUMNS = ("split", "subset", "partition", "dataset", "data_set")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Labels:
+class LabelTable:
     """The labels of some image files."""
 
     path: Path  # the table
@@ -87,7 +87,7 @@ def read_labels(
     root: Path,
     others: Sequence[Path] = (),
     kind: Kind | None = None,
-) -> Labels | str:
+) -> LabelTable | str:
     """Look for the table that labels the images of a folder, in it and in the folders above it.
 
     Args:
@@ -101,7 +101,7 @@ def read_labels(
         The labels; or what was found and why it does not give labels for certain, as sentences
         that end in a space. There are none if there is no table.
     """
-    found: list[Labels] = []
+    found: list[LabelTable] = []
     reasons = ""
     places = [p for p in (folder, *folder.parents) if p == root or root in p.parents]
     for path in (table for place in places for table in tables_in(place)):
@@ -112,7 +112,7 @@ def read_labels(
         if not isinstance(outcome, str):
             certain = path.parent == folder or (says is not None and says == kind)
             outcome = _labels(_Search(images, folder, root, others, kind, path, outcome, certain))
-        if isinstance(outcome, Labels):
+        if isinstance(outcome, LabelTable):
             found.append(outcome)
         elif outcome:
             reasons += f"{outcome} "
@@ -173,7 +173,7 @@ def _json_rows(text: str) -> list[list[str]]:
     return [header, *([text_of(row.get(column)) for column in header] for row in held)]
 
 
-def _labels(table: _Search) -> Labels | str:
+def _labels(table: _Search) -> LabelTable | str:
     """Labels, or the reason why the table gives none; no reason if it is about other files."""
     here, elsewhere = _by_name(table.images, table), _by_name(table.others, table)
     resolved = {name: _resolved(values, here) for name, values in table.columns.items()}
@@ -229,7 +229,7 @@ def _checked(
     files_in: str,
     column: str,
     number: str | None,
-) -> Labels | str:
+) -> LabelTable | str:
     """Labels of the images of ``paths``, or the reason why those of this column are none."""
     root, shown, file_names = table.root, table.shown, table.columns[files_in]
     plain = name_of(table.path, root)
@@ -277,7 +277,7 @@ def _checked(
     skipped += [Skipped(name_of(path, root), f"{plain} has no row for it") for path in missing]
     order = tuple(sorted(distinct, key=lambda name: int(numbers[name]))) if numbers else None
     split = _split(table, paths)
-    return Labels(path=table.path, of=of, order=order, split=split, skipped=tuple(skipped))
+    return LabelTable(path=table.path, of=of, order=order, split=split, skipped=tuple(skipped))
 
 
 def _split(table: _Search, paths: Sequence[Path | None]) -> dict[Path, Kind] | None:

@@ -16,11 +16,11 @@ from condensery.data.skipped import Skipped
 from condensery.data.source import Source, divided
 from condensery.errors import DataError
 
-__all__ = ["Listing", "Split", "load", "together"]
+__all__ = ["Listing", "SplitFiles", "load", "together"]
 
 
 @dataclass(frozen=True, slots=True)
-class Split:
+class SplitFiles:
     """The image files of one split."""
 
     where: str  # how errors call it
@@ -34,19 +34,19 @@ class Split:
         """Its classes, to be compared with others."""
         return ClassList(title=self.where, names=tuple(map(readable, self.class_names)))
 
-    def chosen(self, labels: Sequence[int]) -> Split:
+    def chosen(self, labels: Sequence[int]) -> SplitFiles:
         """The split of some of the classes, in the order in which they are given."""
         names = {old: self.class_names[old] for old in labels}
         rows = zip(self.images, self.labels, strict=True)
         named = [(path, names[label]) for path, label in rows if label in names]
-        return Split.of_names(self.where, named, list(names.values()))
+        return SplitFiles.of_names(self.where, named, list(names.values()))
 
     @staticmethod
-    def of_names(where: str, named: Sequence[tuple[Path, str]], order: Sequence[str]) -> Split:
+    def of_names(where: str, named: Sequence[tuple[Path, str]], order: Sequence[str]) -> SplitFiles:
         """A split of images, each with the name of its class; all names in ``order``."""
         label = {name: i for i, name in enumerate(order)}
         images = tuple(path for path, _ in named)
-        return Split(where, tuple(order), images, tuple(label[name] for _, name in named))
+        return SplitFiles(where, tuple(order), images, tuple(label[name] for _, name in named))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,8 +63,8 @@ class Listing:
     """
 
     root: Path
-    train: Split
-    test: Split | None = None
+    train: SplitFiles
+    test: SplitFiles | None = None
     skipped: tuple[Skipped, ...] = ()
     notices: tuple[str, ...] = ()
 
@@ -78,7 +78,7 @@ class Listing:
         return replace(self, train=self.train.chosen(labels), test=test)
 
 
-def together(train: Split, test: Split) -> Split:
+def together(train: SplitFiles, test: SplitFiles) -> SplitFiles:
     """Bring the classes of a test split into the order of the train split."""
     order = match(train.classes, test.classes)
     labels = tuple(order[label] for label in test.labels)

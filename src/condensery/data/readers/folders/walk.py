@@ -21,7 +21,7 @@ from condensery.data.readers.folders.names import image_of, is_mask_folder
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["Found", "files", "folders", "has_images", "images_below", "is_image", "name_of"]
+__all__ = ["FolderImages", "files", "folders", "has_images", "images_below", "is_image", "name_of"]
 __all__ += ["readable"]
 
 # Formats that are recognised by a signature that no other file is likely to begin with.
@@ -46,7 +46,7 @@ _NOT_READ = {
 }
 
 
-class Found(NamedTuple):
+class FolderImages(NamedTuple):
     """What lies below a folder: images by name, and what is left out in the order of the walk."""
 
     images: tuple[Path, ...]
@@ -98,7 +98,7 @@ def _has_images(folder: Path, *, deep: bool, above: tuple[str, ...]) -> bool:
     return any(is_image(path) for path in held)
 
 
-def images_below(folder: Path, *, root: Path) -> Found:
+def images_below(folder: Path, *, root: Path) -> FolderImages:
     """List the images of a folder at any depth.
 
     Left out are files that are no image, hidden images, links that lead back or nowhere, and
@@ -143,7 +143,7 @@ def images_below(folder: Path, *, root: Path) -> Found:
     masks = _masks(images, folder)
     for path, reason in masks.items():
         leave_out(path, reason)
-    return Found(tuple(path for path in images if path not in masks), tuple(skipped))
+    return FolderImages(tuple(path for path in images if path not in masks), tuple(skipped))
 
 
 def _masks(images: Sequence[Path], folder: Path) -> dict[Path, str]:

@@ -16,7 +16,7 @@ from condensery.data.decoding.decode import Encoded
 from condensery.data.decoding.pixels import as_bytes, channels_first
 from condensery.data.decoding.values import Conversion
 from condensery.data.readers.parquet.columns import LIST, PATH
-from condensery.data.readers.parquet.table import Table
+from condensery.data.readers.parquet.table import ParquetTable
 from condensery.errors import DataError
 
 __all__ = ["encoded_blocks", "files_outside", "pixels"]
@@ -27,7 +27,7 @@ _EMBED = (
 )
 
 
-def files_outside(files: Sequence[Table], *, title: str, skip_corrupt: bool) -> str:
+def files_outside(files: Sequence[ParquetTable], *, title: str, skip_corrupt: bool) -> str:
     """Check image files that tables only name; what identifies them, empty if there are none."""
     facts = hashlib.blake2b(digest_size=8)
     missing: list[Path] = []
@@ -51,7 +51,7 @@ def files_outside(files: Sequence[Table], *, title: str, skip_corrupt: bool) -> 
     return f" {facts.hexdigest()}" if count else ""
 
 
-def _names_files(file: Table) -> bool:
+def _names_files(file: ParquetTable) -> bool:
     """Whether the first image of a table is a path without bytes."""
     if file.image.kind == PATH:
         return True
@@ -62,13 +62,13 @@ def _names_files(file: Table) -> bool:
     return False
 
 
-def encoded_blocks(file: Table) -> Iterator[list[Encoded]]:
+def encoded_blocks(file: ParquetTable) -> Iterator[list[Encoded]]:
     """The encoded images of a table, some rows at a time."""
     for row, column in file.images():
         yield [_encoded(v, row=i, file=file) for i, v in enumerate(column.to_pylist(), row)]
 
 
-def _encoded(value: object, *, row: int, file: Table) -> Encoded:
+def _encoded(value: object, *, row: int, file: ParquetTable) -> Encoded:
     """An image: a struct of bytes and path, or bytes; a path alone is relative to the file."""
     if file.image.kind == LIST and isinstance(value, list):
         if len(value) != 1:
@@ -96,7 +96,7 @@ def _encoded(value: object, *, row: int, file: Table) -> Encoded:
     return Encoded(name=name, content=file.path.parent / path)
 
 
-def pixels(files: Sequence[Table], *, title: str, values: Conversion) -> Tensor:
+def pixels(files: Sequence[ParquetTable], *, title: str, values: Conversion) -> Tensor:
     """Images that are nested lists of numbers, ``uint8`` ``[image, channel, height, width]``."""
     blocks: list[np.ndarray] = []
     for file in files:
@@ -114,7 +114,7 @@ def pixels(files: Sequence[Table], *, title: str, values: Conversion) -> Tensor:
     return channels_first(pixels, title=name).contiguous()
 
 
-def _stacked(column: Any, *, file: Table, row: int) -> np.ndarray:  # noqa: ANN401
+def _stacked(column: Any, *, file: ParquetTable, row: int) -> np.ndarray:  # noqa: ANN401
     """Nested lists as one array."""
     if hasattr(column, "to_numpy_ndarray"):  # a column of tensors of one shape
         return column.to_numpy_ndarray()
@@ -135,7 +135,7 @@ def _stacked(column: Any, *, file: Table, row: int) -> np.ndarray:  # noqa: ANN4
     return column.to_numpy(zero_copy_only=False).reshape(shape)
 
 
-def _sizes(file: Table, shape: Sequence[int], *, row: int) -> DataError:
+def _sizes(file: ParquetTable, shape: Sequence[int], *, row: int) -> DataError:
     return DataError(
         f"{file.path}: column {file.image.name!r} holds images as lists of numbers, and after row "
         f"{row} one has another size than the first ({' x '.join(map(str, shape))}). Bring them to "

@@ -29,8 +29,8 @@ from condensery.data.decoding.values import Conversion
 from condensery.data.labels import as_labels
 from condensery.data.readers.parquet.columns import PIXELS
 from condensery.data.readers.parquet.images import encoded_blocks, files_outside, pixels
-from condensery.data.readers.parquet.table import Table, opened, read_table, require_pyarrow
-from condensery.data.source import Part, Source, divided
+from condensery.data.readers.parquet.table import ParquetTable, opened, read_table, require_pyarrow
+from condensery.data.source import Source, Split, divided
 from condensery.errors import DataError
 
 __all__ = ["hold_images", "read"]
@@ -72,8 +72,8 @@ def read(files: Sequence[Path], how: Decoding, *, title: str) -> Source:
         ours, *held = (pixels(part, title=title, values=values) for part in (train, test) if part)
         return Source(
             title=title,
-            train=Part(images=ours, labels=labels[: len(ours)]),
-            test=Part(images=held[0], labels=labels[len(ours) :]) if held else None,
+            train=Split(images=ours, labels=labels[: len(ours)]),
+            test=Split(images=held[0], labels=labels[len(ours) :]) if held else None,
             class_names=names,
             notices=(*notices, *values.notices(title)),
         )
@@ -129,7 +129,7 @@ def _splits(
     return train or unnamed, held_out
 
 
-def _check_labelled(files: Sequence[Table], *, title: str) -> None:
+def _check_labelled(files: Sequence[ParquetTable], *, title: str) -> None:
     """Refuse images without a label; what is trained on needs all of them."""
     without = [file for file in files if file.unlabelled]
     if not without:
@@ -147,7 +147,7 @@ def _check_labelled(files: Sequence[Table], *, title: str) -> None:
     )
 
 
-def _check_alike(files: Sequence[Table], *, title: str) -> None:
+def _check_alike(files: Sequence[ParquetTable], *, title: str) -> None:
     """Refuse files of different data sets, or of different forms."""
     first = files[0]
     for file in files:
@@ -166,11 +166,11 @@ def _check_alike(files: Sequence[Table], *, title: str) -> None:
 
 
 def _test_split(
-    held_out: Sequence[tuple[str, list[Path]]], train: Table, *, title: str
-) -> tuple[list[Table], tuple[str, ...]]:
+    held_out: Sequence[tuple[str, list[Path]]], train: ParquetTable, *, title: str
+) -> tuple[list[ParquetTable], tuple[str, ...]]:
     """The files of the first split that has labels, and a notice if another one was passed over."""
     passed: list[str] = []
-    test: list[Table] = []
+    test: list[ParquetTable] = []
     instead = "A fifth of every class of the train split is held out as the test split"
     for name, paths in held_out:
         files = [read_table(path, label=train.label) for path in paths]
@@ -195,7 +195,7 @@ def _test_split(
 
 
 def _numbered(
-    train: Sequence[Table], test: Sequence[Table], *, title: str
+    train: Sequence[ParquetTable], test: Sequence[ParquetTable], *, title: str
 ) -> tuple[Tensor, tuple[str, ...] | None]:
     """Class indices of all rows, and the class names.
 
@@ -227,6 +227,6 @@ def _numbered(
     return torch.tensor(labels, dtype=torch.int64), tuple(names)
 
 
-def _indices(file: Table) -> Tensor:
+def _indices(file: ParquetTable) -> Tensor:
     title = f"{file.path}, column {file.label!r}"
     return as_labels(np.asarray(file.values), images=file.rows, title=title)

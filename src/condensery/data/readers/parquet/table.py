@@ -17,14 +17,14 @@ import numpy as np
 from condensery.data.readers.parquet.columns import ImageColumn, Schema, describe
 from condensery.errors import DataError
 
-__all__ = ["Table", "opened", "read_table", "require_pyarrow"]
+__all__ = ["ParquetTable", "opened", "read_table", "require_pyarrow"]
 
 _UNLABELLED = -1  # what the package ``datasets`` writes for no label
 _BLOCK = 1024
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Table:
+class ParquetTable:
     """An open file, and which of its columns matter."""
 
     path: Path  # where it lies
@@ -82,7 +82,7 @@ def opened(path: Path) -> tuple[Any, Schema]:
     return content, describe(path, content.schema_arrow)
 
 
-def read_table(path: Path, *, label: str | None) -> Table:
+def read_table(path: Path, *, label: str | None) -> ParquetTable:
     """Open a file, choose its columns and read its labels.
 
     ``label`` is the column of the train split, which a file of another split may lack; ``None``
@@ -97,7 +97,9 @@ def read_table(path: Path, *, label: str | None) -> Table:
     else:
         label = label or schema.label_column()
         names, values = schema.class_names(label), _values(path, content, label)
-    return Table(path=path, content=content, image=image, label=label, names=names, values=values)
+    return ParquetTable(
+        path=path, content=content, image=image, label=label, names=names, values=values
+    )
 
 
 def _values(path: Path, content: Any, label: str) -> Sequence[object] | np.ndarray:  # noqa: ANN401
