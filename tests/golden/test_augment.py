@@ -156,7 +156,7 @@ def test_cutmix_cuts_and_weighs_as_released(each, shared_folder):
         images = 2 * (given["x_u8"].double() / 255) - 1
         box = box_around(
             (images.shape[2], images.shape[3]),
-            kept=float(given["lam"]),
+            outside=float(given["lam"]),
             centre=(int(given["cx"]), int(given["cy"])),
         )
         assert [box.top, box.left, box.bottom, box.right] == out["bbox"].tolist()
