@@ -1,6 +1,6 @@
-"""What Python users call: ``condense`` resolves a recipe and hands out the run.
+"""The functions for Python users: ``condense`` resolves a recipe and returns the run.
 
-Knows nothing about files or terminals: whoever iterates decides about these.
+Knows nothing about files or terminals: the code that iterates over a run decides about these.
 """
 
 from __future__ import annotations
@@ -36,14 +36,15 @@ __all__ = ["Condensation", "condense", "train_experts", "with_place"]
 
 
 class Condensation:
-    """A run that has not happened yet: iterate for progress, or ask for the result.
+    """A run that has not started yet: iterate over it for progress, or ask for the result.
 
     Attributes:
         recipe: Resolved, complete.
         data: Real training images, whitened if the recipe says so.
         seed: Of every draw.
-        state: After the last step taken; the result is made of it at any time.
-        start_cpu_seconds: What choosing the first images took; about 0 for a given state.
+        state: The state after the last step; a result can be made of it at any time.
+        start_cpu_seconds: CPU seconds for the initialisation of the images; about 0 if ``state``
+            was given.
     """
 
     def __init__(
@@ -65,7 +66,7 @@ class Condensation:
         self._steps = self._run()
 
     def __iter__(self) -> Iterator[Progress]:
-        """Progress after progress; breaking off and iterating again goes on where it stopped."""
+        """The progress of each step; a second iteration continues where the first one stopped."""
         return self._steps
 
     def _run(self) -> Iterator[Progress]:
@@ -77,14 +78,14 @@ class Condensation:
 
     @property
     def ran(self) -> Recipe:
-        """The recipe as it ran: uncompiled, with the reason, where compiling failed on the way."""
+        """The recipe as it ran: if compiling failed, it says ``compiled=False`` and the reason."""
         cause = fell_back() if self.recipe.compiled else None
         return self.recipe if cause is None else uncompiled(self.recipe, cause)
 
     def experts(self) -> ExpertSet | None:
-        """The experts that the run draws from; iterating trains those that are missing.
+        """The experts that the run draws from; iterating over them trains the missing ones.
 
-        None where it needs none. The run trains an expert itself when it is first drawn.
+        None if the run needs no experts. The run itself trains an expert when it first draws it.
         """
         recipe = with_place(self.recipe, self.data)
         return recipe.schedule.experts(self.data, network=recipe.network, device=self.device)
@@ -93,14 +94,14 @@ class Condensation:
         """Finish the run and return its condensed set.
 
         Args:
-            created: Text for the file's ``created``; the time now if not given.
+            created: Text for ``created`` of the file; the current time if not given.
         """
         for _ in self:
             pass
         return self.snapshot(created=created)
 
     def snapshot(self, *, created: str | None = None) -> CondensedSet:
-        """The condensed set of the steps taken so far: an anytime result."""
+        """The condensed set after the steps that were taken until now."""
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
         lr, whitening = self.state.stored.learned_lr, self.data.whitening
         experts = self.experts()
@@ -147,39 +148,39 @@ def condense(
 ) -> Condensation:
     """Condense ``data`` to ``ipc`` images per class.
 
-    Nothing runs yet: ``condense(...).result()`` runs to the end, ``for progress in
-    condense(...)`` step by step.
+    Nothing runs yet: ``condense(...).result()`` runs to the end, and ``for progress in
+    condense(...)`` runs step by step.
 
     Args:
         data: What ``load_data`` returned (its training part is used), or training images.
         method: A name of ``condensery methods``, or ``"package.module:function"``.
-        ipc: Images per class, 1 to the size of the largest class. A class that has fewer images
-            stores all it has.
+        ipc: Images per class, from 1 to the number of images of the largest class. A class with
+            fewer images stores as many as it has.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
-        recipe: A complete recipe, or a file of one, in place of what ``method``, ``ipc`` and
-            ``preset`` choose. What it leaves at the defaults of ``compiled``, ``precision`` and
-            ``classes_per_pass`` is chosen for the machine; ``settings`` fix it.
-        size_policy: Another size policy than the recipe's: an object, or a name (``condensery parts
-            sizes`` lists them). Works with every method.
-        network: Another matching network, by name or ``"package.module:factory"``.
-        objective: Another objective: an object, or a name. So are the parts that follow.
+        recipe: A complete recipe, or its file, in place of ``method``, ``ipc`` and ``preset``.
+            Where ``compiled``, ``precision`` or ``classes_per_pass`` has its default, the value is
+            chosen for the machine; ``settings`` fix a value.
+        size_policy: Another size policy than that of the recipe: an object, or a name (``condensery
+            parts size_policy`` lists them). Works with every method.
+        network: Another matching network: a name, or ``"package.module:factory"``.
+        objective: Another objective: an object, or a name. The same holds for the parts below.
         parameterization: What is stored, and how it becomes training images.
         schedule: Which networks are matched, and when images are updated.
         sampler: Which real images an image update sees.
-        augment: What images go through before a network sees them.
+        augment: How images are augmented before a network sees them.
         update: How a gradient changes what is stored.
         init: What the stored images are before the first update.
         labels: How labels are learned; ``"none"``: not at all.
         learned_lr: How a learning rate for training on the set is learned; ``"none"``: not at all.
         settings: Single keys of the recipe, ``{"update.lr": 0.01}``, applied after the parts.
             Text is read as the command line reads ``--set``.
-        seed: Of every draw.
+        seed: The seed of all random draws.
         device: Such as ``"cpu"`` or ``"cuda"``.
-        memory: Bytes that a matching pass may take for feature maps, beside images and weights;
-            None sets no bound. Never changes the result beyond rounding. Fused engine only.
+        memory: Limit in bytes for the feature maps of a matching pass, without images and weights;
+            None sets no limit. Changes the result by rounding only. For the fused engine only.
 
     Raises:
-        ConfigError: For anything unknown or out of range, before any work.
+        ConfigError: If a name is unknown or a value is out of range; before any work.
 
     Example:
         ``condense(data, method="mdc", objective=GradientMatching(metric="cosine"))``
@@ -227,7 +228,7 @@ def resolve(
     settings: Mapping[str, object],
     device: str = "cpu",
 ) -> Recipe:
-    """The complete recipe; arguments as ``condense``, other parts by slot in ``parts``."""
+    """The complete recipe. Arguments as in ``condense``; ``parts`` has other parts by slot."""
     given = recipe is not None
     recipe = chosen(
         data,
@@ -253,7 +254,7 @@ def chosen(
     parts: Mapping[str, object],
     settings: Mapping[str, object],
 ) -> Recipe:
-    """The recipe as a user chooses it, before the machine has a say; arguments as ``resolve``."""
+    """The recipe before values are chosen for the machine. Arguments as in ``resolve``."""
     if recipe is None:
         recipe = recipe_for(method, data, ipc=ipc, preset=preset)
     elif not isinstance(recipe, Recipe):
@@ -269,9 +270,9 @@ def chosen(
 
 
 def with_place(recipe: Recipe, data: ImageData) -> Recipe:
-    """The recipe with a place for its experts: the cache, if it names none.
+    """The recipe with a folder for its experts: the cache, if the recipe names no folder.
 
-    Not the one that goes into files: where experts are kept never changes the result.
+    This recipe is not written into files: the folder of the experts never changes the result.
 
     Args:
         recipe: Complete.
@@ -296,26 +297,26 @@ def train_experts(
     epochs: int | None = None,
     device: str = "cpu",
 ) -> ExpertSet:
-    """Train experts ahead of the runs that draw from them.
+    """Train experts before the runs that draw from them.
 
-    Nothing is trained yet: ``for made in train_experts(...)`` trains what is missing, epoch after
-    epoch, and goes on where it was stopped.
+    Nothing is trained yet: ``for epoch in train_experts(...)`` trains the missing epochs one by
+    one, and continues where an earlier call was stopped.
 
     Args:
         data: As in ``condense``.
-        folder: Made if absent, and named by the runs as ``schedule.buffer``; one that holds other
-            experts is refused. ``None``: the cache, where runs look by themselves.
-        method: One whose schedule is experts.
-        ipc: With ``preset`` decides how many epochs are needed, and in ``paper`` the whitening.
-        preset: As in ``condense``; decides network and training.
+        folder: Created if absent; runs name it as ``schedule.buffer``. A folder with other experts
+            is refused. ``None`` is the cache, which runs use by default.
+        method: A method whose schedule draws from experts.
+        ipc: Decides, with ``preset``, how many epochs are needed, and in ``paper`` the whitening.
+        preset: As in ``condense``; decides the network and its training.
         network: As in ``condense``.
         settings: As in ``condense``, such as ``{"schedule.training.lr": "0.01"}``.
-        experts: How many, if not as many as the recipe draws from.
-        epochs: Of each, if not as many as the recipe needs.
+        experts: Number of experts; by default as many as the recipe draws from.
+        epochs: Epochs of each expert; by default as many as the recipe needs.
         device: Such as ``"cpu"`` or ``"cuda"``.
 
     Raises:
-        ConfigError: For anything unknown or out of range, or a method without experts.
+        ConfigError: If a name is unknown, a value is out of range, or the method has no experts.
         ArtifactError: If the folder holds experts of other data or another training.
     """
     train = data.train if isinstance(data, Data) else data

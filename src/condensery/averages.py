@@ -38,6 +38,6 @@ def average_over_sizes(by_size: Iterable[Sequence[float]]) -> Average:
     average, not the average of deviations.
 
     Args:
-        by_size: For every size one value per seed (or condensation), all in the same order.
+        by_size: For every size, one value per seed (or condensation), always in the same order.
     """
     return average(fmean(of_one_seed) for of_one_seed in zip(*by_size, strict=True))

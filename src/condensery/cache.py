@@ -1,9 +1,9 @@
-"""The folder of what the library can make again: decoded images, unpacked archives, experts.
+"""The cache folder: decoded images, unpacked archives and experts, which can be made again.
 
-``CONDENSERY_CACHE`` names it; otherwise it is the user's cache folder. What took training is kept
-in *entries*, folders that are found by all that decides their content. Entries share a bound:
-beyond it those that were used longest ago are removed, never one that a process uses. Knows nothing
-about what is in an entry.
+The variable ``CONDENSERY_CACHE`` names the folder; the default is the cache folder of the user.
+Results of training are stored in *entries*: folders whose names are computed from everything that
+decides their content. All entries share a limit. Above it, the entries whose last use is longest
+ago are removed, but never one that a process uses. Knows nothing about the content of an entry.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _GB = 1e9
 
 
 def place(kind: str) -> Path:
-    """The folder of one kind of content; may be absent.
+    """The folder of one kind of content, which may not exist yet.
 
     Args:
         kind: ``"images"``, ``"archives"``, ``"experts"`` or ``"features"``.
@@ -48,10 +48,10 @@ def place(kind: str) -> Path:
 
 
 def limit() -> int:
-    """Bytes that all entries may take: ``CONDENSERY_CACHE_LIMIT`` (such as ``5G``), or 20 GB.
+    """The limit for all entries in bytes: ``CONDENSERY_CACHE_LIMIT`` (such as ``5G``), or 20 GB.
 
     Raises:
-        ConfigError: If the variable is no number of bytes.
+        ConfigError: If the variable is not a number of bytes.
     """
     try:
         return amount(os.environ.get(_LIMIT) or "20G")
@@ -60,12 +60,12 @@ def limit() -> int:
 
 
 def entry(kind: str, name: str, facts: Mapping[str, Any]) -> Path:
-    """The folder of an entry, which may be absent.
+    """The folder of an entry, which may not exist yet.
 
     Args:
-        kind: One whose entries are bounded.
-        name: What a person shall read; does not decide which entry it is.
-        facts: All that decides the content, JSON values.
+        kind: A kind whose entries share the limit.
+        name: A name for people; it does not decide which entry is meant.
+        facts: Everything that decides the content, as JSON values.
     """
     text = json.dumps(facts, sort_keys=True).encode()
     digest = hashlib.blake2b(text, digest_size=6).hexdigest()
@@ -75,15 +75,15 @@ def entry(kind: str, name: str, facts: Mapping[str, Any]) -> Path:
 
 
 def owns(folder: Path) -> bool:
-    """Whether a folder is that of an entry."""
+    """Whether a folder belongs to an entry."""
     return any(folder.parent == place(kind) for kind in _BOUNDED)
 
 
 def hold(folder: Path, owner: object) -> None:
-    """Make an entry if it is absent, note its use, and keep it as long as ``owner`` lives.
+    """Create an entry if it is absent, note its use, and protect it as long as ``owner`` lives.
 
     Raises:
-        ConfigError: If nothing can be written there.
+        ConfigError: If the folder cannot be written to.
     """
     while True:
         try:
@@ -113,10 +113,10 @@ def hold(folder: Path, owner: object) -> None:
 
 
 def make_room() -> None:
-    """Remove the entries that were used longest ago, until all others are within the bound.
+    """Remove the entries whose last use is longest ago, until the others are within the limit.
 
-    Those that a process holds stay, as do all where the file system has no locks. A warning of the
-    log names what was removed.
+    An entry that a process uses stays; if the file system has no locks, all entries stay. A warning
+    in the log names the removed entries.
     """
     entries = sorted(used())
     total, bound = sum(size for _, size, _ in entries), limit()
@@ -133,7 +133,7 @@ def make_room() -> None:
 
 
 def used() -> Iterator[tuple[float, int, Path]]:
-    """Every entry: when it was last used (seconds since 1970), its bytes, its folder."""
+    """For every entry: the time of its last use (seconds since 1970), its bytes, its folder."""
     for kind in _BOUNDED:
         for folder in place(kind).glob("*/"):
             with suppress(OSError):  # just removed, or none of ours
@@ -142,7 +142,7 @@ def used() -> Iterator[tuple[float, int, Path]]:
 
 
 def _remove(folder: Path) -> bool:
-    """Remove an entry if no process holds it."""
+    """Remove an entry if no process uses it."""
     try:
         held = os.open(folder / LOCK, os.O_RDWR)
     except OSError:
@@ -164,7 +164,7 @@ def _remove(folder: Path) -> bool:
 
 
 def _same(held: int, path: Path) -> bool:
-    """Whether an open file is still the one with this path."""
+    """Whether an open file is still the file with this path."""
     try:
         return os.path.samestat(os.fstat(held), path.stat())
     except OSError:
@@ -172,7 +172,7 @@ def _same(held: int, path: Path) -> bool:
 
 
 def _of_the_user() -> Path:
-    """The folder for caches of this system."""
+    """The folder in which this system stores caches."""
     if sys.platform == "win32":
         base = os.environ.get("LOCALAPPDATA") or "~/AppData/Local"
     elif sys.platform == "darwin":

@@ -1,8 +1,8 @@
-"""Files that survive a kill: atomic writes, and checkpoints that verify themselves.
+"""Files that survive a killed process: atomic writes, and checkpoints with a checksum.
 
-A checkpoint is one safetensors file that carries the hash of its own contents, so that a torn
-or bit-flipped one is noticed and the one before it is used. Knows nothing about what a run is:
-it sees a step number, named tensors and a JSON object of facts.
+A checkpoint is one safetensors file that contains the hash of its own content, so that a damaged
+checkpoint is noticed and the one before it is used. Knows nothing about runs: a checkpoint has a
+step number, named tensors and a JSON object of facts.
 """
 
 from __future__ import annotations
@@ -42,11 +42,11 @@ _LARGEST_HEADER = 100_000_000  # bytes; the safetensors library refuses longer o
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Checkpoint:
-    """What a run stored at one step.
+    """The state that a run stored at one step.
 
     Attributes:
-        step: The step it was saved under.
-        tensors: By name; contiguous, on the CPU, bit for bit as saved.
+        step: The step of the checkpoint.
+        tensors: By name; contiguous, on the CPU, with the same bits as when they were saved.
         facts: A JSON object (tuples come back as lists).
     """
 
@@ -58,19 +58,19 @@ class Checkpoint:
 def save_checkpoint(
     folder: str | Path, *, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
 ) -> Path:
-    """Write ``checkpoint-<step>.safetensors`` and keep it and the one before it.
+    """Write ``checkpoint-<step>.safetensors``, and keep this checkpoint and the one before it.
 
-    Files of later steps are removed as well: whoever writes step 250 did not resume from
-    step 300, so that one was torn or belongs to a history that was given up.
+    Files of later steps are removed, too: a run that writes step 250 did not resume from step 300,
+    so the later checkpoint is damaged or belongs to a run that was given up.
 
     Args:
-        folder: Made if absent.
+        folder: Created if absent.
         step: At least 0.
         tensors: Any names, shapes and dtypes, on any device; may share memory.
-        facts: Whatever JSON can hold; NaN and infinity included.
+        facts: JSON values; NaN and infinity are allowed.
 
     Returns:
-        The file written.
+        The path of the new file.
 
     Raises:
         ConfigError: If ``step`` is negative.
@@ -102,14 +102,14 @@ def save_checkpoint(
 
 
 def load_latest(folder: str | Path, notice: Callable[[str], None]) -> Checkpoint | None:
-    """Return the newest checkpoint that is whole.
+    """Return the newest checkpoint that is not damaged.
 
     Args:
         folder: May be absent or empty.
-        notice: Told, one line a file, which damaged checkpoints were skipped and why.
+        notice: Called with one line for each damaged checkpoint that is skipped, with the reason.
 
     Returns:
-        The checkpoint, or ``None`` where there is no whole one.
+        The checkpoint, or ``None`` if there is no undamaged one.
     """
     folder = Path(folder)
     for step in _steps(folder):
@@ -156,9 +156,9 @@ def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
 
 
 def write_atomically(path: Path, data: bytes) -> None:
-    """Make ``path`` hold ``data``, or leave it as it was: at no moment does it hold a part.
+    """Write ``data`` into ``path`` completely, or leave the file as it was.
 
-    Writes a temporary file beside it, waits until that is on the disk, and renames it.
+    Writes a temporary file in the same folder, waits until it is on the disk, and renames it.
 
     Raises:
         ArtifactError: If the folder is absent, full or not writable.
@@ -189,10 +189,11 @@ def write_atomically(path: Path, data: bytes) -> None:
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
-    """Read all tensors and the metadata of a safetensors file, whole or not at all.
+    """Read all tensors and the metadata of a safetensors file.
 
     Raises:
-        ArtifactError: Naming the file, if it is absent, truncated, foreign or inconsistent.
+        ArtifactError: If the file is absent, truncated, inconsistent or of another kind; names
+            the file.
     """
     try:
         data = path.read_bytes()

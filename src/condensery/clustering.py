@@ -1,6 +1,6 @@
-"""Points in space: k-means, and choosing points whose mean is a given one.
+"""k-means, and the choice of points whose mean is near a given mean.
 
-Pure functions of tensors. Know nothing about images, networks or what the points stand for.
+Pure functions of tensors. Knows nothing about images, networks or the meaning of the points.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from condensery.errors import ConfigError
 __all__ = ["following_means", "kmeans", "representatives"]
 
 _SEEDS = 4
-"""Points that the first centres are drawn from, for each of them."""
+"""Number of candidate points for each first centre."""
 
 
 def kmeans(
@@ -26,13 +26,14 @@ def kmeans(
 ) -> Float[Tensor, "cluster feature"]:
     """Centres of ``clusters`` clusters of Euclidean points.
 
-    About 0.4 s for 5000 points of 1152 features, 128 clusters, one thread (docs/methods/dream.md).
+    Time: 0.4 s for 5000 points of 1152 features, 128 clusters, one thread (docs/methods/dream.md).
 
     Args:
         points: At least one.
-        clusters: At least 1. As many points or fewer are their own centres, all of them.
-        rng: For the first centres.
-        iterations: Most steps of Lloyd's, at least 0; it stops where no point changes its cluster.
+        clusters: At least 1. If there are at most as many points, each point is a centre.
+        rng: Draws the first centres.
+        iterations: Maximum number of Lloyd iterations, at least 0; they stop earlier if no point
+            changes its cluster.
 
     Returns:
         ``[cluster, feature]``; ``[point, feature]`` if there are fewer points.
@@ -69,9 +70,9 @@ def kmeans(
 def representatives(
     points: Float[Tensor, "point feature"], centres: Float[Tensor, "cluster feature"]
 ) -> Int[Tensor, "cluster"]:
-    """The position of the point nearest to each centre; of equals the first.
+    """The position of the point that is nearest to each centre; the first one in case of a tie.
 
-    Two centres may share a point, which is then named twice.
+    Two centres may have the same nearest point; it is then returned twice.
     """
     return _squares(points, centres).argmin(dim=0)
 
@@ -79,14 +80,15 @@ def representatives(
 def following_means(
     points: Float[Tensor, "point feature"], mean: Float[Tensor, "feature"], *, count: int
 ) -> Int[Tensor, "chosen"]:
-    """Points in an order in which the mean of every prefix is near a given one.
+    """An order of points in which the mean of every prefix is near a given mean.
 
-    Each is the one, not yet taken, whose prefix then has the nearest mean; of equals the first.
+    The next point is always the unused point that brings the mean of the prefix nearest to the
+    given mean; the first one in case of a tie.
 
     Args:
-        points: To choose from, each at most once.
-        mean: To come near to; need not be that of the points.
-        count: How many, in 0..points.
+        points: Candidates, each used at most once.
+        mean: The given mean; it need not be the mean of the points.
+        count: Number of points to choose, in 0..points.
 
     Returns:
         Positions in the order of choice.
@@ -112,7 +114,7 @@ def following_means(
 
 
 def _first(points: Tensor, clusters: int, rng: torch.Generator) -> Tensor:
-    """Positions of the first centres: each drawn by its squared distance to those before it."""
+    """Positions of the first centres, drawn by the squared distance to the centres before them."""
     pool = torch.randperm(len(points), generator=rng)[: _SEEDS * clusters]
     sample = points[pool.to(points.device)]
     apart = _squares(sample, sample).cpu()

@@ -1,6 +1,6 @@
-"""Every error that a user can meet, in one tree.
+"""All errors that a user can see, in one class hierarchy.
 
-Each message says what was given, why it cannot work, and what would.
+Each message says what was given, why it cannot work, and what would work.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class DataError(CondenseryError):
 
 
 class DataWarning(UserWarning):
-    """Input that was read, but is doubtful: the text says why, and which option settles it."""
+    """Input that was read but may be wrong: the text says why, and which option decides it."""
 
 
 class UnsupportedNetwork(CondenseryError):
@@ -41,7 +41,7 @@ class UnsupportedNetwork(CondenseryError):
 
 
 class ArtifactError(CondenseryError):
-    """A condensed-set file, or a run folder, that is damaged, foreign or too new."""
+    """A condensed file or a run folder that is damaged, too new, or of another program."""
 
 
 class NonFiniteLoss(CondenseryError):

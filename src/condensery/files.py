@@ -1,4 +1,4 @@
-"""Whether something may be written at a path, found out before any work is done; and by whom.
+"""Checks that a path can be written, before any work is done; and locks for files and folders.
 
 Knows nothing about what is written.
 """
@@ -29,16 +29,16 @@ __all__ = [
 ]
 
 LOCK = ".lock"
-"""File of a folder, locked by the process that works in it."""
+"""A file in a folder that the process working in the folder has locked."""
 
 _PROBE = ".condensery-"
-"""Begin of the names of folders that are made to see whether anything can be written."""
+"""Prefix of the names of folders that are created to test whether a folder can be written."""
 
 _OF_THE_SYSTEM = (".DS_Store", "Thumbs.db", "desktop.ini", ".nfs", "lost+found")
-"""What operating systems put into folders by themselves."""
+"""Files that operating systems create in folders."""
 
 _CONTENTION = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES, errno.EDEADLK)
-"""Errors of locking that mean that another process holds the lock; any other one means that files
+"""Error numbers which mean that another process holds the lock. Any other number means that files
 cannot be locked here, as on some network file systems."""
 
 
@@ -46,7 +46,7 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
     """Refuse a file that exists (without ``overwrite``) or whose folder cannot be written.
 
     Raises:
-        ConfigError: Saying which, and what would work.
+        ConfigError: With the reason, and what would work.
     """
     if path.is_dir():
         raise ConfigError(f"--out {path}: is a folder, but a file is written. Give a file's name.")
@@ -58,14 +58,14 @@ def check_new_file(path: Path, *, overwrite: bool) -> None:
 
 
 def check_writable(folder: Path, *, given: Path) -> None:
-    """Refuse a folder in which nothing can be made; leaves no trace in it.
+    """Refuse a folder that cannot be written; leaves nothing behind in it.
 
     Args:
-        folder: Exists.
-        given: What the user named.
+        folder: An existing folder.
+        given: The path that the user gave.
 
     Raises:
-        ConfigError: With the system's reason.
+        ConfigError: With the reason that the system gives.
     """
     try:
         with tempfile.TemporaryDirectory(prefix=_PROBE, dir=folder):
@@ -78,7 +78,7 @@ def check_writable(folder: Path, *, given: Path) -> None:
 
 
 def existing_ancestor(path: Path) -> Path:
-    """The nearest folder (or whatever it is) above ``path``, or itself, that exists."""
+    """``path`` itself if it exists, or else the nearest path above it that exists."""
     path = path.absolute()
     while not path.exists() and path != path.parent:
         path = path.parent
@@ -86,10 +86,10 @@ def existing_ancestor(path: Path) -> Path:
 
 
 def check_space(path: Path) -> None:
-    """Refuse a path under which no folder can be made.
+    """Refuse a path at which no folder can be created.
 
     Raises:
-        ConfigError: Saying why not.
+        ConfigError: With the reason.
     """
     above = existing_ancestor(path)
     if not above.is_dir():
@@ -101,7 +101,7 @@ def check_space(path: Path) -> None:
 
 
 def holds_files(folder: Path, *, parts_of: str = "") -> bool:
-    """Whether a folder holds more than what a failed start or the system leaves in it.
+    """Whether a folder contains files, except those of a failed start or of the system.
 
     Args:
         folder: May be absent.
@@ -118,8 +118,8 @@ def locked(folder: Path, notice: Callable[[str], None]) -> Generator[None]:
     """Let only one process work in a folder; a killed process leaves no lock behind.
 
     Args:
-        folder: Exists.
-        notice: Is given a sentence where the file system has no locks: the work goes on without.
+        folder: An existing folder.
+        notice: Called with a sentence if the file system has no locks; the work then continues.
 
     Raises:
         ConfigError: If another process holds the lock, or nothing can be written in the folder.
@@ -151,18 +151,18 @@ def locked(folder: Path, notice: Callable[[str], None]) -> Generator[None]:
 def locked_in_turn(
     path: Path, notice: Callable[[str], None], *, check: Callable[[], None]
 ) -> Generator[None]:
-    """Lock a file and wait for other processes that have; a killed process leaves no lock behind.
+    """Lock a file, and wait while another process has the lock.
 
-    A lock that this process has already is passed: its threads know of each other. Where files
-    cannot be locked, nothing is.
+    If this process already has the lock, nothing happens: its threads know of each other. If
+    files cannot be locked here, nothing is locked. A killed process leaves no lock behind.
 
     Args:
-        path: Made if absent, in a folder that exists.
-        notice: Is given a sentence if there is something to wait for.
-        check: Called while waiting; what it raises ends that.
+        path: Created if absent; its folder must exist.
+        notice: Called with a sentence if it is necessary to wait.
+        check: Called again and again while waiting; an exception that it raises ends the waiting.
 
     Raises:
-        OSError: If the file cannot be made.
+        OSError: If the file cannot be created.
     """
     if path in _held_here:
         yield
@@ -195,13 +195,13 @@ def lock(descriptor: int, *, shared: bool = False) -> None:
     """Lock an open file until it is closed, without waiting.
 
     Args:
-        descriptor: Of the file, open for writing.
-        shared: Whether others may share the lock; Windows, where an open file cannot be removed,
-            has no such lock.
+        descriptor: The descriptor of the file, which is open for writing.
+        shared: Whether other processes may share the lock. Windows has no such lock, but there an
+            open file cannot be removed.
 
     Raises:
-        OSError: With a number of ``_CONTENTION`` if another process has locked it; with another
-            number where files cannot be locked.
+        OSError: With a number of ``_CONTENTION`` if another process has locked the file; with
+            another number if files cannot be locked.
     """
     if sys.platform == "win32":
         import msvcrt

@@ -18,26 +18,26 @@ __all__ = [
 ]
 
 PLUS_MINUS = " ± "
-"""Between a mean and its deviation."""
+"""The sign between a mean and its deviation."""
 
 NOTHING = "–"
-"""What a table shows where no number is known."""
+"""The text of a table cell whose number is not known."""
 
 _DAY = 24 * 3600
 
 
 def percent(fraction: float) -> str:
-    """``63.2``: a fraction of 1 in per cent, without the sign."""
+    """``63.2``: a fraction of 1 in per cent, without the per cent sign."""
     return f"{100 * fraction:.1f}"
 
 
 def plus_minus(mean: float, std: float | None) -> str:
-    """``63.2 ± 0.4``: fractions of 1 in per cent; the mean alone where ``std`` is ``None``."""
+    """``63.2 ± 0.4``: fractions of 1 in per cent; only the mean if ``std`` is ``None``."""
     return percent(mean) + ("" if std is None else f"{PLUS_MINUS}{percent(std)}")
 
 
 def rounded(percent: float) -> str:
-    """A figure in per cent to one digit, rounded as people do it: 49.55 becomes ``49.6``."""
+    """A number in per cent with one digit, where a half is rounded up: 49.55 gives ``49.6``."""
     exact = Decimal(repr(round(percent, 6)))
     return str(exact.quantize(Decimal("0.1"), rounding=ROUND_HALF_UP))
 
@@ -76,10 +76,10 @@ def duration(seconds: float) -> str:
 
 
 def markdown_table(rows: Sequence[Sequence[str]]) -> str:
-    """A Markdown table whose columns line up to the right.
+    """A Markdown table with right-aligned columns.
 
     Args:
-        rows: Cells of equally long rows; the first row is the head.
+        rows: Rows of equally many cells; the first row is the header.
     """
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     rule = [f"{'-' * (width - 1)}:" for width in widths]

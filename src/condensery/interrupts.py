@@ -1,8 +1,8 @@
-"""A request to end the process that long work must not miss.
+"""A request to end the process, which long work must not miss.
 
-An exception that a signal handler raises inside a finaliser or a callback is printed and lost
-there. So the program that handles signals says here how to ask whether one came, and long work
-asks after each of its steps. Imports the standard library alone.
+An exception that a signal handler raises inside a finaliser or a callback is printed and then lost.
+Therefore the program that handles signals registers a check here, and long work calls this check
+after each of its steps. Imports only the standard library.
 """
 
 from __future__ import annotations
@@ -16,10 +16,10 @@ _check: Callable[[], None] | None = None
 
 
 def set_interrupt_check(check: Callable[[], None] | None) -> None:
-    """Set what ``raise_if_interrupted`` calls.
+    """Set the function that ``raise_if_interrupted`` calls.
 
     Args:
-        check: Raises ``KeyboardInterrupt`` if the process was asked to end; ``None`` for nothing.
+        check: Raises ``KeyboardInterrupt`` if the process was asked to end; ``None``: no check.
     """
     global _check
     _check = check

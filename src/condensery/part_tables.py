@@ -1,6 +1,6 @@
-"""Tables of all registered parts, from the registry: for the command line and for the docs.
+"""Tables of all registered parts for the command line and for the docs.
 
-Knows nothing about what parts do but the first line of what they say themselves.
+Uses only the registry, the choices of each part and the first line of its docstring.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ __all__ = ["markdown", "plain"]
 
 
 def plain(slots: Sequence[str]) -> str:
-    """Names, choices with their defaults, and one line about each part, for a terminal."""
+    """Text for a terminal: the name, the choices with defaults, and one line for each part."""
     lines: list[str] = []
     for slot in slots:
         lines.append(f"{slot}: {SLOTS[slot].what}")
@@ -56,7 +56,7 @@ def _summary(part: Any) -> str:  # noqa: ANN401 - whatever was registered
 
 
 def _choices_of(part: Any) -> list[str]:  # noqa: ANN401
-    """``name=default`` of every choice; the name alone where there is no default."""
+    """``name=default`` for every choice; only the name if there is no default."""
     if not (inspect.isclass(part) and dataclasses.is_dataclass(part)):
         return []
     found: list[str] = []

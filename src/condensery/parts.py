@@ -1,6 +1,6 @@
-"""Parts as plain values: written as JSON, read back as the types of their fields.
+"""Parts as JSON values: they are written as JSON, and read as the types of their fields.
 
-A part is a frozen dataclass. Its fields hold plain values, or other parts; the type of a field
+A part is a frozen dataclass. Its fields contain plain values or other parts; the type of a field
 says which. Knows nothing about recipes.
 """
 
@@ -32,21 +32,21 @@ _Whole = TypeVar("_Whole")
 
 
 def written(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    """The choices of a dataclass as plain JSON values, its parts with their kinds."""
+    """The choices of a dataclass as JSON values; parts in them have their ``kind``."""
     return {
         name: _value(slot, getattr(part, name)) for name, (slot, _) in choices(type(part)).items()
     }
 
 
 def part_to_json(slot: str, part: Any) -> dict[str, Any]:  # noqa: ANN401
-    """A part with its ``kind``: the name that ``registry.find`` finds its class by."""
+    """A part with its ``kind``: the name by which ``registry.find`` finds its class."""
     return {"kind": name_of(slot, type(part)), **written(part)}
 
 
 def non_defaults(part: Any) -> dict[str, Any]:  # noqa: ANN401 - any dataclass
-    """The choices of a dataclass that differ from its defaults, as plain JSON values.
+    """The choices of a dataclass that differ from their defaults, as JSON values.
 
-    Stays the same when the class gets another choice with a default: for fingerprints.
+    For fingerprints: the result does not change if the class gets a new choice with a default.
     """
     found: dict[str, Any] = {}
     for f in dataclasses.fields(part):
@@ -72,12 +72,12 @@ def _value(slot: str | None, value: Any) -> Any:  # noqa: ANN401
 
 
 def read_part(slot: str, value: Any, *, where: str = "") -> Any:  # noqa: ANN401
-    """One part of a recipe, from what ``to_json`` wrote in its place.
+    """Read one part of a recipe from the JSON that ``to_json`` wrote.
 
     Args:
         slot: A key of ``registry.SLOTS``.
         value: ``{"kind": name, **choices}``, or None where the slot may be empty.
-        where: Path of the part in the recipe, for errors; the slot if not given.
+        where: Path of the part in the recipe, for errors; by default the slot.
 
     Raises:
         ConfigError: As ``from_json``.
@@ -96,7 +96,7 @@ def read_part(slot: str, value: Any, *, where: str = "") -> Any:  # noqa: ANN401
 
 
 def build(title: str, path: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: ANN401
-    """An object of ``part`` from plain values; ``path`` is where it is in the recipe."""
+    """An object of the class ``part`` from JSON values; ``path`` is its path in the recipe."""
     known = choices(part)
     for name in values:
         if name not in known:
@@ -120,24 +120,24 @@ def build(title: str, path: str, part: type, values: Mapping[str, Any]) -> Any: 
 
 
 def changed(whole: _Whole, key: str, value: object) -> _Whole:
-    """A dataclass of parts, such as a recipe, with one key set, as ``--set key=value`` does.
+    """A copy of a dataclass of parts, such as a recipe, with one key set (``--set key=value``).
 
     Args:
-        whole: Left as it is.
-        key: Dotted path such as ``update.lr``, ``schedule.training.batch`` or, to exchange a
-            whole part, ``size_policy``.
-        value: Of the type that the key has; text is read as that type. For a part: its object,
-            or its name, ``package.module:Class`` or ``none`` where there need not be one. A part
-            that is named takes what has no default (a learning rate) from the part before it.
+        whole: The dataclass, which is not changed.
+        key: Dotted path such as ``update.lr`` or ``schedule.training.batch``; ``size_policy``
+            replaces a whole part.
+        value: A value of the type of the key; text is read as that type. For a part: an object, a
+            name, ``package.module:Class``, or ``none`` if the slot may be empty. A part given by
+            name takes each choice without a default (a learning rate) from the part before it.
 
     Raises:
-        ConfigError: For an unknown key, or a value of the wrong type.
+        ConfigError: If the key is unknown, or the value has the wrong type.
     """
     return _set(whole, key, key.split("."), value, whole)
 
 
 def _set(part: Any, key: str, path: Sequence[str], value: object, whole: object) -> Any:  # noqa: ANN401
-    """``part`` with the value at the end of ``path``, of ``key`` in ``whole``."""
+    """``part`` with the value set at ``path``; ``key`` is the full path in ``whole``."""
     name, *rest = path
     place = ".".join(key.split(".")[: -len(path)])
     known = choices(type(part))
@@ -164,7 +164,7 @@ def _set(part: Any, key: str, path: Sequence[str], value: object, whole: object)
 
 
 def _exchanged(slot: str, key: str, value: object, current: object, whole: object) -> Any:  # noqa: ANN401
-    """What stands in a slot after it was set to a name, a description or an object."""
+    """The new part of a slot that is set to a name, a JSON description or an object."""
     if not SLOTS[slot].needed and value in (None, "none"):
         return None
     if isinstance(value, Mapping):
@@ -187,7 +187,7 @@ def _exchanged(slot: str, key: str, value: object, current: object, whole: objec
 
 @cache
 def choices(part: type) -> dict[str, tuple[str | None, Any]]:
-    """``{name: (slot, type)}`` of what an object of the class is made of; no slot: no part."""
+    """``{name: (slot, type)}`` of the choices of a class; the slot is None if it is no part."""
     try:
         hints = get_type_hints(part)
     except NameError:  # a class inside a function: its types cannot be looked up
@@ -200,7 +200,7 @@ def choices(part: type) -> dict[str, tuple[str | None, Any]]:
 
 
 def _slot(name: str, hint: object) -> str | None:
-    """The kind of part that a field of this type holds."""
+    """The slot of the part that a field of this type contains."""
     kinds = [kind for kind in get_args(hint) or (hint,) if isinstance(kind, type)]
     found = [slot for slot in SLOTS if any(holds(slot, kind) for kind in kinds)]
     return name if name in found else found[0] if found else None
@@ -224,7 +224,7 @@ def converted(
     current: object = None,
     text: bool = False,
 ) -> object:
-    """A plain value as the type of its field; ``text`` is read as that type, as of a command."""
+    """A JSON value as the type of its field; with ``text``, text is read as that type."""
     try:
         return msgspec.convert(value, hint, strict=not (text and isinstance(value, str)))
     except msgspec.ValidationError as error:
@@ -239,7 +239,7 @@ def converted(
 
 
 def _words(hint: object) -> str:
-    """A type for people."""
+    """A type in words."""
     words = {int: "whole number", float: "number", bool: "true or false", type(None): "null"}
     kinds: tuple[Any, ...] = get_args(hint) or (hint,)
     return " or ".join(words.get(kind, getattr(kind, "__name__", str(kind))) for kind in kinds)

@@ -1,4 +1,4 @@
-"""Numbers that are written as text: sizes, bytes, durations, ranges, fractions."""
+"""Parsers of numbers given as text: sizes, bytes, durations, ranges, fractions."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 
 
 def whole_numbers(text: str) -> tuple[int, ...]:
-    """``1,2,5`` or ``1-5``, or both mixed; all at least 1."""
+    """``1,2,5`` or ``1-5``, or a mixture of both; all numbers are at least 1."""
     found: list[int] = []
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)\s*(?:-\s*(\d+)\s*)?", part)
@@ -53,7 +53,7 @@ def duration(text: str) -> float:
 
 
 def value_range(text: str) -> tuple[float, float]:
-    """Two numbers with a comma, the lower one first."""
+    """Two numbers separated by a comma, the lower one first."""
     try:
         low, high = (float(part) for part in text.split(","))
     except ValueError:

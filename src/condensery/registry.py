@@ -1,4 +1,4 @@
-"""The registry: every part by its slot and its name.
+"""The registry of all parts by slot and name.
 
 A part registers itself once, where it is written::
 
@@ -6,10 +6,10 @@ A part registers itself once, where it is written::
     @dataclass(frozen=True, slots=True, kw_only=True)
     class GradientMatching: ...
 
-Recipes, the command line, hints in errors, tables in the docs and the laws of the tests read this
-registry. A part that no name was registered for is named by where it is written,
-``"package.module:Class"``, wherever a name is asked for. Another package registers its names by an
-entry point of the group ``condensery``, whose module is imported before names are looked up.
+Recipes, the command line, the hints in errors, the tables of the docs and the laws of the tests
+read this registry. A part without a registered name is given as ``"package.module:Class"`` in
+place of a name. Another package registers its parts by an entry point of the group ``condensery``;
+the module of the entry point is imported before names are looked up.
 
 Knows nothing about what parts do.
 """
@@ -36,11 +36,11 @@ class Slot:
     """One kind of part.
 
     Attributes:
-        home: Module whose import registers the built-in parts.
+        home: The module that registers the built-in parts when it is imported.
         what: What a part of this kind decides, in one line.
-        protocol: Name in ``home`` of the protocol that its objects have; empty where the parts are
-            functions or records, and no dataclass of choices.
-        needed: Whether a recipe must have one.
+        protocol: Name, in ``home``, of the protocol of its objects; empty if the parts are
+            functions or records without choices.
+        needed: Whether a recipe must have a part in this slot.
     """
 
     home: str
@@ -129,7 +129,7 @@ SLOTS: Mapping[str, Slot] = {
         what="which real images are chosen as a set",
     ),
 }
-"""Every kind of part that can be named."""
+"""All slots."""
 
 _parts: dict[str, dict[str, Any]] = {slot: {} for slot in SLOTS}
 
@@ -137,18 +137,18 @@ _Part = TypeVar("_Part")
 
 
 def register(slot: str, name: str) -> Callable[[_Part], _Part]:
-    """Give a part its name: a decorator, above ``@dataclass``.
+    """A decorator, written above ``@dataclass``, that gives a part its name.
 
     Args:
         slot: A key of ``SLOTS``.
-        name: What recipes and the command line call the part: words joined by hyphens.
+        name: The name in recipes and on the command line: words joined by hyphens.
 
     Returns:
-        What returns the part unchanged.
+        A function that returns the part unchanged.
 
     Raises:
-        ConfigError: If the slot does not exist, the name is taken by another part, or the part is
-            no frozen dataclass where it must be one.
+        ConfigError: If the slot does not exist, another part has the name, or the part must be a
+            frozen dataclass and is not.
 
     Example:
         ``@register("objective", "moments")`` above a frozen dataclass with ``bind``.
@@ -188,15 +188,15 @@ def names(slot: str) -> tuple[str, ...]:
 
 
 def find(slot: str, name: object, *, where: str = "") -> Any:  # noqa: ANN401 - classes, functions
-    """The part of a name.
+    """The part with a name.
 
     Args:
         slot: A key of ``SLOTS``.
         name: A registered name, or ``"package.module:Class"``.
-        where: What the name was given for, in errors; the slot if not given.
+        where: The key for which the name was given, for errors; by default the slot.
 
     Raises:
-        ConfigError: If there is none, with the nearest known name.
+        ConfigError: If there is no such part; names the nearest known name.
     """
     known = parts(slot)
     if isinstance(name, str) and name in known:
@@ -210,11 +210,11 @@ def find(slot: str, name: object, *, where: str = "") -> Any:  # noqa: ANN401 - 
 
 
 def name_of(slot: str, part: object) -> str:
-    """What ``find`` finds a part by: its registered name, or where it is written.
+    """The name by which ``find`` finds a part: registered, or ``"package.module:Class"``.
 
     Args:
         slot: A key of ``SLOTS``.
-        part: A class of a part, or whatever else was registered.
+        part: The class of a part, or another registered object.
     """
     for name, known in parts(slot).items():
         if known is part:
@@ -226,7 +226,7 @@ def check_part(slot: str, part: object) -> None:
     """Refuse an object that cannot be a part of this kind.
 
     Raises:
-        ConfigError: If it is no frozen dataclass object, or lacks something of its protocol.
+        ConfigError: If it is not a frozen dataclass, or does not implement the protocol.
     """
     if isinstance(part, type):
         raise ConfigError(
@@ -249,7 +249,7 @@ def check_part(slot: str, part: object) -> None:
 
 
 def holds(slot: str, kind: type) -> bool:
-    """Whether a field of this type holds a part of the slot: its protocol, or one of its parts."""
+    """Whether a field of this type contains a part of the slot: the protocol, or a class of it."""
     if not SLOTS[slot].protocol:
         return False
     home = import_module(SLOTS[slot].home)
@@ -257,7 +257,7 @@ def holds(slot: str, kind: type) -> bool:
 
 
 def _members(protocol: type) -> list[str]:
-    """What a protocol asks for."""
+    """The members that a protocol requires."""
     own = [*vars(protocol), *vars(protocol).get("__annotations__", {})]
     return sorted({name for name in own if not name.startswith("_")})
 
@@ -295,7 +295,7 @@ def _imported(slot: str, name: str, where: str) -> Any:  # noqa: ANN401
 
 
 def _place(part: object) -> str:
-    """Where a part is written, ``module:qualified name``."""
+    """The place of a part in the code, ``module:qualified name``."""
     kind = part if hasattr(part, "__qualname__") else type(part)
     name = getattr(kind, "__qualname__", repr(kind))
     return f"{getattr(kind, '__module__', '?')}:{name}"
@@ -303,7 +303,7 @@ def _place(part: object) -> str:
 
 @cache
 def _load_others() -> None:
-    """Import what other packages register, once."""
+    """Import, once, the modules of the entry points of other packages."""
     for point in entry_points(group=GROUP):
         try:
             point.load()

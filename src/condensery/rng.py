@@ -1,8 +1,8 @@
-"""Named random streams: a seed and a path give a generator, without any state in between.
+"""Named random streams: a seed and a path give a generator, and there is no other state.
 
-``stream(seed, "augment", outer, inner)`` hashes the path, so resuming needs no generator
-state, and nobody's draws depend on who else drew. Always a CPU generator: a run on another
-device sees the same numbers.
+``stream(seed, "augment", outer, inner)`` hashes the path. A resumed run therefore needs no
+generator state, and the draws of one part do not depend on the draws of another. The generator is
+always on the CPU, so that a run on another device draws the same numbers.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ def stream(seed: int, *path: str | int) -> torch.Generator:
 
 @contextmanager
 def global_stream(seed: int, *path: str | int) -> Generator[None, None, None]:
-    """Let torch's global CPU generator follow ``stream(seed, *path)`` inside the block only.
+    """Inside the block, the global CPU generator of torch follows ``stream(seed, *path)``.
 
-    For code that is not ours and draws from the global state, such as the constructor of a
-    user's ``nn.Module``; the state is put back afterwards.
+    For code that draws from the global state, such as the constructor of a user's ``nn.Module``.
+    The state is restored afterwards.
     """
     before = torch.random.get_rng_state()
     try:

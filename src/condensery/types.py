@@ -1,9 +1,9 @@
-"""The currency between the parts: examples, and the groups of examples that losses are about.
+"""The values that parts exchange: examples, and the groups of examples that have a loss each.
 
-Three words are reserved (docs/axes.md). An **example** is one trainable image as the network
-sees it, after decoding. A **group** is a set of examples that together stand for a data set.
-The **rank** of an example is the smallest size whose nested set contains it, minus one:
-the set of size ``k`` is always ``rank < k``.
+Three words are reserved (docs/axes.md). An **example** is one training image as the network sees
+it, after decoding. A **group** is a set of examples that is compared with real images and has one
+loss. The **rank** of an example is the smallest size whose nested set contains it, minus one: the
+set of size ``k`` is always ``rank < k``.
 
 Knows nothing about networks, losses or methods.
 """
@@ -22,21 +22,21 @@ from condensery.rng import stream
 __all__ = ["ALL_CLASSES", "Examples", "Groups", "StepContext", "View", "by_class", "nested"]
 
 ALL_CLASSES = -1
-"""The ``class_`` of a group that holds all classes at once (kernel and trajectory methods)."""
+"""The ``class_`` of a group that contains all classes (kernel and trajectory methods)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Examples:
-    """Labelled images, real or synthetic, one row an example.
+    """Labelled images, real or synthetic, one example in each row.
 
     Attributes:
         images: ``[example, channel, height, width]``, floating point.
         labels: Class index ``[example]``, or class probabilities ``[example, class_]``.
-        class_: The class that each example was taken or made for, ``[example]``.
+        class_: The class that each example belongs to, ``[example]``.
         rank: ``[example]``; 0 for real examples, which have no order.
         learned_lr: Learned learning rate for training on the examples, a scalar above 0; or None.
-        shared: What a parameterization stores for all rows together, such as bases; empty of
-            decoded and of real examples.
+        shared: Tensors that a parameterization stores for all rows together, such as bases; empty
+            for decoded and for real examples.
     """
 
     images: Float[Tensor, "example channel height width"]
@@ -77,20 +77,20 @@ class Examples:
 
 
 View = Callable[[Examples], Tensor]
-"""What a network is shown: examples in [0, 1] -> normalised, augmented images. Deterministic:
-the draw is inside, so the same view shows real and synthetic examples alike (siamese)."""
+"""From examples in [0, 1] to the normalised and augmented images that a network sees. The random
+draw is fixed in the view, so that real and synthetic examples are augmented alike (siamese)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
-    """Which examples form each set, and which real target each set is matched to.
+    """Which examples belong to each group, and which real target each group is matched to.
 
     Attributes:
         member: ``[group, example]``.
         class_: The class of each group, ``[group]``, or ``ALL_CLASSES``.
         size: Images per class that the group stands for, ``[group]``.
-        prefixes: Whether every group holds exactly the examples of its class whose rank is below
-            its size, so that a quantity of all groups is a cumulative sum over ranks.
+        prefixes: Whether every group contains exactly the examples of its class whose rank is below
+            its size. Sums over all groups are then one cumulative sum over ranks.
     """
 
     member: Bool[Tensor, "group example"]
@@ -112,15 +112,15 @@ class Groups:
         return replace(self, member=self.member[:, example])
 
     def passes(self, classes: int, *, examples: int = 0) -> Iterator[tuple[Tensor, Tensor]]:
-        """Cut the groups into passes of at most ``classes`` classes, or ``examples`` examples.
+        """Divide the groups into passes of at most ``classes`` classes, or ``examples`` examples.
 
         Args:
             classes: At least 1.
-            examples: A pass may hold more classes if they have no more examples together.
+            examples: A pass may contain more classes if they have at most so many examples.
 
         Yields:
-            Positions of the groups of a pass, and positions of the examples they contain.
-            Every group comes once; a group of all classes counts as a class.
+            For each pass, the positions of its groups, and the positions of their examples. Every
+            group is in one pass; a group of all classes counts as one class.
         """
         left = [(self.class_ == label).nonzero()[:, 0] for label in self.class_.unique()]
         while left:
@@ -136,22 +136,21 @@ class Groups:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
-    """A point of a run at which the images are updated once.
+    """The context of one image update.
 
     Attributes:
-        at: ``(outer, inner)`` iteration, both from 0; the path of every draw made here.
-        network: The network of this context; whoever is given it must not change it.
-        seed: Of the run; ``stream`` draws from it.
-        target: Parameters by name that training on real data made of ``network``, for objectives
-            that compare trajectories; None where the schedule knows none.
-        state: The state of the objective that is bound, of the set that is matched; empty where it
-            has none. Must not be changed in place.
-        again: Where in this outer iteration the network, the real batch and the draws were bound
-            that are used once more here; None: they are new. What was bound then is kept, so that
-            the update costs no real image.
+        at: ``(outer, inner)`` iteration, both from 0; part of the path of every random draw.
+        network: The network of this update; it must not be changed.
+        seed: The seed of the run, from which ``stream`` draws.
+        target: Parameters by name of ``network`` after training on real data, for objectives that
+            compare trajectories; None if the schedule has none.
+        state: The state of the objective for the set that is matched; empty if it has none. It must
+            not be changed in place.
+        again: The ``(outer, inner)`` iteration whose network, real batch and draws are used again;
+            None: all of them are new. Such an update needs no new real images.
         background: A function that may run while the images are updated (``parallel.overlap``),
-            such as the next training steps of a network of which ``network`` is a copy. Where it
-            was not called until then, the schedule calls it before the next context.
+            such as the next training steps of a network of which ``network`` is a copy. If it is
+            not called, the schedule calls it before the next context.
     """
 
     at: tuple[int, int]
@@ -163,26 +162,26 @@ class StepContext:
     background: Callable[[], object] | None = None
 
     def stream(self, *path: str | int) -> torch.Generator:
-        """A stream of random numbers of this context alone, for an objective's own draws."""
+        """A random stream of this context, for the draws of an objective."""
         return stream(self.seed, *path, *self.at)
 
 
 def by_class(examples: Examples) -> Groups:
-    """One group per class present, of all its examples; ascending by class."""
+    """One group of all examples for every class that has examples, ascending by class."""
     classes = examples.class_.unique()
     member = examples.class_[None, :] == classes[:, None]
     return Groups(member=member, class_=classes, size=member.sum(dim=1))
 
 
 def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, all_classes: bool) -> Groups:
-    """The groups of sets of sizes: set ``s`` takes ``rank < sizes[s, c]`` of class ``c``.
+    """The groups of several sets: set ``s`` takes ``rank < sizes[s, c]`` of class ``c``.
 
     Args:
         examples: Synthetic examples.
-        sizes: Images per class of each set, ``[set, class_]``, at least 1. A class
-            that holds fewer images than asked gives all it has.
-        all_classes: Whether a group holds all classes of its set (``class_`` is then
-            ``ALL_CLASSES``), or one group is made per class.
+        sizes: Images per class of each set, ``[set, class_]``, at least 1. A class with fewer
+            images gives all of them.
+        all_classes: Whether one group contains all classes of its set (its ``class_`` is then
+            ``ALL_CLASSES``); otherwise there is one group per class.
 
     Returns:
         Groups ordered by set, then class.

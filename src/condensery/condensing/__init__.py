@@ -1,1 +1,1 @@
-"""Condensing: the one loop, and the parts of a recipe that it runs."""
+"""Condensing: the loop that all methods share, and the parts of a recipe."""

@@ -1,8 +1,8 @@
-"""The one loop: every method is this loop over another recipe.
+"""The loop that all methods share: a method is a recipe for this loop.
 
-It draws and binds, and lets every set take its step. It has no branch on a method, an objective or
-a data set. A generator: whoever drives it decides between yields about logging, checkpoints and
-stopping.
+The loop draws real images, binds objectives, and updates the images of every set. It has no branch
+for a method, an objective or a data set. It is a generator: between two yields, the caller decides
+about logging, checkpoints and stopping.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ __all__ = ["SHARED", "begun", "initial_state", "networks_of", "run", "run_togeth
 def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
     """The state before the first iteration.
 
-    A class with fewer images than ``recipe.ipc`` stores as many as it has: it ends at a lower
-    rank, and gives all it has to every larger size.
+    A class with fewer images than ``recipe.ipc`` stores as many as it has, and larger sizes contain
+    all of them.
 
     Raises:
         ConfigError: If no class has ``recipe.ipc`` images.
-        DataError: If a class has none at all: there is nothing to match its images to.
+        DataError: If a class has no images, so that its stored images have no target.
     """
     counts = data.counts()
     if int(counts.min()) == 0:
@@ -67,7 +67,7 @@ def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
 
 
 def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
-    """The state before the first iteration of a run that begins with these stored images."""
+    """The state before the first iteration of a run that starts with these stored images."""
     examples = recipe.parameterization.decode(stored)
     objective = recipe.objective.init(examples, rng=stream(seed, "objective"))
     measure = recipe.size_policy.measure
@@ -94,10 +94,10 @@ def run(
     Args:
         recipe: The parts.
         data: Real training images.
-        seed: Of every draw; the same recipe, data, seed, machine and number of threads give the
-            same bits.
-        state: Where to go on, of a ``Progress`` with ``boundary``; None starts anew.
-        device: Where networks and matching live; draws are made on the CPU everywhere.
+        seed: The seed of all draws. The same recipe, data, seed, machine and number of threads
+            give the same bits.
+        state: A state to continue from, of a ``Progress`` with ``boundary``; None starts a new run.
+        device: The device of networks and matching; random numbers are drawn on the CPU.
 
     Yields:
         A ``Progress`` after every image update, and one with ``boundary`` after every outer
@@ -122,23 +122,22 @@ def run_together(
 ) -> Iterator[tuple[Progress, ...]]:
     """Condense several sets that share networks, real batches, draws and real targets.
 
-    Every set gets the bits that it gets alone; what is shared is computed once. Sets may differ in
-    all that concerns themselves alone: number of images, parameterization, objective, sizes,
-    update and start.
+    Every set has the same bits as in a run of its own, and shared work is done once. Sets may
+    differ in the number of images, parameterization, objective, sizes, update and initialisation.
 
     Args:
-        recipes: One a set, at least one; equal in ``SHARED``.
+        recipes: One recipe for each set, at least one; the fields of ``SHARED`` are equal.
         data: Real training images.
-        seed: Of every draw.
-        states: One a set, all after the same number of outer iterations; their starts may come
-            from other seeds.
+        seed: The seed of all draws.
+        states: One state for each set, all after the same number of outer iterations. The
+            initialisations may come from different seeds.
         device: See ``run``.
 
     Yields:
-        One ``Progress`` a set after every image update, and after every outer iteration.
+        One ``Progress`` for each set after every image update, and after every outer iteration.
 
     Raises:
-        ConfigError: Also if the sets cannot share their networks, naming the key that differs.
+        ConfigError: Also if the sets cannot share their networks; names the key that differs.
 
     Source:
         He et al. 2024 (MDC), Algorithm 1, with one image step for all classes
@@ -213,7 +212,7 @@ SHARED = (
     "engine", "precision", "compiled", "classes_per_pass", "batch",
     "saved_activations",
 )  # fmt: skip
-"""What recipes that run together have in common."""
+"""Fields that must be equal in recipes that run together."""
 
 
 def _check_shareable(recipes: Sequence[Recipe], states: Sequence[State]) -> None:
@@ -239,14 +238,14 @@ def _check_shareable(recipes: Sequence[Recipe], states: Sequence[State]) -> None
 
 
 def networks_of(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
-    """Makes networks of the recipe for the data, from a seed and a path."""
+    """A function that builds networks of the recipe from a seed and a path."""
     return partial(
         networks.build, recipe.network, channels=data.channels, classes=data.classes, side=data.side
     )
 
 
 def _on(state: State, device: str) -> State:
-    """All that is learned, and the objective's state, on the device; sizes stay on the CPU."""
+    """The state with its tensors on the device; the state of the sizes stays on the CPU."""
     update = {
         what: {name: tensor.to(device) for name, tensor in named.items()}
         for what, named in state.update.items()
@@ -256,7 +255,7 @@ def _on(state: State, device: str) -> State:
 
 
 def _closed(recipe: Recipe, progress: Progress) -> Progress:
-    """The end of an outer iteration."""
+    """The progress at the end of an outer iteration."""
     state, outer = progress.state, progress.outer
     sizes = recipe.size_policy.close(state.sizes, outer=outer)
     return replace(progress, boundary=True, state=replace(state, outer=outer + 1, sizes=sizes))
@@ -274,7 +273,7 @@ def _engine(recipe: Recipe, context: StepContext) -> Engine:
 
 
 def _view(shared: Recipe, run_context: RunContext, context: StepContext) -> View:
-    """What the network is shown: normalised images under one draw of the augmentation."""
+    """The view of a step: normalised images under one draw of the augmentation."""
     augmentation = shared.augment.draw(rng=stream(run_context.seed, "augment", *context.at))
 
     def view(examples: Examples) -> Tensor:
@@ -292,9 +291,9 @@ def _bound(
     *,
     engine: Engine,
 ) -> list[Mapping[Objective, Match]]:
-    """The objectives of every set, bound: same network, same real batch, same draw.
+    """The bound objectives of every set, for the same network, real batch and draw.
 
-    Without a state, an objective is bound once for all sets that have it.
+    An objective without a state is bound once for all sets that have it.
     """
     together: dict[Objective, Match] = {}
     found: list[Mapping[Objective, Match]] = []
@@ -326,7 +325,7 @@ def _advanced(
     data: ImageData,
     seed: int,
 ) -> Progress:
-    """One set after a step of its images, and of its objective's state."""
+    """One set after an update of its images and of the state of its objective."""
     progress = step(
         recipe, state, context=context, matches=matches, batch_size=batch_size, data=data, seed=seed
     )
@@ -372,7 +371,7 @@ def _small(recipe: Recipe, *, classes: int, engine: Engine, batch_size: int) -> 
 
 
 def _projected(recipe: Recipe, stored: Examples) -> Examples:
-    """What is stored, and whatever else is learned, where it may be."""
+    """The stored tensors and everything else that is learned, moved into their allowed range."""
     stored = recipe.parameterization.project(stored)
     for also in (recipe.labels, recipe.learned_lr):
         stored = stored if also is None else also.project(stored)

@@ -1,7 +1,7 @@
-"""What the machine decides in a recipe: the engine, compiling, precision, how much in one pass.
+"""The choices of a recipe that depend on the machine: engine, compiling, precision, size of a pass.
 
-Decided once, before a run, and recorded in its recipe, so that the run goes on with the same
-choices elsewhere, or says why it cannot. Knows nothing about methods.
+They are made once, before a run, and recorded in its recipe. On another machine the run continues
+with the same choices, or says why it cannot. Knows nothing about methods.
 """
 
 from __future__ import annotations
@@ -27,21 +27,22 @@ __all__ = ["fitted", "uncompiled", "with_engine", "within"]
 def fitted(
     recipe: Recipe, data: ImageData, *, asked: Collection[str], complete: bool, device: str
 ) -> Recipe:
-    """The recipe with the choices of the machine, and its engine named.
+    """The recipe with the choices for this machine and the name of its engine.
 
-    A run long enough to earn compiling back is compiled, and then in bfloat16 where the processor
-    multiplies it (docs/performance.md has sets made in both). So is the training of experts. A CPU
-    matches class by class, which its caches like; an accelerator all classes at once.
+    A run is compiled if it is so long that compiling saves time, and it then uses bfloat16 if the
+    processor multiplies it (docs/performance.md compares both). The same holds for the training of
+    experts. A CPU matches one class in each pass, which fits its caches; an accelerator matches all
+    classes in one pass.
 
     Args:
-        recipe: As the method or the user wrote it.
+        recipe: The recipe of the method or of the user.
         data: Real images.
-        asked: Keys that the user set; the machine leaves them alone.
-        complete: Whether the user gave a whole recipe. What differs from its defaults stays, too.
-        device: Where the run computes.
+        asked: Keys that the user set; they are not changed.
+        complete: Whether the user gave a whole recipe. Its non-default values are not changed.
+        device: The device of the run.
 
     Raises:
-        ConfigError: If an engine was asked for that cannot serve the run.
+        ConfigError: If the user asked for an engine that cannot be used for the run.
     """
     network = _network(recipe, data)
     updates = recipe.iterations * recipe.schedule.updates
@@ -63,10 +64,10 @@ def fitted(
 
 
 def with_engine(recipe: Recipe, data: ImageData) -> Recipe:
-    """The recipe with its engine named, and why it was taken: for this machine.
+    """The recipe with the name of its engine on this machine, and the reason of the choice.
 
     Raises:
-        ConfigError: If the engine that the recipe names cannot serve the run here.
+        ConfigError: If the engine that the recipe names cannot be used for the run here.
     """
     return _with_engine(recipe, _network(recipe, data))
 
@@ -83,14 +84,14 @@ def _with_engine(recipe: Recipe, network: nn.Module) -> Recipe:
 
 
 def uncompiled(recipe: Recipe, cause: str) -> Recipe:
-    """The recipe with matching uncompiled, and the cause among the reasons of its engine."""
+    """The recipe with uncompiled matching; the reason of its engine contains the cause."""
     reason = recipe.engine_reason.removesuffix(NOT_COMPILED)
     reason = f"{reason}{NOT_COMPILED}, as torch cannot compile here: {cause}"
     return replace(recipe, compiled=False, engine_reason=reason)
 
 
 def within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
-    """The recipe with passes that fit a budget of bytes."""
+    """The recipe with passes that fit into a number of bytes."""
     if recipe.engine != "fused":
         raise ConfigError(
             f"memory = {memory:,} bytes bounds the fused engine alone, but this run takes "
@@ -106,7 +107,7 @@ def within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
 
 
 def _differs_from_default(recipe: Recipe, key: str) -> bool:
-    """Whether a recipe that was given says something else here than what it says by default."""
+    """Whether a key of the recipe has another value than its default."""
     part: Any = recipe
     for step in key.split(".")[:-1]:
         part = getattr(part, step)
@@ -116,7 +117,7 @@ def _differs_from_default(recipe: Recipe, key: str) -> bool:
 
 
 def _possible(recipe: Recipe, network: nn.Module, asked: Collection[str]) -> Recipe:
-    """The recipe with its engine, and without compiling where torch cannot compile here."""
+    """The recipe with its engine, and uncompiled if torch cannot compile on this machine."""
     cause = cannot_compile() if recipe.compiled or recipe.schedule.compiles else None
     if cause is None:
         recipe = _with_engine(recipe, network)
@@ -132,5 +133,5 @@ def _possible(recipe: Recipe, network: nn.Module, asked: Collection[str]) -> Rec
 
 
 def _network(recipe: Recipe, data: ImageData) -> nn.Module:
-    """One to look at: which engine serves it, what it takes."""
+    """A network of the recipe, for questions about its engine and its memory."""
     return networks_of(recipe, data)(seed=0, path=("engine",))

@@ -1,6 +1,6 @@
-"""What a run remembers, and what it says at every step.
+"""The state of a run, and its progress at every step.
 
-Values: whoever holds them decides about logging, checkpoints and stopping.
+Both are plain values: the code that receives them decides about logging, checkpoints and stopping.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ __all__ = ["Progress", "State"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
-    """All that a run remembers between two outer iterations.
+    """The complete state of a run between two outer iterations.
 
     Attributes:
-        outer: Finished outer iterations.
-        stored: Stored images in [0, 1] (a step may leave the range a little until the next
-            outer iteration), rows sorted by rank, then class.
-        update: For everything that is learned (``"images"``, perhaps ``"labels"`` and
-            ``"learned_lr"``) the state of its update.
-        sizes: The size policy's state.
-        objective: The objective's state; empty where it has none.
+        outer: Number of finished outer iterations.
+        stored: Stored images in [0, 1], sorted by rank, then by class. Within an outer iteration
+            the images may leave the range a little.
+        update: The state of the update of everything that is learned: ``"images"``, perhaps
+            ``"labels"`` and ``"learned_lr"``.
+        sizes: The state of the size policy.
+        objective: The state of the objective; empty if it has none.
     """
 
     outer: int
@@ -79,18 +79,18 @@ class State:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Progress:
-    """What happened at one image update, or, with ``boundary``, at the end of an outer iteration.
+    """The result of one image update or, with ``boundary``, of one outer iteration.
 
     Attributes:
         outer: Outer iteration, from 0.
         inner: Inner iteration, from 0.
         iterations: Outer iterations of the whole run.
         inner_steps: Image updates in an outer iteration.
-        losses: ``{size: matching loss summed over classes}``; a size that differs by class reads
-            ``"3-7"``.
-        frozen: Images per class left alone, ``{smallest, largest over classes}``.
-        boundary: Whether the outer iteration is complete: ``state`` can be resumed from.
-        state: The run's state after this step.
+        losses: ``{size: matching loss summed over classes}``; the key is ``"3-7"`` if the size
+            differs between classes.
+        frozen: Frozen images per class, ``{smallest, largest over classes}``.
+        boundary: Whether the outer iteration is complete, so that a run can resume from ``state``.
+        state: The state of the run after this step.
     """
 
     outer: int

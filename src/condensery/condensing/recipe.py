@@ -1,8 +1,8 @@
-"""A recipe: the complete choice of parts that makes one run.
+"""A recipe: all parts of one run.
 
 Parts are frozen dataclasses, so a recipe is a value: it is written as JSON into every run folder
-and condensed file, and read back to the same parts. Parts are named by the registry, values are
-read as the types of their fields. Knows nothing about what parts do.
+and condensed file, and reading gives the same parts again. The registry has the names of parts;
+values are read as the types of their fields. Knows nothing about what parts do.
 """
 
 from __future__ import annotations
@@ -44,37 +44,36 @@ class Recipe:
     """Everything that decides the result of a run, except data and seed.
 
     Attributes:
-        method: Name of the method that the parts stand for; a name of your own for your own row.
-        preset: Name of the row of that method's presets.
+        method: Name of the method; any name for a recipe of your own.
+        preset: Name of the preset of the method.
         ipc: Images per class N of the full set, at least 1.
         iterations: Outer iterations, at least 1.
         network: Name of the matching network (``condensery.networks``) or ``package:factory``;
-            ``"none"`` where the schedule has no network.
+            ``"none"`` if the schedule has no network.
         parameterization: What is stored, and how it becomes examples.
-        augment: What real and synthetic examples go through before the network sees them.
+        augment: How real and synthetic examples are augmented before the network sees them.
         sampler: Which real examples a step sees.
-        schedule: Which networks, and when the images are updated.
-        objective: What "look alike" means.
+        schedule: Which networks are used, and when the images are updated.
+        objective: The distance between synthetic and real data.
         size_policy: Which sizes are matched.
         update: How a gradient changes the images.
-        init: What the stored images are before the first update.
+        init: The stored images before the first update.
         labels: How labels are learned; None keeps the class of each image.
-        learned_lr: How a learning rate for training on the set is learned; None learns none.
-        engine: How gradients are computed; ``"auto"`` takes the fastest that accepts the network.
-            ``condense`` settles it, so that a recipe that ran names the engine that ran.
-        engine_reason: Why, where the library chose.
+        learned_lr: How a learning rate for training on the set is learned; None: it is not learned.
+        engine: How gradients are computed; ``"auto"`` is the fastest engine that accepts the
+            network. ``condense`` replaces it, so that the recipe of a run names its engine.
+        engine_reason: The reason of the choice, if the library chose the engine.
         precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
             loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
-        classes_per_pass: Classes matched in one pass, more where they are small; bounds memory,
-            never changes the result.
-        batch: Images at once in the fused engine, None as many as it likes; bounds memory, never
-            changes the result beyond rounding.
-        saved_activations: Images whose activations the fused engine keeps in memory for the
-            gradient of the images, None all; likewise.
-        whiten: What happens to images between their standardisation and the network:
-            ``"none"``, ``"zca"`` or ``"zca-regularised"`` (``condensery.data.whitened``). Stored
-            images stay as they are.
+        classes_per_pass: Classes that are matched in one pass, more if they are small. Limits the
+            memory and never changes the result.
+        batch: Images in one pass of the fused engine; None: the engine decides. Limits the memory
+            and changes the result by rounding only.
+        saved_activations: Number of images whose activations the fused engine saves for the
+            gradient of the images; None: all. Limits the memory, as ``batch``.
+        whiten: The whitening of standardised images before the network: ``"none"``, ``"zca"`` or
+            ``"zca-regularised"`` (``condensery.data.whitened``). Stored images are not whitened.
     """
 
     method: str = "custom"
@@ -145,19 +144,19 @@ _WORDS: Mapping[str, tuple[str, ...]] = {
 _PART_SLOTS = tuple(
     f.name for f in dataclasses.fields(Recipe) if f.name in SLOTS and SLOTS[f.name].protocol
 )
-"""Fields of a recipe that hold parts; each is named as its slot."""
+"""Fields of a recipe that contain parts; each has the name of its slot."""
 
 
 def to_json(recipe: Recipe) -> dict[str, Any]:
-    """The recipe as plain JSON values; each part says its ``kind``."""
+    """The recipe as JSON values; each part has its ``kind``."""
     return written(recipe)
 
 
 def from_json(values: Mapping[str, Any]) -> Recipe:
-    """Read what ``to_json`` wrote.
+    """Read a recipe that ``to_json`` wrote.
 
     Raises:
-        ConfigError: For an unknown key, kind or value, with the nearest known name.
+        ConfigError: If a key, kind or value is unknown; names the nearest known name.
     """
     return build("recipe", "", Recipe, values)
 
@@ -166,7 +165,7 @@ def check_readable(recipe: Recipe) -> None:
     """Refuse a recipe that could not be read back from the file of a run.
 
     Raises:
-        ConfigError: If a part is of a class that cannot be imported, such as one in a function.
+        ConfigError: If the class of a part cannot be imported, such as a class in a function.
     """
     try:
         same = from_json(json.loads(recipe_text(recipe))) == recipe
@@ -188,11 +187,11 @@ def read_recipe(path: str | Path) -> Recipe:
     """Read a complete recipe from a file.
 
     Args:
-        path: ``.json`` or ``.toml``, as ``condensery recipe`` writes and a person edits it, or the
-            ``recipe.json`` of a run's folder.
+        path: A ``.json`` or ``.toml`` file, as ``condensery recipe`` writes it, or the
+            ``recipe.json`` of a run folder.
 
     Raises:
-        ConfigError: If there is no such file, it is no JSON or TOML, or it says no recipe.
+        ConfigError: If the file does not exist, is not JSON or TOML, or contains no recipe.
     """
     path = Path(path).expanduser()
     try:
@@ -218,5 +217,5 @@ def read_recipe(path: str | Path) -> Recipe:
 
 
 def recipe_text(recipe: Recipe) -> str:
-    """The text of a recipe file, JSON, as ``read_recipe`` reads it."""
+    """The JSON text of a recipe file, as ``read_recipe`` reads it."""
     return json.dumps(to_json(recipe), indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,6 +1,6 @@
-"""One image update of one set: losses of its sizes, their gradient, a step.
+"""One image update of one set: the losses of its sizes, their gradient, and a step.
 
-Knows nothing about the other sets of a run, nor about what comes before and after.
+Knows nothing about other sets of a run, and nothing about the steps before and after.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ __all__ = ["first_update", "learned", "step"]
 
 
 def learned(recipe: Recipe, stored: Examples | None = None) -> dict[str, ImageUpdate]:
-    """What a run learns, and how each is moved: fields of ``Examples``.
+    """The fields of ``Examples`` that a run learns, each with its update.
 
-    With ``stored`` also what that stores for all rows together, ``shared.NAME``.
+    With ``stored``, also the tensors that it stores for all rows together, ``shared.NAME``.
     """
     parts = {"images": recipe, "labels": recipe.labels, "learned_lr": recipe.learned_lr}
     found = {name: part.update for name, part in parts.items() if part is not None}
@@ -45,7 +45,7 @@ def first_update(recipe: Recipe, stored: Examples) -> dict[str, dict[str, Tensor
 
 
 def matched(recipe: Recipe, context: StepContext) -> list[Objective]:
-    """The objectives that ``step`` takes matches of."""
+    """The objectives whose matches ``step`` needs."""
     measure = recipe.size_policy.measure if recipe.size_policy.measures(context.at[0]) else None
     return [recipe.objective, *([] if measure is None else [measure])]
 
@@ -63,17 +63,17 @@ def step(
     """Update the images of one set once.
 
     Args:
-        recipe: Of the set.
-        state: Before the step.
-        context: Where we are.
-        matches: Of all objectives that are ``matched``, bound to this context.
-        batch_size: Examples that are matched in one pass, where classes have so few.
-        data: For the names of its classes.
-        seed: Of the run.
+        recipe: The recipe of the set.
+        state: The state before the step.
+        context: The context of the step.
+        matches: The matches of all ``matched`` objectives, bound to this context.
+        batch_size: Examples that are matched in one pass if the classes are so small.
+        data: Used for the names of its classes.
+        seed: The seed of the run.
 
     Raises:
         NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
-        ConfigError: If something is learned that the objective does not depend on.
+        ConfigError: If the objective does not depend on something that is learned.
     """
     outer, inner = context.at
     stored, device = state.stored, state.stored.images.device
@@ -125,7 +125,7 @@ def _gradients(
     names: Sequence[str],
     passes: Iterable[tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Losses ``[group]``, and the gradient of their weighted sum for fields of the examples."""
+    """Losses ``[group]``, and the gradients of their weighted sum for fields of the examples."""
     losses = examples.images.new_zeros(len(groups))
     gradients = {name: torch.zeros_like(getattr(examples, name)) for name in names}
     for rows, members in passes:
@@ -170,7 +170,7 @@ def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Exam
 def _pulled_back(
     parts: Parameterization, stored: Examples, gradients: Mapping[str, Tensor]
 ) -> dict[str, Tensor]:
-    """Gradients with respect to what is stored: one product with decode's Jacobian."""
+    """The gradient of the stored tensors: one product with the Jacobian of ``decode``."""
     leaves = {name: getattr(stored, name).detach().requires_grad_() for name in gradients}
     shared = {name: tensor.detach().requires_grad_() for name, tensor in stored.shared.items()}
     with torch.enable_grad():
@@ -189,7 +189,7 @@ def _moved(
     *,
     remaining: float,
 ) -> tuple[Examples, dict[str, Mapping[str, Tensor]]]:
-    """What is stored, and the updates' states, after one step of everything that is learned."""
+    """The stored tensors and the states of the updates after one step."""
     stored = state.stored
     nothing = torch.zeros((), dtype=torch.bool, device=stored.images.device)
     pixel = recipe.parameterization.pixel_rank(stored) < _expanded(
@@ -217,30 +217,30 @@ def _moved(
 
 
 def _stored(stored: Examples, name: str) -> Tensor:
-    """What is learned under a name of ``learned``."""
+    """The tensor with a name of ``learned``."""
     own = name.removeprefix("shared.")
     return getattr(stored, name) if own == name else stored.shared[own]
 
 
 def _of(frozen: Tensor, examples: Examples) -> Tensor:
-    """Each example's entry of a per-class count, ``[example]``."""
+    """For each example, the count of its class, ``[example]``."""
     return frozen.to(examples.class_.device)[examples.class_]
 
 
 def _expanded(per_example: Tensor, *, like: int) -> Tensor:
-    """``[example]`` with dimensions of one behind it, ``like`` in all."""
+    """``[example]`` with dimensions of size one at the end, as many dimensions as ``like``."""
     return per_example.reshape(-1, *[1] * (like - 1))
 
 
 def _masked(gradient: Tensor, rows: Tensor) -> Tensor:
-    """Nothing moves an example that is left alone; what belongs to no example is moved."""
+    """Zero the gradient of frozen examples; tensors that belong to no example are unchanged."""
     if gradient.ndim == 0:
         return gradient
     return gradient.masked_fill(_expanded(rows, like=gradient.ndim), 0)
 
 
 def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:
-    """Share of the run's image updates that is left at a context, this one included."""
+    """Share of the image updates of the run that remain, including the current one."""
     total = recipe.iterations * recipe.schedule.updates
     return (total - at[0] * recipe.schedule.updates - at[1]) / total
 

@@ -1,4 +1,4 @@
-"""What the stored images are before the first update."""
+"""Initialisation: the stored images before the first update."""
 
 from condensery.condensing.init.base import Init, Network
 from condensery.condensing.init.herded import HerdedImages

@@ -1,7 +1,7 @@
-"""What the stored images are before the first update.
+"""Initialisation: the stored images before the first update.
 
-An initialisation chooses, class by class; the parameterization packs what was chosen. Knows
-nothing about objectives, sizes or updates.
+An initialisation chooses images of each class, and the parameterization packs them. Knows nothing
+about objectives, sizes or updates.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ from condensery.types import Examples
 __all__ = ["Init", "Network", "as_stored", "batches_of", "repeated"]
 
 Network = Callable[..., nn.Module]
-"""A fresh network from the path of its random stream: ``network("start", 0)``."""
+"""Builds a new network from the path of its random stream: ``network("start", 0)``."""
 
 
 class Init(Protocol):
-    """First stored images. An initialisation must have ``make``."""
+    """An initialisation of the stored images. A class must implement ``make``."""
 
     nested: ClassVar[bool] = False
     """Whether the first images of a class do not depend on how many there are."""
@@ -39,14 +39,14 @@ class Init(Protocol):
         rng: torch.Generator,
         network: Network,
     ) -> Examples:
-        """``counts[c]`` images of class ``c`` in [0, 1], rows sorted by rank, then class.
+        """Make ``counts[c]`` images of class ``c`` in [0, 1], sorted by rank, then by class.
 
         Args:
             parameterization: Packs real images into stored ones.
             data: Real training images.
             counts: Stored images of each class, ``[class_]``.
-            rng: For the choice.
-            network: Makes the networks that a choice by features needs; never one of the run's.
+            rng: Random stream of the choice.
+            network: Builds networks for a choice by features; they are never networks of the run.
         """
         ...
 
@@ -61,10 +61,10 @@ def as_stored(images: Sequence[Tensor], counts: Tensor) -> Examples:
 
 
 def repeated(order: Tensor, count: int) -> Tensor:
-    """The first ``count`` entries, starting over where there are fewer."""
+    """The first ``count`` entries, repeated from the start if there are fewer."""
     return order[torch.arange(count) % len(order)]
 
 
 def batches_of(data: ImageData, index: Tensor, *, batch: int = 64) -> Iterator[Tensor]:
-    """Normalised images at ``index``, batch after batch."""
+    """The normalised images at ``index`` in batches."""
     return (data.normalise(data.pixels(part)) for part in index.split(batch))

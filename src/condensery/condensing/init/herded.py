@@ -1,7 +1,7 @@
-"""A nested start: every prefix already has nearly the mean feature of the real images.
+"""A nested initialisation: every prefix has nearly the mean feature of the real images.
 
-Ours. A set for all sizes is best begun where all sizes are about right: the first image of a class
-should look like its mean to a network, the first two together, and so on.
+Ours. A set for all sizes should start with images that suit every size: the feature of the first
+image of a class is near the mean feature of the class, so is the mean of the first two, and so on.
 """
 
 from __future__ import annotations
@@ -26,15 +26,15 @@ __all__ = ["HerdedImages"]
 @register("init", "herded")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HerdedImages(Init):
-    """Of many random stored images per class the ones, in order, whose means follow the class's.
+    """Random images, ordered so that the mean feature of every prefix is near that of the class.
 
-    A stored image counts as its decoded examples: a mosaic is chosen as a whole.
+    The feature of a stored image is the mean over its decoded examples: a mosaic is one candidate.
 
     Attributes:
-        candidates: Stored images per class to choose from, at least 1; twice as many as are
-            stored if that is more, fewer where a class cannot fill so many.
-        networks: Fresh networks whose features are compared, at least 1.
-        sample: Random real images per class that stand for it, at least 1.
+        candidates: Stored images per class to choose from, at least 1. At least twice the number
+            of stored images is used, but not more than the class can fill.
+        networks: Number of new networks whose features are compared, at least 1.
+        sample: Random real images per class for the mean feature of the class, at least 1.
 
     Source:
         Ours; the greedy choice is herding (Welling 2009).

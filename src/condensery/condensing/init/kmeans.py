@@ -1,4 +1,4 @@
-"""Init at the real images that stand for clusters: DREAM's."""
+"""Initialisation of DREAM: real images that represent clusters."""
 
 from __future__ import annotations
 
@@ -22,17 +22,17 @@ __all__ = ["KMeansImages"]
 @register("init", "kmeans")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KMeansImages(Init):
-    """The images nearest to the centres of as many clusters as real images are packed.
+    """The real images nearest to cluster centres; one cluster for each image that is packed.
 
-    Features are those of one fresh network, of normalised images that are not augmented.
+    Features are those of one new network, for normalised images without augmentation.
 
     Attributes:
-        pool: Random images of a class that are clustered, at least 1; 0: all of them.
+        pool: Random images of a class that are clustered, at least 1; 0: all images.
 
     Source:
-        Liu et al. 2023 (DREAM), initialisation. Differs: images are normalised for the network,
-        the release clusters un-normalised ones; an image is packed once, the release can pack one
-        that stands for two clusters twice.
+        Liu et al. 2023 (DREAM), initialisation. Differs: images are normalised for the network
+        (released: not); an image is packed once (released: an image that represents two clusters
+        can be packed twice).
     """
 
     pool: int = 0

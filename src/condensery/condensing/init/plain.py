@@ -1,4 +1,4 @@
-"""Initialisations that look at no feature: random real images, the first ones, noise."""
+"""Initialisations without features: random real images, the first images, noise."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ __all__ = ["FirstImages", "Noise", "RandomImages"]
 @register("init", "random")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomImages(Init):
-    """Random real images of every class, without replacement while there are any."""
+    """Random real images of every class, without replacement as long as there are enough."""
 
     nested: ClassVar[bool] = True
 
@@ -44,7 +44,7 @@ class RandomImages(Init):
 @register("init", "first")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FirstImages(Init):
-    """The first images of every class in data set order, as the released codes of IDC and MDC."""
+    """The first images of every class in data set order, as in the released IDC and MDC codes."""
 
     nested: ClassVar[bool] = True
 
@@ -69,8 +69,9 @@ class Noise(Init):
     """Normal noise, clipped to [0, 1].
 
     Attributes:
-        like: ``"grey"``: ``randn / 4 + 1/2`` (IDC). ``"data"``: ``mean + std * randn`` with those
-            of the data, channel by channel: standard noise where images are normalised (DC).
+        like: ``"grey"``: ``randn / 4 + 1/2`` (IDC). ``"data"``: ``mean + std * randn`` with the
+            mean and std of each channel of the data, so that normalised images are standard
+            noise (DC).
     """
 
     like: Literal["grey", "data"] = "grey"
@@ -106,7 +107,7 @@ class Noise(Init):
 def _packed(
     parameterization: Parameterization, data: ImageData, orders: list[Tensor], counts: Tensor
 ) -> Examples:
-    """The first images of each order, as many as fill ``counts`` stored ones."""
+    """The first images of each order, as many as ``counts`` stored images need."""
     images: list[Tensor] = []
     for order, count in zip(orders, counts.tolist(), strict=True):
         index = repeated(order, count * parameterization.examples_each)

@@ -1,4 +1,4 @@
-"""What "the synthetic data look like the real ones" means."""
+"""Objectives: distances between synthetic and real data under a network."""
 
 from condensery.condensing.objectives.base import (
     FeatureComparison,

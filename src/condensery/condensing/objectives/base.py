@@ -1,13 +1,13 @@
-"""The seam that lets a subset loss sit on any objective.
+"""The interface of objectives, which allows the subset loss of MDC with every objective.
 
-An objective is cut in two: ``bind`` fixes the network, the real data and the randomness; the
-``Match`` it returns is a deterministic function from *sets* of synthetic examples to one loss
-per set. MDC then is more sets, not another objective.
+An objective has two stages: ``bind`` fixes the network, the real data and the random draws; the
+``Match`` that it returns is a deterministic function from *sets* of synthetic examples to one loss
+for each set. MDC therefore needs more sets, but no other objective.
 
 An objective may have a state, such as a moving average of real features or the weights of a
 learned discrepancy. The state is a mapping of tensors that goes in and out: ``init`` makes it,
-``bind`` reads it as ``context.state``, ``advance`` gives the next one after every image update.
-It is a part of the run's checkpoints.
+``bind`` reads it as ``context.state``, and ``advance`` gives the next state after every image
+update. It is stored in the checkpoints of a run.
 """
 
 from __future__ import annotations
@@ -32,24 +32,24 @@ __all__ = [
 ]
 
 Match = Callable[[Examples, Groups], Tensor]
-"""``(examples, groups) -> losses [group]``, un-reduced; differentiable in ``examples.images``.
-Of an objective that ``uses_engine``, it may be called from several threads at once."""
+"""``(examples, groups) -> losses [group]``, not reduced; differentiable in ``examples.images``.
+If the objective ``uses_engine``, several threads may call it at the same time."""
 
 ObjectiveState = Mapping[str, Tensor]
 
 _TOGETHER = 256
-"""Real images that an engine gets at once if it cuts them itself; changes nothing but the time."""
+"""Real images in one call of an engine that divides them itself; affects only the time."""
 
 
 class Objective(Protocol):
-    """A distance between synthetic and real data under a network. It must have ``bind``."""
+    """A distance between synthetic and real data. A class must implement ``bind``."""
 
     all_classes: ClassVar[bool] = False
-    """Whether a set holds all classes at once, or one class."""
+    """Whether a group contains all classes of a set, or one class."""
 
     uses_engine: ClassVar[bool] = False
-    """Whether the loss is made of what an engine computes, without calling a module; otherwise a
-    fast one gains nothing."""
+    """Whether the loss uses only results of an engine and calls no module. Otherwise a fast engine
+    has no advantage."""
 
     @abstractmethod
     def bind(
@@ -61,14 +61,14 @@ class Objective(Protocol):
         engine: Engine,
         classes_per_pass: int,
     ) -> Match:
-        """Fix everything but the synthetic data.
+        """Fix everything except the synthetic data.
 
         Args:
-            context: The network and where in the run we are; the objective's state, if it has one.
+            context: The network, the iteration, and the state of the objective, if it has one.
             real: Real examples in [0, 1].
-            view: What the network is shown, the same for real and synthetic examples.
-            engine: How gradients and features are computed.
-            classes_per_pass: Bounds the memory of a pass; never changes the result.
+            view: Normalisation and augmentation, the same for real and synthetic examples.
+            engine: Computes gradients and features.
+            classes_per_pass: Limits the memory of a pass; never changes the result.
         """
         ...
 
@@ -76,8 +76,8 @@ class Objective(Protocol):
         """The state before the first iteration; empty for an objective without a state.
 
         Args:
-            examples: The synthetic examples that the run begins with.
-            rng: For what is drawn.
+            examples: The synthetic examples at the start of the run.
+            rng: Random stream of the state.
         """
         del examples, rng
         return {}
@@ -91,10 +91,10 @@ class Objective(Protocol):
         *,
         engine: Engine,
     ) -> ObjectiveState:
-        """The state after an image update; asked of objectives that have a state.
+        """The state after an image update; only called for objectives with a state.
 
         Args:
-            context: As in ``bind``; ``context.state`` is the state before, and must not change.
+            context: As in ``bind``; ``context.state`` is the previous state, which is not changed.
             real: As in ``bind``.
             examples: The synthetic examples after the update.
             view: As in ``bind``.
@@ -105,10 +105,10 @@ class Objective(Protocol):
 
 
 class FeatureComparison(Protocol):
-    """A distance of features with its draws fixed."""
+    """A distance of features with fixed random draws."""
 
     def target(self, features: Tensor) -> Tensor:
-        """What is kept of the real features of a class.
+        """The target that is computed from the real features of a class.
 
         Args:
             features: ``[example, feature]``.
@@ -121,18 +121,19 @@ class FeatureComparison(Protocol):
         """The loss of every group, ``[group]``; differentiable in ``features``.
 
         Args:
-            features: Of synthetic examples, ``[example, feature]``.
-            examples: What they are features of.
-            groups: Over these examples, one class each.
-            targets: One a group.
+            features: Features of synthetic examples, ``[example, feature]``.
+            examples: These examples.
+            groups: Groups of these examples, each of one class.
+            targets: One target for each group.
         """
         ...
 
 
 class FeatureObjective(Objective):
-    """An objective that compares what the network sees, class by class.
+    """An objective that compares features of the network for each class.
 
-    It must have ``comparison``. Other terms can be added on the same forward pass (``Calibrated``).
+    A class must implement ``comparison``. Other terms can use the same forward pass
+    (``Calibrated``).
     """
 
     all_classes: ClassVar[bool] = False
@@ -140,7 +141,7 @@ class FeatureObjective(Objective):
 
     @abstractmethod
     def comparison(self, context: StepContext) -> FeatureComparison:
-        """The distance, with the draws of this context."""
+        """The distance of features with the draws of this context."""
         ...
 
     def of_features(
@@ -152,7 +153,7 @@ class FeatureObjective(Objective):
         engine: Engine,
         classes_per_pass: int,
     ) -> Callable[[Tensor, Examples, Groups], Tensor]:
-        """Like ``bind``, for features that the caller computes.
+        """As ``bind``, for features that the caller computes.
 
         Returns:
             ``(features, examples, groups) -> losses [group]``.
@@ -195,5 +196,5 @@ class FeatureObjective(Objective):
 
 
 def target_rows(classes: Tensor, wanted: Tensor) -> Tensor:
-    """Positions in the sorted ``classes`` of the real targets of the ``wanted`` classes."""
+    """Positions of the ``wanted`` classes in the sorted ``classes`` of the real targets."""
     return torch.searchsorted(classes, wanted)

@@ -1,6 +1,6 @@
-"""Calibration: synthetic images should also be classified as what they are.
+"""Calibration: synthetic images should also be classified correctly.
 
-A class term beside an objective on features, which keeps apart classes whose features are alike.
+A class term that is added to an objective on features, and separates classes with similar features.
 """
 
 from __future__ import annotations
@@ -32,20 +32,21 @@ class Calibrated(Objective):
     """A distance of features plus ``weight`` times the cross-entropy of the synthetic examples.
 
     Attributes:
-        features: The distance.
-        weight: Of the class term, at least 0; 0 leaves the distance alone, at every iteration.
-        under: Who classifies: ``"expert"``, the target of the schedule (DANCE, TGDD), or
-            ``"network"``, the network that the features are of, which costs no second pass.
-        counted: ``"sets"``: every set has the mean over its own examples. ``"images"``: the
-            largest set of a class has the sum over its stored images, the others nothing, so that
-            an image counts once however many sets hold it.
-        alternate: Whether the terms take turns, the distance at even inner iterations and the
-            class term at odd ones, instead of being added.
+        features: The distance of features.
+        weight: Weight of the class term, at least 0; with 0 there is only the distance, at every
+            iteration.
+        under: The network that classifies: ``"expert"``, the target of the schedule (DANCE, TGDD),
+            or ``"network"``, the network of the features, which needs no second pass.
+        counted: ``"sets"``: every set has the mean over its own examples. ``"images"``: only the
+            largest set of a class has the term, as a sum over its stored images, so that every
+            image counts once.
+        alternate: Whether the terms alternate, the distance at even inner iterations and the class
+            term at odd ones, instead of being added.
 
     Source:
-        Zhang et al. 2024 (DANCE), both losses, in turns with ``alternate``; Ran et al. 2026
-        (TGDD), added, on the same augmented images. Differs: one draw of the augmentation shows
-        the images of all classes (released: one a class).
+        Zhang et al. 2024 (DANCE), both losses, alternating with ``alternate``; Ran et al. 2026
+        (TGDD), added, on the same augmented images. Differs: all classes share one draw of the
+        augmentation (released: one draw for each class).
     """
 
     all_classes: ClassVar[bool] = False

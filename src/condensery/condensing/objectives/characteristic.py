@@ -1,7 +1,7 @@
 """Characteristic functions: synthetic and real features should have the same distribution.
 
 The characteristic function of features ``f`` at a frequency ``t`` is the mean of ``exp(i t f)``.
-That of a nested set is a cumulative mean over ranks of cosines and sines.
+For nested sets it is a cumulative mean over ranks of cosines and sines.
 """
 
 from __future__ import annotations
@@ -22,28 +22,29 @@ from condensery.types import Examples, Groups, StepContext
 __all__ = ["CharacteristicFunction"]
 
 _FLOOR = 1e-12
-"""Under the square root, whose slope at 0 is infinite."""
+"""Minimum under the square root, whose slope at 0 is infinite."""
 
 
 @register("objective", "characteristic-function")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CharacteristicFunction(FeatureObjective):
-    """Distance of characteristic functions at random normal frequencies, class by class.
+    """Distance of characteristic functions at random normal frequencies, for each class.
 
-    With ``a`` and ``b`` the values of both functions at one frequency, it is the mean over
+    If ``a`` and ``b`` are the values of both functions at one frequency, the loss is the mean over
     frequencies of ``sqrt(amplitude (|a| - |b|)^2 + (1 - amplitude) (|a - b|^2 - (|a| - |b|)^2))``,
-    times ``scale``. Every feature vector is divided by its length before.
+    times ``scale``. Every feature vector is first divided by its length.
 
     Attributes:
-        frequencies: Drawn anew for every image update, at least 1 (paper: 1024, release: 4096).
-        amplitude: Weight of the difference of amplitudes, in [0, 1]; the rest is that of the
-            phase. At 0.5 (paper) the root is ``sqrt(1/2) |a - b|``.
-        scale: The loss is multiplied with it, > 0 (release: 300).
+        frequencies: Number of frequencies, which are drawn for every image update, at least 1
+            (paper: 1024, release: 4096).
+        amplitude: Weight of the difference of amplitudes, in [0, 1]; the phase has the remaining
+            weight. At 0.5 (paper) the root is ``sqrt(1/2) |a - b|``.
+        scale: Factor of the loss, > 0 (release: 300).
 
     Source:
         Wang et al. 2025 (NCFM), the released loss without the sampling network. Differs: all
         classes of an image update share their frequencies (released: drawn for each class); the
-        floor of 1e-12 is under the root (released: of the phase alone).
+        minimum 1e-12 is under the root (released: only for the phase).
     """
 
     frequencies: int = 1024
@@ -63,7 +64,7 @@ class CharacteristicFunction(FeatureObjective):
             raise ConfigError(f"objective.scale = {self.scale}, but it must be above 0.")
 
     def comparison(self, context: StepContext) -> FeatureComparison:
-        """See ``FeatureObjective.comparison``; frequencies are drawn when features are seen."""
+        """See ``FeatureObjective.comparison``; frequencies are drawn with the first features."""
         return _Characteristic(self, context)
 
 
@@ -73,7 +74,7 @@ class _Characteristic:
         self._drawn: Tensor | None = None  # [feature, frequency]; set before a match is asked
 
     def target(self, features: Tensor) -> Tensor:
-        """See ``FeatureComparison.target``: real and imaginary part at all frequencies."""
+        """See ``FeatureComparison.target``: the real and the imaginary part at all frequencies."""
         if self._drawn is None:
             shape = (features.shape[1], self._choices.frequencies)
             rng = self._context.stream("frequencies")
@@ -101,7 +102,7 @@ class _Characteristic:
 
 
 def _parts(values: Tensor) -> Tensor:
-    """Real and imaginary part, ``[group, 2, frequency]``."""
+    """The real and the imaginary part, ``[group, 2, frequency]``."""
     return values.unflatten(1, (2, -1))
 
 

@@ -1,8 +1,8 @@
-"""Distances between two families of gradients, one value per group.
+"""Distances between two families of gradients, one value for each group.
 
-Each takes gradients by parameter, ``{name: [group, *shape]}``, and the real targets likewise, and
-returns ``[group]``. Sums, not means, as the field's codes use them. All but one are sums over
-parameters of a distance of one of them.
+Each distance takes gradients by parameter, ``{name: [group, *shape]}``, for synthetic and for real
+data, and returns ``[group]``. As in the released codes, they are sums and not means. All but
+``whole_cosine`` are a sum over the distances of single parameters.
 """
 
 from __future__ import annotations
@@ -34,11 +34,11 @@ def l1(synthetic: Tensor, real: Tensor) -> Tensor:
 
 
 def cosine(synthetic: Tensor, real: Tensor) -> Tensor:
-    """Sum over output rows of one minus the cosine; parameters with one dimension count 0.
+    """Sum over output rows of one minus the cosine; 0 for parameters with one dimension.
 
     Source:
         Zhao et al. 2021, *Dataset Condensation with Gradient Matching*, released distance.
-        Differs: the norm is ``sqrt(sum + tiny)``, finite also for a dead row.
+        Differs: the norm is ``sqrt(sum + tiny)``, which is not 0 for a row of zeros.
     """
     if synthetic.ndim <= 2:  # [group, out]: a bias or the scale of a norm
         return synthetic.new_zeros(len(synthetic))
@@ -67,7 +67,7 @@ def _inner(x: Tensor, y: Tensor) -> Tensor:
 
 
 def _summed(of_one: Callable[[Tensor, Tensor], Tensor]) -> Metric:
-    """The sum over parameters of the distance of one."""
+    """The sum over the distances of all parameters."""
 
     def total(synthetic: Gradients, real: Gradients) -> Tensor:
         return torch.stack([of_one(synthetic[name], real[name]) for name in synthetic]).sum(dim=0)
@@ -84,10 +84,10 @@ METRICS: Mapping[str, Metric] = {
 
 
 def metric(name: str) -> Metric:
-    """The distance called ``name``.
+    """The distance with the name ``name``.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If the name is unknown.
     """
     if name not in METRICS:
         raise ConfigError(

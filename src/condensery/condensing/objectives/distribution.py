@@ -1,7 +1,7 @@
 """Distribution matching: synthetic and real data should have the same mean feature.
 
-Also the probe of the most learnable subset: one forward pass serves every size, because the
-features of a subset are rows of those of the set.
+Also the probe of the most learnable subset: one forward pass suffices for all sizes, because the
+features of a subset are rows of the features of the set.
 """
 
 from __future__ import annotations
@@ -23,11 +23,11 @@ __all__ = ["DistributionMatching"]
 @register("objective", "distribution")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DistributionMatching(FeatureObjective):
-    """Squared distance of mean features, summed over features, class by class.
+    """Squared distance of mean features, summed over features, for each class.
 
     Source:
         Zhao & Bilen 2023 (DM), released loss; He et al. 2024 (MDC), feature distance ``F_t(n)``.
-        Differs: none; like both released codes the sum, not the mean, over features is taken.
+        Differs: none; as in both released codes, it is the sum and not the mean over features.
     """
 
     def comparison(self, context: StepContext) -> FeatureComparison:

@@ -1,7 +1,7 @@
-"""Feature regression: with a network's features as the kernel, the set predicts real labels.
+"""Feature regression: with the features of a network as kernel, the set predicts real labels.
 
-It is what training only the last layer on the set to the end would predict, in closed form. No
-gradient goes into the network: images are moved through their features alone.
+In closed form, this is the prediction after training only the last layer on the set. The network
+gets no gradient.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from condensery.types import Examples, Groups, StepContext, View
 __all__ = ["FeatureRegression"]
 
 _TOGETHER = 256
-"""Real images whose features are computed at a time; bounds memory, changes nothing."""
+"""Real images in one pass of the network; limits the memory, does not change the result."""
 
 
 @register("objective", "feature-regression")
@@ -29,18 +29,18 @@ _TOGETHER = 256
 class FeatureRegression(Objective):
     """Half the mean squared error of predicting real labels by ridge regression on features.
 
-    The kernel of two images is the product of what the network sees in them just before it
-    classifies them. Labels are class probabilities minus ``1 / classes``; those of the set may be
-    learned. Features are the network's, all that follows is float64. A set holds all classes at
-    once, and every smaller set is a block of the same two matrices.
+    The kernel of two images is the product of their features before the last layer. Labels are
+    class probabilities minus ``1 / classes``; the labels of the set may be learned. Everything
+    after the features is computed in float64. A group contains all classes, and every smaller set
+    is a block of the same two matrices.
 
     Attributes:
-        regularisation: Ridge, as a share of the mean of the set's kernel with itself, > 0.
+        regularisation: Ridge, as a share of the mean diagonal of the kernel of the set, > 0.
 
     Source:
         Zhou, Nezhadarya, Ba 2022 (FRePo), the loss of the regression. Differs: the mean, not the
-        sum, over classes; labels are not scaled down on more than ten classes; the released code
-        adds a term that keeps the largest learned label ahead of the second.
+        sum, over classes; labels are not scaled down for more than ten classes; there is no term
+        that keeps the largest learned label above the second largest (released: there is).
     """
 
     all_classes: ClassVar[bool] = True

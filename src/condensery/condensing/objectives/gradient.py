@@ -1,4 +1,4 @@
-"""Gradient matching: synthetic and real data should push the network's weights alike.
+"""Gradient matching: synthetic and real data should have similar weight gradients.
 
 Knows nothing about which sets are matched, how often, or how gradients are computed.
 """
@@ -21,14 +21,14 @@ from condensery.types import Examples, Groups, StepContext, View, by_class
 __all__ = ["GradientMatching"]
 
 _REAL_CLASSES = 10
-"""Matched at once by an engine that cuts: all wait for the slowest thread once. More would need
-memory for what each sweep finds."""
+"""Examples that an engine with several threads matches in one call, so that the threads wait for
+the slowest one only once. A larger number would need more memory for results."""
 
 
 @register("objective", "gradient")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GradientMatching(Objective):
-    """Distance between weight gradients of the mean cross-entropy, class by class.
+    """Distance between the weight gradients of the mean cross-entropy, for each class.
 
     Attributes:
         metric: ``"mse"`` or ``"l1"`` (sums over entries), ``"cosine"`` (sum over output rows

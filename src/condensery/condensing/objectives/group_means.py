@@ -1,4 +1,4 @@
-"""Means over the examples of every group, of all nested sets by one cumulative sum."""
+"""Means over the examples of every group; for nested sets by one cumulative sum."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ __all__ = ["group_means"]
 def group_means(values: Tensor, examples: Examples, groups: Groups) -> Tensor:
     """The mean row of every group.
 
-    Groups that are prefixes of their classes take as many additions together as the largest of
-    them, others as many as they have members.
+    All groups that are prefixes of a class need together as many additions as the largest of them.
+    Other groups need as many additions as they have members.
 
     Args:
         values: ``[example, column]``; differentiable.
-        examples: What the rows belong to; classes and ranks are read.
-        groups: Over these examples.
+        examples: The examples of the rows; only classes and ranks are used.
+        groups: Groups of these examples.
 
     Returns:
         ``[group, column]``.
@@ -35,11 +35,11 @@ def group_means(values: Tensor, examples: Examples, groups: Groups) -> Tensor:
 
 
 def _in_order(examples: Examples) -> tuple[Tensor, Tensor]:
-    """Where the examples of every class are, by rank.
+    """The positions of the examples of every class, by rank.
 
     Returns:
-        The classes, ascending ``[class_]``, and positions ``[class_, place]``, -1 behind the last
-        example of a class that has fewer than others.
+        The classes, ascending ``[class_]``, and positions ``[class_, place]``. Positions after the
+        last example of a class are -1.
     """
     classes, row, counts = examples.class_.unique(return_inverse=True, return_counts=True)
     by_rank = examples.rank.argsort(stable=True)

@@ -1,4 +1,4 @@
-"""Kernel mean discrepancy: synthetic and real features, and all their moments, should be alike."""
+"""Maximum mean discrepancy: synthetic and real features should agree in all moments."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ __all__ = ["KernelMMD"]
 @register("objective", "m3d")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KernelMMD(FeatureObjective):
-    """Squared maximum mean discrepancy of features under a sum of Gaussian kernels, class by class.
+    """Squared maximum mean discrepancy of features with a sum of Gaussian kernels, for each class.
 
-    With ``d`` the distance of two feature vectors the kernel is the sum over ``k`` of
-    ``exp(-d^2 / (width 2^k))``. The width of a set is the mean ``d^2`` of different vectors among
-    its own and the real ones, without a gradient.
+    If ``d`` is the distance of two feature vectors, the kernel is the sum over ``k`` of
+    ``exp(-d^2 / (width 2^k))``. The width of a set is the mean of ``d^2`` over different vectors of
+    the set and of the real images; it has no gradient.
 
     Attributes:
-        widths: Kernels, an odd number; ``k`` goes from ``-(widths - 1) / 2`` to
+        widths: Number of kernels, odd; ``k`` goes from ``-(widths - 1) / 2`` to
             ``(widths - 1) / 2`` (paper: 5).
 
     Source:
@@ -56,7 +56,7 @@ class _Kernels:
     def losses(
         self, features: Tensor, examples: Examples, groups: Groups, targets: Sequence[Tensor]
     ) -> Tensor:
-        """See ``FeatureComparison.losses``; distances are computed once for all sets of a class."""
+        """See ``FeatureComparison.losses``; all sets of a class share their distances."""
         found: dict[int, Tensor] = {}
         for class_ in groups.class_.unique():
             rows = (groups.class_ == class_).nonzero()[:, 0].tolist()
@@ -69,7 +69,7 @@ class _Kernels:
         return torch.stack([found[row] for row in range(len(groups))])
 
     def _distance(self, own: Tensor, cross: Tensor, fixed: Tensor) -> Tensor:
-        """Of one set, from squared distances to itself, to the real ones, and among these."""
+        """The loss of a set, from the squared distances in it, to real vectors, and among these."""
         count = len(own) + len(fixed)
         with torch.no_grad():
             width = (own.sum() + 2 * cross.sum() + fixed.sum()) / (count * (count - 1))

@@ -1,6 +1,6 @@
-"""What objectives by kernel ridge regression share: the loss of every set from one pair of kernels.
+"""The loss of kernel ridge regression for every set, from one pair of kernel matrices.
 
-A smaller set is a block of the same matrices. Knows nothing about where kernel values come from.
+A smaller set is a block of the same matrices. Knows nothing about the kernel itself.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ __all__ = ["centred", "check_ridge", "losses"]
 
 
 def check_ridge(regularisation: float) -> None:
-    """Refuse a ridge that is none."""
+    """Refuse a ridge that is not a finite number above 0."""
     if not 0 < regularisation < float("inf"):
         raise ConfigError(
             f"regularisation = {regularisation}, but a regression needs a finite one above 0 "
@@ -26,7 +26,7 @@ def check_ridge(regularisation: float) -> None:
 
 
 def centred(labels: Tensor, classes: int) -> Float[Tensor, "example class_"]:
-    """Class probabilities minus what a uniform guess gives, float64.
+    """Class probabilities minus those of a uniform guess, float64.
 
     Args:
         labels: Class index ``[example]`` or learned labels ``[example, class_]``.
@@ -46,14 +46,14 @@ def losses(
     *,
     ridge: float,
 ) -> Float[Tensor, "group"]:
-    """Half the mean squared error, over targets and classes, of predicting from each group.
+    """Half the mean squared error, over targets and classes, of the prediction of each group.
 
     Args:
         cross: Kernel of the targets with all examples.
         support: Kernel of all examples with themselves.
-        labels: Of the examples, centred.
-        wanted: Of the targets, centred.
-        groups: Over the examples.
+        labels: Centred labels of the examples.
+        wanted: Centred labels of the targets.
+        groups: Groups of the examples.
         ridge: See ``kernels.regularised``; above 0.
     """
     found: list[Tensor] = []

@@ -1,7 +1,7 @@
-"""Kernel ridge regression: the synthetic data should predict the labels of the real ones.
+"""Kernel ridge regression: the synthetic data should predict the labels of the real data.
 
-There is no network: a kernel in closed form stands for an infinitely wide one. Every smaller set
-is a block of the same kernel matrices, so all sizes cost little more than the largest.
+There is no network: a kernel in closed form represents an infinitely wide network. Every smaller
+set is a block of the same kernel matrices, so all sizes take little more time than the largest.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from condensery.types import Examples, Groups, StepContext, View
 __all__ = ["RidgeRegression"]
 
 _PAIRS = 2**22
-"""Kernel values at a time beyond which a pass is cut, and computed again on the way back."""
+"""Kernel values above which a pass is divided, and computed again for the gradient."""
 
 
 @register("objective", "ridge-regression")
@@ -32,12 +32,12 @@ _PAIRS = 2**22
 class RidgeRegression(Objective):
     """Half the mean squared error of predicting real labels from a synthetic set.
 
-    Labels are class probabilities minus ``1 / classes``; those of the set may be learned. All is
-    computed in float64. A set holds all classes at once.
+    Labels are class probabilities minus ``1 / classes``; the labels of the set may be learned.
+    Everything is computed in float64. A group contains all classes.
 
     Attributes:
-        kernel: How alike two images are.
-        regularisation: Ridge, as a share of the mean of the set's kernel with itself, > 0.
+        kernel: The similarity of two images.
+        regularisation: Ridge, as a share of the mean diagonal of the kernel of the set, > 0.
 
     Source:
         Nguyen et al. 2021 (KIP), released loss: the mean is over images and classes. Differs:
@@ -62,7 +62,7 @@ class RidgeRegression(Objective):
         engine: Engine,
         classes_per_pass: int,
     ) -> Match:
-        """See ``Objective.bind``; asks neither network nor engine."""
+        """See ``Objective.bind``; uses neither the network nor the engine."""
         del context, engine, classes_per_pass
         with torch.no_grad():
             targets = vectors(view(real))
@@ -94,9 +94,9 @@ class RidgeRegression(Objective):
         """The class that a set predicts for each target.
 
         Args:
-            support: Images of the set as they are shown.
+            support: Normalised images of the set.
             labels: Class index ``[example]`` or learned labels ``[example, class_]``.
-            targets: Images as they are shown.
+            targets: Normalised images.
             classes: Number of classes.
 
         Returns:

@@ -1,6 +1,6 @@
-"""Trajectory matching: training on the synthetic data should lead where training on real data led.
+"""Trajectory matching: training on synthetic and on real data should give the same parameters.
 
-Knows nothing about where the expert's trajectory comes from: the context brings its start (the
+Knows nothing about the origin of the expert's trajectory: the context contains its start (the
 network) and its target.
 """
 
@@ -27,28 +27,29 @@ from condensery.types import Examples, Groups, StepContext, View
 __all__ = ["TrajectoryMatching"]
 
 _PLATEAU = 1e-10
-"""Squared way of an expert, as a share of its squared length, below which rounding is all of it."""
+"""If the squared distance that an expert moved is below this share of its squared parameters, the
+distance is only rounding."""
 
 
 @register("objective", "trajectory")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrajectoryMatching(Objective):
-    """Squared distance between a student's and an expert's parameters, by the expert's own way.
+    """Squared distance of student and expert parameters, divided by that of the expert's start.
 
-    The student starts where the expert is and takes ``steps`` plain gradient steps on the set,
-    with the learning rate that the set learns. Every set starts from the same parameters and the
-    same draws.
+    The student starts with the parameters of the expert and takes ``steps`` plain gradient steps
+    on the set, with the learning rate that the set learns. Every set has the same start and the
+    same random draws.
 
     Attributes:
         steps: Student steps, at least 1.
-        batch: Images a student step; 0 takes the whole set each time. A smaller batch comes from
-            a random permutation, cut, used up and drawn anew.
-        augment: Of the student's batches, drawn anew at every step.
+        batch: Images in a student step; with 0 each step uses the whole set. Smaller batches are
+            consecutive parts of a random permutation, which is drawn again at its end.
+        augment: Augmentation of the batches, drawn at every step.
 
     Source:
         Cazenavette et al. 2022 (MTT), the trajectory matching loss, and the released loop for
-        batches and augmentation. Differs: the gradient is computed in constant memory
-        (``condensery.condensing.objectives.unrolled``), equal up to rounding.
+        batches and augmentation. Differs: the gradient is computed with constant memory
+        (``condensery.condensing.objectives.unrolled``) and is equal up to rounding.
     """
 
     all_classes: ClassVar[bool] = True
@@ -81,7 +82,7 @@ class TrajectoryMatching(Objective):
         """See ``Objective.bind``.
 
         Raises:
-            UnsupportedNetwork: If the network has state besides its parameters.
+            UnsupportedNetwork: If the network has a state besides its parameters.
             ConfigError: If the expert has hardly moved between start and target.
         """
         del real, engine, classes_per_pass
@@ -123,7 +124,7 @@ class TrajectoryMatching(Objective):
     def _loss(
         self, network: nn.Module, names: tuple[str, ...], count: int, context: StepContext
     ) -> StepLoss:
-        """The loss of every student step on a set of ``count`` images: batches and draws fixed."""
+        """The loss of every student step on a set of ``count`` images, with fixed draws."""
         order = batches(count, self.batch or count, rng=context.stream("student", "order"))
         chosen = list(islice(order, self.steps))
         draws = [
@@ -149,7 +150,7 @@ def _distance(one: Parameters, other: Parameters) -> Tensor:
 
 
 def _way(start: Parameters, target: Parameters, *, at: tuple[int, int]) -> Tensor:
-    """Squared distance that the expert went."""
+    """Squared distance between the start and the target of the expert."""
     way, length = _distance(start, target), sum(float(p.square().sum()) for p in start)
     if not float(way) > _PLATEAU * length:
         raise ConfigError(
@@ -162,7 +163,7 @@ def _way(start: Parameters, target: Parameters, *, at: tuple[int, int]) -> Tenso
 
 
 def _check_stateless(network: nn.Module) -> None:
-    """Refuse a network that is more than its parameters, as batch norm is."""
+    """Refuse a network with a state besides its parameters, such as batch norm."""
     culprit = mixes_examples(network) or next((name for name, _ in network.named_buffers()), None)
     if culprit is not None:
         raise UnsupportedNetwork(

@@ -1,11 +1,11 @@
-"""A short training by plain gradient descent, differentiable from end to end in constant memory.
+"""A short training by plain gradient descent, differentiable as a whole with constant memory.
 
-The graph of a training grows with its steps. Here only the parameters of every step are kept; on
-the way back each step is computed again, alone, and differentiated once more. The result is the
-gradient of the whole graph up to rounding, for the memory of one step (tests hold the two
-together) and the time of one more forward and backward a step.
+The graph of a training grows with its steps. Here only the parameters of every step are stored; in
+the backward pass each step is computed again and differentiated a second time. The result equals
+the gradient of the whole graph up to rounding (which is tested). It needs the memory of one step,
+and the time of one more forward and backward pass for each step.
 
-Knows nothing about experts, nor about what the end of the training is compared with.
+Knows nothing about experts.
 """
 
 from __future__ import annotations
@@ -23,8 +23,8 @@ __all__ = ["Parameters", "StepLoss", "descended"]
 Parameters: TypeAlias = tuple[Tensor, ...]
 
 StepLoss: TypeAlias = Callable[[int, Parameters, Tensor, Tensor], Tensor]
-"""``(step, parameters, images, labels) -> loss``: what a step of the training descends; a
-deterministic function, twice differentiable."""
+"""``(step, parameters, images, labels) -> loss``, the loss of a training step; deterministic and
+twice differentiable."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,25 +45,25 @@ def descended(
     """The parameters after ``steps`` steps ``theta <- theta - lr * d loss / d theta``.
 
     Args:
-        loss: Of a step.
-        start: Parameters before the first one, in the order that ``loss`` takes them.
-        images: Given to ``loss`` as they are.
-        labels: Given to ``loss`` as they are.
+        loss: The loss of a step.
+        start: Parameters before the first step, in the order of the argument of ``loss``.
+        images: Passed to ``loss``.
+        labels: Passed to ``loss``.
         lr: Learning rate, a scalar.
         steps: At least 1.
 
     Returns:
-        Parameters in the order of ``start``; differentiable once in ``images``, in ``labels`` that
-        are numbers, in ``lr`` and in ``start``.
+        Parameters in the order of ``start``; once differentiable in ``images``, ``lr``, ``start``,
+        and in ``labels`` of floating point.
     """
     return _Descent.apply(_Descended(loss=loss, steps=steps), images, labels, lr, *start)
 
 
 class _Descent(torch.autograd.Function):
-    """Forward: the training, its parameters noted. Backward: step by step against the time.
+    """Forward: the training, with all parameters stored. Backward: all steps in reverse order.
 
-    With ``v`` the gradient of the end's parameters and ``g_k`` the loss gradient of step ``k``,
-    for ``k = steps - 1, ..., 0``::
+    If ``v`` is the gradient of the final parameters and ``g_k`` the loss gradient of step ``k``,
+    then for ``k = steps - 1, ..., 0``::
 
         d lr     -= <v, g_k>
         d images -= lr * d<v, g_k> / d images

@@ -1,4 +1,4 @@
-"""Which real examples a step sees."""
+"""Samplers: which real examples an image update sees."""
 
 from condensery.condensing.samplers.base import Draw, Sampler
 from condensery.condensing.samplers.kmeans_per_class import KMeansPerClass

@@ -1,6 +1,6 @@
 """Which real examples an image update sees.
 
-Does not know what the examples are for.
+Knows nothing about losses.
 """
 
 from __future__ import annotations
@@ -25,21 +25,21 @@ class Draw(Protocol):
 
 
 class Sampler(Protocol):
-    """How real examples are drawn. A sampler must have ``begin``."""
+    """How real examples are drawn. A sampler must implement ``begin``."""
 
     @abstractmethod
     def begin(self, data: ImageData) -> Draw:
         """The draws of one outer iteration.
 
-        What a draw remembers ends with the outer iteration, so that a run can be resumed at any.
+        Their state ends with the outer iteration, so that a run can resume at any iteration.
         """
         ...
 
     def costly_draws(self, updates: int) -> int:
-        """How many of an outer iteration's draws are costly, such as a clustering."""
+        """Number of draws of an outer iteration that take long, such as a clustering."""
         del updates
         return 0
 
     def cheap(self) -> Sampler:
-        """The sampler without costly draws, for timing the rest."""
+        """The sampler without the draws that take long, for measuring the time of the rest."""
         return self

@@ -1,4 +1,4 @@
-"""Real images that stand for the clusters of their class, as the network of the context sees it."""
+"""Real images that represent the clusters of their class, by the features of the network."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ __all__ = ["KMeansPerClass"]
 
 
 _NEVER = 10**9
-"""Image updates that no run has."""
+"""More image updates than any run has."""
 
 
 @register("sampler", "kmeans-per-class")
@@ -27,20 +27,19 @@ _NEVER = 10**9
 class KMeansPerClass(Sampler):
     """The image nearest to each of ``batch`` cluster centres of every class.
 
-    An image nearest to two centres comes twice, as released; a class with no more images than
-    ``batch`` is taken whole. The images stay the same until they are clustered again.
+    An image that is nearest to two centres is used twice, as in the released code. A class with at
+    most ``batch`` images is used completely. The images stay the same until the next clustering.
 
     Attributes:
-        batch: Clusters, and images, per class, at least 1.
-        every: Image updates between two clusterings, at least 1; an outer iteration begins with
-            one.
-        pool: Random images of a class that are clustered; 0: all of them (paper). Features of the
-            pool are what a clustering costs.
-        normalised: Whether the network is shown images as it is trained on them; the released
-            code clusters un-normalised ones.
+        batch: Clusters, and therefore images, per class, at least 1.
+        every: Image updates between two clusterings, at least 1. Every outer iteration starts with
+            a clustering.
+        pool: Random images of a class that are clustered; 0: all images (paper). Most of the time
+            of a clustering is spent on the features of the pool.
+        normalised: Whether images are normalised for the network, as in training (released: not).
 
     Source:
-        Liu et al. 2023 (DREAM). Differs: ``pool`` and ``normalised``; a k-means of our own.
+        Liu et al. 2023 (DREAM). Differs: ``pool``, ``normalised``, and our own k-means.
     """
 
     batch: int = 128

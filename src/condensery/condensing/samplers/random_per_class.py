@@ -1,4 +1,4 @@
-"""A random batch of every class. Does not know what the batch is for."""
+"""A random batch of every class. Knows nothing about losses."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ __all__ = ["RandomPerClass"]
 @register("sampler", "random-per-class")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomPerClass(Sampler):
-    """``batch`` images of every class without replacement, all of a smaller class.
+    """``batch`` random images of every class, without replacement; all images of a smaller class.
 
     Attributes:
         batch: Images per class, at least 1 (IDC and MDC: 64; DC, DSA and DM: 256).

@@ -1,4 +1,4 @@
-"""Which networks the images are matched under, and when."""
+"""Schedules: under which networks the images are matched, and when."""
 
 from condensery.condensing.schedules.base import NetworkTraining, RunContext, Schedule
 from condensery.condensing.schedules.experts import Experts, OnExperts

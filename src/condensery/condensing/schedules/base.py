@@ -1,6 +1,6 @@
-"""Which networks the images are matched under, and when.
+"""Under which networks the images are matched, and when.
 
-A schedule is a generator of contexts: **each yield means "update the images here"**. Knows nothing
+A schedule is a generator of contexts: **each yield means "update the images now"**. Knows nothing
 about losses or sizes.
 """
 
@@ -24,17 +24,17 @@ __all__ = ["NetworkTraining", "RunContext", "Schedule"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:
-    """What a schedule may use besides its own choices.
+    """The run of a schedule: everything that a schedule may use besides its own choices.
 
     Attributes:
         data: Real images to train on.
-        network: Builds a fresh network from the path of its random stream.
-        synthetic: The decoded set as it is now, for schedules that ``reads_synthetic``.
-        seed: Of the run.
-        device: Where networks live.
-        precision: Of network training, ``"fp32"`` or ``"bf16"``.
+        network: Builds a new network from the path of its random stream.
+        synthetic: Returns the current decoded set, for schedules with ``reads_synthetic``.
+        seed: The seed of the run.
+        device: The device of the networks.
+        precision: The precision of network training, ``"fp32"`` or ``"bf16"``.
         compiled: Whether network training goes through ``torch.compile``.
-        architecture: What ``network`` builds, as a recipe names it.
+        architecture: The name of the network in the recipe.
     """
 
     data: ImageData
@@ -49,14 +49,14 @@ class RunContext:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkTraining:
-    """Network training that a run needs besides its image updates, for estimates of time.
+    """The network training of a run besides its image updates, for estimates of time.
 
     Attributes:
-        training: How.
-        steps: In the whole run.
-        batch: Images of a step.
+        training: How networks are trained.
+        steps: Number of steps in the whole run.
+        batch: Images in a step.
         precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Whether it is compiled.
+        compiled: Whether the training is compiled.
         concurrent: Networks that are trained at the same time, one in each thread; None: one
             network uses all threads.
     """
@@ -70,17 +70,17 @@ class NetworkTraining:
 
 
 class Schedule(Protocol):
-    """Networks over a run. A schedule must have ``updates`` and ``contexts``."""
+    """The networks of a run. A schedule must implement ``updates`` and ``contexts``."""
 
     reads_synthetic: ClassVar[bool] = False
-    """Whether networks depend on the synthetic set; if not, several sets can share them."""
+    """Whether networks depend on the synthetic set. If not, several sets can share them."""
 
     needs_network: ClassVar[bool] = True
-    """Whether images are matched under a network; if not, the recipe's network is ``"none"``."""
+    """Whether there is a network. If not, the network of the recipe is ``"none"``."""
 
     @property
     def repeats(self) -> int:
-        """Image updates that are made under earlier contexts again, for each new one."""
+        """For each new context, the number of image updates that repeat an earlier context."""
         return 0
 
     @property
@@ -93,7 +93,7 @@ class Schedule(Protocol):
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """The contexts of one outer iteration, ``updates`` of them.
 
-        They depend on ``outer`` and ``run`` alone, so that a run can be resumed at any iteration.
+        They depend only on ``outer`` and ``run``, so that a run can resume at any iteration.
         """
         ...
 
@@ -105,28 +105,28 @@ class Schedule(Protocol):
         Args:
             run: As in ``contexts``; no network is built.
             iterations: Outer iterations of the run.
-            examples: Examples that the set decodes to.
+            examples: Number of examples of the decoded set.
         """
         del run, iterations, examples
         return None
 
     def untrained(self) -> Schedule:
-        """The schedule with as little network training as there can be, for timing the rest."""
+        """The schedule with as little network training as possible, for timing the rest."""
         return self
 
     def experts(self, data: ImageData, *, network: str, device: str = "cpu") -> ExpertSet | None:
-        """The networks that must be trained on real data before the run; None: none.
+        """The networks that must be trained on real data before the run; None if there are none.
 
         Args:
-            data: Real images, as the networks are to see them.
+            data: Real images; whitened if the recipe says so.
             network: Name of the architecture.
-            device: Where they are trained.
+            device: The device of the training.
         """
         del data, network, device
         return None
 
     def expert_training(self, network: str) -> ExpertTraining | None:
-        """All that decides these networks but the images; None: there are none."""
+        """Everything that decides these networks except the images; None if there are none."""
         del network
         return None
 
@@ -134,39 +134,39 @@ class Schedule(Protocol):
         """The schedule with a folder for networks that are trained before the run.
 
         Args:
-            folder: Made if absent.
-            instead: Whether it also replaces a folder that the schedule names itself.
+            folder: Created if absent.
+            instead: Whether it also replaces a folder that the schedule names.
         """
         del folder, instead
         return self
 
     def check(self, data: ImageData, *, network: str, device: str = "cpu") -> None:
-        """Refuse, before a run, what the schedule names and cannot use; trains nothing.
+        """Check before a run that the folder of the schedule can be used; trains nothing.
 
         Raises:
-            ArtifactError: If a folder holds experts of other data or another training.
+            ArtifactError: If the folder contains experts of other data or of another training.
         """
         del data, network, device
 
     @property
     def compiles(self) -> bool:
-        """Whether the schedule has networks of its own to train by compiled code."""
+        """Whether the schedule trains networks of its own with compiled code."""
         return False
 
     def uncompiled(self, *, keep_precision: bool) -> Schedule:
-        """The schedule for a machine that cannot compile, in fp32 unless its precision is kept."""
+        """The schedule without compiling, and in fp32 unless ``keep_precision``."""
         del keep_precision
         return self
 
     def suited(
         self, network: Callable[[], nn.Module], data: ImageData, *, device: str
     ) -> Mapping[str, object]:
-        """Choices of the schedule that the machine decides where the user does not.
+        """The choices of the schedule that depend on the machine; those of the user go first.
 
         Args:
-            network: Builds a network of the run, to look at.
+            network: Builds a network of the run for an inspection.
             data: Real images.
-            device: Where networks live.
+            device: The device of the networks.
         """
         del network, data, device
         return {}

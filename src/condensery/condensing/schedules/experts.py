@@ -1,7 +1,7 @@
-"""Networks from the ways of experts, which were trained on real data before the run.
+"""Networks from the trajectories of experts, which are trained on real data before the run.
 
-``OnExperts`` says which experts and how they are trained, ``Experts`` gives the start and the end
-of a piece of an expert's way. Knows nothing about what is matched there.
+``OnExperts`` says which experts are used and how they are trained. ``Experts`` gives the start and
+the end of a part of a trajectory. Knows nothing about losses.
 """
 
 from __future__ import annotations
@@ -33,21 +33,21 @@ _Own = TypeVar("_Own", bound="OnExperts")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnExperts(Schedule):
-    """What all schedules on experts have in common; ``length`` and ``contexts`` are missing.
+    """The base of all schedules with experts; a schedule adds ``length`` and ``contexts``.
 
     Attributes:
-        trajectories: Experts to draw from.
-        steps: Network steps of an epoch; 0 is a pass over the data.
-        training: Of the experts, on real images.
-        decay: How their learning rate falls over all their steps: ``"constant"``,
-            ``"milestones"`` (a fifth after 2/3 and after 5/6 of them) or ``"cosine"`` (to 0).
-        keep: What is kept of an expert: ``"all"``, its parameters after every epoch, or
-            ``"ends"``, those before the first and after the last.
-        precision: Of their training, ``"fp32"`` or ``"bf16"``, whatever that of the run: experts
-            do not depend on who uses them.
-        compiled: Whether their training is.
-        seed: Of the experts, so that runs with other seeds share them.
-        buffer: Folder that keeps the trajectories and may be shared; empty: the cache. Never
+        trajectories: Number of experts to draw from.
+        steps: Network steps in an epoch; 0 is one pass over the data.
+        training: How experts are trained on real images.
+        decay: How their learning rate falls: ``"constant"``, ``"milestones"`` (to a fifth after 2/3
+            and after 5/6 of the steps) or ``"cosine"`` (to 0).
+        keep: Which parameters of an expert are stored: ``"all"``: after every epoch; ``"ends"``:
+            only before the first and after the last epoch.
+        precision: The precision of their training, ``"fp32"`` or ``"bf16"``; it does not depend on
+            the run, because several runs can use the same experts.
+        compiled: Whether their training is compiled.
+        seed: The seed of the experts, so that runs with different seeds share them.
+        buffer: The folder of the trajectories, which runs may share; empty: the cache. Never
             changes the result.
     """
 
@@ -68,10 +68,10 @@ class OnExperts(Schedule):
         ...
 
     def check_numbers(self, **least: int) -> None:
-        """Refuse choices below these, and words that are unknown.
+        """Refuse choices below these minimums, and unknown words.
 
         Raises:
-            ConfigError: Naming the choice.
+            ConfigError: Names the choice.
         """
         check_precision(self.precision)
         for name, lowest in {"steps": 0, "seed": 0, **least}.items():
@@ -85,7 +85,7 @@ class OnExperts(Schedule):
         """Refuse ``keep = "ends"``.
 
         Raises:
-            ConfigError: If the points between the ends are not kept.
+            ConfigError: If the parameters between the ends are not stored.
         """
         if self.keep != "all":
             raise ConfigError(
@@ -110,7 +110,7 @@ class OnExperts(Schedule):
         return replace(training, epochs=self.length) if training.whole else training
 
     def network_steps(self, images: int) -> int:
-        """Of all experts together, on so many real images."""
+        """Network steps of all experts together, for a number of real images."""
         an_epoch = self.steps or -(-images // self.training.batch)
         return self.trajectories * self.length * an_epoch
 
@@ -118,7 +118,7 @@ class OnExperts(Schedule):
         """See ``Schedule.experts``.
 
         Raises:
-            ConfigError: If they are too large for the memory, and there is no folder.
+            ConfigError: If the experts are too large for the memory, and there is no folder.
         """
         training = self.expert_training(network)
         if training is None:
@@ -188,7 +188,7 @@ class OnExperts(Schedule):
         )
 
     def draw(self, run: RunContext, rng: torch.Generator) -> tuple[ExpertSet, int]:
-        """The experts, and which one of them an iteration draws."""
+        """The experts, and the index of the expert that an iteration draws."""
         experts = self.experts(run.data, network=run.architecture, device=run.device)
         assert experts is not None
         return experts, int(torch.randint(self.trajectories, (), generator=rng))
@@ -197,9 +197,9 @@ class OnExperts(Schedule):
 @register("schedule", "experts")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Experts(OnExperts):
-    """MTT's schedule: one image update for every start drawn from the experts' trajectories.
+    """The schedule of MTT: one image update for each start drawn from the experts' trajectories.
 
-    ``OnExperts`` has the choices that are not named here.
+    ``OnExperts`` documents the other choices.
 
     Attributes:
         span: Epochs from a start to its target, at least 1 (paper: 2 or 3).
@@ -207,8 +207,8 @@ class Experts(OnExperts):
             (paper: 2 to 40).
 
     Source:
-        Cazenavette et al. 2022 (MTT), the released loop. Differs: expert and start are drawn anew
-        for every update, the release walks through shuffled files of experts.
+        Cazenavette et al. 2022 (MTT), the released loop. Differs: every update draws an expert and
+        a start (released: it goes through shuffled files of experts).
     """
 
     span: int = 2

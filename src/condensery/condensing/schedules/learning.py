@@ -1,6 +1,6 @@
-"""Steps of a network on the synthetic set.
+"""Training steps of a network on the synthetic set.
 
-For schedules whose networks learn from the set itself. Knows nothing about how many, and when.
+For schedules whose networks learn from the set. Knows nothing about their number and their times.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ __all__ = ["learn"]
 def learn(
     trainer: Trainer, examples: Examples, run: RunContext, *, steps: int, at: tuple[int, int]
 ) -> None:
-    """Take ``steps`` steps of one batch each on ``examples``, with the draws of context ``at``."""
+    """Train for ``steps`` batches of ``examples``, with the random draws of context ``at``."""
     images = run.data.normalise(examples.images.detach())
     labels = examples.labels.detach()
     order = batches(len(examples), trainer.choices.batch, rng=stream(run.seed, "order", *at))

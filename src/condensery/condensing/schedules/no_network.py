@@ -1,4 +1,4 @@
-"""No network at all: the images are updated as often as asked."""
+"""A schedule without a network: a number of image updates."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ __all__ = ["NoNetwork"]
 @register("schedule", "no-network")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NoNetwork(Schedule):
-    """KIP's schedule: each update sees another real batch, and a kernel in closed form.
+    """The schedule of KIP: each update uses a new real batch, and a kernel instead of a network.
 
     Attributes:
-        inner: Image updates in an outer iteration, at least 1. Images are brought back into
-            [0, 1] between outer iterations.
+        inner: Image updates in an outer iteration, at least 1. Images are clipped to [0, 1]
+            between outer iterations.
     """
 
     needs_network: ClassVar[bool] = False

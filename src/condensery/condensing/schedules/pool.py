@@ -1,6 +1,6 @@
-"""A pool of networks that grow up on the synthetic set, each replaced when it is old.
+"""A pool of networks that are trained on the synthetic set and replaced after a number of steps.
 
-Consecutive image updates are made under unlike networks: of other weights, and of other ages.
+Consecutive image updates use networks with different weights and different numbers of steps.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["Pool"]
 
 
 def _plain() -> SGDTraining:
-    """The set at once up to 1000 images, no weight decay, nothing augmented."""
+    """Batches of 1000 images, no weight decay, no augmentation."""
     return SGDTraining(
         batch=1000, lr=0.01, momentum=0.9, weight_decay=0.0, augment=Identity(), cutmix=0.0
     )
@@ -34,24 +34,25 @@ def _plain() -> SGDTraining:
 @register("schedule", "pool")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Pool(Schedule):
-    """FRePo's schedule: an image update under a random network of the pool, then one step of it.
+    """The schedule of FRePo: an image update under a random network of the pool, which then steps.
 
-    A network takes its step on the set as the update left it. Once it has taken ``oldest`` steps
-    a fresh one stands in its place instead. Place ``i`` of ``networks`` counts
-    ``oldest i / networks`` steps of its first network as taken, so that places are not renewed
-    at once. The pool begins anew with every outer iteration: a run goes on from its images alone.
+    The network takes its step on the updated set. After ``oldest`` steps, a new network replaces
+    it. The first network at place ``i`` of ``networks`` starts with ``oldest i / networks`` steps
+    counted as done, so that the places are not renewed at the same time. Every outer iteration
+    starts with a new pool, so that a run can resume from its images.
 
     Attributes:
-        networks: In the pool, at least 1 (paper: 10).
-        oldest: Steps that a network takes, at least 0; 0 draws a fresh one every time (paper: 100).
-        inner: Image updates in an outer iteration, at least 1. A pool takes about
-            ``networks * oldest`` of them to be of all ages.
-        training: Of the networks, on the synthetic images; a step is one batch.
+        networks: Networks in the pool, at least 1 (paper: 10).
+        oldest: Steps of a network before it is replaced, at least 0; with 0 every update has a new
+            network (paper: 100).
+        inner: Image updates in an outer iteration, at least 1. After about ``networks * oldest``
+            updates, the networks of the pool have all numbers of steps.
+        training: How networks are trained on the synthetic images; a step is one batch.
 
     Source:
         Zhou, Nezhadarya, Ba 2022 (FRePo), the released loop. Differs: networks are trained by SGD
-        on the cross-entropy (published: Adam, the squared error); the published pool begins anew
-        only when a run is resumed; batch norm uses the statistics of 16 real images a class
+        on the cross-entropy (published: Adam on the squared error); every outer iteration has a new
+        pool (published: one pool); batch norm uses the statistics of 16 real images of each class
         (published: of the synthetic set).
     """
 

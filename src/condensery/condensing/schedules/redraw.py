@@ -1,4 +1,4 @@
-"""A fresh network every outer iteration, trained on real data between image updates."""
+"""A new network in every outer iteration, trained on real data between image updates."""
 
 from __future__ import annotations
 
@@ -23,18 +23,18 @@ __all__ = ["Redraw"]
 @register("schedule", "redraw")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Redraw(Schedule):
-    """IDC's and MDC's schedule.
+    """The schedule of IDC and MDC: a new network, trained on real data between image updates.
 
     Attributes:
-        inner: Image updates per fresh network, at least 1 (paper: 100).
-        steps: Network steps on real data between two image updates; 0 keeps the network as it
-            was drawn (paper: 2000 / 64, rounded up, on CIFAR; 500 / 64 elsewhere).
+        inner: Image updates under each network, at least 1 (paper: 100).
+        steps: Network steps on real data between two image updates; with 0 the network is not
+            trained (paper: 2000 / 64, rounded up, on CIFAR; 500 / 64 elsewhere).
         pretrain: Network steps on real data before the first image update.
-        training: Of the network, on real images.
+        training: How the network is trained on real images.
 
     Source:
-        IDC, released loop; MDC, Algorithm 1. Differs: the released loop also trains the network
-        after the last image update, for nobody.
+        IDC, released loop; MDC, Algorithm 1. Differs: no training after the last image update,
+        which the released loop does without effect.
     """
 
     inner: int = 100

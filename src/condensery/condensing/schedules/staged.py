@@ -1,4 +1,4 @@
-"""Networks at random stages of a training on real data, and a little later on the same way."""
+"""Networks at random stages of a training on real data, with a slightly later stage as target."""
 
 from __future__ import annotations
 
@@ -22,17 +22,16 @@ __all__ = ["Staged"]
 @register("schedule", "staged")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Staged(OnExperts):
-    """TGDD's schedule: one image update under a random snapshot of a random expert.
+    """The schedule of TGDD: one image update under a random snapshot of a random expert.
 
     The snapshot is uniform among those after 0 to ``epochs`` epochs. The target is uniform among
-    it and the ``window - 1`` snapshots after it. ``OnExperts`` has the choices that are not named
-    here.
+    this snapshot and the ``window - 1`` next ones. ``OnExperts`` documents the other choices.
 
     Attributes:
-        trajectories: Experts to draw from, at least 1 (paper: 5).
-        epochs: Of an expert, at least 0 (paper: 60, ImageNet subsets 80).
-        window: Snapshots that a target is drawn from, at least 1 (paper: 7).
-        training: Of the experts; the default is the paper's for small images.
+        trajectories: Number of experts to draw from, at least 1 (paper: 5).
+        epochs: Epochs of an expert, at least 0 (paper: 60, ImageNet subsets 80).
+        window: Number of snapshots from which the target is drawn, at least 1 (paper: 7).
+        training: How experts are trained; the default is that of the paper for small images.
 
     Source:
         Ran et al. 2026 (TGDD), the released loop. Differs: as ``Interpolated``.

@@ -1,6 +1,6 @@
-"""Batch norm that mixes no examples: its statistics are those of real images while one looks.
+"""Batch norm with the fixed statistics of real images, so that it does not mix examples.
 
-For schedules whose networks are trained on the synthetic set, which is too small to tell.
+For schedules whose networks are trained on the synthetic set, which is too small for statistics.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from condensery.data import ImageData
 __all__ = ["fix_statistics"]
 
 _FOR_STATISTICS = 16
-"""Real images per class that set the statistics of batch norm."""
+"""Real images per class from which the statistics of batch norm are computed."""
 
 
 @torch.no_grad()
 def fix_statistics(network: nn.Module, run: RunContext, *, rng: torch.Generator) -> None:
-    """Let batch norm use the statistics of real images, so that it mixes no examples."""
+    """Fix the statistics of batch norm to those of real images, so that it mixes no examples."""
     norms = [
         m for m in network.modules() if isinstance(m, _BatchNorm) and m.running_mean is not None
     ]

@@ -1,4 +1,4 @@
-"""A fresh network every outer iteration, trained on the synthetic set between image updates."""
+"""A new network in every outer iteration, trained on the synthetic set between image updates."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["TrainOnSynthetic"]
 
 
 def _plain() -> SGDTraining:
-    """Batches of 256, no momentum, no weight decay, nothing augmented: DC's network update."""
+    """The network update of DC: batches of 256, no momentum, weight decay or augmentation."""
     return SGDTraining(
         batch=256, lr=0.01, momentum=0.0, weight_decay=0.0, augment=Identity(), cutmix=0.0
     )
@@ -29,18 +29,18 @@ def _plain() -> SGDTraining:
 @register("schedule", "train-on-synthetic")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainOnSynthetic(Schedule):
-    """DC's and DSA's schedule.
+    """The schedule of DC and DSA: a new network, trained on the set between image updates.
 
     Attributes:
-        inner: Image updates per fresh network, at least 1 (paper: about N).
-        epochs: Network epochs on the set as it is now between two image updates, at least 0.
-        training: Of the network, on the synthetic images.
+        inner: Image updates under each network, at least 1 (paper: about N).
+        epochs: Network epochs on the current set between two image updates, at least 0.
+        training: How the network is trained on the synthetic images.
 
     Source:
-        Zhao, Mopuri, Bilen 2021 (DC), Algorithm 1, and Zhao & Bilen 2021 (DSA). Like the released
-        loop it trains no network after the last image update. Differs: batch norm takes the mean
-        and variance of 16 real images a class before every image update, and is then fixed; the
-        release moves its running statistics by a tenth of the way to them.
+        Zhao, Mopuri, Bilen 2021 (DC), Algorithm 1, and Zhao & Bilen 2021 (DSA). As in the released
+        loop, the network is not trained after the last image update. Differs: before every image
+        update, batch norm is fixed to the mean and variance of 16 real images of each class
+        (released: its running statistics move a tenth of the way to them).
     """
 
     reads_synthetic: ClassVar[bool] = True

@@ -1,4 +1,4 @@
-"""Which sizes of the set are matched: what makes a run multi-size."""
+"""Size policies: which sizes of the set are matched."""
 
 from condensery.condensing.sizes.base import MatchedSets, SizePolicy, SizeState, Weights, weighted
 from condensery.condensing.sizes.fixed import AllSizes, OneSize, RandomSize

@@ -1,8 +1,8 @@
 """Which sizes of the set are matched at a step, with which weights, and which images are frozen.
 
-A size policy answers with *images-per-class vectors*: how many images of every class each matched
-set takes. It never sees a network, a gradient or the name of an objective. State goes in and out
-as a mapping of tensors, so a policy is a value and a run can be resumed.
+A size policy returns *images-per-class vectors*: the number of images of every class in each
+matched set. It never sees a network, a gradient or the name of an objective. Its state is a mapping
+of tensors that goes in and out, so that a policy is a value and a run can be resumed.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ SizeState = Mapping[str, Tensor]
 Weights = Literal["uniform", "inverse", "proportional"]
 
 WEIGHTS: Mapping[Weights, int] = {"uniform": 0, "inverse": -1, "proportional": 1}
-"""The power of its size that a set's weight is proportional to."""
+"""The weight of a set is proportional to this power of its size."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,9 +43,9 @@ class MatchedSets:
     """The sets that are matched at a step.
 
     Attributes:
-        images: Images per class of each set, at least 1, ``[set, class_]``; first the full set.
-            A class that holds fewer images than asked gives all it has.
-        weights: What the loss of each set is multiplied with, at least 0, ``[set]``.
+        images: Images per class of each set, at least 1, ``[set, class_]``; the full set is first.
+            A class with fewer images gives all of them.
+        weights: Factor of the loss of each set, at least 0, ``[set]``.
     """
 
     images: Int[Tensor, "set class_"]
@@ -53,38 +53,38 @@ class MatchedSets:
 
 
 class SizePolicy(Protocol):
-    """Chooses sizes from 1 to N over a run. A policy must have ``sets``."""
+    """Chooses sizes from 1 to N. A size policy must implement ``sets``."""
 
     @abstractmethod
     def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
         """The sets that are matched at a step.
 
         Args:
-            state: As it is now.
+            state: The current state.
             outer: Outer iteration, from 0.
-            rng: For draws of this step.
+            rng: Random stream of this step.
         """
         ...
 
     @property
     def measure(self) -> Objective | None:
-        """Measures every size at the iterations that ``measures`` names; None: never."""
+        """The objective that measures every size when ``measures`` says so; None: never."""
         return None
 
     @property
     def freezes_exactly(self) -> bool:
-        """Whether frozen images keep their bits; else their gradient alone is zeroed."""
+        """Whether frozen images keep their bits; otherwise only their gradient is zeroed."""
         return True
 
     def init(self, counts: Tensor) -> SizeState:
-        """State before the first iteration, for classes that store ``counts[c]`` images.
+        """The state before the first iteration, if class ``c`` stores ``counts[c]`` images.
 
-        A policy with a state of its own keeps ``counts`` in it.
+        A policy with a state of its own must keep ``counts`` in it.
         """
         return {"counts": counts}
 
     def frozen(self, state: SizeState, *, outer: int) -> Tensor:
-        """Images of each class, counted from rank 0, that are not updated now, ``[class_]``."""
+        """The number of frozen images of each class, counted from rank 0, ``[class_]``."""
         del outer
         return torch.zeros_like(state["counts"])
 
@@ -94,12 +94,12 @@ class SizePolicy(Protocol):
         return False
 
     def observe(self, state: SizeState, distances: Tensor) -> SizeState:
-        """Take in the measured losses ``[class_, size]`` of sizes 1..N at one inner step."""
+        """The state after the losses ``[class_, size]`` of sizes 1..N were measured at a step."""
         del distances
         return state
 
     def close(self, state: SizeState, *, outer: int) -> SizeState:
-        """End an outer iteration."""
+        """The state after an outer iteration."""
         del outer
         return state
 
@@ -108,7 +108,7 @@ def check_weights(weights: str) -> None:
     """Refuse an unknown word for the weights of sizes.
 
     Raises:
-        ConfigError: Naming the nearest known one.
+        ConfigError: Names the nearest known word.
     """
     if weights not in WEIGHTS:
         raise ConfigError(
@@ -123,12 +123,13 @@ def full(state: SizeState) -> Tensor:
 
 
 def weighted(images: Int[Tensor, "set class_"], weights: Weights) -> MatchedSets:
-    """Sets whose weights are a power of their sizes, and whose mean weight is 1.
+    """Sets with weights that are a power of their sizes; the mean weight is 1.
 
     Args:
         images: Images per class of each set.
         weights: ``"uniform"``: 1 for every set. ``"inverse"``: proportional to ``1 / size``.
-            ``"proportional"``: to ``size``. The size of a set is its mean over classes.
+            ``"proportional"``: proportional to ``size``. The size of a set is its mean over
+            classes.
     """
     raw = images.double().mean(dim=1).pow(WEIGHTS[weights])
     return MatchedSets(images=images, weights=(raw * len(raw) / raw.sum()).float())

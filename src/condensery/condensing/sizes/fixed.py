@@ -1,4 +1,4 @@
-"""Policies without state: one size, all sizes, or a random one and the full set."""
+"""Size policies without state: one size, all sizes, or a random size and the full set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ __all__ = ["AllSizes", "OneSize", "RandomSize"]
 @register("size_policy", "one")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OneSize(SizePolicy):
-    """The full set alone: every method before MDC; baseline C is its result, cut."""
+    """Only the full set, as in all methods before MDC; a cut of the result is baseline C."""
 
     def sets(self, state: SizeState, *, outer: int, rng: torch.Generator) -> MatchedSets:
         """See ``SizePolicy.sets``."""
@@ -38,7 +38,8 @@ class AllSizes(SizePolicy):
 
     Attributes:
         weights: ``"uniform"``: 1 for every size. ``"inverse"``: proportional to ``1 / size``, so
-            that small sets count more. ``"proportional"``: to ``size``. The mean weight is 1.
+            that small sets count more. ``"proportional"``: proportional to ``size``. The mean
+            weight is 1.
     """
 
     weights: Weights = "uniform"
@@ -57,10 +58,10 @@ class AllSizes(SizePolicy):
 @register("size_policy", "random")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RandomSize(SizePolicy):
-    """The full set and one uniformly drawn smaller size, anew at every step (ours).
+    """The full set and a smaller size that is drawn uniformly at every step (ours).
 
     Attributes:
-        weights: Of the two sets, as in ``AllSizes``.
+        weights: Weights of the two sets, as in ``AllSizes``.
     """
 
     weights: Weights = "uniform"

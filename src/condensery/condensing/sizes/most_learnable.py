@@ -1,16 +1,16 @@
-"""The most learnable subset: the size whose distance to the real data moves fastest.
+"""The most learnable subset: the size whose distance to the real data changes fastest.
 
-Every ``period`` outer iterations the probe's distance of every size is compared with the
-comparison before; the size with the largest change is matched beside the full set until the next
-comparison, and what is already learned is frozen.
+Every ``period`` outer iterations, the probe measures the distance of every size. The size whose
+distance has changed most since the last measure is matched, with the full set, until the next
+measure, and smaller sizes that are already learned are frozen.
 
 Source:
     He et al. 2024, *Multisize Dataset Condensation*, Algorithm 1. Differs from the paper: the
-    change is not divided by the period, which does not move the argmax. Differs from the
+    change is not divided by the period, which does not change the argmax. Differs from the
     released code by default: frozen images keep their bits (released: their gradient is zeroed
-    and momentum keeps moving them), the size frozen is the previous choice, as the paper writes
-    (released: the largest size below the current one that was ever chosen), and distances are
-    not rounded to two decimals first. ``freeze="released"`` and ``decimals=2`` restore these.
+    and momentum keeps moving them); the frozen size is the previous choice, as in the paper
+    (released: the largest size below the current one that was ever chosen); distances are not
+    rounded to two decimals. ``freeze="released"`` and ``decimals=2`` give the released behaviour.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ __all__ = ["MostLearnable", "period_of"]
 
 
 class RunFacts(Protocol):
-    """What a policy may take from the recipe that it is put into."""
+    """The fields of a recipe that ``MostLearnable.fitting`` reads."""
 
     @property
     def iterations(self) -> int:
@@ -52,30 +52,30 @@ class RunFacts(Protocol):
 
     @property
     def objective(self) -> Objective:
-        """What is matched."""
+        """The objective of the run."""
         ...
 
 
 def period_of(iterations: int) -> int:
-    """The period that gives a run twenty choices, as the paper's runs on small images have."""
+    """The period with twenty choices in a run, as in the runs of the paper on small images."""
     return max(1, iterations // 20)
 
 
 @register("size_policy", "most-learnable")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class MostLearnable(SizePolicy):
-    """MDC's policy: the full set and the most learnable subset.
+    """The policy of MDC: the full set and the most learnable subset.
 
     Attributes:
-        probe: Measures every size; the paper's is the feature distance. One that is ``all_classes``
-            gives all classes one distance.
+        probe: The objective that measures every size (paper: the feature distance). With an
+            objective over ``all_classes``, all classes have the same distance.
         period: Outer iterations between choices (paper: 100; ImageNet-10: 50).
         freeze: ``"exact"``: when the choice grows, the previously chosen subset keeps its bits.
             ``"released"``: the released rule (see the module). ``"none"``: nothing is frozen.
-        classwise: Whether every class chooses for itself (paper, table 12) or all share one
-            choice, made on the mean over classes.
-        weights: Of the full set and the subset, as in ``AllSizes`` (paper: ``"uniform"``).
-        decimals: Round distances before comparing (released: 2); -1: do not.
+        classwise: Whether every class has its own choice (paper, table 12), or all classes share
+            one choice by the mean over classes.
+        weights: Weights of the full set and the subset, as in ``AllSizes`` (paper: ``"uniform"``).
+        decimals: Decimals to which distances are rounded (released: 2); -1: no rounding.
     """
 
     probe: Objective = field(default_factory=DistributionMatching)
@@ -98,11 +98,11 @@ class MostLearnable(SizePolicy):
 
     @classmethod
     def fitting(cls, run: RunFacts) -> dict[str, Any]:
-        """What the policy takes from a run that it is put into, in place of its defaults.
+        """The choices for a recipe, in place of the defaults.
 
         Args:
-            run: A recipe. A run without a network has no features to compare, so its own
-                objective measures the sizes.
+            run: A recipe. If it has no network, there are no features, and its own objective
+                measures the sizes.
         """
         period = {"period": period_of(run.iterations)}
         return period if run.network != "none" else {**period, "probe": run.objective}
@@ -158,7 +158,7 @@ class MostLearnable(SizePolicy):
         return {**state, "sum": total, "steps": state["steps"] + 1}
 
     def close(self, state: SizeState, *, outer: int) -> SizeState:
-        """See ``SizePolicy.close``; chooses after an iteration that was probed."""
+        """See ``SizePolicy.close``; chooses a size after an iteration with a measure."""
         if not self.measures(outer) or state["sum"].shape[1] == 0:  # N = 1 has no subset
             return state
         current = state["sum"] / state["steps"]

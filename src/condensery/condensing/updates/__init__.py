@@ -1,4 +1,4 @@
-"""How a gradient changes the stored images, and what else is learned."""
+"""Updates: how a gradient changes the stored images, and what else is learned."""
 
 from condensery.condensing.updates.adam import Adam
 from condensery.condensing.updates.base import ImageUpdate, Learned

@@ -1,6 +1,6 @@
-"""Adam on the stored images: a learning rate in pixels, whatever the scale of the loss.
+"""Adam on the stored images: a learning rate in pixels that does not depend on the loss scale.
 
-A value goes in, a value comes out: the moments are part of the run's state.
+The moments are part of the state of the run.
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ __all__ = ["Adam"]
 @register("update", "adam")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Adam(ImageUpdate):
-    """Adam with bias correction; frozen pixels keep their bits and gather no moments.
+    """Adam with bias correction; frozen pixels keep their bits, and their moments stay zero.
 
     A matching loss and its curvature change by orders of magnitude with the size of the set (an
-    image weighs 1/n in the mean gradient of n), the data and the age of the network. Adam's step
-    does not, so one learning rate serves every size of a nested set and every data set.
+    image has the weight 1/n in the mean gradient of n), the data and the training of the network.
+    The step of Adam does not, so one learning rate suits every size of a nested set and every
+    data set.
 
     Attributes:
         lr: Learning rate in units of the [0, 1] pixel range, > 0.
         momentum: Decay of the mean gradient, in [0, 1).
         decay: Decay of the mean squared gradient, in [0, 1).
-        final_drop: One in so many steps of a run, at its end, has a fifth of ``lr``, so that the
-            images come to rest; 0: none. A run that its time budget ends earlier has no drop.
-        epsilon: Added to the root, > 0; relative to nothing, so far below any gradient.
+        final_drop: The last ``1 / final_drop`` of the steps has a fifth of ``lr``, so that the
+            images converge; 0: no drop. A run that its time budget ends earlier has no drop.
+        epsilon: Added to the root, > 0; far below any gradient.
 
     Source:
         Kingma & Ba 2015, *Adam*, Algorithm 1. Differs: frozen pixels.

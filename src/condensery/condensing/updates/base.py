@@ -1,4 +1,4 @@
-"""How a gradient changes what is stored, and what is learned besides the images."""
+"""How a gradient changes the stored tensors, and what is learned besides the images."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ __all__ = ["ImageUpdate", "Learned"]
 
 
 class ImageUpdate(Protocol):
-    """One step on what is stored. Its state goes in and out, so an update is a value."""
+    """One step on a stored tensor. Its state goes in and out, so that an update is a value."""
 
     @abstractmethod
     def init(self, images: Tensor) -> dict[str, Tensor]:
-        """The update's state before the first step."""
+        """The state of the update before the first step."""
         ...
 
     @abstractmethod
@@ -34,27 +34,27 @@ class ImageUpdate(Protocol):
         """New images and new state.
 
         Args:
-            images: What is stored, ``[row, channel, height, width]``, or another tensor.
-            gradient: Of the summed losses, same shape.
-            state: From ``init`` or the step before.
+            images: The stored images ``[row, channel, height, width]``, or another tensor.
+            gradient: Gradient of the summed losses, of the same shape.
+            state: The state from ``init`` or from the last step.
             frozen: Entries whose bits must not change, boolean, broadcastable to ``images``.
-            remaining: Share of the run's steps that is left, this one included, in (0, 1].
+            remaining: Share of the steps of the run that remain, with this one, in (0, 1].
         """
         ...
 
 
 class Learned(Protocol):
-    """Something that a run learns besides its images: labels, or a learning rate."""
+    """A quantity that a run learns besides its images: labels, or a learning rate."""
 
     @property
     def update(self) -> ImageUpdate:
-        """How a gradient changes it."""
+        """The update that moves it."""
         ...
 
     def init(self, stored: Examples, *, classes: int) -> Examples:
-        """The same images with the first value of what is learned."""
+        """The same images with the initial value of the learned quantity."""
         ...
 
     def project(self, stored: Examples) -> Examples:
-        """The same images with what is learned brought back to where it may be."""
+        """The same images with the learned quantity moved into its allowed range."""
         return stored

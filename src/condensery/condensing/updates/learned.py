@@ -1,6 +1,6 @@
-"""What a run may learn besides the images: their labels, and a learning rate to train with.
+"""Quantities that a run may learn besides the images: labels, and a learning rate for training.
 
-Knows nothing about objectives: whether a loss depends on them is the objective's matter.
+Knows nothing about objectives, which decide whether a loss depends on these quantities.
 """
 
 from __future__ import annotations
@@ -23,12 +23,12 @@ __all__ = ["LearnedLR", "LearnedLabels"]
 @register("labels", "learned")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedLabels:
-    """Labels become numbers, one a class, that start one-hot and follow the gradient.
+    """Labels are one number for each class; they start one-hot and follow the gradient.
 
-    They are not held to a range or a sum, unless their update does that (``OnSimplex``).
+    They have no fixed range or sum, unless their update gives them one (``OnSimplex``).
 
     Attributes:
-        update: How a gradient changes them.
+        update: How a gradient changes the labels.
     """
 
     update: ImageUpdate = field(default_factory=lambda: Adam(lr=0.01))
@@ -39,19 +39,19 @@ class LearnedLabels:
         return replace(stored, labels=labels)
 
     def project(self, stored: Examples) -> Examples:
-        """Labels are free."""
+        """The same images: learned labels have no range."""
         return stored
 
 
 @register("learned_lr", "learned")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LearnedLR:
-    """One learning rate for the whole set, which training on it is to use.
+    """One learning rate for training on the set.
 
     Attributes:
-        initial: What it starts at, > 0.
-        minimum: It never falls below this, > 0: a step along the gradient would be no training.
-        update: How a gradient changes it.
+        initial: The initial value, > 0.
+        minimum: The smallest value, > 0, because training needs a positive learning rate.
+        update: How a gradient changes the learning rate.
     """
 
     initial: float = 0.01
@@ -67,11 +67,11 @@ class LearnedLR:
             )
 
     def init(self, stored: Examples, *, classes: int) -> Examples:
-        """The same images with the first learning rate."""
+        """The same images with the initial learning rate."""
         del classes
         return replace(stored, learned_lr=torch.tensor(self.initial, dtype=stored.images.dtype))
 
     def project(self, stored: Examples) -> Examples:
-        """Hold the learning rate above ``minimum``."""
+        """Keep the learning rate at or above ``minimum``."""
         assert stored.learned_lr is not None
         return replace(stored, learned_lr=stored.learned_lr.clamp(min=self.minimum))

@@ -1,6 +1,6 @@
 """Gradient descent with momentum on the stored images.
 
-A value goes in, a value comes out: the velocity is part of the run's state.
+The velocity is part of the state of the run.
 """
 
 from __future__ import annotations
@@ -60,12 +60,13 @@ class SGD(ImageUpdate):
 
 
 def sgd_for_all_classes(*, lr: float, momentum: float, classes: int) -> SGD:
-    """One step for all classes that equals the released codes' step per class.
+    """One step for all classes that equals the steps for single classes of the released codes.
 
-    IDC and MDC step class after class on one momentum buffer that all classes share, so between
-    two visits of a class its momentum decays ``classes`` times. As each class sees it, that is
-    one step with momentum ``m^C`` and learning rate ``lr (1 - m^C) / (1 - m)``: with ten classes
-    and ``m = 0.5`` nearly plain descent with twice the learning rate.
+    The released codes of IDC and MDC step one class after the other with one momentum buffer for
+    all classes, so that the momentum of a class decays ``classes`` times between two of its steps.
+    For each class this equals one step with momentum ``m^C`` and learning rate
+    ``lr (1 - m^C) / (1 - m)``. With ten classes and ``m = 0.5`` it is nearly plain descent with
+    twice the learning rate.
     """
     decay = momentum**classes
     return SGD(lr=lr * (1 - decay) / (1 - momentum), momentum=decay)

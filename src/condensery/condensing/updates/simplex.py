@@ -1,6 +1,6 @@
-"""Rows that stay probabilities, whatever update moves them: for learned labels.
+"""An update whose rows stay probabilities, for learned labels.
 
-Knows nothing about what the rows are the labels of.
+Knows nothing about the images of the labels.
 """
 
 from __future__ import annotations
@@ -22,12 +22,12 @@ __all__ = ["OnSimplex", "nearest_probabilities"]
 @register("update", "on-simplex")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OnSimplex(ImageUpdate):
-    """A step of another update, then every row to the nearest one that is 0 or more and sums to 1.
+    """A step of another update, and then a projection of every row to the nearest probabilities.
 
-    Cross-entropy with a label below 0 has no least value, so that training on it need not end.
+    Cross-entropy with a negative label has no minimum, so that training with it may diverge.
 
     Attributes:
-        update: Makes the step.
+        update: The update of the step.
     """
 
     update: ImageUpdate = field(default_factory=lambda: Adam(lr=0.01))
@@ -55,7 +55,7 @@ def nearest_probabilities(rows: Float[Tensor, "row class_"]) -> Float[Tensor, "r
 
     Source:
         Duchi et al. 2008, *Efficient Projections onto the l1-Ball for Learning in High Dimensions*:
-        one number is taken from all entries, and what falls below 0 is 0.
+        one number is subtracted from all entries, and negative entries become 0.
     """
     largest = rows.sort(dim=1, descending=True).values
     above = largest.cumsum(dim=1) - 1  # what the k largest have too much
