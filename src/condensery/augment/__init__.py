@@ -1,4 +1,4 @@
-"""Augmentation of normalised images: shared by all, or drawn per image; and CutMix."""
+"""Augmentation of normalised images, with shared or with own parameters; and CutMix."""
 
 from __future__ import annotations
 

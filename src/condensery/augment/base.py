@@ -1,7 +1,7 @@
-"""What images go through before a network sees them.
+"""The augmentation of images before a network sees them.
 
-A draw is a function from images to images that gives the same bits whenever it is called. Numbers
-are drawn on the CPU, whatever device the images are on. Knows nothing about which images are real.
+A draw is a deterministic function from images to images. Random numbers are drawn on the CPU, also
+for images on another device. Knows nothing about which images are real.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from torch import Tensor
 __all__ = ["Augment", "Augmentation"]
 
 Augmentation = Callable[[Tensor], Tensor]
-"""Normalised images ``[example, channel, height, width]`` -> the same shape."""
+"""From normalised images ``[example, channel, height, width]`` to images of the same shape."""
 
 
 class Augment(Protocol):
-    """A random change of images."""
+    """A random transformation of images."""
 
     shared: ClassVar[bool] = False
-    """Whether one draw changes all images alike, so that real and synthetic images that are shown
+    """Whether a draw transforms all images in the same way, so that real and synthetic images under
     the same draw can be compared."""
 
     @abstractmethod
     def draw(self, *, rng: torch.Generator) -> Augmentation:
-        """Draw once; what is returned draws nothing of its own."""
+        """Draw random parameters; the returned function is deterministic."""
         ...

@@ -1,10 +1,10 @@
-"""A strategy such as ``color_crop_cutout``: which operations are combined, and in what ranges.
+"""Strategies such as ``color_crop_cutout``: which operations are combined, and with which ranges.
 
-Random numbers come in as uniforms in a fixed layout, one column a parameter, so that adding
-a word to a strategy does not move the draws of the others, and so that the side of the images
-need not be known when numbers are drawn.
+Random numbers are given as uniform numbers in a fixed layout with one column for each parameter.
+Therefore a new word in a strategy does not change the draws of the other words, and the side of the
+images need not be known when numbers are drawn.
 
-Knows nothing about generators, nor about who is real and who is synthetic.
+Knows nothing about generators, and nothing about which images are real.
 """
 
 from __future__ import annotations
@@ -25,18 +25,18 @@ __all__ = ["UNIFORMS", "WORDS", "Mode", "Parameters", "augment", "parameters", "
 Mode = Literal["idc", "dsa"]
 
 WORDS = ("color", "crop", "cutout", "flip", "scale", "rotate", "translate")
-"""What a strategy is made of, joined by underscores."""
+"""The words of strategies, which are joined by underscores."""
 
 UNIFORMS = 12
-"""Uniform numbers that a draw takes: the chosen word, then one a parameter (see ``_of``)."""
+"""Uniform numbers of a draw: one for the chosen word, then one for each parameter (``_of``)."""
 
 _ALWAYS = ("flip", "color", "cutout")
-"""In mode "idc" these are applied whenever they are listed; one of the others is chosen."""
+"""In mode "idc" these words are always applied if listed; of the others, one is chosen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Parameters:
-    """What each operation is given, ``[draw]`` each; ``None`` means: not applied.
+    """The parameters of each operation, ``[draw]`` each; ``None``: the operation is not applied.
 
     ``draw`` is 1 (shared by all images) or the number of images.
 
@@ -44,7 +44,7 @@ class Parameters:
         flipped: Whether to mirror left and right.
         color: Brightness (added, -0.5..0.5), saturation (a factor, 0..2) and contrast (a
             factor, 0.5..1.5).
-        crop: Rows and columns to move the window by, in pixels.
+        crop: Rows and columns by which the window moves, in pixels.
         scale: Factors of the x and the y coordinate.
         degrees: Rotation.
         cutout: Row and column of the centre of the box.
@@ -62,7 +62,7 @@ def words(strategy: str) -> tuple[str, ...]:
     """The words of a strategy, in its order.
 
     Raises:
-        ConfigError: If a word is unknown or comes twice.
+        ConfigError: If a word is unknown or occurs twice.
     """
     listed = tuple(strategy.split("_"))
     for word in listed:
@@ -92,19 +92,19 @@ def _below(uniform: Tensor, count: int) -> Tensor:
 
 
 def _shift(uniform: Tensor, length: int) -> Tensor:
-    """Up to an eighth of the side (rounded half up) to either side."""
+    """A shift of up to an eighth of the side (rounded half up) in both directions."""
     most = math.floor(0.125 * length + 0.5)
     return _below(uniform, 2 * most + 1) - most
 
 
 def _centre(uniform: Tensor, length: int) -> Tensor:
-    """Centre of a cutout box; one place more if its side is even, so both borders are alike."""
+    """Centre of a cutout box; one more position if its side is even, so that borders are equal."""
     even = math.floor(length * 0.5 + 0.5) % 2 == 0
     return _below(uniform, length + even)
 
 
 def _of(word: str, uniforms: Tensor, side: tuple[int, int]) -> Parameters:
-    """The parameters of one word, from the columns of ``[draw, UNIFORMS]`` that are its own."""
+    """The parameters of one word, from its columns of ``[draw, UNIFORMS]``."""
     height, width = side
     _, mirror, light, colour, stretch, down, right, x, y, turn, row, column = uniforms.unbind(1)
     smallest, largest = 1 / 1.2, 1.2
@@ -132,14 +132,14 @@ def parameters(
     mode: Mode,
     side: tuple[int, int],
 ) -> Parameters:
-    """Turn uniform numbers into what the operations of a strategy are given.
+    """The parameters of the operations of a strategy, from uniform numbers.
 
     Args:
         listed: Words of the strategy, in its order.
-        uniforms: ``[draw, UNIFORMS]`` in [0, 1). Column 0 of row 0 chooses the word: one
-            choice for all images, even where everything else is drawn per image.
-        mode: ``"idc"``: ``flip``, ``color`` and ``cutout`` always, and one of the others;
-            ``"dsa"``: one of all.
+        uniforms: ``[draw, UNIFORMS]`` in [0, 1). Column 0 of row 0 chooses the word for all
+            images, also if every image has its own parameters.
+        mode: ``"idc"``: ``flip``, ``color`` and ``cutout`` always, and one of the other words;
+            ``"dsa"``: one of all words.
         side: Height and width of the images in pixels.
 
     Source:
@@ -165,7 +165,7 @@ def parameters(
 def augment(
     images: Float[Tensor, "example channel height width"], given: Parameters
 ) -> Float[Tensor, "example channel height width"]:
-    """Apply what is given, in this order: flip, color, crop, scale, rotate, cutout."""
+    """Apply the operations in this order: flip, color, crop, scale, rotate, cutout."""
     if given.flipped is not None:
         images = operations.flip(images, flipped=given.flipped)
     if given.color is not None:

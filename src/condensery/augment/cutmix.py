@@ -1,6 +1,6 @@
 """CutMix: a box of every image is replaced by the same box of a partner in the batch.
 
-Knows nothing about losses: it says how much of each image is still its own.
+Knows nothing about losses: it returns the share of each image that was not replaced.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ class Mixed:
 
     Attributes:
         images: ``[example, channel, height, width]``.
-        labels: Own labels, as given.
-        partner_labels: Labels of the partners, the same shape.
-        ratio: Fraction of every image that is its own, from the true area of the box.
+        labels: The labels of the images.
+        partner_labels: The labels of the partners, of the same shape.
+        ratio: Share of every image that was not replaced, from the true area of the box.
     """
 
     images: Float[Tensor, "example channel height width"]
@@ -96,16 +96,16 @@ def cutmix(
     probability: float,
     rng: torch.Generator,
 ) -> Mixed:
-    """Mix a batch with itself, or leave it as it is.
+    """Mix a batch with itself, with a given probability.
 
     Args:
         images: ``[example, channel, height, width]``; not changed.
         labels: ``[example]``, or ``[example, class_]`` for soft labels.
-        probability: Of mixing the batch at all, in [0, 1].
-        rng: CPU generator; the same numbers are taken whether the batch is mixed or not.
+        probability: Probability that the batch is mixed, in [0, 1].
+        rng: CPU generator; equally many numbers are drawn whether the batch is mixed or not.
 
     Returns:
-        The batch; where it was not mixed, partners are the images themselves and the ratio 1.
+        The batch. If it was not mixed, each image is its own partner and the ratio is 1.
 
     Source:
         Yun et al. 2019, *CutMix*, eqs. (1), (2), with alpha 1; per batch with a probability,

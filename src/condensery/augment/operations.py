@@ -1,9 +1,8 @@
-"""One augmentation each: images and explicit parameters in, images out, nothing drawn.
+"""Single augmentations: functions of images and explicit parameters, without random draws.
 
-Every operation takes parameters of length 1 (one draw shared by all images) or one per image;
-they may live on the CPU wherever the images are. All are differentiable in the images. Images
-are normalised, so a zero fill is the data set's mean colour and offsets are in units of its
-standard deviation.
+Every operation takes parameters of length 1 (shared by all images) or one for each image; they may
+be on the CPU. All operations are differentiable in the images. Images are normalised, so a fill of
+zero is the mean colour of the data set, and offsets are in units of its standard deviation.
 
 Knows nothing about ranges, random numbers or the order in which operations are combined.
 
@@ -40,7 +39,7 @@ Images = Float[Tensor, "example channel height width"]
 
 
 def _per_image(parameter: Tensor, images: Tensor) -> Tensor:
-    """``[draw]`` -> ``[draw, 1, 1, 1]``, of the images' dtype, where they are."""
+    """``[draw]`` -> ``[draw, 1, 1, 1]``, with the dtype and the device of the images."""
     return parameter.to(device=images.device, dtype=images.dtype)[:, None, None, None]
 
 
@@ -55,16 +54,16 @@ def brightness(images: Images, *, offset: Float[Tensor, "draw"]) -> Images:
 
 
 def saturation(images: Images, *, factor: Float[Tensor, "draw"]) -> Images:
-    """Stretch colours around the grey value (channel mean) of their pixel.
+    """Scale colours around the grey value (channel mean) of their pixel.
 
-    Images of one channel are their own grey value and stay as they are.
+    Images of one channel do not change.
     """
     grey = images.mean(dim=1, keepdim=True)
     return grey + _per_image(factor, images) * (images - grey)
 
 
 def contrast(images: Images, *, factor: Float[Tensor, "draw"]) -> Images:
-    """Stretch all values around the mean of their image."""
+    """Scale all values around the mean of their image."""
     mean = images.mean(dim=(1, 2, 3), keepdim=True)
     return mean + _per_image(factor, images) * (images - mean)
 
@@ -78,8 +77,8 @@ def color(
 ) -> Images:
     """Brightness, then saturation, then contrast, in two passes over the pixels instead of six.
 
-    All three are affine in a pixel, its grey value and the mean of its image, hence so is
-    their composition. The slow reference calls the three one after the other.
+    All three are affine in a pixel, its grey value and the mean of its image, and so is their
+    composition. The slow reference calls the three functions one after the other.
     """
     light, colour, stretch = (_per_image(part, images) for part in (offset, saturation, contrast))
     grey = images.mean(dim=1, keepdim=True)
@@ -115,8 +114,7 @@ def crop(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "dra
 def cutout(images: Images, *, rows: Int[Tensor, "draw"], columns: Int[Tensor, "draw"]) -> Images:
     """Zero a box of half the height and width (rounded half up) centred at ``(rows, columns)``.
 
-    The box is cut off at the border. Its pixels are ``centre - side // 2`` up to, not
-    including, that plus ``side``.
+    The box is cut off at the border. Its pixels start at ``centre - side // 2``, ``side`` of them.
     """
 
     def hit(length: int, centre: Tensor) -> Tensor:
@@ -140,11 +138,11 @@ def _axes(images: Images) -> tuple[Tensor, Tensor, torch.dtype]:
 
 
 def look_at(images: Images, x: Tensor, y: Tensor) -> Images:
-    """Show the images at coordinates that broadcast to ``[draw, height, width]``.
+    """Sample the images at coordinates that broadcast to ``[draw, height, width]``.
 
-    Bilinear, zero outside. Coordinates are written out by the callers rather than by
-    ``affine_grid``, whose matrix product is rounded to half precision inside an autocast
-    region; for the same reason images of half precision are sampled in single precision.
+    Bilinear, zero outside. Callers compute the coordinates without ``affine_grid``, whose matrix
+    product is rounded to half precision in an autocast region; for the same reason, images of half
+    precision are sampled in single precision.
     """
     grid = torch.stack(torch.broadcast_tensors(x, y), dim=3)
     shown = functional.grid_sample(
@@ -158,14 +156,14 @@ def look_at(images: Images, x: Tensor, y: Tensor) -> Images:
 
 
 def scale(images: Images, *, x: Float[Tensor, "draw"], y: Float[Tensor, "draw"]) -> Images:
-    """Multiply the coordinates to look at by ``x`` and ``y``: below 1 enlarges the image."""
+    """Multiply the sampling coordinates by ``x`` and ``y``; a factor below 1 enlarges the image."""
     across, down, dtype = _axes(images)
     by_x, by_y = (part.to(images.device, dtype)[:, None, None] for part in (x, y))
     return look_at(images, by_x * across, by_y * down)
 
 
 def rotate(images: Images, *, degrees: Float[Tensor, "draw"]) -> Images:
-    """Turn the coordinates to look at by ``degrees``, in units of half a height and width."""
+    """Rotate the sampling coordinates by ``degrees``, in units of half the height and width."""
     across, down, dtype = _axes(images)
     angle = torch.deg2rad(degrees.double())
     cos, sin = (part.to(images.device, dtype)[:, None, None] for part in (angle.cos(), angle.sin()))

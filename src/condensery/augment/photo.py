@@ -1,9 +1,9 @@
 """The augmentation of photographs: random resized crop, flip, colour jitter, lighting.
 
-Jitter and lighting are defined on pixels in [0, 1], but what is shown here is normalised: so the
-mean and the deviation that it was normalised with are part of the choice.
+Jitter and lighting are defined for pixels in [0, 1], but the images here are normalised. Therefore
+the mean and the deviation of the normalisation are choices of the augmentation.
 
-Knows nothing about who is real and who is synthetic, nor about labels.
+Knows nothing about labels, and nothing about which images are real.
 """
 
 from __future__ import annotations
@@ -41,17 +41,17 @@ _ORDERS = ((0, 1, 2), (0, 2, 1), (1, 0, 2), (1, 2, 0), (2, 0, 1), (2, 1, 0))
 @register("augment", "photo-per-example")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PhotoPerExample(Augment):
-    """Crop, flip, jitter and lighting with parameters of its own for every image.
+    """Crop, flip, jitter and lighting, with different parameters for every image.
 
     Attributes:
-        mean: Per channel, what images were normalised with.
-        std: As ``mean``.
+        mean: Mean of each channel in the normalisation of the images.
+        std: Standard deviation of each channel in the normalisation of the images.
 
     Source:
         Kim et al. 2022 (IDC), the training of networks on ImageNet, with the ranges of the
         released code: crops of half the area or more, brightness, contrast and saturation by up
         to 0.4 in a random order, lighting of deviation 0.1 (Krizhevsky et al. 2012). Differs:
-        images of one channel get no lighting; nothing is read from a global random state.
+        images of one channel get no lighting; there is no global random state.
     """
 
     mean: tuple[float, ...] = (0.485, 0.456, 0.406)
@@ -65,7 +65,7 @@ class PhotoPerExample(Augment):
             )
 
     def draw(self, *, rng: torch.Generator) -> Augmentation:
-        """Fix a seed, from which the parameters of a batch are drawn when it is shown."""
+        """Draw a seed, from which the parameters of every batch are drawn."""
         seed = int(torch.randint(2**62, (), generator=rng))
 
         def shown(images: Tensor) -> Tensor:
@@ -98,13 +98,13 @@ class PhotoPerExample(Augment):
 def boxes(
     tries: Float[Tensor, "draw try four"], *, side: tuple[int, int]
 ) -> tuple[Int[Tensor, "draw"], Int[Tensor, "draw"], Int[Tensor, "draw"], Int[Tensor, "draw"]]:
-    """Top, left, height and width of the windows to show, in pixels.
+    """Top, left, height and width of the cropped windows, in pixels.
 
-    Half of the area or more, at a ratio of 3 : 4 to 4 : 3 (uniform in its logarithm). The first
-    try that lies in the image counts; if none does, all of the image that has such a ratio.
+    The area is at least half of the image, and the ratio 3 : 4 to 4 : 3 (uniform in its logarithm).
+    The first try inside the image is used; if there is none, the largest window with such a ratio.
 
     Args:
-        tries: Uniform in [0, 1): area, ratio, row, column of each try.
+        tries: Uniform numbers in [0, 1): area, ratio, row and column of each try.
         side: Height and width of the image.
     """
     height, width = side
@@ -154,15 +154,15 @@ def resized_crop(
 def jitter_weights(
     shares: Float[Tensor, "draw three"], *, order: Int[Tensor, "draw"]
 ) -> Float[Tensor, "draw three"]:
-    """How much of itself, of its grey value and of the image's mean grey value a pixel becomes.
+    """The weights of a pixel, its grey value and the mean grey value of the image after jitter.
 
-    Brightness goes the share of the way to black, contrast to the mean grey value of the image,
-    saturation to the grey value of the pixel. All are linear in these three, so their composition
-    is; the slow reference applies one after the other.
+    Brightness moves a pixel by a share towards black, contrast towards the mean grey value of the
+    image, and saturation towards the grey value of the pixel. All are linear in these three values,
+    and so is their composition; the slow reference applies one after the other.
 
     Args:
-        shares: Of brightness, contrast and saturation; below 0 is away.
-        order: Which of the six orders they are applied in.
+        shares: Shares of brightness, contrast and saturation; a negative share moves away.
+        order: Which of the six orders is used.
     """
     orders = torch.tensor(_ORDERS)[order]  # [draw, place]
     own = torch.ones(len(shares), dtype=shares.dtype)
@@ -180,7 +180,7 @@ def jitter_weights(
 
 
 def lighting(bulbs: Float[Tensor, "draw three"]) -> Float[Tensor, "draw channel"]:
-    """What is added to red, green and blue: the principal directions of ImageNet's colours."""
+    """The offset of red, green and blue, along the principal directions of the ImageNet colours."""
     vectors = torch.tensor(_VECTORS, dtype=bulbs.dtype)
     return (bulbs * torch.tensor(_VALUES, dtype=bulbs.dtype)) @ vectors.T
 

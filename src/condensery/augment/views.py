@@ -1,10 +1,10 @@
-"""Who shares a draw: nobody augments, all images share one, or every image has its own.
+"""Augmentations: none, one draw shared by all images, or one draw for each image.
 
-A draw is a function from images to images that gives the same bits whenever it is called.
-Numbers are drawn on the CPU, whatever device the images are on.
+A draw is a deterministic function from images to images. Random numbers are drawn on the CPU, also
+for images on another device.
 
-Knows nothing about who is real and who is synthetic: two batches share a draw if the caller
-shows them the same one.
+Knows nothing about which images are real: two batches share a draw if the caller uses the same one
+for both.
 """
 
 from __future__ import annotations
@@ -36,12 +36,12 @@ def _unchanged(images: Tensor) -> Tensor:
 @register("augment", "none")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Identity(Augment):
-    """No augmentation; draws nothing."""
+    """No augmentation."""
 
     shared: ClassVar[bool] = True
 
     def draw(self, *, rng: torch.Generator) -> Augmentation:
-        """Return images as they are."""
+        """A function that returns its images."""
         del rng
         return _unchanged
 
@@ -49,19 +49,19 @@ class Identity(Augment):
 @register("augment", "siamese")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Siamese(Augment):
-    """One draw for every image of every batch it is shown (real and synthetic alike).
+    """One draw for all images of all batches, so that real and synthetic images are alike.
 
     Attributes:
         strategy: Words joined by underscores, of color, crop, cutout, flip, scale, rotate,
             translate.
-        mode: ``"idc"``: color, flip and cutout always when listed, and one of the others;
-            ``"dsa"``: one of all.
+        mode: ``"idc"``: color, flip and cutout always if listed, and one of the other words;
+            ``"dsa"``: one of all words.
 
     Source:
         Zhao, Bilen 2021, *Dataset Condensation with Differentiable Siamese Augmentation*,
         the transformation shared by both gradients; mode "idc" as in Kim et al. 2022.
-        Differs: nothing is read from a global random state, and the draw does not depend on
-        the number of images.
+        Differs: there is no global random state, and the draw does not depend on the number of
+        images.
     """
 
     shared: ClassVar[bool] = True
@@ -74,7 +74,7 @@ class Siamese(Augment):
         check_mode(self.mode)
 
     def draw(self, *, rng: torch.Generator) -> Augmentation:
-        """Fix one set of parameters; sizes in pixels follow the images it is shown."""
+        """Draw one set of parameters; sizes in pixels depend on the images."""
         uniforms = torch.rand(1, UNIFORMS, dtype=torch.float64, generator=rng)
         listed, mode = words(self.strategy), self.mode
 
@@ -88,15 +88,15 @@ class Siamese(Augment):
 @register("augment", "per-example")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PerExample(Augment):
-    """Own parameters for every image; which of the words is chosen is shared by the batch.
+    """One draw for each image; only the chosen word is the same for the whole batch.
 
     Attributes:
         strategy: As in ``Siamese``.
         mode: As in ``Siamese``.
 
     Source:
-        As ``Siamese``; the networks of IDC, and evaluation in DSA, are trained so. Differs:
-        nothing is read from a global random state.
+        As ``Siamese``; IDC trains its networks so, and DSA its evaluation. Differs: there is no
+        global random state.
     """
 
     strategy: str = "color_crop_cutout"

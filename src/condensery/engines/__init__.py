@@ -1,4 +1,4 @@
-"""How gradients per group are computed: by the reference, or faster with the same results."""
+"""Engines: how gradients of groups are computed, by the reference or by faster code."""
 
 from condensery.engines.autograd import Autograd
 from condensery.engines.base import Engine

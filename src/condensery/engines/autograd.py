@@ -1,7 +1,7 @@
-"""The reference engine: one call of autograd per group, exactly as the equations say.
+"""The reference engine: one call of autograd for each group, exactly as the equations say.
 
-It is slow, and right for every network, also for those that mix examples: each group is a batch of
-its own. Every faster engine is tested against it.
+It is slow but correct for every network, also for networks that mix examples, because each group is
+a batch of its own. Every faster engine is tested against it.
 """
 
 from __future__ import annotations

@@ -24,7 +24,7 @@ class Engine(Protocol):
     more memory than its results take, unless ``images`` require a gradient."""
 
     def batch_size(self, images: Tensor) -> int:
-        """The number of images that keeps all workers busy; 0 if that is any number.
+        """The number of images that keeps all workers busy; 0 if every number does.
 
         Args:
             images: ``[example, channel, height, width]``; only their size matters.
@@ -47,7 +47,7 @@ class Engine(Protocol):
                 ``.grad``.
             images: As the network sees them, ``[example, channel, height, width]``.
             labels: Class index ``[example]`` or probabilities ``[example, class_]``.
-            groups: Over the same examples; every group has at least one member.
+            groups: Groups of these examples; every group has at least one member.
             names: Parameters, as in ``network.named_parameters()``.
 
         Returns:
@@ -60,7 +60,7 @@ class Engine(Protocol):
         ...
 
     def features(self, network: nn.Module, images: Tensor) -> Tensor:
-        """What the classifier sees, ``[example, feature]``; differentiable once.
+        """The input of the last layer, ``[example, feature]``; differentiable once.
 
         Args:
             network: As for ``gradients``.
@@ -72,7 +72,7 @@ class Engine(Protocol):
         ...
 
     def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-        """``features`` and the logits ``[example, class_]``, from one pass where that can be.
+        """``features`` and the logits ``[example, class_]``, from one pass if possible.
 
         Args:
             network: As for ``gradients``.

@@ -21,12 +21,12 @@ __all__ = ["NOT_COMPILED", "EngineChoice", "choose", "native_bf16", "pays_to_com
 
 
 NOT_COMPILED = "; not compiled"
-"""The end of a reason: why nothing is compiled may follow it."""
+"""The end of a reason; the reason why nothing is compiled may follow it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineChoice:
-    """An engine, its name, and the reason for which it was taken."""
+    """An engine, its name, and the reason of the choice."""
 
     engine: Engine
     name: str
@@ -42,16 +42,16 @@ def choose(
     batch: int | None = None,
     saved_activations: int | None = None,
 ) -> EngineChoice:
-    """The engine with a name; for ``"auto"`` the fastest one that supports the network.
+    """The engine with a name; for ``"auto"`` the fastest engine that supports the network.
 
     Args:
         name: ``"auto"``, ``"autograd"`` (the reference), ``"one-pass"`` or ``"fused"``.
         network: The matching network.
-        precision: Of the fused engine; the other engines compute in float32, and the reason says
-            so.
-        compiled: Whether to compile. Uncompiled, one pass is faster than the fused engine.
+        precision: Precision of the fused engine. The other engines compute in float32, and the
+            reason says so.
+        compiled: Whether to compile. Uncompiled, ``one-pass`` is faster than ``fused``.
         batch: See ``Fused``; the other engines ignore it.
-        saved_activations: Likewise.
+        saved_activations: See ``Fused``; the other engines ignore it.
     """
     slow = "" if precision == "fp32" else "; matches in fp32, bf16 needs the fused engine"
     fused = Fused(
@@ -85,10 +85,10 @@ def choose(
 
 
 def pays_to_compile(network: nn.Module, *, side: tuple[int, int], updates: int) -> bool:
-    """Whether a run on a CPU saves more time by compiled code than the minute that compiling takes.
+    """Whether compiling saves more time in a run on a CPU than the minute that it takes.
 
-    Fashion-MNIST, ConvNet-3 width 64, one thread: an image update takes 5.5 s in one pass and
-    3.2 s compiled, 1 s in bfloat16. On the digits it takes 0.4 s in any case.
+    On Fashion-MNIST with ConvNet-3 of width 64 and one thread, an image update takes 5.5 s
+    uncompiled, 3.2 s compiled and 1 s in bfloat16. On the digits it always takes 0.4 s.
 
     Args:
         network: The matching network.
@@ -101,7 +101,7 @@ def pays_to_compile(network: nn.Module, *, side: tuple[int, int], updates: int) 
 
 
 def native_bf16(device: str) -> bool:
-    """Whether the device multiplies in bfloat16 itself, and does not convert to float32."""
+    """Whether the device multiplies bfloat16 directly, without a conversion to float32."""
     if torch.device(device).type == "cuda":
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_amx_tile_supported() or torch.cpu._is_avx512_bf16_supported()

@@ -1,9 +1,9 @@
-"""One forward and one backward for all groups: every prefix of a set from a single pass.
+"""One forward and one backward pass for all groups, and therefore for all prefixes of a set.
 
-Where a network treats each example independently, the weight gradient of a group is the sum of what
-its members contribute. Examples that belong to the same groups form a *cell*. The pass gives one
-weight gradient per cell, and the gradient of a group is the sum over its cells. For nested sets
-that is a cumulative sum, so MDC's subset costs no second pass.
+If a network treats each example independently, the weight gradient of a group is the sum of the
+contributions of its members. Examples that belong to the same groups form a *cell*. The pass gives
+one weight gradient per cell, and the gradient of a group is the sum over its cells. For nested sets
+that is a cumulative sum, so the subset of MDC needs no second pass.
 
 The reference is ``Autograd``.
 """
@@ -94,8 +94,8 @@ def cells(member: Tensor) -> tuple[list[Tensor], Tensor]:
         member: ``[group, example]``.
 
     Returns:
-        Positions of the examples of each cell, and which groups hold which cell,
-        ``[group, cell]``. Examples of no group are in no cell.
+        Positions of the examples of each cell, and which groups contain which cell,
+        ``[group, cell]``. An example that is in no group is in no cell.
     """
     columns, of = torch.unique(member, dim=1, return_inverse=True)
     some = columns.any(dim=0).nonzero()[:, 0]
@@ -142,7 +142,7 @@ def _forward(network: nn.Module, images: Tensor, labels: Tensor, modules: list[s
 
 
 def _owners(network: nn.Module, names: Sequence[str]) -> dict[str, list[str]]:
-    """``{module: [its named leaves]}``; refuses modules without a per-cell rule."""
+    """``{module: [its named parameters]}``; refuses modules without a rule for cells."""
     owners: dict[str, list[str]] = {}
     for name in names:
         module, _, leaf = name.rpartition(".")

@@ -1,12 +1,12 @@
-"""Whether torch can compile on this machine, and how work goes on uncompiled where it cannot.
+"""Whether torch can compile on this machine, and how work continues uncompiled if it cannot.
 
 ``torch.compile`` needs a C++ compiler, the headers of Python, and a folder in which shared
 libraries may be written and loaded. Any of these may be missing or broken. Everything that the
 library compiles also exists uncompiled and gives the same results up to rounding, so a failure
 never stops a run: it costs speed and one warning that names the cause.
 
-After the first failure nothing more is compiled in the process. A run then knows from
-``cannot_compile`` what it did.
+After the first failure nothing more is compiled in the process, and ``cannot_compile`` returns the
+cause.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 
 PROBE_SECONDS = 60
-"""How long a compiler may take for an empty program; a working one takes 0.2 s."""
+"""Time limit of the compiler for an empty program; a working compiler takes 0.2 s."""
 
 _OPTIONS = (
     "Compile nothing, and read no warning, with `--set compiled=false` (training of experts: "
@@ -48,7 +48,7 @@ _OPTIONS = (
 
 
 class _Process:
-    """What this process has learned; ``lock`` guards it."""
+    """What this process knows about compiling, protected by ``lock``."""
 
     def __init__(self) -> None:
         self.lock = Lock()
@@ -62,21 +62,21 @@ _process = _Process()
 
 
 def compiler() -> str | None:
-    """Path of the C++ compiler that ``torch.compile`` calls on a CPU, or None where there is none.
+    """Path of the C++ compiler that ``torch.compile`` calls on a CPU, or None if there is none.
 
-    It is what the environment variable CXX names, otherwise ``g++`` (macOS: ``clang++``,
-    Windows: ``cl``).
+    The environment variable CXX names it; otherwise it is ``g++`` (macOS: ``clang++``, Windows:
+    ``cl``).
     """
     usual = {"darwin": "clang++", "win32": "cl"}.get(sys.platform, "g++")
     return shutil.which(os.environ.get("CXX") or usual)
 
 
 def cannot_compile() -> str | None:
-    """Why nothing is compiled in this process; None where compiling works, as far as is known.
+    """Why nothing is compiled in this process; None if compiling works, as far as is known.
 
-    The first call compiles and loads an empty program (0.2 s) where ``torch.compile`` would put
-    its files. Where that fails because of the folder (a space in its path, a file system mounted
-    ``noexec``), another folder is tried, and torch is told to use it.
+    The first call compiles and loads an empty program (0.2 s) in the folder of ``torch.compile``.
+    If that fails because of the folder (a space in its path, a file system mounted ``noexec``),
+    another folder is tried, and torch is configured to use it.
 
     Returns:
         The first line in which the compiler, or the system, says what is wrong.
@@ -97,8 +97,8 @@ def go_uncompiled(cause: str, *, what: str) -> None:
     """Compile nothing more in this process, with one warning for every different cause.
 
     Args:
-        cause: What is wrong, such as ``cannot_compile`` returns.
-        what: Goes on uncompiled: the subject of a sentence, such as ``"Matching"``.
+        cause: The fault, as ``cannot_compile`` returns it.
+        what: The work that continues uncompiled, such as ``"Matching"``.
     """
     with _process.lock:
         _process.cause, _process.fell_back = _process.cause or cause, True
@@ -118,10 +118,10 @@ class Fallback(Generic[_Arguments, _Result]):
     """Calls ``fast`` while this process can compile, and ``slow`` from the first failure on.
 
     Args:
-        fast: Compiles when it is first called, so it may fail.
-        slow: Gives the same results up to rounding.
-        what: Goes on uncompiled: the subject of a sentence.
-        alone: Whether ``slow`` calls modules, and must not do so while another thread compiles.
+        fast: The compiled function, which compiles in its first call and may then fail.
+        slow: A function with the same results up to rounding.
+        what: The work that continues uncompiled, such as ``"Matching"``.
+        alone: Whether ``slow`` calls modules and must not run while another thread compiles.
     """
 
     def __init__(
@@ -137,11 +137,11 @@ class Fallback(Generic[_Arguments, _Result]):
 
     @property
     def failed(self) -> bool:
-        """Whether only ``slow`` is called from now on."""
+        """Whether only ``slow`` is called, because ``fast`` has failed."""
         return _process.cause is not None
 
     def __call__(self, *args: _Arguments.args, **kwargs: _Arguments.kwargs) -> _Result:
-        """Call the fast function, or the slow one where compiling has failed."""
+        """Call the fast function, or the slow one if compiling has failed."""
         if _process.cause is not None:
             go_uncompiled(_process.cause, what=self._what)
             return self._slowly(*args, **kwargs)
@@ -185,7 +185,7 @@ def cause_of(error: BaseException) -> str:
 
 
 def _chain(error: BaseException) -> Iterator[BaseException]:
-    """The error, and what caused it, from the outermost to the innermost."""
+    """The error and its causes, from the outermost to the innermost."""
     seen: set[int] = set()
     while id(error) not in seen:
         seen.add(id(error))
@@ -226,7 +226,7 @@ def _probe() -> str | None:
 
 
 def _folders() -> Iterator[Path]:
-    """Where torch may keep compiled code: its own choice, and then others that last."""
+    """Folders for compiled code: that of torch first, and then other permanent ones."""
     try:
         user = getpass.getuser()
     except (KeyError, ImportError, OSError):
@@ -242,7 +242,7 @@ def _folders() -> Iterator[Path]:
 
 
 def _compile_in(folder: Path, compiler: str) -> str | None:
-    """What the compiler says against an empty library; None where it compiles.
+    """The error of the compiler for an empty library; None if it compiles.
 
     Raises:
         OSError: If the library cannot be written there, or cannot be loaded from there.

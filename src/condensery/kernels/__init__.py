@@ -1,4 +1,4 @@
-"""How alike two images are, in closed form, and regression with such a measure."""
+"""Kernels: similarities of images in closed form, and regression with them."""
 
 from __future__ import annotations
 

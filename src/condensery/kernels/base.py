@@ -16,27 +16,27 @@ __all__ = ["Kernel", "vectors"]
 
 
 class Kernel(Protocol):
-    """How alike images are."""
+    """A similarity of images."""
 
     @property
     @abstractmethod
     def name(self) -> str:
-        """What an observation calls it, such as ``"ntk-fc1"``."""
+        """The name in observations, such as ``"ntk-fc1"``."""
         ...
 
     @abstractmethod
     def __call__(
         self, left: Float[Tensor, "left ..."], right: Float[Tensor, "right ..."]
     ) -> Float[Tensor, "left right"]:
-        """The kernel of every pair, float64; differentiable in both, also where they are equal.
+        """The kernel of every pair, float64; differentiable in both, also for equal images.
 
         Args:
-            left: Images as they are shown (normalised); all dimensions but the first are entries.
-            right: As ``left``, with as many entries.
+            left: Normalised images; all dimensions except the first are entries.
+            right: As ``left``, with equally many entries.
         """
         ...
 
 
 def vectors(images: Tensor) -> Float[Tensor, "image entry"]:
-    """Images as rows in float64: differences of nearly equal kernel values decide a regression."""
+    """Images as rows, in float64, because regression depends on small differences of kernels."""
     return images.flatten(1).to(torch.float64)

@@ -1,8 +1,8 @@
 """The kernels of infinitely wide fully connected ReLU networks.
 
-Both follow from the covariance of a layer's outputs by one recursion over layers. An image with
-itself is where a plain formula fails: the angle between equal vectors is 0, where the derivative
-of the arc cosine is infinite and rounding alone gives angles of 1e-8.
+Both follow from the covariance of the outputs of a layer by a recursion over layers. A plain
+formula fails for an image and itself: the angle of equal vectors is 0, where the derivative of the
+arc cosine is infinite, and rounding gives angles of 1e-8.
 """
 
 from __future__ import annotations
@@ -22,34 +22,34 @@ from condensery.registry import register
 __all__ = ["FullyConnected"]
 
 _SAME = 1e-13
-"""Squared sine of the angle up to which two vectors are one: all of it may be rounding."""
+"""Up to this squared sine of their angle, two vectors are equal except for rounding."""
 
 
 @register("kernel", "fully-connected")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FullyConnected(Kernel):
-    """The kernel of ``depth`` hidden layers and a linear one on top.
+    """The kernel of ``depth`` hidden layers and a linear layer at the end.
 
-    With the covariance ``S`` of a layer (``S = weight x.x' / d + bias`` of the first), the angle
-    ``f`` of the pair (``cos f = S / n`` with ``n = sqrt(S_xx S_x'x')``) and each hidden layer::
+    ``S`` is the covariance of a layer (``S = weight x.x' / d + bias`` for the first layer), and
+    ``f`` the angle of the pair (``cos f = S / n`` with ``n = sqrt(S_xx S_x'x')``). Each hidden
+    layer computes::
 
         E = n (sin f + (pi - f) cos f) / 2 pi        D = (pi - f) / 2 pi
         S <- weight E + bias                         T <- S + weight T D
 
-    ``T`` begins as the first ``S``.
+    ``T`` starts with the first ``S``.
 
     Attributes:
         depth: Hidden layers, at least 0; 0 is the linear kernel.
         variant: ``"ntk"`` (``T``: all layers trained by gradient descent) or ``"nngp"`` (``S``:
-            the last layer alone).
+            only the last layer trained).
         weight: Variance of weights times inputs of a layer, > 0.
-        bias: Variance of biases, > 0: it keeps the angle of an image of zeros defined.
+        bias: Variance of biases, > 0, so that an image of zeros has an angle.
 
     Source:
         Jacot et al. 2018 (NTK); Cho & Saul 2009 (the two expectations). The default variances
-        are those of KIP (Nguyen et al. 2021). Differs: where the angle is nothing but rounding
-        (sine below 3e-7) it is exactly 0 and has derivative 0, which is its limit for an image
-        with itself.
+        are those of KIP (Nguyen et al. 2021). Differs: an angle that is only rounding (sine below
+        3e-7) is exactly 0 with derivative 0, which is its limit for an image and itself.
     """
 
     depth: int = 1
@@ -96,7 +96,7 @@ class FullyConnected(Kernel):
 
 
 def _relu(covariance: Tensor, squares: Tensor) -> tuple[Tensor, Tensor]:
-    """``E`` and ``D`` of pairs with this covariance and this product of variances."""
+    """``E`` and ``D`` for pairs with this covariance and this product of variances."""
     residue = squares - covariance.square()  # (n sin f)^2
     same = residue <= _SAME * squares
     height = torch.where(same, squares, residue).sqrt().masked_fill(same, 0)

@@ -21,7 +21,7 @@ class RBF(Kernel):
     """``exp(-|x - x'|^2 / (2 bandwidth^2 d))`` of images with ``d`` entries.
 
     Attributes:
-        bandwidth: Root mean square difference of two images at which they stop being alike, > 0.
+        bandwidth: Root mean square difference at which two images are no longer similar, > 0.
             Two images of independent standardised pixels differ by ``sqrt(2)``.
     """
 

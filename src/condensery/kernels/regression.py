@@ -1,6 +1,6 @@
-"""Kernel ridge regression: labels of images from those of a few others.
+"""Kernel ridge regression: labels of images from the labels of a few others, in float64.
 
-All in float64. Knows nothing about where kernel values come from.
+Knows nothing about the kernel itself.
 """
 
 from __future__ import annotations
@@ -19,8 +19,7 @@ def regularised(
 ) -> Float[Tensor, "support support"]:
     """A kernel matrix, symmetrised, plus ``ridge`` times its mean diagonal on the diagonal.
 
-    The share of the mean makes ``ridge`` a number without a scale: a kernel times 10 predicts
-    the same.
+    Therefore ``ridge`` has no scale: a kernel times 10 gives the same predictions.
     """
     own = support.diagonal()
     return (support + support.T) / 2 + torch.diag_embed((ridge * own.mean()).expand_as(own))

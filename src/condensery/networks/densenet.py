@@ -39,8 +39,8 @@ class DenseNet(nn.Module):
     Source:
         Huang et al. 2017, *Densely Connected Convolutional Networks*, DenseNet-BC, in the
         small form of the cross-architecture tables of Kim et al. 2022. Differs: from 96
-        pixels on the stem is 7x7 stride 2 with max pooling, as Huang et al.;
-        weights are drawn as PyTorch draws them.
+        pixels on, the stem is 7x7 stride 2 with max pooling, as in Huang et al.; weights have the
+        default initialisation of PyTorch.
     """
 
     def __init__(

@@ -1,6 +1,6 @@
 """What other packages need to know of a network: its features, and whether it mixes examples.
 
-Knows nothing about the networks of this package beyond ``features`` being a method of theirs.
+Knows about the networks of this package only that they have a method ``features``.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ __all__ = ["features", "features_and_logits", "mixes_examples"]
 def features(
     network: nn.Module, images: Float[Tensor, "example channel height width"]
 ) -> Float[Tensor, "example ..."]:
-    """What the network sees in images just before it classifies them.
+    """The features of images: the input of the last layer of a network.
 
     Args:
-        network: Any network. If it has a method ``features``, that is asked; otherwise the
-            input of its last ``nn.Linear`` (in the order of ``modules()``) is taken.
+        network: Any network. If it has a method ``features``, that is called; otherwise the
+            input of its last ``nn.Linear`` (in the order of ``modules()``) is used.
         images: ``[example, channel, height, width]``, normalised.
 
     Returns:
@@ -57,7 +57,7 @@ def features(
 
 
 def features_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
-    """``features`` and the logits, from one pass where the logits are made of the features.
+    """``features`` and the logits, from one pass if the logits are computed from the features.
 
     Args:
         network: As in ``features``.
@@ -88,12 +88,12 @@ def features_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Ten
 def mixes_examples(network: nn.Module) -> str | None:
     """The dotted name of the first module whose output for an example depends on the batch.
 
-    These are batch norm where it uses statistics of the batch (train mode, or no running
-    statistics) and dropout in train mode, whose draw depends on the position in the batch.
-    Functional calls inside a user's ``forward`` cannot be seen.
+    Such modules are batch norm with the statistics of the batch (train mode, or no running
+    statistics), and dropout in train mode, whose draw depends on the position in the batch.
+    Functional calls in the ``forward`` of a user cannot be found.
 
     Returns:
-        The name, ``"network"`` if it is the network itself, or ``None`` if there is none.
+        The name; ``"network"`` for the network itself; ``None`` if there is no such module.
     """
     for name, module in network.named_modules():
         batch_norm = isinstance(module, _BatchNorm) and (

@@ -16,17 +16,16 @@ __all__ = ["LeNet"]
 class LeNet(nn.Module):
     """Convolutions of 6 and 16 filters with ReLU and 2x2 max pooling, then 120, 84, classes.
 
-    The first convolution pads 2 where images have one channel, so that 28x28 images end in the
-    same 5x5 map as 32x32 images of three; of other sides the first linear layer takes what is
-    left.
+    The first convolution pads 2 if images have one channel, so that 28x28 images give the same 5x5
+    map as 32x32 images of three channels. The first linear layer accepts maps of other sides, too.
 
     Raises:
-        ConfigError: If nothing is left of the image.
+        ConfigError: If the image is so small that the last map is empty.
 
     Source:
         Zhao, Mopuri, Bilen 2021, *Dataset Condensation with Gradient Matching*,
         cross-architecture experiments (LeNet, after LeCun et al. 1998), as released. Differs:
-        other sides than 28x28 and 32x32 are taken, too.
+        other sides than 28x28 and 32x32 are accepted, too.
     """
 
     def __init__(self, *, channels: int, classes: int, side: tuple[int, int]) -> None:

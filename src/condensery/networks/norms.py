@@ -1,6 +1,6 @@
-"""Normalisation layers by what they average over: one image, or the batch.
+"""Normalisation layers, which average over one image or over the batch.
 
-Knows nothing about the networks that they stand in.
+Knows nothing about the networks that use them.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ Norm = Callable[[int], nn.Module]
 def instance_norm(width: int) -> nn.Module:
     """A ``GroupNorm`` with one group per filter: an affine instance norm.
 
-    The same numbers in train and eval mode, and no example sees another.
+    It is the same in train and eval mode, and does not mix examples.
     """
     return nn.GroupNorm(width, width)
 
 
 def batch_norm(width: int) -> nn.Module:
-    """Batch norm: in train mode every example sees the others of its batch."""
+    """Batch norm: in train mode it mixes the examples of a batch."""
     return nn.BatchNorm2d(width)

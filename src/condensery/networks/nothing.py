@@ -1,4 +1,4 @@
-"""What stands in the place of a network where a method has none."""
+"""The placeholder of a network for methods without a network."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ __all__ = ["IdentityNetwork"]
 
 
 class IdentityNetwork(nn.Module):
-    """Nothing to train, nothing to draw; its features are the images themselves."""
+    """A network without parameters, whose features are the images."""
 
     def features(
         self, images: Float[Tensor, "example channel height width"]

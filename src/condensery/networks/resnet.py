@@ -51,7 +51,7 @@ class BasicBlock(nn.Module):
     def forward(
         self, images: Float[Tensor, "example channel height width"]
     ) -> Float[Tensor, "example filter map_height map_width"]:
-        """Add what two convolutions find to the shortcut."""
+        """The shortcut plus the result of two convolutions."""
         return self.activation(self.body(images) + self.shortcut(images))
 
 
@@ -106,7 +106,7 @@ def resnet_ap10(*, channels: int, classes: int, side: tuple[int, int], width: in
     """ResNetAP-10: stages of one block, every stride a stride-1 convolution and a pooling.
 
     Convolutions are drawn He-normal (fan-out); norm weights start at 1, biases at 0. ``width`` is
-    that of the stem and the first stage; every further stage has twice the one before.
+    the width of the stem and the first stage; every further stage is twice as wide.
 
     Raises:
         ConfigError: If the image is smaller than 16 pixels: the last map would be a single
@@ -181,8 +181,8 @@ def resnet10(*, channels: int, classes: int, side: tuple[int, int]) -> ResNet:
     """ResNet-10, thin: one block per stage, widths 32/64/128/256, batch norm.
 
     Source:
-        Kim et al. 2022, cross-architecture experiments (CIFAR). Differs: from 96 pixels on it gets
-        the ImageNet stem of ResNet-18; weights are drawn as PyTorch draws them.
+        Kim et al. 2022, cross-architecture experiments (CIFAR). Differs: from 96 pixels on, it has
+        the ImageNet stem of ResNet-18; weights have the default initialisation of PyTorch.
     """
     return _strided(
         (1, 1, 1, 1),
@@ -206,8 +206,8 @@ def resnet18(
 
     Source:
         He, Zhang, Ren, Sun 2016, *Deep Residual Learning* (18 layers); with instance norm as in
-        the cross-architecture experiments of Zhao, Mopuri, Bilen 2021. Differs: weights are
-        drawn as PyTorch draws them.
+        the cross-architecture experiments of Zhao, Mopuri, Bilen 2021. Differs: weights have the
+        default initialisation of PyTorch.
     """
     if norm is instance_norm and min(side) < 9:
         raise ConfigError(

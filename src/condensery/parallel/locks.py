@@ -53,7 +53,7 @@ class _Lock:
 
 
 shared_lock = _Lock()
-"""A context manager that is held while compiled code runs; see ``exclusive_lock``."""
+"""A context manager for compiled code while it runs; see ``exclusive_lock``."""
 
 
 def exclusive_lock() -> AbstractContextManager[None]:

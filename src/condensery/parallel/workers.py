@@ -36,8 +36,8 @@ _T = TypeVar("_T")
 def workers() -> int:
     """The number of chunks that a task should cut its work into, at least 1.
 
-    It is the number of threads of torch, or what ``map_threads``, ``as_completed`` and ``overlap``
-    say inside of a task of theirs.
+    It is the number of threads of torch. In a task of ``map_threads``, ``as_completed`` or
+    ``overlap`` it is the number that this function gives to its tasks.
     """
     return _local.chunks or _total()
 
@@ -45,7 +45,7 @@ def workers() -> int:
 def map_threads(
     function: Callable[..., _T], *arguments: Iterable[Any], chunks: int = 1
 ) -> Iterator[_T]:
-    """``map``, with as many calls at the same time as workers are free.
+    """``map``, with one call at the same time for each free worker.
 
     Each call computes with one thread. (Threads that share one call wait for each other at the end
     of every operation of torch.) With one worker, or one call, it is ``map``.
@@ -54,12 +54,12 @@ def map_threads(
         function: Independent of the other calls. What it calls must release the interpreter lock
             while it computes: torch does, and so does compiled code with a wrapper in C++.
         arguments: Iterables of equal length, as for ``map``.
-        chunks: What ``workers`` returns inside of a call, at least 1. Workers that are left over,
-            as at the end, take some of these chunks.
+        chunks: The value of ``workers`` in a call, at least 1. Workers without a call, such as at
+            the end, take some of these chunks.
 
     Yields:
-        The results in the order of the calls. The first failure is raised in the place of its
-        result, and calls that have not begun are dropped.
+        The results in the order of the calls. The first failure is raised in place of its
+        result, and calls that have not started are dropped.
 
     Raises:
         ValueError: If ``arguments`` differ in length.
@@ -110,22 +110,22 @@ def map_threads(
 
 
 def as_completed(tasks: Iterable[Generator[_T]]) -> Generator[_T]:
-    """Run long tasks at the same time, and yield what they yield as soon as they do.
+    """Run long tasks at the same time, and yield their results as soon as they exist.
 
-    Each task computes with one thread. The calling thread only waits, so it hears of every result
-    at once. With one worker the tasks run one after the other.
+    Each task computes with one thread. The calling thread only waits, so that it receives every
+    result immediately. With one worker the tasks run one after the other.
 
     Args:
-        tasks: Generators, independent of each other; what lies before one of their ``yield`` is a
-            stage. A task calls ``check_cancelled`` now and then, and otherwise keeps the rules of
-            ``map_threads``. As many tasks as there are workers are begun, and another one whenever
-            one is over. A stage begins only when the result before it has been yielded and the
-            next one is asked for.
+        tasks: Independent generators. The code before each ``yield`` of a task is a stage. A task
+            calls ``check_cancelled`` now and then, and otherwise follows the rules of
+            ``map_threads``. One task is started for each worker, and another one when a task has
+            ended. A stage starts only when the caller has received the result before it and asks
+            for the next one.
 
     Yields:
-        The results of all stages in the order in which they end; results that are there come
-        before a failure is raised. After a failure, and when the generator is closed, stages that
-        run are cancelled and all tasks are closed.
+        The results of all stages in the order in which they end; finished results come before a
+        failure is raised. After a failure, and when the generator is closed, running stages are
+        cancelled and all tasks are closed.
     """
     total, with_graph, cancelled = _total(), torch.is_grad_enabled(), Event()
     pending = deque(tasks)
@@ -165,10 +165,10 @@ def as_completed(tasks: Iterable[Generator[_T]]) -> Generator[_T]:
 
 
 def check_cancelled() -> None:
-    """End work by an exception if its result is no longer wanted.
+    """Raise an exception if the result of the current work is no longer needed.
 
-    That is a task of ``as_completed`` after another task has failed, or anything in the main
-    thread after the process was asked to end. Call it in loops that take longer than a second.
+    This is so in a task of ``as_completed`` after another task has failed, and in the main thread
+    after the process was asked to end. Call it in loops that take longer than a second.
 
     Raises:
         KeyboardInterrupt: In the main thread, see ``condensery.interrupts``.
@@ -179,24 +179,24 @@ def check_cancelled() -> None:
 
 
 class _CancelledError(Exception):
-    """Ends a task; ``as_completed`` raises it to no caller."""
+    """Ends a task; ``as_completed`` never passes it on to its caller."""
 
 
 @contextmanager
 def overlap(background: Callable[[], object] | None) -> Generator[None]:
     """Run a function in the background while the body of the ``with`` statement runs.
 
-    The function takes one worker and the body keeps the others; the one that ends first leaves its
-    workers to the other. With one worker the function runs after the body. Both have ended when
-    the statement ends.
+    The function takes one worker and the body keeps the others; when one of the two ends, the other
+    gets its workers. With one worker the function runs after the body. Both have ended when the
+    statement ends.
 
-    The results have the same bits, whichever is faster: in the body ``workers`` is the number of
-    all workers, in the function half of it, and what is not cut into chunks computes with one
-    thread in both.
+    The results have the same bits, whichever of the two is faster: in the body, ``workers`` is the
+    number of all workers, and in the function half of it. Work that is not divided into chunks
+    computes with one thread in both.
 
     Args:
-        background: Independent of the body. It does not run if the body fails before it has begun.
-            None runs nothing, and changes nothing for the body.
+        background: A function that is independent of the body. It does not run if the body fails
+            before it has started. None runs nothing, and changes nothing for the body.
     """
     if background is None:
         yield
@@ -225,11 +225,11 @@ def overlap(background: Callable[[], object] | None) -> Generator[None]:
 def single_threaded(when: bool = True) -> Generator[None]:
     """Let every operation of torch in the body compute with one thread.
 
-    For code that cuts its work into chunks itself: the threads of a small operation would wait
-    actively for the next operation, in the place of the workers of the chunks.
+    For code that divides its work into chunks: otherwise the threads of a small operation would
+    wait actively for the next operation and occupy the cores of the other workers.
 
     Args:
-        when: False changes nothing.
+        when: If False, nothing changes.
     """
     if when:
         with _one_thread(total=_total(), chunks=workers()):
@@ -255,7 +255,7 @@ def _total() -> int:
 
 @contextmanager
 def _one_thread(*, total: int, chunks: int) -> Generator[None]:
-    """Compute with one thread, where work may be cut into chunks for several workers."""
+    """Compute with one thread, while work may be divided into chunks for several workers."""
     before, threads = (_local.total, _local.chunks), torch.get_num_threads()
     _local.total, _local.chunks = total, chunks
     _set_threads(1)
@@ -272,26 +272,26 @@ def _set_threads(number: int) -> None:
 
 
 class _Budget:
-    """Counts the workers that compute, besides the threads that wait for them."""
+    """Counts the workers that compute, without the threads that wait for them."""
 
     def __init__(self) -> None:
         self._lock, self._taken = Lock(), 0
 
     def take(self, most: int, *, of: int) -> int:
-        """Take up to ``most`` free workers; one of all is the calling thread's."""
+        """Take up to ``most`` free workers; the calling thread is one of all workers."""
         with self._lock:
             taken = max(0, min(most, of - 1 - self._taken))
             self._taken += taken
         return taken
 
     def give_back(self, number: int) -> None:
-        """Free some of them."""
+        """Free some workers."""
         with self._lock:
             self._taken -= number
 
     @contextmanager
     def lent(self) -> Generator[None]:
-        """Free the worker of the calling thread while it waits."""
+        """Free the worker of the calling thread while the thread waits."""
         self.give_back(1)
         try:
             yield
@@ -303,7 +303,7 @@ _budget = _Budget()
 
 
 def _start(function: Callable[[], _T], *, most: int, total: int) -> list[Future[_T]]:
-    """Call the function on up to ``most`` free workers; the list is empty where none is free."""
+    """Call the function on up to ``most`` free workers; the list is empty if none is free."""
 
     def work() -> _T:
         try:

@@ -1,4 +1,4 @@
-"""What is stored, and how it becomes examples."""
+"""Parameterizations: what is stored, and how it becomes examples."""
 
 from __future__ import annotations
 
@@ -26,17 +26,17 @@ __all__ = [
 
 
 def decoder(description: Mapping[str, object]) -> Parameterization:
-    """The parameterization that decodes what a condensed file describes.
+    """The parameterization that decodes a condensed file.
 
-    Nothing that a file names is imported: a parameterization without a registered name must have
+    No module that a file names is imported: a parameterization without a registered name must have
     been imported before.
 
     Args:
-        description: The file's ``decode`` entry, such as ``{"kind": "pixels"}`` or
+        description: The ``decode`` entry of the file, such as ``{"kind": "pixels"}`` or
             ``{"kind": "multi-formation", "factor": 2, "order": "image"}``.
 
     Raises:
-        ConfigError: If the description is none of a known parameterization.
+        ConfigError: If the description does not describe a known parameterization.
     """
     _check_imported(description)
     found = read_part("parameterization", description, where="decode")

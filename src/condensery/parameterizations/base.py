@@ -1,9 +1,9 @@
-"""What is stored, and how it becomes the examples a network is trained on.
+"""What is stored, and how it becomes the examples that a network sees.
 
-What is stored are ``Examples``, rows sorted by rank, then class: a set of size ``k`` is a prefix.
-Their ``images`` hold one tensor a row, pixels in [0, 1] or anything else that ``decode`` makes
-images of; ``shared`` holds what belongs to all rows. Knows nothing about objectives, sizes or
-networks.
+A set is stored as ``Examples`` with rows sorted by rank, then by class: a set of size ``k`` is a
+prefix. ``images`` contains one tensor for each row, which are pixels in [0, 1] or other values that
+``decode`` turns into images; ``shared`` contains tensors that belong to all rows. Knows nothing
+about objectives, sizes or networks.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ __all__ = ["Parameterization", "stored_rows"]
 
 
 class Parameterization(Protocol):
-    """Stored images <-> examples."""
+    """The relation between stored images and examples."""
 
     @property
     @abstractmethod
     def examples_each(self) -> int:
-        """Examples that a stored image decodes to; as many real images are packed into one."""
+        """Number of examples of a stored image; equally many real images are packed into one."""
         ...
 
     @abstractmethod
     def pack(self, images: Tensor) -> Tensor:
-        """Stored images made of real ones of one class.
+        """Stored images that are made from real images of one class.
 
         Args:
             images: ``[count * examples_each, channel, height, width]`` in [0, 1].
@@ -48,40 +48,40 @@ class Parameterization(Protocol):
         ...
 
     def project(self, stored: Examples) -> Examples:
-        """What is stored, brought back to where it may be, before every outer iteration."""
+        """The stored tensors, moved into their allowed range before every outer iteration."""
         return stored.with_images(stored.images.clamp(0, 1))
 
     @abstractmethod
     def pixel_rank(self, stored: Examples) -> Tensor:
         """The smallest rank whose examples read each stored pixel, ``[row, 1, height, width]``.
 
-        A size-``k`` set is frozen by keeping every stored pixel with ``pixel_rank < k``.
+        A set of size ``k`` is frozen if every stored pixel with ``pixel_rank < k`` is unchanged.
         """
         ...
 
     @property
     def prefixes(self) -> bool:
-        """Whether the examples of a size read stored rows of lower ranks alone."""
+        """Whether the examples of a size depend only on stored rows of lower ranks."""
         return True
 
     def begin(self, stored: Examples, *, rng: torch.Generator) -> Examples:
-        """What is stored before the first update, from packed images.
+        """The stored tensors before the first update, from packed images.
 
-        A parameterization that stores something for all rows together adds it as ``shared``.
+        A parameterization that stores tensors for all rows together adds them as ``shared``.
 
         Args:
-            stored: As an initialisation packed it.
-            rng: For what is drawn.
+            stored: The packed images of an initialisation.
+            rng: Random stream for draws.
         """
         del rng
         return stored
 
     def to_file(self, stored: Examples, *, dtype: torch.dtype) -> dict[str, Tensor]:
-        """The tensors of a condensed file, by name; ``images`` and what is shared by default.
+        """The tensors of a condensed file, by name; by default ``images`` and shared tensors.
 
         Args:
-            stored: Projected, on the CPU, rows in file order.
-            dtype: What pixels are stored as: uint8 (times 255), float16 or float32.
+            stored: Projected, on the CPU, with rows in the order of the file.
+            dtype: The dtype of pixels in the file: uint8 (times 255), float16 or float32.
         """
         images = stored.images
         images = (images * 255).round().to(dtype) if dtype == torch.uint8 else images.to(dtype)
@@ -90,18 +90,18 @@ class Parameterization(Protocol):
     def from_file(
         self, tensors: Mapping[str, Tensor], *, shape: tuple[int, ...]
     ) -> tuple[Tensor, Mapping[str, Tensor]]:
-        """``images`` and ``shared`` of what ``to_file`` gave.
+        """``images`` and ``shared`` from the tensors that ``to_file`` returned.
 
         Args:
-            tensors: Those of the file that hold what is stored.
-            shape: Of a training image, ``(channel, height, width)``.
+            tensors: The tensors of the file that contain the stored set.
+            shape: Shape of a training image, ``(channel, height, width)``.
         """
         images = self.pictures(tensors, shape=shape)
         shared = {name: tensor for name, tensor in tensors.items() if name != "images"}
         return images.float() / 255 if images.dtype == torch.uint8 else images.float(), shared
 
     def pictures(self, tensors: Mapping[str, Tensor], *, shape: tuple[int, ...]) -> Tensor:
-        """What people are shown of every row, ``[row, channel, height, width]``.
+        """A picture of every row for people, ``[row, channel, height, width]``.
 
         uint8, or floating point in [0, 1]. Arguments as in ``from_file``.
         """
@@ -109,12 +109,12 @@ class Parameterization(Protocol):
         return tensors["images"]
 
     def decode_json(self) -> dict[str, object]:
-        """What the condensed file says about decoding: the part (docs/artifact.md)."""
+        """The ``decode`` entry of a condensed file: this part as JSON (docs/artifact.md)."""
         return part_to_json("parameterization", self)
 
 
 def stored_rows(counts: Tensor) -> tuple[Tensor, Tensor]:
-    """Rank and class of every stored row of classes that hold ``counts[c]`` images.
+    """Rank and class of every stored row, if class ``c`` has ``counts[c]`` images.
 
     Returns:
         ``rank [row]`` and ``class_ [row]``, sorted by rank, then class.

@@ -1,14 +1,13 @@
-"""Multi-formation: a stored image holds factor x factor small images.
+"""Multi-formation: a stored image contains factor x factor small images.
 
 Decoding cuts the crops and enlarges them bilinearly, so N stored images give N * factor^2
 examples at the same storage.
 
 Source:
     Kim et al. 2022, *Dataset Condensation via Efficient Synthetic-Data Parameterization*,
-    multi-formation. Differs from the released MDC code: examples are ordered image
-    by image by default, so that size k is the first k *stored images*; ``order="crop"`` keeps
-    the released order, in which size k is the first ``k * factor^2`` crops counted crop position
-    first.
+    multi-formation. Differs from the released MDC code: by default, examples are ordered image
+    by image, so that size k is the first k *stored images*. ``order="crop"`` is the released
+    order, in which size k is the first ``k * factor^2`` crops, counted by crop position first.
 """
 
 from __future__ import annotations
@@ -35,8 +34,8 @@ class MultiFormation(Parameterization):
 
     Attributes:
         factor: Crops per side, at least 1 (1 equals pixels).
-        order: ``"image"``: all crops of a stored image share its rank. ``"crop"``: the rank
-            counts crops, crop position first, as the released MDC code slices.
+        order: ``"image"``: all crops of a stored image have its rank. ``"crop"``: the rank counts
+            crops by crop position first, as in the released MDC code.
     """
 
     factor: int = 2
@@ -126,7 +125,7 @@ def encode_mix(images: Tensor, *, factor: int) -> Tensor:
         factor: Crops per side.
 
     Returns:
-        ``[N, channel, height, width]``. Where the side is no multiple of the factor, the first
+        ``[N, channel, height, width]``. If the side is not a multiple of the factor, the first
         rows and columns of crops are one pixel larger.
 
     Source:
@@ -150,7 +149,7 @@ def decode_crops(images: Tensor, *, factor: int) -> Tensor:
 
     Args:
         images: ``[image, channel, height, width]`` in [0, 1].
-        factor: Crops per side. A side that is no multiple of it is padded with 0.5 at the end.
+        factor: Crops per side. Other sides than its multiples are padded with 0.5 at the end.
 
     Returns:
         ``[image, factor^2, channel, height, width]``, crops row-major, bilinear without aligned

@@ -1,8 +1,8 @@
-"""Quantised: pixels on a few levels, several of them in a byte.
+"""Quantised pixels: pixels with a few levels, several of them in a byte.
 
-With 4 bits a file takes half the bytes of one with 8, with 2 a quarter. What is matched is what is
-stored: images are rounded to the levels before they are decoded, and the gradient passes as if
-they were not.
+With 4 bits a file has half as many bytes as with 8 bits, with 2 bits a quarter. The images that are
+matched are those that are stored: they are rounded to the levels before they are decoded, and the
+gradient ignores the rounding.
 """
 
 from __future__ import annotations
@@ -27,12 +27,12 @@ __all__ = ["Quantised"]
 @register("parameterization", "quantised")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Quantised(Parameterization):
-    """Another parameterization of pixels, stored with fewer bits a value (ours).
+    """Another parameterization of pixels, stored with fewer bits for each value (ours).
 
     Attributes:
-        bits: Of a stored value: 1, 2 or 4. ``2 ** bits`` levels from 0 to 1, equally far apart;
-            all of them are bytes, so that the images are exactly what 8 bits would say.
-        inner: Decodes the quantised images.
+        bits: Bits of a stored value: 1, 2 or 4. There are ``2 ** bits`` equidistant levels from 0
+            to 1, which are all multiples of 1/255, so that 8 bits give exactly the same images.
+        inner: The parameterization that decodes the quantised images.
 
     Source:
         Ours. The gradient of the rounding is the straight-through estimator of Bengio, Leonard,

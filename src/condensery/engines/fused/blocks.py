@@ -1,4 +1,4 @@
-r"""What stands between two linear layers of a network, in six functions.
+r"""The operations between two linear layers of a network, in six functions.
 
 A *block* is ``instance norm -> ReLU -> average pool``; a *gate* is the same without the norm. ReLU
 and pool may be missing. For each image and channel, with means over pixels and ``c = z - mean(z)``,
@@ -19,18 +19,18 @@ derivative of ReLU is zero almost everywhere:
     dz' = gain' (dy - b) + gain (dy' - mean(dy'))
           - r (gain' g + gain g' - gain r q g) c - gain r g c'
 
-A gate multiplies by the sign of ``z`` and averages, and so do its tangents: ``gate`` takes a value
-or a tangent forward, ``gate_transpose`` takes a gradient or its tangent backward.
+A gate selects the pixels with positive ``z`` and averages, and so do its tangents: ``gate`` takes a
+value or a tangent forward, ``gate_transpose`` takes a gradient or its tangent backward.
 
-This is plain torch, written so that ``torch.compile`` fuses each function into a few loops: what is
-one number for each image and channel is computed before it meets the pixels, and maps are viewed as
-the windows that the pool averages. Statistics are at least float32, whatever the dtype of the maps.
+This is plain torch, written so that ``torch.compile`` fuses each function into a few loops: numbers
+of an image and channel are computed before the loop over pixels, and maps are viewed as the windows
+that the pool averages. Statistics are at least float32, whatever the dtype of the maps.
 Maps are channels-last.
 
 Source:
     Pearlmutter 1994, *Fast Exact Multiplication by the Hessian* (the R-operator).
-    Differs: the direction lies in the space of the weights, and the derivative that is wanted is
-    with respect to the input. That is the same identity, as mixed derivatives commute.
+    Differs: the direction lies in the space of the weights, and the derivative is with respect to
+    the input. The identity is the same because mixed derivatives commute.
 """
 
 from __future__ import annotations
@@ -165,8 +165,8 @@ class Blocks:
 class _PoolWindows:
     """Views maps of the shape of ``z`` as the windows that a pool averages.
 
-    The functions of blocks take windows and give one value a window, or the reverse. Where windows
-    do not fill the map, each pixel is a window, and this class pools and spreads the values.
+    The functions of blocks take windows and give one value for each window, or the reverse. If
+    windows do not fill the map, each pixel is a window, and this class pools and spreads values.
     """
 
     def __init__(self, z: Map, pool: int) -> None:
@@ -181,13 +181,13 @@ class _PoolWindows:
         return z.reshape(example, height // side, side, width // side, side, channel)
 
     def pool(self, y: Tensor) -> Pooled:
-        """One value a window; the last rows and columns that fill none are dropped."""
+        """One value for each window; the last rows and columns that fill no window are dropped."""
         if self._fills:
             return y
         return functional.avg_pool2d(y.permute(0, 3, 1, 2), self._pool).permute(0, 2, 3, 1)
 
     def unpool(self, dp: Pooled | None) -> Tensor | None:
-        """Transpose of ``pool``: each pixel gets its share, and dropped ones get zero."""
+        """Transpose of ``pool``: each pixel gets its share, and dropped pixels get zero."""
         if dp is None or self._fills:
             return dp
         pool, (example, height, width, channel) = self._pool, dp.shape
@@ -321,7 +321,7 @@ def _pool(y: _Windows) -> Tensor:
 
 
 def _share(dp: Tensor, z: _Windows) -> Tensor:
-    """The share of each pixel of a window: one value, which is never written to memory."""
+    """The share of each pixel of a window, as one value that is never written to memory."""
     return (dp * (1 / (z.shape[2] * z.shape[4])))[:, :, None, :, None]
 
 

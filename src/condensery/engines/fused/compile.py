@@ -41,9 +41,9 @@ class Compiled:
 
     Args:
         function: Its first argument is a tensor.
-        kind: From the arguments to what the code may treat as constant. Device and number of
+        kind: Maps the arguments to everything that is constant in the code. Device and number of
             threads are always part of the kind.
-        dynamic: From the arguments to ``(tensor, axis)``: axes whose length varies within a kind.
+        dynamic: Maps the arguments to ``(tensor, axis)``: axes whose length varies in a kind.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class Compiled:
         """Call the compiled function; the first call of a kind compiles it, which takes seconds.
 
         Raises:
-            RuntimeError: If it cannot be compiled (``toolchain.Fallback`` goes on uncompiled).
+            RuntimeError: If it cannot be compiled (``toolchain.Fallback`` then runs uncompiled).
         """
         device = arguments[0].device
         kind = (device, torch.get_num_threads(), *self._kind(*arguments))
@@ -86,7 +86,7 @@ class Compiled:
 
 
 def _copy(function: FunctionType, number: int) -> FunctionType:
-    """The same function, which torch counts as another one."""
+    """A copy of a function, which torch counts as another function."""
     code = function.__code__.replace(co_name=f"{function.__name__}_{number}")
     return FunctionType(code, function.__globals__, code.co_name)
 
@@ -95,7 +95,7 @@ def _copy(function: FunctionType, number: int) -> FunctionType:
 def compiled_blocks() -> Blocks:
     """The functions of ``blocks.EAGER``, each compiled when it is first called.
 
-    Where one cannot be compiled, a warning says why, and the uncompiled function is called.
+    If a function cannot be compiled, a warning says why, and the uncompiled one is called.
     """
     return Blocks(_compiled_block)
 
@@ -123,4 +123,4 @@ def _dynamic(*arguments: Tensor | float | None) -> Iterator[tuple[Tensor, int]]:
 
 
 _DYNAMIC = {1: (), 2: (0,), 4: (0, 1, 2), 6: (0, 1, 3)}
-"""Dynamic axes of a tensor with so many: of channels, of statistics, of maps, of pool windows."""
+"""Dynamic axes by number of axes: of channels, statistics, maps and pool windows."""

@@ -48,20 +48,20 @@ __all__ = ["Fused"]
 class Fused:
     """One pass for all groups and an analytic second order, for networks that ``plan`` supports.
 
-    ``batch`` and ``saved_activations`` bound memory; results do not depend on them beyond rounding.
+    ``batch`` and ``saved_activations`` limit the memory; they change results by rounding only.
 
     Attributes:
         precision: ``"fp32"`` computes in the dtype of the images (float32, or float64 if that is
             what they have); ``"bf16"`` stores feature maps and convolutions in bfloat16, with
             statistics, softmax and results in float32.
-        compile: Whether blocks are compiled by ``torch.compile``; where that fails, a warning says
-            why, and they are computed uncompiled.
+        compile: Whether blocks are compiled by ``torch.compile``. If that fails, a warning says
+            why, and blocks run uncompiled.
         batch: Images in all chunks that are computed at the same time, at least 1; on a CPU each
-            worker computes a chunk. None takes ``default_batch_size``: 64 in bfloat16 and 32
-            otherwise, fewer of large images.
-        saved_activations: Images whose activations stay in memory from the gradient to the image
-            gradient, 0 or more; those of the others are computed again, which takes a third more
-            time. None saves all.
+            worker computes a chunk. None is ``default_batch_size``: 64 in bfloat16 and 32
+            otherwise, less for large images.
+        saved_activations: Number of images whose activations stay in memory from the gradient to
+            the image gradient, 0 or more. Other activations are computed again, which takes a
+            third more time. None saves all.
     """
 
     chunked: ClassVar[bool] = True
@@ -139,7 +139,7 @@ class Fused:
     def _values(
         self, network: nn.Module, nodes: Sequence[Node], images: Tensor, *numbers: int
     ) -> tuple[Tensor, ...]:
-        """Values of nodes of these numbers, or of the last, ``[example, feature]``."""
+        """Values of the nodes with these numbers, or of the last node, ``[example, feature]``."""
         wanted, weights = numbers or (len(nodes),), self._weights(network, nodes, images)
         return _Values.apply(images, weights, wanted, self.batch_size(images))
 
@@ -205,7 +205,7 @@ class Fused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Job:
-    """One call of ``gradients``, ready to run over any images of the same shape."""
+    """One call of ``gradients``, prepared for images of one shape."""
 
     weights: Weights
     shapes: dict[str, torch.Size]
@@ -218,7 +218,7 @@ class _Job:
     def gradients(
         self, images: Tensor, *, save: bool
     ) -> tuple[tuple[Tensor, ...], list[SavedSweep | None]]:
-        """The weight gradient per group, in the order of ``shapes``, and what chunks saved."""
+        """The weight gradients of the groups, in the order of ``shapes``, and the saved chunks."""
         of_cell = {
             name: self.share.new_zeros(self.share.shape[1], *shape)
             for name, shape in self.shapes.items()
@@ -258,9 +258,9 @@ class _Job:
 
         Args:
             upstream: Gradient of each weight gradient, ``[group, *shape]``.
-            images: Of the call of ``gradients``.
-            saved: By that call, for each chunk; emptied on the way. What was not saved is computed
-                again.
+            images: The images of the call of ``gradients``.
+            saved: What that call saved for each chunk; it is emptied. Missing activations are
+                computed again.
         """
         of_cell = {
             name: torch.tensordot(self.share.T, v.to(self.share.dtype), dims=1)
@@ -299,7 +299,7 @@ class _Gradients(torch.autograd.Function):
 
 
 class _Values(torch.autograd.Function):
-    """What layers of the network give; its backward pass is the first-order one."""
+    """Values of nodes of the network, with a first-order backward pass."""
 
     @staticmethod
     def forward(
@@ -344,4 +344,4 @@ class _Values(torch.autograd.Function):
 
 
 _Swept: TypeAlias = tuple[list[Layer], list[tuple[torch.Size, torch.dtype]]]
-"""Layers with their activations, and shapes and dtypes of the values that were given."""
+"""Layers with their activations, and the shapes and dtypes of the returned values."""

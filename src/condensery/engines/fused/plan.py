@@ -1,8 +1,9 @@
-"""What a network computes, as a list of nodes, for the networks that the fused engine supports.
+"""The computation of a network as a list of nodes, if the fused engine supports it.
 
-A network is traced (``torch.fx``), which says in what order its modules are called and what else
-its ``forward`` does. Convolutions, linear layers, instance norms, ReLUs, average pools and sums are
-supported, in any acyclic order and with shared weights. Anything else is refused by name.
+A trace (``torch.fx``) gives the order in which the network calls its modules, and everything else
+that its ``forward`` does. Convolutions, linear layers, instance norms, ReLUs, average pools and
+sums are supported, in any acyclic order and with shared weights. Other operations are refused with
+their name.
 """
 
 from __future__ import annotations
@@ -78,19 +79,19 @@ Node: TypeAlias = Conv | Linear | Norm | Gate | Sum | Mean
 
 
 def plan(network: nn.Module, method: str = "forward") -> tuple[Node, ...]:
-    """Find out what ``network.forward(images)`` computes.
+    """The nodes that ``network.forward(images)`` computes.
 
     Args:
         network: Any network.
-        method: The name of another method of it, such as ``"features"``.
+        method: The name of another method to trace, such as ``"features"``.
 
     Returns:
         Nodes in the order of the calls, with names of parameters instead of tensors. Node ``i``
-        makes value ``i + 1`` from its sources, which are earlier values; value 0 is the images, and
+        makes value ``i + 1`` from its sources, which are earlier values. Value 0 is the images, and
         the last value is the result.
 
     Raises:
-        UnsupportedNetwork: If it does something that no node describes.
+        UnsupportedNetwork: If the network contains an operation without a node.
     """
     tracer = fx.Tracer()
     tracer.traced_func_name = method
@@ -123,14 +124,14 @@ _AS_MODULE: dict[str, Callable[..., nn.Module]] = {
     "adaptive_avg_pool2d": nn.AdaptiveAvgPool2d,
     "flatten": nn.Flatten,
 }
-"""Functions and methods that do the same as a module."""
+"""Functions and methods that are equal to a module."""
 
 _SHAPES = ("size", "getattr", "getitem")  # arguments of view and reshape; read by nothing else
 _SUMS = ("add", "add_", "iadd")
 
 
 class _Planner:
-    """Makes nodes of the calls that were traced."""
+    """Makes nodes from the traced calls."""
 
     def __init__(self, network: nn.Module) -> None:
         self.network = network
@@ -222,7 +223,7 @@ def _over_pixels(call: fx.Node) -> bool:
 
 
 def _joined(nodes: Sequence[Node]) -> list[Node]:
-    """Join a ReLU or a pool with the norm or gate before it, where nothing else reads its value."""
+    """Join a ReLU or a pool with the norm or gate before it, if no other node reads its value."""
     readers = [source for node in nodes for source in node.sources]
     joined_nodes: list[Node] = []
     new_number = [0]  # of each value

@@ -55,8 +55,8 @@ class Weights:
 
     Attributes:
         layers: Never changed: every sweep works on copies.
-        dtype: Of feature maps and convolution kernels.
-        wide: Of statistics and results, at least float32.
+        dtype: The dtype of feature maps and convolution kernels.
+        wide: The dtype of statistics and results, at least float32.
     """
 
     layers: tuple[Layer, ...]
@@ -76,8 +76,8 @@ class Weights:
         """Read the parameters of a network.
 
         Args:
-            network: The network that was planned.
-            nodes: Its plan.
+            network: The network of the plan.
+            nodes: The plan.
             like: Images. Statistics and results have their dtype, or float32 if that is wider.
             precision: ``"bf16"`` stores maps and kernels in bfloat16, ``"fp32"`` in ``wide``.
             compile: Whether blocks are compiled.
@@ -127,9 +127,9 @@ class SavedSweep:
     """What a sweep saves for ``image_gradient``: the activations, and the last gradient.
 
     Attributes:
-        layers: With their activations.
+        layers: The layers with their activations.
         probabilities: Softmax of the logits.
-        mass: Sum of each label's probabilities.
+        mass: The sum of the probabilities of each label.
     """
 
     layers: list[Layer]
@@ -138,7 +138,7 @@ class SavedSweep:
 
     @property
     def bytes(self) -> int:
-        """Memory of the saved maps; maps that share memory count once."""
+        """Bytes of the saved maps; maps that share memory count once."""
         count = len(self.probabilities)
         values = [getattr(layer, f.name, None) for layer in self.layers for f in fields(layer)]
         maps = [x for x in values if isinstance(x, Tensor) and x.ndim == 4 and len(x) == count]
@@ -146,12 +146,12 @@ class SavedSweep:
 
 
 def forward(weights: Weights, images: Images, *numbers: int) -> tuple[list[Tensor], list[Layer]]:
-    """Run the network over images, as it sees them.
+    """Run the network on normalised images.
 
     Args:
         weights: The network.
         images: A chunk of a batch.
-        numbers: Of the values that are wanted, 0 is the images; none: the last one.
+        numbers: Numbers of the wanted values, 0 for the images; empty: the last value.
 
     Returns:
         The values, channels-last, and the layers with their saved activations.
@@ -178,7 +178,7 @@ def _run(
     function: Callable[[Layer, list[_T]], _T],
     numbers: Collection[int] = (),
 ) -> list[_T]:
-    """The values of these numbers, or the last; others end after the last layer that reads them."""
+    """The values with these numbers, or the last one; others are freed after their last use."""
     last = {source: layer for layer in layers for source in layer.sources}
     wanted = numbers or (len(layers),)
     values, kept = {0: first}, {0: first}
@@ -192,11 +192,11 @@ def _run(
 
 
 def backward_to_images(layers: Sequence[Layer], gradients: Mapping[int, Tensor]) -> Images:
-    """Take gradients of values, channels-last, back to the images.
+    """The gradient of the images from gradients of values, channels-last.
 
     Args:
-        layers: As ``forward`` left them.
-        gradients: By the number of the value; the last one among them.
+        layers: The layers after ``forward``.
+        gradients: Gradients by the number of the value; the last value is among them.
     """
     parts: list[Parts] = [[gradients[n]] if n in gradients else [] for n in range(len(layers) + 1)]
     for layer in reversed(layers):
@@ -210,9 +210,9 @@ class SweepResult(NamedTuple):
     """What ``forward_backward`` returns.
 
     Attributes:
-        loss: Sum over the examples of the chunk.
+        loss: The sum over the examples of the chunk.
         of_piece: ``{parameter: gradient}`` for each piece.
-        saved: For ``image_gradient``, or None.
+        saved: The saved activations for ``image_gradient``, or None.
     """
 
     loss: Tensor
@@ -233,11 +233,11 @@ def forward_backward(
 
     Args:
         weights: The network.
-        images: A chunk of a batch, as the network sees it.
+        images: A chunk of a batch of normalised images.
         targets: ``[example, class_]``, not negative; a row need not sum to 1.
-        pieces: Cover the chunk, in order.
+        pieces: The pieces of the chunk, in order.
         names: Parameters whose gradients are wanted.
-        save: Whether ``image_gradient`` follows; otherwise activations are dropped early.
+        save: Whether ``image_gradient`` follows; otherwise activations are freed early.
     """
     (last,), layers = forward(weights, images)
     log_p = flatten(last, weights.wide).log_softmax(dim=1)
@@ -265,8 +265,8 @@ def image_gradient(saved: SavedSweep, direction: Direction) -> Tensor:
     """Differentiate ``sum over pieces of <direction[cell], gradient of the piece>``.
 
     Args:
-        saved: By ``forward_backward``, of the chunk that the pieces of ``direction`` cover.
-        direction: Of the parameters.
+        saved: What ``forward_backward`` saved for the chunk.
+        direction: Direction of the parameters, for each piece of the chunk.
 
     Returns:
         The derivative with respect to the images, ``[example, channel, height, width]``.
