@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from condensery.cli.main import main
-from condensery.runs.comparison.api import Prepared, prepare
+from condensery.runs.comparison.api import PreparedComparison, prepare
 from condensery.runs.comparison.estimate import Estimate
 from condensery.runs.tables import api
 from condensery.runs.tables.api import available
@@ -116,16 +116,16 @@ def test_what_cannot_work_is_refused_before_anything_is_made(
 def planned(monkeypatch: pytest.MonkeyPatch):
     """What a command prepares, if it prepares one comparison."""
 
-    def planned(*words: object) -> Prepared:
-        made: list[Prepared] = []
+    def planned(*words: object) -> PreparedComparison:
+        made: list[PreparedComparison] = []
 
-        def preparing(*given: Any, **named: Any) -> Prepared:
+        def preparing(*given: Any, **named: Any) -> PreparedComparison:
             made.append(prepare(*given, **named))
             return made[-1]
 
         nothing = Estimate(condensing=0, testing=0, share=1, lines=())
         monkeypatch.setattr(api, "prepare", preparing)
-        monkeypatch.setattr(Prepared, "estimate", lambda self, reporter: nothing)
+        monkeypatch.setattr(PreparedComparison, "estimate", lambda self, reporter: nothing)
         assert main(["table", *map(str, words), "--dry-run"]) == 0
         (prepared,) = made
         return prepared

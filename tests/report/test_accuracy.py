@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import statistics
 
-from condensery.report.accuracy import Point, compare, recorded
+from condensery.report.accuracy import AccuracyPoint, compare, recorded
 
 
 def test_points_are_means_and_sample_deviations_over_networks(pets):
@@ -16,7 +16,7 @@ def test_points_are_means_and_sample_deviations_over_networks(pets):
 
 def test_one_network_has_no_deviation(pets):
     (comparison,) = compare([pets.observation()])
-    assert comparison.ours == (Point(size=1, mean=0.5, std=None, networks=1),)
+    assert comparison.ours == (AccuracyPoint(size=1, mean=0.5, std=None, networks=1),)
     assert comparison.random == ()
 
 
@@ -51,7 +51,7 @@ def test_networks_protocols_lengths_and_precisions_are_never_averaged(pets):
 
 def test_a_network_trained_again_counts_once_with_its_later_result(pets):
     (comparison,) = compare([pets.observation(accuracy=0.1), pets.observation(accuracy=0.9)])
-    assert comparison.ours == (Point(size=1, mean=0.9, std=None, networks=1),)
+    assert comparison.ours == (AccuracyPoint(size=1, mean=0.9, std=None, networks=1),)
 
 
 def test_the_averages_in_a_file_are_read_as_they_are():
@@ -69,8 +69,8 @@ def test_the_averages_in_a_file_are_read_as_they_are():
     single = record | {"size": 1, "std": 0.0, "random": 0.25, "random_std": 0.0, "seeds": 1}
     (comparison,) = recorded([record, single])
     assert comparison.ours == (
-        Point(size=1, mean=0.5, std=None, networks=1),
-        Point(size=2, mean=0.5, std=0.1, networks=3),
+        AccuracyPoint(size=1, mean=0.5, std=None, networks=1),
+        AccuracyPoint(size=2, mean=0.5, std=0.1, networks=3),
     )
-    assert comparison.random == (Point(size=1, mean=0.25, std=None, networks=1),)
+    assert comparison.random == (AccuracyPoint(size=1, mean=0.25, std=None, networks=1),)
     assert comparison.title == "convnet3, protocol idc, 10 epochs"

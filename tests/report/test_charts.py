@@ -9,7 +9,7 @@ import pytest
 
 from condensery.report.accuracy import compare
 from condensery.report.charts import (
-    Trace,
+    SizeLine,
     accuracy_traces,
     bytes_over_size,
     lines_over_size,
@@ -109,7 +109,7 @@ def test_a_run_without_a_choice_has_one_part():
 def test_the_axis_holds_every_band_and_nothing_that_is_impossible():
     def limits(*pairs):
         traces = [
-            Trace(name="", line=0, sizes=(1,), values=(value,), spread=(spread,))
+            SizeLine(name="", line=0, sizes=(1,), values=(value,), spread=(spread,))
             for value, spread in pairs
         ]
         return percent_limits(traces)

@@ -2,15 +2,15 @@ from __future__ import annotations
 
 import math
 
-from condensery.report.history import Span, distances_of, history_of
+from condensery.report.history import ChoiceSpan, distances_of, history_of
 
 
 def test_neighbouring_iterations_of_one_choice_make_one_span(metrics):
     assert history_of(metrics).spans == (
-        Span(first=0, last=0, subset=None, frozen=(0, 0)),
-        Span(first=1, last=2, subset=(2, 2), frozen=(0, 0)),
-        Span(first=3, last=3, subset=(3, 3), frozen=(2, 2)),
-        Span(first=4, last=4, subset=(1, 3), frozen=(0, 2)),
+        ChoiceSpan(first=0, last=0, subset=None, frozen=(0, 0)),
+        ChoiceSpan(first=1, last=2, subset=(2, 2), frozen=(0, 0)),
+        ChoiceSpan(first=3, last=3, subset=(3, 3), frozen=(2, 2)),
+        ChoiceSpan(first=4, last=4, subset=(1, 3), frozen=(0, 2)),
     )
 
 

@@ -15,7 +15,7 @@ from condensery.report import write_report
 from condensery.report.tiles import rgb, tile_rows
 
 
-class Page(HTMLParser):
+class WrittenPage(HTMLParser):
     """Elements, their attributes, and the text outside of scripts and styles."""
 
     def __init__(self, text: str) -> None:
@@ -49,10 +49,10 @@ class Page(HTMLParser):
 
 @pytest.fixture
 def report(tmp_path, condensed):
-    def make(**parts) -> tuple[str, Page]:
+    def make(**parts) -> tuple[str, WrittenPage]:
         path = write_report(tmp_path / "report.html", condensed=condensed, **parts)
         text = path.read_text(encoding="utf-8")
-        return text, Page(text)
+        return text, WrittenPage(text)
 
     return make
 
@@ -110,7 +110,7 @@ def test_hostile_text_cannot_leave_the_recipe_the_path_or_the_data(tmp_path, pet
         observations=[pets.observation(network=evil, protocol=evil)],
         run=run_facts | {"recipe": {evil: [evil]}, "versions": {evil: evil}},
     )
-    page = Page(out.read_text(encoding="utf-8"))
+    page = WrittenPage(out.read_text(encoding="utf-8"))
     assert len(page.all("img")) == 10
     assert all(image["src"].startswith("data:") for image in page.all("img"))
     assert len(page.all("script")) == 2
@@ -227,7 +227,7 @@ def test_published_figures_stand_beside_the_networks_they_were_measured_with(
     path = pets.write(tmp_path / "ten.safetensors", tensors, pets.manifest(tensors, data=data))
     seen = [pets.observation(network=network, size=size) for size in (1, 10)]
     out = write_report(tmp_path / "r.html", condensed=path, observations=seen)
-    page = Page(out.read_text(encoding="utf-8"))
+    page = WrittenPage(out.read_text(encoding="utf-8"))
     assert ("published MDC" in page.text) is there
     assert ("published, %" in page.text) is there
     assert "What is published for cifar10" in page.text
@@ -243,7 +243,9 @@ def test_only_a_set_that_decodes_offers_to_show_what_is_trained_on(tmp_path, pet
     assert "as trained on" not in report()[1].text
     facts = pets.manifest(decode={"kind": "multi-formation", "factor": 2, "order": "image"})
     path = pets.write(tmp_path / "f.safetensors", pets.arrays(), facts)
-    page = Page(write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8"))
+    page = WrittenPage(
+        write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8")
+    )
     assert "as trained on: 4 from each" in page.text
 
 
@@ -293,7 +295,9 @@ def test_the_averages_in_the_file_stand_in_for_lines_that_are_not_there(tmp_path
     path = pets.write(
         tmp_path / "a.safetensors", pets.arrays(), pets.manifest(observations=[record])
     )
-    page = Page(write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8"))
+    page = WrittenPage(
+        write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8")
+    )
     assert "62.5" in page.text
     assert "Nothing has been evaluated" not in page.text
 
@@ -307,7 +311,9 @@ def test_any_fact_of_the_run_may_be_missing(each, report, run_facts):
 def test_a_set_that_decodes_crop_by_crop_is_not_offered_to_be_cut(tmp_path, pets):
     facts = pets.manifest(decode={"kind": "multi-formation", "factor": 2, "order": "crop"})
     path = pets.write(tmp_path / "a.safetensors", pets.arrays(), facts)
-    page = Page(write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8"))
+    page = WrittenPage(
+        write_report(tmp_path / "r.html", condensed=path).read_text(encoding="utf-8")
+    )
     assert "condensery take" not in page.text
     assert "crop by crop" in page.text
 
@@ -315,7 +321,10 @@ def test_a_set_that_decodes_crop_by_crop_is_not_offered_to_be_cut(tmp_path, pets
 def test_commands_name_the_file_as_seen_from_the_page(tmp_path, condensed):
     (tmp_path / "pages").mkdir()
     path = write_report(tmp_path / "pages" / "r.html", condensed=condensed)
-    assert "condensery take ../condensed.safetensors" in Page(path.read_text(encoding="utf-8")).text
+    assert (
+        "condensery take ../condensed.safetensors"
+        in WrittenPage(path.read_text(encoding="utf-8")).text
+    )
 
 
 def test_the_same_input_gives_the_same_bytes_and_leaves_no_scraps(
@@ -337,7 +346,9 @@ def test_grey_images_are_carried_as_grey_and_large_sets_as_previews(tmp_path, pe
     assert Image.open(io.BytesIO(base64.b64decode(source.split(",")[1]))).mode == "L"
     monkeypatch.setattr("condensery.report.tiles._EXACT_UP_TO", 10)
     assert tile_rows(file)[0].tiles[0].source.startswith("data:image/jpeg")
-    page = Page(write_report(tmp_path / "r.html", condensed=grey).read_text(encoding="utf-8"))
+    page = WrittenPage(
+        write_report(tmp_path / "r.html", condensed=grey).read_text(encoding="utf-8")
+    )
     assert "reduced previews" in page.text
 
 
@@ -356,7 +367,7 @@ def test_a_set_of_one_size_makes_a_page(tmp_path, pets, metrics):
     out = write_report(
         tmp_path / "r.html", condensed=path, observations=[pets.observation()], metrics=metrics[:1]
     )
-    page = Page(out.read_text(encoding="utf-8"))
+    page = WrittenPage(out.read_text(encoding="utf-8"))
     assert page.all("input")[0]["max"] == "1"
     assert len(page.all("img")) == 3
 

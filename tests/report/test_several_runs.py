@@ -10,7 +10,7 @@ import pytest
 
 from condensery.errors import ConfigError
 from condensery.report.accuracy import compare
-from condensery.report.several_runs import Entry, baselines, check_data, set_against
+from condensery.report.several_runs import ShownSet, baselines, check_data, set_against
 from condensery.report.several_runs_page import markdown, render
 
 
@@ -26,7 +26,7 @@ def run(pets):
             for seed, accuracy in enumerate(each)
         ]
         comparisons = compare(seen)
-        own = Entry(
+        own = ShownSet(
             name=name,
             run=True,
             points={each.key: each.ours for each in comparisons if each.ours},

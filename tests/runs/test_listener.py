@@ -11,8 +11,8 @@ import warnings
 import pytest
 
 from condensery.cli import progress
-from condensery.cli.progress import Lines, listener
-from condensery.runs.listener import Bars, Event, Reporter, clock, default_listener
+from condensery.cli.progress import ProgressLines, listener
+from condensery.runs.listener import Event, ProgressBars, Reporter, clock, default_listener
 
 
 class Terminal(io.StringIO):
@@ -31,7 +31,7 @@ def ticking(monkeypatch: pytest.MonkeyPatch):
 def test_without_a_terminal_lines_are_few_but_the_first_and_the_last_are_there(
     ticking: list[float], capsys: pytest.CaptureFixture[str]
 ):
-    with Reporter(Lines()).task("condense", total=12, done=2, unit="step") as task:
+    with Reporter(ProgressLines()).task("condense", total=12, done=2, unit="step") as task:
         for step in range(10):
             ticking[0] += 3
             task.step(f"loss {step}")
@@ -46,7 +46,7 @@ def test_without_a_terminal_lines_are_few_but_the_first_and_the_last_are_there(
 def test_what_an_earlier_process_did_does_not_make_this_one_look_fast(
     ticking: list[float], capsys: pytest.CaptureFixture[str]
 ):
-    with Reporter(Lines()).task("condense", total=110, done=100, unit="step") as task:
+    with Reporter(ProgressLines()).task("condense", total=110, done=100, unit="step") as task:
         ticking[0] += 60
         task.step("")
     assert "9:00 left" in capsys.readouterr().err
@@ -55,7 +55,7 @@ def test_what_an_earlier_process_did_does_not_make_this_one_look_fast(
 def test_a_slow_first_step_counts_only_until_there_is_a_second(
     ticking: list[float], capsys: pytest.CaptureFixture[str]
 ):
-    with Reporter(Lines()).task("condense", total=10, done=0, unit="step") as task:
+    with Reporter(ProgressLines()).task("condense", total=10, done=0, unit="step") as task:
         for seconds in (60, 15, 25):
             ticking[0] += seconds
             task.step("")
@@ -68,7 +68,9 @@ def test_steps_that_end_together_are_not_taken_for_quick_ones(
     ticking: list[float], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(progress, "_SECONDS", 0)
-    with Reporter(Lines()).task("evaluate", total=10, done=0, unit="network", concurrent=2) as task:
+    with Reporter(ProgressLines()).task(
+        "evaluate", total=10, done=0, unit="network", concurrent=2
+    ) as task:
         for seconds in (60, 1, 39, 1):
             ticking[0] += seconds
             task.step("")
@@ -82,7 +84,7 @@ def test_steps_that_end_together_are_not_taken_for_quick_ones(
 def test_a_budget_that_ends_earlier_is_what_is_left(
     ticking: list[float], capsys: pytest.CaptureFixture[str]
 ):
-    with Reporter(Lines()).task("condense", total=100, done=0, unit="step") as task:
+    with Reporter(ProgressLines()).task("condense", total=100, done=0, unit="step") as task:
         ticking[0] += 60
         task.step("", left=30)
     assert "0:30 left" in capsys.readouterr().err
@@ -135,9 +137,9 @@ def test_without_a_terminal_nothing_is_printed_and_notices_are_logged(
 
 def test_the_kernel_of_a_notebook_gets_bars(monkeypatch: pytest.MonkeyPatch):
     shell = types.SimpleNamespace(config={"IPKernelApp": {}})
-    assert not isinstance(default_listener(), Bars)
+    assert not isinstance(default_listener(), ProgressBars)
     kernel = types.SimpleNamespace(get_ipython=lambda: shell, version_info=(9,))
     monkeypatch.setitem(sys.modules, "IPython", kernel)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # ipywidgets may be missing
-        assert isinstance(default_listener(), Bars)
+        assert isinstance(default_listener(), ProgressBars)

@@ -12,7 +12,7 @@ from condensery.selection import forgetting as forgetting_module
 from condensery.selection import herding, k_center, k_means
 from condensery.selection.forgetting import forgetting_orders, forgotten
 from condensery.selection.order import RuleOptions
-from condensery.selection.training import Step
+from condensery.selection.training import TrainingStep
 
 
 def points(seed: int, count: int = 20, width: int = 3) -> torch.Tensor:
@@ -159,7 +159,7 @@ def test_flips_from_right_to_wrong_are_counted_and_never_learned_is_the_most(
 
     def training_steps(network, data, options):
         for _ in range(options.steps):
-            yield Step(torch.arange(5), torch.zeros(5, 1, 8, 8), data.labels)
+            yield TrainingStep(torch.arange(5), torch.zeros(5, 1, 8, 8), data.labels)
 
     def use() -> None:
         network = Scripted(data.labels, script)

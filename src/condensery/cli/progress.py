@@ -8,7 +8,7 @@ from __future__ import annotations
 import sys
 import time
 
-from condensery.runs.listener import Bars, Event, Listener
+from condensery.runs.listener import Event, Listener, ProgressBars
 
 _SECONDS = 10.0
 """Between two lines of a task; the first and the last line are always there."""
@@ -16,10 +16,10 @@ _SECONDS = 10.0
 
 def listener() -> Listener:
     """The listener for all commands."""
-    return Bars() if sys.stderr.isatty() else Lines()
+    return ProgressBars() if sys.stderr.isatty() else ProgressLines()
 
 
-class Lines:
+class ProgressLines:
     """A listener that prints now and then a line."""
 
     def __init__(self) -> None:

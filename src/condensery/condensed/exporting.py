@@ -38,7 +38,7 @@ _RESERVED = frozenset(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Pictures:
+class ExportedPictures:
     """What is exported.
 
     Attributes:
@@ -82,7 +82,7 @@ def check_out(out: Path, *, overwrite: bool) -> None:
     check_writable(above, given=out)
 
 
-def collect(file: Path, *, ipc: int | None, stored: bool) -> Pictures:
+def collect(file: Path, *, ipc: int | None, stored: bool) -> ExportedPictures:
     """The images of a condensed file.
 
     Args:
@@ -101,7 +101,7 @@ def collect(file: Path, *, ipc: int | None, stored: bool) -> Pictures:
         images = (examples.images * 255).round().byte()
         labels, rank = examples.class_, examples.rank
         soft = examples.labels if examples.labels.ndim == 2 else None
-    return Pictures(
+    return ExportedPictures(
         images=images.permute(0, 2, 3, 1).contiguous().numpy(),
         labels=labels.numpy(),
         rank=rank.numpy(),
@@ -120,7 +120,7 @@ def collect(file: Path, *, ipc: int | None, stored: bool) -> Pictures:
     )
 
 
-def write(pictures: Pictures, *, form: str, out: Path) -> None:
+def write(pictures: ExportedPictures, *, form: str, out: Path) -> None:
     """Write an export; the folder appears, or is exchanged, when it is whole.
 
     Raises:
@@ -152,7 +152,7 @@ def _as_json(facts: Mapping[str, Any]) -> str:
     return text
 
 
-def _folder(pictures: Pictures, into: Path) -> Mapping[str, Any]:
+def _folder(pictures: ExportedPictures, into: Path) -> Mapping[str, Any]:
     names = _folder_names(pictures.class_names)
     for name in names:
         (into / name).mkdir()
@@ -161,7 +161,7 @@ def _folder(pictures: Pictures, into: Path) -> Mapping[str, Any]:
     return {"folders": names}
 
 
-def _npz(pictures: Pictures, into: Path) -> Mapping[str, Any]:
+def _npz(pictures: ExportedPictures, into: Path) -> Mapping[str, Any]:
     arrays: dict[str, Any] = {
         "images": pictures.images,
         "labels": pictures.labels,
@@ -174,7 +174,7 @@ def _npz(pictures: Pictures, into: Path) -> Mapping[str, Any]:
     return {}
 
 
-def _parquet(pictures: Pictures, into: Path) -> Mapping[str, Any]:
+def _parquet(pictures: ExportedPictures, into: Path) -> Mapping[str, Any]:
     try:
         arrow, parquet = import_module("pyarrow"), import_module("pyarrow.parquet")
     except ImportError as error:
@@ -200,14 +200,14 @@ def _parquet(pictures: Pictures, into: Path) -> Mapping[str, Any]:
     return {}
 
 
-_FORMS: Mapping[str, Callable[[Pictures, Path], Mapping[str, Any]]] = {
+_FORMS: Mapping[str, Callable[[ExportedPictures, Path], Mapping[str, Any]]] = {
     "folder": _folder,
     "npz": _npz,
     "parquet": _parquet,
 }
 
 
-def _png(pictures: Pictures) -> list[bytes]:
+def _png(pictures: ExportedPictures) -> list[bytes]:
     channels = pictures.images.shape[-1]
     if channels not in (1, 3, 4):
         raise ConfigError(
@@ -222,7 +222,7 @@ def _png(pictures: Pictures) -> list[bytes]:
     return encoded
 
 
-def _files(pictures: Pictures) -> list[str]:
+def _files(pictures: ExportedPictures) -> list[str]:
     """Names by rank: the first files of a class, by name, are its smaller sets."""
     seen: dict[tuple[int, int], int] = {}
     names: list[str] = []

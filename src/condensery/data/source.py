@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from jaxtyping import Int, UInt8
 from torch import Tensor
 
-from condensery.data.decoding.cache import CacheFile, Decoded
+from condensery.data.decoding.cache import CacheFile, DecodedImages
 from condensery.data.skipped import Skipped
 
 __all__ = ["Skipped", "Source", "Split", "divided"]
@@ -91,7 +91,7 @@ class Source:
 
 
 def divided(
-    decoded: Decoded,
+    decoded: DecodedImages,
     labels: Int[Tensor, "encoded"],
     *,
     title: str,

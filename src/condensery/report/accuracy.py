@@ -21,7 +21,7 @@ _OURS, _RANDOM = "condensed", "random"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Point:
+class AccuracyPoint:
     """The accuracy at one size.
 
     Attributes:
@@ -42,7 +42,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Comparison:
+class AccuracyBySize:
     """Condensed and random images under one protocol with one architecture.
 
     Attributes:
@@ -61,9 +61,11 @@ class Comparison:
     epochs: int | None
     steps: int | None
     precision: str
-    ours: tuple[Point, ...]
-    random: tuple[Point, ...]
-    baselines: Mapping[str, tuple[Point, ...]] = field(default_factory=dict[str, tuple[Point, ...]])
+    ours: tuple[AccuracyPoint, ...]
+    random: tuple[AccuracyPoint, ...]
+    baselines: Mapping[str, tuple[AccuracyPoint, ...]] = field(
+        default_factory=dict[str, tuple[AccuracyPoint, ...]]
+    )
 
     @property
     def key(self) -> Key:
@@ -81,12 +83,12 @@ class Comparison:
         return f"{self.network}, {self.training}"
 
     @property
-    def points(self) -> tuple[Point, ...]:
+    def points(self) -> tuple[AccuracyPoint, ...]:
         """Of all sets."""
         others = (point for points in self.baselines.values() for point in points)
         return (*self.ours, *self.random, *others)
 
-    def at(self, size: int) -> tuple[Point | None, Point | None]:
+    def at(self, size: int) -> tuple[AccuracyPoint | None, AccuracyPoint | None]:
         """Ours and random at a size."""
         ours, random = (
             next((point for point in points if point.size == size), None)
@@ -108,7 +110,7 @@ def training_of(key: Key) -> str:
     return ", ".join(words if precision == "fp32" else [*words, precision])
 
 
-def compare(observations: Iterable[Record]) -> tuple[Comparison, ...]:
+def compare(observations: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
     """Average the lines of ``observations.jsonl``.
 
     Args:
@@ -129,7 +131,7 @@ def compare(observations: Iterable[Record]) -> tuple[Comparison, ...]:
     )
 
 
-def recorded(summaries: Iterable[Record]) -> tuple[Comparison, ...]:
+def recorded(summaries: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
     """The averages that a condensed-set file carries itself, for when the lines are not at hand."""
     groups: dict[Key, list[Record]] = {}
     for record in summaries:
@@ -145,9 +147,9 @@ def _key(record: Record, network: str) -> Key:
     return (network, protocol, record.get("epochs"), record.get("steps"), precision)
 
 
-def _comparison(key: Key, sets: Mapping[str, tuple[Point, ...]]) -> Comparison:
+def _comparison(key: Key, sets: Mapping[str, tuple[AccuracyPoint, ...]]) -> AccuracyBySize:
     network, protocol, epochs, steps, precision = key
-    return Comparison(
+    return AccuracyBySize(
         network=network,
         protocol=protocol,
         epochs=epochs,
@@ -159,16 +161,16 @@ def _comparison(key: Key, sets: Mapping[str, tuple[Point, ...]]) -> Comparison:
     )
 
 
-def _averaged(points: Mapping[int, Mapping[int, Record]]) -> tuple[Point, ...]:
+def _averaged(points: Mapping[int, Mapping[int, Record]]) -> tuple[AccuracyPoint, ...]:
     return tuple(_point(size, points[size]) for size in sorted(points))
 
 
-def _point(size: int, records: Mapping[int, Record]) -> Point:
+def _point(size: int, records: Mapping[int, Record]) -> AccuracyPoint:
     by_seed = {seed: float(records[seed]["accuracy"]) for seed in sorted(records)}
     accuracy = average(by_seed.values())
     took = [float(record["seconds"]) for record in records.values() if record.get("seconds")]
     seconds = median(took) if took else None
-    return Point(
+    return AccuracyPoint(
         size=size,
         mean=accuracy.mean,
         std=accuracy.std,
@@ -178,8 +180,8 @@ def _point(size: int, records: Mapping[int, Record]) -> Point:
     )
 
 
-def _read(records: Sequence[Record]) -> dict[str, tuple[Point, ...]]:
-    found: dict[str, list[Point]] = {}
+def _read(records: Sequence[Record]) -> dict[str, tuple[AccuracyPoint, ...]]:
+    found: dict[str, list[AccuracyPoint]] = {}
     for record in sorted(records, key=lambda record: record["size"]):
         seeds = record.get("seeds") or 1
         count = len(seeds) if isinstance(seeds, list) else int(seeds)
@@ -192,6 +194,6 @@ def _read(records: Sequence[Record]) -> dict[str, tuple[Point, ...]]:
         for name, (mean, std) in sets.items():
             if mean is not None:
                 deviation = std if count > 1 else None
-                point = Point(size=record["size"], mean=mean, std=deviation, networks=count)
+                point = AccuracyPoint(size=record["size"], mean=mean, std=deviation, networks=count)
                 found.setdefault(name, []).append(point)
     return {name: tuple(points) for name, points in found.items()}

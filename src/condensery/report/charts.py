@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import repeat
 from typing import TYPE_CHECKING
 
-from condensery.report.accuracy import Comparison, Point
+from condensery.report.accuracy import AccuracyBySize, AccuracyPoint
 from condensery.report.drawing import (
     MUTED,
     OURS,
@@ -19,7 +19,7 @@ from condensery.report.drawing import (
     mark,
     style,
 )
-from condensery.report.table import Table
+from condensery.report.table import AccuracyTable
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -30,7 +30,7 @@ _PUBLISHED = ((0, (1, 1.4)), "x")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trace:
+class SizeLine:
     """A line over size."""
 
     name: str  # in the legend
@@ -40,9 +40,9 @@ class Trace:
     spread: tuple[float, ...] = ()  # one a size, drawn as a band to either side; empty for none
 
 
-def of_points(name: str, points: Sequence[Point], *, line: int) -> Trace:
+def of_points(name: str, points: Sequence[AccuracyPoint], *, line: int) -> SizeLine:
     """Accuracies in per cent with their deviations."""
-    return Trace(
+    return SizeLine(
         name=name,
         line=line,
         sizes=tuple(point.size for point in points),
@@ -51,10 +51,10 @@ def of_points(name: str, points: Sequence[Point], *, line: int) -> Trace:
     )
 
 
-def of_table(table: Table, *, lines: Sequence[int] | None = None) -> list[Trace]:
+def of_table(table: AccuracyTable, *, lines: Sequence[int] | None = None) -> list[SizeLine]:
     """Accuracies of the rows of a table in per cent, with their deviations."""
     return [
-        Trace(
+        SizeLine(
             name=row.name,
             line=line,
             sizes=tuple(size for size in table.sizes if size in row.cells),
@@ -65,7 +65,7 @@ def of_table(table: Table, *, lines: Sequence[int] | None = None) -> list[Trace]
     ]
 
 
-def percent_limits(traces: Iterable[Trace]) -> tuple[float, float]:
+def percent_limits(traces: Iterable[SizeLine]) -> tuple[float, float]:
     """The ends of a vertical axis in per cent: multiples of 10 and 5 that hold all bands."""
     ends = [
         value + sign * spread
@@ -80,7 +80,7 @@ def percent_limits(traces: Iterable[Trace]) -> tuple[float, float]:
 
 
 def lines_over_size(
-    traces: Sequence[Trace],
+    traces: Sequence[SizeLine],
     *,
     label: str,
     limits: tuple[float, float | None],
@@ -108,7 +108,7 @@ def lines_over_size(
         return figure
 
 
-def accuracy_traces(comparison: Comparison) -> list[Trace]:
+def accuracy_traces(comparison: AccuracyBySize) -> list[SizeLine]:
     """The condensed set, random images and all baselines; in per cent, with their deviations."""
     sets = {
         "this file": comparison.ours,
@@ -118,10 +118,10 @@ def accuracy_traces(comparison: Comparison) -> list[Trace]:
     return [of_points(name, each, line=index) for index, (name, each) in enumerate(sets.items())]
 
 
-def time_over_size(comparisons: Sequence[Comparison]) -> Figure:
+def time_over_size(comparisons: Sequence[AccuracyBySize]) -> Figure:
     """Seconds to train and test one network on the condensed set, a line a comparison."""
     traces = [
-        Trace(
+        SizeLine(
             name=each.network if _alone(each, comparisons) else each.title,
             line=index + (index > 0),  # the colour of random images stands for nothing else
             sizes=tuple(point.size for point in each.ours if point.seconds is not None),
@@ -149,11 +149,11 @@ def bytes_over_size(held: Sequence[int]) -> Figure:
         return figure
 
 
-def _alone(comparison: Comparison, among: Sequence[Comparison]) -> bool:
+def _alone(comparison: AccuracyBySize, among: Sequence[AccuracyBySize]) -> bool:
     return sum(each.network == comparison.network for each in among) == 1
 
 
-def _draw(axes: Axes, trace: Trace) -> None:
+def _draw(axes: Axes, trace: SizeLine) -> None:
     if trace.line is None:
         colour, (strokes, marker), width = MUTED, _PUBLISHED, 1.4
     else:

@@ -20,15 +20,15 @@ from condensery.formatting import (
 )
 from condensery.report.charts import lines_over_size, of_table, percent_limits
 from condensery.report.drawing import sample, to_svg
-from condensery.report.published import Published
-from condensery.report.table import Row, Table
+from condensery.report.published import PublishedFigures
+from condensery.report.table import AccuracyRow, AccuracyTable
 from condensery.report.templates import filled
 
 _HEAD = ("images per class", "Avg.", "Diff.")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Number:
+class ShownNumber:
     """One number of a table, as text."""
 
     text: str  # what was measured; a dash where nothing was
@@ -64,7 +64,7 @@ class ShownRow:
 
     name: str
     line: int
-    cells: tuple[Number, ...]
+    cells: tuple[ShownNumber, ...]
     extra: tuple[str, ...]
     keys: tuple[str, ...]
     best: bool
@@ -72,7 +72,7 @@ class ShownRow:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Section:
+class TableSection:
     """A table with its chart and all that must be read with it.
 
     Attributes:
@@ -109,7 +109,7 @@ class Section:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Block:
+class PageBlock:
     """A part of the page that is no table of accuracies."""
 
     title: str  # its heading
@@ -122,10 +122,10 @@ class Block:
 
 
 def shown_rows(
-    table: Table,
+    table: AccuracyTable,
     *,
-    published: Mapping[str, Published],
-    reference: Published | None,
+    published: Mapping[str, PublishedFigures],
+    reference: PublishedFigures | None,
     averaged: Sequence[int] | None = None,
     in_cells: bool = False,
     extra: Mapping[str, tuple[str, ...]] | None = None,
@@ -152,7 +152,7 @@ def shown_rows(
             texts = _published(figures, reference, table.sizes, averaged or table.sizes)
             if in_cells:
                 cells = [
-                    Number(text=cell.text, std=cell.std, published="" if x == NOTHING else x)
+                    ShownNumber(text=cell.text, std=cell.std, published="" if x == NOTHING else x)
                     for cell, x in zip(cells, texts, strict=True)
                 ]
             else:
@@ -173,7 +173,7 @@ def shown_rows(
 
 
 def accuracy_chart(
-    table: Table, *, name: str, title: str, lines: Sequence[int] | None = None
+    table: AccuracyTable, *, name: str, title: str, lines: Sequence[int] | None = None
 ) -> str:
     """Accuracy over size, a line a row; bands are one deviation. Empty where nothing was measured.
 
@@ -200,7 +200,7 @@ def accuracy_chart(
     )
 
 
-def spread_note(table: Table) -> str:
+def spread_note(table: AccuracyTable) -> str:
     """What the deviations of a table are over."""
     counts = sorted({average.count for row in table.rows for average in row.cells.values()})
     if not counts:
@@ -216,7 +216,9 @@ def spread_note(table: Table) -> str:
     )
 
 
-def page(title: str, *, lead: str, sections: Sequence[Section], blocks: Sequence[Block]) -> str:
+def page(
+    title: str, *, lead: str, sections: Sequence[TableSection], blocks: Sequence[PageBlock]
+) -> str:
     """The text of a page that stands alone; the same input gives the same text."""
     used = {row.line for section in sections for row in section.rows}
     used.update(line for block in blocks for line in block.lines)
@@ -230,7 +232,7 @@ def page(title: str, *, lead: str, sections: Sequence[Section], blocks: Sequence
     )
 
 
-def markdown(sections: Sequence[Section], blocks: Sequence[Block] = ()) -> str:
+def markdown(sections: Sequence[TableSection], blocks: Sequence[PageBlock] = ()) -> str:
     """The same tables and facts as Markdown, without charts and without the end of a line."""
     parts: list[str] = []
     for section in sections:
@@ -252,7 +254,7 @@ def markdown(sections: Sequence[Section], blocks: Sequence[Block] = ()) -> str:
     return "\n\n".join(parts)
 
 
-def _table(section: Section) -> str:
+def _table(section: TableSection) -> str:
     rows: list[Sequence[str]] = [section.head]
     sources = section.sources
     for row in section.rows:
@@ -268,23 +270,23 @@ def _list(lines: Sequence[str]) -> str:
     return "\n".join(f"* {line}" for line in lines)
 
 
-def _measured(row: Row, sizes: Sequence[int]) -> list[Number]:
+def _measured(row: AccuracyRow, sizes: Sequence[int]) -> list[ShownNumber]:
     averages = [*(row.cells.get(size) for size in sizes), row.average]
     gain = NOTHING if row.difference is None else points(100 * row.difference)
-    return [*map(_number, averages), Number(text=gain)]
+    return [*map(_number, averages), ShownNumber(text=gain)]
 
 
-def _number(average: Average | None) -> Number:
+def _number(average: Average | None) -> ShownNumber:
     if average is None:
-        return Number(text=NOTHING)
-    return Number(
+        return ShownNumber(text=NOTHING)
+    return ShownNumber(
         text=percent(average.mean), std="" if average.std is None else percent(average.std)
     )
 
 
 def _published(
-    figures: Published,
-    reference: Published | None,
+    figures: PublishedFigures,
+    reference: PublishedFigures | None,
     sizes: Sequence[int],
     averaged: Sequence[int],
 ) -> tuple[str, ...]:
@@ -298,7 +300,7 @@ def _published(
     )
 
 
-def _keys(row: Row, sizes: Sequence[int]) -> list[str]:
+def _keys(row: AccuracyRow, sizes: Sequence[int]) -> list[str]:
     means = [row.cells[size].mean if size in row.cells else None for size in sizes]
     average = None if row.average is None else row.average.mean
     return ["" if x is None else repr(x) for x in (*means, average, row.difference)]

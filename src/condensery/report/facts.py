@@ -13,7 +13,7 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import full_epochs
 from condensery.formatting import duration
-from condensery.report.accuracy import Comparison
+from condensery.report.accuracy import AccuracyBySize
 from condensery.report.history import History
 
 _UNKNOWN = "not recorded"
@@ -55,7 +55,7 @@ def recipe_text(condensed: CondensedSet, run: Mapping[str, Any]) -> str:
 
 def caveats(
     condensed: CondensedSet,
-    comparisons: Sequence[Comparison],
+    comparisons: Sequence[AccuracyBySize],
     history: History | None,
     run: Mapping[str, Any],
 ) -> list[str]:
@@ -96,7 +96,7 @@ def caveats(
 
 
 def _of_comparison(
-    comparison: Comparison, condensed: CondensedSet, run: Mapping[str, Any]
+    comparison: AccuracyBySize, condensed: CondensedSet, run: Mapping[str, Any]
 ) -> list[str]:
     points = comparison.points
     counts = sorted({point.networks for point in points})

@@ -15,7 +15,7 @@ _BINS = 300
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Bin:
+class LossBin:
     """The losses of neighbouring image updates."""
 
     at: float  # outer iterations done, the middle of the bin
@@ -25,7 +25,7 @@ class Bin:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Span:
+class ChoiceSpan:
     """Neighbouring outer iterations in which the same sizes were chosen and frozen.
 
     Attributes:
@@ -57,9 +57,9 @@ class History:
     updates: int
     iterations: int
     inner: int
-    total: tuple[Bin, ...]
-    full: tuple[Bin, ...]
-    spans: tuple[Span, ...]
+    total: tuple[LossBin, ...]
+    full: tuple[LossBin, ...]
+    spans: tuple[ChoiceSpan, ...]
 
     @property
     def chooses(self) -> bool:
@@ -127,23 +127,23 @@ def history_of(metrics: Sequence[Mapping[str, Any]]) -> History | None:
     )
 
 
-def _binned(positions: Sequence[float], losses: Sequence[Any]) -> tuple[Bin, ...]:
+def _binned(positions: Sequence[float], losses: Sequence[Any]) -> tuple[LossBin, ...]:
     finite = [
         (at, float(loss)) for at, loss in zip(positions, losses, strict=True) if _finite(loss)
     ]
-    bins: list[Bin] = []
+    bins: list[LossBin] = []
     width = math.ceil(len(finite) / _BINS) if finite else 1
     for start in range(0, len(finite), width):
         part = finite[start : start + width]
         values = [loss for _, loss in part]
         at = math.fsum(at for at, _ in part) / len(part)
         mean = math.fsum(values) / len(values)
-        bins.append(Bin(at=at, mean=mean, low=min(values), high=max(values)))
+        bins.append(LossBin(at=at, mean=mean, low=min(values), high=max(values)))
     return tuple(bins)
 
 
-def _spans(metrics: Iterable[Mapping[str, Any]]) -> tuple[Span, ...]:
-    spans: list[Span] = []
+def _spans(metrics: Iterable[Mapping[str, Any]]) -> tuple[ChoiceSpan, ...]:
+    spans: list[ChoiceSpan] = []
     for line in metrics:
         outer, subset = int(line["outer"]), _range(line.get("subset"))
         frozen = _range(line.get("frozen")) or (0, 0)
@@ -151,7 +151,7 @@ def _spans(metrics: Iterable[Mapping[str, Any]]) -> tuple[Span, ...]:
             first = spans.pop().first
         else:
             first = outer
-        spans.append(Span(first=first, last=outer, subset=subset, frozen=frozen))
+        spans.append(ChoiceSpan(first=first, last=outer, subset=subset, frozen=frozen))
     return tuple(spans)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from condensery.report.drawing import MUTED, OURS, RANDOM, empty, legend, line_colour, style
-from condensery.report.history import Bin, Distances, History
+from condensery.report.history import Distances, History, LossBin
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def distance_chart(distances: Sequence[Distances], *, iterations: int | None = N
         return figure
 
 
-def _losses(axes: Axes, bins: Sequence[Bin], *, name: str, colour: str, dash: str) -> None:
+def _losses(axes: Axes, bins: Sequence[LossBin], *, name: str, colour: str, dash: str) -> None:
     if not bins:
         return
     at = [part.at for part in bins]

@@ -31,7 +31,7 @@ _USUAL = (1, 10, 50)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Published:
+class PublishedFigures:
     """What one source says about one row.
 
     Attributes:
@@ -56,7 +56,7 @@ class Published:
         return self.averages.get(tuple(sizes))
 
 
-def published(data: str, row: str, *, ipc: int) -> Published | None:
+def published(data: str, row: str, *, ipc: int) -> PublishedFigures | None:
     """What is known of a row such as ``"mdc"``, ``"a"`` or ``"random"``; ``None`` for nothing.
 
     A set's prefixes depend on ``ipc``, its images per class; selections do not.
@@ -65,28 +65,28 @@ def published(data: str, row: str, *, ipc: int) -> Published | None:
     prefixes = _PREFIXES.get((data, ipc), {})
     by_size = prefixes.get("c" if row == "idc" else row)  # c is idc, cut
     if by_size is not None:
-        return Published(accuracy=dict(zip(sizes, by_size, strict=True)), source=MDC)
+        return PublishedFigures(accuracy=dict(zip(sizes, by_size, strict=True)), source=MDC)
     average = _AVERAGES.get((data, ipc), {}).get(row)
     if average is not None:
-        return Published(accuracy={}, source=MDC, averages={sizes: average})
+        return PublishedFigures(accuracy={}, source=MDC, averages={sizes: average})
     if row in _ANY_SIZE:  # a larger selection extends a smaller one
         return _single(data, row)
     whole = _single(data, row)
     if whole is None or ipc not in whole.accuracy:
         return None
-    return Published(accuracy={ipc: whole.accuracy[ipc]}, source=whole.source)
+    return PublishedFigures(accuracy={ipc: whole.accuracy[ipc]}, source=whole.source)
 
 
-def known(data: str, *, ipc: int) -> dict[str, Published]:
+def known(data: str, *, ipc: int) -> dict[str, PublishedFigures]:
     """Everything that is known for a data set and size: ``{row: figures}``."""
     names = dict.fromkeys([*_PREFIXES.get((data, ipc), {}), *_SINGLE.get(data, {})])
     found = {name: published(data, name, ipc=ipc) for name in names}
     return {name: each for name, each in found.items() if each is not None}
 
 
-def _single(data: str, row: str) -> Published | None:
+def _single(data: str, row: str) -> PublishedFigures | None:
     found = _SINGLE.get(data, {}).get(row)
-    return None if found is None else Published(accuracy=found[0], source=found[1])
+    return None if found is None else PublishedFigures(accuracy=found[0], source=found[1])
 
 
 def _usual(*accuracies: float) -> Mapping[int, float]:

@@ -19,9 +19,9 @@ from typing import Any
 from condensery.checkpoint import write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import byte_count, duration
-from condensery.report.accuracy import Comparison, compare, recorded
+from condensery.report.accuracy import AccuracyBySize, compare, recorded
 from condensery.report.charts import (
-    Trace,
+    SizeLine,
     accuracy_traces,
     bytes_over_size,
     lines_over_size,
@@ -30,9 +30,9 @@ from condensery.report.charts import (
 )
 from condensery.report.drawing import to_svg
 from condensery.report.facts import caveats, made, recipe_text
-from condensery.report.history import Distances, History, Span, distances_of, history_of
+from condensery.report.history import ChoiceSpan, Distances, History, distances_of, history_of
 from condensery.report.history_charts import distance_chart, history_chart
-from condensery.report.published import Published, known, published
+from condensery.report.published import PublishedFigures, known, published
 from condensery.report.size_tables import across, by_size, printed_rows
 from condensery.report.templates import filled
 from condensery.report.tiles import exact, tile_rows
@@ -150,25 +150,29 @@ def _factor(condensed: CondensedSet) -> int:
     return int(decode.get("inner", decode).get("factor", 1))
 
 
-def _fitting(printed: Published | None, comparison: Comparison) -> Published | None:
+def _fitting(
+    printed: PublishedFigures | None, comparison: AccuracyBySize
+) -> PublishedFigures | None:
     """What is published, if it was measured with that kind of network."""
     return printed if comparison.network.partition("-")[0] in _PRINTED_WITH else None
 
 
 def _accuracy_charts(
-    comparisons: Sequence[Comparison], printed: Published | None, method: str
+    comparisons: Sequence[AccuracyBySize], printed: PublishedFigures | None, method: str
 ) -> dict[str, str]:
     """``{title: chart}``; all vertical axes are the same, but for one with published figures."""
     measured = [accuracy_traces(each) for each in comparisons]
     charts: dict[str, str] = {}
     for index, (comparison, own) in enumerate(zip(comparisons, measured, strict=True)):
         figures = _fitting(printed, comparison)
-        above: list[Trace] = []
+        above: list[SizeLine] = []
         if figures is not None:
             top = max(point.size for point in comparison.points)
             shown = {n: x for n, x in sorted(figures.accuracy.items()) if n <= top}
             name = f"published {method.upper()}"
-            above = [Trace(name=name, line=None, sizes=tuple(shown), values=tuple(shown.values()))]
+            above = [
+                SizeLine(name=name, line=None, sizes=tuple(shown), values=tuple(shown.values()))
+            ]
         figure = lines_over_size(
             [*own, *above],
             label="test accuracy in %",
@@ -193,7 +197,7 @@ def _bytes_chart(held: Sequence[int]) -> dict[str, str]:
     return {"Bytes of the tensors": chart}
 
 
-def _time_chart(comparisons: Sequence[Comparison]) -> dict[str, str]:
+def _time_chart(comparisons: Sequence[AccuracyBySize]) -> dict[str, str]:
     timed = [each for each in comparisons if any(point.seconds for point in each.ours)]
     if not timed:
         return {}
@@ -229,7 +233,7 @@ def _history_charts(history: History | None, distances: Sequence[Distances]) -> 
     return charts
 
 
-def _span(span: Span) -> tuple[str, str, str]:
+def _span(span: ChoiceSpan) -> tuple[str, str, str]:
     iterations = str(span.first + 1)
     if span.last > span.first:
         iterations += f" to {span.last + 1}"

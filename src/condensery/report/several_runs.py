@@ -12,12 +12,12 @@ from typing import Any
 
 from condensery.averages import Average, average_over_sizes
 from condensery.errors import ConfigError, nearest
-from condensery.report.accuracy import Comparison, Key, Point, training_of
-from condensery.report.table import Row, Table
+from condensery.report.accuracy import AccuracyBySize, AccuracyPoint, Key, training_of
+from condensery.report.table import AccuracyRow, AccuracyTable
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Entry:
+class ShownSet:
     """A line of the table: a condensed set, or a baseline of it.
 
     Attributes:
@@ -39,7 +39,7 @@ class Entry:
     where: str
     method: str
     ipc: int
-    points: Mapping[Key, tuple[Point, ...]]
+    points: Mapping[Key, tuple[AccuracyPoint, ...]]
     averages: Mapping[tuple[Key, tuple[int, ...]], Average] = field(
         default_factory=dict[Any, Average]
     )
@@ -50,26 +50,26 @@ class Entry:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Versus:
+class TestSetting:
     """One network and protocol."""
 
     key: Key  # these, with length and precision
     training: str  # the protocol in words
-    table: Table  # the numbers
-    entries: tuple[Entry, ...]  # one a row
+    table: AccuracyTable  # the numbers
+    entries: tuple[ShownSet, ...]  # one a row
     averaged: tuple[int, ...]  # sizes that ``Avg.`` is over
     missing: tuple[str, ...]  # runs that were not tested so
 
 
-def baselines(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:
+def baselines(own: ShownSet, comparisons: Iterable[AccuracyBySize]) -> list[ShownSet]:
     """The lines of the baselines of a condensed set."""
-    found: dict[str, dict[Key, tuple[Point, ...]]] = {}
+    found: dict[str, dict[Key, tuple[AccuracyPoint, ...]]] = {}
     for each in comparisons:
         for name, points in {"random": each.random, **each.baselines}.items():
             if points:
                 found.setdefault(name, {})[each.key] = points
     return [
-        Entry(
+        ShownSet(
             name=name,
             run=False,
             where=f"{name}, baseline of {own.name}",
@@ -81,7 +81,7 @@ def baselines(own: Entry, comparisons: Iterable[Comparison]) -> list[Entry]:
     ]
 
 
-def check_data(entries: Sequence[Entry]) -> None:
+def check_data(entries: Sequence[ShownSet]) -> None:
     """Refuse runs of different data.
 
     Raises:
@@ -100,7 +100,7 @@ def check_data(entries: Sequence[Entry]) -> None:
                 )
 
 
-def set_against(entries: Sequence[Entry], *, against: str | None) -> list[Versus]:
+def set_against(entries: Sequence[ShownSet], *, against: str | None) -> list[TestSetting]:
     """A table for every network and protocol by which at least two lines can be compared.
 
     Args:
@@ -144,14 +144,14 @@ def set_against(entries: Sequence[Entry], *, against: str | None) -> list[Versus
     return sorted(found, key=lambda each: len(each.missing))
 
 
-def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
+def _versus(key: Key, lines: Sequence[ShownSet], against: str) -> TestSetting:
     own = [each for each in lines if key in each.points]
     tested = [{point.size for point in each.points[key]} for each in own if each.run]
     sizes = tuple(sorted(set[int]().union(*tested)))
     averaged = tuple(sorted(set(sizes).intersection(*tested)))
     averages = {each.name: _average(each, key, averaged) for each in own}
     to = averages.get(against)
-    rows: list[Row] = []
+    rows: list[AccuracyRow] = []
     for each in own:
         average = averages[each.name]
         gain = None if average is None or to is None else average.mean - to.mean
@@ -159,7 +159,7 @@ def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
             p.size: Average(mean=p.mean, std=p.std, count=p.networks) for p in each.points[key]
         }
         rows.append(
-            Row(
+            AccuracyRow(
                 name=each.name,
                 cells={size: cells[size] for size in sizes if size in cells},
                 average=average,
@@ -167,10 +167,10 @@ def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
             )
         )
     alone = all(each.over == "condensations" for each in own)
-    return Versus(
+    return TestSetting(
         key=key,
         training=training_of(key),
-        table=Table(
+        table=AccuracyTable(
             network=key[0],
             sizes=sizes,
             rows=tuple(rows),
@@ -183,7 +183,7 @@ def _versus(key: Key, lines: Sequence[Entry], against: str) -> Versus:
     )
 
 
-def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Average | None:
+def _average(entry: ShownSet, key: Key, sizes: tuple[int, ...]) -> Average | None:
     """Over the sizes first, seed by seed: its deviation is then that of the average."""
     if (key, sizes) in entry.averages:
         return entry.averages[key, sizes]
@@ -199,9 +199,9 @@ def _average(entry: Entry, key: Key, sizes: tuple[int, ...]) -> Average | None:
     return average_over_sizes([[point.by_seed[seed] for seed in in_order] for point in chosen])
 
 
-def _merged(entries: Sequence[Entry]) -> list[Entry]:
+def _merged(entries: Sequence[ShownSet]) -> list[ShownSet]:
     """One line a name where all runs know the same of it, or else a line for each of its runs."""
-    found: list[Entry] = []
+    found: list[ShownSet] = []
     for each in entries:
         for index, other in enumerate(found):
             if other.name == each.name and (joined := _joined(other, each)) is not None:
@@ -213,7 +213,7 @@ def _merged(entries: Sequence[Entry]) -> list[Entry]:
     return found
 
 
-def _joined(first: Entry, second: Entry) -> Entry | None:
+def _joined(first: ShownSet, second: ShownSet) -> ShownSet | None:
     """Both as one, or ``None`` if they contradict each other."""
     points = dict(first.points)
     for key, own in second.points.items():
@@ -230,7 +230,7 @@ def _joined(first: Entry, second: Entry) -> Entry | None:
     return replace(first, points=points, ipc=max(first.ipc, second.ipc))
 
 
-def _same(first: Point, second: Point) -> bool:
+def _same(first: AccuracyPoint, second: AccuracyPoint) -> bool:
     """Whether the same networks are behind both, as far as both know them."""
     common = first.by_seed.keys() & second.by_seed.keys()
     if common:
@@ -238,7 +238,7 @@ def _same(first: Point, second: Point) -> bool:
     return (first.mean, first.networks) == (second.mean, second.networks)
 
 
-def _tested(runs: Sequence[Entry]) -> str:
+def _tested(runs: Sequence[ShownSet]) -> str:
     return ". ".join(
         f"{each.name}: " + "; ".join(f"{key[0]} by {training_of(key)}" for key in each.points)
         for each in runs

@@ -6,11 +6,17 @@ from collections.abc import Sequence
 
 from condensery.formatting import byte_count
 from condensery.report import compared
-from condensery.report.charts import Trace, lines_over_size
-from condensery.report.compared import Block, Section, accuracy_chart, shown_rows, spread_note
+from condensery.report.charts import SizeLine, lines_over_size
+from condensery.report.compared import (
+    PageBlock,
+    TableSection,
+    accuracy_chart,
+    shown_rows,
+    spread_note,
+)
 from condensery.report.drawing import to_svg
-from condensery.report.published import Published, published
-from condensery.report.several_runs import Entry, Versus
+from condensery.report.published import PublishedFigures, published
+from condensery.report.several_runs import ShownSet, TestSetting
 
 _LEAD = (
     "Test accuracy in per cent of fresh networks, by images per class. Only sets that were tested "
@@ -18,7 +24,7 @@ _LEAD = (
 )
 
 
-def render(tables: Sequence[Versus], entries: Sequence[Entry], *, data: str) -> str:
+def render(tables: Sequence[TestSetting], entries: Sequence[ShownSet], *, data: str) -> str:
     """The text of the page; the same input gives the same text."""
     runs = [each for each in entries if each.run]
     order = list(dict.fromkeys(each.name for table in tables for each in table.entries))
@@ -30,17 +36,17 @@ def render(tables: Sequence[Versus], entries: Sequence[Entry], *, data: str) -> 
     )
 
 
-def markdown(tables: Sequence[Versus], *, data: str) -> str:
+def markdown(tables: Sequence[TestSetting], *, data: str) -> str:
     """The tables as text."""
     order = list(dict.fromkeys(each.name for table in tables for each in table.entries))
     return compared.markdown(_sections(tables, order, data))
 
 
-def _sections(tables: Sequence[Versus], order: Sequence[str], data: str) -> list[Section]:
+def _sections(tables: Sequence[TestSetting], order: Sequence[str], data: str) -> list[TableSection]:
     return [_section(each, order, data, index) for index, each in enumerate(tables)]
 
 
-def _section(versus: Versus, order: Sequence[str], data: str, index: int) -> Section:
+def _section(versus: TestSetting, order: Sequence[str], data: str, index: int) -> TableSection:
     table = versus.table
     title = f"Tested with {table.network}, {versus.training}"
     figures = {
@@ -51,7 +57,7 @@ def _section(versus: Versus, order: Sequence[str], data: str, index: int) -> Sec
     }
     reference = next((each for each in versus.entries if each.name == table.reference), None)
     lines = [order.index(row.name) for row in table.rows]
-    return Section(
+    return TableSection(
         title=title,
         sizes=table.sizes,
         rows=shown_rows(
@@ -66,7 +72,7 @@ def _section(versus: Versus, order: Sequence[str], data: str, index: int) -> Sec
     )
 
 
-def _notes(versus: Versus) -> list[str]:
+def _notes(versus: TestSetting) -> list[str]:
     """What a reader must know before quoting a table."""
     table = versus.table
     notes = [spread_note(table)]
@@ -90,10 +96,10 @@ def _notes(versus: Versus) -> list[str]:
     return notes
 
 
-def _costs(versus: Versus, runs: Sequence[Entry], order: Sequence[str]) -> list[Block]:
+def _costs(versus: TestSetting, runs: Sequence[ShownSet], order: Sequence[str]) -> list[PageBlock]:
     charts: dict[str, str] = {}
     by_bytes = [
-        Trace(
+        SizeLine(
             name=each.name,
             line=order.index(each.name),
             sizes=tuple(range(1, len(each.bytes) + 1)),
@@ -110,7 +116,7 @@ def _costs(versus: Versus, runs: Sequence[Entry], order: Sequence[str]) -> list[
             label=f"Line chart: bytes over images per class; at the largest size {largest}",
         )
     by_time = [
-        Trace(
+        SizeLine(
             name=each.name,
             line=order.index(each.name),
             sizes=tuple(p.size for p in each.points[versus.key] if p.seconds is not None),
@@ -128,13 +134,13 @@ def _costs(versus: Versus, runs: Sequence[Entry], order: Sequence[str]) -> list[
             f"{network}, {versus.training}.",
         )
         note = "Seconds are wall time on the machine of each run, with all other work it did."
-    return [Block(title="Bytes and time", charts=charts, note=note)] if charts else []
+    return [PageBlock(title="Bytes and time", charts=charts, note=note)] if charts else []
 
 
-def _made(runs: Sequence[Entry], order: Sequence[str]) -> Block:
+def _made(runs: Sequence[ShownSet], order: Sequence[str]) -> PageBlock:
     shown = [each for each in runs if each.name in order]
     words = list(dict.fromkeys(word for each in runs for word, _ in each.facts))
-    return Block(
+    return PageBlock(
         title="How each was made",
         head=("run", *words),
         rows=[(each.name, *(dict(each.facts).get(x, "") for x in words)) for each in shown],
@@ -142,5 +148,5 @@ def _made(runs: Sequence[Entry], order: Sequence[str]) -> Block:
     )
 
 
-def _published(entry: Entry, data: str) -> Published | None:
+def _published(entry: ShownSet, data: str) -> PublishedFigures | None:
     return published(data, entry.method, ipc=entry.ipc) if entry.method else None

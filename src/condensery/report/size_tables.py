@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import byte_count, plus_minus, points, rounded
-from condensery.report.accuracy import Comparison, Point
-from condensery.report.published import Published
+from condensery.report.accuracy import AccuracyBySize, AccuracyPoint
+from condensery.report.published import PublishedFigures
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -69,7 +69,7 @@ class CrossTable:
 
 
 def by_size(
-    condensed: CondensedSet, comparison: Comparison | None, printed: Published | None
+    condensed: CondensedSet, comparison: AccuracyBySize | None, printed: PublishedFigures | None
 ) -> SizeTable:
     """The table of a comparison; of the set alone if there is none."""
     figures = {} if printed is None or comparison is None else printed.accuracy
@@ -85,9 +85,9 @@ def by_size(
     )
 
 
-def across(comparisons: Sequence[Comparison]) -> list[CrossTable]:
+def across(comparisons: Sequence[AccuracyBySize]) -> list[CrossTable]:
     """A table for every protocol that tested more than one architecture."""
-    groups: dict[str, list[Comparison]] = {}
+    groups: dict[str, list[AccuracyBySize]] = {}
     for comparison in comparisons:
         groups.setdefault(comparison.training, []).append(comparison)
     found: list[CrossTable] = []
@@ -100,7 +100,7 @@ def across(comparisons: Sequence[Comparison]) -> list[CrossTable]:
 
 
 def printed_rows(
-    known: Mapping[str, Published], sizes: Sequence[int]
+    known: Mapping[str, PublishedFigures], sizes: Sequence[int]
 ) -> list[tuple[str, tuple[str, ...], str]]:
     """``(row, figures in per cent at the sizes, source)``; those with no figure left out."""
     found: list[tuple[str, tuple[str, ...], str]] = []
@@ -111,13 +111,16 @@ def printed_rows(
     return found
 
 
-def spread(point: Point | None) -> str:
+def spread(point: AccuracyPoint | None) -> str:
     """Mean and deviation in per cent; empty for nothing."""
     return "" if point is None else plus_minus(point.mean, point.std)
 
 
 def _row(
-    condensed: CondensedSet, comparison: Comparison | None, printed: Mapping[int, float], size: int
+    condensed: CondensedSet,
+    comparison: AccuracyBySize | None,
+    printed: Mapping[int, float],
+    size: int,
 ) -> SizeRow:
     ours, random = (None, None) if comparison is None else comparison.at(size)
     baselines = {} if comparison is None else comparison.baselines
@@ -139,12 +142,12 @@ def _row(
     )
 
 
-def _cell(comparison: Comparison, size: int) -> tuple[str, str, str]:
+def _cell(comparison: AccuracyBySize, size: int) -> tuple[str, str, str]:
     ours, random = comparison.at(size)
     return spread(ours), spread(random), _gain(ours, random)[0]
 
 
-def _gain(ours: Point | None, random: Point | None) -> tuple[str, bool]:
+def _gain(ours: AccuracyPoint | None, random: AccuracyPoint | None) -> tuple[str, bool]:
     if ours is None or random is None:
         return "", False
     gain = ours.mean - random.mean

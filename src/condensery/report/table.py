@@ -14,7 +14,7 @@ from condensery.averages import Average, average, average_over_sizes
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Row:
+class AccuracyRow:
     """A row of a table."""
 
     name: str  # of the row
@@ -24,12 +24,12 @@ class Row:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Table:
+class AccuracyTable:
     """One network's table."""
 
     network: str  # that was trained
     sizes: tuple[int, ...]  # images per class, ascending
-    rows: tuple[Row, ...]  # in the order of their names
+    rows: tuple[AccuracyRow, ...]  # in the order of their names
     over: Literal["condensations", "networks"]  # what deviations are over
     reference: str | None  # the row that ``difference`` is to (baseline C), or ``None``
 
@@ -42,7 +42,7 @@ def tabulated(
     sizes: Sequence[int],
     condensations: int,
     reference: str | None,
-) -> Table:
+) -> AccuracyTable:
     """Average the accuracies of one network.
 
     With several condensations the values behind a cell are the condensations, each the mean of its
@@ -69,13 +69,13 @@ def tabulated(
     }
     averages = {name: _average(by_size, sizes) for name, by_size in values.items()}
     against = averages.get(reference) if reference is not None else None
-    rows: list[Row] = []
+    rows: list[AccuracyRow] = []
     for name, by_size in values.items():
         own = averages[name]
         gain = None if own is None or against is None else own.mean - against.mean
         cells = {size: average(each) for size, each in by_size.items()}
-        rows.append(Row(name=name, cells=cells, average=own, difference=gain))
-    return Table(
+        rows.append(AccuracyRow(name=name, cells=cells, average=own, difference=gain))
+    return AccuracyTable(
         network=network,
         sizes=sizes,
         rows=tuple(rows),

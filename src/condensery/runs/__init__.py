@@ -14,26 +14,26 @@ if TYPE_CHECKING:
     from condensery.runs.condensed_file import FileEvaluation, evaluate_file
     from condensery.runs.data_source import DataSource
     from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
-    from condensery.runs.listener import Bars, Event, Listener, Reporter
-    from condensery.runs.report import Page, write_page
+    from condensery.runs.listener import Event, Listener, ProgressBars, Reporter
+    from condensery.runs.report import WrittenPage, write_page
     from condensery.runs.tables.api import ReproducedTable, table
     from condensery.runs.tables.papers import TABLES, PaperTable
 
 __all__ = [
     "EVALUATIONS",
     "TABLES",
-    "Bars",
     "Comparison",
     "DataSource",
     "EvaluationPlan",
     "Event",
     "FileEvaluation",
     "Listener",
-    "Page",
     "PaperTable",
+    "ProgressBars",
     "Reporter",
     "ReproducedTable",
     "Run",
+    "WrittenPage",
     "compare",
     "evaluate_file",
     "resume",
@@ -45,14 +45,14 @@ __all__ = [
 _MODULES = {
     "EVALUATIONS": "evaluation",
     "TABLES": "tables.papers",
-    "Bars": "listener",
+    "ProgressBars": "listener",
     "Comparison": "comparison.api",
     "DataSource": "data_source",
     "EvaluationPlan": "evaluation",
     "Event": "listener",
     "FileEvaluation": "condensed_file",
     "Listener": "listener",
-    "Page": "report",
+    "WrittenPage": "report",
     "PaperTable": "tables.papers",
     "Reporter": "listener",
     "ReproducedTable": "tables.api",

@@ -30,7 +30,7 @@ from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.monitor import proxy_line
-from condensery.runs.plan import Plan, check_limits
+from condensery.runs.plan import RunPlan, check_limits
 
 
 class Run:
@@ -220,7 +220,7 @@ def run(
                 tested = replace(tested, sizes=chosen_sizes(resolved.ipc, preset=preset))
             # What is checked is the beginning: it has the shape of the result.
             planned(condensation.snapshot(created=""), loaded, tested, device=device)
-        plan = Plan(
+        plan = RunPlan(
             source=source,
             data={**facts_of_data(loaded), **remarks(loaded.skipped, loaded.notices)},
             recipe=resolved,
@@ -268,7 +268,7 @@ def resume(
         NonFiniteLoss, KeyboardInterrupt: As ``run``.
     """
     folder, reporter = RunFolder(Path(path)), Reporter(progress)
-    plan = Plan.from_json(folder.facts(), where=folder.facts_file)
+    plan = RunPlan.from_json(folder.facts(), where=folder.facts_file)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget)
     with machine.torch_threads(plan.threads):

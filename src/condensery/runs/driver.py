@@ -32,7 +32,7 @@ from condensery.runs.lines import LineFile
 from condensery.runs.listener import Reporter
 from condensery.runs.machine import peak_memory
 from condensery.runs.monitor import Monitor
-from condensery.runs.plan import Plan
+from condensery.runs.plan import RunPlan
 from condensery.runs.report import draw_report
 
 CHECKPOINT_EVERY = 20.0
@@ -44,7 +44,7 @@ _PREVIEWS = 10
 
 def work(
     folder: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     data: Data,
     reporter: Reporter,
     *,
@@ -95,7 +95,7 @@ def _sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:
     write_atomically(folder.pictures / name, encoded.getvalue())
 
 
-def finish(folder: RunFolder, plan: Plan, data: Data, reporter: Reporter) -> bool:
+def finish(folder: RunFolder, plan: RunPlan, data: Data, reporter: Reporter) -> bool:
     """Evaluate, and write observations, contact sheet and report.
 
     Returns:
@@ -145,7 +145,7 @@ class _Boundary:
 
 def condense(
     folder: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     data: Data,
     reporter: Reporter,
     *,
@@ -185,7 +185,7 @@ def condense(
 
 def _drive(
     folder: RunFolder,
-    plan: Plan,
+    plan: RunPlan,
     run: Condensation,
     metrics: LineFile,
     monitor: Monitor,

@@ -21,7 +21,7 @@ FORMAT = 1
 """Of all folders."""
 
 
-class Inside:
+class PathInside:
     """The path of something in a folder, as an attribute of the folder."""
 
     def __init__(self, name: str) -> None:
@@ -103,14 +103,14 @@ class RunFolder(MarkedFolder):
     kind = "run"
     facts_name = "recipe.json"
 
-    condensed = Inside("condensed.safetensors")
-    outcome = Inside("outcome.json")  # how condensing ended; written after the condensed file
-    observations = Inside("observations.jsonl")  # a line for every trained network
-    metrics = Inside("metrics.jsonl")  # a line for every image update
-    proxy = Inside("proxy.jsonl")  # a line for every measure of all sizes on the way
-    checkpoints = Inside("checkpoints")  # states to resume from
-    pictures = Inside("pictures")  # previews over the run
-    report = Inside("report.html")  # for people
+    condensed = PathInside("condensed.safetensors")
+    outcome = PathInside("outcome.json")  # how condensing ended; written after the condensed file
+    observations = PathInside("observations.jsonl")  # a line for every trained network
+    metrics = PathInside("metrics.jsonl")  # a line for every image update
+    proxy = PathInside("proxy.jsonl")  # a line for every measure of all sizes on the way
+    checkpoints = PathInside("checkpoints")  # states to resume from
+    pictures = PathInside("pictures")  # previews over the run
+    report = PathInside("report.html")  # for people
 
     def check_new(self, *, overwrite: bool) -> None:
         """Refuse a place where no run can be made; writes nothing.

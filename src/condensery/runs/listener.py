@@ -138,7 +138,7 @@ class Task:
         )
 
 
-class Bars:
+class ProgressBars:
     """A listener that draws one bar a task on standard error, or in a notebook."""
 
     def __init__(self) -> None:
@@ -178,7 +178,7 @@ def default_listener() -> Listener:
     Elsewhere nothing is printed: notices go to the logger ``condensery`` at level INFO.
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
-    return Bars() if terminal or _in_notebook() else _log_notices
+    return ProgressBars() if terminal or _in_notebook() else _log_notices
 
 
 def _log_notices(event: Event) -> None:

@@ -18,7 +18,7 @@ from condensery.runs.evaluation import EvaluationPlan
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Plan:
+class RunPlan:
     """Everything that decides the result of a run.
 
     Attributes:
@@ -66,7 +66,7 @@ class Plan:
         }
 
     @staticmethod
-    def from_json(values: Mapping[str, Any], *, where: Path) -> Plan:
+    def from_json(values: Mapping[str, Any], *, where: Path) -> RunPlan:
         """Read what ``to_json`` wrote.
 
         Raises:
@@ -74,7 +74,7 @@ class Plan:
         """
         try:
             source, evaluation = values["source"], values["evaluation"]
-            return Plan(
+            return RunPlan(
                 source=None if source is None else DataSource(**_tuples(source)),
                 data=values["data"],
                 recipe=from_json(values["recipe"]),
@@ -95,7 +95,7 @@ class Plan:
 
     def changed(
         self, data: ImageData, *, settings: Mapping[str, object], time_budget: float | None
-    ) -> Plan:
+    ) -> RunPlan:
         """The plan of an unfinished run with other recipe keys or another budget from here on.
 
         Raises:

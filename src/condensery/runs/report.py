@@ -15,9 +15,9 @@ from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_new_file
 from condensery.formatting import byte_count
 from condensery.report import write_report
-from condensery.report.accuracy import Point, compare, recorded
+from condensery.report.accuracy import AccuracyPoint, compare, recorded
 from condensery.report.facts import made
-from condensery.report.several_runs import Entry, baselines, check_data, set_against
+from condensery.report.several_runs import ShownSet, baselines, check_data, set_against
 from condensery.report.several_runs_page import markdown, render
 from condensery.runs.comparison.content import read_content
 from condensery.runs.comparison.folder import ComparisonFolder
@@ -32,7 +32,7 @@ _FACTS = ("Method", "Seed", "Stored as", "Time to condense", "Peak memory", "Mac
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Page:
+class WrittenPage:
     """A page that was written.
 
     Attributes:
@@ -51,7 +51,7 @@ def write_page(
     against: str | None = None,
     overwrite: bool = False,
     progress: Listener | None = None,
-) -> Page:
+) -> WrittenPage:
     """Draw a run's page anew, or several runs in one page with a table of all.
 
     Args:
@@ -76,16 +76,16 @@ def write_page(
     _check_exists(given)
     folder = RunFolder(path) if path.is_dir() else _run_folder(path)
     if folder is not None:
-        return Page(path=draw_report(folder, target))
+        return WrittenPage(path=draw_report(folder, target))
     if target is None:
         target = path.with_suffix(".html")
         check_new_file(target, overwrite=overwrite)
-    return Page(path=write_report(target, condensed=path))
+    return WrittenPage(path=write_report(target, condensed=path))
 
 
 def _several(
     paths: Sequence[Path], out: Path | None, against: str | None, reporter: Reporter
-) -> Page:
+) -> WrittenPage:
     if out is None and len(paths) > 1:
         raise ConfigError(
             "--out (out=) is missing: several runs make a page of their own; name its FILE."
@@ -101,7 +101,7 @@ def _several(
             reporter.notice(f"Not tested with {how}, so left out of that table: {left_out}.")
     target = out or paths[0] / "report.html"
     write_atomically(target, render(tables, entries, data=names[0]).encode())
-    return Page(path=target, markdown=markdown(tables, data=names[0]))
+    return WrittenPage(path=target, markdown=markdown(tables, data=names[0]))
 
 
 def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
@@ -194,14 +194,14 @@ def _run_folder(path: Path) -> RunFolder | None:
     return folder if named and folder.facts_file.is_file() else None
 
 
-def _collect(paths: Sequence[Path]) -> list[Entry]:
+def _collect(paths: Sequence[Path]) -> list[ShownSet]:
     """The lines of everything that is named, in that order; baselines come last.
 
     Raises:
         ArtifactError: If one is no run, comparison or condensed file, or is not finished.
     """
     _check_exists(paths)
-    found: list[Entry] = []
+    found: list[ShownSet] = []
     for path, name in zip(paths, _names(paths), strict=True):
         if ComparisonFolder(path).facts_file.is_file():
             for each in _comparison(path):
@@ -230,7 +230,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
     raise ArtifactError(f"The same run is named twice in {given}. Name every run once.")
 
 
-def _run(path: Path, name: str) -> list[Entry]:
+def _run(path: Path, name: str) -> list[ShownSet]:
     """A run folder, or a condensed file with what it carries itself; then its baselines."""
     folder = _run_folder(path)
     observations: list[dict[str, Any]] = []
@@ -247,7 +247,7 @@ def _run(path: Path, name: str) -> list[Entry]:
     file = path if folder is None else folder.condensed
     condensed = CondensedSet.load(file)
     comparisons = compare(observations) or recorded(condensed.observations)
-    own = Entry(
+    own = ShownSet(
         name=name,
         run=True,
         where=str(path),
@@ -271,7 +271,7 @@ def _facts(
     )
 
 
-def _comparison(path: Path) -> list[Entry]:
+def _comparison(path: Path) -> list[ShownSet]:
     """One line a row, from the tables that the comparison has written."""
     folder = ComparisonFolder(path)
     fixed = folder.read().get("fixed") or {}
@@ -287,7 +287,7 @@ def _comparison(path: Path) -> list[Entry]:
     seconds = _seconds(observations)
     data = {name: fixed.get(f"data {name}") for name in ("name", "fingerprint", "test_fingerprint")}
     content = read_content(folder.content)
-    found: list[Entry] = []
+    found: list[ShownSet] = []
     for name in content.made:
         rows = [(table, row) for table in content.tables for row in table.rows]
         own = [(table, row) for table, row in rows if row.name == name and row.cells]
@@ -297,7 +297,7 @@ def _comparison(path: Path) -> list[Entry]:
         file = _set_of(folder, name)
         condensed = None if file is None else CondensedSet.load(file)
         found.append(
-            Entry(
+            ShownSet(
                 name=name,
                 run=name != "random",
                 where=f"{path} ({name})" if name != "random" else f"random, baseline of {path}",
@@ -305,7 +305,7 @@ def _comparison(path: Path) -> list[Entry]:
                 ipc=int(fixed["ipc"]),
                 points={
                     keys[table.network]: tuple(
-                        Point(
+                        AccuracyPoint(
                             size=size,
                             mean=cell.mean,
                             std=cell.std,

@@ -12,14 +12,14 @@ from condensery.data import ImageData
 from condensery.networks import build
 from condensery.parameterizations import MultiFormation
 from condensery.rng import stream
-from condensery.selection.order import Made, RuleOptions
+from condensery.selection.order import BuiltImages, RuleOptions
 
 __all__ = ["mosaics"]
 
 FACTOR = 2
 
 
-def mosaics(data: ImageData, options: RuleOptions) -> Made:
+def mosaics(data: ImageData, options: RuleOptions) -> BuiltImages:
     """The start ``herded`` of multi-formation, under untrained networks.
 
     Source:
@@ -43,4 +43,4 @@ def mosaics(data: ImageData, options: RuleOptions) -> Made:
         network=lambda *path: network(path=("selection", *path)).to(options.device),
     )
     recipe = {"network": options.network, "factor": FACTOR}
-    return Made(stored=stored, parameterization=parameterization, recipe=recipe)
+    return BuiltImages(stored=stored, parameterization=parameterization, recipe=recipe)

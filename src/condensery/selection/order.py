@@ -18,7 +18,7 @@ from condensery.errors import ConfigError
 from condensery.parameterizations import Parameterization, Pixels, stored_rows
 from condensery.types import Examples
 
-__all__ = ["Made", "Orders", "RuleOptions", "as_condensed", "as_set", "check_ipc"]
+__all__ = ["BuiltImages", "Orders", "RuleOptions", "as_condensed", "as_set", "check_ipc"]
 
 Orders = Sequence[Int[Tensor, "image"]]
 """For every class, positions in the data set, the most wanted image first."""
@@ -46,7 +46,7 @@ class RuleOptions:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class BuiltImages:
     """What a rule that does not choose whole images has made.
 
     Attributes:
@@ -108,11 +108,11 @@ def as_condensed(
     stored = Examples(
         images=data.pixels(index).cpu(), labels=class_.clone(), class_=class_, rank=rank
     )
-    made = Made(stored=stored, parameterization=Pixels(), recipe=recipe)
+    made = BuiltImages(stored=stored, parameterization=Pixels(), recipe=recipe)
     return as_set(data, made, ipc=ipc, method=method, seed=seed)
 
 
-def as_set(data: ImageData, made: Made, *, ipc: int, method: str, seed: int) -> CondensedSet:
+def as_set(data: ImageData, made: BuiltImages, *, ipc: int, method: str, seed: int) -> CondensedSet:
     """What a rule has made, as a condensed set; arguments as ``as_condensed``."""
     return CondensedSet.from_stored(
         made.stored,

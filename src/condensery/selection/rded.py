@@ -12,8 +12,8 @@ from torch.nn import functional
 from condensery.data import ImageData
 from condensery.parameterizations import MultiFormation, Parameterization, Pixels, stored_rows
 from condensery.rng import stream
-from condensery.selection.order import Made, RuleOptions
-from condensery.selection.training import Features, logits_of
+from condensery.selection.order import BuiltImages, RuleOptions
+from condensery.selection.training import ClassFeatures, logits_of
 from condensery.types import Examples
 
 __all__ = ["TEACHER_STEPS", "rded"]
@@ -30,7 +30,7 @@ _SMALL = 64
 _FORWARD = 256
 
 
-def rded(data: ImageData, options: RuleOptions) -> Made:
+def rded(data: ImageData, options: RuleOptions) -> BuiltImages:
     """Of every candidate image the crop with the lowest loss; of these the lowest come first.
 
     Where a class has fewer images than crops are wanted, second best crops follow the best ones.
@@ -44,7 +44,7 @@ def rded(data: ImageData, options: RuleOptions) -> Made:
     """
     factor = 1 if max(data.side) <= _SMALL else 2
     parameterization: Parameterization = MultiFormation(factor=factor) if factor > 1 else Pixels()
-    judge = logits_of(Features(data, options).network, data, options)
+    judge = logits_of(ClassFeatures(data, options).network, data, options)
     counts = data.counts().cpu().clamp(max=options.ipc)
     images: list[Tensor] = []
     for class_, count in enumerate(counts.tolist()):
@@ -70,7 +70,7 @@ def rded(data: ImageData, options: RuleOptions) -> Made:
         rows[label == class_] = own
     stored = Examples(images=rows, labels=label.clone(), class_=label, rank=rank)
     recipe = {"factor": factor, "crops": CROPS, "candidates": CANDIDATES}
-    return Made(stored=stored, parameterization=parameterization, recipe=recipe)
+    return BuiltImages(stored=stored, parameterization=parameterization, recipe=recipe)
 
 
 def _crops(

@@ -22,10 +22,17 @@ from condensery.selection.herding import herding
 from condensery.selection.k_center import k_center
 from condensery.selection.k_means import k_means
 from condensery.selection.mosaic import mosaics
-from condensery.selection.order import Made, Orders, RuleOptions, as_condensed, as_set, check_ipc
+from condensery.selection.order import (
+    BuiltImages,
+    Orders,
+    RuleOptions,
+    as_condensed,
+    as_set,
+    check_ipc,
+)
 from condensery.selection.random import random_orders
 from condensery.selection.rded import TEACHER_STEPS, rded
-from condensery.selection.training import TRAINING, Features, drawn
+from condensery.selection.training import TRAINING, ClassFeatures, drawn
 
 __all__ = ["FEATURE_NETWORK", "SelectionRule", "random_selection", "rule_of", "select", "steps_of"]
 
@@ -58,7 +65,7 @@ class SelectionRule:
     """
 
     orders: Callable[[ImageData, RuleOptions], Orders] | None = None
-    made: Callable[[ImageData, RuleOptions], Made] | None = None
+    made: Callable[[ImageData, RuleOptions], BuiltImages] | None = None
     steps: Callable[[ImageData], int] | None = None
     check: Callable[[ImageData, int], None] = _check_steps
     summary: str = ""
@@ -72,7 +79,7 @@ def _by_features(choose: Choose) -> Callable[[ImageData, RuleOptions], Orders]:
     """The rule that compares features of a network trained on the data, class by class."""
 
     def orders(data: ImageData, options: RuleOptions) -> Orders:
-        features = Features(data, options)
+        features = ClassFeatures(data, options)
         found: list[Tensor] = []
         for class_ in range(data.classes):
             own = data.of_class(class_)

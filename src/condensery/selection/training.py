@@ -32,7 +32,7 @@ from condensery.rng import stream
 from condensery.selection.order import RuleOptions
 from condensery.training import SGDTraining, Trainer, batches
 
-__all__ = ["TRAINING", "Features", "Step", "drawn", "logits_of", "training_steps"]
+__all__ = ["TRAINING", "ClassFeatures", "TrainingStep", "drawn", "logits_of", "training_steps"]
 
 _log = logging.getLogger(__name__)
 
@@ -47,7 +47,7 @@ _SHARE = 0.25
 """Of the bound of the cache that the features of one network may take; larger ones are not kept."""
 
 
-class Step(NamedTuple):
+class TrainingStep(NamedTuple):
     """What a step is about to be taken on; images are normalised, labels classes."""
 
     positions: Int[Tensor, "example"]
@@ -71,7 +71,9 @@ def drawn(data: ImageData, options: RuleOptions) -> nn.Module:
     ).to(options.device)
 
 
-def training_steps(network: nn.Module, data: ImageData, options: RuleOptions) -> Iterator[Step]:
+def training_steps(
+    network: nn.Module, data: ImageData, options: RuleOptions
+) -> Iterator[TrainingStep]:
     """Train in place; every step is shown before it is taken, one random permutation an epoch."""
     trainer = Trainer(network, TRAINING, compiled=_compiles(network, data, options))
     order = batches(len(data), TRAINING.batch, rng=stream(options.seed, "selection", "order"))
@@ -80,7 +82,7 @@ def training_steps(network: nn.Module, data: ImageData, options: RuleOptions) ->
         check_cancelled()
         images = data.normalise(data.pixels(index)).to(options.device)
         labels = data.labels[index].to(options.device)
-        yield Step(index, images, labels)
+        yield TrainingStep(index, images, labels)
         trainer.step(images, labels, rng=rng)
         options.on_step()
 
@@ -109,7 +111,7 @@ def logits_of(
     return logits
 
 
-class Features:
+class ClassFeatures:
     """What a network sees in the images of a class, flattened, in data set order, on the CPU.
 
     Not augmented, in evaluation mode. The network is trained when the features of a class are

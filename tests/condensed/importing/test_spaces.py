@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from condensery.condensed.importing.formats import Choices, SetLocation
+from condensery.condensed.importing.formats import ImportChoices, SetLocation
 from condensery.condensed.importing.spaces import space_of, strayed
 from condensery.errors import ConfigError, DataError
 
@@ -20,7 +20,7 @@ CIFAR100_OF_DC = ((0.5071, 0.4866, 0.4409), (0.2673, 0.2564, 0.2762))
 def space(data, method, images=NORMALISED, *, file="f.pt", mean=None, std=None, zca=None):
     images = images if images.ndim == 4 else images.view(-1, 1, 1, 1).expand(-1, 3, 4, 6)
     where = SetLocation(
-        format=method, file=Path(file), choices=Choices(mean=mean, std=std, zca=zca)
+        format=method, file=Path(file), choices=ImportChoices(mean=mean, std=std, zca=zca)
     )
     return space_of(images[:, : data.train.channels].clone(), where, data.train)
 

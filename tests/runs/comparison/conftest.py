@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 
 from condensery.data import ImageData, load_data
-from condensery.runs.comparison.sets import Options
+from condensery.runs.comparison.sets import ComparisonOptions
 
-TINY = Options(
+TINY = ComparisonOptions(
     ipc=3,
     preset="smoke",
     network="convnet2-w4",
@@ -21,5 +21,5 @@ def digits() -> ImageData:
 
 
 @pytest.fixture
-def tiny() -> Options:
+def tiny() -> ComparisonOptions:
     return TINY

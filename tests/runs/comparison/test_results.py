@@ -10,7 +10,7 @@ from condensery.data import Data, load_data
 from condensery.runs.comparison.measurement import MeasuredSet, measurement
 from condensery.runs.comparison.plan import ComparisonPlan, make_plan
 from condensery.runs.comparison.results import content
-from condensery.runs.comparison.sets import Options
+from condensery.runs.comparison.sets import ComparisonOptions
 from condensery.runs.comparison.status import networks_of
 from condensery.selection import random_selection
 
@@ -30,7 +30,7 @@ def data() -> Data:
 def planned(
     data: Data, *methods: str, base: str = "idc", sizes: tuple[int, ...] = (1, 10)
 ) -> ComparisonPlan:
-    options = Options(
+    options = ComparisonOptions(
         methods=methods,
         ipc=10,
         preset="smoke",

@@ -11,12 +11,12 @@ import pytest
 
 from condensery.report.published import published
 from condensery.report.table import tabulated
-from condensery.runs.comparison.content import Content, Cost, Made
+from condensery.runs.comparison.content import ComparisonContent, ComparisonCost, RowCost
 from condensery.runs.comparison.text import csv_text, markdown, page
 
 
 @pytest.fixture
-def content() -> Content:
+def content() -> ComparisonContent:
     seen = {
         "mdc": {1: [[0.5, 0.54]], 10: [[0.7, 0.7]]},
         "c": {1: [[0.3, 0.34]], 10: [[0.74, 0.7]]},
@@ -26,13 +26,13 @@ def content() -> Content:
         "convnet3", seen, names=list(seen), sizes=(1, 10), condensations=1, reference="c"
     )
     figures = {name: published("cifar10", name, ipc=10) for name in ("mdc", "c")}
-    return Content(
+    return ComparisonContent(
         title="cifar10, 10 images per class",
         tables=[table],
         published=figures,
-        made={"mdc": Made(runs=1, stored=10), "c": Made(runs=1, stored=10)}
-        | {"<odd>": Made(runs=0, stored=10)},
-        costs=[Cost(sets=("mdc-ipc10", "idc-ipc10"), seed=3, seconds=125.0)],
+        made={"mdc": RowCost(runs=1, stored=10), "c": RowCost(runs=1, stored=10)}
+        | {"<odd>": RowCost(runs=0, stored=10)},
+        costs=[ComparisonCost(sets=("mdc-ipc10", "idc-ipc10"), seed=3, seconds=125.0)],
         conditions=[("Data", "cifar10 & more")],
         base="idc",
         unfinished=0,

@@ -6,18 +6,18 @@ import math
 
 import pytest
 
-from condensery.report.published import Published
-from condensery.report.table import Table, tabulated
+from condensery.report.published import PublishedFigures
+from condensery.report.table import AccuracyTable, tabulated
 from condensery.runs.tables.relations import relations
 
 PRINTED = {
-    "mdc": Published(accuracy={1: 50.0, 2: 60.0}, source="paper"),
-    "c": Published(accuracy={1: 30.0, 2: 60.0}, source="paper"),
-    "a": Published(accuracy={1: 55.0}, source="paper"),
+    "mdc": PublishedFigures(accuracy={1: 50.0, 2: 60.0}, source="paper"),
+    "c": PublishedFigures(accuracy={1: 30.0, 2: 60.0}, source="paper"),
+    "a": PublishedFigures(accuracy={1: 55.0}, source="paper"),
 }
 
 
-def table(**rows: tuple[float, ...]) -> Table:
+def table(**rows: tuple[float, ...]) -> AccuracyTable:
     """Rows of two sizes with the same accuracies, one a condensation."""
     seen = {name: {n: [[x] for x in values] for n in (1, 2)} for name, values in rows.items()}
     count = len(next(iter(rows.values())))

@@ -13,7 +13,12 @@ import pytest
 from condensery.errors import ArtifactError
 from condensery.report.published import published
 from condensery.report.table import tabulated
-from condensery.runs.comparison.content import Content, Cost, Made, read_content
+from condensery.runs.comparison.content import (
+    ComparisonContent,
+    ComparisonCost,
+    RowCost,
+    read_content,
+)
 from condensery.runs.tables.papers import paper_table
 from condensery.runs.tables.reproduction import Reproduction, printed_in
 from condensery.runs.tables.text import csv_text, markdown, page
@@ -23,18 +28,18 @@ ROWS = ("mdc", "c", "random")
 
 
 @pytest.fixture
-def content() -> Content:
+def content() -> ComparisonContent:
     seen = {
         "mdc": {1: [[0.50], [0.54], [0.52]], 10: [[0.70], [0.70], [0.70]]},
         "c": {1: [[0.30], [0.34], [0.32]], 10: [[0.70], [0.72], [0.71]]},
         "random": {1: [[0.2], [0.2], [0.2]]},
     }
-    return Content(
+    return ComparisonContent(
         title="cifar10",
         tables=[tabulated("net", seen, names=ROWS, sizes=(1, 10), condensations=3, reference="c")],
         published=printed_in(TABLE, "cifar10", ROWS),
-        made={name: Made(runs=int(name != "random"), stored=10) for name in ROWS},
-        costs=[Cost(sets=("mdc", "c"), seed=0, seconds=65.0)],
+        made={name: RowCost(runs=int(name != "random"), stored=10) for name in ROWS},
+        costs=[ComparisonCost(sets=("mdc", "c"), seed=0, seconds=65.0)],
         conditions=[
             ("Data", "cifar10, 500 training and 50 test images, fingerprint 12"),
             ("Condensed by", "preset quick"),
@@ -52,7 +57,7 @@ def content() -> Content:
 
 
 @pytest.fixture
-def found(content: Content) -> Reproduction:
+def found(content: ComparisonContent) -> Reproduction:
     missing = {"svhn": "Give --data svhn=<PATH>."}
     return Reproduction(paper=TABLE, budget="quick", parts={"cifar10": content}, missing=missing)
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.importing.choices import check_choices, check_names, decoder_for
-from condensery.condensed.importing.formats import Choices, ReadSet, SetLocation
+from condensery.condensed.importing.formats import ImportChoices, ReadSet, SetLocation
 from condensery.condensed.importing.rows import fitting_images, labels_of, ranked
 from condensery.condensed.importing.spaces import space_of, strayed
 from condensery.data import Data
@@ -100,7 +100,7 @@ def import_set(
             images were normalised; the message says what to pass.
     """
     path, train = Path(path).expanduser(), data.train
-    choices = Choices(
+    choices = ImportChoices(
         experiment=experiment,
         labels=labels,
         factor=factor,

@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Choices:
+class ImportChoices:
     """What a file may leave open, as ``import_set`` was given it; ``None`` says nothing."""
 
     experiment: int | None = None
@@ -49,10 +49,10 @@ class SetLocation:
 
     format: str
     file: Path
-    choices: Choices = Choices()
+    choices: ImportChoices = ImportChoices()
 
     @property
-    def layout(self) -> Format:
+    def layout(self) -> ImportFormat:
         """Of the format."""
         return FORMATS[self.format]
 
@@ -83,7 +83,7 @@ class ReadSet:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Format:
+class ImportFormat:
     """One layout.
 
     Attributes:
@@ -440,14 +440,14 @@ def _number(path: Path, content: object) -> float | None:
 
 
 _SPACE = ("mean", "std")
-_OF_DC = Format(read=_experiments, stores="normalised", takes=("experiment", *_SPACE))
-_OF_IDC = Format(read=_one_pair, stores="pixels", takes=("factor", "order", *_SPACE))
+_OF_DC = ImportFormat(read=_experiments, stores="normalised", takes=("experiment", *_SPACE))
+_OF_IDC = ImportFormat(read=_one_pair, stores="pixels", takes=("factor", "order", *_SPACE))
 
-FORMATS: Mapping[str, Format] = {
+FORMATS: Mapping[str, ImportFormat] = {
     "dc": _OF_DC,
     "dsa": _OF_DC,
     "dm": _OF_DC,
-    "mtt": Format(
+    "mtt": ImportFormat(
         read=_trajectories,
         stores="normalised",
         takes=("labels", *_SPACE, "zca", "learned_lr"),
@@ -456,12 +456,12 @@ FORMATS: Mapping[str, Format] = {
     "idc": _OF_IDC,
     "dream": _OF_IDC,
     "mdc": replace(_OF_IDC, order="crop"),
-    "kip": Format(
+    "kip": ImportFormat(
         read=_arrays,
         stores="standardised",
         takes=("labels", *_SPACE, "zca"),
         learned="centred",
     ),
-    "folder": Format(read=_folder, stores="bytes", takes=("factor", "order")),
+    "folder": ImportFormat(read=_folder, stores="bytes", takes=("factor", "order")),
 }
 """Every layout that is read, by the method that releases it."""

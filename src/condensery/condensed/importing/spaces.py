@@ -43,7 +43,7 @@ def _unchanged(images: Tensor) -> Tensor:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Space:
+class ImageSpace:
     """Where images are, and how to leave it.
 
     Attributes:
@@ -59,7 +59,7 @@ class Space:
     notices: tuple[str, ...] = ()
 
 
-def space_of(images: Tensor, where: SetLocation, data: ImageData) -> Space:
+def space_of(images: Tensor, where: SetLocation, data: ImageData) -> ImageSpace:
     """Decide in which space ``images`` are.
 
     Args:
@@ -88,7 +88,7 @@ def space_of(images: Tensor, where: SetLocation, data: ImageData) -> Space:
     if layout.stores == "pixels":
         outside = float(((images < 0) | (images > 1)).double().mean())
         if low >= -_STRAY and high <= 1 + _STRAY and outside <= _SHARE:
-            return Space(record={"kind": "none"})
+            return ImageSpace(record={"kind": "none"})
         raise DataError(
             f"{runs}, {100 * outside:.0f} % of them outside [0, 1], but format {method} stores "
             "pixels in [0, 1] that stray little. "
@@ -112,7 +112,7 @@ def space_of(images: Tensor, where: SetLocation, data: ImageData) -> Space:
         record = dict(whitening.zca)
         if whitening.centre is None:
             record["contrast"] = "of the average training image: the whitening forgets it"
-        return Space(undo=whitening.undo, record=record, whitening=whitening)
+        return ImageSpace(undo=whitening.undo, record=record, whitening=whitening)
     if layout.stores == "standardised":
         return _normalised(measure(data.images), "measured on the training images")
     known = known_by_name(data.name, classes=data.classes, channels=data.channels)
@@ -149,7 +149,7 @@ def _is_whitened(method: str, file: str, zca: bool | None) -> bool:
     )
 
 
-def _bytes(images: Tensor, where: SetLocation) -> Space:
+def _bytes(images: Tensor, where: SetLocation) -> ImageSpace:
     """Bytes are pixels: 255 is 1. No code normalises or whitens into bytes."""
     file, given = where.file.name, where.choices
     pixels = (given.mean is None or set(given.mean) == {0}) and (
@@ -174,17 +174,19 @@ def _bytes(images: Tensor, where: SetLocation) -> Space:
             f"{file}: holds bytes where files of format {where.format} hold floats. Bytes are "
             "pixels of 0 to 255, so they were read as such, and no normalisation was undone.",
         )
-    return Space(undo=lambda held: held.float() / 255, record={"kind": "none"}, notices=notices)
+    return ImageSpace(
+        undo=lambda held: held.float() / 255, record={"kind": "none"}, notices=notices
+    )
 
 
-def _normalised(statistics: Statistics, source: str) -> Space:
+def _normalised(statistics: Statistics, source: str) -> ImageSpace:
     ends = {"mean": list(statistics.mean), "std": list(statistics.std)}
 
     def undo(images: Tensor) -> Tensor:
         mean, std = (images.new_tensor(values)[:, None, None] for values in ends.values())
         return images * std + mean
 
-    return Space(undo=undo, record={"kind": "normalised", **ends, "source": source})
+    return ImageSpace(undo=undo, record={"kind": "normalised", **ends, "source": source})
 
 
 def _given(

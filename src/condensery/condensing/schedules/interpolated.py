@@ -26,7 +26,7 @@ _LONG = 10_000
 """Image updates of a run that is worth experts as long as the paper's."""
 
 
-class Run(Protocol):
+class RecipeFacts(Protocol):
     """What the schedule may take from the recipe that it is put into."""
 
     @property
@@ -90,7 +90,7 @@ class Interpolated(OnExperts):
             )
 
     @classmethod
-    def fitting(cls, run: Run) -> dict[str, Any]:
+    def fitting(cls, run: RecipeFacts) -> dict[str, Any]:
         """What the schedule takes from a run that it is put into, in place of its defaults.
 
         Args:

@@ -28,7 +28,7 @@ from condensery.cache import place
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["IMAGE_MEMORY", "CacheFile", "Decoded", "ImageCache", "identity"]
+__all__ = ["IMAGE_MEMORY", "CacheFile", "DecodedImages", "ImageCache", "identity"]
 
 IMAGE_MEMORY = 2_000_000_000
 """Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
@@ -68,7 +68,7 @@ def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int =
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
-class Decoded:
+class DecodedImages:
     """Images as bytes."""
 
     # ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3
@@ -99,7 +99,7 @@ class CacheFile:
         """Whether images of a shape are too large for memory, and so kept here."""
         return math.prod(shape) > self.memory
 
-    def find(self) -> Decoded | None:
+    def find(self) -> DecodedImages | None:
         """What was kept here before, if it is whole."""
         try:
             facts = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
@@ -107,7 +107,7 @@ class CacheFile:
             size = math.prod(shape)
             if self.path.stat().st_size != size or len(shape) != 4:
                 return None
-            return Decoded(
+            return DecodedImages(
                 # a page that is written to becomes the process's own copy
                 images=torch.from_file(
                     str(self.path), shared=False, size=size, dtype=torch.uint8
@@ -154,7 +154,7 @@ class CacheFile:
         dropped: tuple[int, ...] = (),
         skipped: tuple[Skipped, ...] = (),
         notices: tuple[str, ...] = (),
-    ) -> Decoded:
+    ) -> DecodedImages:
         """Note what was written, and map it."""
         named = [[entry.name, entry.reason] for entry in skipped]
         facts = {"shape": shape, "dropped": dropped, "skipped": named, "notices": notices}

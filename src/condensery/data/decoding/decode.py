@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from PIL import Image, UnidentifiedImageError
 
-from condensery.data.decoding.cache import Decoded, ImageCache
+from condensery.data.decoding.cache import DecodedImages, ImageCache
 from condensery.data.decoding.pictures import available, eight_bit, fit, is_grey, upright_size
 from condensery.data.decoding.values import Conversion, NoScale, ValueRange
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["Blocks", "Decoding", "Encoded", "blocks_of", "decode"]
+__all__ = ["Blocks", "Decoding", "EncodedImage", "blocks_of", "decode"]
 
 _BLOCK = 1024
 _RUN = 64
@@ -55,14 +55,14 @@ class Decoding:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Encoded:
+class EncodedImage:
     """One image as stored."""
 
     name: str  # how errors call it
     content: Path | bytes | None  # A file, or what would be in it; ``None`` where there is nothing
 
 
-Blocks = Callable[[], Iterator[Sequence[Encoded]]]
+Blocks = Callable[[], Iterator[Sequence[EncodedImage]]]
 """Gives all images, a block at a time, in the same order whenever it is called."""
 
 
@@ -83,14 +83,14 @@ class _Corrupt:
 _Entry = _Header | _Corrupt
 
 
-def blocks_of(encoded: Sequence[Encoded]) -> Blocks:
+def blocks_of(encoded: Sequence[EncodedImage]) -> Blocks:
     """Blocks of images that are all at hand, such as paths."""
     return lambda: (encoded[i : i + _BLOCK] for i in range(0, len(encoded), _BLOCK))
 
 
 def decode(
     blocks: Blocks, how: Decoding, *, title: str, files: Sequence[Path], root: Path, also: str = ""
-) -> Decoded:
+) -> DecodedImages:
     """Decode images, or find them decoded.
 
     They are found again by ``files`` below ``root``, in which they are, by ``how`` they are read,
@@ -114,10 +114,10 @@ def decode(
         grey = all(header.grey for header in headers)
         shape = (len(found), 1 if grey else 3, *side)
 
-        def fill(rows: np.ndarray, block: Sequence[Encoded], position: int) -> int:
+        def fill(rows: np.ndarray, block: Sequence[EncodedImage], position: int) -> int:
             """Decode a block; its good images come first. Returns how many these are."""
 
-            def one(task: tuple[int, Encoded]) -> _Entry:
+            def one(task: tuple[int, EncodedImage]) -> _Entry:
                 place, encoded = task
                 entry = found[position + place]
                 if isinstance(entry, _Corrupt):
@@ -156,13 +156,13 @@ def decode(
     skipped = tuple(Skipped(x.name, x.reason) for x in found if isinstance(x, _Corrupt))
     notices = values.notices(title)
     if images is not None:
-        return Decoded(images=images, dropped=dropped, skipped=skipped, notices=notices)
+        return DecodedImages(images=images, dropped=dropped, skipped=skipped, notices=notices)
     assert cache_file is not None  # the images were written to it
     shape = (len(found) - len(dropped), *shape[1:])
     return cache_file.seal(shape, dropped=dropped, skipped=skipped, notices=notices)
 
 
-def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[Encoded]]]:
+def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[EncodedImage]]]:
     """Each block, and the position of its first image."""
     position = 0
     for block in blocks():
@@ -178,7 +178,7 @@ def _spread(
     return list(chain.from_iterable(pool.map(lambda run: [function(item) for item in run], runs)))
 
 
-def _seen(encoded: Encoded, look: Callable[[Image.Image], _R]) -> _R | _Corrupt:
+def _seen(encoded: EncodedImage, look: Callable[[Image.Image], _R]) -> _R | _Corrupt:
     """What a function makes of an open image, or why it could not.
 
     Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,
@@ -204,12 +204,12 @@ def _seen(encoded: Encoded, look: Callable[[Image.Image], _R]) -> _R | _Corrupt:
     return _Corrupt(encoded.name, reason)
 
 
-def _header(encoded: Encoded) -> _Entry:
+def _header(encoded: EncodedImage) -> _Entry:
     return _seen(encoded, lambda x: _Header(encoded.name, is_grey(x), upright_size(x)))
 
 
 def _pixels(
-    encoded: Encoded, *, grey: bool, size: int | None, values: Conversion
+    encoded: EncodedImage, *, grey: bool, size: int | None, values: Conversion
 ) -> np.ndarray | _Corrupt:
     def read(image: Image.Image) -> np.ndarray:
         flat = eight_bit(image, grey=grey, values=values)

@@ -16,11 +16,11 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from condensery.errors import DataError
 
-__all__ = ["Classes", "classes_of", "declared"]
+__all__ = ["TorchClasses", "classes_of", "declared"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Classes:
+class TorchClasses:
     """The classes of a torch data set."""
 
     names: tuple[str, ...] = ()  # one name a class; empty where they are not known
@@ -65,9 +65,9 @@ def _features(dataset: object) -> Mapping[str, Any]:
     return features if isinstance(features, Mapping) else {}
 
 
-def classes_of(dataset: object, *, title: str) -> Classes:
+def classes_of(dataset: object, *, title: str) -> TorchClasses:
     """Find the classes of a map-style data set, which errors call ``title``."""
-    said: list[Classes] = []
+    said: list[TorchClasses] = []
     notices: list[str] = []
     for attribute in ("classes", "class_to_idx"):
         try:
@@ -90,7 +90,7 @@ def classes_of(dataset: object, *, title: str) -> Classes:
         )
     feature = _features(dataset).get(declared(dataset)[1] or "")
     if names := getattr(feature, "names", None):
-        said.append(Classes(names=tuple(map(str, names))))
+        said.append(TorchClasses(names=tuple(map(str, names))))
     if said:
         _compare(said, title=title)
         return replace(said[0], cut=isinstance(dataset, Subset))
@@ -98,14 +98,14 @@ def classes_of(dataset: object, *, title: str) -> Classes:
     return replace(inner, notices=(*notices, *inner.notices))
 
 
-def _inside(dataset: object, *, title: str) -> Classes:
+def _inside(dataset: object, *, title: str) -> TorchClasses:
     """The classes of the data sets that a data set of torch itself passes on."""
     if isinstance(dataset, Subset) and type(dataset).__getitem__ is Subset.__getitem__:
         return replace(classes_of(dataset.dataset, title=title), cut=True)
     if not isinstance(dataset, ConcatDataset):
-        return Classes()
+        return TorchClasses()
     if type(dataset).__getitem__ is not ConcatDataset.__getitem__:
-        return Classes()
+        return TorchClasses()
     parts: list[Dataset[Any]] = list(dataset.datasets)
     found = [classes_of(part, title=title) for part in parts]
     cut = any(part.cut for part in found)
@@ -121,11 +121,11 @@ def _inside(dataset: object, *, title: str) -> Classes:
                 "label would stand for two classes: bring the parts to one order first."
             )
     if len(named) < len(found):
-        return Classes(notices=tuple(notice for part in found for notice in part.notices))
+        return TorchClasses(notices=tuple(notice for part in found for notice in part.notices))
     return replace(max(found, key=lambda part: len(part.names)), cut=cut)
 
 
-def _compare(said: Sequence[Classes], *, title: str) -> None:
+def _compare(said: Sequence[TorchClasses], *, title: str) -> None:
     """Refuse two statements that give one name to different labels."""
     first = said[0]
     labels = dict(zip(first.names, first.labels, strict=True))
@@ -139,7 +139,7 @@ def _compare(said: Sequence[Classes], *, title: str) -> None:
                 )
 
 
-def _understood(value: Any) -> Classes | None:  # noqa: ANN401 - whatever a data set holds
+def _understood(value: Any) -> TorchClasses | None:  # noqa: ANN401 - whatever a data set holds
     """Names by label, from what an attribute holds; ``None`` where it does not say them."""
     if isinstance(value, type):
         members = list(value) if issubclass(value, Enum) else []
@@ -156,10 +156,10 @@ def _understood(value: Any) -> Classes | None:  # noqa: ANN401 - whatever a data
     numbers_twice = len(set(known)) < len(known) and all(name.isdigit() for name in known)
     if not known or len(known) < len(names) or numbers_twice:  # such as one label an item
         return None
-    return Classes(names=known)
+    return TorchClasses(names=known)
 
 
-def _from_pairs(pairs: list[tuple[object, object]]) -> Classes | None:
+def _from_pairs(pairs: list[tuple[object, object]]) -> TorchClasses | None:
     """From a dict: name to index, or index to name."""
     by_name = all(_index(value) is not None for _, value in pairs) and (
         all(_index(key) is None for key, _ in pairs)
@@ -178,7 +178,9 @@ def _from_pairs(pairs: list[tuple[object, object]]) -> Classes | None:
     if not numbers:
         return None
     usual = numbers == tuple(range(len(numbers)))
-    return Classes(names=tuple(by_label[n] for n in numbers), numbers=None if usual else numbers)
+    return TorchClasses(
+        names=tuple(by_label[n] for n in numbers), numbers=None if usual else numbers
+    )
 
 
 def _plain(entry: Any) -> Any:  # noqa: ANN401

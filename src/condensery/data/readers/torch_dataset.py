@@ -23,7 +23,7 @@ from condensery.data.decoding.pictures import eight_bit, fit, fit_all, is_grey
 from condensery.data.decoding.pixels import as_bytes, channels_first
 from condensery.data.decoding.values import Conversion, NoScale
 from condensery.data.labels import as_labels
-from condensery.data.readers.torch_classes import Classes, classes_of, declared
+from condensery.data.readers.torch_classes import TorchClasses, classes_of, declared
 from condensery.data.skipped import Skipped
 from condensery.data.source import Source, Split
 from condensery.errors import DataError
@@ -206,7 +206,7 @@ def _label(label: object, *, title: str) -> object:
 
 
 def _labels(
-    labels: list[Any], classes: Classes, *, title: str
+    labels: list[Any], classes: TorchClasses, *, title: str
 ) -> tuple[Tensor, tuple[str, ...] | None]:
     """Class indices, and the names of the classes if they are known."""
     words = list(dict.fromkeys(label for label in labels if isinstance(label, str)))

@@ -11,7 +11,7 @@ from condensery.data import Data
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Observation, read_observations
 from condensery.runs import machine
-from condensery.runs.comparison.content import Content, read_content
+from condensery.runs.comparison.content import ComparisonContent, read_content
 from condensery.runs.comparison.driver import work
 from condensery.runs.comparison.estimate import Estimate, estimate
 from condensery.runs.comparison.folder import ComparisonFolder
@@ -22,7 +22,7 @@ from condensery.runs.comparison.plan import (
     make_plan,
     shared_choices,
 )
-from condensery.runs.comparison.sets import Options
+from condensery.runs.comparison.sets import ComparisonOptions
 from condensery.runs.comparison.status import outlook
 from condensery.runs.data_source import describe, load_source
 from condensery.runs.evaluation import (
@@ -35,7 +35,7 @@ from condensery.runs.evaluation import (
 from condensery.runs.listener import Listener, Reporter
 
 
-class Tables:
+class TablesFolder:
     """A folder with tables in three forms."""
 
     path: Path
@@ -51,7 +51,7 @@ class Tables:
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
-class Comparison(Tables):
+class Comparison(TablesFolder):
     """The folder of a comparison: finished, or stopped on the way.
 
     Attributes:
@@ -80,7 +80,7 @@ class Comparison(Tables):
         return facts
 
     @property
-    def content(self) -> Content | None:
+    def content(self) -> ComparisonContent | None:
         """Tables, costs and conditions as objects; ``None`` if nothing was evaluated yet."""
         file = self._folder.content
         return read_content(file) if file.exists() else None
@@ -153,7 +153,7 @@ def compare(
     """
     reporter = Reporter(progress)
     evaluated = evaluation_of(evaluation, usual_evaluation(preset))
-    options = Options(
+    options = ComparisonOptions(
         methods=tuple(methods),
         ipc=ipc,
         preset=preset,
@@ -178,7 +178,7 @@ def compare(
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Prepared:
+class PreparedComparison:
     """A comparison that can be worked on; everything about it is checked, nothing is written."""
 
     folder: ComparisonFolder  # of the comparison
@@ -204,11 +204,11 @@ class Prepared:
 def prepare(
     path: Path,
     load: Callable[[], Data],
-    options: Options,
+    options: ComparisonOptions,
     *,
     evaluation: EvaluationPlan,
     threads: int | None,
-) -> Prepared:
+) -> PreparedComparison:
     """A comparison, begun or new.
 
     Raises:
@@ -233,7 +233,7 @@ def prepare(
         if begun is not None:
             plan = joined(plan, begun, data.train, where=path)
         check(plan, data)
-    return Prepared(folder=folder, plan=plan, data=data)
+    return PreparedComparison(folder=folder, plan=plan, data=data)
 
 
 def usual_evaluation(preset: str) -> EvaluationPlan:
@@ -247,7 +247,7 @@ def usual_evaluation(preset: str) -> EvaluationPlan:
     return EVALUATIONS[preset]
 
 
-def check_evaluation(evaluation: EvaluationPlan, options: Options) -> None:
+def check_evaluation(evaluation: EvaluationPlan, options: ComparisonOptions) -> None:
     """Refuse what no comparison can evaluate.
 
     Raises:

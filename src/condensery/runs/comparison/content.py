@@ -16,15 +16,15 @@ import msgspec
 from condensery.errors import ArtifactError
 from condensery.formatting import NOTHING
 from condensery.report.compared import spread_note
-from condensery.report.published import Published
-from condensery.report.table import Table
+from condensery.report.published import PublishedFigures
+from condensery.report.table import AccuracyTable
 
 EXTRA = ("runs", "stored")
 """Columns of the tables beyond sizes and averages: condensations, and stored images per class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Made:
+class RowCost:
     """What a row took."""
 
     runs: int  # condensations of one seed
@@ -32,7 +32,7 @@ class Made:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Cost:
+class ComparisonCost:
     """What a batch of sets took."""
 
     sets: tuple[str, ...]  # names of the runs
@@ -41,14 +41,14 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Content:
+class ComparisonContent:
     """All that the files of a comparison are made of."""
 
     title: str  # of the comparison
-    tables: Sequence[Table]  # one a network
-    published: Mapping[str, Published]  # by row
-    made: Mapping[str, Made]  # by row
-    costs: Sequence[Cost]  # one a group and seed
+    tables: Sequence[AccuracyTable]  # one a network
+    published: Mapping[str, PublishedFigures]  # by row
+    made: Mapping[str, RowCost]  # by row
+    costs: Sequence[ComparisonCost]  # one a group and seed
     conditions: Sequence[tuple[str, str]]  # ``(word, value)``: protocol, budget, seeds, machine
     base: str  # the method of A, B and C
     unfinished: int  # networks that are still to be trained
@@ -69,7 +69,7 @@ class Content:
             for name, made in self.made.items()
         }
 
-    def notes(self, table: Table) -> list[str]:
+    def notes(self, table: AccuracyTable) -> list[str]:
         """What a reader must know before quoting the table."""
         notes = [spread_note(table)]
         notes.append("Every accuracy is that of a network after its last step, never the best.")
@@ -112,8 +112,9 @@ class Content:
 
 
 def read_content(
-    file: Path, printed: Callable[[Sequence[str]], Mapping[str, Published]] = lambda names: {}
-) -> Content:
+    file: Path,
+    printed: Callable[[Sequence[str]], Mapping[str, PublishedFigures]] = lambda names: {},
+) -> ComparisonContent:
     """Read what ``Content.to_json`` wrote.
 
     Args:
@@ -125,7 +126,7 @@ def read_content(
     """
     try:
         values = json.loads(file.read_text(encoding="utf-8"))
-        content = msgspec.convert({**values, "published": {}}, Content, str_keys=True)
+        content = msgspec.convert({**values, "published": {}}, ComparisonContent, str_keys=True)
     except (ValueError, TypeError, msgspec.ValidationError) as error:
         raise ArtifactError(
             f"{file}: cannot be read as the content of a comparison ({error}). Remove the file; "

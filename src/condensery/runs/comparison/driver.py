@@ -28,7 +28,7 @@ from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.comparison.plan import ComparisonPlan, joined
 from condensery.runs.comparison.results import content
 from condensery.runs.comparison.sets import PlannedRun, assembled
-from condensery.runs.comparison.status import Pending, measured, pending
+from condensery.runs.comparison.status import PendingBatch, measured, pending
 from condensery.runs.comparison.text import csv_text, markdown, page
 from condensery.runs.evaluation import select_with_progress, train_networks
 from condensery.runs.experts import train_missing
@@ -77,7 +77,7 @@ def _condense(
     folder: ComparisonFolder,
     plan: ComparisonPlan,
     data: Data,
-    unfinished: Pending,
+    unfinished: PendingBatch,
     reporter: Reporter,
 ) -> None:
     """Condense a batch to its end and write the file of every run."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from condensery.runs.folder import Inside, MarkedFolder, has_line
+from condensery.runs.folder import MarkedFolder, PathInside, has_line
 
 if TYPE_CHECKING:
     from condensery.runs.comparison.sets import PlannedRun, PlannedSet
@@ -24,9 +24,9 @@ class ComparisonFolder(MarkedFolder):
     kind = "comparison"
     facts_name = "comparison.json"
 
-    costs = Inside("costs.json")  # what every finished batch took
-    content = Inside("content.json")  # all that the tables are made of
-    observations = Inside("observations.jsonl")  # a line for every trained network
+    costs = PathInside("costs.json")  # what every finished batch took
+    content = PathInside("content.json")  # all that the tables are made of
+    observations = PathInside("observations.jsonl")  # a line for every trained network
 
     def set_file(self, name: str, seed: int | str) -> Path:
         """The condensed file of a set, by its name."""

@@ -17,7 +17,7 @@ from condensery.data import Data, ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import usual_protocol
 from condensery.runs.comparison.measurement import MeasuredSet, measurement
-from condensery.runs.comparison.sets import Options, PlannedRun, PlannedSet, all_sets
+from condensery.runs.comparison.sets import ComparisonOptions, PlannedRun, PlannedSet, all_sets
 from condensery.runs.data_source import facts_of_data
 from condensery.runs.evaluation import EvaluationPlan
 from condensery.runs.machine import check_engine, versions
@@ -27,7 +27,7 @@ _GROWS = "More methods, sizes and condensations can be added to it; for anything
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonPlan(Options):
+class ComparisonPlan(ComparisonOptions):
     """What was asked for, and all that follows from it."""
 
     data: Mapping[str, Any]  # what was read, ``facts_of_data``
@@ -102,7 +102,12 @@ def shared_choices(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
 
 
 def make_plan(
-    data: Data, options: Options, *, threads: int, evaluation: Mapping[str, Any], created: str
+    data: Data,
+    options: ComparisonOptions,
+    *,
+    threads: int,
+    evaluation: Mapping[str, Any],
+    created: str,
 ) -> ComparisonPlan:
     """A plan with the sets that it needs.
 

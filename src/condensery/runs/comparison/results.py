@@ -11,7 +11,7 @@ from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import full_epochs
 from condensery.report.published import published
 from condensery.report.table import tabulated
-from condensery.runs.comparison.content import Content, Cost, Made
+from condensery.runs.comparison.content import ComparisonContent, ComparisonCost, RowCost
 from condensery.runs.comparison.measurement import Measurement
 from condensery.runs.comparison.plan import ComparisonPlan
 from condensery.runs.machine import versions
@@ -24,14 +24,14 @@ def content(
     *,
     known: Sequence[Observation],
     costs: Sequence[Mapping[str, Any]],
-) -> Content:
+) -> ComparisonContent:
     """Everything that the files of the table say."""
     names = list(dict.fromkeys(each.row.name for each in plan.sets))
     accuracies = measurement.accuracies(known, condensations=plan.condensations)
     own = [name for name in names if plan.base == "idc" or name not in ("a", "b", "c")]
     printed = {name: published(data.name, name, ipc=plan.ipc) for name in own}
     keys = {key for _, key in measurement.keys}
-    return Content(
+    return ComparisonContent(
         title=f"{data.name}, {plan.ipc} images per class: {', '.join(names)}",
         tables=[
             tabulated(
@@ -47,7 +47,7 @@ def content(
         published={name: each for name, each in printed.items() if each is not None},
         made={name: _made(plan, name) for name in names},
         costs=[
-            Cost(sets=tuple(cost["runs"]), seed=cost["seed"], seconds=cost["seconds"])
+            ComparisonCost(sets=tuple(cost["runs"]), seed=cost["seed"], seconds=cost["seconds"])
             for cost in costs
         ],
         conditions=_conditions(plan, data, measurement),
@@ -59,10 +59,10 @@ def content(
     )
 
 
-def _made(plan: ComparisonPlan, name: str) -> Made:
+def _made(plan: ComparisonPlan, name: str) -> RowCost:
     sets = plan.sets_of(name)
     runs = {run.name for each in sets for run in each.runs}
-    return Made(runs=len(runs), stored=sum(each.ipc for each in sets))
+    return RowCost(runs=len(runs), stored=sum(each.ipc for each in sets))
 
 
 def _full_length(measurement: Measurement, protocol: str, *, seed: int, data: str) -> str | None:

@@ -25,7 +25,7 @@ from condensery.runs.comparison.rows import ComparedRow, compared_row
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Options:
+class ComparisonOptions:
     """What a comparison is asked for; ``compare`` says what each means.
 
     Attributes:
@@ -98,7 +98,7 @@ class PlannedSet:
         return (*images, "rerank") if self.row.reranked else images
 
 
-def all_sets(data: ImageData, options: Options) -> tuple[PlannedSet, ...]:
+def all_sets(data: ImageData, options: ComparisonOptions) -> tuple[PlannedSet, ...]:
     """The sets of all rows; raises as ``planned_sets``."""
     # What condenses comes first, as in the tables of the papers.
     words = sorted(options.methods, key=lambda word: word in names("selection"))
@@ -106,7 +106,9 @@ def all_sets(data: ImageData, options: Options) -> tuple[PlannedSet, ...]:
     return tuple(each for row in rows for each in planned_sets(row, data, options))
 
 
-def planned_sets(row: ComparedRow, data: ImageData, options: Options) -> tuple[PlannedSet, ...]:
+def planned_sets(
+    row: ComparedRow, data: ImageData, options: ComparisonOptions
+) -> tuple[PlannedSet, ...]:
     """The sets that a row needs, made of these real training images.
 
     Raises:
@@ -141,7 +143,7 @@ def planned_sets(row: ComparedRow, data: ImageData, options: Options) -> tuple[P
     return (planned([PlannedRun(recipe=recipe(full))]),)
 
 
-def _recipe(row: ComparedRow, data: ImageData, options: Options, *, ipc: int) -> Recipe:
+def _recipe(row: ComparedRow, data: ImageData, options: ComparisonOptions, *, ipc: int) -> Recipe:
     try:
         own = recipe_for(row.method, data, ipc=ipc, preset=options.preset)
         return resolve(

@@ -19,7 +19,7 @@ from condensery.selection import random_selection
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Pending:
+class PendingBatch:
     """A batch of runs that is not finished."""
 
     batch: RunBatch  # the runs
@@ -29,9 +29,9 @@ class Pending:
 
 def pending(
     folder: ComparisonFolder, plan: ComparisonPlan, notice: Callable[[str], None] = lambda _: None
-) -> list[Pending]:
+) -> list[PendingBatch]:
     """What is still to be condensed: batches with a checkpoint, then new batches."""
-    unfinished: list[Pending] = []
+    unfinished: list[PendingBatch] = []
     for seed in plan.seeds:
         runs = plan.runs
         left = {name: run for name, run in runs.items() if not folder.run(run, seed).exists()}
@@ -40,9 +40,9 @@ def pending(
             if checkpoint is not None:
                 own = tuple(runs[name] for name in checkpoint.facts["runs"])
                 batch = RunBatch(runs=own)
-                unfinished.append(Pending(batch=batch, seed=seed, checkpoint=checkpoint))
+                unfinished.append(PendingBatch(batch=batch, seed=seed, checkpoint=checkpoint))
                 left = {name: run for name, run in left.items() if run not in own}
-        unfinished.extend(Pending(batch=batch, seed=seed) for batch in batched(left.values()))
+        unfinished.extend(PendingBatch(batch=batch, seed=seed) for batch in batched(left.values()))
     return unfinished
 
 

@@ -9,9 +9,9 @@ from typing import Any
 
 from condensery.formatting import duration
 from condensery.report import compared
-from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
-from condensery.report.table import Row, Table
-from condensery.runs.comparison.content import EXTRA, Content
+from condensery.report.compared import PageBlock, TableSection, accuracy_chart, shown_rows
+from condensery.report.table import AccuracyRow, AccuracyTable
+from condensery.runs.comparison.content import EXTRA, ComparisonContent
 
 _COLUMNS = (
     *("network", "row", "kind", "size", "accuracy"),
@@ -19,7 +19,7 @@ _COLUMNS = (
 )
 
 
-def page(content: Content) -> str:
+def page(content: ComparisonContent) -> str:
     """``table.html``: the comparison as a page that stands alone."""
     return compared.page(
         content.title,
@@ -29,15 +29,15 @@ def page(content: Content) -> str:
     )
 
 
-def markdown(content: Content) -> str:
+def markdown(content: ComparisonContent) -> str:
     """``table.md``: the same tables, notes, costs and conditions."""
     text = compared.markdown(_sections(content), _blocks(content))
     return f"# {content.title}\n\n{text}\n"
 
 
-def _sections(content: Content) -> list[Section]:
+def _sections(content: ComparisonContent) -> list[TableSection]:
     return [
-        Section(
+        TableSection(
             title=(title := f"Tested with {table.network}"),
             sizes=table.sizes,
             rows=shown_rows(
@@ -55,8 +55,8 @@ def _sections(content: Content) -> list[Section]:
     ]
 
 
-def _blocks(content: Content) -> list[Block]:
-    blocks: list[Block] = []
+def _blocks(content: ComparisonContent) -> list[PageBlock]:
+    blocks: list[PageBlock] = []
     if content.costs:
         note = (
             "The sets of a batch share networks, real images and random draws; their times cannot "
@@ -66,7 +66,7 @@ def _blocks(content: Content) -> list[Block]:
             took = duration(content.evaluation_seconds)
             note += f" Training and testing all networks took {took}."
         blocks.append(
-            Block(
+            PageBlock(
                 title="What it cost",
                 head=("seed", "condensing took", "sets in the batch", "which"),
                 rows=[
@@ -76,10 +76,10 @@ def _blocks(content: Content) -> list[Block]:
                 note=note,
             )
         )
-    return [*blocks, Block(title="Conditions", facts=content.conditions)]
+    return [*blocks, PageBlock(title="Conditions", facts=content.conditions)]
 
 
-def csv_text(content: Content) -> str:
+def csv_text(content: ComparisonContent) -> str:
     """One record a row and size (``average`` last): fractions of 1, full precision.
 
     ``kind`` is measured or published, ``over`` is what ``std`` and ``count`` are over,
@@ -99,7 +99,9 @@ def csv_text(content: Content) -> str:
     return as_csv(_COLUMNS, records)
 
 
-def measured(table: Table, row: Row) -> Iterator[tuple[int | str, dict[str, object]]]:
+def measured(
+    table: AccuracyTable, row: AccuracyRow
+) -> Iterator[tuple[int | str, dict[str, object]]]:
     """The sizes of a row (``"average"`` last) with cells for a CSV; none where nothing is known."""
     cells = [*((size, row.cells.get(size)) for size in table.sizes), ("average", row.average)]
     for size, cell in cells:

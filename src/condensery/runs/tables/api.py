@@ -17,18 +17,18 @@ from condensery.data.load import words_of
 from condensery.errors import ConfigError, DataError, nearest
 from condensery.runs.comparison.api import (
     Comparison,
-    Prepared,
-    Tables,
+    PreparedComparison,
+    TablesFolder,
     check_evaluation,
     prepare,
     settings_as_text,
     usual_evaluation,
 )
-from condensery.runs.comparison.content import Content, read_content
+from condensery.runs.comparison.content import ComparisonContent, read_content
 from condensery.runs.comparison.driver import write_tables
 from condensery.runs.comparison.estimate import Estimate
 from condensery.runs.comparison.folder import ComparisonFolder
-from condensery.runs.comparison.sets import Options
+from condensery.runs.comparison.sets import ComparisonOptions
 from condensery.runs.data_source import DataSource, load_source
 from condensery.runs.evaluation import GivenEvaluation, evaluation_of
 from condensery.runs.listener import Listener, Reporter
@@ -39,7 +39,7 @@ from condensery.runs.tables.text import csv_text, markdown, page
 
 
 @dataclass(frozen=True, kw_only=True)
-class ReproducedTable(Tables):
+class ReproducedTable(TablesFolder):
     """A paper's table in its folder.
 
     Attributes:
@@ -128,7 +128,7 @@ def table(
         networks=usual.networks if paper.network is None else (paper.network,),
     )
     evaluated = evaluation_of(evaluation, usual)
-    options = Options(
+    options = ComparisonOptions(
         methods=tuple(methods or paper.rows),
         ipc=paper.ipc,
         preset=budget,
@@ -145,7 +145,7 @@ def table(
     here, missing = available(paper, given, data_dir=data_dir, download=download, only=chosen)
     folder = TableFolder(Path(out) if out is not None else Path(f"{name}-{budget}"))
     folder.check(name=name, budget=budget)
-    prepared: dict[str, Prepared] = {}
+    prepared: dict[str, PreparedComparison] = {}
     for each, load in here.items():
         checked = partial(_checked, each, load, paper)
         prepared[each] = prepare(
@@ -231,7 +231,7 @@ def _load(name: str, source: object, paper: PaperTable) -> Data:
 def _work(
     folder: TableFolder,
     paper: PaperTable,
-    prepared: Mapping[str, Prepared],
+    prepared: Mapping[str, PreparedComparison],
     reporter: Reporter,
     *,
     budget: str,
@@ -266,10 +266,12 @@ def _write(
     write_tables(folder.path, texts)
 
 
-def _contents(folder: TableFolder, paper: PaperTable, names: Sequence[str]) -> dict[str, Content]:
+def _contents(
+    folder: TableFolder, paper: PaperTable, names: Sequence[str]
+) -> dict[str, ComparisonContent]:
     """All comparisons that are in the folder; those of other names come last."""
     others = (path.parent.name for path in sorted(folder.path.glob("*/content.json")))
-    contents: dict[str, Content] = {}
+    contents: dict[str, ComparisonContent] = {}
     for name in dict.fromkeys((*names, *others)):
         file = ComparisonFolder(folder.comparison(name)).content
         if file.exists():

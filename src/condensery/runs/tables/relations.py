@@ -11,8 +11,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from condensery.averages import Average
-from condensery.report.published import Published
-from condensery.report.table import Table
+from condensery.report.published import PublishedFigures
+from condensery.report.table import AccuracyTable
 
 _T = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
@@ -54,7 +54,9 @@ class Relation:
         return (self.difference > 0) == (self.published > 0)
 
 
-def relations(table: Table, printed: Mapping[str, Published], *, row: str) -> list[Relation]:
+def relations(
+    table: AccuracyTable, printed: Mapping[str, PublishedFigures], *, row: str
+) -> list[Relation]:
     """How a row stands to every other row, in the order of the table.
 
     The deviations behind two averages are taken as independent (Welch). Rows whose networks begin
@@ -87,7 +89,7 @@ def relations(table: Table, printed: Mapping[str, Published], *, row: str) -> li
 
 
 def _printed(
-    printed: Mapping[str, Published], row: str, other: str, sizes: Sequence[int]
+    printed: Mapping[str, PublishedFigures], row: str, other: str, sizes: Sequence[int]
 ) -> float | None:
     own, against = (
         None if name not in printed else printed[name].average(sizes) for name in (row, other)

@@ -9,9 +9,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from condensery.formatting import duration, points
-from condensery.report.published import Published, published
-from condensery.report.table import Table
-from condensery.runs.comparison.content import Content
+from condensery.report.published import PublishedFigures, published
+from condensery.report.table import AccuracyTable
+from condensery.runs.comparison.content import ComparisonContent
 from condensery.runs.tables.papers import PaperTable
 from condensery.runs.tables.relations import Relation, relations
 
@@ -33,7 +33,7 @@ class Reproduction:
 
     paper: PaperTable
     budget: str
-    parts: Mapping[str, Content]
+    parts: Mapping[str, ComparisonContent]
     missing: Mapping[str, str]
 
     @property
@@ -50,7 +50,7 @@ class Reproduction:
             f"class.{brackets}"
         )
 
-    def caption(self, content: Content) -> str:
+    def caption(self, content: ComparisonContent) -> str:
         """How the numbers of a data set were made: protocol, seeds, budget, machine, cost."""
         conditions = dict(content.conditions)
         condensing = sum(cost.seconds for cost in content.costs)
@@ -65,7 +65,7 @@ class Reproduction:
         ]
         return ". ".join(parts) + "."
 
-    def notes(self, content: Content, table: Table) -> list[str]:
+    def notes(self, content: ComparisonContent, table: AccuracyTable) -> list[str]:
         """What a reader must know before quoting the table."""
         own = [text for text in content.notes(table) if not text.startswith("Published figures")]
         if self._printed:
@@ -76,7 +76,7 @@ class Reproduction:
             )
         return [*own, self.paper.note] if self.paper.note else own
 
-    def verdicts(self, content: Content, table: Table) -> list[str]:
+    def verdicts(self, content: ComparisonContent, table: AccuracyTable) -> list[str]:
         """Whether the paper's relations between its rows are found here, one sentence each."""
         found = relations(table, content.published, row=_COMPARED)
         lines = [_verdict(relation) for relation in found]
@@ -88,7 +88,7 @@ class Reproduction:
         return any(content.published for content in self.parts.values())
 
 
-def printed_in(paper: PaperTable, data: str, names: Sequence[str]) -> dict[str, Published]:
+def printed_in(paper: PaperTable, data: str, names: Sequence[str]) -> dict[str, PublishedFigures]:
     """What the paper itself prints of rows, on a data set; other papers have other protocols."""
     found = {name: published(data, name, ipc=paper.ipc) for name in names}
     return {
@@ -114,7 +114,7 @@ def _verdict(relation: Relation) -> str:
     return f"{relation.row} − {relation.other}: {here}, {there}. {verdict}."
 
 
-def _measure(table: Table) -> str:
+def _measure(table: AccuracyTable) -> str:
     if table.over == "condensations":
         what, but = "condensations", ""
     else:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from condensery.report import compared
-from condensery.report.compared import Block, Section, accuracy_chart, shown_rows
-from condensery.report.table import Table
-from condensery.runs.comparison.content import EXTRA, Content
+from condensery.report.compared import PageBlock, TableSection, accuracy_chart, shown_rows
+from condensery.report.table import AccuracyTable
+from condensery.runs.comparison.content import EXTRA, ComparisonContent
 from condensery.runs.comparison.text import as_csv, fraction, measured
 from condensery.runs.tables.reproduction import Reproduction
 
@@ -31,7 +31,7 @@ def markdown(reproduction: Reproduction) -> str:
     return f"# {reproduction.title}\n\n{reproduction.lead}\n\n{text}\n"
 
 
-def _sections(reproduction: Reproduction) -> list[Section]:
+def _sections(reproduction: Reproduction) -> list[TableSection]:
     tables = [
         (data, content, table)
         for data, content in reproduction.parts.items()
@@ -44,12 +44,17 @@ def _sections(reproduction: Reproduction) -> list[Section]:
 
 
 def _section(
-    reproduction: Reproduction, data: str, content: Content, table: Table, *, name: str
-) -> Section:
+    reproduction: Reproduction,
+    data: str,
+    content: ComparisonContent,
+    table: AccuracyTable,
+    *,
+    name: str,
+) -> TableSection:
     title = f"{data}, tested with {table.network}"
     verdicts = reproduction.verdicts(content, table)
     agreement = {"Does it agree with the paper?": verdicts} if verdicts else {}
-    return Section(
+    return TableSection(
         title=title,
         sizes=table.sizes,
         rows=shown_rows(
@@ -67,9 +72,9 @@ def _section(
     )
 
 
-def _blocks(reproduction: Reproduction) -> list[Block]:
+def _blocks(reproduction: Reproduction) -> list[PageBlock]:
     missing = list(reproduction.missing.items())
-    return [Block(title="Data that was not given", facts=missing)] if missing else []
+    return [PageBlock(title="Data that was not given", facts=missing)] if missing else []
 
 
 def csv_text(reproduction: Reproduction) -> str:

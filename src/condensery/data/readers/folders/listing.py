@@ -10,7 +10,7 @@ from pathlib import Path
 import torch
 
 from condensery.data.classes import ClassList, check_chosen, choose, match
-from condensery.data.decoding.decode import Decoding, Encoded, blocks_of, decode
+from condensery.data.decoding.decode import Decoding, EncodedImage, blocks_of, decode
 from condensery.data.readers.folders.walk import name_of, readable
 from condensery.data.skipped import Skipped
 from condensery.data.source import Source, divided
@@ -90,7 +90,7 @@ def load(listing: Listing, how: Decoding) -> Source:
     root, title = listing.root, readable(listing.root)
     splits = [listing.train] if listing.test is None else [listing.train, listing.test]
     paths = [path for split in splits for path in split.images]
-    encoded = [Encoded(name=name_of(path, root), content=path) for path in paths]
+    encoded = [EncodedImage(name=name_of(path, root), content=path) for path in paths]
     source = divided(
         decode(blocks_of(encoded), how, title=title, files=paths, root=root),
         torch.tensor([label for split in splits for label in split.labels]),

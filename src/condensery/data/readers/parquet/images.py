@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from condensery.data.decoding.decode import Encoded
+from condensery.data.decoding.decode import EncodedImage
 from condensery.data.decoding.pixels import as_bytes, channels_first
 from condensery.data.decoding.values import Conversion
 from condensery.data.readers.parquet.columns import LIST, PATH
@@ -62,13 +62,13 @@ def _names_files(file: ParquetTable) -> bool:
     return False
 
 
-def encoded_blocks(file: ParquetTable) -> Iterator[list[Encoded]]:
+def encoded_blocks(file: ParquetTable) -> Iterator[list[EncodedImage]]:
     """The encoded images of a table, some rows at a time."""
     for row, column in file.images():
         yield [_encoded(v, row=i, file=file) for i, v in enumerate(column.to_pylist(), row)]
 
 
-def _encoded(value: object, *, row: int, file: ParquetTable) -> Encoded:
+def _encoded(value: object, *, row: int, file: ParquetTable) -> EncodedImage:
     """An image: a struct of bytes and path, or bytes; a path alone is relative to the file."""
     if file.image.kind == LIST and isinstance(value, list):
         if len(value) != 1:
@@ -85,15 +85,15 @@ def _encoded(value: object, *, row: int, file: ParquetTable) -> Encoded:
         path = value
     name = f"{file.path.name}, row {row}" + (f" ({path})" if path else "")
     if isinstance(content, bytes):
-        return Encoded(name=name, content=content)
+        return EncodedImage(name=name, content=content)
     if not isinstance(path, str):
-        return Encoded(name=name, content=None)
+        return EncodedImage(name=name, content=None)
     if re.match(r"[a-z0-9+]+://|data:", path):
         raise DataError(
             f"{file.path}: row {row} holds the address {path[:80]!r} in place of an image. Nothing "
             f"is downloaded unasked. Save the images into the table: {_EMBED}."
         )
-    return Encoded(name=name, content=file.path.parent / path)
+    return EncodedImage(name=name, content=file.path.parent / path)
 
 
 def pixels(files: Sequence[ParquetTable], *, title: str, values: Conversion) -> Tensor:

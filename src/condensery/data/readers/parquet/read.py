@@ -24,7 +24,7 @@ import torch
 from torch import Tensor
 
 from condensery.data.classes import natural_order
-from condensery.data.decoding.decode import Decoding, Encoded, decode
+from condensery.data.decoding.decode import Decoding, EncodedImage, decode
 from condensery.data.decoding.values import Conversion
 from condensery.data.labels import as_labels
 from condensery.data.readers.parquet.columns import PIXELS
@@ -80,7 +80,7 @@ def read(files: Sequence[Path], how: Decoding, *, title: str) -> Source:
     paths = [file.path.absolute() for file in tables]
     outside = files_outside(tables, title=title, skip_corrupt=how.skip_corrupt)
 
-    def blocks() -> Iterator[list[Encoded]]:
+    def blocks() -> Iterator[list[EncodedImage]]:
         for file in tables:
             yield from encoded_blocks(file)
 
