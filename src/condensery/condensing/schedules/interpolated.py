@@ -1,4 +1,4 @@
-"""Networks on the line between an untrained network and what training on real data made of it."""
+"""Networks on the line between an untrained network and the same network after training."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ __all__ = ["Interpolated"]
 
 
 _LONG = 10_000
-"""Image updates of a run that is worth experts as long as the paper's."""
+"""From so many image updates on, a run uses experts as long as those of the paper."""
 
 
 class RecipeFacts(Protocol):
-    """What the schedule may take from the recipe that it is put into."""
+    """The fields of a recipe that ``Interpolated.fitting`` reads."""
 
     @property
     def iterations(self) -> int:
@@ -36,37 +36,37 @@ class RecipeFacts(Protocol):
 
     @property
     def schedule(self) -> Schedule:
-        """Of the recipe as it was."""
+        """The schedule of the recipe before the change."""
         ...
 
 
 @register("schedule", "interpolated")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Interpolated(OnExperts):
-    """DANCE's schedule: parameters ``share * untrained + (1 - share) * trained`` of one expert.
+    """The schedule of DANCE: ``share * untrained + (1 - share) * trained`` parameters of an expert.
 
-    Expert and share are drawn anew for every network. The trained end is the target of its
-    contexts. ``OnExperts`` has the choices that are not named here.
+    Every network has a new random expert and share. The trained parameters are the target of its
+    contexts. ``OnExperts`` documents the other choices.
 
     Attributes:
-        trajectories: Experts to draw from (paper: 5); 0: every iteration has a fresh untrained
-            network and no target, which is ``redraw`` without steps.
-        epochs: Of an expert, at least 1 (paper: 60, ImageNet subsets 80).
-        lowest: The least share of the untrained network, at least 0.
-        highest: The largest, at most 1. The share is uniform between the two (paper: 0 and 1).
-        networks: Drawn in an outer iteration, at least 1.
-        inner: Image updates under each with new real images and draws, at least 1. DANCE's two
-            terms in turns need 2 (``Calibrated.alternate``).
-        repeats: Image updates after these that cost no real image, at least 0: each repeats the
-            network, the real images and the draws of a random earlier one of the outer iteration,
-            of the last ``memory``.
-        memory: At least 1.
-        training: Of the experts; the default is the paper's for small images.
+        trajectories: Number of experts to draw from (paper: 5); 0: every iteration has a new
+            untrained network and no target, which is ``redraw`` without steps.
+        epochs: Epochs of an expert, at least 1 (paper: 60, ImageNet subsets 80).
+        lowest: The smallest share of the untrained network, at least 0.
+        highest: The largest share, at most 1. The share is uniform between both (paper: 0 and 1).
+        networks: Networks in an outer iteration, at least 1.
+        inner: Image updates with new real images and draws under each network, at least 1. The two
+            alternating terms of DANCE need 2 (``Calibrated.alternate``).
+        repeats: Further image updates under each network, at least 0. Each repeats the network, the
+            real images and the draws of a random earlier update of the outer iteration, among the
+            last ``memory``, so that it needs no new real images.
+        memory: Number of earlier updates that can be repeated, at least 1.
+        training: How experts are trained; the default is that of the paper for small images.
 
     Source:
-        Zhang et al. 2024 (DANCE), the released loop. Differs: the networks of batch norm use the
-        statistics of 16 real images a class (not supported there); momentum of the experts begins
-        anew with every epoch.
+        Zhang et al. 2024 (DANCE), the released loop. Differs: batch norm uses the statistics of 16
+        real images of each class (released: no batch norm); the momentum of the experts starts
+        from zero in every epoch.
     """
 
     trajectories: int = 5
@@ -91,11 +91,11 @@ class Interpolated(OnExperts):
 
     @classmethod
     def fitting(cls, run: RecipeFacts) -> dict[str, Any]:
-        """What the schedule takes from a run that it is put into, in place of its defaults.
+        """The choices for a recipe, in place of the defaults.
 
         Args:
-            run: A recipe. A shorter one than the paper's gets four short experts, and as many
-                networks in an outer iteration as it had image updates there.
+            run: A recipe. If it is shorter than that of the paper, it gets four short experts, and
+                as many networks in an outer iteration as it had image updates.
         """
         own = {"networks": run.schedule.updates}
         updates = run.iterations * run.schedule.updates
@@ -141,7 +141,7 @@ class Interpolated(OnExperts):
     def _network(
         self, run: RunContext, outer: int, number: int
     ) -> tuple[nn.Module, Mapping[str, Tensor] | None]:
-        """A network of an outer iteration, and what its expert ended as."""
+        """A network of an outer iteration, and the final parameters of its expert."""
         path = (outer, number) if number else (outer,)
         network, target = run.network("network", *path), None
         if self.trajectories:
