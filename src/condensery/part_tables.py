@@ -25,8 +25,8 @@ def plain(slots: Sequence[str]) -> str:
         lines.append(f"{slot}: {SLOTS[slot].what}")
         for name, part in parts(slot).items():
             lines.append(f"  {name:20} {_summary(part)}")
-            if told := _choices_of(part):
-                lines.append(f"  {'':20} {', '.join(told)}")
+            if listed := _choices_of(part):
+                lines.append(f"  {'':20} {', '.join(listed)}")
         lines.append("")
     return "\n".join(lines)
 
@@ -39,9 +39,9 @@ def markdown(slots: Sequence[str]) -> str:
         lines += [f"## `{slot}`", "", f"{what[0].upper()}{what[1:]}.", ""]
         lines += ["| name | what it is | choices and their defaults |", "|---|---|---|"]
         for name, part in parts(slot).items():
-            told = ", ".join(f"`{choice}`" for choice in _choices_of(part))
+            listed = ", ".join(f"`{choice}`" for choice in _choices_of(part))
             summary = _summary(part).replace("|", "\\|")
-            lines.append(f"| `{name}` | {summary} | {told} |")
+            lines.append(f"| `{name}` | {summary} | {listed} |")
         lines.append("")
     return "\n".join(lines)
 

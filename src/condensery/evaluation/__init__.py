@@ -1,4 +1,4 @@
-"""Measuring a condensed set: networks trained on every size of it and on baselines."""
+"""The evaluation of a condensed set: networks are trained on all its sizes and on baselines."""
 
 from condensery.evaluation.evaluate import Evaluation, evaluate
 from condensery.evaluation.observation import Observation, append_observation, read_observations

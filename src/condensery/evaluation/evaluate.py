@@ -1,4 +1,4 @@
-"""How good a condensed set is: fresh networks trained on every size, tested on real images.
+"""How good a condensed set is: new networks are trained on every size and tested on real images.
 
 Every network has a matched run: the same initialisation and the same recipe on as many random real
 images, or on other baselines. One trained network is one observation; averages come last
@@ -41,13 +41,13 @@ from condensery.training import check_precision
 
 
 class Evaluation(Iterator[Observation]):
-    """Networks to train and test: one by one by iterating, or all by ``run()``.
+    """Networks to train and test: one after the other by iteration, or all with ``run()``.
 
-    Each ``next`` gives one network that is not known yet, trained and tested; ``len`` says how
-    many are left. In compiled bf16, the next ones are in training meanwhile, one a thread.
+    Each ``next`` trains and tests one network without a known result; ``len`` is the number of
+    remaining networks. In compiled bf16, each thread already trains one of the next networks.
 
     Attributes:
-        planned: All trials, the known ones, too.
+        planned: All trials, including those with known results.
     """
 
     def __init__(self, planned: Sequence[Trial], *, known: Iterable[Observation]) -> None:
@@ -60,7 +60,7 @@ class Evaluation(Iterator[Observation]):
 
     @property
     def concurrent(self) -> int:
-        """How many networks are in training at the same time."""
+        """Number of networks that are trained at the same time."""
         return self._trials.concurrent
 
     def __next__(self) -> Observation:
@@ -74,7 +74,7 @@ class Evaluation(Iterator[Observation]):
         return self.planned[0].protocol
 
     def run(self) -> tuple[Observation, ...]:
-        """Train and test every network that is not known yet, which may take hours.
+        """Train and test every network without a known result, which may take hours.
 
         Returns:
             The observations of all planned networks, in the order of training.
@@ -111,38 +111,38 @@ def evaluate(
 ) -> Evaluation:
     """Train and test networks on a condensed set and on baselines, such as random real images.
 
-    No network of the evaluation is trained yet: ``evaluate(...).table()`` trains all of them,
-    ``for observation in evaluate(...)`` one after the other. All that is given is checked now.
-    First come all sizes with the first seed, so an interrupted evaluation has seen every size.
+    Nothing is trained yet: ``evaluate(...).table()`` trains all networks, and ``for observation in
+    evaluate(...)`` one after the other. All arguments are checked now. All sizes with the first
+    seed come first, so that an interrupted evaluation has results for every size.
 
     Args:
         condensed: The set to test.
-        data: Test images, and training images to choose random ones from.
+        data: Test images, and training images for baselines.
         sizes: Images per class, each in 1..``condensed.sizes``; ``None`` is every size.
         networks: Names of ``known_networks()``, ``package.module:factory``, or factories.
-        seeds: Networks per size and architecture, at least 1: seeds ``seed`` to
-            ``seed + seeds - 1``. Asking for more later keeps the first ones.
+        seeds: Networks per size and architecture, at least 1, with the seeds ``seed`` to
+            ``seed + seeds - 1``. A larger number later keeps the first results.
         protocol: A name, ``"package.module:function"`` or a ``Protocol`` of your own; ``None`` is
-            the one that the set's method was published with.
-        labels: ``"hard"`` or ``"soft"`` (the learned labels of the set) instead of the
-            protocol's own.
-        epochs: Length of a training, instead of the protocol's.
+            the protocol with which the method of the set was published.
+        labels: ``"hard"`` or ``"soft"`` (the learned labels of the set), instead of the labels of
+            the protocol.
+        epochs: Length of a training, instead of the length of the protocol.
         steps: The same number of optimiser steps for every set and size, instead of epochs.
-        seed: The first seed. The choice of random images varies with the seed, too.
-        precision: ``"fp32"`` is the reference; ``"bf16"`` is faster where the processor
-            multiplies bfloat16, and compiled where enough networks are asked for.
+        seed: The first seed, which also decides the first choice of random images.
+        precision: ``"fp32"`` is the reference; ``"bf16"`` is faster if the processor multiplies
+            bfloat16, and it is compiled if there are enough networks.
         baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
-            condensed sets. ``"random"`` is chosen anew with every seed; other rules choose once,
-            with ``seed``, and those that compare features train a network for it now.
+            condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose once,
+            with ``seed``, and rules that compare features train a network now.
         known: Observations that need not be made again; those of other sets are ignored.
-        classes: Names of the set's classes in the order of its labels, for a set that only has
-            numbers. Otherwise unused: classes of the set and of the data are matched by name,
-            whatever their order.
+        classes: Names of the classes of the set in the order of its labels, for a set that has
+            only numbers. Otherwise unused: classes of the set and of the data are matched by name
+            in any order.
 
     Raises:
         ConfigError: If sizes, seeds, network, protocol, labels, lengths or baselines cannot work.
-        DataError: If the test images differ from the set's in shape, classes or whitening, or it
-            is not certain which class of the data is which class of the set.
+        DataError: If the test images have another shape, other classes or another whitening than
+            the set, or it is not certain which class of the data is which class of the set.
     """
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
@@ -208,7 +208,7 @@ def evaluate(
 
 
 def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
-    """What a protocol may depend on, of a set and the name of its data set."""
+    """The facts for a protocol, from a set and the name of its data set."""
     return EvaluatedSet(
         data=data,
         examples_each=condensed.parameterization.examples_each,
@@ -226,7 +226,7 @@ def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
 def _baselines(
     baselines: Sequence[str | CondensedSet], data: Data, *, largest: int, seed: int
 ) -> Mapping[str, CondensedSet]:
-    """The sets by name, those of rules chosen with the first seed; all checked before that."""
+    """The baselines by name. Rules choose with the first seed, after all baselines are checked."""
     names = [_name_of(each) for each in baselines]
     for name in names:
         if names.count(name) > 1 or name == "condensed":
@@ -249,7 +249,7 @@ def _baselines(
 
 
 def _name_of(each: str | CondensedSet) -> str:
-    """A selection is called by its rule, another set by its name."""
+    """The name of a baseline: its rule if it is a selection, or the name of the set."""
     if isinstance(each, str):
         return each
     return each.method if each.method in names("selection") else each.name
@@ -284,7 +284,7 @@ def _checked_sizes(sizes: Sequence[int] | None, condensed: CondensedSet) -> list
 
 
 def counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] | None) -> Data:
-    """The data, with the labels of the test images counted as those of the set.
+    """The data with test labels in the order of the classes of the set.
 
     Raises:
         DataError: If images or classes of the two differ.
@@ -321,7 +321,7 @@ def counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] | 
 
 
 def _check_values(origin: Mapping[str, Any], test: ImageData) -> None:
-    """Warn if the set's images and the test images were read by different scales."""
+    """Warn if the images of the set and the test images were read with different scales."""
     mine, other = origin.get("value_range"), test.value_range
     if (mine is None and other is None) or list(mine or ()) == list(other or ()):
         return
@@ -339,7 +339,7 @@ def _check_values(origin: Mapping[str, Any], test: ImageData) -> None:
 
 
 def _numbering(name: str) -> tuple[str, ...] | None:
-    """The classes that numbers stand for in a data set of this name, where that is certain."""
+    """The classes that numbers mean in a data set with this name, if that is certain."""
     return KNOWN[name].numbering() if name in KNOWN else None
 
 

@@ -1,6 +1,6 @@
 """Testing a set without a network: kernel ridge regression from its images to the test images.
 
-Knows nothing about how the set was condensed but the regression that its recipe names.
+Of the recipe of a set, only the regression is used.
 """
 
 from __future__ import annotations
@@ -20,10 +20,10 @@ _BLOCK = 2000  # test images at a time
 
 
 def regression_of(recipe: Mapping[str, Any]) -> RidgeRegression | None:
-    """The regression that a set was condensed for, or None if it was for something else.
+    """The regression for which a set was condensed, or None if there was another objective.
 
     Raises:
-        ConfigError: If it names a regression that this library cannot build.
+        ConfigError: If the library cannot build the regression that the recipe names.
     """
     objective = recipe.get("objective")
     if not isinstance(objective, Mapping):
@@ -37,11 +37,11 @@ def regression_of(recipe: Mapping[str, Any]) -> RidgeRegression | None:
 def kernel_accuracy(
     regression: RidgeRegression, images: Tensor, labels: Tensor, test: ImageData
 ) -> float:
-    """Fraction of the test images that a set predicts right.
+    """Fraction of the test images that a set predicts correctly.
 
     Args:
         regression: Kernel and ridge.
-        images: Of the set, normalised as ``test`` is.
+        images: Images of the set, normalised as ``test``.
         labels: Class index ``[example]`` or learned labels ``[example, class_]``.
         test: Test images.
     """

@@ -1,7 +1,7 @@
-"""Test images as a set was made for: its mean and deviation, its whitening.
+"""Test images with the normalisation of a set: its mean and deviation, and its whitening.
 
-A file does not hold a whitening, only how to obtain it: kind, and the training images that it was
-fitted to. Knows nothing about networks.
+A condensed file does not contain a whitening, but says how to compute it: its kind, and the
+training images that it was fitted to. Knows nothing about networks.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from condensery.errors import DataError
 
 
 def check_whitening(condensed: CondensedSet, data: Data) -> None:
-    """Refuse a set whose whitening cannot be obtained from the training images at hand.
+    """Refuse a set whose whitening cannot be computed from the given training images.
 
     Raises:
-        DataError: If it is of an unknown kind, or was fitted to other images.
+        DataError: If the kind is unknown, or the whitening was fitted to other images.
     """
     found = condensed.manifest["zca"]
     if found is None:
@@ -41,17 +41,17 @@ def check_whitening(condensed: CondensedSet, data: Data) -> None:
 
 
 def normalised_as(condensed: CondensedSet, data: Data) -> ImageData:
-    """The test images, normalised as the set was made for."""
+    """The test images with the normalisation of the set."""
     return _as(data.test, condensed, data)
 
 
 def normalised_train(condensed: CondensedSet, data: Data) -> ImageData:
-    """The training images, normalised as the set was made for."""
+    """The training images with the normalisation of the set."""
     return _as(data.train, condensed, data)
 
 
 def train_as(condensed: CondensedSet, data: Data) -> ImageData:
-    """The training images under the whitening of the set; without one, as they are."""
+    """The training images with the whitening of the set, if it has one."""
     return data.train if condensed.manifest["zca"] is None else _as(data.train, condensed, data)
 
 

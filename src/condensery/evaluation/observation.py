@@ -1,7 +1,7 @@
-"""One trained and tested network: the record that every figure and average is made from.
+"""The record of one trained and tested network, from which all figures and averages are computed.
 
-Records are kept one per line (``observations.jsonl``), never averaged. Knows nothing about how
-a network is trained.
+Records are stored one per line (``observations.jsonl``) and never as averages. Knows nothing about
+how a network is trained.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ class Observation:
             baseline.
         size: Images per class.
         network: Name of the architecture.
-        seed: Of the network, its training and (for ``"random"``) the choice of images.
-        protocol: Name of the training recipe.
-        epochs: Its length in epochs, or ``None`` where ``steps`` is fixed.
-        steps: Its length in optimiser steps, or ``None`` where ``epochs`` is fixed.
+        seed: Seed of the network, its training and, for ``"random"``, the choice of images.
+        protocol: Name of the protocol.
+        epochs: Length of the training in epochs, or ``None`` if ``steps`` is given.
+        steps: Length of the training in optimiser steps, or ``None`` if ``epochs`` is given.
         precision: ``"fp32"`` or ``"bf16"``.
-        accuracy: Fraction of the test images, in [0, 1], after the last step.
-        seconds: Wall time of training and testing, others beside it or not.
-        images: Images trained on, after decoding.
-        fingerprint: Hash of what was trained on, how, and what was tested on.
+        accuracy: Fraction of correct test images after the last step, in [0, 1].
+        seconds: Wall time of training and testing, perhaps with other networks at the same time.
+        images: Number of training images after decoding.
+        fingerprint: Hash of the training images, the protocol and the test images.
     """
 
     set: str
@@ -55,16 +55,16 @@ class Observation:
 
     @property
     def key(self) -> Key:
-        """What decides the result; two observations of one key measure the same thing."""
+        """Everything that decides the result; observations with equal keys are repetitions."""
         length = (self.epochs, self.steps)
         named = (self.set, self.size, self.network, self.seed, self.protocol)
         return (*named, *length, self.precision, self.fingerprint)
 
 
 def append_observation(path: Path, observation: Observation) -> None:
-    """Add one line to ``observations.jsonl``; what an interruption left half-written is dropped.
+    """Add one line to ``observations.jsonl``; removes an incomplete line of an interruption.
 
-    The line is on the disk when this returns.
+    The line is on the disk when the function returns.
     """
     line = json.dumps(asdict(observation), allow_nan=False).encode() + b"\n"
     with path.open("a+b") as file:
@@ -81,13 +81,13 @@ def append_observation(path: Path, observation: Observation) -> None:
 
 
 def read_observations(path: Path) -> list[Observation]:
-    """All observations of a file; a torn last line is left out with a notice in the log.
+    """All observations of a file; an incomplete last line is skipped with a notice in the log.
 
     Returns:
-        In the order they were made; none if there is no such file.
+        The observations in the order of the file; none if there is no such file.
 
     Raises:
-        ArtifactError: If another line is damaged; it is named.
+        ArtifactError: If another line is damaged; names the line.
     """
     if not path.exists():
         return []
@@ -115,7 +115,7 @@ def read_observations(path: Path) -> list[Observation]:
 
 
 def _parse(line: bytes) -> Observation | None:
-    """The observation on a line, or ``None`` if it is not exactly one."""
+    """The observation on a line, or ``None`` if the line is not one observation."""
     try:
         record = json.loads(line)
     except ValueError:

@@ -1,7 +1,7 @@
-"""How a network is trained to test a set: learning rates, length, augmentation; or none is.
+"""Protocols: how networks are trained to test a set, or which regression tests it.
 
-A protocol is the same for the condensed images and for the baselines. Knows
-nothing about how the images came about, nor about networks.
+A protocol is the same for the condensed images and for the baselines. Knows nothing about networks,
+and nothing about how the images were made.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ class EvaluatedSet:
 
     Attributes:
         data: Name of the data set, for example ``"cifar10"``.
-        examples_each: Training images that a stored image decodes to; 1 where images are stored
-            whole.
+        examples_each: Number of training images in a stored image; 1 if images are stored whole.
         ipc: Largest size of the condensed set, in images per class.
-        method: What condensed the set, for example ``"dm"``; decides the protocol if nobody does.
-        learned_lr: What the set has learned to be trained with, or ``None``.
-        regression: The kernel regression that the set was condensed for, or ``None``.
-        classes: How many there are.
+        method: The method that condensed the set, for example ``"dm"``; decides the default
+            protocol.
+        learned_lr: The learning rate that the set has learned, or ``None``.
+        regression: The kernel regression for which the set was condensed, or ``None``.
+        classes: Number of classes.
         side: Pixels of the shorter side of an image.
-        mean: Per channel, what images are normalised with.
-        std: As ``mean``.
+        mean: Mean of each channel in the normalisation of the images.
+        std: Standard deviation of each channel in the normalisation of the images.
     """
 
     data: str
@@ -55,11 +55,11 @@ class Teacher:
     """A network that is trained on the real training images and labels every batch.
 
     Attributes:
-        network: Its name, or ``"package.module:factory"``.
+        network: Name of the network, or ``"package.module:factory"``.
         training: How it is trained; the learning rate falls along a cosine.
-        steps: Of its training, at least 1.
-        temperature: Its logits are divided by it before they become probabilities, > 0.
-        seed: Of the network and its training.
+        steps: Steps of its training, at least 1.
+        temperature: Divisor of its logits before the softmax, > 0.
+        seed: Seed of the network and its training.
     """
 
     network: str = "convnet3"
@@ -78,34 +78,34 @@ class Teacher:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Protocol:
-    """One training recipe; the network of the *last* step is tested, never the best one.
+    """A training recipe; the network after the *last* step is tested, never the best one.
 
     Attributes:
-        name: Goes into every observation.
+        name: The name in every observation.
         training: Batch, first learning rate, augmentation.
         epochs: Passes over the set, at least 1. A larger set is then trained longer: with
             multi-formation, ``examples_each`` times longer than random images of the same size.
-        steps: A fixed number of optimiser steps instead, or ``None``: the same for every set
-            and size, condensed and random alike. An honest short form: it favours nobody, but
-            its accuracies are not those of the papers.
-        milestones: Fractions of the length after which the learning rate shrinks.
-        gamma: What it is multiplied with each time.
-        extra: Epochs trained beyond ``epochs``; none where ``steps`` is given.
-        late: Epochs by which every milestone comes later; none where ``steps`` is given.
-        restart: Whether a milestone begins a new optimiser, so that momentum starts from zero.
+        steps: A fixed number of optimiser steps instead of epochs, or ``None``. It is the same for
+            every set and size, so that the comparison is fair, but accuracies differ from those
+            of the papers.
+        milestones: Fractions of the length after which the learning rate falls.
+        gamma: Factor of the learning rate at each milestone.
+        extra: Epochs trained beyond ``epochs``; none if ``steps`` is given.
+        late: Epochs by which every milestone comes later; none if ``steps`` is given.
+        restart: Whether the optimiser is new after a milestone, so that momentum starts from zero.
         labels: ``"hard"``: the class of an image. ``"soft"``: the class probabilities that the
             set has learned; baselines that have none are trained on with their class.
         decay: ``"milestones"``, or ``"cosine"``: half a cosine from the first learning rate to 0
             over the whole length, without milestones.
         loss: ``"cross-entropy"``, or ``"squared-error"``: half the squared error of the logits to
             the labels minus ``1 / classes``.
-        teacher: Trained on the real training images; its class probabilities are the labels of
-            every batch, as the augmented batch is. ``None``: ``labels`` says what they are.
-        full_batches: Whether the images that are left at the end of an epoch begin the first
-            batch of the next one. Otherwise that last batch is smaller: of 70 images in batches of
-            64, every second step sees 6, and such sizes train badly.
-        regression: Predicts the test labels from the set, and no network is trained; ``None``:
-            a network is. A regression has no length, no augmentation and no seed.
+        teacher: A network trained on the real training images; its class probabilities for the
+            augmented batch are the labels of every batch. ``None``: ``labels`` decides.
+        full_batches: Whether the images that remain at the end of an epoch are the start of the
+            first batch of the next one. Otherwise the last batch is smaller: with 70 images and
+            batches of 64, every second step has 6 images, and such sizes train badly.
+        regression: Predicts the test labels from the set, and no network is trained. ``None``: a
+            network is trained. A regression has no length, no augmentation and no seed.
     """
 
     name: str
@@ -144,7 +144,7 @@ class Protocol:
 
     @property
     def length(self) -> tuple[int | None, int | None]:
-        """Epochs and steps, at most one of them, as an observation notes them."""
+        """Epochs and steps, as in an observation; at least one of them is ``None``."""
         if self.regression is not None:
             return None, None
         return (self.epochs, None) if self.steps is None else (None, self.steps)
@@ -158,7 +158,7 @@ class Protocol:
     def lr(self, step: int, *, images: int) -> float:
         """The learning rate of optimiser step ``step`` (from 0) on a pool of ``images`` images.
 
-        Milestones change it between epochs, or between steps where ``steps`` is given.
+        Milestones change it between epochs, or between steps if ``steps`` is given.
         """
         if self.decay == "cosine":
             return self.training.lr * decayed("cosine", step, total=self.total_steps(images))
@@ -171,7 +171,7 @@ class Protocol:
         return self._passed(step, images) > self._passed(step - 1, images)
 
     def _passed(self, step: int, images: int) -> int:
-        """How many milestones lie behind."""
+        """Number of milestones before a step."""
         done, length, late = step, self.steps, 0
         if length is None:
             done, length, late = step // self._epoch(images), self.epochs, self.late

@@ -1,6 +1,6 @@
-"""The protocols of the papers, by name, and which of them a set is tested with.
+"""The protocols of the papers by name, and the default protocol of a set.
 
-Knows nothing about networks, nor about how a training is carried out.
+Knows nothing about networks, and nothing about how a training is carried out.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 
 _EPOCHS = ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500))
-"""Of ``imagenet``: up to so many images per class, so many epochs."""
+"""For ``imagenet``: number of epochs for up to so many images per class."""
 
 _PHOTO = 64
-"""Pixels of a side above which images are photographs to the protocol."""
+"""Images with more pixels on a side are photographs for the protocols."""
 
 
 @register("protocol", "idc")
@@ -29,13 +29,13 @@ def idc(evaluated: EvaluatedSet) -> Protocol:
 
     SGD of batch 64 for 1000 epochs, learning rate 0.01, times 0.2 after 2/3 and 5/6 of them;
     colour, flip and one of crop, scale, rotate per image, and CutMix on half of the batches.
-    Hard labels, whatever labels the set has learned.
+    Hard labels, also if the set has learned labels.
 
     Source:
-        Kim et al. 2022 (IDC) and He et al. 2024 (MDC), as their released code evaluates:
+        Kim et al. 2022 (IDC) and He et al. 2024 (MDC), as in their released evaluation code:
         no flip of digits; MNIST with a factor above 1 without CutMix; SVHN at factor 1 and one
-        image per class with cutout in place of CutMix. Differs: the last epoch is reported, the
-        release logs the best of four tests; digits other than MNIST and SVHN are not flipped.
+        image per class with cutout in place of CutMix. Differs: the last epoch is reported
+        (released: the best of four tests); digits other than MNIST and SVHN are not flipped.
     """
     name = evaluated.data.lower()
     flip = "flip_" if may_be_mirrored(name) else ""
@@ -75,15 +75,15 @@ def imagenet(evaluated: EvaluatedSet) -> Protocol:
 
     SGD of batch 64, learning rate 0.01, times 0.2 after 2/3 and 5/6 of the epochs; a random resized
     crop, flip, colour jitter and lighting per image, and CutMix on every batch. The number of
-    epochs falls with that of the decoded images per class of the whole set: 3000 for 1, 2000 up
-    to 10, 1500 up to 50, 1000 up to 200, 500 up to 500, then 300. From 100 classes on two thirds
-    of it, in hundreds, with learning rate 0.1, weight decay 1e-4 and batch 128.
+    epochs falls with the number of decoded images per class of the whole set: 3000 for 1, 2000 up
+    to 10, 1500 up to 50, 1000 up to 200, 500 up to 500, then 300. From 100 classes on, it is two
+    thirds of this, in hundreds, with learning rate 0.1, weight decay 1e-4 and batch 128.
 
     Source:
-        Kim et al. 2022 (IDC) and He et al. 2024 (MDC), as their released code evaluates on
-        ImageNet-10 and ImageNet-100. Differs: the last epoch is reported, the release logs the
-        best of four tests; baselines are trained for as many epochs as the
-        set, the release gives them those of their own number.
+        Kim et al. 2022 (IDC) and He et al. 2024 (MDC), as in their released evaluation code for
+        ImageNet-10 and ImageNet-100. Differs: the last epoch is reported (released: the best of
+        four tests); baselines have as many epochs as the set (released: as many as their own
+        number of images gives).
     """
     epochs = _imagenet_epochs(evaluated)
     training = SGDTraining(
@@ -99,12 +99,12 @@ def imagenet(evaluated: EvaluatedSet) -> Protocol:
 def dance(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of DANCE and TGDD: that of IDC for small images, for 1500 epochs.
 
-    Photographs of more than 64 pixels a side are augmented like small images, for as many epochs
-    as ``imagenet`` has. Always with CutMix on half of the batches.
+    Photographs with a side above 64 pixels are augmented like small images, for as many epochs as
+    in ``imagenet``. CutMix is always on half of the batches.
 
     Source:
-        Zhang et al. 2024 (DANCE), as the released code evaluates. Differs: the last epoch is
-        reported, the release logs the best of many tests.
+        Zhang et al. 2024 (DANCE), as in the released evaluation code. Differs: the last epoch is
+        reported (released: the best of many tests).
     """
     flip = "flip_" if may_be_mirrored(evaluated.data) else ""
     training = SGDTraining(augment=PerExample(strategy=f"color_crop_{flip}scale_rotate"))
@@ -114,15 +114,15 @@ def dance(evaluated: EvaluatedSet) -> Protocol:
 
 @register("protocol", "ncfm")
 def ncfm(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of NCFM: AdamW of batch 128 for 2000 epochs, halved after every fifth.
+    """The evaluation of NCFM: AdamW with batch 128 for 2000 epochs, halved after every fifth.
 
     Learning rate 0.001, weight decay 0.01; augmentation and CutMix are those of ``dance``. Hard
     labels.
 
     Source:
-        Wang et al. 2025 (NCFM), as the released code evaluates without a teacher. Differs: the
-        last epoch is reported, the release keeps the best of many tests; TinyImageNet is trained
-        for as long as the others.
+        Wang et al. 2025 (NCFM), as in the released evaluation code without a teacher. Differs: the
+        last epoch is reported (released: the best of many tests); TinyImageNet is trained for as
+        many epochs as the other sets.
     """
     augment = dance(evaluated).training.augment
     return Protocol(
@@ -136,15 +136,15 @@ def ncfm(evaluated: EvaluatedSet) -> Protocol:
 
 @register("protocol", "dc")
 def dc(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of DC: no augmentation, one drop of the learning rate, momentum begun anew.
+    """The evaluation of DC: no augmentation, and one drop of the learning rate with new momentum.
 
-    SGD of batch 256 for 300 + 1 epochs, learning rate 0.01, a tenth of it by a new optimiser after
-    152 of them. Hard labels. MNIST: 1000 + 1 epochs with one of crop, scale and rotate.
+    SGD of batch 256 for 300 + 1 epochs with learning rate 0.01; after 152 epochs a new optimiser
+    with a tenth of it. Hard labels. MNIST: 1000 + 1 epochs with one of crop, scale and rotate.
 
     Source:
-        Zhao, Mopuri, Bilen 2021 (DC), as the released code evaluates. Differs: on MNIST the
-        operation is chosen per batch and turns by up to 15 degrees (released: per image, 45);
-        batch-norm ConvNets get no augmentation of their own.
+        Zhao, Mopuri, Bilen 2021 (DC), as in the released evaluation code. Differs: on MNIST the
+        operation is chosen for each batch and rotates by up to 15 degrees (released: for each
+        image, 45); ConvNets with batch norm have no augmentation of their own.
     """
     if evaluated.data.lower() == "mnist":
         return _half("dc", PerExample(strategy="crop_scale_rotate", mode="dsa"), epochs=1000)
@@ -153,13 +153,13 @@ def dc(evaluated: EvaluatedSet) -> Protocol:
 
 @register("protocol", "dsa")
 def dsa(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of DSA and DM: that of DC, with one augmentation a batch, 1000 epochs.
+    """The evaluation of DSA and DM: that of DC, with one augmentation per batch, 1000 epochs.
 
-    Each batch gets one of colour, crop, cutout, flip, scale and rotate, with parameters of its
-    own for every image; no flip of digits. Hard labels.
+    Each batch gets one of colour, crop, cutout, flip, scale and rotate, with different parameters
+    for every image; no flip of digits. Hard labels.
 
     Source:
-        Zhao, Bilen 2021 (DSA) and 2023 (DM), as the released code evaluates. Differs: digits
+        Zhao, Bilen 2021 (DSA) and 2023 (DM), as in the released evaluation code. Differs: digits
         other than MNIST and SVHN are not flipped.
     """
     flip = "flip_" if may_be_mirrored(evaluated.data) else ""
@@ -171,14 +171,14 @@ def dsa(evaluated: EvaluatedSet) -> Protocol:
 def mtt(evaluated: EvaluatedSet) -> Protocol:
     """The evaluation of MTT: that of DSA, with the learning rate that the set has learned.
 
-    The baselines are trained on with the same learning rate.
+    Networks on the baselines have the same learning rate.
 
     Raises:
-        ConfigError: If the set has learned none above 0.
+        ConfigError: If the set has not learned a learning rate above 0.
 
     Source:
-        Cazenavette et al. 2022 (MTT), as the released code evaluates. Differs: the last set is
-        tested, the release reports the best of many along the way.
+        Cazenavette et al. 2022 (MTT), as in the released evaluation code. Differs: the final set
+        is tested (released: the best result of many sets during the run).
     """
     lr = evaluated.learned_lr
     if lr is None or lr <= 0:
@@ -196,13 +196,13 @@ def mtt(evaluated: EvaluatedSet) -> Protocol:
 
 @register("protocol", "kip")
 def kip(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of KIP: the regression that the set was condensed for, and no network.
+    """The evaluation of KIP: the regression for which the set was condensed, and no network.
 
-    Learned labels are used where the set has any. A set that was condensed otherwise is tested
-    with KIP's default kernel.
+    Learned labels are used if the set has any. A set of another objective is tested with the
+    default kernel of KIP.
 
     Source:
-        Nguyen et al. 2021 (KIP), as the released notebook evaluates. Differs: none.
+        Nguyen et al. 2021 (KIP), as in the released notebook. Differs: none.
     """
     return Protocol(
         name="kip",
@@ -214,26 +214,26 @@ def kip(evaluated: EvaluatedSet) -> Protocol:
 
 @register("protocol", "frepo")
 def frepo(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of FRePo as far as DSA's goes: that of DSA, on the labels that were learned.
+    """An approximation of the evaluation of FRePo: that of DSA, with learned labels.
 
-    A set that has learned none is trained on with its classes.
+    A set without learned labels is trained with its classes.
 
     Source:
-        Zhou, Nezhadarya, Ba 2022 (FRePo). Differs: SGD on the cross-entropy; the release takes
-        Adam steps on the squared error and tests a running average of the weights.
+        Zhou, Nezhadarya, Ba 2022 (FRePo). Differs: SGD on the cross-entropy (released: Adam on the
+        squared error, and a running average of the weights is tested).
     """
     return replace(dsa(evaluated), name="frepo", labels="soft")
 
 
 @register("protocol", "adamw")
 def adamw(evaluated: EvaluatedSet) -> Protocol:
-    """The evaluation of IDC by another optimiser: AdamW, with a learning rate along a cosine.
+    """The evaluation of IDC with another optimiser: AdamW, with a learning rate along a cosine.
 
     Batch 64 for 1000 epochs, learning rate 0.001, weight decay 0.01; augmentation and CutMix are
     those of ``idc``.
 
     Source:
-        Ours: says whether a result depends on the optimiser that it was tested with.
+        Ours: shows whether a result depends on the optimiser of the evaluation.
     """
     usual = idc(evaluated)
     training = AdamWTraining(augment=usual.training.augment, cutmix=usual.training.cutmix)
@@ -241,13 +241,13 @@ def adamw(evaluated: EvaluatedSet) -> Protocol:
 
 
 def _imagenet_epochs(evaluated: EvaluatedSet) -> int:
-    """Fewer for more decoded images per class."""
+    """Number of epochs of ``imagenet``: fewer for more decoded images per class."""
     images = evaluated.ipc * evaluated.examples_each
     return next((count for most, count in _EPOCHS if images <= most), 300)
 
 
 def _half(name: str, augment: Identity | PerExample, *, epochs: int) -> Protocol:
-    """What DC, DSA, DM and MTT share: one drop just behind the middle."""
+    """The common part of DC, DSA, DM and MTT: one drop just after the middle."""
     return Protocol(
         name=name,
         training=SGDTraining(batch=256, augment=augment, cutmix=0.0),
@@ -261,24 +261,24 @@ def _half(name: str, augment: Identity | PerExample, *, epochs: int) -> Protocol
 
 
 def usual_protocol(side: int) -> str:
-    """The protocol of IDC and its relatives for images of ``side`` pixels: what compares all."""
+    """The protocol of IDC for images of ``side`` pixels, which compares all methods."""
     return "imagenet" if side > _PHOTO else "idc"
 
 
 def published_protocol(method: str) -> str:
-    """Name of the protocol that a registered method was published with; empty: the usual one."""
+    """Name of the protocol with which a method was published; empty: the usual one."""
     return getattr(parts("method").get(method), "protocol", "")
 
 
 def full_epochs(name: str, evaluated: EvaluatedSet) -> int | None:
-    """Epochs of a protocol as it was published.
+    """Published number of epochs of a protocol.
 
     Args:
-        name: As an observation names the protocol, such as ``"dsa"`` or ``"dsa-soft"``.
+        name: Name of the protocol in observations, such as ``"dsa"`` or ``"dsa-soft"``.
         evaluated: The set that is tested; the length of some protocols depends on the set.
 
     Returns:
-        ``None`` where no network is trained, or the protocol is not known here.
+        The number; ``None`` if no network is trained, or the protocol is unknown.
     """
     try:
         protocol = _resolved(name.removesuffix("-soft").removesuffix("-hard"), evaluated)
@@ -309,17 +309,17 @@ def protocol_for(
 
     Args:
         protocol: A name, ``"package.module:function"``, or a ``Protocol`` of your own; ``None`` is
-            the one that the set's method was published with; where there is none ``idc``, and
-            ``imagenet`` for images of more than 64 pixels a side.
+            the protocol with which the method of the set was published. If there is none, it is
+            ``idc``, or ``imagenet`` for images with a side above 64 pixels.
         evaluated: The set that is tested.
-        epochs: Instead of the protocol's own number.
+        epochs: Number of epochs, instead of that of the protocol.
         steps: A fixed number of optimiser steps instead of epochs (see ``Protocol``).
-        labels: ``"hard"`` or ``"soft"`` instead of the protocol's own. A protocol whose labels
-            were changed says so in its name: ``dsa-soft``.
+        labels: ``"hard"`` or ``"soft"``, instead of the labels of the protocol. The name of the
+            protocol then contains them, such as ``dsa-soft``.
 
     Raises:
-        ConfigError: If a name is unknown, both ``epochs`` and ``steps`` are given, or the
-            protocol needs what the set has not.
+        ConfigError: If a name is unknown, both ``epochs`` and ``steps`` are given, or the set lacks
+            something that the protocol needs.
     """
     if epochs is not None and steps is not None:
         raise ConfigError(

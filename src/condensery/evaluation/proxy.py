@@ -1,9 +1,9 @@
-"""A cheap measure of every size of a set, while it is made and without training a network.
+"""A fast measure of every size of a set during a run, without training a network.
 
-The mean feature of each prefix is compared with that of real training images, class by class,
-under fresh networks. **Held out** are networks and draws: they come from streams of their own name
-and seed, so no run ever sees them, and every run on the same data is measured by the same ones.
-Test images are never touched: what is chosen by this measure is chosen on training data.
+For each class, the mean feature of each prefix is compared with that of real training images, under
+untrained networks. These networks and random draws are **held out**: they have random streams of
+their own, so that no run uses them, and all runs on the same data are measured by the same ones.
+Test images are never used, so a choice by this measure is a choice on training data.
 
 Knows nothing about how the set is made.
 """
@@ -30,12 +30,12 @@ _ROUNDING = 1e-12  # a variance below this share of the squares is that of float
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PrefixLosses:
-    """What was found, size by size from 1.
+    """The measured losses of all sizes from 1.
 
     Attributes:
         loss: Squared distance of mean features, summed over features and classes, mean over
             networks.
-        random: What random real images of that size are expected to have, above 0.
+        random: The expected loss of random real images of that size, above 0.
     """
 
     loss: tuple[float, ...]
@@ -53,11 +53,11 @@ class PrefixLosses:
 
 
 class Proxy:
-    """Measures sets on one kind of network and one data set.
+    """Measures sets with one architecture and one data set.
 
     Source:
-        The loss is that of Zhao & Bilen 2023 (DM). As a measure of prefixes it is ours:
-        docs/methods/nested.md says what is known about it.
+        The loss is that of Zhao & Bilen 2023 (DM). Its use as a measure of prefixes is ours;
+        docs/methods/nested.md has results about it.
     """
 
     def __init__(
@@ -70,20 +70,20 @@ class Proxy:
         seed: int = 0,
         device: str = "cpu",
     ) -> None:
-        """Draw the probe networks and show them the real images.
+        """Draw the probe networks and compute their features of real images.
 
         Args:
             data: Real training images.
             network: A name of ``known_networks()``, or ``package.module:factory``.
             probes: Probe networks of that kind, at least 1.
-            sample: Random real images per class that stand for it, at least 1.
-            seed: Of the probe networks and the sample; not the run's.
-            device: Where the probe networks live.
+            sample: Random real images per class for the mean feature of the class, at least 1.
+            seed: Seed of the probe networks and the sample; independent of the seed of the run.
+            device: The device of the probe networks.
 
         Raises:
             ConfigError: If a number is below 1.
-            DataError: If the real images of every class have the same features, so that no
-                distance is there to compare with.
+            DataError: If the real images of every class have the same features, so that random
+                images have no distance to compare with.
             UnsupportedNetwork: If the network has no features.
         """
         for name, value in (("probes", probes), ("sample", sample)):
@@ -126,8 +126,8 @@ class Proxy:
         """Measure every prefix.
 
         Args:
-            examples: Decoded, in [0, 1]. A class that holds fewer images than a size asks for
-                gives all it has.
+            examples: Decoded examples in [0, 1]. If a class has fewer images than a size, all its
+                images are used.
         """
         sizes = int(examples.rank.max()) + 1
         loss = torch.zeros(sizes, dtype=torch.float64)

@@ -1,4 +1,4 @@
-"""Scores of a condensed set that labels and augmentation do not flatter, from accuracies alone.
+"""Scores of a condensed set that exclude the effects of labels and augmentation.
 
 All accuracies are fractions of 1. Pure functions; knows nothing about networks or files.
 """
@@ -13,7 +13,7 @@ from condensery.errors import ConfigError
 from condensery.formatting import NOTHING, markdown_table
 
 _AUGMENTED, _PLAIN = "dsa", "dc"
-"""One training with augmentation and without: the protocols that the second score compares."""
+"""The protocols with and without augmentation that the second score compares."""
 
 _SOFT = "-soft"
 
@@ -21,29 +21,29 @@ _SOFT = "-soft"
 def label_robust_score(
     *, full: float, hard: float, own: float, random: float, weight: float = 0.5
 ) -> float:
-    """How good a set is beyond what its labels and its training recipe add.
+    """How good a set is without the effects of its labels and its training recipe.
 
-    Two differences are weighed: what it gains over random images under its own recipe
-    (``own - random``), and what it loses to the full data set with hard labels
+    The score is computed from two differences: the gain over random images under the recipe of the
+    set (``own - random``), and the loss against the full data set with hard labels
     (``full - hard``).
 
     Args:
         full: Accuracy after training on the full data set, hard labels.
-        hard: On the condensed set with hard labels.
-        own: On the condensed set under its own recipe; ``hard`` again, for a set without
-            learned labels.
-        random: On as many random real images under the same recipe.
-        weight: Of the gain, in [0, 1]; the loss has the rest.
+        hard: Accuracy of the condensed set with hard labels.
+        own: Accuracy of the condensed set under its own recipe; equal to ``hard`` for a set
+            without learned labels.
+        random: Accuracy of as many random real images under the same recipe.
+        weight: Weight of the gain, in [0, 1]; the loss has the remaining weight.
 
     Returns:
-        In [0, 1]; 0.269 where gain and loss are alike.
+        A score in [0, 1]; 0.269 if gain and loss are equal.
 
     Raises:
-        ConfigError: If an accuracy is no fraction (45.2 in place of 0.452, say).
+        ConfigError: If an accuracy is not a fraction, such as 45.2 in place of 0.452.
 
     Source:
-        DD-Ranking (NUS-HPC-AI-Lab), label-robust score. Differs: from its released code, which
-        puts per cent into the exponential.
+        DD-Ranking (NUS-HPC-AI-Lab), label-robust score. Differs: fractions in the exponential
+        (released: per cent).
     """
     _check({"full": full, "hard": hard, "own": own, "random": random, "weight": weight})
     return _score(weight * (own - random) - (1 - weight) * (full - hard))
@@ -57,20 +57,21 @@ def augmentation_robust_score(
     plain_random: float,
     weight: float = 0.5,
 ) -> float:
-    """How good a set is with and without augmentation, both times beyond random images.
+    """The gain of a set over random images, with and without augmentation.
 
     Args:
         augmented: Accuracy of the condensed set, trained with augmentation.
-        augmented_random: Of as many random real images, likewise.
-        plain: Of the condensed set, trained without.
-        plain_random: Of as many random real images, likewise.
-        weight: Of the gain with augmentation, in [0, 1]; the one without has the rest.
+        augmented_random: Accuracy of as many random real images with augmentation.
+        plain: Accuracy of the condensed set, trained without augmentation.
+        plain_random: Accuracy of as many random real images without augmentation.
+        weight: Weight of the gain with augmentation, in [0, 1]; the other gain has the remaining
+            weight.
 
     Returns:
-        In [0, 1]; 0.269 for a set that is as good as random images.
+        A score in [0, 1]; 0.269 for a set that is as good as random images.
 
     Raises:
-        ConfigError: If an accuracy is no fraction.
+        ConfigError: If an accuracy is not a fraction.
 
     Source:
         DD-Ranking (NUS-HPC-AI-Lab, 2024-2025), augmentation-robust score. Differs: as
@@ -90,18 +91,18 @@ def augmentation_robust_score(
 
 
 def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
-    """A Markdown table of both scores for every measurement that random images have, too.
+    """A Markdown table of both scores for every measurement with random images.
 
     The label-robust score of a ``-soft`` protocol needs the same protocol with hard labels; the
     augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be
     computed is shown as a dash.
 
     Args:
-        records: As ``summary`` gives them.
+        records: The records of ``summary``.
         full: Accuracy after training on the full data set, a fraction.
 
     Raises:
-        ConfigError: If ``full`` is no fraction.
+        ConfigError: If ``full`` is not a fraction.
     """
     _check({"full accuracy": full})
     rows = [["protocol", "length", "network", "images per class", "LRS", "ARS"]]
@@ -161,7 +162,7 @@ def _matched(
     protocol: str,
     same: Sequence[str],
 ) -> Mapping[str, Any] | None:
-    """The measurement of the same size and network by another protocol; of several the longest."""
+    """The longest measurement of the same size and network by another protocol."""
 
     def measured(one: Mapping[str, Any]) -> tuple[object, ...]:
         length = tuple(one.get(word) for word in same)
@@ -176,7 +177,7 @@ def _matched(
 
 
 def _score(value: float) -> float:
-    """From [-1, 1] to [0, 1], steeper above."""
+    """Map [-1, 1] to [0, 1], with a larger slope at the upper end."""
     return (math.exp(value) - math.exp(-1)) / (math.e - math.exp(-1))
 
 

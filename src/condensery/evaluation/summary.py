@@ -1,4 +1,4 @@
-"""Averages over trained networks: the records of the condensed-set file, and a table of them."""
+"""Averages over trained networks: the records of a condensed file, and their table."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, 
 
 
 def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
-    """One record per protocol, length, architecture and size, ascending.
+    """One record for each protocol, length, architecture and size, ascending.
 
     Returns:
         Records ``{"size", "accuracy", "std", "random", "random_std", "networks", "seeds",
-        "protocol", "epochs", "steps", "precision"}``. Accuracies are fractions of 1, means over
-        the seeds; ``std`` is the sample deviation (n - 1) over the seeds, 0.0 where there is one.
-        ``networks`` names the architecture (a list of one: deviations across architectures would
-        mean nothing), ``seeds`` counts the condensed networks. Where no random images were
-        tested, ``random`` is ``None``; sizes without a condensed network are left out. Where
-        baselines were tested, too, ``"baselines"`` holds ``{name: {"accuracy", "std"}}``.
+        "protocol", "epochs", "steps", "precision"}``. Accuracies are fractions of 1 and means over
+        the seeds; ``std`` is the sample deviation (n - 1) over the seeds, 0.0 for one seed.
+        ``networks`` is a list with one architecture, because a deviation across architectures has
+        no meaning. ``seeds`` is the number of networks on the condensed set. ``random`` is ``None``
+        if no random images were tested; sizes without a network on the condensed set are left out.
+        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``.
     """
     groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for each in observations:
@@ -61,10 +61,10 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     """A Markdown table of summaries by size, in percent, with the averages over the sizes.
 
     Args:
-        records: As ``summary`` gives them.
+        records: The records of ``summary``.
 
     Returns:
-        One table per protocol, length and architecture, each under a line that names them.
+        One table for each protocol, length and architecture, each below a line that names them.
     """
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
@@ -109,7 +109,7 @@ def _gain(accuracy: float, random: float | None) -> str:
 
 
 def _baselines(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
-    """Sets other than random images that were tested alike; none in records without them."""
+    """The baselines of a record other than random images; empty if there are none."""
     return record.get("baselines") or {}
 
 

@@ -1,6 +1,6 @@
-"""The teacher of a protocol: trained once, when a batch is first to be labelled.
+"""The teacher of a protocol, which is trained when it labels its first batch.
 
-Knows nothing about what the labels are for.
+Knows nothing about the networks that are trained with its labels.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from condensery.training import Trainer, real_batches
 
 
 class TrainedTeacher:
-    """Labels images by a network that was trained on real ones.
+    """Labels images with a network that was trained on real images.
 
     Args:
-        teacher: What it is, and how it is trained.
-        data: Real training images, normalised as the batches are.
-        device: Where it lives.
+        teacher: The network, and how it is trained.
+        data: Real training images, normalised as the batches.
+        device: The device of the network.
     """
 
     def __init__(self, teacher: Teacher, data: ImageData, *, device: torch.device | str) -> None:
@@ -36,7 +36,7 @@ class TrainedTeacher:
 
     @torch.no_grad()
     def __call__(self, images: Float[Tensor, "example ..."]) -> Float[Tensor, "example class_"]:
-        """Class probabilities of images as a network is shown them."""
+        """Class probabilities of augmented images."""
         with self._lock:  # one thread trains it, the others wait
             if self._network is None:
                 self._network = self._trained()
@@ -44,7 +44,7 @@ class TrainedTeacher:
         return (logits / self._teacher.temperature).softmax(dim=1).to(images.device)
 
     def untrained(self) -> nn.Module:
-        """The network before its training; one that cannot be built shows now."""
+        """The network before its training; raises the errors of building it."""
         data = self.data
         return build(
             self._teacher.network,

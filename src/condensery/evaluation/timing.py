@@ -1,6 +1,6 @@
-"""How long a network trains on a condensed set on this machine, and which size is quick enough.
+"""The time of training a network on a condensed set, and the largest size within a time limit.
 
-Seconds depend on the machine, so no file holds them.
+Seconds depend on the machine, so they are not stored in files.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ from condensery.training import Clock, Trainer, time_steps, training_steps
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrainingTime:
-    """How long one network trains on one size.
+    """The time of training one network on one size.
 
     Attributes:
         size: Images per class.
         steps: Optimiser steps, at least 1.
-        seconds: What they take, without loading and testing.
+        seconds: Seconds of all steps, without loading and testing.
     """
 
     size: int
@@ -39,7 +39,7 @@ class TrainingTime:
 
 
 class TrainingTimer:
-    """Measures how long trainings take; every batch size is measured once.
+    """Measures the time of trainings; every batch size is measured once.
 
     The time of a step depends on its batch. The mean time of a step is measured for each batch size
     that occurs (full batches, and the last batch of an epoch), in fp32 and uncompiled, with the
@@ -47,16 +47,16 @@ class TrainingTimer:
 
     Args:
         condensed: The set.
-        network: To train.
-        protocol: A name, a protocol of your own, or ``None``: that of the set's method.
-        epochs: Length of a training, instead of the protocol's.
+        network: The network to train.
+        protocol: A name, a protocol of your own, or ``None`` for that of the method of the set.
+        epochs: Length of a training, instead of the length of the protocol.
         steps: The same number of steps for every size, instead of epochs.
-        device: Where to train.
-        clock: Seconds.
+        device: The device of the training.
+        clock: A clock in seconds.
 
     Attributes:
         protocol: How networks are trained.
-        timed: Number of steps that were timed so far.
+        timed: Number of steps that were timed until now.
 
     Raises:
         ConfigError: If the protocol trains no network, or a name or length cannot work.
@@ -95,7 +95,7 @@ class TrainingTimer:
         self.timed = 0
 
     def of(self, size: int) -> TrainingTime:
-        """How long a training on size ``size`` takes; batch sizes that are new are timed first."""
+        """The time of a training on size ``size``; measures batch sizes that are new."""
         count = int((self._decoded.rank < size).sum())
         steps = self.protocol.total_steps(count)
         full, rest = divmod(count, self.protocol.training.batch)
@@ -126,12 +126,12 @@ class TrainingTimer:
 
 
 def by_seconds(timer: TrainingTimer, budget: float, *, largest: int) -> SizeChoice:
-    """The largest size that a network is trained on in at most ``budget`` seconds.
+    """The largest size on which a network can be trained in at most ``budget`` seconds.
 
     Args:
-        timer: Of the set, on this machine.
+        timer: The timer of the set on this machine.
         budget: Seconds, above 0.
-        largest: Images per class of the set; sizes are halved into, so few are measured.
+        largest: Images per class of the set; a bisection measures only few sizes.
 
     Raises:
         ConfigError: If size 1 takes longer; the message says how long.

@@ -1,6 +1,6 @@
-"""One trial: a fresh network is trained on a set of images, then tested.
+"""One trial: a new network is trained on a set of images and then tested.
 
-Knows nothing about the other trials, or about what the images are compared with.
+Knows nothing about other trials, and nothing about what the images are compared with.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ Network = str | Callable[..., nn.Module]
 
 
 class TrainingPool(NamedTuple):
-    """The images that a network is trained on, normalised, and their labels."""
+    """The normalised training images of a network, and their labels."""
 
     images: Float[Tensor, "example channel height width"]
     labels: Tensor
@@ -42,9 +42,9 @@ class TrainingPool(NamedTuple):
 def pool(
     condensed: CondensedSet, size: int, *, test: ImageData, labels: str = "hard"
 ) -> TrainingPool:
-    """The decoded set of size ``size``, normalised as ``test`` is, on its device.
+    """The decoded set of size ``size``, normalised as ``test``, on its device.
 
-    Labels are class indices, or with ``labels="soft"`` the learned ones where the set has any.
+    Labels are class indices, or with ``labels="soft"`` the learned labels if the set has any.
     """
     decoded = condensed.decode(size)
     device = test.images.device
@@ -53,7 +53,7 @@ def pool(
 
 
 def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Module:
-    """An untrained network: the same for the condensed and the random set of one size."""
+    """An untrained network, which is the same for all sets of one size."""
     return build(
         network,
         channels=test.channels,
@@ -78,12 +78,12 @@ def train(
 
     Args:
         network: Trained in place, and returned.
-        on: What to train on.
-        protocol: How, and how long.
-        seed: Of the order of the images, their augmentation and CutMix.
+        on: The training images.
+        protocol: The protocol of the training.
+        seed: Seed of the order of the images, their augmentation and CutMix.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: See ``Trainer``.
-        teacher: That of the protocol, if it names one.
+        teacher: The teacher of the protocol, if it has one.
     """
     count = len(on.labels)
 
@@ -116,7 +116,7 @@ def train(
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Trial:
-    """What to train on, how, and what to test on."""
+    """One training and test: the training images, the protocol, and the test images."""
 
     set: str  # ``"condensed"`` or ``"random"``
     images: CondensedSet  # the set; its size ``size`` is trained on
@@ -132,8 +132,8 @@ class Trial:
         """Train and test.
 
         Returns:
-            Fraction of the test images that the network gets right after its last step, and the
-            number of images that it was trained on.
+            Fraction of the test images that the network classifies correctly after its last step,
+            and the number of its training images.
         """
         on = pool(self.images, self.size, test=self.test, labels=self.protocol.labels)
         regression = self.protocol.regression
@@ -153,7 +153,7 @@ class Trial:
 
     @property
     def name(self) -> str:
-        """Of the network: as given, or ``module:factory``."""
+        """The name of the network: as given, or ``module:factory``."""
         if isinstance(self.network, str):
             return self.network
         kind = type(self.network)
@@ -162,7 +162,7 @@ class Trial:
 
     @property
     def swept(self) -> bool:
-        """Whether compiled code serves batches of any length, and testing (see ``can_train``)."""
+        """Whether compiled code supports batches of any length, and testing (``can_train``)."""
         if self.protocol.loss != "cross-entropy" or self.protocol.teacher is not None:
             return False  # the teacher's network calls modules
         return can_train(fresh(self.network, self.test, size=self.size, seed=self.seed))
@@ -183,9 +183,9 @@ class Trial:
 
     @cached_property
     def fingerprint(self) -> str:
-        """Hash of all but network and seed that decides the accuracy; 16 hexadecimal digits.
+        """Hash of everything that decides the accuracy except network and seed, 16 hex digits.
 
-        Of the stored images and how they decode, the protocol, and the test images.
+        It contains the stored images and how they decode, the protocol, and the test images.
         """
         condensed, test = self.images, self.test
         decode = sorted(condensed.manifest["decode"].items())

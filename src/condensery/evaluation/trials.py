@@ -1,6 +1,6 @@
-"""Trials in a row: those already known are skipped, the others trained.
+"""A sequence of trials: those with known results are skipped, the others are trained.
 
-Knows nothing about where trials come from, nor what becomes of the observations.
+Knows nothing about the origin of trials, and nothing about the use of observations.
 """
 
 from __future__ import annotations
@@ -20,14 +20,14 @@ from condensery.training import COMPILE_AFTER, FUSED_AFTER
 
 
 class Trials(Iterator[Observation]):
-    """An iterator of observations; each ``next`` gives one network, trained and tested.
+    """An iterator of observations; each ``next`` trains and tests one network.
 
-    Networks that compiled sweeps train have a thread each (``parallel.as_completed``): the next
-    ones are in training while one is looked at, and shorter trainings may overtake longer ones.
-    Others have all threads, one after the other.
+    If compiled code trains networks, each has one thread (``parallel.as_completed``): the next
+    networks are trained while the caller uses a result, and shorter trainings may overtake longer
+    ones. Other networks use all threads, one after the other.
 
     Attributes:
-        planned: All trials, the known ones, too.
+        planned: All trials, including those with known results.
     """
 
     def __init__(self, planned: Sequence[Trial], *, known: Set[Key]) -> None:
@@ -37,12 +37,12 @@ class Trials(Iterator[Observation]):
         self._running: Iterator[tuple[Trial, Observation]] | None = None
 
     def __len__(self) -> int:
-        """How many networks are still to be trained."""
+        """Number of networks that are not trained yet."""
         return len(self._left)
 
     @property
     def concurrent(self) -> int:
-        """How many are in training at the same time."""
+        """Number of networks that are trained at the same time."""
         return workers() if _Execution.SWEPT in self._executions.values() else 1
 
     def __next__(self) -> Observation:
@@ -103,9 +103,9 @@ class _Execution(Enum):
 
 
 def _executions(trials: Sequence[Trial]) -> dict[str, _Execution]:
-    """Each network compiled if it takes so many steps in compiled code that this saves time.
+    """For each network, whether compiling saves time for its number of steps.
 
-    In fp32 nothing is compiled: that is the reference, and its bits are a promise.
+    In fp32 nothing is compiled: it is the reference, whose bits must not change.
     """
     executions = {trial.name: _Execution.EAGER for trial in trials}
     steps: Counter[str] = Counter()

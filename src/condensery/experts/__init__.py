@@ -1,7 +1,7 @@
-"""Experts: networks trained on real data whose ways are kept, epoch after epoch.
+"""Experts: networks trained on real data, with their parameters after every epoch.
 
-``ExpertTraining`` says how they are trained, ``Buffer`` has their trajectories, in memory or in a
-folder of one file each. Knows nothing about what is matched to them.
+``ExpertTraining`` says how they are trained. ``Buffer`` has their trajectories, in memory or in a
+folder with one file for each. Knows nothing about the schedules that use them.
 """
 
 from condensery.experts.buffer import Buffer, EpochResult, ExpertSet, cached, get_buffer

@@ -1,7 +1,7 @@
-"""The trajectories of many experts: trained when they are missing, kept in memory or in a folder.
+"""The trajectories of many experts, stored in memory or in a folder; missing ones are trained.
 
-A buffer is a memory and nothing else: what comes out of it depends on the training and the data
-alone, whether it was kept, resumed or trained just now.
+A trajectory depends only on the training and the data, and not on whether it was stored, resumed
+or just trained.
 """
 
 from __future__ import annotations
@@ -28,10 +28,10 @@ __all__ = ["Buffer", "EpochResult", "ExpertSet", "cached", "get_buffer"]
 _log = logging.getLogger(__name__)
 
 SAVE_EVERY = 30.0
-"""Seconds between two writings of an unfinished trajectory, at least."""
+"""Smallest number of seconds between two writes of an unfinished trajectory."""
 
 MOST_IN_MEMORY = 2_000_000_000
-"""Bytes of trajectories kept without a folder."""
+"""Limit in bytes for trajectories without a folder."""
 
 _REMEMBERED = 2
 _known: dict[tuple[str, str], Buffer] = {}
@@ -42,9 +42,9 @@ class EpochResult:
     """One epoch of one expert.
 
     Attributes:
-        index: Of the expert, from 0.
-        epoch: From 1.
-        loss: Mean over the epoch's batches.
+        index: Index of the expert, from 0.
+        epoch: Number of the epoch, from 1.
+        loss: Mean loss over the batches of the epoch.
     """
 
     index: int
@@ -56,7 +56,7 @@ class Buffer:
     """The experts of one training on one data set.
 
     Attributes:
-        folder: Of one file an expert, shared by whoever wants the same; None keeps them in memory.
+        folder: A folder with one file for each expert, which runs may share; None: in memory.
     """
 
     def __init__(self, training: ExpertTraining, data: ImageData, folder: Path | None) -> None:
@@ -68,26 +68,26 @@ class Buffer:
         self._locked = False
 
     def epochs(self, index: int) -> int:
-        """Epochs that expert ``index`` is known for; -1 if nothing of it is.
+        """Number of stored epochs of expert ``index``; -1 if nothing is stored.
 
         Raises:
-            ArtifactError: If its file is of other experts, naming what differs.
+            ArtifactError: If its file is of other experts; names the difference.
         """
         known = self._seconds(index)
         return -1 if known is None else len(known)
 
     def cpu_seconds(self, experts: int, epochs: int) -> float:
-        """What the first ``epochs`` epochs of some experts took, as far as they are trained.
+        """CPU seconds of the trained epochs among the first ``epochs`` of the first experts.
 
-        Of the threads that trained them, wherever that was; compilers are not counted.
+        The time of the threads that trained them, in any process, without the time of compilers.
         """
         return sum(sum((self._seconds(index) or [])[:epochs]) for index in range(experts))
 
     def check_memory(self, experts: int, epochs: int) -> None:
-        """Refuse more trajectories than the memory shall hold, where there is no folder.
+        """Refuse trajectories above the limit of the memory if there is no folder.
 
         Raises:
-            ConfigError: Naming the folder as the way out.
+            ConfigError: Says that a folder can be used.
         """
         if self.folder is not None:
             return
@@ -102,15 +102,15 @@ class Buffer:
             )
 
     def concurrent(self, device: str = "cpu") -> int | None:
-        """Experts in training at the same time, a thread each; None: one, which has all threads."""
+        """Experts that are trained at the same time, one in each thread; None: one with all."""
         return workers() if self._training.swept(self._data, device=device) else None
 
     def missing(self, experts: int, epochs: int) -> int:
-        """Epochs that are still to be trained until ``make`` has done its work.
+        """Number of epochs that ``make`` still has to train.
 
         Raises:
             ArtifactError: If a file is of other experts.
-            ConfigError: If all of them are too large for the memory, and there is no folder.
+            ConfigError: If the trajectories are too large for the memory and there is no folder.
         """
         self.check_memory(experts, epochs)
         return sum(max(0, epochs - max(0, self.epochs(index))) for index in range(experts))
@@ -118,11 +118,11 @@ class Buffer:
     def make(
         self, experts: Iterable[int], epochs: int, *, device: str = "cpu"
     ) -> Iterator[EpochResult]:
-        """Train what is missing of some experts, to ``epochs`` epochs at least.
+        """Train the missing epochs of some experts, up to at least ``epochs`` epochs.
 
-        Those that compiled sweeps train have a thread each, so that their bits do not depend on the
-        number of threads. Whoever stops iterating, or is interrupted, keeps all epochs that are
-        complete.
+        If compiled code trains them, each expert has one thread, so that its bits do not depend on
+        the number of threads. When the iteration stops or is interrupted, all complete epochs are
+        kept.
         """
         wanting = [index for index in experts if self.epochs(index) < epochs]
         if not wanting:
@@ -172,7 +172,7 @@ class Buffer:
                     self._keep(index, way)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
-        """Parameters of an expert after so many epochs; ``make`` has made them.
+        """Parameters of an expert after some numbers of epochs, which ``make`` has trained.
 
         Raises:
             ArtifactError: If the file of the expert is damaged; it is verified once.
@@ -189,7 +189,7 @@ class Buffer:
         return files.read_snapshots(path, numbers)
 
     def _end(self, index: int, number: int) -> int:
-        """Where the parameters after so many epochs are, of those before the first and the last."""
+        """The position of the parameters after a number of epochs, if only both ends are stored."""
         if number not in (0, self.epochs(index)):
             raise ValueError(f"The parameters after {number} epochs are not kept.")
         return min(number, 1)
@@ -199,7 +199,7 @@ class Buffer:
         return self.folder / f"expert-{index:04}.safetensors"
 
     def _hold(self) -> None:
-        """Keep an entry of the cache from being removed, and note its use."""
+        """Protect an entry of the cache from being removed, and note its use."""
         if self.folder is not None and not self._locked and cache.owns(self.folder):
             cache.hold(self.folder, self)
             self._locked = True
@@ -231,13 +231,13 @@ class Buffer:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpertSet:
-    """Experts that are wanted; iterating trains those that are missing.
+    """The experts of a schedule; iterating over them trains the missing ones.
 
     Attributes:
-        buffer: Where they are kept.
-        experts: How many, at least 1.
-        epochs: Of each.
-        device: Where to train.
+        buffer: The buffer with their trajectories.
+        experts: Number of experts, at least 1.
+        epochs: Epochs of each expert.
+        device: The device of the training.
     """
 
     buffer: Buffer
@@ -253,54 +253,54 @@ class ExpertSet:
                 )
 
     def __iter__(self) -> Iterator[EpochResult]:
-        """One ``EpochResult`` an epoch that is trained."""
+        """One ``EpochResult`` for each epoch that is trained."""
         return self.buffer.make(range(self.experts), self.epochs, device=self.device)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
-        """Parameters of expert ``index`` after so many epochs; trains it if it is missing."""
+        """Parameters of expert ``index`` after some numbers of epochs; trains it if missing."""
         for _ in self.buffer.make([index], self.epochs, device=self.device):
             pass
         return self.buffer.snapshots(index, *numbers)
 
     @property
     def concurrent(self) -> int:
-        """How many are in training at the same time."""
+        """Number of experts that are trained at the same time."""
         return min(self.buffer.concurrent(self.device) or 1, self.experts)
 
     def check(self) -> None:
-        """Refuse a buffer that cannot serve, and train nothing; see ``Buffer.missing``."""
+        """Refuse a buffer that cannot be used, and train nothing; see ``Buffer.missing``."""
         self.buffer.missing(self.experts, self.epochs)
 
     @property
     def missing(self) -> int:
-        """Epochs that are still to be trained; see ``Buffer.missing``."""
+        """Number of epochs that are not trained yet; see ``Buffer.missing``."""
         return self.buffer.missing(self.experts, self.epochs)
 
     @property
     def cpu_seconds(self) -> float:
-        """What those that are trained took; see ``Buffer.cpu_seconds``."""
+        """CPU seconds of the trained epochs; see ``Buffer.cpu_seconds``."""
         return self.buffer.cpu_seconds(self.experts, self.epochs)
 
     def record(self) -> dict[str, float]:
-        """What a condensed file says of them: how many, and what they took."""
+        """The entry of a condensed file: the number of experts, and their CPU seconds."""
         seconds = round(self.cpu_seconds, 3)
         return {"experts": self.experts, "epochs": self.epochs, "cpu_seconds": seconds}
 
 
 def cached(training: ExpertTraining, data: ImageData) -> Path:
-    """The folder of the cache that keeps the experts of a training; may be absent."""
+    """The folder in the cache for the experts of a training; it may not exist yet."""
     facts = training.facts(data)
     name = f"{facts['data'].pop('name')}-{training.network}"
     return cache.entry("experts", name, {"format": files.FORMAT, **facts})
 
 
 def get_buffer(training: ExpertTraining, data: ImageData, folder: Path | None) -> Buffer:
-    """The buffer of a training; the last few are remembered, so runs in one process share them.
+    """The buffer of a training; runs in one process share the last few buffers.
 
     Args:
         training: How experts are trained.
-        data: Real images, as the networks are to see them.
-        folder: Made when something is written into it; None keeps trajectories in memory.
+        data: Real images; whitened if the recipe says so.
+        folder: Created when something is written into it; None keeps trajectories in memory.
     """
     where = "" if folder is None else str(folder.absolute())
     key = (where, json.dumps(training.facts(data), sort_keys=True))

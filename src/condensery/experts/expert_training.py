@@ -1,7 +1,7 @@
-"""How experts are trained: all that decides a trajectory but the images, and one epoch of it.
+"""How experts are trained: everything that decides a trajectory except the images; and one epoch.
 
-An epoch depends on the parameters before it and on its name alone, so a trajectory can go on from
-any snapshot and ends in the same bits. Knows nothing about files.
+An epoch depends only on the parameters before it and on its number, so that a trajectory can
+continue from any snapshot with the same bits. Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from condensery.training import (
 __all__ = ["EXPERT_TRAINING", "ExpertTraining", "Parameters", "loaded"]
 
 Parameters: TypeAlias = dict[str, Tensor]
-"""Of a network, by name."""
+"""The parameters of a network by name."""
 
 EXPERT_TRAINING = SGDTraining(
     batch=256,
@@ -45,7 +45,7 @@ EXPERT_TRAINING = SGDTraining(
     augment=PerExample(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"),
     cutmix=0.0,
 )
-"""MTT's: plain SGD, which a student of plain gradient steps can follow."""
+"""The training of MTT: plain SGD, which a student with plain gradient steps can follow."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,22 +54,22 @@ class ExpertTraining:
 
     Attributes:
         network: Name of the architecture.
-        training: On real images. Momentum, if any, begins anew with every epoch.
-        steps: Network steps of an epoch; 0 is one pass over the data.
-        seed: Of the experts, apart from that of whoever uses them.
+        training: The training on real images. Momentum starts from zero in every epoch.
+        steps: Network steps in an epoch; 0 is one pass over the data.
+        seed: The seed of the experts; independent of the seed of a run.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: Whether training is compiled; see ``Trainer``.
-        epochs: Of a whole trajectory, where it is ``whole``: where its end decides its way or
-            what is kept of it; else 0.
-        decay: How the learning rate falls over all steps of a trajectory, as ``decayed`` has it.
-        keep: ``"all"`` keeps the parameters after every epoch; ``"ends"`` those of the untrained
-            and of the trained network, which suffices for points on the line between them.
+        epochs: Epochs of the trajectory if it is ``whole``: if its length decides its parameters or
+            which of them are stored. Otherwise 0.
+        decay: How the learning rate falls over all steps of a trajectory; see ``decayed``.
+        keep: ``"all"`` stores the parameters after every epoch; ``"ends"`` only those of the
+            untrained and of the trained network, which suffice for points on the line between them.
 
     Source:
         Cazenavette et al. 2022 (MTT), expert trajectories, as the released code trains them.
-        Differs: none at the defaults; ``steps`` allows shorter ways between snapshots.
+        Differs: none with the defaults; ``steps`` allows fewer steps between snapshots.
         Zhang et al. 2024 (DANCE), pretraining, with ``decay="milestones"`` and ``keep="ends"``.
-        Differs: momentum begins anew with every epoch.
+        Differs: momentum starts from zero in every epoch.
     """
 
     network: str
@@ -99,14 +99,14 @@ class ExpertTraining:
 
     @property
     def whole(self) -> bool:
-        """Whether trajectories of another length are other trajectories."""
+        """Whether trajectories depend on their length."""
         return self.decay != "constant" or self.keep == "ends"
 
     def check_length(self, epochs: int) -> None:
-        """Refuse trajectories that are longer than they are by these choices.
+        """Refuse trajectories that are longer than these choices say.
 
         Raises:
-            ConfigError: Naming both.
+            ConfigError: Names both lengths.
         """
         if self.whole and epochs > self.epochs:
             raise ConfigError(
@@ -116,7 +116,7 @@ class ExpertTraining:
             )
 
     def facts(self, data: ImageData) -> dict[str, Any]:
-        """All that decides the trajectories on ``data``, as JSON values."""
+        """Everything that decides the trajectories on ``data``, as JSON values."""
         facts = {
             "network": self.network,
             "data": {"name": data.name, "fingerprint": data.fingerprint},
@@ -135,7 +135,7 @@ class ExpertTraining:
         return json.loads(json.dumps(facts))
 
     def swept(self, data: ImageData, *, device: str = "cpu") -> bool:
-        """Whether experts may be trained side by side: steps then call no module."""
+        """Whether several experts can be trained at the same time, as steps call no module."""
         return self.compiled and can_train(self._network(data, 0).to(device))
 
     def first(self, data: ImageData, index: int) -> Parameters:
@@ -151,21 +151,21 @@ class ExpertTraining:
         epoch: int,
         device: str = "cpu",
     ) -> tuple[Parameters, float]:
-        """One epoch more.
+        """Train one more epoch.
 
         Args:
             data: Real images.
-            before: Parameters after ``epoch - 1`` epochs; stay as they are.
-            index: Of the expert.
-            epoch: From 1.
-            device: Where to train.
+            before: Parameters after ``epoch - 1`` epochs; they are not changed.
+            index: Index of the expert.
+            epoch: Number of the epoch, from 1.
+            device: The device of the training.
 
         Returns:
-            Parameters on the CPU, and the mean loss of the epoch's batches.
+            Parameters on the CPU, and the mean loss over the batches of the epoch.
 
         Raises:
             NonFiniteLoss: If the training diverges.
-            ConfigError: If the trajectory has no such epoch.
+            ConfigError: If the trajectory does not have this epoch.
         """
         self.check_length(epoch)
         network = loaded(self._network(data, index), before).to(device)
@@ -200,7 +200,7 @@ class ExpertTraining:
 
 @torch.no_grad()
 def loaded(network: nn.Module, parameters: Parameters) -> nn.Module:
-    """The network, with other parameters."""
+    """The network with the given parameters."""
     for name, own in network.named_parameters():
         own.copy_(parameters[name])
     return network

@@ -1,8 +1,8 @@
-"""One trajectory in one safetensors file that says what it is of, and verifies itself.
+"""One trajectory in one safetensors file, with the facts of its training and a checksum.
 
-Tensors are parameters by name, ``[snapshot, *shape]``; snapshot 0 is untrained. The metadata hold
-the facts of the training, loss and CPU seconds of every epoch, the versions that made it, and a
-hash of all. Knows nothing about training.
+Tensors are parameters by name, ``[snapshot, *shape]``; snapshot 0 is untrained. The metadata
+contains the facts of the training, the loss and CPU seconds of every epoch, versions of software,
+and a hash of everything. Knows nothing about training.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _SHOWN = 3  # differences named in a refusal
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trajectory:
-    """What an expert went through.
+    """The trajectory of an expert.
 
     Attributes:
         snapshots: Parameters after 0, 1, ... epochs.
-        losses: One an epoch.
-        cpu_seconds: What every epoch took.
+        losses: The loss of every epoch.
+        cpu_seconds: The CPU seconds of every epoch.
     """
 
     snapshots: list[dict[str, Tensor]]
@@ -46,15 +46,15 @@ class Trajectory:
 
 
 def write(path: Path, way: Trajectory, *, facts: Mapping[str, Any]) -> None:
-    """Write a trajectory, whole or not at all.
+    """Write a trajectory atomically.
 
     Args:
-        path: Its folder is made if absent.
+        path: Its folder is created if absent.
         way: The trajectory.
-        facts: What decides it; JSON values.
+        facts: Everything that decides the trajectory, as JSON values.
 
     Raises:
-        ArtifactError: If it cannot be written.
+        ArtifactError: If the file cannot be written.
     """
     stacked = {name: torch.stack([s[name] for s in way.snapshots]) for name in way.snapshots[0]}
     versions = {"condensery": __version__, "torch": torch.__version__}
@@ -70,10 +70,10 @@ def write(path: Path, way: Trajectory, *, facts: Mapping[str, Any]) -> None:
 
 
 def stored_seconds(path: Path, facts: Mapping[str, Any]) -> list[float] | None:
-    """CPU seconds of every epoch in a file, read from its header alone; None if there is no file.
+    """CPU seconds of every epoch in a file, from its header; None if there is no file.
 
     Raises:
-        ArtifactError: If it is no such file, or one with other facts, naming both.
+        ArtifactError: If it is another kind of file, or has other facts; names the differences.
     """
     if not path.exists():
         return None
@@ -89,7 +89,7 @@ def read(path: Path, facts: Mapping[str, Any]) -> Trajectory:
     """The trajectory in a file.
 
     Raises:
-        ArtifactError: As ``stored_seconds``, and if a bit of it has changed.
+        ArtifactError: As ``stored_seconds``, and if the content is damaged.
     """
     tensors, metadata = read_safetensors(path)
     content = _content(path, metadata, facts)
@@ -106,7 +106,7 @@ def read(path: Path, facts: Mapping[str, Any]) -> Trajectory:
 
 
 def read_snapshots(path: Path, numbers: Sequence[int]) -> list[dict[str, Tensor]]:
-    """Single snapshots of a file that was verified, without reading the others."""
+    """Single snapshots of a verified file, without reading the others."""
     with safe_open(path, framework="pt") as file:
         slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
         return [{name: part[number] for name, part in slices.items()} for number in numbers]

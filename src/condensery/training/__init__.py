@@ -1,7 +1,7 @@
-"""Plain SGD training on a labelled pool: on real data between matches, on condensed data to test.
+"""Training on labelled images: real ones between image updates, condensed ones in evaluation.
 
-``SGDTraining`` holds the choices, a ``Trainer`` has the life (a network and its optimiser),
-``batches`` and ``real_batches`` say which images come when, ``accuracy`` measures. ``gradients``
+``SGDTraining`` has the choices, and a ``Trainer`` the network and its optimiser. ``batches`` and
+``real_batches`` give the order of the images, ``accuracy`` tests a network, and ``gradients``
 computes the gradient of a step, by autograd or by the fused engine.
 """
 

@@ -24,17 +24,17 @@ def accuracy(
 ) -> float:
     """The fraction of ``data`` that ``network`` classifies correctly, in [0, 1].
 
-    The network runs in evaluation mode, without gradient, and is put back as it was.
+    The network runs in evaluation mode without gradient, and its mode is restored afterwards.
 
     Args:
         network: Takes images normalised with the mean and standard deviation of ``data``.
-        data: Tested whole, in its order.
-        batch: Images per forward; matters for memory and speed only. On a CPU 64 is up to 1.3
-            times faster than 256: its buffers stay in the cache, and below the size at which
-            the C library maps (and zeroes) fresh pages for each.
+        data: All images of it are used, in their order.
+        batch: Images per forward pass; affects only memory and speed. On a CPU 64 is up to 1.3
+            times faster than 256: its buffers stay in the cache, and are so small that the C
+            library does not map (and zero) new pages for each of them.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: Use compiled code for networks that the fused engine can train; other networks
-            are called uncompiled. Where compiling fails, a warning says why, and the network is
+            are called uncompiled. If compiling fails, a warning says why, and the network is
             called uncompiled.
 
     Raises:

@@ -1,6 +1,6 @@
 """How a network is trained on labelled images: the choices and the optimiser of a training.
 
-How long a training goes on, and with which learning rate at which step, is the caller's.
+The caller decides the length of a training and the learning rate of each step.
 """
 
 from __future__ import annotations
@@ -16,15 +16,15 @@ from condensery.augment import Augment
 __all__ = ["OptimiserState", "Training"]
 
 OptimiserState = list[list[Tensor]]
-"""One list a quantity that the optimiser keeps, one tensor a parameter."""
+"""One list for each quantity of the optimiser, with one tensor for each parameter."""
 
 
 class Training(Protocol):
-    """The choices of one training, and what its optimiser does with a gradient."""
+    """The choices of a training, and the step of its optimiser."""
 
     @property
     def batch(self) -> int:
-        """Images per step, at least 1; a smaller pool is taken whole."""
+        """Images per step, at least 1; a smaller pool is one batch."""
         ...
 
     @property
@@ -34,7 +34,7 @@ class Training(Protocol):
 
     @property
     def augment(self) -> Augment:
-        """What a batch goes through before the network sees it."""
+        """The augmentation of a batch before the network sees it."""
         ...
 
     @property
@@ -44,7 +44,7 @@ class Training(Protocol):
 
     @abstractmethod
     def init(self, parameters: Sequence[Tensor]) -> OptimiserState:
-        """The optimiser's state before the first step."""
+        """The state of the optimiser before the first step."""
         ...
 
     @abstractmethod
@@ -59,9 +59,9 @@ class Training(Protocol):
         """One step of the optimiser, in place and without a graph.
 
         Args:
-            parameters: Those that have a gradient, at least one.
-            gradients: Of the loss, one a parameter.
-            state: As ``init`` made it, of these parameters.
+            parameters: The parameters with a gradient, at least one.
+            gradients: Gradients of the loss, one for each parameter.
+            state: The state of these parameters, as ``init`` made it.
             lr: Learning rate of this step.
         """
         ...

@@ -1,4 +1,4 @@
-"""Which images come when: random permutations of a pool, cut into batches.
+"""The order of images in a training: random permutations of a pool, divided into batches.
 
 Knows nothing about networks or losses.
 """
@@ -30,17 +30,17 @@ class Batch(NamedTuple):
 def batches(
     count: int, size: int, *, rng: torch.Generator, full: bool = False
 ) -> Iterator[Int[Tensor, "example"]]:
-    """Positions of batch after batch, without end: one random permutation per epoch.
+    """Positions of batches without end, from one random permutation per epoch.
 
-    Every position comes once an epoch. The last batch of an epoch is smaller where ``size``
-    does not divide ``count``; a ``size`` above ``count`` gives the whole pool each time.
+    Every position occurs once in an epoch. The last batch of an epoch is smaller if ``size`` does
+    not divide ``count``; a ``size`` above ``count`` gives the whole pool each time.
 
     Args:
         count: Images in the pool, at least 1.
         size: Images per batch, at least 1.
-        rng: Drawn from once an epoch.
-        full: Whether what is left at the end of an epoch begins the first batch of the next one,
-            so that every batch has ``size`` positions (or ``count``, if that is less).
+        rng: Random stream, used once in an epoch.
+        full: Whether the images that remain at the end of an epoch are the start of the first batch
+            of the next one, so that every batch has ``size`` positions (or ``count`` if smaller).
 
     Yields:
         Positions ``[example]``, at most ``size`` of them.
@@ -68,9 +68,9 @@ def _batches(count: int, size: int, rng: torch.Generator, *, full: bool) -> Iter
 def real_batches(
     data: ImageData, choices: Training, *, steps: int, rng: torch.Generator
 ) -> Iterator[Batch]:
-    """``steps`` normalised batches of real images, as ``Trainer.step`` takes them.
+    """``steps`` normalised batches of real images for ``Trainer.step``.
 
-    Only the images of a batch leave their uint8 home, so a large set costs no memory.
+    Only the images of a batch are converted from uint8, so a large set needs no more memory.
     """
     for index in islice(batches(len(data), choices.batch, rng=rng), steps):
         yield Batch(data.normalise(data.pixels(index)), data.labels[index])

@@ -1,6 +1,6 @@
 """The built-in trainings: SGD and AdamW, with batch, learning rate and augmentation.
 
-Knows nothing about how long a training goes on, or with which learning rate at which step.
+Knows nothing about the length of a training and the learning rate of each step.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ _COLOR_CROP = PerExample(strategy="color_crop")
 @register("training", "sgd")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SGDTraining:
-    """SGD with momentum on augmented, CutMixed batches; the defaults are IDC's network update.
+    """SGD with momentum on augmented batches with CutMix; the defaults are those of IDC.
 
     Attributes:
-        batch: Images per step, at least 1; a smaller pool is taken whole.
+        batch: Images per step, at least 1; a smaller pool is one batch.
         lr: Learning rate at the start, > 0.
         momentum: In [0, 1).
         weight_decay: L2 penalty on every parameter, >= 0.
-        augment: What a batch goes through before the network sees it.
+        augment: The augmentation of a batch before the network sees it.
         cutmix: Probability per batch of CutMix, in [0, 1].
     """
 
@@ -79,17 +79,17 @@ class SGDTraining:
 @register("training", "adamw")
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AdamWTraining:
-    """Adam with decoupled weight decay on augmented, CutMixed batches.
+    """Adam with decoupled weight decay on augmented batches with CutMix.
 
     Attributes:
-        batch: Images per step, at least 1; a smaller pool is taken whole.
+        batch: Images per step, at least 1; a smaller pool is one batch.
         lr: Learning rate at the start, > 0.
         momentum: Decay of the mean gradient, in [0, 1).
         decay: Decay of the mean squared gradient, in [0, 1).
-        weight_decay: Share of every parameter that a step takes away, times the learning rate,
+        weight_decay: A step subtracts this share of every parameter, times the learning rate;
             >= 0.
         epsilon: Added to the root, > 0.
-        augment: What a batch goes through before the network sees it.
+        augment: The augmentation of a batch before the network sees it.
         cutmix: Probability per batch of CutMix, in [0, 1].
 
     Source:

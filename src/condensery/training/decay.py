@@ -16,19 +16,19 @@ __all__ = ["MILESTONES", "Decay", "check_decay", "decayed"]
 Decay: TypeAlias = Literal["constant", "milestones", "cosine"]
 
 MILESTONES = (Fraction(2, 3), Fraction(5, 6))
-"""Shares of a training after which the learning rate shrinks, as the field's codes have them."""
+"""Shares of a training after which the learning rate falls, as in most released codes."""
 
 _GAMMA = 0.2
 _KNOWN = ("constant", "milestones", "cosine")
 
 
 def decayed(decay: Decay, step: int, *, total: int) -> float:
-    """What the first learning rate is multiplied with.
+    """The factor of the first learning rate at a step.
 
     Args:
         decay: ``"constant"``: 1. ``"milestones"``: a fifth after each of ``MILESTONES``.
             ``"cosine"``: half a cosine from 1 to 0.
-        step: Steps taken before, from 0.
+        step: Number of the step, from 0.
         total: Steps of the whole training.
     """
     if decay == "milestones":
@@ -40,7 +40,7 @@ def check_decay(name: str, decay: str) -> None:
     """Refuse an unknown word for the fall of a learning rate.
 
     Raises:
-        ConfigError: Naming the nearest known one.
+        ConfigError: Names the nearest known word.
     """
     if decay not in _KNOWN:
         raise ConfigError(

@@ -24,7 +24,7 @@ __all__ = ["Gradients", "MixedBatch", "gradients_of"]
 
 
 class MixedBatch(NamedTuple):
-    """A batch after CutMix; its loss is ``ratio`` own + ``1 - ratio`` partner."""
+    """A batch after CutMix; its loss is ``ratio * own + (1 - ratio) * partner``."""
 
     images: Tensor
     labels: Tensor
@@ -37,13 +37,13 @@ _Found: TypeAlias = tuple[Tensor, tuple[Tensor | None, ...]]
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """A function of batches.
+    """The gradient of a training loss as a function of batches.
 
     Attributes:
         of: The loss, and its gradient for every parameter that is trained; None for a parameter
             on which the loss does not depend.
-        fused: Whether the fused engine computes it, in chunks and without a call of a module. It
-            does no longer where compiling has failed.
+        fused: Whether the fused engine computes it, in chunks and without a call of a module. This
+            ends when compiling has failed.
     """
 
     of: Callable[[MixedBatch], _Found]
@@ -58,15 +58,15 @@ def gradients_of(
     batch: int,
     loss: str = "cross-entropy",
 ) -> Gradients:
-    """The function of batches for a network, whose parameters every call reads anew.
+    """The gradient function of a network; every call reads the current parameters.
 
     Args:
-        network: In train mode.
+        network: A network in train mode.
         precision: ``"fp32"`` or ``"bf16"``.
-        compiled: Whether to compile. Where that fails, a warning says why, and the uncompiled
-            function goes on.
+        compiled: Whether to compile. If that fails, a warning says why, and the function continues
+            uncompiled.
         batch: Images in a full batch.
-        loss: A name of ``LOSSES``; the fused engine knows the cross-entropy alone.
+        loss: A name of ``LOSSES``; the fused engine supports only the cross-entropy.
 
     Raises:
         ConfigError: If ``precision`` or ``loss`` is unknown.

@@ -33,12 +33,12 @@ __all__ = [
 PRECISIONS = ("fp32", "bf16")
 
 COMPILE_AFTER = 1000
-"""Full-batch steps of one architecture in one process from which compiling saves time.
+"""From so many full-batch steps of one architecture in one process on, compiling saves time.
 
 Compiling took 15 to 50 s and saves 0.05 s (width 64) to 0.14 s (width 128) per bf16 step."""
 
 FUSED_AFTER = 300
-"""The same for networks that the fused engine can train, whose batches may have any length.
+"""As ``COMPILE_AFTER``, for networks that the fused engine can train with batches of any length.
 
 Compiling took 24 s with an empty cache and saves 0.08 s (width 64) to 0.2 s (width 128) a step
 against eager bf16; benchmarks/training.py measures the steps."""
@@ -47,7 +47,7 @@ Loss = Callable[[nn.Module, Tensor, Tensor, Tensor, Tensor], Tensor]
 
 
 def check_precision(precision: str) -> None:
-    """Refuse an unknown precision, naming the nearest known one."""
+    """Refuse an unknown precision; the error names the nearest known one."""
     if precision not in PRECISIONS:
         known = ", ".join(PRECISIONS)
         hint = nearest(precision, PRECISIONS)
@@ -55,18 +55,18 @@ def check_precision(precision: str) -> None:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """The context in which a network runs at ``precision``: nothing at all for fp32."""
+    """The context in which a network runs with ``precision``; an empty one for fp32."""
     if precision == "fp32":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 
 
 Criterion = Callable[[Tensor, Tensor], Tensor]
-"""Logits ``[example, class_]`` and labels (class index, or probabilities) -> mean loss."""
+"""From logits ``[example, class_]`` and labels (class index or probabilities) to the mean loss."""
 
 
 def squared_error(logits: Tensor, labels: Tensor) -> Tensor:
-    """Half the squared error of the logits to the labels minus ``1 / classes``, as FRePo trains."""
+    """Half the squared error of logits and labels minus ``1 / classes``, as in FRePo."""
     classes = logits.shape[1]
     if not labels.is_floating_point():
         labels = functional.one_hot(labels, classes)
@@ -78,11 +78,11 @@ LOSSES: Mapping[str, Criterion] = {
     "cross-entropy": functional.cross_entropy,
     "squared-error": squared_error,
 }
-"""What networks are trained on, by name."""
+"""The training losses by name."""
 
 
 def check_loss(loss: str) -> None:
-    """Refuse an unknown loss, naming the nearest known one."""
+    """Refuse an unknown loss; the error names the nearest known one."""
     if loss not in LOSSES:
         raise ConfigError(
             f"loss = {loss!r} is unknown; known are {', '.join(LOSSES)}.{nearest(loss, LOSSES)}"
@@ -110,7 +110,7 @@ def loss_fp32(
     ratio: Tensor,
     criterion: Criterion = functional.cross_entropy,
 ) -> Tensor:
-    """The reference: float32, or whatever dtype network and images have."""
+    """The reference: in float32, or in the dtype of network and images."""
     return mixed(network(images), labels, partner_labels, ratio, criterion)
 
 
@@ -130,7 +130,7 @@ def loss_bf16(
 
 @cache
 def loss_function(precision: str, *, compiled: bool, loss: str = "cross-entropy") -> Loss:
-    """The training loss at a precision; one compiled object per process, so networks share it."""
+    """The training loss with a precision; all networks of a process share a compiled one."""
     check_precision(precision)
     check_loss(loss)
     own = loss_bf16 if precision == "bf16" else loss_fp32

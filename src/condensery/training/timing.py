@@ -1,4 +1,4 @@
-"""How long work takes on this machine: a few steps are taken and timed."""
+"""How long work takes on this machine, from the time of a few steps."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from condensery.training.trainer import Trainer
 __all__ = ["Clock", "StepTime", "time_steps", "training_steps"]
 
 Clock = Callable[[], float]
-"""The seconds since some moment, such as ``time.perf_counter``."""
+"""A clock in seconds, such as ``time.perf_counter``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepTime:
-    """Seconds of a step that is taken again and again.
+    """Seconds of a step that is repeated.
 
     Attributes:
-        first: The first step, with all that it prepares for the others (compiling, memory).
-        each: The mean of the timed steps.
-        count: How many steps ``each`` is the mean of.
+        first: Seconds of the first step, with its preparations (compiling, memory).
+        each: Mean seconds of the timed steps.
+        count: Number of timed steps.
     """
 
     first: float
@@ -42,17 +42,17 @@ def time_steps(
     compiled: bool = True,
     clock: Clock = time.perf_counter,
 ) -> StepTime:
-    """Take steps and time them.
+    """Take steps and measure their time.
 
     Args:
         steps: Every ``next`` is a step.
-        untimed: Steps before the timed ones, at least 1: they prepare what later steps need.
-        least: Timed steps, at least.
-        least_seconds: Go on until the timed steps took this long together.
-        enough: Seconds of one step after which no further step is taken.
-        compiled: Whether the first step compiles. If it does not, a first step that took
-            ``enough`` stands for all steps.
-        clock: Seconds.
+        untimed: Steps before the timed ones, at least 1, which prepare later steps.
+        least: Smallest number of timed steps.
+        least_seconds: Smallest time of all timed steps together.
+        enough: If one step takes so many seconds, no further step is taken.
+        compiled: Whether the first step compiles. If not, and it took ``enough`` seconds, its time
+            is used for all steps.
+        clock: A clock in seconds.
     """
 
     def one() -> float:
@@ -77,13 +77,13 @@ def time_steps(
 def training_steps(
     trainer: Trainer, images: Tensor, labels: Tensor, *, rng: torch.Generator
 ) -> Generator[None]:
-    """Steps on one batch, without end; each is finished when it returns, on any device.
+    """Steps on one batch without end; each has finished on its device when it returns.
 
     Args:
-        trainer: Of the network.
-        images: Normalised, ``[example, channel, height, width]``.
+        trainer: The trainer of the network.
+        images: Normalised images, ``[example, channel, height, width]``.
         labels: ``[example]``.
-        rng: For augmentation.
+        rng: Random stream of the augmentation.
     """
     while True:
         trainer.step(images, labels, rng=rng)

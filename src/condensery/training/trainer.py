@@ -1,4 +1,4 @@
-"""A network in training: one step after the other."""
+"""The training of a network, step by step."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ __all__ = ["Trainer"]
 class Trainer:
     """A network and its optimiser; each ``step`` changes both.
 
-    The network is put in train mode. With ``precision="fp32"`` and ``compiled=False`` (the
-    reference) a step is bit for bit the same whenever seed and number of threads are.
+    The network is set to train mode. With ``precision="fp32"`` and ``compiled=False`` (the
+    reference), a step has the same bits for the same seed and number of threads.
 
     Args:
         network: Trained in place.
         choices: Learning rate, momentum, augmentation and so on.
         precision: ``"fp32"``, or ``"bf16"`` for bfloat16 multiplications with fp32 weights,
             statistics and loss.
-        compiled: Differentiate by compiled code (see ``gradients``). Where compiling fails, such
-            as without a C++ compiler, a warning says why, and training goes on uncompiled. It
-            saves time from ``FUSED_AFTER`` steps of a network that the fused engine can train,
-            and from ``COMPILE_AFTER`` steps of another network.
+        compiled: Whether gradients are computed by compiled code (see ``gradients``). If compiling
+            fails, such as without a C++ compiler, a warning says why, and training continues
+            uncompiled. It saves time from ``FUSED_AFTER`` steps of a network that the fused engine
+            can train, and from ``COMPILE_AFTER`` steps of another network.
         loss: A name of ``LOSSES``.
-        teacher: Gives the labels of every batch, class probabilities ``[example, class_]``, from
-            its images as the network sees them; None: the labels that are given.
-        watch: Is shown the images of every step as the network sees them, before the step.
+        teacher: Computes the labels of every batch, class probabilities ``[example, class_]``, from
+            its augmented images; None: the labels of the images are used.
+        watch: Called before every step with its augmented images.
 
     Raises:
         ConfigError: If ``precision`` or ``loss`` is unknown.
@@ -63,14 +63,14 @@ class Trainer:
         self._teacher, self._watch = teacher, watch
 
     def set_lr(self, lr: float) -> None:
-        """Use the learning rate ``lr`` from the next step on; the momentum stays as it is."""
+        """Use the learning rate ``lr`` from the next step on; the momentum does not change."""
         self._lr = lr
 
     def can_overlap(self, images: Float[Tensor, "example channel height width"]) -> bool:
-        """Whether ``parallel.overlap`` may take steps in the background: they call no module.
+        """Whether steps can run in the background (``parallel.overlap``), as they call no module.
 
         Args:
-            images: At least one, as ``step`` takes them. The network is traced if it is new.
+            images: At least one image for ``step``. The network is traced if it is new.
         """
         if self._gradients.fused():
             network_plan(self.network, images)
@@ -91,12 +91,12 @@ class Trainer:
             rng: For the augmentation and CutMix of this batch.
 
         Returns:
-            The loss before the step, without a graph (not read back, so no device waits).
+            The loss before the step, without a graph (a tensor, so that no device has to wait).
 
         Source:
             Kim et al. 2022, *Dataset Condensation via Efficient Synthetic-Data
             Parameterization* (IDC), network update: augmentation per image, then CutMix.
-            Differs: nothing; the loss weights are the true share of the box, as released.
+            Differs: none; as released, the loss weights are the true share of the box.
         """
         with single_threaded(self._gradients.fused()):
             with torch.no_grad():
@@ -117,7 +117,7 @@ class Trainer:
 
     @torch.no_grad()
     def _update(self, gradients: Sequence[Tensor | None]) -> None:
-        """A step of the optimiser; a parameter that the loss does not depend on stays as it is."""
+        """A step of the optimiser; parameters that the loss does not depend on do not change."""
         used = [at for at, gradient in enumerate(gradients) if gradient is not None]
         if used:
             self.choices.update(
