@@ -1,1 +1,1 @@
-"""The condensed set and its file: prefixes, sizes, files of other codes, exports."""
+"""The condensed set and its file: prefixes, choice of a size, imports of other codes, exports."""

@@ -1,10 +1,10 @@
-"""The condensed set and its file: one safetensors file whose every prefix is a condensed set.
+"""The condensed set and its file: one safetensors file of which every prefix is a condensed set.
 
-Rows are sorted by rank, then class, so the set of size ``k`` is the first ``rows[k - 1]`` rows of
-every tensor, a contiguous range of bytes (docs/artifact.md). What is shipped is what is measured:
-images are quantised before anybody evaluates them.
+Rows are sorted by rank, then by class, so the set of size ``k`` is the first ``rows[k - 1]`` rows
+of every tensor, a contiguous range of bytes (docs/artifact.md). Images are quantised before
+they are evaluated, so that the measured images are those of the file.
 
-Knows nothing about how a set was condensed: the recipe in its manifest is carried, not read.
+Knows nothing about how a set was condensed: the recipe in its manifest is stored but not used.
 """
 
 from __future__ import annotations
@@ -44,21 +44,21 @@ from condensery.types import Examples
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False, repr=False)
 class CondensedSet:
-    """A condensed data set that holds every size from 1 to ``sizes`` images per class.
+    """A condensed data set that contains every size from 1 to ``sizes`` images per class.
 
-    Whoever constructs one gets it checked: tensors and manifest always agree.
+    The constructor checks that tensors and manifest agree.
 
     Attributes:
-        stored: The tensors that hold what is stored, by name; not decoded, not normalised. By
-            default ``images`` alone, ``[row, channel, height, width]``: uint8 (value / 255), or
-            float16 or float32 in [0, 1].
+        stored: The stored tensors by name, not decoded and not normalised. By default only
+            ``images``, ``[row, channel, height, width]``: uint8 (value / 255), or float16 or
+            float32 in [0, 1].
         labels: Class index, int64 ``[row]``.
-        rank: The smallest size that holds the row, minus one; int32 ``[row]``.
+        rank: The smallest size that contains the row, minus one; int32 ``[row]``.
         soft_labels: Learned labels, float32 ``[row, class_]``, or ``None``.
-        manifest: The JSON object of docs/artifact.md; a copy, keys in the order given.
+        manifest: The JSON object of docs/artifact.md; a copy with the given order of keys.
 
     Raises:
-        ArtifactError: Naming the field and both values, if anything disagrees.
+        ArtifactError: If tensors and manifest disagree; names the field and both values.
     """
 
     stored: dict[str, Tensor]
@@ -96,29 +96,29 @@ class CondensedSet:
         learned_lr: float | None = None,
         experts: Mapping[str, float] | None = None,
     ) -> CondensedSet:
-        """Quantise stored images and put them, with their manifest, in file order.
+        """A condensed set from stored images: they are quantised and sorted for the file.
 
         Args:
-            stored: Images in [0, 1] (values outside are clamped), at most one row a rank and
-                class, on any device. Labels of shape ``[row, class_]`` are learned labels.
-            name: Of the set, for people.
-            class_names: One a class, in label order.
+            stored: Images in [0, 1] (values outside are clamped), at most one row for each rank
+                and class, on any device. Labels of shape ``[row, class_]`` are learned labels.
+            name: Name of the set for people.
+            class_names: One name for each class, in the order of the labels.
             decode: ``parameterization.decode_json()``.
-            mean: Per channel, of the training data.
-            std: Per channel, of the training data.
-            method: Its name, such as ``"mdc"``.
-            recipe: Complete and resolved; anything JSON can hold.
-            seed: Of the run.
+            mean: Mean of each channel of the training data.
+            std: Standard deviation of each channel of the training data.
+            method: Name of the method, such as ``"mdc"``.
+            recipe: The complete recipe, as JSON values.
+            seed: Seed of the run.
             data: ``{"name", "fingerprint", "images", "classes"}`` of the training data.
-            created: When, as text; the caller's clock (the library reads none).
-            dtype: Of the images in the file: uint8, float16 or float32.
-            zca: How to obtain the whitening, or ``None``.
-            learned_lr: What ``mtt`` learned, or ``None``.
+            created: Time as text, from the clock of the caller.
+            dtype: The dtype of the images in the file: uint8, float16 or float32.
+            zca: How to compute the whitening, or ``None``.
+            learned_lr: The learning rate that ``mtt`` learned, or ``None``.
             experts: ``{"experts", "epochs", "cpu_seconds"}`` of the networks that were trained on
                 the data before the run, if there are any.
 
         Raises:
-            ArtifactError: If an image is not finite, or the rows make no nested sets.
+            ArtifactError: If an image is not finite, or the rows are not nested sets.
         """
         if dtype not in IMAGE_DTYPES:
             raise ConfigError(
@@ -181,11 +181,11 @@ class CondensedSet:
 
     @classmethod
     def load(cls, path: str | Path) -> CondensedSet:
-        """Read a condensed set, whole or not at all.
+        """Read a condensed set from a file.
 
         Raises:
-            ArtifactError: Naming the file, the field and both values, if the file is absent,
-                truncated, foreign, too new, or its tensors and metadata disagree.
+            ArtifactError: If the file is absent, truncated, too new or of another kind, or its
+                tensors and metadata disagree; names the file, the field and both values.
         """
         path = Path(path)
         tensors, metadata = read_safetensors(path)
@@ -218,10 +218,10 @@ class CondensedSet:
             raise ArtifactError(f"{path}: {error} Nothing was loaded.") from error
 
     def save(self, path: str | Path) -> None:
-        """Write the file atomically; the same set always gives the same bytes.
+        """Write the file atomically; equal sets give equal bytes.
 
         Raises:
-            ArtifactError: If it cannot be written; a file that was there is untouched.
+            ArtifactError: If it cannot be written; an existing file is then not changed.
         """
         write_atomically(Path(path), self.to_bytes())
 
@@ -233,7 +233,7 @@ class CondensedSet:
         """The set of size ``ipc``: a prefix of the rows, with the observations up to that size.
 
         Raises:
-            ConfigError: If ``ipc`` is not in 1..sizes, or a crop-major set would be cut.
+            ConfigError: If ``ipc`` is not in 1..sizes, or a set with ``order="crop"`` would be cut.
         """
         self._check_size(ipc)
         if ipc == self.sizes:
@@ -266,10 +266,10 @@ class CondensedSet:
         )
 
     def fit_bytes(self, budget: int) -> CondensedSet:
-        """The largest size whose file, header included, takes at most ``budget`` bytes.
+        """The set of the largest size whose file has at most ``budget`` bytes with its header.
 
         Raises:
-            ConfigError: If not even the smallest fits; the message says what that takes.
+            ConfigError: If the smallest size needs more; the message says how many bytes.
         """
         smallest = 1 if self.prefixes else self.sizes
         for ipc in range(self.sizes, smallest - 1, -1):
@@ -284,25 +284,25 @@ class CondensedSet:
         )
 
     def fit_accuracy(self, share: float) -> CondensedSet:
-        """The smallest tested size that reaches this share of the accuracy at full size.
+        """The set of the smallest tested size with this share of the accuracy at full size.
 
-        ``condensery.condensed.choosing.by_accuracy`` says why, and can be told which measurement
-        to read.
+        ``condensery.condensed.choosing.by_accuracy`` also gives the reason, and has options for the
+        measurement.
 
         Raises:
-            ConfigError: If the set was not evaluated at full size; the message says how to.
+            ConfigError: If the set was not evaluated at full size; the message says how to do it.
         """
         return self.take(by_accuracy(self.observations, share, largest=self.sizes).size)
 
     def decode(self, ipc: int | None = None) -> Examples:
-        """What a network is trained on: float32 images in [0, 1], not normalised.
+        """The training images: float32 images in [0, 1], not normalised.
 
         Args:
-            ipc: The size, in 1..sizes; all of it if ``None``.
+            ipc: The size, in 1..sizes; the full size if ``None``.
 
         Returns:
             Examples whose ``rank`` is below ``ipc``. Labels are ``[example]``, or
-            ``[example, class_]`` where the set has learned ones.
+            ``[example, class_]`` if the set has learned labels.
         """
         ipc = self.sizes if ipc is None else ipc
         self._check_size(ipc)
@@ -322,37 +322,37 @@ class CondensedSet:
     def as_dataset(self, ipc: int | None = None) -> TensorDataset:
         """``decode(ipc)`` as pairs (image, label) for a ``DataLoader``.
 
-        Images are in [0, 1]: normalise them with ``(image - mean) / std`` per channel, with
-        ``.mean`` and ``.std``.
+        Images are in [0, 1]: normalise each channel with ``(image - mean) / std``, from ``.mean``
+        and ``.std``.
         """
         decoded = self.decode(ipc)
         return TensorDataset(decoded.images, decoded.labels)
 
     def bytes_of(self, ipc: int) -> int:
-        """Bytes that the tensors' rows of size ``ipc`` take; the file's header comes on top."""
+        """Bytes of the rows of size ``ipc`` in all tensors, without the header of the file."""
         self._check_size(ipc)
         return self.manifest["bytes"][ipc - 1]
 
     def with_observations(self, observations: Sequence[Mapping[str, Any]]) -> CondensedSet:
-        """The same set with these measurements in place of the ones it has.
+        """The same set with these measurements in place of its own.
 
         Raises:
-            ArtifactError: If one has no ``size`` in 1..sizes.
+            ArtifactError: If a record has no ``size`` in 1..sizes.
         """
         manifest = {**self.manifest, "observations": [dict(x) for x in observations]}
         return replace(self, manifest=manifest)
 
     @property
     def observations(self) -> list[dict[str, Any]]:
-        """What was measured, one record a size and protocol; a copy."""
+        """The measurements, one record for each size and protocol; a copy."""
         return json.loads(dumps(self.manifest["observations"]))
 
     @property
     def images(self) -> Tensor:
-        """What people are shown of every row, ``[row, channel, height, width]``.
+        """A picture of every row for people, ``[row, channel, height, width]``.
 
-        The stored images, where these are pixels: uint8 (value / 255), or floating point in
-        [0, 1]; not decoded, not normalised.
+        It is the stored image if pixels are stored: uint8 (value / 255), or floating point in
+        [0, 1]; not decoded and not normalised.
         """
         return self.parameterization.pictures(self.stored, shape=self.shape)
 
@@ -365,12 +365,12 @@ class CondensedSet:
 
     @property
     def parameterization(self) -> Parameterization:
-        """How what is stored becomes training images."""
+        """The parameterization that decodes the stored images."""
         return decoder(self.manifest["decode"])
 
     @property
     def prefixes(self) -> bool:
-        """Whether the set of every size is a prefix of the file's bytes."""
+        """Whether the set of every size is a prefix of the bytes of the file."""
         return self.parameterization.prefixes
 
     @property
@@ -386,22 +386,22 @@ class CondensedSet:
 
     @property
     def size(self) -> int:
-        """Another name of ``sizes``."""
+        """Another name for ``sizes``."""
         return self.sizes
 
     @property
     def rows(self) -> list[int]:
-        """Stored rows of size 1, 2, ... ``sizes``."""
+        """Number of stored rows of the sizes 1, 2, ... ``sizes``."""
         return list(self.manifest["rows"])
 
     @property
     def classes(self) -> int:
-        """How many classes there are."""
+        """Number of classes."""
         return len(self.manifest["class_names"])
 
     @property
     def class_names(self) -> tuple[str, ...]:
-        """In label order."""
+        """Names of the classes in the order of the labels."""
         return tuple(self.manifest["class_names"])
 
     @property
@@ -416,17 +416,17 @@ class CondensedSet:
 
     @property
     def name(self) -> str:
-        """For people."""
+        """Name of the set for people."""
         return self.manifest["name"]
 
     @property
     def method(self) -> str:
-        """The method that condensed it."""
+        """The method that condensed the set."""
         return self.manifest["method"]
 
     @property
     def seed(self) -> int:
-        """The seed it was condensed with."""
+        """The seed of the run that condensed the set."""
         return self.manifest["seed"]
 
     def __len__(self) -> int:

@@ -1,7 +1,7 @@
-"""Which size of a condensed set to take, by its own measurements, and the reasons in words.
+"""The choice of a size of a condensed set by its measurements, with the reasons in words.
 
-Reads the records that a file holds (docs/artifact.md). Knows nothing about images or files, and
-trains nothing.
+Uses the records of a file (docs/artifact.md). Knows nothing about images or files, and trains
+nothing.
 """
 
 from __future__ import annotations
@@ -18,11 +18,12 @@ Record = Mapping[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeChoice:
-    """A size, and why it is this one.
+    """A size, and the reason of the choice.
 
     Attributes:
         size: Images per class.
-        why: For people: what was chosen and what is next to it; on a second line how it is known.
+        why: Text for people: the choice and the neighbouring sizes; the second line names the
+            measurement.
     """
 
     size: int
@@ -45,7 +46,7 @@ def by_accuracy(
 
     Args:
         records: ``observations`` of the set.
-        share: Of the accuracy at size ``largest``, in (0, 1].
+        share: Share of the accuracy at size ``largest``, in (0, 1].
         largest: The full size, in images per class.
         network: Only measurements by this network; ``None``, here and below, takes any.
         protocol: Only measurements by this protocol.
@@ -53,7 +54,7 @@ def by_accuracy(
         steps: Only trainings of this length.
 
     Raises:
-        ConfigError: If the share is none, or nothing was measured that could answer.
+        ConfigError: If the share is not in (0, 1], or there is no suitable measurement.
     """
     if not 0 < share <= 1:
         hint = f" Write {share / 100:g} for {share:g} %." if 1 < share <= 100 else ""
@@ -90,16 +91,17 @@ def whole_measurement(
 ) -> list[Record]:
     """The records of one network, protocol and length that include the full size, by size.
 
-    Of several such measurements the one that tested the most sizes, then the longest, then the
-    one with most seeds.
+    If there are several, it is the one with most sizes, then the longest, then the one with most
+    seeds.
 
     Args:
         records: ``observations`` of a set.
-        largest: Its full size.
-        wanted: ``{"network", "protocol", "epochs", "steps"}`` that must agree where not ``None``.
+        largest: The full size of the set.
+        wanted: ``{"network", "protocol", "epochs", "steps"}``; values that are not ``None`` must
+            agree.
 
     Raises:
-        ConfigError: If there is none; the message says what would make one.
+        ConfigError: If there is no such measurement; the message says how to make one.
     """
     wanted = {name: value for name, value in (wanted or {}).items() if value is not None}
     if not records:
@@ -129,7 +131,7 @@ def whole_measurement(
 
 
 def title(record: Record) -> str:
-    """What a record was measured with; records of one title make one table."""
+    """The network, protocol and length of a record; records with equal titles form a table."""
     seeds = f"{record['seeds']} seed" + ("s" if record["seeds"] != 1 else "")
     return ", ".join([*_training(record), seeds, *_precision(record)])
 
@@ -157,7 +159,7 @@ def _weight(group: Sequence[Record]) -> tuple[int, ...]:
 
 
 def _of(record: Record, full: Record) -> float:
-    """Share of the accuracy at full size; a full size that gets nothing right is reached."""
+    """Share of the accuracy at full size; 1 if the accuracy at full size is 0."""
     return record["accuracy"] / full["accuracy"] if full["accuracy"] else 1.0
 
 

@@ -1,8 +1,9 @@
 """Images of a condensed set in the layouts of other tools.
 
-``export.json`` beside them says where they come from, how to normalise them, and which folder is
-which label, so that ``condensery import --format folder`` reads an export of any form back. It also
-marks a folder as an export, which alone ``--overwrite`` replaces. Values are rounded to bytes.
+The file ``export.json`` in the same folder says where the images come from, how to normalise them,
+and which folder has which label, so that ``condensery import --format folder`` can read an export
+of any form. It also marks a folder as an export; ``--overwrite`` replaces only marked folders.
+Values are rounded to bytes.
 """
 
 from __future__ import annotations
@@ -39,15 +40,15 @@ _RESERVED = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ExportedPictures:
-    """What is exported.
+    """The content of an export.
 
     Attributes:
         images: ``[example, height, width, channel]``.
         labels: ``[example]``.
-        rank: ``[example]``: the example belongs to every size above it.
-        class_names: In label order.
+        rank: ``[example]``; the example belongs to every size above its rank.
+        class_names: Names of the classes in the order of the labels.
         soft_labels: Learned labels ``[example, class_]``, or ``None``.
-        facts: For ``export.json``.
+        facts: Content of ``export.json``.
     """
 
     images: UInt8[np.ndarray, "example height width channel"]
@@ -59,10 +60,10 @@ class ExportedPictures:
 
 
 def check_out(out: Path, *, overwrite: bool) -> None:
-    """Refuse a folder that holds something other than an export that may be replaced.
+    """Refuse a folder that contains something other than an export that may be replaced.
 
     Raises:
-        ConfigError: Saying what is there.
+        ConfigError: Says what the folder contains.
     """
     if out.exists() and not out.is_dir():
         raise ConfigError(f"--out {out}: is a file, but a folder is made. Give another name.")
@@ -86,9 +87,9 @@ def collect(file: Path, *, ipc: int | None, stored: bool) -> ExportedPictures:
     """The images of a condensed file.
 
     Args:
-        file: To read.
-        ipc: The size, or ``None`` for all of it.
-        stored: Whether to give the images as stored; else as training sees them.
+        file: Path of the condensed file.
+        ipc: The size, or ``None`` for the full size.
+        stored: Whether to export stored images; otherwise decoded training images.
     """
     condensed = CondensedSet.load(file)
     if stored:
@@ -121,10 +122,10 @@ def collect(file: Path, *, ipc: int | None, stored: bool) -> ExportedPictures:
 
 
 def write(pictures: ExportedPictures, *, form: str, out: Path) -> None:
-    """Write an export; the folder appears, or is exchanged, when it is whole.
+    """Write an export; the folder appears, or is replaced, when the export is complete.
 
     Raises:
-        ConfigError: If the form cannot hold such images, or needs what is not installed.
+        ConfigError: If the form cannot contain such images, or needs a package that is absent.
     """
     out.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix=f".{out.name}-", dir=out.absolute().parent) as around:
@@ -223,7 +224,7 @@ def _png(pictures: ExportedPictures) -> list[bytes]:
 
 
 def _files(pictures: ExportedPictures) -> list[str]:
-    """Names by rank: the first files of a class, by name, are its smaller sets."""
+    """Names of files by rank: the first files of a class, sorted by name, are its smaller sets."""
     seen: dict[tuple[int, int], int] = {}
     names: list[str] = []
     digits = len(str(int(pictures.rank.max())))
@@ -234,7 +235,7 @@ def _files(pictures: ExportedPictures) -> list[str]:
 
 
 def _distinct(class_names: tuple[str, ...]) -> list[str]:
-    """Class names without two alike: the Hub takes no ``ClassLabel`` that lists a name twice."""
+    """Different class names, because a ``ClassLabel`` of the Hub must not repeat a name."""
     names: list[str] = []
     for label, name in enumerate(class_names):
         names.append(f"{name} ({label})" if class_names.count(name) > 1 else name)
@@ -244,10 +245,10 @@ def _distinct(class_names: tuple[str, ...]) -> list[str]:
 
 
 def _folder_names(class_names: tuple[str, ...]) -> list[str]:
-    """Class names as names of folders that every file system holds, no two of them alike.
+    """Class names as different names of folders that are valid on every file system.
 
-    Without separators and control characters, not hidden, not too long, not reserved, and
-    different also where a file system takes case and Unicode forms for equal.
+    They have no separators or control characters, are not hidden, too long or reserved, and differ
+    also on a file system that ignores case and Unicode forms.
     """
     names: list[str] = []
     taken: set[str] = set()
@@ -266,7 +267,7 @@ def _folder_names(class_names: tuple[str, ...]) -> list[str]:
 
 
 def _folded(name: str) -> str:
-    """What names share that a file system may take for one."""
+    """A key that is equal for names that a file system may not distinguish."""
     return unicodedata.normalize("NFKC", unicodedata.normalize("NFKC", name).casefold())
 
 

@@ -1,7 +1,7 @@
-"""What a condensed-set file must say about itself, and the checks that its tensors agree.
+"""The manifest of a condensed file, and the checks that its tensors agree with it.
 
-The words are those of docs/artifact.md. Knows nothing about files: it sees tensors and a JSON
-object, and raises ``ArtifactError`` naming the field and both values.
+The keys are those of docs/artifact.md. Knows nothing about files: it checks tensors and a JSON
+object, and raises ``ArtifactError`` with the field and both values.
 """
 
 from __future__ import annotations
@@ -20,18 +20,18 @@ from condensery.parameterizations import decoder
 from condensery.types import Examples
 
 FORMAT = 2
-"""The file format that is written, and the newest that can be read."""
+"""The format of new files, and the newest format that can be read."""
 
 KEY = "condensery"
-"""Where the file's ``__metadata__`` holds the manifest."""
+"""The key of the manifest in the ``__metadata__`` of the file."""
 
 REQUIRED = ("labels", "rank")
 OPTIONAL = ("soft_labels",)
-"""The tensors of a file: those that the manifest names as stored, all of ``REQUIRED``, any of
-``OPTIONAL``, no others."""
+"""The tensors of a file are those that the manifest names as stored, all of ``REQUIRED``, and any
+of ``OPTIONAL``."""
 
 IMAGE_DTYPES = (torch.uint8, torch.float16, torch.float32)
-"""What stored images may be."""
+"""The allowed dtypes of stored images."""
 
 _FIELDS: dict[str, tuple[type, ...]] = {
     "format": (int,),
@@ -63,7 +63,7 @@ _SINCE_2: dict[str, tuple[type, ...]] = {
 
 
 def stored_tensors(manifest: Mapping[str, Any]) -> dict[str, str]:
-    """``{name: "rows" or "shared"}`` of the tensors that hold what is stored."""
+    """``{name: "rows" or "shared"}`` of the stored tensors."""
     return dict(manifest.get("tensors") or {"images": "rows"})  # format 1 held images alone
 
 
@@ -71,7 +71,7 @@ def check(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
     """Refuse tensors and a manifest that do not describe one condensed set.
 
     Raises:
-        ArtifactError: Naming the field, what was found and what was expected.
+        ArtifactError: Names the field, the found value and the expected one.
     """
     check_format(manifest)
     _check_fields(manifest)
@@ -82,10 +82,10 @@ def check(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
 
 
 def check_format(manifest: dict[str, Any]) -> None:
-    """Refuse a format this library cannot read; to be asked before anything else is.
+    """Refuse a format that this library cannot read; must be the first check.
 
     Raises:
-        ArtifactError: If the format is newer, or no format at all.
+        ArtifactError: If the format is newer, or is not a format.
     """
     found = manifest.get("format")
     if type(found) is not int or found < 1:
@@ -212,7 +212,7 @@ def _check_agreement(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) ->
 
 
 def _check_decoding(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) -> None:
-    """The first row is decoded, to the shape that the manifest says."""
+    """Check that the first row can be decoded and has the shape in the manifest."""
     parameterization, kinds = decoder(manifest["decode"]), stored_tensors(manifest)
     first = {
         name: tensors[name][:1] if kind == "rows" else tensors[name] for name, kind in kinds.items()
@@ -244,14 +244,14 @@ def _same(field: str, found: object, expected: object) -> None:
 
 
 def nested_rows(rank: Tensor) -> list[int]:
-    """Rows of size 1, 2, ... of rows with these ranks."""
+    """Number of rows of the sizes 1, 2, ... for rows with these ranks."""
     return torch.bincount(rank).cumsum(0).tolist()
 
 
 def tensor_bytes(
     stored: Mapping[str, Tensor], kinds: Mapping[str, str], soft_labels: Tensor | None
 ) -> tuple[int, int]:
-    """Bytes of one row of all tensors, label (8) and rank (4) included, and of what is shared."""
+    """Bytes of one row of all tensors, with label (8) and rank (4); and of the shared tensors."""
     soft = 0 if soft_labels is None else soft_labels.shape[1] * 4
     each = sum(
         math.prod(tensor.shape[1:]) * tensor.element_size()
@@ -263,17 +263,17 @@ def tensor_bytes(
 
 
 def dumps(value: object) -> str:
-    """The one JSON text of a value: compact, in its own order, without NaN."""
+    """The JSON text of a value: compact, with the order of its keys, without NaN."""
     return json.dumps(value, allow_nan=False, separators=(",", ":"))
 
 
 def words(values: Sequence[object]) -> str:
-    """The values for a message."""
+    """Values in words for a message."""
     return ", ".join(str(value) for value in values) or "nothing"
 
 
 def library_version() -> str:
-    """What wrote the file."""
+    """The version of this library."""
     try:
         return version("condensery")
     except PackageNotFoundError:  # run from its sources

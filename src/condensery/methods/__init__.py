@@ -1,4 +1,4 @@
-"""Methods: each is a row of parts, registered in a file of its own."""
+"""Methods: each method is a recipe of parts, in a file of its own."""
 
 from condensery.methods import (
     dance,

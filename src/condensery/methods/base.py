@@ -1,4 +1,4 @@
-"""What a method is: a function that chooses a row of parts, and what is said about it."""
+"""A method: a function that makes recipes, with its name, paper and summary."""
 
 from __future__ import annotations
 
@@ -15,28 +15,27 @@ from condensery.registry import find, register
 __all__ = ["PRESETS", "Method", "Recipes", "method", "method_of", "recipe_for"]
 
 PRESETS = ("smoke", "quick", "standard", "paper")
-"""Rows of settings that every built-in method has, shortest run first."""
+"""The presets of every built-in method, shortest run first."""
 
 
 class Recipes(Protocol):
-    """How a method's recipe is made for data, a size and a preset."""
+    """Makes the recipe of a method for data, a size and a preset."""
 
     def __call__(self, data: ImageData, *, ipc: int, preset: str) -> Recipe:
-        """The resolved recipe."""
+        """The recipe."""
         ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Method:
-    """A method as the library offers it.
+    """A method of the library.
 
     Attributes:
         recipe: Makes its recipe.
-        presets: Names it accepts, shortest run first.
+        presets: Names of its presets, shortest run first.
         paper: Authors, venue and arXiv number.
-        summary: One line.
-        protocol: Name of the evaluation protocol that it was published with; empty for the usual
-            one.
+        summary: A summary in one line.
+        protocol: Name of the evaluation protocol of its paper; empty for the usual one.
     """
 
     recipe: Recipes
@@ -57,7 +56,7 @@ def method(
     summary: str = "",
     protocol: str = "",
 ) -> Callable[[_Recipes], _Recipes]:
-    """Register a function that makes recipes as a method; see ``Method`` for the arguments.
+    """A decorator that registers a function as a method; see ``Method`` for the arguments.
 
     Example:
         ``@method("mine", summary="one size: ...")`` above
@@ -74,10 +73,10 @@ def method(
 
 
 def method_of(name: str) -> Method:
-    """The method of a name, or of ``"package.module:function"`` that makes recipes.
+    """The method with a name, or the function ``"package.module:function"``.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If there is no such method.
     """
     found = find("method", name)
     if isinstance(found, Method):
@@ -96,7 +95,7 @@ def recipe_for(method: str, data: ImageData, *, ipc: int, preset: str) -> Recipe
     """The recipe of ``method`` for ``data``.
 
     Raises:
-        ConfigError: For an unknown method or preset (with the nearest known), or ``ipc < 1``.
+        ConfigError: If the method or preset is unknown (names the nearest one), or ``ipc < 1``.
     """
     known = method_of(method)
     if preset not in known.presets:

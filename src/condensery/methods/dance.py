@@ -9,10 +9,10 @@
 | inner-class view: squared distance of mean features | ``DistributionMatching`` |
 | inter-class view: cross-entropy of S under the expert | ``Calibrated(under="expert")`` |
 | one pass over the classes for each view | ``inner=2``, ``Calibrated(alternate=True)`` |
-| one SGD step a class on one momentum buffer | ``joint_sgd`` (one step, the same path) |
+| one SGD step for each class, with one momentum buffer | ``sgd_for_all_classes``, which is equal |
 
-Presets: ``paper`` is the released setting; data above 64 pixels a side take that of the ImageNet
-subsets. The other presets are shorter and ours (docs/methods/dance.md).
+Presets: ``paper`` is the released setting; data with a side above 64 pixels use the setting of the
+ImageNet subsets. The other presets are shorter and ours (docs/methods/dance.md).
 """
 
 from __future__ import annotations
@@ -38,18 +38,18 @@ __all__ = ["SHORT", "Short", "is_large", "recipe", "shortened"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Short:
-    """A run under experts, cut to a budget: ours.
+    """A shorter run with experts: ours.
 
     Attributes:
         iterations: Outer iterations.
-        network: Matching network where the paper's is ConvNet-3.
-        experts: How many.
-        epochs: Of an expert.
-        steps: Network steps of an epoch.
-        expert: Real images of an expert's step.
+        network: Matching network in place of ConvNet-3.
+        experts: Number of experts.
+        epochs: Epochs of an expert.
+        steps: Network steps in an epoch.
+        expert: Real images in a step of an expert.
         expert_lr: Learning rate of the experts.
-        real: Real images per class of an image update.
-        lr: Of Adam on the images, in units of the pixel range.
+        real: Real images per class in an image update.
+        lr: Learning rate of Adam on the images, in units of the pixel range.
     """
 
     iterations: int
@@ -81,10 +81,10 @@ SHORT: Mapping[str, Short] = {
     protocol="dance",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """DANCE's recipe for ``data``.
+    """The recipe of DANCE for ``data``.
 
     Args:
-        data: Real training images; the side chooses the published row.
+        data: Real training images; their side decides the published setting.
         ipc: Images per class N, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
@@ -111,12 +111,12 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
 
 
 def is_large(data: ImageData) -> bool:
-    """Whether the published settings of the ImageNet subsets are those for ``data``."""
+    """Whether ``data`` uses the published settings of the ImageNet subsets."""
     return max(data.side) > 64
 
 
 def shortened(published: Recipe, short: Short) -> Recipe:
-    """A published recipe under ``Interpolated`` or ``Staged`` experts, cut to a budget."""
+    """A shorter version of a published recipe with ``Interpolated`` or ``Staged`` experts."""
     schedule = published.schedule
     assert isinstance(schedule, Interpolated | Staged)
     small = published.network == "convnet3"

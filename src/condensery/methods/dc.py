@@ -3,17 +3,16 @@
 | Algorithm 1 | part |
 |---|---|
 | S from noise, labels balanced | ``Noise(like="data")``, ``Pixels`` |
-| fresh network theta_0, T image updates | ``TrainOnSynthetic(inner=T)`` |
+| new network theta_0, T image updates | ``TrainOnSynthetic(inner=T)`` |
 | epochs of theta on S between them | ``TrainOnSynthetic(epochs=...)`` |
 | 256 real images of each class, all synthetic ones | ``RandomPerClass(batch=256)`` |
-| distance of all weight gradients, class by class | ``GradientMatching(metric="cosine")`` |
+| distance of all weight gradients of each class | ``GradientMatching(metric="cosine")`` |
 | one SGD step on the sum over classes | ``SGD`` |
 
-Presets: ``paper`` is the released setting. Its learning rate 0.1 is one of normalised images: ours
-    is
-0.1 times the square of the mean standard deviation, which moves pixels in [0, 1] as far. Two
-things stay different: stored images are brought back into [0, 1] before every outer iteration, and
-noise is clipped there. The other presets are shorter and ours (docs/methods/dc.md).
+Presets: ``paper`` is the released setting. Its learning rate 0.1 is for normalised images. Ours is
+0.1 times the square of the mean standard deviation, which moves pixels in [0, 1] equally far. Two
+differences remain: stored images are clipped to [0, 1] before every outer iteration, and noise is
+clipped to [0, 1]. The other presets are shorter and ours (docs/methods/dc.md).
 """
 
 from __future__ import annotations
@@ -43,20 +42,20 @@ _LOOPS: Mapping[int, tuple[int, int]] = {
     40: (40, 15),
     50: (50, 10),
 }
-"""``{images per class: (image updates per network, network epochs between them)}``, released."""
+"""Released ``{images per class: (image updates per network, network epochs between them)}``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Short:
-    """A run cut to a budget: ours.
+    """A shorter run: ours.
 
     Attributes:
         iterations: Outer iterations.
         inner: Image updates per network.
-        epochs: Network epochs between two of them.
+        epochs: Network epochs between two image updates.
         batch: Real images per class.
         network: Matching network.
-        lr: Of Adam on the images, in units of the pixel range.
+        lr: Learning rate of Adam on the images, in units of the pixel range.
     """
 
     iterations: int
@@ -81,7 +80,7 @@ _SHORT: Mapping[str, _Short] = {
     protocol="dc",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """DC's recipe for ``data``.
+    """The recipe of DC for ``data``.
 
     Args:
         data: Real training images.
@@ -108,10 +107,10 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
 
 
 def pixel_lr(lr: float, data: ImageData) -> float:
-    """The learning rate on [0, 1] pixels that moves an image as far as ``lr`` on normalised ones.
+    """The learning rate on [0, 1] pixels that is equal to ``lr`` on normalised images.
 
-    A step on ``x_norm = (x - mean) / std`` is one of ``lr * std^2`` on ``x``; channels share the
-    mean of their standard deviations.
+    A step ``lr`` on ``x_norm = (x - mean) / std`` is a step ``lr * std^2`` on ``x``. All channels
+    use the mean of their standard deviations.
     """
     return lr * (sum(data.std) / len(data.std)) ** 2
 
@@ -119,9 +118,9 @@ def pixel_lr(lr: float, data: ImageData) -> float:
 def _loops(ipc: int) -> tuple[int, int]:
     """Image updates per network and epochs between them.
 
-    Released for the sizes of ``_LOOPS``. Ours between them: N updates, and about 500 epochs in
-    all, at most 50 at a time; above 50 the loops of 50 (which the authors recommend, beside
-    others).
+    For the sizes of ``_LOOPS`` they are released. For other sizes they are ours: N updates, and
+    about 500 epochs in total, at most 50 between two updates. Sizes above 50 use the numbers of 50,
+    which is one of the recommendations of the authors.
     """
     if ipc > 50:
         return _LOOPS[50]

@@ -3,15 +3,15 @@
 | algorithm line | part |
 |---|---|
 | S from real images | ``RandomImages``, ``Pixels`` |
-| a fresh random network every iteration, never trained | ``Redraw(inner=1, steps=0)`` |
+| a new random network in every iteration, never trained | ``Redraw(inner=1, steps=0)`` |
 | 256 real images of each class | ``RandomPerClass(batch=256)`` |
 | one operation for real and synthetic images | ``Siamese(mode="dsa")`` |
-| squared distance of mean features, class by class | ``DistributionMatching`` |
+| squared distance of the mean features of each class | ``DistributionMatching`` |
 | one SGD step on the sum over classes | ``SGD`` |
 
-``paper`` is the released setting; its learning rate is one of normalised images (see ``dc``). The
-other presets are shorter and ours (docs/methods/dm.md). Stored images are brought back into [0, 1]
-before every iteration, the released ones are free.
+``paper`` is the released setting; its learning rate is for normalised images (see ``dc``). The
+other presets are shorter and ours (docs/methods/dm.md). Stored images are clipped to [0, 1] before
+every iteration (released: no limits).
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Short:
-    """A run cut to a budget: ours.
+    """A shorter run: ours.
 
     Attributes:
         iterations: Outer iterations, one image update each.
         batch: Real images per class.
         network: Matching network.
-        lr: Of Adam on the images, in units of the pixel range.
+        lr: Learning rate of Adam on the images, in units of the pixel range.
     """
 
     iterations: int
@@ -66,10 +66,11 @@ _SHORT: Mapping[str, _Short] = {
     protocol="dsa",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """DM's recipe for ``data``.
+    """The recipe of DM for ``data``.
 
     Args:
-        data: Real training images; the name decides the learning rate and whether they are flipped.
+        data: Real training images; the name decides the learning rate, and whether images are
+            flipped.
         ipc: Images per class, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
@@ -100,8 +101,9 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
 
 
 def _lr(data: ImageData, ipc: int) -> float:
-    """Of normalised images: 1 up to 99 images a class and on CIFAR-100, else 10, as released.
+    """The released learning rate for normalised images: 1 below 100 images per class, else 10.
 
-    An image weighs 1/N in the mean feature, so the learning rate has to grow with N.
+    On CIFAR-100 it is always 1. An image has the weight 1/N in the mean feature, so the learning
+    rate must grow with N.
     """
     return 1.0 if ipc < 100 or data.name == "cifar100" else 10.0

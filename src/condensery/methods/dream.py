@@ -2,12 +2,12 @@
 
 | algorithm line | part |
 |---|---|
-| everything not named here | the parts of ``idc`` |
+| everything else | the parts of ``idc`` |
 | S from the images nearest to N f^2 cluster centres of each class | ``KMeansImages`` |
 | every 10 image updates: cluster each class, match its 128 representatives | ``KMeansPerClass`` |
 
-Presets are those of ``idc``. ``paper`` clusters all images of every class, which on a CPU costs
-more than all the rest; the shorter ones cluster a random pool (docs/methods/dream.md).
+The presets are those of ``idc``. ``paper`` clusters all images of every class, which takes most of
+the time on a CPU; shorter presets cluster a random pool (docs/methods/dream.md).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ __all__ = ["recipe"]
 
 
 _POOL = {"smoke": 64, "quick": 256, "standard": 1024}
-"""Images of a class that a shorter run clusters."""
+"""Number of images of a class that a shorter run clusters."""
 
 
 @method(
@@ -34,7 +34,7 @@ _POOL = {"smoke": 64, "quick": 256, "standard": 1024}
     summary="idc matched to real images that stand for the clusters of their class",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """DREAM's recipe for ``data``: IDC's with representative images.
+    """The recipe of DREAM for ``data``: that of IDC with representative images.
 
     Args:
         data: Real training images.

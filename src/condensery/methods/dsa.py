@@ -5,10 +5,10 @@
 | loops, network, objective, image step | the parts of ``dc`` |
 | S from real images | ``RandomImages`` |
 | one operation for real and synthetic images | ``Siamese(mode="dsa")`` |
-| networks trained on S, augmented image by image | its ``PerExample(mode="dsa")`` |
+| networks trained on S, each image with its own parameters | its ``PerExample(mode="dsa")`` |
 
-``augment.mode=idc`` takes the stronger draw of IDC: colour, flip and cutout always, and one of the
-others.
+``augment.mode=idc`` is the stronger augmentation of IDC: colour, flip and cutout always, and one of
+the other operations.
 """
 
 from __future__ import annotations
@@ -35,10 +35,10 @@ __all__ = ["recipe", "strategy"]
     protocol="dsa",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """DSA's recipe for ``data``.
+    """The recipe of DSA for ``data``.
 
     Args:
-        data: Real training images; the name decides whether they are flipped.
+        data: Real training images; the name decides whether images are flipped.
         ipc: Images per class, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """
@@ -59,7 +59,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
 def strategy(data: ImageData) -> str:
     """The published operations; images of digits are not mirrored.
 
-    Differs: the released code knows MNIST and SVHN only, we know other digits, too.
+    Differs: other digits are not mirrored either (released: only MNIST and SVHN are not).
     """
     flip = "flip_" if may_be_mirrored(data.name) else ""
     return f"color_crop_cutout_{flip}scale_rotate"

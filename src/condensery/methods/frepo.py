@@ -3,18 +3,18 @@
 | algorithm line | part |
 |---|---|
 | S from real images with centred one-hot labels | ``Pixels``, ``RandomImages`` |
-| a network from the pool, and a step of it on S once it was used | ``Pool`` |
-| a batch of 1024 real images, nothing augmented | ``RandomPerClass(batch=1024 / classes)`` |
+| a network from the pool, which takes a step on S after it was used | ``Pool`` |
+| a batch of 1024 real images without augmentation | ``RandomPerClass(batch=1024 / classes)`` |
 | half the squared error of predicting it by ridge regression on features | ``FeatureRegression`` |
 | one step on images and labels | ``Adam``, ``labels=learned``, ``OnSimplex`` |
 | ZCA of colour images | ``whiten=zca-regularised`` |
 
-Presets: ``paper`` takes the published pool, batch and 500,000 steps; ``standard``, ``quick`` and
-``smoke`` are shorter and ours (docs/methods/frepo.md). Published: LAMB with learning rate 3e-4
-falling along a cosine to a tenth of it, images without bounds in the normalised space, networks
-whose width doubles from block to block. Differs: Adam, whose step is one of pixels; images are
-brought back into [0, 1] between outer iterations, and labels stay probabilities, which every
-protocol needs.
+Presets: ``paper`` has the published pool, batch and 500,000 steps; ``standard``, ``quick`` and
+``smoke`` are shorter and ours (docs/methods/frepo.md). Differs: Adam with a step in pixels
+(published: LAMB with learning rate 3e-4, falling along a cosine to a tenth); images are clipped to
+[0, 1] between outer iterations (published: no limits in the normalised space); labels stay
+probabilities, which every protocol needs; all blocks of the network have the same width (published:
+the width doubles from block to block).
 """
 
 from __future__ import annotations
@@ -38,17 +38,17 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Length:
-    """Of a run.
+    """The length of a run.
 
     Attributes:
-        iterations: Outer iterations: pools.
-        inner: Image updates of a pool.
-        networks: In a pool.
-        oldest: Steps that a network takes.
-        network: What they are.
-        targets: Real images per update, over all classes.
-        lr: Of Adam on the images, in units of the pixel range.
-        label_lr: Of Adam on the labels.
+        iterations: Outer iterations, each with a new pool.
+        inner: Image updates with a pool.
+        networks: Networks in a pool.
+        oldest: Steps of a network before it is replaced.
+        network: Name of the network.
+        targets: Real images in an update, over all classes.
+        lr: Learning rate of Adam on the images, in units of the pixel range.
+        label_lr: Learning rate of Adam on the labels.
     """
 
     iterations: int
@@ -88,7 +88,7 @@ _LENGTHS: Mapping[str, _Length] = {
     protocol="frepo",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """FRePo's recipe for ``data``.
+    """The recipe of FRePo for ``data``.
 
     Args:
         data: Real training images.

@@ -3,17 +3,17 @@
 | algorithm line | part |
 |---|---|
 | store N images, train on f x f crops of each | ``MultiFormation(factor=f)`` |
-| fresh network every outer iteration, trained on augmented real data | ``Redraw`` |
+| new network in every outer iteration, trained on augmented real data | ``Redraw`` |
 | 64 real images of each class | ``RandomPerClass(batch=64)`` |
 | one augmentation for real and synthetic images | ``Siamese("color_crop_cutout")`` |
-| distance of convolution gradients, class by class | ``GradientMatching`` |
-| one SGD step per class on one momentum buffer | ``joint_sgd`` (one step, the same path) |
+| distance of the convolution gradients of each class | ``GradientMatching`` |
+| one SGD step for each class, with one momentum buffer | ``sgd_for_all_classes``, which is equal |
 
-Presets: ``paper`` is the released code's ``--reproduce`` setting of the data set, by name; data of
-another name take the row of CIFAR-10 up to 64 pixels a side, and ImageNet-10's above. Differs: the
-networks of ImageNet-100 are pretrained anew every outer iteration, not drawn from a pool of ten.
-``standard``, ``quick`` and ``smoke`` are shorter and ours; docs/methods/mdc.md says what ``quick``
-costs and gives; ``standard`` has not been measured.
+Presets: ``paper`` is the ``--reproduce`` setting of the released code for the data set, by name.
+Other data use the setting of CIFAR-10 up to a side of 64 pixels, and above it that of ImageNet-10.
+Differs: for ImageNet-100, every outer iteration pretrains a new network (released: a pool of ten).
+``standard``, ``quick`` and ``smoke`` are shorter and ours. docs/methods/mdc.md has results of
+``quick``; ``standard`` has not been measured.
 """
 
 from __future__ import annotations
@@ -43,9 +43,9 @@ class _Paper:
 
     Attributes:
         metric: Distance of gradients.
-        lr: Image learning rate per class, before scaling with N and side.
-        base: Side in pixels that ``lr`` was chosen for.
-        images: Real images per network update (``n_data``).
+        lr: Image learning rate per class, before it is scaled with N and the side.
+        base: Side in pixels for which ``lr`` was chosen.
+        images: Real images for the network update (``n_data``).
         network: Matching network.
         factor: Crops per side.
         iterations: Outer iterations.
@@ -95,15 +95,15 @@ _PAPER: Mapping[str, _Paper] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Short:
-    """A run cut to a budget: ours, tuned by measurement (docs/methods/mdc.md).
+    """A shorter run: ours, tuned by measurements (docs/methods/mdc.md).
 
     Attributes:
         iterations: Outer iterations.
         inner: Image updates per network.
         steps: Network steps between two image updates.
         batch: Real images per class.
-        network: Matching network where the paper's is ConvNet-3.
-        lr: Of Adam on the images, in units of the pixel range.
+        network: Matching network in place of ConvNet-3.
+        lr: Learning rate of Adam on the images, in units of the pixel range.
     """
 
     iterations: int
@@ -127,10 +127,10 @@ _SHORT: Mapping[str, _Short] = {
     summary="one size: gradient matching on several small images per stored image",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """IDC's recipe for ``data``.
+    """The recipe of IDC for ``data``.
 
     Args:
-        data: Real training images; the name and the side choose the published row.
+        data: Real training images; name and side decide the published setting.
         ipc: Images per class, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """

@@ -11,16 +11,15 @@
 | optionally on the labels | ``labels=learned`` |
 | regularised ZCA of colour images | ``whiten=zca-regularised`` |
 
-Published: Adam with learning rate 0.04 on standardised pixels, without bounds. An Adam step of
-    ``a`` on
-``(x - mean) / std`` is a step of ``a std`` on ``x`` in [0, 1]; channels have nearly one deviation,
-so their mean is taken for all (and the epsilon of the root is divided by it). Differs: images are
-brought back into [0, 1] between outer iterations, and under a whitening the step is still one of
-pixels (published: of whitened pixels).
+Published: Adam with learning rate 0.04 on standardised pixels, without limits. An Adam step ``a``
+on ``(x - mean) / std`` is a step ``a std`` on ``x`` in [0, 1]. The deviations of channels are
+nearly equal, so their mean is used for all (and the epsilon of the root is divided by it). Differs:
+images are clipped to [0, 1] between outer iterations; with a whitening, the step is still in pixels
+(published: in whitened pixels).
 
-Presets: ``paper`` whitens colour images and takes the 1000 steps that the released notebook calls
-converged; ``standard`` does not whiten, ``quick`` takes the notebook's 300 steps, ``smoke`` a few
-with few targets.
+Presets: ``paper`` whitens colour images and takes 1000 steps, with which the released notebook is
+converged; ``standard`` does not whiten; ``quick`` takes 300 steps as the notebook; ``smoke`` takes
+a few steps with few targets.
 """
 
 from __future__ import annotations
@@ -45,7 +44,7 @@ __all__ = ["recipe"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Length:
-    """Of a run.
+    """The length of a run.
 
     Attributes:
         iterations: Outer iterations.
@@ -73,10 +72,10 @@ _LENGTHS: Mapping[str, _Length] = {
     protocol="kip",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """KIP's recipe for ``data``.
+    """The recipe of KIP for ``data``.
 
     Args:
-        data: Real training images; their deviation sets the learning rate.
+        data: Real training images; their deviation decides the learning rate.
         ipc: Images per class, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """

@@ -5,14 +5,14 @@
 | base loss D(S, B; theta), network on real batches, augmentation, update | the parts of ``idc`` |
 | subset loss D(S_n*, B; theta), same network, batch, draw | a second set of its sizes |
 | feature distance of every size | ``MostLearnable.probe``, a ``DistributionMatching`` |
-| choice of n* every period iterations | ``MostLearnable.close`` |
+| choice of n* after every period of iterations | ``MostLearnable.close`` |
 | freezing of the previous subset | ``MostLearnable.frozen`` |
 
-With the MDC flag the released code matches squared errors on every data set, also where IDC's
-learning rate was chosen for the l1 distance; ``paper`` follows it. Ours differ by default in three
-points, each an option: sizes are nested *stored images* (``parameterization.order``), frozen
-images keep their bits and follow the paper's rule (``size_policy.freeze``), and distances are not
-rounded (``size_policy.decimals``).
+The released MDC code matches squared errors on every data set, also if the learning rate of IDC was
+chosen for the l1 distance; ``paper`` does the same. Three defaults are ours, and each is an option:
+sizes are nested *stored images* (``parameterization.order``), frozen images keep their bits and
+follow the rule of the paper (``size_policy.freeze``), and distances are not rounded
+(``size_policy.decimals``).
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ __all__ = ["recipe"]
     summary="multisize: the full set and its most learnable subset, gradient matching",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """MDC's recipe for ``data``: IDC's, squared errors, and the most learnable subset.
+    """The recipe of MDC for ``data``: that of IDC with squared errors and the subset loss.
 
     Args:
         data: Real training images.

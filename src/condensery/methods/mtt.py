@@ -5,23 +5,23 @@
 | experts trained on real data, parameters after every epoch | ``condensery.experts`` |
 | start theta*_s of a random expert, target theta*_(s+M) | ``Experts.contexts`` |
 | n student steps on augmented batches of S with learning rate alpha | ``TrajectoryMatching`` |
-| squared distance to the target, by the expert's own way | ``TrajectoryMatching`` |
+| squared distance to the target, divided by that of the start | ``TrajectoryMatching`` |
 | S from real images, SGD with momentum 0.5 on S | ``RandomImages``, ``SGD`` |
 | learning rate alpha, SGD with momentum 0.5 | ``LearnedLR`` |
 | ZCA whitening where the table says so | ``Recipe.whiten`` |
 
-Presets: ``paper`` is the released row of data set and size, by name; other sizes take the largest
-published one below. Data of another name take, up to 48 pixels a side, what users of the released
-code report for CIFAR-10 without whitening, above the row of Tiny ImageNet, above 96 pixels that of
-the ImageNet subsets. ``standard``, ``quick`` and ``smoke`` are shorter and ours
-(docs/methods/mtt.md).
+Presets: ``paper`` is the released setting of data set and size, by name; other sizes use the
+largest published size below them. Other data use, up to a side of 48 pixels, the settings that
+users of the released code report for CIFAR-10 without whitening, up to 96 pixels the setting of
+Tiny ImageNet, and above it that of the ImageNet subsets. ``standard``, ``quick`` and ``smoke`` are
+shorter and ours (docs/methods/mtt.md).
 
-Published image steps are steps on the space that the network sees, ours on pixels in [0, 1]. On
-normalised images a step ``lr`` is ``lr * std^2`` on pixels. On whitened ones ``x -> W (x - mean)``
-no single number does: a direction of variance ``s`` needs ``lr * (s + eps)``. Ours is ``lr * eps``,
-right for all directions but the few of large variance (the coarse light and dark of an image),
-which move less. Beside that, stored images are brought back into [0, 1] after every update; the
-released code never does.
+Published image steps are steps in the space of the network; ours are steps on pixels in [0, 1]. A
+step ``lr`` on normalised images is ``lr * std^2`` on pixels. For whitened images
+``x -> W (x - mean)`` there is no single number: a direction of variance ``s`` needs
+``lr * (s + eps)``. Ours is ``lr * eps``, which is right for all directions except the few with
+large variance (coarse light and dark areas), which move less. Stored images are clipped to [0, 1]
+after every update (released: never).
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class _Paper:
         max_start_epoch: Starts are before this epoch (T+).
         lr: Image learning rate, in the space of the network.
         step_lr: Learning rate of the update of the student's learning rate.
-        first: Learning rate at the start.
-        batch: Images a student step; 0: all.
+        first: Initial learning rate of the student.
+        batch: Images in a student step; 0: all.
         zca: Whether images are whitened.
     """
 
@@ -104,22 +104,22 @@ _PAPER: Mapping[str, Mapping[int, _Paper]] = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Short:
-    """A run cut to a budget: ours.
+    """A shorter run: ours.
 
     Attributes:
         iterations: Image updates.
         network: Matching network.
-        trajectories: Experts.
+        trajectories: Number of experts.
         max_start_epoch: Starts are before this epoch.
         span: Expert epochs to the target.
-        epoch: Network steps of an expert's epoch; 0: a pass over the data.
-        real: Images of an expert's step.
+        epoch: Network steps in an epoch of an expert; 0: a pass over the data.
+        real: Images in a step of an expert.
         expert_lr: Learning rate of the experts.
         steps: Student steps.
-        batch: Images a student step; 0: all.
-        first: Student's learning rate at the start.
-        lr: Of Adam on the images, in units of the pixel range.
-        step_lr: Of Adam on the student's learning rate.
+        batch: Images in a student step; 0: all.
+        first: Initial learning rate of the student.
+        lr: Learning rate of Adam on the images, in units of the pixel range.
+        step_lr: Learning rate of Adam on the learning rate of the student.
     """
 
     iterations: int
@@ -160,10 +160,10 @@ _SHORT: Mapping[str, _Short] = {
     protocol="mtt",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """MTT's recipe for ``data``.
+    """The recipe of MTT for ``data``.
 
     Args:
-        data: Real training images; name and side choose the published row.
+        data: Real training images; name and side decide the published setting.
         ipc: Images per class N, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """

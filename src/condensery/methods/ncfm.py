@@ -5,10 +5,10 @@
 | distance of characteristic functions at random frequencies | ``CharacteristicFunction`` |
 | 1024 real images of each class | ``RandomPerClass(batch=1024)`` |
 | twenty experts | ``Interpolated(trajectories=20)`` |
-| one AdamW step a class | ``Adam(lr=0.001)``, one step for all classes |
+| one AdamW step for each class | ``Adam(lr=0.001)``, one step for all classes |
 | everything else | the parts of ``dance`` |
 
-The sampling network, which learns frequencies at which both sides differ, is left out: no released
+There is no sampling network that learns frequencies at which both sides differ, because no released
 configuration uses it. Presets: ``paper`` is the released setting; the others are shorter and ours
 (docs/methods/ncfm.md).
 """
@@ -37,10 +37,10 @@ __all__ = ["recipe"]
     protocol="ncfm",
 )
 def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
-    """NCFM's recipe for ``data``: DANCE's with another distance.
+    """The recipe of NCFM for ``data``: that of DANCE with another distance.
 
     Args:
-        data: Real training images; name and side choose the published row.
+        data: Real training images; name and side decide the published setting.
         ipc: Images per class N, at least 1.
         preset: ``"smoke"``, ``"quick"``, ``"standard"`` or ``"paper"``.
     """

@@ -1,7 +1,7 @@
 """Another order of the images of a condensed set, so that its small sizes are better.
 
-No pixel is changed. ``dynamics`` trains a network on the set and keeps what it says of every
-example, ``rules`` makes a score of that, ``order`` an order.
+No pixel is changed. ``dynamics`` trains a network on the set and records its predictions for every
+example, ``rules`` computes scores from them, and ``order`` an order.
 """
 
 from condensery.reranking.dynamics import Dynamics

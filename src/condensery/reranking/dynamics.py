@@ -1,6 +1,6 @@
-"""What a network in training says of every example of a set, epoch after epoch.
+"""The predictions of a network for every example of a set, in every epoch of a training.
 
-Knows nothing about what is made of it.
+Knows nothing about their use.
 """
 
 from __future__ import annotations
@@ -24,13 +24,14 @@ __all__ = ["Dynamics", "watched"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dynamics:
-    """What one training said.
+    """The record of one training.
 
     Attributes:
-        error: Euclidean distance of predicted and own class probabilities.
-        margin: Probability of the own class minus that of the most probable other one.
-        right: Whether the own class is the most probable one.
-        entropy: Of the prediction for the example as it is, after the last epoch, in nats.
+        error: Euclidean distance between predicted class probabilities and the label.
+        margin: Probability of the class of the example minus that of the most probable other class.
+        right: Whether the class of the example is the most probable one.
+        entropy: Entropy of the prediction for the unaugmented example after the last epoch, in
+            nats.
     """
 
     error: Float[Tensor, "epoch example"]
@@ -50,19 +51,19 @@ def watched(
     view: torch.Generator,
     on_step: Callable[[], None],
 ) -> Dynamics:
-    """Train a network, and note what it says of each batch before it takes the step.
+    """Train a network, and record its predictions for each batch before the step.
 
-    What it sees are the images of the step, augmented and perhaps mixed with others; what they are
-    compared with is each example's own label. In fp32, compiled where that pays.
+    The predictions are for the images of the step, augmented and perhaps mixed with others; they
+    are compared with the label of each example. In fp32, compiled if that saves time.
 
     Args:
-        network: Trained in place. Batch norm judges with the statistics of the training so far.
-        images: Normalised, on the device of the network.
+        network: Trained in place. Batch norm predicts with its running statistics.
+        images: Normalised images on the device of the network.
         labels: Class probabilities.
-        training: How; the learning rate stays as it begins.
-        epochs: At least 1.
-        order: Of the batches.
-        view: Of augmentation and CutMix.
+        training: How the network is trained; the learning rate is constant.
+        epochs: Number of epochs, at least 1.
+        order: Random stream of the batches.
+        view: Random stream of augmentation and CutMix.
         on_step: Called after every step.
     """
     count = len(images)
@@ -97,7 +98,7 @@ def watched(
 
 
 def _probabilities(network: nn.Module, *, compiled: bool) -> Callable[[Tensor], Tensor]:
-    """Class probabilities of a batch, without gradient and without a trace in the network."""
+    """Class probabilities of a batch, without gradient and without changing the network."""
 
     def eager(images: Tensor) -> Tensor:
         network.eval()

@@ -1,6 +1,6 @@
 """``rerank(condensed, ...)``: the same images in another order, so that other prefixes come first.
 
-Everything that is asked for is checked before a network is trained.
+All arguments are checked before a network is trained.
 """
 
 from __future__ import annotations
@@ -33,10 +33,10 @@ from condensery.types import Examples
 __all__ = ["RULES", "rerank", "rerank_steps"]
 
 RULES = (*SCORES, "random", "herding")
-"""What an order may be made by."""
+"""The names of all rules."""
 
 _SAMPLE = 500
-"""Real images of a class that stand for it, in ``herding``."""
+"""Real images of a class for its mean feature in ``herding``."""
 
 
 def rerank(
@@ -53,43 +53,45 @@ def rerank(
     device: str = "cpu",
     on_step: Callable[[], None] = lambda: None,
 ) -> CondensedSet:
-    """The same set with other ranks: every class is ordered anew, and no pixel is changed.
+    """The same set with another order of the images of every class; no pixel is changed.
 
-    A rule scores what a stored image decodes to, and the image has the mean of these scores; of
-    equal images the one that came first stays first. The set of full size holds the same images.
-    A set that decodes crop by crop, whose sizes are no prefixes, decodes image by image afterwards.
+    A rule scores the decoded examples, and a stored image has the mean of its scores; images with
+    equal scores keep their order. The full set contains the same images. A set with
+    ``order="crop"``, whose sizes are not prefixes, has ``order="image"`` afterwards.
 
     Args:
-        condensed: Any set, also one that was imported or selected.
-        data: What it was condensed from; for ``by="herding"``, and for whitened images.
+        condensed: Any set, also an imported or selected one.
+        data: The data of the set; needed for ``by="herding"`` and for whitened images.
         by: ``"lbpe"``, ``"el2n"``, ``"forgetting"``, ``"margin"`` or ``"entropy"``: scores by a
-            network that is trained on the set. ``"random"``. ``"herding"``: each next image brings
-            the mean feature nearest that of real images under an untrained network.
-        first: What comes first by a score.
-        epochs: Of the training, at least 1 (YOCO: 100 for CIFAR-10, 200 for more classes); its
-            learning rate is constant.
-        best: Of ``lbpe``: how many epochs are summed, those with the most right answers (YOCO:
+            network that is trained on the set. ``"random"``. ``"herding"``: the next image moves
+            the mean feature nearest to that of real images, under an untrained network.
+        first: Which end of a score comes first.
+        epochs: Epochs of the training, at least 1 (YOCO: 100 for CIFAR-10, 200 for more classes);
+            its learning rate is constant.
+        best: For ``lbpe``: the number of epochs, with most correct answers, that are summed (YOCO:
             10; 3 for sets of MTT, DSA and KIP), in 1..epochs.
-        networks: Trained from different starts, whose scores are averaged, at least 1.
-        network: Architecture, by name or ``"package.module:factory"``.
-        seed: Of every draw.
+        networks: Number of networks with different initialisations whose scores are averaged, at
+            least 1.
+        network: Architecture: a name, or ``"package.module:factory"``.
+        seed: Seed of all draws.
         device: Such as ``"cpu"`` or ``"cuda"``.
         on_step: Called after every training step.
 
     Returns:
-        The set; its manifest says under ``reranked`` how, and the hash of the set before.
-        Observations of the full size are kept, those of other sizes are of other images.
+        The set; its manifest has, under ``reranked``, the choices and the hash of the set before.
+        Observations of the full size are kept; those of other sizes are removed, as their images
+        have changed.
 
     Raises:
         ConfigError: If a choice is unknown or out of range, or data are needed.
-        DataError: If the set is of images whitened otherwise than those of ``data``.
+        DataError: If the whitening of the set was fitted to other images than those of ``data``.
 
     Source:
         He, Xiao, Zhou 2023, *You Only Condense Once*: LBPE, balanced, easy first, with the
-        training of IDC's evaluation. Differs: a stored image is ordered as a whole, with the mean
-        score of its crops, the release orders single crops, so that a size is no prefix of what is
-        stored; averaging over networks and ``herding`` are ours; sets with learned labels are
-        trained on these, and compared with them.
+        training of the IDC evaluation. Differs: whole stored images are ordered, by the mean score
+        of their crops (released: single crops, so that a size is not a prefix of the stored
+        images); the average over networks and ``herding`` are ours; for sets with learned labels,
+        training and scores use these.
 
     Example:
         ``rerank(CondensedSet.load("idc.safetensors")).take(2)``
@@ -139,7 +141,7 @@ def rerank(
 
 
 def rerank_steps(condensed: CondensedSet, *, by: str, epochs: int = 100, networks: int = 1) -> int:
-    """How many training steps ``rerank`` takes."""
+    """The number of training steps of ``rerank``."""
     count = len(condensed) * condensed.parameterization.examples_each
     return networks * epochs * -(-count // _training(condensed).batch) if by in SCORES else 0
 
@@ -163,7 +165,7 @@ def _check(*, by: str, first: str, epochs: int, best: int, networks: int) -> Non
 def _decoded(
     condensed: CondensedSet,
 ) -> tuple[Float[Tensor, "example channel height width"], Int[Tensor, "example"]]:
-    """What a network is trained on, in [0, 1], and the stored row that each example is of."""
+    """The training images in [0, 1], and the stored row of each example."""
     parameterization = condensed.parameterization
     images, shared = parameterization.from_file(condensed.stored, shape=condensed.shape)
     marked = Examples(
@@ -185,7 +187,7 @@ def _labels(condensed: CondensedSet) -> Float[Tensor, "row class_"]:
 
 
 def _as_seen(condensed: CondensedSet, data: Data | None, *, by: str) -> ImageData:
-    """Images normalised, and whitened, as the set was made for."""
+    """Images with the normalisation and the whitening of the set."""
     if data is not None:
         check_whitening(condensed, data)
         return normalised_train(condensed, data)
@@ -207,7 +209,7 @@ def _as_seen(condensed: CondensedSet, data: Data | None, *, by: str) -> ImageDat
 
 
 def _training(condensed: CondensedSet) -> Training:
-    """That of IDC's evaluation, whatever the method of the set."""
+    """The training of the IDC evaluation, for every method of the set."""
     side = min(condensed.shape[1:])
     evaluated = EvaluatedSet(
         data=str(condensed.manifest["data"]["name"]),
@@ -238,10 +240,10 @@ def _herded(
     seed: int,
     device: str,
 ) -> Int[Tensor, "row"]:
-    """All rows, class by class, each next one with the mean feature nearest that of real images."""
+    """The rows of each class, so that each next one moves the mean feature nearest to the real."""
     counted = counted_as(condensed, replace(data, test=data.train), classes=None)
     train = normalised_as(condensed, counted)
-    judge = build(
+    probe = build(
         network,
         channels=images.shape[1],
         classes=condensed.classes,
@@ -249,7 +251,7 @@ def _herded(
         seed=seed,
         path=("rerank", "network", 0),
     ).to(device)
-    seen = _mean_by_row(batched_features(judge, images.split(64)).cpu(), row, len(condensed))
+    seen = _mean_by_row(batched_features(probe, images.split(64)).cpu(), row, len(condensed))
     orders: list[Tensor] = []
     for class_ in range(condensed.classes):
         held = (condensed.labels == class_).nonzero()[:, 0]
@@ -260,7 +262,7 @@ def _herded(
         rng = stream(seed, "rerank", "real", class_)
         own = own[torch.randperm(len(own), generator=rng)[:_SAMPLE]]
         real = (train.normalise(train.pixels(part)) for part in own.split(64))
-        mean = batched_features(judge, real).mean(dim=0).cpu()
+        mean = batched_features(probe, real).mean(dim=0).cpu()
         orders.append(held[following_means(seen[held], mean, count=len(held))])
     return torch.cat(orders)
 
@@ -268,7 +270,7 @@ def _herded(
 def _ordered(
     condensed: CondensedSet, position: Float[Tensor, "row"], how: Mapping[str, object]
 ) -> CondensedSet:
-    """The set with the rows of every class by their position, of equals as they were."""
+    """The set with the rows of every class sorted by their position; stable for ties."""
     rank = torch.empty_like(condensed.rank)
     for class_ in range(condensed.classes):
         held = (condensed.labels == class_).nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""How hard the examples of a set are to learn, by several rules; pure functions of the dynamics.
+"""Several rules for how difficult the examples of a set are; pure functions of the dynamics.
 
 Knows nothing about networks or files.
 """
@@ -16,24 +16,24 @@ from condensery.reranking.dynamics import Dynamics
 __all__ = ["SCORES", "Score", "el2n", "entropy", "forgetting", "lbpe", "margin"]
 
 _EARLY = 10
-"""Epochs that EL2N sums."""
+"""Number of epochs in the sum of EL2N."""
 
 
 Score = Callable[[Dynamics, int], Float[Tensor, "example"]]
-"""From the dynamics of one network and a number of epochs to a score; easy examples score low."""
+"""From the dynamics of one network and a number of epochs to scores, low for easy examples."""
 
 
 def lbpe(dynamics: Dynamics, best: int) -> Tensor:
     """Distances of prediction and label, summed over the ``best`` epochs with most right answers.
 
-    Of epochs with as many right answers the earlier ones count.
+    Of epochs with equally many right answers, the earlier ones are used.
 
     Raises:
         ConfigError: If there are fewer epochs.
 
     Source:
         He, Xiao, Zhou 2023 (YOCO), logit-based prediction error, from the released code. Differs:
-        nothing.
+        none.
     """
     epochs = len(dynamics.error)
     if not 1 <= best <= epochs:
@@ -46,7 +46,7 @@ def el2n(dynamics: Dynamics, best: int) -> Tensor:
     """Distances of prediction and label, summed over the first epochs.
 
     Source:
-        Paul et al. 2021, *Deep Learning on a Data Diet*, as YOCO's code has it: one network, ten
+        Paul et al. 2021, *Deep Learning on a Data Diet*, as in the code of YOCO: one network, ten
         epochs.
     """
     del best
@@ -54,10 +54,10 @@ def el2n(dynamics: Dynamics, best: int) -> Tensor:
 
 
 def forgetting(dynamics: Dynamics, best: int) -> Tensor:
-    """How often an example is right in one epoch and wrong in the next; never right is the most.
+    """How often an example is right in one epoch and wrong in the next; the most if never right.
 
     Source:
-        Toneva et al. 2019. Differs: what is judged is the augmented image, as in YOCO's code.
+        Toneva et al. 2019. Differs: the augmented image is classified, as in the code of YOCO.
     """
     del best
     right = dynamics.right
@@ -66,17 +66,17 @@ def forgetting(dynamics: Dynamics, best: int) -> Tensor:
 
 
 def margin(dynamics: Dynamics, best: int) -> Tensor:
-    """What the best wrong class leads by, summed over all epochs.
+    """The lead of the most probable wrong class, summed over all epochs.
 
     Source:
-        Pleiss et al. 2020 (AUM), of probabilities as in YOCO's code.
+        Pleiss et al. 2020 (AUM), with probabilities as in the code of YOCO.
     """
     del best
     return -dynamics.margin.sum(dim=0)
 
 
 def entropy(dynamics: Dynamics, best: int) -> Tensor:
-    """Entropy of what the trained network says of the example as it is, in nats."""
+    """Entropy of the prediction of the trained network for the unaugmented example, in nats."""
     del best
     return dynamics.entropy
 
@@ -88,4 +88,4 @@ SCORES: Mapping[str, Score] = {
     "margin": margin,
     "entropy": entropy,
 }
-"""Rules that look at a training on the set, by name."""
+"""Rules that use the dynamics of a training, by name."""

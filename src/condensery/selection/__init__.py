@@ -1,7 +1,7 @@
-"""Real images as a condensed set: what condensation has to beat at the same size.
+"""Selections of real images as condensed sets: the baselines of condensation at the same size.
 
-A selection is an order of the images of every class; the set of size ``k`` is its first ``k``,
-so sizes are nested by construction. One file a rule, registered in ``select``.
+A selection is an order of the images of every class. The set of size ``k`` has the first ``k``
+images, so sizes are nested by construction. Each rule has a file and is registered in ``select``.
 """
 
 from __future__ import annotations

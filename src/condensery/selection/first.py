@@ -1,4 +1,4 @@
-"""The first images in data set order: what released code often calls random."""
+"""The first images in the order of the data set, which released code often calls random."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ __all__ = ["first_orders"]
 
 
 def first_orders(data: ImageData, options: RuleOptions) -> Orders:
-    """The images of every class as the data set has them; nothing is drawn.
+    """The images of every class in the order of the data set; there is no random draw.
 
     Source:
-        The ``random`` selection of IDC's released code (Kim et al. 2022), by which published
-        baselines were made. Differs: nothing.
+        The ``random`` selection of the released code of IDC (Kim et al. 2022), which made
+        published baselines. Differs: none.
     """
     del options
     return [data.of_class(class_) for class_ in range(data.classes)]

@@ -1,4 +1,4 @@
-"""Forgetting: images that a network in training learns and forgets most often come first."""
+"""Forgetting: the images that a network learns and forgets most often in training come first."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ def check_forgetting(data: ImageData, steps: int) -> None:
 
 
 def forgetting_orders(data: ImageData, options: RuleOptions) -> Orders:
-    """The images of every class by how often they were forgotten; of equals the first.
+    """The images of every class, sorted by how often they were forgotten; stable for ties.
 
     Images that were never learned come before all others.
 
     Source:
         Toneva et al. 2019, *An Empirical Study of Example Forgetting during Deep Neural Network
-        Learning*. Differs: the training is IDC's (augmentation, CutMix); what is judged before
-        each step is the image as it is.
+        Learning*. Differs: the training is that of IDC (augmentation, CutMix); before each step,
+        the image without augmentation is classified.
     """
     score = forgotten(data, options)
     orders: list[Tensor] = []
@@ -49,10 +49,10 @@ def forgetting_orders(data: ImageData, options: RuleOptions) -> Orders:
 
 
 def forgotten(data: ImageData, options: RuleOptions) -> Int[Tensor, "image"]:
-    """How often each image was right when seen before and wrong when seen again.
+    """How often each image was classified correctly, and wrongly the next time.
 
     Returns:
-        Counts; for images that were never right, one more than any count could be.
+        Counts; for images that were never correct, one more than the largest possible count.
     """
     network = drawn(data, options)
     events = torch.zeros(len(data), dtype=torch.int64)

@@ -1,6 +1,6 @@
 """Herding: images whose mean stays close to the mean of their class.
 
-Knows nothing about where features come from.
+Knows nothing about how features are computed.
 """
 
 from __future__ import annotations
@@ -14,14 +14,14 @@ __all__ = ["herding"]
 
 
 def herding(features: Float[Tensor, "image feature"], *, count: int) -> Int[Tensor, "image"]:
-    """The herding order: every prefix has a mean close to the mean of all.
+    """The herding order: the mean of every prefix is close to the mean of all images.
 
-    Image ``k`` (from 0) is the one, not yet taken, that minimises
-    ``|(k + 1) * mean - sum of the taken - its own|``; of equals the first.
+    Image ``k`` (from 0) is the unused image that minimises
+    ``|(k + 1) * mean - sum of the used ones - its own|``; the first one in case of a tie.
 
     Args:
-        features: Of the images of one class.
-        count: How many to take, in 0..images.
+        features: Features of the images of one class.
+        count: Number of images to choose, in 0..images.
 
     Returns:
         Positions ``[count]`` in order of selection.
@@ -30,7 +30,7 @@ def herding(features: Float[Tensor, "image feature"], *, count: int) -> Int[Tens
         ConfigError: If there are fewer than ``count`` images.
 
     Source:
-        Welling 2009, *Herding Dynamical Weights to Learn*, as the coreset baseline of IDC and
-        MDC uses it. Differs: nothing.
+        Welling 2009, *Herding Dynamical Weights to Learn*, as in the coreset baseline of IDC and
+        MDC. Differs: none.
     """
     return following_means(features, features.mean(dim=0), count=count)

@@ -1,6 +1,6 @@
-"""K-center: images such that none of their class is far from the nearest chosen one.
+"""K-center: every image of a class is near one of the chosen images.
 
-Knows nothing about where features come from.
+Knows nothing about how features are computed.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ __all__ = ["farthest_first", "k_center"]
 
 
 def k_center(features: Float[Tensor, "image feature"], *, count: int) -> Int[Tensor, "image"]:
-    """Farthest first, from the image nearest the mean; of equals the first.
+    """Farthest first, starting with the image nearest to the mean; the first one for ties.
 
     Args:
-        features: Of the images of one class.
-        count: How many to take, in 0..images.
+        features: Features of the images of one class.
+        count: Number of images to choose, in 0..images.
 
     Returns:
         Positions ``[count]`` in order of selection.
@@ -29,7 +29,7 @@ def k_center(features: Float[Tensor, "image feature"], *, count: int) -> Int[Ten
 
     Source:
         Sener, Savarese 2018, *Active Learning for Convolutional Neural Networks: A Core-Set
-        Approach*, the greedy algorithm. Differs: it begins with the image nearest the mean of
+        Approach*, the greedy algorithm. Differs: it starts with the image nearest to the mean of
         the class, instead of a labelled pool.
     """
     if not 0 <= count <= len(features):
@@ -43,12 +43,12 @@ def k_center(features: Float[Tensor, "image feature"], *, count: int) -> Int[Ten
 def farthest_first(
     features: Float[Tensor, "image feature"], *, begin: Int[Tensor, "image"], count: int
 ) -> Int[Tensor, "image"]:
-    """Go on from ``begin``: the next image is the one farthest from all that were taken.
+    """Continue ``begin``: the next image is the one that is farthest from all chosen images.
 
     Args:
-        features: Of the images of one class.
-        begin: Positions already taken, at least 1.
-        count: Positions to end with, in ``len(begin)``..images.
+        features: Features of the images of one class.
+        begin: Positions that are already chosen, at least 1.
+        count: Number of positions at the end, in ``len(begin)``..images.
     """
     nearest = features.new_full((len(features),), torch.inf)
     order: list[int] = []

@@ -1,6 +1,6 @@
-"""K-means: the images nearest the centres of as many clusters, ordered so that prefixes cover.
+"""K-means: the images nearest to cluster centres, ordered so that every prefix is a good cover.
 
-Knows nothing about where features come from.
+Knows nothing about how features are computed.
 """
 
 from __future__ import annotations
@@ -16,34 +16,34 @@ from condensery.selection.k_center import farthest_first
 __all__ = ["k_means"]
 
 _ITERATIONS = 100
-"""Lloyd steps at most; clustering stops where no image changes its cluster."""
+"""Maximum number of Lloyd steps; clustering stops earlier if no image changes its cluster."""
 
 
 def k_means(
     features: Float[Tensor, "image feature"], *, count: int, rng: torch.Generator
 ) -> Int[Tensor, "image"]:
-    """One image for each of ``count`` clusters: the member nearest the centre.
+    """One image for each of ``count`` clusters: the member nearest to the centre.
 
-    They are ordered greedily by what k-means minimises: each next image lowers the sum over all
-    images of the squared distance to the nearest chosen one as far as any other would. The
-    prefix of size ``k`` is therefore not what ``count=k`` gives. Where fewer than ``count``
-    clusters have members (equal images), the rest is chosen farthest first.
+    The order is greedy for the objective of k-means: each next image reduces most the sum over all
+    images of the squared distance to the nearest chosen one. The prefix of size ``k`` is therefore
+    not the result of ``count=k``. If fewer than ``count`` clusters have members (equal images), the
+    remaining images are chosen farthest first.
 
     Args:
-        features: Of the images of one class; memory for ``image x count`` distances is taken.
-        count: How many to take, in 0..images.
-        rng: Of the first centres.
+        features: Features of the images of one class; needs memory for ``image x count`` distances.
+        count: Number of images to choose, in 0..images.
+        rng: Random stream of the first centres.
 
     Returns:
-        Positions ``[count]`` in order of selection, each once.
+        Different positions ``[count]`` in order of selection.
 
     Raises:
         ConfigError: If there are fewer than ``count`` images.
 
     Source:
         The selection ``k-means`` of DC-BENCH (Cui et al. 2022) and the representatives of DREAM
-        (Liu et al. 2023), by ``clustering.kmeans``. Differs: an image belongs to one cluster,
-        so none is chosen twice; the order is ours.
+        (Liu et al. 2023), with ``clustering.kmeans``. Differs: an image belongs to one cluster,
+        so it is not chosen twice; the order is ours.
     """
     if not 0 <= count <= len(features):
         raise ConfigError(f"count = {count}, but there are {len(features)} images to choose from.")
@@ -56,7 +56,7 @@ def k_means(
 
 
 def _members(points: Tensor, centres: Tensor) -> Tensor:
-    """Of every cluster that has members, the position of the one nearest the centre."""
+    """For every cluster with members, the position of the member nearest to the centre."""
     distance, cluster = torch.cdist(points, centres).min(dim=1)
     chosen: list[int] = []
     for label in cluster.unique().tolist():
@@ -66,7 +66,7 @@ def _members(points: Tensor, centres: Tensor) -> Tensor:
 
 
 def _covering(points: Tensor, chosen: Tensor) -> Tensor:
-    """The chosen images, each next one lowering the sum of squared distances the most."""
+    """The chosen images, so that each next one reduces the sum of squared distances most."""
     squared = torch.cdist(points, points[chosen]).square()  # [image, chosen]
     nearest = points.new_full((len(points), 1), torch.inf)
     left = list(range(len(chosen)))

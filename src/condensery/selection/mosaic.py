@@ -1,6 +1,6 @@
-"""Mosaics: small real images, four on a stored one, such that every prefix has the class's mean.
+"""Mosaics of four small real images, ordered so that every prefix is near the mean of its class.
 
-Where a condensation by multi-formation begins, without any update.
+This is the initialisation of a condensation with multi-formation, without any update.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ FACTOR = 2
 
 
 def mosaics(data: ImageData, options: RuleOptions) -> BuiltImages:
-    """The start ``herded`` of multi-formation, under untrained networks.
+    """The initialisation ``herded`` of multi-formation, with untrained networks.
 
     Source:
-        The choice is herding (Welling 2009), mosaics are IDC's init (Kim et al. 2022); together
-        ours, see ``HerdedImages``.
+        The choice is herding (Welling 2009), mosaics are the initialisation of IDC (Kim et al.
+        2022); the combination is ours, see ``HerdedImages``.
     """
     parameterization = MultiFormation(factor=FACTOR)
     network = partial(

@@ -1,4 +1,4 @@
-"""An order of the images of every class, made a condensed set; and the options of a rule.
+"""Condensed sets from an order of the images of every class; and the options of a rule.
 
 Knows nothing about how an order is computed.
 """
@@ -21,7 +21,7 @@ from condensery.types import Examples
 __all__ = ["BuiltImages", "Orders", "RuleOptions", "as_condensed", "as_set", "check_ipc"]
 
 Orders = Sequence[Int[Tensor, "image"]]
-"""For every class, positions in the data set, the most wanted image first."""
+"""For every class, positions in the data set, the first choice first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,11 +29,11 @@ class RuleOptions:
     """The options of a selection rule.
 
     Attributes:
-        ipc: Images per class that are wanted, in 1..the largest class.
-        seed: Of every draw.
-        network: Name of the architecture that is trained, where one is.
-        steps: Of its training; 0 leaves it as it was drawn.
-        device: Where it is trained.
+        ipc: Images per class, in 1..the largest class.
+        seed: Seed of all draws.
+        network: Name of the architecture, if the rule trains a network.
+        steps: Steps of its training; with 0 it is not trained.
+        device: The device of the training.
         on_step: Called after every step of the training.
     """
 
@@ -47,12 +47,12 @@ class RuleOptions:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BuiltImages:
-    """What a rule that does not choose whole images has made.
+    """Images that a rule builds from real ones, such as mosaics of crops.
 
     Attributes:
-        stored: Images in [0, 1], rows sorted by rank, then class.
+        stored: Images in [0, 1], rows sorted by rank, then by class.
         parameterization: How they are stored.
-        recipe: The choices behind them, for the manifest.
+        recipe: The choices of the rule, for the manifest.
     """
 
     stored: Examples
@@ -61,12 +61,12 @@ class BuiltImages:
 
 
 def check_ipc(data: ImageData, ipc: int, *, longest: int | None = None) -> None:
-    """Refuse a size that no class can give.
+    """Refuse a size that is larger than every class.
 
     Args:
         data: The training split.
         ipc: Images per class.
-        longest: The longest order; the largest class if ``None``.
+        longest: Length of the longest order; if ``None``, that of the largest class.
 
     Raises:
         ConfigError: If ``ipc`` is out of range.
@@ -92,11 +92,11 @@ def as_condensed(
 
     Args:
         data: The training split.
-        orders: For every class; a class whose order is shorter gives all it has.
+        orders: The order of every class; a class with a shorter order gives all its images.
         ipc: Images per class, in 1..the longest order.
-        method: How the order came about, for the manifest.
-        recipe: The choices behind it, for the manifest.
-        seed: Of the order, for the manifest.
+        method: Name of the rule, for the manifest.
+        recipe: The choices of the rule, for the manifest.
+        seed: Seed of the order, for the manifest.
 
     Raises:
         ConfigError: If ``ipc`` is out of range.
@@ -113,7 +113,7 @@ def as_condensed(
 
 
 def as_set(data: ImageData, made: BuiltImages, *, ipc: int, method: str, seed: int) -> CondensedSet:
-    """What a rule has made, as a condensed set; arguments as ``as_condensed``."""
+    """A condensed set of built images; arguments as in ``as_condensed``."""
     return CondensedSet.from_stored(
         made.stored,
         name=f"{method}-{data.name}",

@@ -1,4 +1,4 @@
-"""Images chosen by chance: the selection that everything is measured against."""
+"""Random images: the baseline of all other selections and condensed sets."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ __all__ = ["random_orders"]
 
 
 def random_orders(data: ImageData, options: RuleOptions) -> Orders:
-    """All images of every class, uniformly shuffled.
+    """All images of every class in random order.
 
-    A larger ``ipc`` with the same seed extends the same choice.
+    A larger ``ipc`` with the same seed extends the choice.
     """
     orders: list[Tensor] = []
     for class_ in range(data.classes):

@@ -1,4 +1,4 @@
-"""Crops of real images that a trained network finds most like their class."""
+"""Crops of real images that a trained network classifies with the smallest loss."""
 
 from __future__ import annotations
 
@@ -19,32 +19,32 @@ from condensery.types import Examples
 __all__ = ["TEACHER_STEPS", "rded"]
 
 TEACHER_STEPS = 1000
-"""Of the network that judges, if nobody says."""
+"""Default number of training steps of the network that scores crops."""
 
 CANDIDATES = 300
 CROPS = 5
 _LEAST_AREA = 0.08
 _SMALL = 64
-"""Pixels of a side up to which a crop fills a stored image; four share a larger one."""
+"""Up to this side in pixels, a stored image is one crop; larger images consist of four crops."""
 
 _FORWARD = 256
 
 
 def rded(data: ImageData, options: RuleOptions) -> BuiltImages:
-    """Of every candidate image the crop with the lowest loss; of these the lowest come first.
+    """For every candidate image, the crop with the lowest loss, sorted by this loss.
 
-    Where a class has fewer images than crops are wanted, second best crops follow the best ones.
-    A larger number extends the same order up to ``CANDIDATES`` crops of a class.
+    If a class has fewer images than the wanted number of crops, second best crops follow the best
+    ones. A larger number extends the order up to ``CANDIDATES`` crops of a class.
 
     Source:
-        Sun et al. 2024 (RDED), without its labels, which are a matter of the evaluation. Differs:
-        the network that judges is short trained by IDC's network update, the paper's is fully
-        trained and has batch norm; four crops on an image are consecutive ones, so that a prefix
-        is the prefix of an order; crops stay in [0, 1].
+        Sun et al. 2024 (RDED), without its labels, which belong to the evaluation. Differs: a short
+        training with the network update of IDC (paper: a complete training with batch norm); the
+        four crops of an image are consecutive in the order, so that a prefix of images is a prefix
+        of the order; crops stay in [0, 1].
     """
     factor = 1 if max(data.side) <= _SMALL else 2
     parameterization: Parameterization = MultiFormation(factor=factor) if factor > 1 else Pixels()
-    judge = logits_of(ClassFeatures(data, options).network, data, options)
+    classify = logits_of(ClassFeatures(data, options).network, data, options)
     counts = data.counts().cpu().clamp(max=options.ipc)
     images: list[Tensor] = []
     for class_, count in enumerate(counts.tolist()):
@@ -55,7 +55,7 @@ def rded(data: ImageData, options: RuleOptions) -> BuiltImages:
         many = max(CANDIDATES, count * factor**2)
         own = own[torch.randperm(len(own), generator=rng)[:many].to(own.device)]
         crops = _crops(data.pixels(own).cpu(), factor, rng)  # [image, crop, ...]
-        loss = _losses(judge, data, crops.flatten(0, 1), class_, factor, options).view(len(own), -1)
+        loss = _losses(classify, data, crops.flatten(0, 1), class_, factor, options).view(len(own), -1)
         best = loss.sort(dim=1, stable=True)
         turns = [best.values[:, turn].argsort(stable=True) for turn in range(CROPS)]
         chosen = torch.cat([crops[at, best.indices[at, turn]] for turn, at in enumerate(turns)])
@@ -76,7 +76,7 @@ def rded(data: ImageData, options: RuleOptions) -> BuiltImages:
 def _crops(
     images: Float[Tensor, "image channel height width"], factor: int, rng: torch.Generator
 ) -> Float[Tensor, "image crop channel height width"]:
-    """``CROPS`` random squares of each image, brought to a ``factor``-th of its sides."""
+    """``CROPS`` random squares of each image, resized to its sides divided by ``factor``."""
     height, width = images.shape[2:]
     small = (-(-height // factor), -(-width // factor))
     area = _LEAST_AREA + (1 - _LEAST_AREA) * torch.rand(len(images), CROPS, generator=rng)
@@ -95,14 +95,14 @@ def _crops(
 
 
 def _losses(
-    judge: Callable[[Tensor], Tensor],
+    classify: Callable[[Tensor], Tensor],
     data: ImageData,
     crops: Tensor,
     class_: int,
     factor: int,
     options: RuleOptions,
 ) -> Float[Tensor, "crop"]:
-    """Cross-entropy of every crop, in the middle of an image that is otherwise the mean colour."""
+    """Cross-entropy of every crop, in the centre of an image that has the mean colour elsewhere."""
     (height, width), (h, w) = data.side, crops.shape[2:]
     top, left = (height - h) // 2, (width - w) // 2
     around = (left, width - w - left, top, height - h - top)
@@ -110,7 +110,7 @@ def _losses(
     losses: list[Tensor] = []
     for part in crops.split(_FORWARD):
         shown = functional.pad(part - mean, around) + mean if factor > 1 else part
-        logits = judge(data.normalise(shown).to(options.device)).float().cpu()
+        logits = classify(data.normalise(shown).to(options.device)).float().cpu()
         label = torch.full((len(part),), class_)
         losses.append(functional.cross_entropy(logits, label, reduction="none"))
     return torch.cat(losses)

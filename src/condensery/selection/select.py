@@ -1,6 +1,6 @@
 """``select(data, by=..., ipc=...)``: real images chosen by a rule, as a condensed set.
 
-Everything that is asked for is checked before a network is trained.
+All arguments are checked before a network is trained.
 """
 
 from __future__ import annotations
@@ -37,13 +37,13 @@ from condensery.selection.training import TRAINING, ClassFeatures, drawn
 __all__ = ["FEATURE_NETWORK", "SelectionRule", "random_selection", "rule_of", "select", "steps_of"]
 
 FEATURE_NETWORK = "convnet3-w64"
-"""What is trained if nobody says: the images that it chooses are as good as those of width 128."""
+"""The default network: its choices are as good as those of width 128."""
 
 FEATURE_STEPS = 400
-"""Of the training whose features are compared, if nobody says."""
+"""Default number of training steps of a network whose features are compared."""
 
 FORGETTING_EPOCHS = 10
-"""Of the training in which forgetting is counted, if nobody says."""
+"""Default number of epochs in which forgetting is counted."""
 
 
 def _check_steps(data: ImageData, steps: int) -> None:
@@ -54,13 +54,13 @@ def _check_steps(data: ImageData, steps: int) -> None:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelectionRule:
-    """How images are chosen.
+    """How images are chosen; a rule has either ``orders`` or ``made``.
 
     Attributes:
-        orders: From the training images to an order of every class; or
-        made: to the images of a set, where they are no whole real images.
-        steps: Of the training that it takes if not given; ``None`` for a rule without training.
-        summary: One line.
+        orders: From the training images to an order of every class.
+        made: From the training images to built images, such as mosaics.
+        steps: Default number of training steps; ``None`` for a rule without training.
+        summary: A summary in one line.
         check: Refuses a number of steps that cannot work, before any training.
     """
 
@@ -72,11 +72,11 @@ class SelectionRule:
 
 
 Choose = Callable[[Tensor, int, torch.Generator], Tensor]
-"""Features ``[image, feature]`` of a class, how many to take, a stream -> positions in order."""
+"""From the features ``[image, feature]`` of a class, a number and a random stream to positions."""
 
 
 def _by_features(choose: Choose) -> Callable[[ImageData, RuleOptions], Orders]:
-    """The rule that compares features of a network trained on the data, class by class."""
+    """A rule that compares, for each class, features of a network trained on the data."""
 
     def orders(data: ImageData, options: RuleOptions) -> Orders:
         features = ClassFeatures(data, options)
@@ -166,29 +166,29 @@ def select(
 ) -> CondensedSet:
     """Choose ``ipc`` real images of every class by a rule.
 
-    The set of size ``k`` is the first ``k`` of an order. With herding, k-center and forgetting a
-    larger ``ipc`` extends the same order; with k-means it is another one.
+    The set of size ``k`` has the first ``k`` images of an order. With herding, k-center and
+    forgetting, a larger ``ipc`` extends the order; with k-means the order changes.
 
     Args:
         data: What ``load_data`` returned (its training part is used), or training images.
         by: A name: random, first, herding, k-center, k-means, forgetting, mosaic, rded.
-        ipc: Images per class, in 1..the largest class. A smaller class gives all it has.
-        seed: Of every draw.
-        network: Name of the network whose features are compared, or that forgets; by name or
-            ``"package.module:factory"``. Not used by random and first.
-        train_steps: Of the network, by IDC's training (batch 64, constant learning rate 0.01);
-            0 compares features of an untrained network. If not given: 400, for rded
-            1000, and for forgetting 10 epochs.
-        device: Where the network is trained, such as ``"cpu"`` or ``"cuda"``.
-        on_step: Called after every training step; features that are in the cache (docs/runs.md)
-            take none.
+        ipc: Images per class, in 1..the largest class. A smaller class gives all its images.
+        seed: Seed of all draws.
+        network: The network of the rule: a name, or ``"package.module:factory"``. Not used by
+            random and first.
+        train_steps: Training steps of the network, as in IDC (batch 64, constant learning rate
+            0.01); with 0 the features of an untrained network are compared. The default is 400,
+            for rded 1000, and for forgetting 10 epochs.
+        device: The device of the training, such as ``"cpu"`` or ``"cuda"``.
+        on_step: Called after every training step; there are none if the features are in the cache
+            (docs/runs.md).
 
     Returns:
-        A condensed set whose ``method`` is ``by``, and whose recipe says the rest. The same
+        A condensed set whose ``method`` is ``by``; its recipe has the other choices. The same
         arguments on the same machine give the same set.
 
     Raises:
-        ConfigError: If rule, size, network or number of steps cannot work, before any training.
+        ConfigError: If rule, size, network or number of steps cannot work; before any training.
     """
     train = data.train if isinstance(data, Data) else data
     rule, steps = rule_of(by), steps_of(by, train, train_steps=train_steps)
@@ -215,10 +215,10 @@ def select(
 
 
 def steps_of(by: str, data: ImageData, *, train_steps: int | None = None) -> int:
-    """How many training steps ``select`` would take.
+    """The number of training steps of ``select``.
 
     Raises:
-        ConfigError: If there is no such rule, or it cannot work with so many steps.
+        ConfigError: If the rule is unknown, or cannot work with this number of steps.
     """
     rule = rule_of(by)
     if rule.steps is None:
@@ -229,10 +229,10 @@ def steps_of(by: str, data: ImageData, *, train_steps: int | None = None) -> int
 
 
 def rule_of(name: str) -> SelectionRule:
-    """The rule of a name, or of ``"package.module:name"`` that is one.
+    """The rule with a name, or the rule ``"package.module:name"``.
 
     Raises:
-        ConfigError: If there is none.
+        ConfigError: If there is no such rule.
     """
     rule = find("selection", name)
     if not isinstance(rule, SelectionRule):
@@ -248,8 +248,8 @@ def random_selection(data: ImageData, *, ipc: int, seed: int) -> CondensedSet:
 
     Args:
         data: The training split.
-        ipc: Images per class, in 1..the largest class. A smaller class gives all it has.
-        seed: Of the choice. A larger ``ipc`` with the same seed extends the same choice.
+        ipc: Images per class, in 1..the largest class. A smaller class gives all its images.
+        seed: Seed of the choice. A larger ``ipc`` with the same seed extends the choice.
 
     Raises:
         ConfigError: If ``ipc`` is out of range.

@@ -1,7 +1,7 @@
-"""A network trained on the data to select from, watched step by step; and its features.
+"""The training of a network on the data of a selection, step by step; and its features.
 
-Features are kept in the cache, so that rules, sizes and processes that want the same compute them
-once. Knows nothing about rules.
+Features are stored in the cache, so that rules, sizes and processes compute them only once. Knows
+nothing about rules.
 """
 
 from __future__ import annotations
@@ -41,14 +41,15 @@ TRAINING = SGDTraining()
 
 _FORMAT = 1
 _FORWARD = 256
-"""Images per forward of the features."""
+"""Images per forward pass for features."""
 
 _SHARE = 0.25
-"""Of the bound of the cache that the features of one network may take; larger ones are not kept."""
+"""Largest share of the limit of the cache for the features of one network; others are not stored.
+"""
 
 
 class TrainingStep(NamedTuple):
-    """What a step is about to be taken on; images are normalised, labels classes."""
+    """The batch of a step, before the step is taken: normalised images, and classes as labels."""
 
     positions: Int[Tensor, "example"]
     images: Float[Tensor, "example channel height width"]
@@ -59,7 +60,7 @@ def drawn(data: ImageData, options: RuleOptions) -> nn.Module:
     """The untrained network.
 
     Raises:
-        ConfigError: If it is unknown, or cannot work on such images.
+        ConfigError: If the network is unknown, or cannot work on such images.
     """
     return build(
         options.network,
@@ -74,7 +75,7 @@ def drawn(data: ImageData, options: RuleOptions) -> nn.Module:
 def training_steps(
     network: nn.Module, data: ImageData, options: RuleOptions
 ) -> Iterator[TrainingStep]:
-    """Train in place; every step is shown before it is taken, one random permutation an epoch."""
+    """Train in place and yield every step before it is taken; one permutation for each epoch."""
     trainer = Trainer(network, TRAINING, compiled=_compiles(network, data, options))
     order = batches(len(data), TRAINING.batch, rng=stream(options.seed, "selection", "order"))
     rng = stream(options.seed, "selection", "view")
@@ -90,7 +91,7 @@ def training_steps(
 def logits_of(
     network: nn.Module, data: ImageData, options: RuleOptions
 ) -> Callable[[Tensor], Tensor]:
-    """The logits of images as they are, by compiled code where that pays."""
+    """A function for the logits of images; compiled if that saves time."""
 
     def eager(images: Tensor) -> Tensor:
         network.eval()
@@ -112,15 +113,15 @@ def logits_of(
 
 
 class ClassFeatures:
-    """What a network sees in the images of a class, flattened, in data set order, on the CPU.
+    """Flattened features of the images of a class, in the order of the data set, on the CPU.
 
-    Not augmented, in evaluation mode. The network is trained when the features of a class are
-    first needed. Beside ``_FORWARD`` images those of one class are in memory, 4 bytes a number
-    (6000 images of ConvNet-3 of width 64 on 28x28: 14 MB).
+    Images are not augmented, and the network is in evaluation mode. It is trained when features
+    are needed for the first time. The features of one class are in memory, with 4 bytes a number
+    (6000 images, ConvNet-3 of width 64, 28x28 pixels: 14 MB).
 
     Args:
         data: The training images.
-        asked: Network, its training, seed and device.
+        options: The network, its training, the seed and the device.
     """
 
     def __init__(self, data: ImageData, options: RuleOptions) -> None:
@@ -163,7 +164,7 @@ class ClassFeatures:
 
     @property
     def network(self) -> nn.Module:
-        """The network after its steps; stored for the rules and processes that come later."""
+        """The trained network, which is stored for other rules and processes."""
         if self._network is None:
             network, path = drawn(self._data, self._options), self._folder / "network.safetensors"
             if path.exists():
@@ -196,7 +197,7 @@ def _entry(data: ImageData, options: RuleOptions) -> Path:
 
 
 def _digest(network: nn.Module) -> str:
-    """Of layers and parameters, so that another network of the same name is told apart."""
+    """A hash of layers and parameters, which differs for another network with the same name."""
     content = hashlib.blake2b(str(network).encode(), digest_size=8)
     for parameter in network.parameters():
         content.update(parameter.detach().cpu().contiguous().numpy().data)
@@ -204,6 +205,6 @@ def _digest(network: nn.Module) -> str:
 
 
 def _compiles(network: nn.Module, data: ImageData, options: RuleOptions) -> bool:
-    """Whether training and features together save more time by compiled code than it takes."""
+    """Whether compiling saves time in the training and the features together."""
     passes = options.steps + len(data) // _FORWARD
     return can_train(network) and pays_to_compile(network, side=data.side, updates=passes)
