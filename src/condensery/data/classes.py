@@ -1,7 +1,7 @@
-"""The one place where class names of two sources are compared, and where class folders are sorted.
+"""The comparison of class names of two sources, and the order of class folders.
 
-Classes are matched by name, never by position, because two sources of one data set often list
-their classes in different orders. What cannot be matched for certain is refused.
+Classes are matched by name, never by position, because two sources of one data set often list their
+classes in different orders. Classes that cannot be matched for certain are refused.
 """
 
 from __future__ import annotations
@@ -25,12 +25,12 @@ class ClassList:
     """The classes of one source.
 
     Attributes:
-        title: How errors call the source, such as a path.
-        names: One name a class, in the order of its labels; ``"0", "1", ...`` where the source
-            only has numbers.
-        numbering: The names that numbers stand for in this source, where that is certain, such
-            as the published order of a known data set.
-        own_order: Whether other sources of the same data set may number the classes otherwise.
+        title: Name of the source in errors, such as a path.
+        names: One name for each class, in the order of the labels; ``"0", "1", ...`` if the source
+            has only numbers.
+        numbering: The names that numbers mean in this source, if that is certain, such as in the
+            published order of a known data set.
+        own_order: Whether other sources of the same data set may number the classes differently.
     """
 
     title: str
@@ -40,12 +40,12 @@ class ClassList:
 
     @property
     def only_numbers(self) -> bool:
-        """Whether the names are the labels themselves and say nothing about the classes."""
+        """Whether the names are only numbers."""
         return counts(self.names, start=0)
 
     @property
     def known_names(self) -> tuple[str, ...] | None:
-        """The names, or what the numbers stand for; ``None`` if that is not certain."""
+        """The names, or those that the numbers mean; ``None`` if that is not certain."""
         if not self.only_numbers:
             return self.names
         if self.numbering is not None and len(self.numbering) == len(self.names):
@@ -69,10 +69,10 @@ def counts(names: Sequence[str], *, start: int | None = None) -> bool:
 
 
 def spelling(name: str) -> Hashable:
-    """What two spellings of one name share.
+    """A key that is equal for different spellings of one name.
 
-    Case, the Unicode form, leading zeros of a number, and which of ``_``, ``-``, ``/`` and space
-    separates the words make no difference.
+    It ignores case, the Unicode form, leading zeros of a number, and which of ``_``, ``-``, ``/``
+    and space separates the words.
     """
     if _is_number(name):
         return int(name)
@@ -81,12 +81,11 @@ def spelling(name: str) -> Hashable:
 
 
 def match(ours: ClassList, theirs: ClassList) -> tuple[int, ...]:
-    """Find the class of ``ours``, which labels shall be counted by, that each of ``theirs`` is.
+    """Match each class of ``theirs`` to a class of ``ours``, which gives the labels.
 
-    Numbers match numbers, if both count in the same way. Names match names: first exactly, then
-    by ``spelling``, then by a table of known classes in which both names stand for one class
-    (such as ``n02086240`` and ``Shih-Tzu``). Numbers match names where it is known what they
-    stand for.
+    Numbers match numbers if both count in the same way. Names match names: first exactly, then
+    by ``spelling``, then by a table of known classes in which both names mean one class (such as
+    ``n02086240`` and ``Shih-Tzu``). Numbers match names if their meaning is known.
 
     Returns:
         For every label of ``theirs``, the label of ``ours``: a permutation.
@@ -109,9 +108,9 @@ def match(ours: ClassList, theirs: ClassList) -> tuple[int, ...]:
 
 
 def moved(ours: ClassList, theirs: ClassList, order: Sequence[int]) -> str | None:
-    """One sentence about the classes that ``match`` found under another label, if there are any.
+    """A sentence about the classes with another label after ``match``, if there are any.
 
-    ``order`` is what it returned.
+    ``order`` is the result of ``match``.
     """
     changed = [
         f"{theirs.names[label]} -> {ours.names[mine]}"
@@ -158,7 +157,7 @@ def choose(source: ClassList, chosen: Sequence[str]) -> tuple[int, ...]:
 
 
 def _called(name: str, names: Sequence[str]) -> list[int]:
-    """The labels of the classes that a name may mean."""
+    """Labels of the classes that a name may mean."""
     exact = [label for label, own in enumerate(names) if own == name]
     similar = [label for label, own in enumerate(names) if spelling(own) == spelling(name)]
     known = [(table, table.find(name)) for table in CLASS_TABLES]
@@ -175,7 +174,7 @@ def _called(name: str, names: Sequence[str]) -> list[int]:
 
 
 def _count_alike(ours: ClassList, theirs: ClassList) -> bool:
-    """Whether equal numbers stand for the same class."""
+    """Whether equal numbers mean the same class."""
     if ours.numbering is None or theirs.numbering is None:
         unsaid = ours.numbering is theirs.numbering
         return unsaid or not (ours.own_order or theirs.own_order)
@@ -183,10 +182,10 @@ def _count_alike(ours: ClassList, theirs: ClassList) -> bool:
 
 
 def _matched(ours: Sequence[str], theirs: Sequence[str]) -> tuple[int, ...] | None:
-    """A permutation that the names decide, or ``None``."""
+    """The permutation that follows from the names, or ``None``."""
 
     def by(key_of: Callable[[str], Hashable]) -> tuple[int, ...] | None:
-        """Match equal keys; ``None`` unless every key is there once on both sides."""
+        """Match equal keys; ``None`` unless every key occurs once on both sides."""
         index = {key_of(name): label for label, name in enumerate(ours)}
         keys = [key_of(name) for name in theirs]
         complete = None not in index and len(index) == len(ours) == len(theirs)
@@ -202,7 +201,7 @@ def _is_number(name: str) -> bool:
 
 
 def _uncertain(ours: ClassList, theirs: ClassList) -> DataError:
-    """Numbers against names, or two ways of counting."""
+    """The error for numbers and names, or for two ways of counting."""
     return DataError(
         f"{ours.title} has the classes {_listed(ours.names)}; {theirs.title} has "
         f"{_listed(theirs.names)}. Numbers do not say for certain which class is which. Name the "
@@ -214,7 +213,7 @@ def _uncertain(ours: ClassList, theirs: ClassList) -> DataError:
 def _different(
     ours: ClassList, theirs: ClassList, mine: Sequence[str], other: Sequence[str]
 ) -> DataError:
-    """Names that are not the same classes, or not certainly."""
+    """The error for names that are not certainly the same classes."""
     here, there = {spelling(name) for name in mine}, {spelling(name) for name in other}
     odd = [name for name in mine if spelling(name) not in there]
     odd += [name for name in other if spelling(name) not in here]

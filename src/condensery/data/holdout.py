@@ -1,4 +1,4 @@
-"""The rule that makes a test split where a source has none."""
+"""The rule that makes a test split if a source has none."""
 
 from __future__ import annotations
 
@@ -17,9 +17,9 @@ def hold_out(
 ) -> tuple[Int[Tensor, "train"], Int[Tensor, "test"]]:
     """Choose a fifth of every class for testing.
 
-    Of a class with ``n >= 2`` images, ``max(1, n // 5)`` go to the test split; a class with one
-    image keeps it in the train split. The choice is drawn class by class, in ascending order,
-    from ``stream(0, "holdout")``: it depends on the labels only, never on a run's seed.
+    From a class with ``n >= 2`` images, ``max(1, n // 5)`` go to the test split; the image of a
+    class with one image stays in the train split. The choice is drawn for each class, in ascending
+    order, from ``stream(0, "holdout")``: it depends only on the labels, and not on a seed.
 
     Returns:
         Positions of the train and of the test images, both ascending.

@@ -1,7 +1,7 @@
-"""Fetching a data set from the Hugging Face hub, when somebody asks for it in so many words.
+"""The download of a data set from the Hugging Face hub, if the user asks for it.
 
-It is written once, as Parquet files in a folder of its name, where ``find`` finds it ever after.
-Needs the extra ``hub`` (the package ``datasets``), which is imported only here and only then.
+It is written once, as Parquet files in a folder with its name, where ``find`` then finds it. Needs
+the extra ``hub`` (the package ``datasets``), which is imported only for a download.
 """
 
 from __future__ import annotations
@@ -20,11 +20,11 @@ _SPLITS = ("train", "test")
 
 
 def fetch(known: KnownSet, data_dir: Path) -> None:
-    """Download a data set and write it into ``data_dir/<name>``, whole or not at all.
+    """Download a data set and write it atomically into ``data_dir/<name>``.
 
     Raises:
-        DataError: If the set is not freely on the hub, the extra is absent, the download fails,
-            or there is a folder of that name already.
+        DataError: If the set is not public on the hub, the extra is absent, the download fails, or
+            the folder already exists.
     """
     if known.hub is None:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Labelled images of one split, kept as bytes; and the two splits of a data set."""
+"""Labelled images of one split, stored as bytes; and the two splits of a data set."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Whitening(Protocol):
 
     @property
     def kind(self) -> str:
-        """What a recipe calls it."""
+        """Its name in recipes."""
         ...
 
     def __call__(
@@ -33,26 +33,26 @@ class Whitening(Protocol):
         ...
 
     def to_json(self) -> dict[str, Any]:
-        """How to fit it again; what a condensed file keeps."""
+        """How to fit it again, for a condensed file."""
         ...
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
 class ImageData:
-    """One split of a data set, kept as ``uint8``.
+    """One split of a data set, stored as ``uint8``.
 
     Attributes:
         name: Name of the data set, for example ``"cifar10"``.
         images: ``[image, channel, height, width]``, ``uint8``; 255 is 1.0.
         labels: ``int64``, ``[image]``, in ``0..classes - 1``.
-        class_names: One name a class.
-        mean: Per channel, of pixels in [0, 1]. Always that of the *train* split, or the
+        class_names: One name for each class.
+        mean: Mean of each channel of pixels in [0, 1]. Always that of the *train* split, or the
             published constants of a known data set.
-        std: As ``mean``; never 0.
-        whitening: What ``normalise`` does after the mean and std; ``whitened`` fits one.
-        skipped: What was left out of the data set, of all splits; see ``Data``.
-        notices: Whole sentences about doubtful input; see ``Data``.
-        value_range: The stored pixel values that became 0 and 255, where the user gave them.
+        std: Standard deviation of each channel, as ``mean``; never 0.
+        whitening: The whitening that ``normalise`` applies after mean and std; see ``whitened``.
+        skipped: Images and files of all splits that were skipped; see ``Data``.
+        notices: Sentences about doubtful input; see ``Data``.
+        value_range: The stored pixel values that became 0 and 255, if the user gave them.
     """
 
     name: str
@@ -95,7 +95,7 @@ class ImageData:
         return self.images.shape[0]
 
     def record(self) -> dict[str, Any]:
-        """What a condensed file says about the images it was made from, as JSON values."""
+        """The facts about these images for a condensed file, as JSON values."""
         return {
             "name": self.name,
             "fingerprint": self.fingerprint,
@@ -124,8 +124,8 @@ class ImageData:
     def fingerprint(self) -> str:
         """Hash of shape, pixels and labels in this order; 32 hexadecimal digits.
 
-        Two sources that give the same pixels, such as IDX files and a Parquet file of the same
-        data set, have the same fingerprint. Names and statistics do not enter.
+        Sources with equal pixels, such as IDX files and a Parquet file of one data set, have equal
+        fingerprints, which do not depend on names and statistics.
         """
         content = hashlib.blake2b(digest_size=16)
         content.update(",".join(str(extent) for extent in self.images.shape).encode())
@@ -155,7 +155,7 @@ class ImageData:
     def normalise(
         self, images: Float[Tensor, "example channel height width"]
     ) -> Float[Tensor, "example channel height width"]:
-        """Map images in [0, 1] to mean 0 and deviation 1, and whiten them if asked to.
+        """Map images in [0, 1] to mean 0 and deviation 1, and whiten them if there is a whitening.
 
         Keeps dtype, device and graph.
         """
@@ -174,12 +174,13 @@ class Data:
     Attributes:
         name: Name of the data set.
         train: The images to condense.
-        test: Images that condensation never sees. Same classes, channels, side and statistics.
-        skipped: Images and files that were left out, each with the reason.
-        notices: Whole sentences about doubtful input; ``load_data`` also warns with each of them.
-        mapped: File that the decoded images are mapped from; ``None`` where memory holds them.
-        loaded_by: The arguments of ``load_data`` that give this data again, with ``folder``, in
-            which relative paths begin; ``None`` if images were given as objects.
+        test: Images that condensation never uses, with the same classes, channels, side and
+            statistics.
+        skipped: Images and files that were skipped, each with the reason.
+        notices: Sentences about doubtful input; ``load_data`` also gives each as a warning.
+        mapped: The file of mapped decoded images; ``None`` if they are in memory.
+        loaded_by: The arguments of ``load_data`` that give this data again, with ``folder``, to
+            which relative paths belong; ``None`` if images were given as objects.
     """
 
     name: str

@@ -1,4 +1,4 @@
-"""ImageNet's classes by WordNet number, and which of them the subsets of the literature are.
+"""The classes of ImageNet by WordNet number, and the subsets of the literature.
 
 ``imagenet_classes.tsv`` lists the 1,000 classes of ILSVRC 2012 in the order of their index: the
 WordNet number, a tab, the names separated by commas (WordNet 3.0, Princeton University).

@@ -1,8 +1,8 @@
-"""The one table of the data sets that the library knows by name.
+"""The table of all data sets that the library knows by name.
 
-Each entry says how people spell the name of the set, where its download lies, its published
-statistics, and its classes with all their usual names, in the order of their labels. Adding a
-data set is adding an entry here.
+Each entry has the usual spellings of the name, the folders of the download, the published
+statistics, and the classes with all their usual names, in the order of their labels. A new data set
+needs one entry here.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class ClassTable:
     """Classes, each with all the names that people use for it.
 
     Attributes:
-        names: One tuple a class, the usual name first.
+        names: One tuple for each class, the usual name first.
     """
 
     names: tuple[tuple[str, ...], ...]
@@ -52,10 +52,10 @@ class ClassTable:
         return {name: index for name, index in found.items() if name not in ambiguous}
 
     def find(self, name: str) -> int | None:
-        """The class that a name stands for, whatever its case, spaces and punctuation.
+        """The class with a name; case, spaces and punctuation are ignored.
 
         Returns:
-            Its index in the table; ``None`` if no class is called so, or several are.
+            Its index in the table; ``None`` if there is no such class, or several.
         """
         return self._index.get(_letters(name))
 
@@ -69,22 +69,22 @@ class KnownSet:
     """A data set of the literature.
 
     Attributes:
-        name: Its canonical name: what it is asked for by, and what presets go by.
-        stem: Pattern of what people call its folder or the beginning of its files, lower case.
-        archive: Where it is published, in words for an error message. Empty where the set travels
-            with the package.
-        statistics: The constants that published results normalise with.
-        class_names: One name a class, in the order of the labels.
+        name: Its canonical name, which users give and presets use.
+        stem: Pattern of usual names of its folder or of the start of its files, in lower case.
+        archive: Where it is published, in words for an error message. Empty if the package
+            contains the set.
+        statistics: The constants with which published results are normalised.
+        class_names: One name for each class, in the order of the labels.
         aliases: Other names of single classes, by their name in ``class_names``.
-        numbered_by: Which files number the classes in this order. ``None``: all of them, since
-            the publisher does. Otherwise the formats of ``import_set`` that do; a file of
-            another origin that holds numbers does not say which class is which.
-        places: Folders that its own download makes, in the order of preference.
-        files: Parquet files of a folder of it that are read.
-        within: Pattern of what people call the folder of a larger set that holds its class
-            folders; empty where it is never a part of a larger one.
-        side: Pixels that images of many sizes are brought to if the user does not say.
-        hub: Data set and configuration on the Hugging Face hub, where it is freely there.
+        numbered_by: Which files number the classes in this order. ``None``: all files, as the
+            publisher does. Otherwise the formats of ``import_set`` that do; the numbers in other
+            files have no known meaning.
+        places: Folders that its download creates, in the order of preference.
+        files: Parquet files that are read in such a folder.
+        within: Pattern of usual names of the folder of a larger set that contains its class
+            folders; empty if it is never a part of a larger set.
+        side: Default side in pixels for images of many sizes.
+        hub: Data set and configuration on the Hugging Face hub, if it is public there.
     """
 
     name: str
@@ -107,7 +107,7 @@ class KnownSet:
 
     @property
     def folders(self) -> tuple[str, ...] | None:
-        """Class folders to read of a larger set; ``None`` reads all of a set's own folder."""
+        """Class folders to read in a larger set; ``None`` reads all class folders."""
         return self.class_names if self.within else None
 
     @cached_property
@@ -120,7 +120,7 @@ class KnownSet:
         )
 
     def blank(self, side: int) -> ImageData:
-        """One black image of every class, for choices that depend on nothing but the shape."""
+        """One black image of every class, for choices that depend only on the shape."""
         classes, channels = len(self.class_names), self.channels
         return ImageData(
             name=self.name,
@@ -132,17 +132,17 @@ class KnownSet:
         )
 
     def numbering(self, origin: str | None = None) -> tuple[str, ...] | None:
-        """The classes that the numbers 0, 1, 2, ... stand for, or ``None`` if that is not certain.
+        """The classes that the numbers 0, 1, 2, ... mean, or ``None`` if that is not certain.
 
         Args:
-            origin: The format of ``import_set`` that a file has; ``None`` for a data set.
+            origin: The format of a file in ``import_set``; ``None`` for a data set.
         """
         certain = self.numbered_by is None or origin in self.numbered_by
         return self.class_names if certain else None
 
 
 def _of_wordnet(number: str) -> tuple[str, ...]:
-    """The names of a class of ImageNet, one by one and as the hub lists them in one text."""
+    """The names of a class of ImageNet, single and as one text as on the hub."""
     names = wordnet_names().get(number, ())
     return (*names, ", ".join(names)) if names else ()
 
@@ -292,41 +292,41 @@ _ALL = (
 )
 
 KNOWN: Mapping[str, KnownSet] = {known.name: known for known in _ALL if known.archive}
-"""Every data set that is looked for by name."""
+"""All data sets that are searched by name."""
 
 EMBEDDED = ("digits", "fashion-mini")
-"""Names of the data sets that travel with the package."""
+"""Names of the data sets in the package."""
 
 
 CLASS_TABLES: tuple[ClassTable, ...] = (
     *(known.table for known in _ALL),
     ClassTable(tuple((number, *_of_wordnet(number)) for number in wordnet_names())),
 )
-"""Tables in which different spellings of one class stand together."""
+"""Tables with different names of one class."""
 
 _NOT_TO_BE_MIRRORED = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
 
 
 def may_be_mirrored(name: str) -> bool:
-    """Whether a mirrored image of a data set still shows its class; digits and letters do not."""
+    """Whether a mirrored image still shows its class, which is not so for digits and letters."""
     return name.lower() not in _NOT_TO_BE_MIRRORED
 
 
 def known_by_path(
     path: str, *, classes: int, channels: int, names: Sequence[str] | None = None
 ) -> KnownSet | None:
-    """Recognise a data set by where it lies.
+    """Recognise a data set by its path.
 
     The last component of the path that contains a known name decides, so
     ``mnist-variants/fashion-mnist`` is Fashion-MNIST. Classes and channels must agree: ten
-    classes of ``cifar100`` are a data set of their own.
+    classes of ``cifar100`` are another data set.
 
     Args:
         path: A path, or the name of a type.
-        classes: Number of classes found.
-        channels: Number of channels found.
-        names: The classes' names, where the source gives some: at least half of them must be
-            names of the set.
+        classes: Number of classes of the source.
+        channels: Number of channels of the source.
+        names: Names of its classes, if the source has them: at least half of them must be names of
+            the set.
     """
     for component in reversed(re.split(r"[/\\]", path.lower())):
         named = [

@@ -1,7 +1,7 @@
-"""Labels as people keep them become ``int64`` class indices without gaps.
+"""Labels in all usual forms become ``int64`` class indices without gaps.
 
-Nothing here needs memory in proportion to the largest label: labels that are ids or hashes are
-refused by counting how many different ones there are.
+No function needs memory in proportion to the largest label: labels that are ids or hashes are
+refused because of their number of different values.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from condensery.errors import DataError
 __all__ = ["as_labels", "check_classes", "count_from_zero", "default_names"]
 
 _MOST_CLASSES = 65_536
-"""Higher labels are indices only if there are as many images; ImageNet-21k has 21,841 classes."""
+"""Higher labels are indices only if there are more images; ImageNet-21k has 21,841 classes."""
 
 _RENUMBER = "classes, labels = numpy.unique(labels, return_inverse=True)"
 
@@ -31,8 +31,8 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
 
     Args:
         labels: Integers: an array, a tensor or a sequence, ``[image]`` or ``[image, 1]``.
-        images: How many are needed.
-        title: How the error calls them.
+        images: The number of labels that are needed.
+        title: Name of the labels in errors.
     """
     if isinstance(labels, Tensor):
         floating = labels.is_floating_point()  # bfloat16 has no NumPy type
@@ -92,12 +92,12 @@ def as_labels(labels: object, *, images: int, title: str) -> Int[Tensor, "image"
 
 
 def count_from_zero(source: Source) -> Source:
-    """Make class indices from 0 of labels that count from 1; leave all other labels as they are.
+    """Change labels that count from 1 to class indices from 0; other labels do not change.
 
     Labels count from 1 if the train labels are 1, 2, ..., K and no label of either split is 0 or
-    above K. Without class names, the classes are then named after their numbers, ``"1"`` to
-    ``"K"``. With K + 1 names, the first name belongs to no image and is dropped. A notice says
-    either. Class names thus never change their meaning.
+    above K. Without class names, the classes are then called ``"1"`` to ``"K"``. With K + 1 names,
+    the first name belongs to no image and is dropped. A notice says so. Class names therefore never
+    change their meaning.
     """
     labels = source.train.labels
     if not len(labels) or int(labels.min()) != 1:
@@ -145,13 +145,13 @@ def count_from_zero(source: Source) -> Source:
 def check_classes(
     labels: Int[Tensor, "image"], *, names: Sequence[str] | None, part: str, title: str
 ) -> int:
-    """Return the number of classes, each of which has an image.
+    """Return the number of classes, and check that each of them has an image.
 
     Args:
-        labels: At least 0.
-        names: Class names, where the source or the train split knows them.
+        labels: Labels of at least 0.
+        names: Class names, if the source or the train split has them.
         part: ``"train"`` or ``"test"``.
-        title: How the error calls the source.
+        title: Name of the source in errors.
     """
     if not len(labels):
         raise DataError(f"{title}: there is no {part} image left. Every class needs one.")
@@ -188,5 +188,5 @@ def check_classes(
 
 
 def default_names(classes: int) -> tuple[str, ...]:
-    """Names for classes that have none: their index."""
+    """Names for classes without names: their indices."""
     return tuple(str(class_) for class_ in range(classes))

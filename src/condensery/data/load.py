@@ -1,7 +1,7 @@
-"""One entrance for every source: a built-in name, a path, arrays or a torch data set.
+"""``load_data`` for every source: a built-in name, a path, arrays or a torch data set.
 
-Says which reader takes a source, and what every data set has in the end: two splits that
-agree in classes, channels and side. Knows nothing about file formats.
+Chooses the reader of a source, and checks the result: two splits with equal classes, channels and
+side. Knows nothing about file formats.
 """
 
 from __future__ import annotations
@@ -49,19 +49,19 @@ def load_data(
     value_range: tuple[float, float] | None = None,
     image_memory: int = IMAGE_MEMORY,
 ) -> Data:
-    """Load a labelled image data set; nothing is ever downloaded unless ``download`` says so.
+    """Load a labelled image data set; nothing is downloaded without ``download``.
 
     A source is one of:
 
     * ``"fashion-mini"``: 5,000 training and 1,000 test images of Fashion-MNIST, and ``"digits"``:
-      1,797 handwritten digits, 8 x 8; both travel with the package;
-    * a name in ``KNOWN``, such as ``"cifar10"``: looked for under ``data_dir`` in the layouts in
-      which people have it. A name is a name, whatever folder is called like it: ``"./cifar10"``
-      is the path. Images of ImageNet-10 and ImageNet-100 are brought to a side of 224 and those
-      of Imagenette to 128, if ``image_size`` does not say otherwise;
+      1,797 handwritten digits, 8 x 8; both are in the package;
+    * a name in ``KNOWN``, such as ``"cifar10"``: searched below ``data_dir`` in all usual layouts.
+      This is always the name and never a folder: ``"./cifar10"`` is the path. Images of ImageNet-10
+      and ImageNet-100 are resized to a side of 224, and those of Imagenette to 128, unless
+      ``image_size`` is given;
     * a path (``str`` or ``Path``) of a folder of images (``class/*.png``, or ``train/class`` with
       ``test/class``), a folder of IDX files, of CIFAR-10 or CIFAR-100 (binary or Python version)
-      or of SVHN (``train_32x32.mat``) as they are downloaded, Parquet files in the image layout of
+      or of SVHN (``train_32x32.mat``) as downloaded, Parquet files in the image layout of
       Hugging Face (a file, a folder and its subfolders, a pattern such as
       ``"cifar10-*.parquet"``), or a ``.npz`` file;
     * a list of Parquet files;
@@ -71,41 +71,39 @@ def load_data(
       Hugging Face; a class is an index or a name.
 
     **Test split.** If neither ``test`` nor the source gives one, a fifth of every class is held
-    out: of ``n >= 2`` images ``max(1, n // 5)``, of a single image none. The choice comes from
-    ``stream(0, "holdout")``, so it is the same in every run, whatever its seed.
+    out: ``max(1, n // 5)`` of ``n >= 2`` images, and none of a single image. The choice comes from
+    ``stream(0, "holdout")``, so it is the same in every run and for every seed.
 
-    **Normalisation.** A data set that its path (or ``name``) tells to be MNIST, Fashion-MNIST,
-    SVHN, CIFAR-10, CIFAR-100, Imagenette, ImageNet-10 or ImageNet-100, and whose number of
-    classes and channels agrees, gets its canonical name and the published mean and deviation
-    (CIFAR-100 those of CIFAR-10, as IDC does). All others get those of their train images.
+    **Normalisation.** A data set with the path (or ``name``) of MNIST, Fashion-MNIST, SVHN,
+    CIFAR-10, CIFAR-100, Imagenette, ImageNet-10 or ImageNet-100, and with their number of classes
+    and channels, gets the canonical name and the published mean and deviation (CIFAR-100 those of
+    CIFAR-10, as in IDC). All others get the values of their train images.
 
     Args:
         source: See above.
-        image_size: Height and width to bring every image to: the shorter side is resized, then the
-            centre cropped. ``None`` keeps images as they are; they must then all have one size.
-        skip_corrupt: Whether to go on without images that cannot be read, naming them in
-            ``Data.skipped``.
+        image_size: Height and width of all images: the shorter side is resized, then the centre is
+            cropped. ``None`` does not change images; all must then have one size.
+        skip_corrupt: Whether images that cannot be read are skipped; ``Data.skipped`` names them.
         name: Name of the data set; ``None`` takes it from the source.
-        test: A second source, for the test split. If it has a test split of its own that is
-            taken, else all of it. Replaces the test split of ``source``.
-        data_dir: Where data sets that are asked for by name lie.
-        download: Whether one that is not there is fetched from the Hugging Face hub into
-            ``data_dir``, once; needs the extra ``hub``.
-        classes: Names of the classes in the order of the labels; ``None`` takes what the source
-            says. Of a source that names its classes, only these are read, in this order. A source
-            that only has numbers gets these names: label 0 is ``classes[0]``.
-        value_range: The pixel values ``(low, high)``, as they are stored, that become 0 and 255,
-            of the train and the test split: values at or below ``low`` become 0, at or above
-            ``high`` 255, linear between, before images are resized. With it, numbers of any real
-            type are read. ``None`` takes bytes as they are, 65535 of 16-bit pictures and 1.0 of
-            floats as 255.
-        image_memory: Bytes of decoded images up to which image files and Parquet files are held
-            in memory. Larger sets are decoded once into a file, which is mapped: memory then
-            holds a block of 1,024 images while decoding, and afterwards what the system sees fit.
+        test: A second source for the test split. Its test split is used, or all of it if it has
+            none. Replaces the test split of ``source``.
+        data_dir: The folder of data sets that are given by name.
+        download: Whether an absent data set is downloaded once from the Hugging Face hub into
+            ``data_dir``; needs the extra ``hub``.
+        classes: Names of the classes in the order of the labels; ``None`` takes those of the
+            source. If the source names its classes, only these are read, in this order. A source
+            with only numbers gets these names: label 0 is ``classes[0]``.
+        value_range: The stored pixel values ``(low, high)`` that become 0 and 255 in both splits:
+            values at or below ``low`` become 0, at or above ``high`` 255, and linear between,
+            before images are resized. With it, numbers of any real type are read. ``None`` keeps
+            bytes, and makes 65535 of 16-bit pictures and 1.0 of floats 255.
+        image_memory: Limit in bytes for decoded images of image files and Parquet files in memory.
+            Larger sets are decoded once into a mapped file: memory then contains a block of 1,024
+            images while decoding, and afterwards as much as the system decides.
 
     Raises:
-        DataError: If a source cannot be read or found, a class has no image, there is one class
-            only, or the splits disagree in classes, channels or side.
+        DataError: If a source cannot be read or found, a class has no image, there is only one
+            class, or the splits disagree in classes, channels or side.
     """
     if image_size is not None and (type(image_size) is not int or image_size < 1):
         raise DataError(
@@ -202,7 +200,7 @@ def load_data(
 
 
 def _loaded_by(source: object, test: object, **choices: object) -> dict[str, Any] | None:
-    """The arguments that give the same data again, if text can name them."""
+    """The arguments that give the same data again, if they can be written as text."""
     words = words_of(source)
     held = str(test) if isinstance(test, (str, Path)) else None
     if words is None or (test is not None and held is None):
@@ -263,7 +261,7 @@ def _as_given(source: object, how: _LoadOptions) -> Source:
 
 
 def _located(known: KnownSet, how: _LoadOptions) -> str:
-    """Where a named set lies; downloaded before, if it is not there and shall be."""
+    """The place of a data set with a name; it is downloaded if it is absent and wanted."""
     try:
         return find(known.name, how.data_dir)
     except DataError:
@@ -274,7 +272,7 @@ def _located(known: KnownSet, how: _LoadOptions) -> str:
 
 
 def _plain(title: str) -> str:
-    """Name a data set that nobody knows after its file or folder."""
+    """The name of an unknown data set: that of its file or folder."""
     last = Path(title).expanduser().resolve().name
     return re.sub(r"\.(parquet|npz)$|[*?\[\]]", "", last).strip("-_. ") or "data"
 
@@ -282,7 +280,7 @@ def _plain(title: str) -> str:
 def _recognised(
     read: Source, name: str | None, *, classes: int, split: str
 ) -> tuple[KnownSet | None, ClassList]:
-    """The known data set that a source is, by the user's name for it or its path; its classes."""
+    """The known data set of a source, by the name of the user or by its path; and its classes."""
     recognise = known_by_path if name is None else known_by_name
     channels, names = read.train.images.shape[1], read.class_names
     known = recognise(name or read.title, classes=classes, channels=channels, names=names)
@@ -296,10 +294,10 @@ def _recognised(
 def _counted_as(
     train: ClassList, second: Source, *, name: str | None
 ) -> tuple[Split, tuple[str, ...]]:
-    """The test split of another source, with its labels counted as those of the train split.
+    """The test split of another source, with the labels of the train split.
 
     Returns:
-        The split, and a notice if its labels had to be changed.
+        The split, and a notice if its labels were changed.
     """
     part = second.test or second.train
     numbers = _highest(second) + 1
@@ -316,7 +314,7 @@ def _counted_as(
 
 
 def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:
-    """A source with the classes that the user names, in this order."""
+    """A source with only the classes that the user names, in this order."""
     if classes is None or source.class_names == classes:
         return source
     check_chosen(classes)

@@ -1,7 +1,7 @@
-"""Where the data sets of the literature lie on disk, in the layouts in which people have them.
+"""The search for data sets of the literature on disk, in all usual layouts.
 
-``known`` has the table of these sets; the readers say what is in a folder. Nothing is downloaded
-here (``hub`` does).
+``known`` has the table of these sets; the readers recognise folders. Nothing is downloaded here
+(``hub`` does this).
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ __all__ = ["find"]
 
 
 def find(name: str, data_dir: str | Path) -> str:
-    """Where a data set of the literature lies under a folder.
+    """The place of a data set of the literature below a folder.
 
-    Looked at, in this order: folders that its download makes (such as ``cifar-10-batches-py``,
-    ``MNIST/raw``, ``train_32x32.mat``), the folder itself if its path sounds like the set,
-    folders called like it in any usual spelling, Parquet and NumPy files called like it, and
-    archives called like it, which are not unpacked yet.
+    Checked in this order: folders that its download creates (such as ``cifar-10-batches-py``,
+    ``MNIST/raw``, ``train_32x32.mat``); the folder itself if its path has the name of the set;
+    folders with this name in any usual spelling; Parquet and NumPy files with this name; and
+    archives with this name, which are not unpacked yet.
 
     Args:
         name: A key of ``KNOWN``.
         data_dir: The folder; ``~`` is the home folder.
 
     Returns:
-        What ``load_data`` reads: a folder, a file, or a pattern of Parquet files. An ImageNet may
-        hold more classes than the set has; ``load_data(name, data_dir=...)`` reads only its own.
+        A source for ``load_data``: a folder, a file, or a pattern of Parquet files. A folder of
+        ImageNet may contain more classes; ``load_data(name, data_dir=...)`` reads only those of the
+        set.
 
     Raises:
-        DataError: If the name is unknown, or nothing of the set is there: with what was looked
-            for, and where it can be had.
+        DataError: If the name is unknown, or the set is absent; says what was searched, and where
+            the set is published.
     """
     known = KNOWN.get(name)
     if known is None:
@@ -87,7 +88,7 @@ def _files(known: KnownSet, root: Path, names: Sequence[str]) -> Iterator[str]:
 
 
 def _within(known: KnownSet, folder: Path, *, itself: bool) -> Iterator[str]:
-    """What a folder holds in the set's own places, then in the folder itself if it is the set's."""
+    """The set in the places of its download, then in the folder itself if it has its name."""
     for place in (folder / name for name in known.places):
         yield from _readable(known, place)
     if known.name == "svhn" and mat.holds_svhn(folder):
@@ -112,7 +113,7 @@ def _readable(known: KnownSet, folder: Path) -> Iterator[str]:
 
 
 def _sounds_like(known: KnownSet, folder: Path) -> bool:
-    """Whether the last part of a path that is called like any set is called like this one."""
+    """Whether the last part of a path with the name of a set has the name of this set."""
     for part in reversed(folder.absolute().parts):
         if called := [each.name for each in KNOWN.values() if _is_called(each, part)]:
             return known.name in called
@@ -125,7 +126,7 @@ def _is_called(known: KnownSet, name: str) -> bool:
 
 
 def _absent(known: KnownSet, root: Path) -> DataError:
-    """What was looked for and where, what was found in its place, and what would work."""
+    """The error: what was searched and where, what was found instead, and what would work."""
     if not root.is_dir():
         what = "is no folder" if root.exists() else "does not exist"
         return DataError(

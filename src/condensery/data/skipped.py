@@ -13,11 +13,11 @@ _NAMED = 5
 
 @dataclass(frozen=True, slots=True)
 class Skipped:
-    """One image or file that was left out of a data set.
+    """One image or file of a data set that was skipped.
 
     Attributes:
-        name: Where it is in the source, such as ``"cat/3.png"`` or ``"item 5"``.
-        reason: Why it was left out, such as ``"it is truncated"``; no full stop at the end.
+        name: Its name in the source, such as ``"cat/3.png"`` or ``"item 5"``.
+        reason: Why it was skipped, such as ``"it is truncated"``; without a full stop.
     """
 
     name: str
@@ -28,10 +28,10 @@ class Skipped:
 
 
 def by_reason(skipped: Sequence[Skipped]) -> list[dict[str, Any]]:
-    """What was left out, as JSON values: each reason once, with the number and the first names.
+    """Skipped files as JSON values: each reason once, with the number and the first names.
 
     Returns:
-        ``{"reason", "count", "names"}`` in the order in which the reasons were met; at most five
+        ``{"reason", "count", "names"}`` in the order of the first occurrence, with at most five
         names each.
     """
     groups: dict[str, list[str]] = {}
@@ -53,10 +53,10 @@ def in_words(groups: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def remarks(skipped: Sequence[Skipped], notices: Sequence[str]) -> dict[str, Any]:
-    """What the record of a run or of a condensed file says beside what its data is.
+    """Remarks about the data, for the record of a run or of a condensed file.
 
     Returns:
-        ``left_out`` (see ``by_reason``) and ``notices``, each only if there is something to say.
+        ``left_out`` (see ``by_reason``) and ``notices``, each only if it is not empty.
     """
     said = {"left_out": by_reason(skipped), "notices": list(notices)}
     return {key: held for key, held in said.items() if held}

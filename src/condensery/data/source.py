@@ -1,4 +1,4 @@
-"""What every source hands over before it becomes a data set: raw splits, already bytes."""
+"""The result of every reader, before it becomes a data set: splits as bytes."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ __all__ = ["Skipped", "Source", "Split", "divided"]
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Split:
-    """Images and labels of one split, as many of one as of the other.
+    """The images of one split, and equally many labels.
 
     Attributes:
         images: ``uint8``, ``[image, channel, height, width]``.
@@ -33,14 +33,14 @@ class Source:
     """A data set as read.
 
     Attributes:
-        title: How errors call it: the path, or the kind of object.
-        train: The only split, where a source does not tell its splits apart.
-        test: ``None`` where the source has no such split.
-        class_names: ``None`` where the source does not know them.
-        skipped: Images and files that were left out, each with the reason.
-        notices: Whole sentences about doubtful input: what was seen, why it is doubtful, and
-            which option settles it.
-        cache_file: Where the images are kept, if not in memory.
+        title: Name of the source in errors: the path, or the kind of object.
+        train: The train split, or the only split of the source.
+        test: ``None`` if the source has no such split.
+        class_names: ``None`` if the source has no names.
+        skipped: Images and files that were skipped, each with the reason.
+        notices: Sentences about doubtful input: what it is, why it is doubtful, and which option
+            decides it.
+        cache_file: The file of the images, if they are not in memory.
     """
 
     title: str
@@ -53,11 +53,11 @@ class Source:
 
     @property
     def parts(self) -> tuple[Split, ...]:
-        """The splits that there are."""
+        """The existing splits."""
         return (self.train,) if self.test is None else (self.train, self.test)
 
     def relabelled(self, new: Int[Tensor, "class_"]) -> Source:
-        """The same source with other labels, each by the old one; images of a -1 are left out."""
+        """The same source with a new label for each old one; images with -1 are dropped."""
 
         def change(name: str, part: Split) -> Split:
             labels = new[part.labels]
@@ -78,7 +78,7 @@ class Source:
         return replace(self, train=train, test=test)
 
     def part(self, name: str, index: Int[Tensor, "row"]) -> Split:
-        """Some of the train images, in memory or where the others are kept."""
+        """Some of the train images, in memory or in a cache file as the others."""
         images = self._rows(self.train.images, index, part=name)
         return Split(images=images, labels=self.train.labels[index])
 
@@ -99,9 +99,9 @@ def divided(
     test: bool,
     class_names: tuple[str, ...] | None,
 ) -> Source:
-    """A source of images that were decoded together, some of which may have been dropped.
+    """A source from images of both splits that were decoded together; some may be dropped.
 
-    The first ``train`` of the encoded images are of the train split, the others of the test split.
+    The first ``train`` encoded images belong to the train split, the others to the test split.
     """
     kept = decoded.kept
     images, labels, cut = decoded.images, labels[kept], int((kept < train).sum())

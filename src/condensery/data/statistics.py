@@ -22,7 +22,7 @@ class Statistics:
 def measure(images: UInt8[Tensor, "image channel height width"]) -> Statistics:
     """Measure mean and population deviation per channel, exactly, from counts of byte values.
 
-    A channel that is constant gets deviation 1, so that normalising it gives 0.
+    A constant channel gets the deviation 1, so that it is normalised to 0.
     """
     levels = torch.arange(256, dtype=torch.float64) / 255
     mean: list[float] = []

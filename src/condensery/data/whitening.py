@@ -1,8 +1,8 @@
-"""ZCA whitening: pixels without correlation, in a basis that still looks like an image.
+"""ZCA whitening: uncorrelated pixels in a basis that is close to the original one.
 
-Two kinds, as two papers use them; both are fitted to all training images and then applied to
-training, test and synthetic images alike. Stored images are never whitened: a whitening is what
-``ImageData.normalise`` does last. Knows nothing about methods or files.
+There are two kinds, from two papers. Both are fitted to all training images and then applied to
+training, test and synthetic images. Stored images are never whitened: a whitening is the last step
+of ``ImageData.normalise``. Knows nothing about methods or files.
 """
 
 from __future__ import annotations
@@ -21,13 +21,13 @@ from condensery.errors import ConfigError, DataError, nearest
 __all__ = ["WHITENINGS", "ZCA", "whitened"]
 
 WHITENINGS = ("none", "zca", "zca-regularised")
-"""What a recipe may ask for."""
+"""The names of whitenings in recipes."""
 
 EPS = 0.1
-"""Of both papers: absolute in ``zca``, a share of the mean eigenvalue in ``zca-regularised``."""
+"""Epsilon of both papers: absolute in ``zca``, relative to the mean eigenvalue otherwise."""
 
 LARGEST = 4096
-"""Entries of an image above which nothing is decomposed (32 x 32 in colour: 3072)."""
+"""Largest number of entries of an image for a decomposition (32 x 32 in colour: 3072)."""
 
 _BLOCK = 1024  # images at a time: the largest number for which sums of ``_integers`` are exact
 _PANEL = 512  # columns at a time: a product with itself is symmetric, half of it is enough
@@ -43,8 +43,8 @@ class ZCA:
         kind: ``"zca"`` or ``"zca-regularised"``.
         eps: See ``EPS``.
         fitted_to: Fingerprint of the training data.
-        centre: Subtracted from every image, ``[entry]``, float64; ``None`` where every image is
-            centred on its own mean and divided by its own norm instead.
+        centre: Subtracted from every image, ``[entry]``, float64; ``None`` if instead the own mean
+            of every image is subtracted, and the image is divided by its norm.
         matrix: ``[entry, entry]``, float64, symmetric.
     """
 
@@ -67,7 +67,7 @@ class ZCA:
         return (rows @ self._cast[key]).view_as(images)
 
     def to_json(self) -> dict[str, Any]:
-        """How to obtain it again; what a condensed file keeps."""
+        """How to compute it again, for a condensed file."""
         return {"kind": self.kind, "eps": self.eps, "fitted_to": self.fitted_to}
 
 
@@ -82,18 +82,18 @@ def whitened(data: ImageData, kind: str, *, fitted_on: ImageData | None = None) 
     its own Euclidean norm, times ``U diag(s)^(-1/2) U'`` of ``X'X / n + eps tr(X'X / n) / d I``.
 
     Args:
-        data: Whose images are to be whitened; they stay as they are.
+        data: The data to whiten; its images are not changed.
         kind: One of ``WHITENINGS``.
         fitted_on: The training split, if ``data`` is another one. It must have the mean and
             deviation of ``data``.
 
     Returns:
-        ``data`` with another ``normalise``. The last few whitenings are remembered by
-        fingerprint, so that asking again costs nothing.
+        ``data`` with another ``normalise``. The last few whitenings are stored by fingerprint, so
+        that a second call takes no time.
 
     Raises:
-        ConfigError: For an unknown kind.
-        DataError: If images have more than ``LARGEST`` entries, or there is only one.
+        ConfigError: If the kind is unknown.
+        DataError: If images have more than ``LARGEST`` entries, or there is only one image.
 
     Source:
         ``zca``: Cazenavette et al. 2022 (MTT), kornia's whitening with eps 0.1.
@@ -165,7 +165,7 @@ def _fit(data: ImageData, kind: str) -> ZCA:
 
 
 def _integers(block: UInt8[Tensor, "image channel height width"]) -> Tensor:
-    """Bytes minus 128. A float32 sum of up to 1024 products of these is at most 2^24: exact."""
+    """Bytes minus 128; a float32 sum of up to 1024 products is at most 2^24 and therefore exact."""
     return block.flatten(1).float() - 128
 
 

@@ -44,7 +44,7 @@ def rded(data: ImageData, options: RuleOptions) -> BuiltImages:
     """
     factor = 1 if max(data.side) <= _SMALL else 2
     parameterization: Parameterization = MultiFormation(factor=factor) if factor > 1 else Pixels()
-    classify = logits_of(ClassFeatures(data, options).network, data, options)
+    logits_by = logits_of(ClassFeatures(data, options).network, data, options)
     counts = data.counts().cpu().clamp(max=options.ipc)
     images: list[Tensor] = []
     for class_, count in enumerate(counts.tolist()):
@@ -55,7 +55,9 @@ def rded(data: ImageData, options: RuleOptions) -> BuiltImages:
         many = max(CANDIDATES, count * factor**2)
         own = own[torch.randperm(len(own), generator=rng)[:many].to(own.device)]
         crops = _crops(data.pixels(own).cpu(), factor, rng)  # [image, crop, ...]
-        loss = _losses(classify, data, crops.flatten(0, 1), class_, factor, options).view(len(own), -1)
+        loss = _losses(logits_by, data, crops.flatten(0, 1), class_, factor, options).view(
+            len(own), -1
+        )
         best = loss.sort(dim=1, stable=True)
         turns = [best.values[:, turn].argsort(stable=True) for turn in range(CROPS)]
         chosen = torch.cat([crops[at, best.indices[at, turn]] for turn, at in enumerate(turns)])
@@ -95,7 +97,7 @@ def _crops(
 
 
 def _losses(
-    classify: Callable[[Tensor], Tensor],
+    logits_by: Callable[[Tensor], Tensor],
     data: ImageData,
     crops: Tensor,
     class_: int,
@@ -110,7 +112,7 @@ def _losses(
     losses: list[Tensor] = []
     for part in crops.split(_FORWARD):
         shown = functional.pad(part - mean, around) + mean if factor > 1 else part
-        logits = classify(data.normalise(shown).to(options.device)).float().cpu()
+        logits = logits_by(data.normalise(shown).to(options.device)).float().cpu()
         label = torch.full((len(part),), class_)
         losses.append(functional.cross_entropy(logits, label, reduction="none"))
     return torch.cat(losses)

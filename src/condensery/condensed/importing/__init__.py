@@ -1,4 +1,4 @@
-"""Sets that other codes released, as condensed sets of ours."""
+"""Import of sets that other codes released."""
 
 from __future__ import annotations
 

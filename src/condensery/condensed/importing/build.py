@@ -1,7 +1,7 @@
-"""A released set becomes a condensed set of ours: read, checked, un-normalised, ranked.
+"""A released set becomes a condensed set: it is read, checked, un-normalised and ranked.
 
-Nothing is guessed: what a file leaves open is asked for. What was done is recorded in the set's
-recipe under ``imported``.
+Nothing is guessed: if a file leaves something open, the user must say it. All steps are recorded in
+the recipe of the set under ``imported``.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from condensery.errors import ConfigError, DataWarning, nearest
 from condensery.types import Examples
 
 DTYPES = {"uint8": torch.uint8, "float16": torch.float16, "float32": torch.float32}
-"""What stored images may be, by name."""
+"""The allowed dtypes of stored images by name."""
 
 
 def import_set(
@@ -54,50 +54,50 @@ def import_set(
 ) -> CondensedSet:
     """Read a set that another code released; nothing in the file is executed.
 
-    The rank of an image is its place among those of its class in the file, so the set of size
-    ``k`` is the first ``k`` of every class: a *cut* of a set that was made for its full size
-    (the baseline C of Multisize Dataset Condensation).
+    The rank of an image is its position among the images of its class in the file, so the set of
+    size ``k`` has the first ``k`` images of every class: a *cut* of a set that was made for its
+    full size (the baseline C of Multisize Dataset Condensation).
 
-    Classes are matched by name, never by position. A file that only has numbers means by them the
-    classes of a known data set in the order that its code uses; if the data has numbers too,
-    numbers match. What cannot be matched for certain is refused. ``recipe.imported.classes`` of
-    the set says which class each label of the file became.
+    Classes are matched by name, never by position. Numbers in a file mean the classes of a known
+    data set in the order of the code that wrote it; if the data has numbers, too, numbers match.
+    Classes that cannot be matched for certain are refused. ``recipe.imported.classes`` of the set
+    says which class each label of the file became.
 
-    Input that was read but is doubtful gives a ``DataWarning``.
+    Input that was read but may be wrong gives a ``DataWarning``.
 
     Args:
         path: The file, or the folder of images.
-        format: A key of ``FORMATS``: whose code wrote it.
-        data: The data set that it was made of; its training images give classes, shape and,
-            for ZCA, the whitening.
-        experiment: dc, dsa, dm: which of the file's experiments, from 0 (the default).
-        labels: mtt, kip: the file of the labels, if it is not named like that of the images.
+        format: A key of ``FORMATS``: the code that wrote the file.
+        data: The data set of the file; its training images give classes, shape and, for ZCA, the
+            whitening.
+        experiment: dc, dsa, dm: index of the experiment in the file, from 0 (the default).
+        labels: mtt, kip: the file of the labels, if its name does not follow that of the images.
         factor: idc, dream, mdc (needed there), folder: crops per side of a stored image.
         order: With a factor: ``"image"``, size ``k`` is the first ``k`` stored images, or
-            ``"crop"``, the first ``k * factor^2`` crops, crop position first, as the released
-            MDC code counts (the default of mdc).
-        mean: Undo a normalisation by these: one number a channel, or one for all. ``[0]`` with
-            ``std=[1]`` says that the file holds pixels.
+            ``"crop"``, the first ``k * factor^2`` crops by crop position first, as in the released
+            MDC code (the default of mdc).
+        mean: Mean of a normalisation to undo: one number for each channel, or one for all. ``[0]``
+            with ``std=[1]`` says that the file contains pixels.
         std: As ``mean``.
         zca: mtt, kip: whether the images are ZCA-whitened. MTT files do not say it.
-        learned_lr: mtt: the learning rate that the set has learned, where no ``lr_*.pt`` lies
-            beside the file.
-        classes: Names of the file's labels, in the order of the numbers, if the file has none
-            or they are not those of ``data``.
-        ipc: Keep the first images of every class only, so many.
-        dtype: Of the stored images: ``"uint8"``, ``"float16"`` or ``"float32"``. Values outside
-            [0, 1] are clamped; the record says how many there were.
-        name: Of the set, for people.
-        created: Text for the file's ``created``; the time now if not given.
+        learned_lr: mtt: the learning rate that the set has learned, if there is no ``lr_*.pt`` in
+            the folder of the file.
+        classes: Names of the labels in the file, in the order of the numbers, if the file has no
+            names or other names than ``data``.
+        ipc: Keep only so many first images of every class.
+        dtype: The dtype of stored images: ``"uint8"``, ``"float16"`` or ``"float32"``. Values
+            outside [0, 1] are clamped; the record has their number.
+        name: Name of the set for people.
+        created: Text for ``created`` of the file; the current time if not given.
 
     Returns:
-        The set, with the mean and deviation of ``data``, or with the whitening that it was made
-        for: it is evaluated like any other.
+        The set, with the mean and deviation of ``data``, or with its whitening. It is evaluated
+        like every other set.
 
     Raises:
-        ConfigError: If a choice means nothing for the format, or cannot work.
+        ConfigError: If a choice does not belong to the format, or cannot work.
         DataError: If the file cannot be read, does not fit the data, or leaves open how its
-            images were normalised; the message says what to pass.
+            images were normalised; the message says which argument is needed.
     """
     path, train = Path(path).expanduser(), data.train
     choices = ImportChoices(
@@ -186,7 +186,7 @@ def import_set(
 def _matched(
     found: ReadSet, data: Data, *, names: tuple[str, ...] | None, format: str, title: str
 ) -> tuple[dict[str, Any], Tensor]:
-    """What decided which class is which, for the file; and the class of each label of the file."""
+    """How classes were matched, for the record; and the class of each label of the file."""
     train, ours = data.train, data.train.class_names
     known = known_by_name(data.name, classes=train.classes, channels=train.channels, names=ours)
     numbering = None if known is None else known.numbering()
@@ -211,7 +211,7 @@ def _matched(
 
 
 def _other_parts(format: str, file: Path) -> str:
-    """What to do if a file is one part of a set; empty where nothing better is known."""
+    """Advice if a file is one part of a set; empty if there is none."""
     number = re.search(r"_(\d+)$", file.stem)
     if format != "mtt" or number is None or "images" not in file.name:
         return ""

@@ -1,4 +1,4 @@
-"""Which choices mean something for a format, and whether they can work; found out before reading.
+"""Checks, before reading, that the choices belong to a format and can work.
 
 Knows nothing about files.
 """
@@ -15,10 +15,10 @@ from condensery.parameterizations import MultiFormation, Parameterization, Pixel
 
 
 def check_choices(choices: Mapping[str, object], format: str) -> None:
-    """Refuse an unknown format, and a choice that was made and means nothing for the format.
+    """Refuse an unknown format, and a choice that does not belong to the format.
 
     Raises:
-        ConfigError: Naming the nearest format, or the formats that the choice belongs to.
+        ConfigError: Names the nearest format, or the formats that the choice belongs to.
     """
     if format not in FORMATS:
         raise ConfigError(
@@ -40,7 +40,7 @@ def check_choices(choices: Mapping[str, object], format: str) -> None:
 
 
 def check_names(classes: Sequence[str], data: Data) -> None:
-    """Refuse names of the file's labels that are one text, or not one for each class of the data.
+    """Refuse names of labels that are one text, or not one name for each class of the data.
 
     Raises:
         ConfigError: With the names of the data.
@@ -70,13 +70,13 @@ def decoder_for(
     """How the stored images of a set decode.
 
     Args:
-        where: The format, and what was said of factor and order.
-        ipc: How many images of every class are kept, or ``None``.
+        where: The format, and the choices of factor and order.
+        ipc: Number of images of every class that are kept, or ``None``.
         data: The training images.
-        read: What the file says of its factor and order, if nothing was said of the factor.
+        read: Factor and order in the file, which are used if no factor was given.
 
     Raises:
-        ConfigError: If one cannot work, or the factor is needed and not given.
+        ConfigError: If a choice cannot work, or the factor is needed and not given.
     """
     layout, factor, order = where.layout, where.choices.factor, where.choices.order
     if read is not None:

@@ -1,7 +1,7 @@
-"""What each released code leaves behind, and how its files are laid out.
+"""The files of each released code, and their readers.
 
-A reader returns images and labels as the file has them. Knows nothing about normalisation, nor
-about the data set that the images were made of.
+A reader returns the images and labels of a file unchanged. Knows nothing about normalisation, and
+nothing about the data set of the images.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportChoices:
-    """What a file may leave open, as ``import_set`` was given it; ``None`` says nothing."""
+    """The arguments of ``import_set`` that a file may leave open; ``None``: not given."""
 
     experiment: int | None = None
     labels: str | Path | None = None
@@ -45,7 +45,7 @@ class ImportChoices:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SetLocation:
-    """What is to be read: the file or folder, its format (a key of ``FORMATS``), what was said."""
+    """The file or folder to read, its format (a key of ``FORMATS``), and the choices."""
 
     format: str
     file: Path
@@ -53,23 +53,23 @@ class SetLocation:
 
     @property
     def layout(self) -> ImportFormat:
-        """Of the format."""
+        """The description of the format."""
         return FORMATS[self.format]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ReadSet:
-    """A set as stored.
+    """The content of a released file.
 
     Attributes:
-        images: Dense, on the CPU, of whatever shape and type.
-        labels: As above.
-        facts: For the record: hashes of files, which experiment.
-        class_: The class of each row ``[row]``, where the file says it beside learned labels.
-        class_names: Where the file knows them, in label order.
-        learned_lr: That the set was learned with, or ``None``.
-        decode: How the images decode, as a condensed file says it, where the file says it.
-        notices: Whole sentences about how the file was read.
+        images: A dense tensor on the CPU, of any shape and dtype.
+        labels: A dense tensor on the CPU, of any shape and dtype.
+        facts: Facts for the record: hashes of files, the experiment.
+        class_: The class of each row ``[row]``, if the file has it in addition to learned labels.
+        class_names: Names in the order of the labels, if the file has them.
+        learned_lr: The learning rate that the set has learned, or ``None``.
+        decode: How the images decode, as in a condensed file, if the file says it.
+        notices: Sentences about how the file was read.
     """
 
     images: Tensor
@@ -84,17 +84,16 @@ class ReadSet:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImportFormat:
-    """One layout.
+    """One format of released files.
 
     Attributes:
         read: Its reader.
-        stores: ``"normalised"`` by the mean and deviation of the data set, ``"standardised"`` by
-            measured ones, ``"pixels"`` in [0, 1] that may stray a little, or ``"bytes"``.
-        takes: Names of the choices that mean something for it; with ``zca`` its images may be
-            whitened instead.
-        learned: What learned labels are: class probabilities, or ``"centred"`` (minus 1 / classes).
-        by_class: Whether its code writes the rows class by class, as many of each.
-        order: How sizes are counted where images are decoded, unless the user says.
+        stores: ``"normalised"`` with the mean and deviation of the data set, ``"standardised"``
+            with measured ones, ``"pixels"`` in about [0, 1], or ``"bytes"``.
+        takes: Names of the choices that belong to it; with ``zca``, its images may be whitened.
+        learned: Learned labels are class probabilities, or ``"centred"`` (minus 1 / classes).
+        by_class: Whether its code writes the rows class by class, equally many of each.
+        order: The default order of sizes if images are decoded.
     """
 
     read: Callable[[SetLocation], ReadSet]
@@ -108,10 +107,10 @@ class ImportFormat:
 def _read(
     where: SetLocation, path: Path, wanted: str, find: Callable[[object], T | None]
 ) -> tuple[T, str]:
-    """What ``find`` takes out of a file of ``torch.save``, and the hash of the file.
+    """The result of ``find`` for the content of a file of ``torch.save``, and the file's hash.
 
     Raises:
-        DataError: If it is ``None``, saying what the file holds in place of what is ``wanted``.
+        DataError: If the result is ``None``; says what the file contains instead of ``wanted``.
     """
     opened = open_torch(path)
     found = find(opened.content)
@@ -187,13 +186,13 @@ def _joined(
 ) -> tuple[Tensor, Tensor, list[dict[str, object]]] | None:
     """Images, labels and files of all parts of a set; ``None`` if the file is a set of its own.
 
-    Files that are named alike but for a number are parts of one set for certain where one file
-    holds the labels of all images, or where no class is in two of them. Files of several
-    iterations, or of several runs, hold all classes each.
+    Files whose names differ only in a number are certainly parts of one set if one file contains
+    the labels of all images, or if no class is in two of them. Files of several iterations or runs
+    contain all classes each.
 
     Args:
-        where: What is to be read.
-        read: What was read already, by path: the file, and that of its labels.
+        where: The file to read.
+        read: Files that were read already, by path: the file, and that of its labels.
     """
 
     def array(path: Path, what: str) -> tuple[Tensor, str]:
@@ -242,7 +241,7 @@ def _joined(
 
 
 def _parts(file: Path) -> list[Path]:
-    """The files that are named like one but for the number at the end, in numeric order."""
+    """The files whose names differ from a name only in the number at the end, by this number."""
     match = re.fullmatch(r"(.*_)(\d+)", file.stem)
     if match is None:
         return [file]
@@ -304,7 +303,7 @@ def _arrays(where: SetLocation) -> ReadSet:
 
 
 def _folder(where: SetLocation) -> ReadSet:
-    """``class/*.png``, sorted by name; or what ``condensery export`` wrote, in any of its forms."""
+    """``class/*.png``, sorted by name; or an export of ``condensery export`` in any form."""
     file = where.file
     if export := _export(file):
         return _exported(file, export)
@@ -335,7 +334,7 @@ def _folder(where: SetLocation) -> ReadSet:
 
 
 def _export(path: Path) -> Mapping[str, object] | None:
-    """What ``export.json`` of an export says; ``None`` where there is none."""
+    """The content of ``export.json``; ``None`` if there is no such file."""
     mark = (path if path.is_dir() else path.parent) / "export.json"
     if not mark.is_file() or not (path.is_dir() or path.name in ("condensed.npz", "train.parquet")):
         return None
@@ -355,7 +354,7 @@ def _export(path: Path) -> Mapping[str, object] | None:
 
 
 def _exported(path: Path, export: Mapping[str, object]) -> ReadSet:
-    """An export: ``export.json`` says the class names, and which folder is which label."""
+    """An export, whose ``export.json`` has the class names and the label of each folder."""
     root = path if path.is_dir() else path.parent
     names = tuple(cast(list[str], export["class_names"]))
     class_, archive, table = None, root / "condensed.npz", root / "train.parquet"
@@ -388,7 +387,7 @@ def _exported(path: Path, export: Mapping[str, object]) -> ReadSet:
 
 
 def _pair(path: Path, content: object) -> tuple[Tensor, Tensor] | None:
-    """Images and labels that a file holds together; ``None`` if it does not."""
+    """The images and labels of one file; ``None`` if it does not contain both."""
     pair = pair_of(content)
     if pair is None:
         return None
@@ -409,7 +408,7 @@ def _tensor(path: Path, array: object, what: str) -> Tensor:
 
 
 def _beside(where: SetLocation) -> Path:
-    """The file of the labels: the one given, or the one named like that of the images."""
+    """The file of the labels: the given one, or the one whose name follows that of the images."""
     if where.choices.labels is not None:
         return Path(where.choices.labels).expanduser()
     own = _siblings(where.file, "labels")
@@ -464,4 +463,4 @@ FORMATS: Mapping[str, ImportFormat] = {
     ),
     "folder": ImportFormat(read=_folder, stores="bytes", takes=("factor", "order")),
 }
-"""Every layout that is read, by the method that releases it."""
+"""All formats, by the method that releases them."""

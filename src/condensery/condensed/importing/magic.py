@@ -1,6 +1,6 @@
-"""What kind of file some bytes are, by how they begin; nothing in them is executed.
+"""The kind of a file by its first bytes; nothing in it is executed.
 
-Says in words what a file is that is no released set, and what to do about it.
+For a file that is not a released set, there is a description and advice.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _STARTS = {
     "(format='folder'), where export.json lies beside it; other Parquet files are data sets, "
     "which --data reads.",
 }
-"""What a file is and what to do, by its first bytes."""
+"""Description and advice by the first bytes of a file."""
 
 
 def kind_of(data: bytes) -> Kind:
@@ -64,7 +64,7 @@ def kind_of(data: bytes) -> Kind:
 
 
 def foreign(data: bytes) -> str:
-    """What a file of kind ``"other"`` is and what to do, to stand after ``"FILE: "``."""
+    """Description and advice for a file of kind ``"other"``, as text after ``"FILE: "``."""
     start = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:64].lower()
     if not data:
         return f"is empty: its download or copy did not finish. {_FETCH}"
@@ -118,9 +118,9 @@ def foreign(data: bytes) -> str:
 
 
 def is_truncated_pickle(data: bytes) -> bool:
-    """Whether a file of an old ``torch.save`` ends before its structure does.
+    """Whether a file of an old ``torch.save`` is truncated.
 
-    Only the instructions are parsed; none is executed.
+    The instructions are only parsed and not executed.
     """
     stream = io.BytesIO(data)
     try:
@@ -158,7 +158,7 @@ def _zip(data: bytes) -> str:
 
 
 def _members(data: bytes) -> list[str] | None:
-    """Names in a zip archive; ``None`` if it is none, or damaged."""
+    """Names in a zip archive; ``None`` if it is damaged or not a zip archive."""
     if not data.startswith(_ZIP):
         return None
     try:
@@ -169,7 +169,7 @@ def _members(data: bytes) -> list[str] | None:
 
 
 def _safetensors(data: bytes) -> dict[str, object] | None:
-    """The metadata of a safetensors file; ``None`` if it is none."""
+    """The metadata of a safetensors file; ``None`` if it is another kind of file."""
     length = int.from_bytes(data[:8], "little")
     if not 2 <= length <= len(data) - 8 or data[8:9] != b"{":
         return None

@@ -1,6 +1,6 @@
-"""What a file of ``torch.save`` holds, in words, and which format it is of.
+"""The content of a file of ``torch.save`` in words, and its format.
 
-For refusals: a file that is given as another format, a checkpoint of a network, and the like.
+For error messages about files of another format, checkpoints of networks, and similar files.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ _SAVE = (
 
 
 def pair_of(content: object) -> tuple[object, object] | None:
-    """Images and labels as a file holds them together: in a pair, or under usual names."""
+    """Images and labels in the content of a file: as a pair, or under usual names."""
     if isinstance(content, (list, tuple)):
         parts = cast(Sequence[object], content)
         return (parts[0], parts[1]) if len(parts) == 2 else None
@@ -54,7 +54,7 @@ def pair_of(content: object) -> tuple[object, object] | None:
 
 
 def other(path: Path, content: object, *, format: str, wanted: str) -> DataError:
-    """The refusal of a file that holds something else than ``wanted``, what its format holds."""
+    """The error for a file whose content is not the ``wanted`` content of its format."""
     if isinstance(content, Mapping):
         found, way = _dictionary(path, cast(Mapping[object, object], content))
     elif isinstance(content, (list, tuple)):
@@ -136,7 +136,7 @@ def _part(path: Path, value: object) -> str:
 
 
 def _is_pair(path: Path, value: object) -> bool:
-    """Images of three axes or more, and labels of one or two, as many of one as of the other."""
+    """Whether these are images with at least 3 axes, and equally many labels with 1 or 2 axes."""
     if not isinstance(value, (list, tuple)) or len(cast(Sequence[object], value)) != 2:
         return False
     images, labels = (_tensor(path, part) for part in cast(Sequence[object], value))
@@ -153,7 +153,7 @@ def _tensor(path: Path, value: object) -> Tensor | None:
 
 
 def _weights(value: object) -> str | None:
-    """The parameters of a network in words; ``None`` if these are none."""
+    """The parameters of a network in words; ``None`` if the content is something else."""
     if not isinstance(value, Mapping):
         return None
     held = cast(Mapping[object, object], value)

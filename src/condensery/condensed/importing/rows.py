@@ -1,6 +1,6 @@
-"""Images and labels of a file, made to fit a data set, and put in order: class, then rank.
+"""Images and labels of a file in the shape and order of a data set, with their ranks.
 
-The rank of an image is its place among those of its class in the file. Knows nothing about
+The rank of an image is its position among the images of its class in the file. Knows nothing about
 formats or normalisation.
 """
 
@@ -20,13 +20,13 @@ _SHOWN = 8
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class RowLabels:
-    """What a file says about the classes of its rows, counted as the file counts them.
+    """The classes of rows, with the numbers of the file.
 
     Attributes:
         class_: ``int64 [row]``.
-        soft: Learned labels, ``float32 [row, class_]``, probabilities; ``None`` where every row
-            says its class and no more.
-        notices: Whole sentences about rows whose class was doubtful.
+        soft: Learned labels as probabilities, ``float32 [row, class_]``; ``None`` if there are only
+            classes.
+        notices: Sentences about rows whose class was uncertain.
     """
 
     class_: Tensor
@@ -38,7 +38,7 @@ def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
     """Images in the shape of the data set, ``[row, channel, height, width]``.
 
     Raises:
-        DataError: If they have another shape, are not floats or bytes, or not finite.
+        DataError: If they have another shape or dtype, or are not finite.
     """
     channels, (height, width) = data.channels, data.side
     shape = tuple(images.shape[1:])
@@ -75,7 +75,7 @@ def fitting_images(images: Tensor, data: ImageData, *, title: str) -> Tensor:
 
 
 def _other_shape(images: Tensor, data: ImageData) -> str:
-    """What can be done about images of another shape than the data."""
+    """Advice for images of another shape than the data."""
     channels, side = data.channels, data.side
     if not len(images):
         return "It holds no image: fetch or make the file again."
@@ -127,25 +127,25 @@ def labels_of(
     title: str,
     class_: Tensor | None = None,
 ) -> RowLabels:
-    """The class of every image, and its learned labels if it has ones.
+    """The class of every image, and its learned labels if there are any.
 
-    A learned label may have moved: its highest class is then no longer that which the image was
-    made for. Where the rows are ordered class by class, as many of each, the place of a row says
-    the class that it was made for.
+    A learned label may have changed so much that its highest class is no longer the class of the
+    image. If the rows are ordered class by class, equally many of each, the position of a row says
+    its class.
 
     Args:
-        labels: Whole numbers ``[row]``, or ``[row, class_]``.
-        classes: How many classes there are.
-        images: How many images there are.
-        centred: Whether ``1 / classes`` was taken from every entry of ``[row, class_]``.
+        labels: Integers ``[row]``, or ``[row, class_]``.
+        classes: Number of classes.
+        images: Number of images.
+        centred: Whether ``1 / classes`` was subtracted from every entry of ``[row, class_]``.
         by_class: Whether the code that wrote the file orders the rows class by class.
-        name: Of the data set, for errors.
-        title: How errors call the file.
-        class_: The class of every row, where the file says it beside learned labels.
+        name: Name of the data set, for errors.
+        title: Name of the file in errors.
+        class_: The class of every row, if the file has it in addition to learned labels.
 
     Raises:
-        DataError: If they do not fit the images or the classes of the data set, or it is not
-            certain of which class a row is.
+        DataError: If the labels do not fit the images or the classes of the data set, or the class
+            of a row is not certain.
     """
     if labels.ndim not in (1, 2) or len(labels) != images:
         raise DataError(
@@ -223,11 +223,11 @@ def _numbers(labels: Tensor, *, classes: int, name: str, title: str) -> Tensor:
 def _made_for(
     highest: Tensor, soft: Tensor, *, classes: int, by_class: bool, title: str
 ) -> RowLabels:
-    """The class that each row with a learned label was made for: by its place if that is certain.
+    """The class of each row with a learned label: by its position if that is certain.
 
-    Certain is: each class has as many rows, and most rows have their highest entry in the class
-    of their place. Where the code is not known to write its rows so, nearly all rows must show
-    it, and enough of them that another order could not look like this by chance.
+    It is certain if all classes have equally many rows, and most rows have their highest entry in
+    the class of their position. If the code is not known to write rows in this order, this must
+    hold for nearly all rows, and for so many that it cannot be chance.
     """
     rows = len(highest)
     place = torch.arange(classes).repeat_interleave(rows // classes)
@@ -268,20 +268,20 @@ def _balanced(class_: Tensor, classes: int) -> bool:
 def ranked(
     class_: Tensor, data: ImageData, *, ipc: int | None, title: str, parts: str = ""
 ) -> tuple[Tensor, Tensor]:
-    """Which images are kept, and their rank.
+    """The images that are kept, and their ranks.
 
     Args:
-        class_: Of every image, in 0..classes - 1.
+        class_: The class of every image, in 0..classes - 1.
         data: The data set.
-        ipc: Keep the first of every class, so many; ``None`` keeps all.
-        title: How errors call the file.
-        parts: What to do if the file is one part of a set, to stand after "if it is,".
+        ipc: Number of first images of every class that are kept; ``None`` keeps all.
+        title: Name of the file in errors.
+        parts: Advice if the file is one part of a set, as text after "if it is,".
 
     Returns:
         Positions ``[row]``, ascending, and the rank of each, ``[row]``.
 
     Raises:
-        DataError: If classes hold different numbers of images, or fewer than ``ipc``.
+        DataError: If classes have different numbers of images, or fewer than ``ipc``.
     """
     counts = torch.bincount(class_, minlength=data.classes)
     low, high = int(counts.min()), int(counts.max())

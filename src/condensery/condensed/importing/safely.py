@@ -1,13 +1,13 @@
-"""Files of other people, opened without executing anything that they say.
+"""Reading files of other people without executing anything in them.
 
-A ``.pt`` file is a pickle: a program for a machine that can call any Python function. It is read
-by torch's restricted reader, which rebuilds tensors and plain containers and refuses all else.
-Some files also hold NumPy numbers and arrays. NumPy's own reconstruction trusts the layout that a
-file claims, so an inert object takes their place, which only keeps what it is made of;
-``as_tensor`` makes an array of it after its layout was checked.
+A ``.pt`` file is a pickle: a program that can call any Python function. It is read by the
+restricted reader of torch, which builds only tensors and plain containers and refuses everything
+else. Some files also contain NumPy numbers and arrays. The reconstruction of NumPy trusts the
+layout in the file; therefore an inert object replaces them, which only stores their parts, and
+``as_tensor`` makes an array from it after a check of its layout.
 
-Every file is read once, so the hash is that of the very bytes that were parsed. Knows nothing
-about what is in them.
+Every file is read once, so the hash belongs to the parsed bytes. Knows nothing about the content of
+files.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from condensery.errors import DataError, nearest
 
 
 class _Unread:
-    """Stands where a file has a NumPy number or array; keeps what it is built of."""
+    """Replaces a NumPy number or array of a file, and stores its parts."""
 
     def __init__(self, *parts: object) -> None:
         self.parts = parts
@@ -41,7 +41,7 @@ class _Unread:
 
 
 def _stand_in(name: str) -> type[_Unread]:
-    """An inert class that the reader finds under a dotted name."""
+    """An inert class for the reader with a dotted name."""
     module, _, last = name.rpartition(".")
     return type(last, (_Unread,), {"__module__": module, "__qualname__": last})
 
@@ -60,7 +60,7 @@ _INERT = tuple(
         ),
     )
 )
-"""What released files name beside tensors, each under its name."""
+"""The classes in released files besides tensors, by name."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -75,7 +75,7 @@ def open_torch(path: Path) -> FileContent:
     """Read what ``torch.save`` wrote: tensors in lists, tuples and dictionaries.
 
     Raises:
-        DataError: If there is no file, it is no such file, or it needs more than that.
+        DataError: If there is no file, it is another kind of file, or it needs other classes.
     """
     data = _bytes(path)
     _check_kind(path, data, "torch")
@@ -94,7 +94,7 @@ def open_numpy(path: Path) -> FileContent:
     """Read a ``.npz`` archive (a dictionary of arrays) or a ``.npy`` file (an array).
 
     Raises:
-        DataError: If there is no file, it is no such file, or it holds pickled objects.
+        DataError: If there is no file, it is another kind of file, or contains pickled objects.
     """
     data = _bytes(path)
     _check_kind(path, data, "numpy")
@@ -119,20 +119,20 @@ def open_numpy(path: Path) -> FileContent:
 
 
 def as_tensor(value: object, *, path: Path, what: str) -> Tensor | None:
-    """Numbers in the forms that files hold them in, as one dense tensor on the CPU.
+    """Numbers of a file as one dense tensor on the CPU.
 
     Args:
-        value: A tensor, a NumPy array or number (also one that ``open_torch`` left inert), a
-            number, or a list or tuple of these that are all of one shape.
-        path: Of the file, for errors.
-        what: How errors call it, such as ``"images"``.
+        value: A tensor, a NumPy array or number (also an inert one of ``open_torch``), a number, or
+            a list or tuple of these with one shape.
+        path: Path of the file, for errors.
+        what: Name of the value in errors, such as ``"images"``.
 
     Returns:
-        The tensor; ``None`` if ``value`` is nothing of this kind.
+        The tensor; ``None`` if ``value`` is something else.
 
     Raises:
-        DataError: If it claims numbers that the file does not hold, or the images in a list have
-            different sizes.
+        DataError: If the layout needs numbers that the file does not contain, or the images in a
+            list have different sizes.
     """
     if isinstance(value, Tensor):
         return _dense(value, path=path, what=what)
@@ -165,7 +165,7 @@ def as_tensor(value: object, *, path: Path, what: str) -> Tensor | None:
 
 
 def _dense(tensor: Tensor, *, path: Path, what: str) -> Tensor:
-    """A plain tensor whose numbers are all in the file: none repeated, sparse or absent."""
+    """A dense tensor whose numbers are all in the file: not repeated, sparse or absent."""
     plain = tensor.layout is torch.strided and tensor.device.type == "cpu"
     if not plain or tensor.is_quantized or tensor.is_complex():
         raise DataError(
@@ -193,7 +193,7 @@ def _from_numpy(array: np.ndarray | None) -> Tensor | None:
 
 
 def _rebuilt(inert: _Unread, *, path: Path, what: str) -> np.ndarray | None:
-    """The array or number that an inert object stands for, made of its bytes; ``None`` if none."""
+    """The array or number of an inert object, from its bytes; ``None`` if it is something else."""
     if type(inert).__name__ == "scalar" and len(inert.parts) == 2:
         shape, kind, fortran, raw = (), inert.parts[0], False, inert.parts[1]
     elif isinstance(inert.state, tuple) and len(cast(tuple[object, ...], inert.state)) == 5:
@@ -215,7 +215,7 @@ def _rebuilt(inert: _Unread, *, path: Path, what: str) -> np.ndarray | None:
 
 
 def _dtype(inert: object) -> np.dtype | None:
-    """A plain type of numbers, from the name and the byte order that a file gives."""
+    """A plain dtype, from the name and the byte order in a file."""
     if not isinstance(inert, _Unread) or not inert.parts:
         return None
     name = inert.parts[0]
@@ -227,7 +227,7 @@ def _dtype(inert: object) -> np.dtype | None:
 
 
 def _raw(inert: object) -> bytes | None:
-    """Bytes, or the text by which old pickles write them."""
+    """Bytes, also from the text form of old pickles."""
     if isinstance(inert, bytes):
         return inert
     if isinstance(inert, _Unread) and len(inert.parts) == 2:
@@ -263,7 +263,7 @@ def _bytes(path: Path) -> bytes:
 
 
 def _inside(path: Path) -> str:
-    """What of a folder may be meant, to stand after "Give a file of it"."""
+    """Files of a folder that the user may mean, as text after "Give a file of it"."""
     entries = sorted(path.iterdir())
     files = [entry.name for entry in entries if entry.suffix in (".pt", ".pth", ".npz", ".npy")]
     images = [name for name in files if "label" not in name and "lr_" not in name]
@@ -279,7 +279,7 @@ def _inside(path: Path) -> str:
 
 
 def _check_kind(path: Path, data: bytes, wanted: str) -> None:
-    """Refuse a file of another kind, saying which it is."""
+    """Refuse a file of another kind; the error names the kind."""
     kind = kind_of(data)
     if kind == wanted:
         return
@@ -300,7 +300,7 @@ _NETWORKS = re.compile(r"torch\.nn\.|torchvision\.models|networks?\.|models?\.|D
 
 
 def _reason(error: Exception, data: bytes) -> str:
-    """Why the restricted reader refused a file of ``torch.save``, and what to do."""
+    """The reason why the restricted reader refused a file of ``torch.save``, and advice."""
     text = str(error)
     ends = "unexpected EOF" in text or isinstance(error, EOFError)
     if ends or (not data.startswith(b"PK") and is_truncated_pickle(data)):

@@ -1,7 +1,7 @@
-"""In which space the numbers of a released set are, and the way back to pixels in [0, 1].
+"""The normalisation of a released set, and its inverse, which gives pixels in [0, 1].
 
-A file does not say how its images were normalised: the code that wrote it does, by the name of
-the data set. Where neither says it, nothing is guessed. Knows nothing about files.
+A file does not say how its images were normalised: this depends on the code that wrote it and on
+the name of the data set. If it is not certain, it is not guessed. Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from condensery.errors import ConfigError, DataError
 
 _SMALL = ("mnist", "fashion-mnist", "svhn", "cifar10", "cifar100")
 _RELEASED = {"dc": _SMALL, "dsa": _SMALL, "dm": _SMALL, "mtt": (*_SMALL, "imagenette")}
-"""Data sets whose constants are fixed in the code of a method."""
+"""Data sets with fixed constants in the code of a method."""
 
 # DC, DSA and DM have constants of their own for CIFAR-100; MTT uses those of CIFAR-10 again, as
 # our readers do.
@@ -44,13 +44,13 @@ def _unchanged(images: Tensor) -> Tensor:
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class ImageSpace:
-    """Where images are, and how to leave it.
+    """The space of normalised images, and its inverse.
 
     Attributes:
-        undo: Images in this space -> images whose data set is in [0, 1].
-        record: The same in words and numbers, for the file.
-        whitening: That was undone, and is to be done again by whoever trains on the images.
-        notices: Whole sentences about how the values were read.
+        undo: From images in this space to images in [0, 1].
+        record: The normalisation in words and numbers, for the file.
+        whitening: The whitening that was undone and must be applied again in a training.
+        notices: Sentences about how the values were read.
     """
 
     undo: Callable[[Tensor], Tensor] = _unchanged
@@ -63,14 +63,14 @@ def space_of(images: Tensor, where: SetLocation, data: ImageData) -> ImageSpace:
     """Decide in which space ``images`` are.
 
     Args:
-        images: As stored, float or bytes, ``[row, channel, height, width]``.
-        where: Whose code wrote them, and what the user says of mean, deviation and whitening (KIP
-            says in the name of the file whether it is whitened).
-        data: The training images that they stand for.
+        images: Images of the file, float or bytes, ``[row, channel, height, width]``.
+        where: The format, and the choices of mean, deviation and whitening (for KIP, the name of
+            the file says whether it is whitened).
+        data: The training images of the data set.
 
     Raises:
-        ConfigError: If what is given contradicts itself.
-        DataError: If what is given leaves it open; the message says what to pass.
+        ConfigError: If the choices contradict each other.
+        DataError: If the space is not certain; the message says which argument is needed.
     """
     method, layout, file, given = where.format, where.layout, where.file.name, where.choices
     if images.dtype == torch.uint8:
@@ -150,7 +150,7 @@ def _is_whitened(method: str, file: str, zca: bool | None) -> bool:
 
 
 def _bytes(images: Tensor, where: SetLocation) -> ImageSpace:
-    """Bytes are pixels: 255 is 1. No code normalises or whitens into bytes."""
+    """The space of bytes: 255 is 1. No code normalises or whitens images into bytes."""
     file, given = where.file.name, where.choices
     pixels = (given.mean is None or set(given.mean) == {0}) and (
         given.std is None or set(given.std) == {1}
@@ -209,7 +209,7 @@ def _given(
 
 
 def strayed(images: Tensor) -> tuple[float, float]:
-    """Share of pixels outside [0, 1], and how far the furthest is outside (0 if none is)."""
+    """Share of pixels outside [0, 1], and their largest distance from it (0 if there are none)."""
     excess = (images - images.clamp(0, 1)).abs()
     outside = excess > _SLACK
     return float(outside.double().mean()), float(excess.max()) if bool(outside.any()) else 0.0

@@ -1,4 +1,4 @@
-"""What importing a set did, in lines for people."""
+"""A summary of an import in lines for people."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 
 _SHOWN = 10
-"""Classes that are named at most."""
+"""Maximum number of classes that are named."""
 
 
 def import_summary(condensed: CondensedSet, data: Data) -> str:
-    """From which file the set is, which class became which, and what was undone."""
+    """The file of the set, the matched classes, and the normalisation that was undone."""
     record = condensed.manifest["recipe"]["imported"]
     lines = [
         f"from {record['file']} (sha256 {record['sha256'][:12]}...){_experiment(record)}",
@@ -30,7 +30,7 @@ def import_summary(condensed: CondensedSet, data: Data) -> str:
 
 
 def classes_line(record: dict[str, Any], class_names: Sequence[str]) -> str:
-    """Which class of the data each label of the file became; only those that have moved."""
+    """The class of the data for each label of the file that is another number in the data."""
     order: list[int] = record["labels"]
     moved = [(theirs, ours) for theirs, ours in enumerate(order) if theirs != ours]
     by = f"classes, matched by {record['by']}"

@@ -1,8 +1,8 @@
-"""The way back from whitened images to pixels, with the whitening fitted again to the data.
+"""The inverse of whitenings, which are fitted again to the data.
 
-MTT's whitening has an inverse. KIP's has none: it first divides every image by its own norm, so
-brightness and contrast of an image are lost; every image gets those of the average one. Whitened
-again, it is the same image as before, but for the length that KIP's images have strayed from 1.
+The whitening of MTT has an inverse. That of KIP has none: it first divides every image by its norm,
+so that brightness and contrast of an image are lost; every image gets the average values. If it is
+whitened again, the image is equal to the one before, except for its length, which is then 1.
 """
 
 from __future__ import annotations
@@ -23,15 +23,15 @@ _BLOCK = 1024  # images held as float64 at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Unwhitening:
-    """A whitening that was fitted again, to be undone.
+    """The inverse of a whitening that was fitted again.
 
     Attributes:
-        zca: How to obtain it, as a condensed file says it.
-        mean: What images are standardised with before they are whitened, one a channel.
-        std: As ``mean``.
+        zca: How to compute the whitening, as in a condensed file.
+        mean: Mean of each channel in the standardisation before the whitening.
+        std: Standard deviation of each channel in the standardisation before the whitening.
         centre: Subtracted before the matrix, ``[entry]``, or ``None``.
         matrix: ``[entry, entry]``, float64.
-        length: Of every image before the matrix; 1 where the whitening leaves lengths alone.
+        length: Length of every image before the matrix; 1 if the whitening keeps lengths.
     """
 
     zca: Mapping[str, object]
@@ -42,7 +42,7 @@ class Unwhitening:
     length: float
 
     def undo(self, images: Tensor) -> Tensor:
-        """Whitened images -> images whose data set is in [0, 1]; float32."""
+        """From whitened images to images in [0, 1]; float32."""
         rows = images.flatten(1).double()
         standard = torch.linalg.solve(self.matrix, rows.T).T * self.length  # it is symmetric
         if self.centre is not None:
@@ -52,14 +52,14 @@ class Unwhitening:
 
 
 def unwhitening(data: ImageData, *, kind: str) -> Unwhitening:
-    """The whitening of a kind, fitted to ``data``, to be undone.
+    """The inverse of a kind of whitening that is fitted to ``data``.
 
     Raises:
         DataError: If images are too large to fit a whitening to.
 
     Source:
-        The whitenings of ``condensery.data.whitening``. For KIP's, channels are standardised by
-        what the training images measure, as KIP does, not by published constants.
+        The whitenings of ``condensery.data.whitening``. For KIP, channels are standardised with the
+        measured values of the training images, as in KIP, and not with published constants.
     """
     entries = data.images[0].numel()
     if entries > LARGEST:
@@ -84,7 +84,7 @@ def unwhitening(data: ImageData, *, kind: str) -> Unwhitening:
 
 
 def _average_norm(data: ImageData) -> float:
-    """Average length of the standardised training images, each minus its own mean."""
+    """Average norm of the standardised training images, each minus its own mean."""
     total = 0.0
     for block in data.images.split(_BLOCK):
         flat = data.normalise(block.cpu().double() / 255).flatten(1)

@@ -1,1 +1,1 @@
-"""Pixels: image files and arrays become 8-bit images of one size, in memory or in a mapped file."""
+"""Decoding: image files and arrays become 8-bit images of one size, in memory or mapped."""

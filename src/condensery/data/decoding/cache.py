@@ -1,8 +1,8 @@
-"""Where decoded images are kept: in memory, or in a file that the system maps into it.
+"""Decoded images in memory, or in a file that the system maps into memory.
 
-A mapped file is a tensor like any other, whose pages the system reads when they are looked at and
-drops when memory is short. It is made once, whole or not at all, and found again by what the
-images were made from. Knows nothing about labels, nor about what is in an encoded image.
+A mapped file is a tensor whose pages the system reads when they are used, and drops when memory is
+short. It is written once and atomically, and is found again by the source of the images. Knows
+nothing about labels and formats of images.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from condensery.errors import DataError
 __all__ = ["IMAGE_MEMORY", "CacheFile", "DecodedImages", "ImageCache", "identity"]
 
 IMAGE_MEMORY = 2_000_000_000
-"""Bytes of decoded images that are held in memory: 40,000 of 128 x 128 pixels in colour."""
+"""Limit in bytes for decoded images in memory: 40,000 of 128 x 128 pixels in colour."""
 
 _VERSION = 2
 _ROWS = 256  # copied at a time
@@ -39,23 +39,23 @@ _ROWS = 256  # copied at a time
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ImageCache:
-    """What to do with large data sets."""
+    """How large data sets are cached."""
 
     memory: int = IMAGE_MEMORY  # bytes of decoded images up to which they are held in memory
 
     def cache_file(self, files: Iterable[Path], *, root: Path, how: str) -> CacheFile:
-        """The place of the images that are decoded from files below a folder.
+        """The cache file for images that are decoded from files below a folder.
 
-        ``how`` is all else that decides their pixels.
+        ``how`` is everything else that decides their pixels.
         """
         name = identity(files, root=root, also=f"{_VERSION} {PIL.__version__} {how}", length=12)
         return CacheFile(memory=self.memory, path=place("images") / f"{name}.pixels")
 
 
 def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int = 6) -> str:
-    """A hash of a folder, the names of files below it, their sizes and the times of their changes.
+    """A hash of a folder, the names of files below it, their sizes and modification times.
 
-    Of the folder, too: names, sizes and times are the same in many that were unpacked.
+    It contains the folder because many unpacked folders have equal names, sizes and times.
     """
     content = hashlib.blake2b(also.encode() + os.fsencode(root.absolute()), digest_size=length)
     for path in files:
@@ -69,7 +69,7 @@ def identity(files: Iterable[Path], *, root: Path, also: str = "", length: int =
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class DecodedImages:
-    """Images as bytes."""
+    """Decoded images as bytes."""
 
     # ``[image, channel, height, width]``; 1 channel if all are stored in grey, else 3
     images: UInt8[Tensor, "image channel height width"]
@@ -80,7 +80,7 @@ class DecodedImages:
 
     @property
     def kept(self) -> Int[Tensor, "image"]:
-        """Positions of these images among the encoded ones, ascending."""
+        """Positions of these images among the encoded images, ascending."""
         whole = torch.ones(len(self.images) + len(self.dropped), dtype=torch.bool)
         whole[list(self.dropped)] = False
         return whole.nonzero()[:, 0]
@@ -88,7 +88,7 @@ class DecodedImages:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CacheFile:
-    """The place of one set of decoded images."""
+    """The cache file of one set of decoded images."""
 
     memory: int  # see ``ImageCache``
     # of the pixels; what is known about them stands beside, in a file that ends in ``.json``
@@ -96,11 +96,11 @@ class CacheFile:
     path: Path
 
     def holds(self, shape: tuple[int, ...]) -> bool:
-        """Whether images of a shape are too large for memory, and so kept here."""
+        """Whether images of a shape are too large for memory, and are therefore in this file."""
         return math.prod(shape) > self.memory
 
     def find(self) -> DecodedImages | None:
-        """What was kept here before, if it is whole."""
+        """The images in this file, if it exists and is complete."""
         try:
             facts = json.loads(self.path.with_suffix(".json").read_text(encoding="utf-8"))
             shape = tuple(int(extent) for extent in facts["shape"])
@@ -122,7 +122,7 @@ class CacheFile:
 
     @contextlib.contextmanager
     def writing(self, shape: tuple[int, ...]) -> Generator[IO[bytes]]:
-        """A file for the pixels of ``shape``, image after image; kept if nothing is raised."""
+        """A file for the pixels of ``shape``, image by image; removed after an exception."""
         needed = math.prod(shape)
         partial = self.path.with_suffix(f".{os.getpid()}")
         try:
@@ -155,7 +155,7 @@ class CacheFile:
         skipped: tuple[Skipped, ...] = (),
         notices: tuple[str, ...] = (),
     ) -> DecodedImages:
-        """Note what was written, and map it."""
+        """Record what was written, and map the file."""
         named = [[entry.name, entry.reason] for entry in skipped]
         facts = {"shape": shape, "dropped": dropped, "skipped": named, "notices": notices}
         partial = self.path.with_suffix(f".{os.getpid()}")
@@ -168,9 +168,9 @@ class CacheFile:
     def rows(
         self, images: UInt8[Tensor, "image ..."], index: Int[Tensor, "row"], *, part: str
     ) -> UInt8[Tensor, "row ..."]:
-        """Some of the images that are kept here, as a file of their own called ``part``.
+        """Some of the images of this file, as a file of their own called ``part``.
 
-        ``index`` is to be a function of what the shelf was asked for and of ``part``.
+        ``index`` must depend only on the identity of this file and on ``part``.
         """
         own = CacheFile(
             memory=self.memory, path=self.path.with_name(f"{self.path.stem}-{part}.pixels")

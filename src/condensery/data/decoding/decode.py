@@ -1,8 +1,8 @@
 """Encoded images (PNG, JPEG, WebP, ...) become one tensor of bytes.
 
-Two passes: the first reads headers and decides channels and side, the second decodes on a few
-threads, straight into the tensor, or block by block into a file where the tensor would be too
-large (``cache``). Encoded bytes are held one block at a time.
+There are two passes: the first reads headers and decides channels and side; the second decodes on
+a few threads into the tensor, or block by block into a file if the tensor would be too large
+(``cache``). Only one block of encoded bytes is in memory.
 """
 
 from __future__ import annotations
@@ -40,8 +40,8 @@ class Decoding:
     """How the images of a source are read.
 
     Attributes:
-        size: Side of the square to bring images to, or ``None`` if all have one size.
-        skip_corrupt: Whether to go on without images that cannot be read.
+        size: Side of the square to which images are resized, or ``None`` if all have one size.
+        skip_corrupt: Whether images that cannot be read are skipped.
         value_range: The pixel values that become 0 and 255, before images are resized; ``None``
             is the scale of each kind of picture.
         image_cache: How large sets are cached, and where archives are unpacked; ``None`` keeps
@@ -56,14 +56,14 @@ class Decoding:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EncodedImage:
-    """One image as stored."""
+    """One encoded image."""
 
     name: str  # how errors call it
     content: Path | bytes | None  # A file, or what would be in it; ``None`` where there is nothing
 
 
 Blocks = Callable[[], Iterator[Sequence[EncodedImage]]]
-"""Gives all images, a block at a time, in the same order whenever it is called."""
+"""Returns all images in blocks, in the same order in every call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,17 +84,17 @@ _Entry = _Header | _Corrupt
 
 
 def blocks_of(encoded: Sequence[EncodedImage]) -> Blocks:
-    """Blocks of images that are all at hand, such as paths."""
+    """Blocks of a list of images, such as paths."""
     return lambda: (encoded[i : i + _BLOCK] for i in range(0, len(encoded), _BLOCK))
 
 
 def decode(
     blocks: Blocks, how: Decoding, *, title: str, files: Sequence[Path], root: Path, also: str = ""
 ) -> DecodedImages:
-    """Decode images, or find them decoded.
+    """Decode images, or find them in the cache.
 
-    They are found again by ``files`` below ``root``, in which they are, by ``how`` they are read,
-    and by ``also``, which is what else decides their pixels. Errors call them ``title``.
+    The key in the cache is ``files`` below ``root``, ``how`` they are read, and ``also``, which is
+    everything else that decides their pixels. Errors call the images ``title``.
     """
     details = f"{how.size} {how.skip_corrupt} {how.value_range}{also}"
     cache_file = (
@@ -173,16 +173,16 @@ def _placed(blocks: Blocks) -> Iterator[tuple[int, Sequence[EncodedImage]]]:
 def _spread(
     pool: ThreadPoolExecutor, function: Callable[[_T], _R], items: Sequence[_T]
 ) -> list[_R]:
-    """Map on all threads; a run of items is a task, because a task costs as much as an item."""
+    """``map`` on all threads; several items are a task, because a task is as costly as an item."""
     runs = [items[i : i + _RUN] for i in range(0, len(items), _RUN)]
     return list(chain.from_iterable(pool.map(lambda run: [function(item) for item in run], runs)))
 
 
 def _seen(encoded: EncodedImage, look: Callable[[Image.Image], _R]) -> _R | _Corrupt:
-    """What a function makes of an open image, or why it could not.
+    """The result of a function for an open image, or the reason of a failure.
 
-    Pillow's readers raise whatever a damaged file makes them stumble on (OSError, SyntaxError,
-    ValueError, struct.error, EOFError, ...), so everything but running out of memory counts.
+    For damaged files, Pillow raises many exceptions (OSError, SyntaxError, ValueError,
+    struct.error, EOFError, ...); therefore all are caught except ``MemoryError``.
     """
     content = encoded.content
     if content is None:
@@ -220,7 +220,7 @@ def _pixels(
 
 
 def _instead_of_image(content: Path | bytes) -> str:
-    """What the bytes of a file are that Pillow does not know, where its beginning says it."""
+    """The kind of a file that Pillow does not know, if its first bytes say it."""
     beginning = content[:64] if isinstance(content, bytes) else b""
     if isinstance(content, Path):
         with content.open("rb") as file:
@@ -237,7 +237,7 @@ def _instead_of_image(content: Path | bytes) -> str:
 
 
 def _readable(found: Sequence[_Entry], how: Decoding, *, title: str) -> list[_Header]:
-    """The headers of the good images; refuses corrupt ones, unless they are to be skipped."""
+    """The headers of the good images; refuses corrupt images unless they are skipped."""
     headers = [entry for entry in found if isinstance(entry, _Header)]
     corrupt = [entry for entry in found if isinstance(entry, _Corrupt)]
     if corrupt and not (how.skip_corrupt and headers):

@@ -1,7 +1,7 @@
-"""Every picture that Pillow opens becomes 8-bit grey or 8-bit colour, of the side asked for.
+"""Every picture that Pillow opens becomes 8-bit grey or 8-bit colour, with the wanted side.
 
-Whether a picture is grey is decided by how it is stored, never by its pixels: a grey photo in
-an RGB file is colour. Knows nothing about files.
+The mode of a picture decides whether it is grey, never its pixels: a grey photo in an RGB file is
+colour. Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ FORMATS = (
     *("ICO", "CUR", "ICNS", "PCX", "DCX", "PSD", "SGI", "QOI", "DDS", "SUN", "XBM", "XPM", "MSP"),
     *("FITS", "FLI", "FTEX", "BLP", "GBR"),
 )
-"""Formats of Pillow that are read, the usual ones first."""
+"""Formats of Pillow that are read, usual ones first."""
 
 _WIDE = ("F", "I", "I;16", "I;16B", "I;16L", "I;16N")
 _GREY = ("1", "L", "LA", *_WIDE)
@@ -35,7 +35,7 @@ _QUARTER_TURNS = (5, 6, 7, 8)
 
 @cache
 def available(formats: tuple[str, ...] = FORMATS) -> tuple[str, ...]:
-    """Those of some formats that this version of Pillow has."""
+    """The formats that this version of Pillow supports."""
     Image.init()
     return tuple(name for name in formats if name in Image.OPEN)
 
@@ -49,9 +49,9 @@ def is_grey(image: Image.Image) -> bool:
 
 
 def upright_size(image: Image.Image) -> tuple[int, int]:
-    """Height and width once the orientation that a camera noted is applied.
+    """Height and width after the orientation of the camera is applied.
 
-    A PNG may note it after the pixels, which are then decoded, unless height and width are equal.
+    A PNG may store it after the pixels, which are then decoded, unless height and width are equal.
     """
     width, height = image.size
     if width == height or image.format == "TIFF":  # Pillow gives the upright size of a TIFF
@@ -60,7 +60,7 @@ def upright_size(image: Image.Image) -> tuple[int, int]:
 
 
 def _orientation(image: Image.Image) -> int:
-    """What EXIF, or else XMP, says; 1, which is upright, where it cannot be read."""
+    """The orientation in EXIF, or else in XMP; 1 (upright) if it cannot be read."""
     try:
         return image.getexif().get(_ORIENTATION, 1)
     except (OSError, MemoryError):
@@ -70,7 +70,7 @@ def _orientation(image: Image.Image) -> int:
 
 
 def eight_bit(image: Image.Image, *, grey: bool, values: Conversion) -> Image.Image:
-    """Turn a picture the way the camera noted, and convert it to mode ``L`` (grey) or ``RGB``.
+    """Apply the orientation of the camera, and convert to mode ``L`` (grey) or ``RGB``.
 
     Transparent pixels are composited on black. 16-bit grey is divided by 257, so that white
     stays white, and rounded. A value range of ``values`` replaces this scale.
@@ -119,7 +119,7 @@ def fit(image: Image.Image, size: int) -> Image.Image:
 
     Args:
         image: Mode ``L`` or ``RGB``.
-        size: Height and width of the result, in pixels. A square of that side is left as it is.
+        size: Height and width of the result, in pixels. A square of this side is not changed.
     """
     width, height = image.size
     shorter = min(width, height)

@@ -1,4 +1,4 @@
-"""Arrays of pixels, in the layouts people keep them, become ``uint8`` NCHW."""
+"""Arrays of pixels, in all usual layouts, become ``uint8`` NCHW."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How the pixel values of a source become 8 bits, and whether that loses nearly everything.
+"""The conversion of the pixel values of a source to 8 bits, with a notice if much is lost.
 
 Bytes keep their values, 16-bit values are divided by 257, floats in [0, 1] are multiplied by 255. A
 ``ValueRange`` replaces these rules by one linear scale for all splits of a source. Without a
@@ -20,7 +20,7 @@ from condensery.errors import DataError
 __all__ = ["Conversion", "NoScale", "ValueRange", "scaled"]
 
 _LEVELS = 64
-"""A source that leaves more levels than this (a quarter of 256) gets no notice."""
+"""A source with more levels than this after the conversion (a quarter of 256) gets no notice."""
 
 _SAMPLE = 2**14  # values of one picture or block that are remembered
 _SAMPLES = 2**20  # values of a source that are remembered
@@ -55,27 +55,27 @@ class ValueRange:
         return ValueRange(*numbers)
 
     def __str__(self) -> str:
-        """As the command line takes it, such as ``0,4095``."""
+        """The text for the command line, such as ``0,4095``."""
         return f"{_number(self.low)},{_number(self.high)}"
 
     @property
     def option(self) -> str:
-        """The option in the spelling of the command line and of Python."""
+        """The option for the command line and for Python."""
         python = f"{_number(self.low)}, {_number(self.high)}"
         return f"--value-range{'=' if self.low < 0 else ' '}{self} (value_range=({python}))"
 
     @property
     def effect(self) -> str:
-        """What it does, in words."""
+        """The effect of the range in words."""
         low, high = _number(self.low), _number(self.high)
         return f"values at or below {low} become 0, values at or above {high} become 255"
 
 
 class NoScale(DataError):
-    """Pixel values whose type has no agreed scale, met without a value range.
+    """The error for pixel values whose type has no agreed scale, without a value range.
 
     Attributes:
-        what: What kind of pixels they are, such as ``"float pixels"``.
+        what: The kind of pixels, such as ``"float pixels"``.
         low: The lowest value.
         high: The highest value.
         whole: Whether all values are whole numbers.
@@ -96,7 +96,7 @@ class NoScale(DataError):
 
     @property
     def reason(self) -> str:
-        """Why one image was left out."""
+        """The reason why one image was skipped."""
         return (
             f"its {self.what} run from {_number(self.low)} to {_number(self.high)} and have no "
             "agreed scale without --value-range (value_range=)"
@@ -118,7 +118,7 @@ class NoScale(DataError):
 
 
 def scaled(values: np.ndarray, span: ValueRange) -> np.ndarray:
-    """Bring finite numbers to 0..255, linear between the ends of a range, rounded to the nearest.
+    """Map finite numbers to 0..255, linear between the ends of a range, and rounded.
 
     ``float32`` is computed in ``float32``.
     """
@@ -129,10 +129,10 @@ def scaled(values: np.ndarray, span: ValueRange) -> np.ndarray:
 
 
 def _suggested(low: float, high: float, *, whole: bool) -> ValueRange:
-    """The range to suggest for values that run from ``low`` to ``high``.
+    """The suggested range for values from ``low`` to ``high``.
 
-    Of whole numbers, the highest one of 1, 4, 8, 10, 12, 14 or 16 bits is its end if the values
-    use the last of these bits.
+    For integers, its end is the highest number of 1, 4, 8, 10, 12, 14 or 16 bits, if the values use
+    the last of these bits.
     """
     if whole and 0 <= low <= high / 2:
         return ValueRange(0, next((top for top in _TOPS if top / 2 < high <= top), high))
@@ -156,12 +156,12 @@ _KINDS = {
     "16-bit": (ValueRange(0, 65535), "16-bit values"),
     "float": (ValueRange(0, 1), "floats in [0, 1]"),
 }
-"""Every kind of value that has an agreed scale: the scale, and how notices call the values."""
+"""The kinds of values with an agreed scale: the scale, and the name of the values in notices."""
 
 
 @dataclass(slots=True)
 class _ObservedValues:
-    """The values of one kind that a source had so far."""
+    """The values of one kind that were converted until now."""
 
     low: float = math.inf
     high: float = -math.inf
@@ -179,19 +179,19 @@ class _ObservedValues:
 
 
 class Conversion:
-    """Converts the pixel values of one source to 8 bits and watches what is lost.
+    """Converts the pixel values of one source to 8 bits, and records what is lost.
 
-    May be used by several threads at once.
+    Several threads may use it at the same time.
     """
 
     def __init__(self, value_range: ValueRange | None = None) -> None:
-        """Begin with a source; ``value_range=None`` is the agreed scale of every kind."""
+        """Start a source; ``value_range=None`` is the agreed scale of every kind."""
         self.value_range = value_range
         self._seen: dict[str, _ObservedValues] = {}
         self._lock = threading.Lock()
 
     def convert(self, values: np.ndarray, kind: str, *, stacked: bool = False) -> np.ndarray:
-        """Convert values and remember them.
+        """Convert values and record them.
 
         Args:
             values: Finite numbers of any real type and shape.
@@ -235,11 +235,11 @@ class Conversion:
             seen.sample.clear()
 
     def notices(self, title: str) -> tuple[str, ...]:
-        """What a user must read about the values of the whole source, which is called ``title``.
+        """Notices for the user about the values of the whole source, which is called ``title``.
 
         Returns:
-            Whole sentences: the highest value found, the number of levels that are left, and the
-            option that settles it. None with a value range.
+            Sentences with the highest value, the number of levels after the conversion, and the
+            option that changes it. None with a value range.
         """
         if self.value_range is None:
             found = (_notice(title, kind, seen) for kind, seen in sorted(self._seen.items()))
@@ -265,7 +265,7 @@ class Conversion:
 
 
 def _notice(title: str, kind: str, seen: _ObservedValues) -> str | None:
-    """The notice about values of one kind, if the usual scale suits them badly."""
+    """The notice about values of one kind, if the usual scale does not suit them."""
     left = int(np.count_nonzero(seen.levels))
     if kind == "8-bit on black" and seen.low == seen.high == 0:
         return (

@@ -1,5 +1,5 @@
-"""Readers: one for every form in which data sets are kept; ``path`` chooses among them.
+"""Readers for all forms of data sets; ``path`` chooses one of them.
 
-All of them, and what they use of ``decoding``, raise ``DataError`` about what is damaged, missing
-or ambiguous: what was found, why it cannot be read for certain, and what would work.
+All readers raise ``DataError`` for damaged, missing or ambiguous input: what was found, why it
+cannot be read for certain, and what would work.
 """

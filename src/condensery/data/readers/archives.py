@@ -1,7 +1,7 @@
 """Archives (``.zip``, ``.tar``, also compressed) are unpacked once into the cache folder.
 
-An archive is unpacked whole or not at all, and found again by its name, size and time. Nothing is
-written outside its own folder: absolute paths, ``..``, links and devices are refused.
+An archive is unpacked completely or not at all, and is found again by its name, size and time.
+Nothing is written outside its folder: absolute paths, ``..``, links and devices are refused.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _JUNK = ("__MACOSX", ".DS_Store")
 
 
 def is_archive(path: Path) -> bool:
-    """Whether a file is called like an archive that is unpacked here."""
+    """Whether the name of a file is that of a supported archive."""
     return path.name.lower().endswith(_ENDINGS) and path.is_file()
 
 
 def archives_in(folder: Path) -> list[Path]:
-    """Archives that lie directly in a folder, by name."""
+    """Archives directly in a folder, sorted by name."""
     entries = sorted(folder.iterdir())
     found = [path for path in entries if is_archive(path) and not path.name.startswith(".")]
     other = [path for path in entries if path.name.lower().endswith(_UNREAD)]
@@ -60,7 +60,7 @@ def unpacked(archives: Sequence[Path]) -> Path:
     """Unpack archives into one folder, or find them unpacked.
 
     Args:
-        archives: One, or several of one data set; each of several gets a folder of its own name.
+        archives: One archive, or several of one data set, each of which gets a folder.
 
     Returns:
         The folder. Where an archive holds a single folder, what is in that folder.

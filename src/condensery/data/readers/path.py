@@ -1,4 +1,4 @@
-"""Which reader takes a path; and what to say if there is nothing, or nothing known, at it."""
+"""The choice of a reader for a path, and the errors for absent and unknown paths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Data sets whose publishers give the label or the split of each image in a list of text.
+"""Data sets whose publishers give the label or the split of each image in a text file.
 
 TinyImageNet, Food-101, Oxford-IIIT Pet, Oxford Flowers 102, CUB-200-2011 and FGVC-Aircraft, as
 their archives are unpacked. Each is a function that lists the images of the two splits.
@@ -28,7 +28,7 @@ _Named = list[tuple[str, str]]  # images below a folder, each with the name of i
 
 
 class PublishedLayout(NamedTuple):
-    """One layout."""
+    """The layout of a data set of which the publisher lists the images."""
 
     name: str  # what messages call the data set
     places: tuple[str, ...]  # folders of its archive or of a download in which it may lie
@@ -36,7 +36,7 @@ class PublishedLayout(NamedTuple):
     listing: _Listing  # lists the images of a folder of this layout
 
     def holds(self, folder: Path) -> bool:
-        """Whether a folder is of this layout."""
+        """Whether a folder has this layout."""
         return all((folder / name).exists() for name in self.files)
 
 
