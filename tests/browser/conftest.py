@@ -18,7 +18,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from condensery.report import write_report
-from condensery.report.several_runs import Entry, set_against
+from condensery.report.several_runs import ShownSet, set_against
 from condensery.report.several_runs_page import render
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
@@ -160,11 +160,11 @@ def condensed(tmp_path_factory) -> SimpleNamespace:
 @pytest.fixture(scope="session")
 def versus(tmp_path_factory) -> SimpleNamespace:
     """A page of three runs whose order differs by column; one was tested at fewer sizes."""
-    from condensery.report.accuracy import Point
+    from condensery.report.accuracy import AccuracyPoint
 
     accuracies = {"mdc": (0.5, 0.6, 0.7), "idc": (0.4, 0.65, 0.8), "dc": (0.55, None, 0.6)}
     entries = [
-        Entry(
+        ShownSet(
             name=name,
             run=True,
             where=name,
@@ -172,7 +172,7 @@ def versus(tmp_path_factory) -> SimpleNamespace:
             ipc=10,
             points={
                 KEY: tuple(
-                    Point(size=size, mean=mean, std=0.01, networks=3, seconds=float(size))
+                    AccuracyPoint(size=size, mean=mean, std=0.01, networks=3, seconds=float(size))
                     for size, mean in zip((1, 2, 10), means, strict=True)
                     if mean is not None
                 )

@@ -1,1 +1,1 @@
-"""The command line: one file a command; nothing here imports torch before a command runs."""
+"""The command line: one file for each command; torch is not imported before a command runs."""

@@ -1,4 +1,4 @@
-"""The commands of ``condensery`` by name: finds one and runs it."""
+"""The commands of ``condensery`` by name, and how one is found and run."""
 
 from __future__ import annotations
 
@@ -55,16 +55,16 @@ COMMANDS: Mapping[str, ModuleType] = {
 
 
 def run(given: Sequence[str]) -> int:
-    """Run one command, and turn every foreseen error into one message.
+    """Run one command, and turn every expected error into one message.
 
     Args:
-        given: The arguments of the process, without the program's name.
+        given: The arguments of the process, without the name of the program.
 
     Returns:
-        The exit code: 0, or 2 after an error that a user can mend.
+        The exit code: 0, or 2 after an error that a user can correct.
 
     Raises:
-        KeyboardInterrupt: With how to go on, where something was begun.
+        KeyboardInterrupt: Says how to continue if work was started.
         OutputError: If standard output cannot be written.
     """
     try:
@@ -96,7 +96,7 @@ def run(given: Sequence[str]) -> int:
 
 
 def _is_out_of_memory(error: MemoryError | RuntimeError) -> bool:
-    """Torch has an error of its own for accelerators, and a ``RuntimeError`` for the processor."""
+    """Whether an error means too little memory; torch has one for accelerators and one for CPUs."""
     named = type(error).__name__ == "OutOfMemoryError"
     return isinstance(error, MemoryError) or named or "can't allocate memory" in str(error)
 

@@ -22,7 +22,7 @@ from condensery.registry import names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Data, rows, recipe, evaluation, machine."""
+    """Add the options of data, rows, recipe, evaluation and machine."""
     add_source(parser)
     parser.add_argument(
         "--out",

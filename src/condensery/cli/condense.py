@@ -22,7 +22,7 @@ from condensery.runs.folder import RunFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Data, recipe, evaluation, machine."""
+    """Add the options of data, recipe, evaluation and machine."""
     add_source(parser)
     parser.add_argument(
         "--out", metavar="RUN", type=Path, required=True, help="folder to make for the run"
@@ -78,7 +78,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Condense, and print what was reached."""
+    """Condense, and print the result."""
     _check_recipe(arguments)
     RunFolder(arguments.out).check_new(overwrite=arguments.overwrite)  # before torch is imported
 
@@ -102,7 +102,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_recipe(arguments: argparse.Namespace) -> None:
-    """Refuse a recipe file together with what it says itself."""
+    """Refuse a recipe file together with options that the file contains."""
     if arguments.recipe is None:
         return
     for name in ("method", "preset", "ipc"):

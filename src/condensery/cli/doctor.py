@@ -1,4 +1,4 @@
-"""``condensery doctor``: say what this machine offers, and whether the library works on it."""
+"""``condensery doctor``: facts about this machine, and whether the library works on it."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import argparse
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """None."""
+    """This command has no options."""
     del parser
 
 

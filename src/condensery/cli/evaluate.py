@@ -17,7 +17,7 @@ from condensery.files import check_new_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file, the data, how to train, what to keep."""
+    """Add the options of the file, the data, the evaluation and the results."""
     parser.add_argument("file", metavar="FILE", type=Path, help="a condensed file")
     parser.add_argument(
         "--data", metavar="DATA", nargs="+", required=True, help="the data it was condensed from"

@@ -1,4 +1,4 @@
-"""``condensery experts``: train networks on real images, whose ways several runs share."""
+"""``condensery experts``: train networks on real images for several runs."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from condensery.cli.parser import at_least
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Data, recipe, machine."""
+    """Add the options of data, recipe and machine."""
     add_source(parser)
     parser.add_argument(
         "--out",
@@ -36,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Train what is missing; say how runs use it."""
+    """Train the missing experts, and say how runs use them."""
     from condensery.api import train_experts
     from condensery.cli.progress import listener
     from condensery.errors import ConfigError

@@ -1,4 +1,4 @@
-"""``condensery export``: write images that other tools read, as a folder, .npz or Parquet."""
+"""``condensery export``: write images for other tools, as a folder, .npz or Parquet."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ FORMS = ("folder", "npz", "parquet")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to export, as what, where to."""
+    """Add the options of the file, the form and the output."""
     parser.add_argument("file", metavar="FILE", type=Path, help="a condensed file")
     parser.add_argument(
         "--ipc", metavar="N", type=at_least(1), help="images per class (default: all)"
@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, decode, write beside, and move into place."""
+    """Read, decode, write into a temporary folder, and move it into place."""
     from condensery.condensed.exporting import check_out, collect, write
 
     check_out(arguments.out, overwrite=arguments.overwrite)

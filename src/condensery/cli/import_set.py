@@ -1,4 +1,4 @@
-"""``condensery import``: bring in a set that another code released, to evaluate and cut it here."""
+"""``condensery import``: import a set that another code released, to evaluate and cut it here."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from condensery.files import check_new_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file and whose it is, the data it was made of, what the file leaves open."""
+    """Add the options of the file, its format, the data, and everything that files leave open."""
     from condensery.condensed.importing import FORMATS
     from condensery.condensed.manifest import IMAGE_DTYPES
 
@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read, check, undo, write; say what was done."""
+    """Import the set, write it, and print a summary."""
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
     from condensery.condensed.importing import import_set

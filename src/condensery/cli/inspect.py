@@ -1,4 +1,4 @@
-"""``condensery inspect``: say what is in a condensed file."""
+"""``condensery inspect``: describe the content of a condensed file."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from pathlib import Path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file."""
+    """Add the file."""
     parser.add_argument("file", metavar="FILE", type=Path, help="a condensed file")
     parser.add_argument("--json", action="store_true", help="the whole manifest, as JSON")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print what the manifest says and what the tensors are."""
+    """Print the manifest and the tensors."""
     from condensery.condensed.artifact import CondensedSet
     from condensery.runs.description import describe
 

@@ -1,8 +1,7 @@
 """``condensery``: the process around a command.
 
-Exit codes: 0; 2 for errors that a user can mend; 128 and the number of the signal for a process
-that was asked to end (130 after Ctrl-C, 143 after SIGTERM). An error that was not foreseen keeps
-its traceback.
+Exit codes: 0; 2 for errors that a user can correct; 128 plus the number of the signal for a process
+that was asked to end (130 after Ctrl-C, 143 after SIGTERM). An unexpected error has its traceback.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""Groups of options that several commands share, and what they stand for."""
+"""Groups of options that several commands share, and their values."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 
 def add_source(parser: argparse.ArgumentParser) -> None:
-    """The data, and how to read it."""
+    """Add the data, and how to read it."""
     from condensery.data.known import EMBEDDED, KNOWN
 
     parser.add_argument(
@@ -44,7 +44,7 @@ def add_source(parser: argparse.ArgumentParser) -> None:
 def add_data(
     parser: argparse.ArgumentParser, *, classes: str = "class folders to read, of a folder"
 ) -> None:
-    """How to read the data; ``classes`` is the help of ``--classes``."""
+    """Add how to read the data; ``classes`` is the help text of ``--classes``."""
     data = parser.add_argument_group("data")
     data.add_argument(
         "--data-dir",
@@ -87,12 +87,12 @@ def add_data(
 
 
 def values(arguments: argparse.Namespace, *names: str) -> dict[str, Any]:
-    """These options by name, for a function of the library that calls them the same."""
+    """The values of options by name, for a function of the library with the same names."""
     return {name: getattr(arguments, name) for name in names}
 
 
 def data_source(arguments: argparse.Namespace) -> DataSource:
-    """The arguments of ``add_data``, with paths that begin in the current folder."""
+    """The data source of ``add_data``, with paths relative to the current folder."""
     from condensery.runs import DataSource
 
     own = [field.name for field in fields(DataSource) if field.name != "folder"]
@@ -101,7 +101,7 @@ def data_source(arguments: argparse.Namespace) -> DataSource:
 
 
 def add_recipe_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
-    """Which recipe, and what is changed in it; ``keys`` says what ``--set`` reaches."""
+    """Add the recipe and its changes; ``keys`` says what ``--set`` can change."""
     from condensery.methods import PRESETS
 
     recipe.add_argument(
@@ -115,20 +115,20 @@ def add_recipe_changes(recipe: argparse._ArgumentGroup, *, keys: str) -> None:
 
 
 def add_set(group: argparse._ActionsContainer, *, keys: str) -> None:
-    """``--set``; ``keys`` says what it reaches."""
+    """Add ``--set``; ``keys`` says what it can change."""
     group.add_argument(
         "--set", metavar="KEY=VALUE", type=setting, action="append", default=[], help=keys
     )
 
 
 def add_file_out(parser: argparse.ArgumentParser) -> None:
-    """The file that is written."""
+    """Add the file that is written."""
     parser.add_argument("--out", metavar="FILE", type=Path, required=True, help="file to write")
     parser.add_argument("--overwrite", action="store_true", help="replace an existing file")
 
 
 def add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Where it is computed."""
+    """Add the device and the threads."""
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", default="cpu", help="cpu (default), cuda, cuda:1")
     machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
@@ -136,7 +136,7 @@ def add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
 
 
 def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
-    """The options that say how to evaluate; ``prefix`` is ``"evaluate-"`` or empty."""
+    """Add the options of an evaluation; ``prefix`` is ``"evaluate-"`` or empty."""
     from condensery.evaluation import LABELS
     from condensery.training import PRECISIONS
 
@@ -180,7 +180,7 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
 
 
 def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> EvaluationPlan:
-    """The default, changed by the options that were given."""
+    """The default plan, changed by the given options."""
     from condensery.runs import EvaluationPlan
 
     own = [field.name for field in fields(EvaluationPlan) if field.name != "classes"]
@@ -192,7 +192,7 @@ def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> Ev
 
 
 def add_row_evaluation(parser: argparse.ArgumentParser, *, default: str) -> None:
-    """The options of evaluation that all rows share; ``default`` names what decides otherwise."""
+    """Add the options of evaluation for all rows; ``default`` names what decides otherwise."""
     testing = parser.add_argument_group(f"evaluation (by default as the {default} says)")
     add_evaluation(testing, prefix="evaluate-")
     for action in testing._group_actions:
@@ -208,7 +208,7 @@ def add_row_evaluation(parser: argparse.ArgumentParser, *, default: str) -> None
 
 
 def add_seeds(what: argparse._ArgumentGroup) -> None:
-    """How often everything is condensed, and from which seed on."""
+    """Add the number of condensations and the first seed."""
     what.add_argument(
         "--condensations",
         metavar="N",
@@ -220,7 +220,7 @@ def add_seeds(what: argparse._ArgumentGroup) -> None:
 
 
 def rows(text: str) -> tuple[str, ...]:
-    """Words with commas, each a row of a comparison."""
+    """Words separated by commas, each a row of a comparison."""
     from condensery.runs.comparison.rows import compared_row
 
     return tuple(checked(partial(compared_row, base="idc"))(word).name for word in several(text))

@@ -1,4 +1,4 @@
-"""Argument parsing that answers mistakes with one line and the nearest known word.
+"""Argument parsing in which a mistake gives one line with the nearest known word.
 
 Knows nothing about commands, and imports no other library.
 """
@@ -20,21 +20,21 @@ _NEGATIVE = re.compile(r"-[\d.][^,]*,.*")
 
 
 def say_error(text: str) -> None:
-    """Print the one message that an error gives."""
+    """Print the message of an error."""
     print(f"condensery: error: {text}", file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):
-    """A parser whose errors are one message, without the usage in front."""
+    """A parser whose errors are one message, without the usage."""
 
     def error(self, message: str) -> NoReturn:
-        """Say what is wrong, where help is, and exit with 2."""
+        """Print what is wrong and where help is, and exit with 2."""
         end = "" if message.endswith(("?", ".")) else "."
         say_error(f"{message}{end} See: {self.prog} --help")
         raise SystemExit(2)
 
     def refuse_unknown(self, given: Sequence[str]) -> None:
-        """Refuse arguments that no option takes, naming the nearest option."""
+        """Refuse unknown arguments; the error names the nearest option."""
         options = [text for action in self._actions for text in action.option_strings]
         first = given[0].partition("=")[0]
         hint = nearest(first, options) if first.startswith("-") else ""
@@ -42,9 +42,9 @@ class Parser(argparse.ArgumentParser):
 
 
 def joined(given: Sequence[str]) -> list[str]:
-    """Join an option and a list of numbers that begins with a minus: ``--value-range=-1,1``.
+    """Join an option and a list of numbers that starts with a minus: ``--value-range=-1,1``.
 
-    argparse would take ``-1,1`` for an option of its own.
+    Otherwise argparse would read ``-1,1`` as another option.
     """
     found: list[str] = []
     for text in given:
@@ -57,7 +57,7 @@ def joined(given: Sequence[str]) -> list[str]:
 
 
 def at_least(least: int) -> Callable[[str], int]:
-    """A whole number, not below ``least``."""
+    """A parser of integers that are at least ``least``."""
 
     def parse(text: str) -> int:
         try:
@@ -72,7 +72,7 @@ def at_least(least: int) -> Callable[[str], int]:
 
 
 def several(text: str) -> tuple[str, ...]:
-    """Words with commas."""
+    """Words separated by commas."""
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))
     if not words:
         raise argparse.ArgumentTypeError(f"{text!r} names nothing")
@@ -80,7 +80,7 @@ def several(text: str) -> tuple[str, ...]:
 
 
 def one_of(known: Sequence[str]) -> Callable[[str], str]:
-    """One of the known words; another one is answered with the nearest."""
+    """A parser of known words; the error names the nearest one."""
 
     def parse(text: str) -> str:
         if text not in known:
@@ -93,7 +93,7 @@ def one_of(known: Sequence[str]) -> Callable[[str], str]:
 
 
 def checked(parse: Callable[[str], _T]) -> Callable[[str], _T]:
-    """A function of the library that reads text, with its ``ConfigError`` as argparse wants it."""
+    """A parser from a function of the library, with its ``ConfigError`` as an argparse error."""
 
     def parse_argument(text: str) -> _T:
         try:
@@ -112,7 +112,7 @@ whole_numbers = checked(quantities.whole_numbers)
 
 
 def named(slot: str) -> Callable[[str], str]:
-    """A name that the registry knows in a slot, or ``package.module:name``."""
+    """A parser of names in a slot of the registry, or ``package.module:name``."""
 
     def known(text: str) -> str:
         from condensery.registry import find
@@ -124,7 +124,7 @@ def named(slot: str) -> Callable[[str], str]:
 
 
 def setting(text: str) -> tuple[str, str]:
-    """``key=value``; a folder becomes absolute, since a run may go on from elsewhere."""
+    """``key=value``; a folder becomes absolute, as a run may continue from another folder."""
     key, equals, value = (part.strip() for part in text.partition("="))
     if not equals or not key:
         raise argparse.ArgumentTypeError(f"{text!r} is no key=value, such as update.lr=0.01")

@@ -1,4 +1,4 @@
-"""``condensery parts``: list the parts that recipes are made of, and the keys of each."""
+"""``condensery parts``: list the parts of recipes, and the keys of each."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from condensery.registry import SLOTS
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """One slot, or all."""
+    """Add the slots."""
     parser.add_argument(
         "slot",
         metavar="SLOT",

@@ -1,7 +1,7 @@
 """The process around a command: its output streams, and the signals that ask it to end.
 
-Imports little of the standard library and no library, so that an interruption while the rest is
-imported finds it ready.
+Imports only a little of the standard library, so that interruptions during other imports are
+already handled.
 """
 
 from __future__ import annotations
@@ -22,21 +22,21 @@ from typing import TextIO, cast
 from condensery.interrupts import set_interrupt_check
 
 _SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""Those that ask a process to end; SIGHUP is on Unix alone, SIGBREAK on Windows alone."""
+"""Signals that ask a process to end; SIGHUP exists only on Unix, SIGBREAK only on Windows."""
 
 _SAME_SIGNAL = 1.0
-"""Seconds in which a further signal counts as the same request: `timeout` and a terminal that is
-closed send their signal twice, to the process and to its group."""
+"""Seconds in which a second signal is the same request: `timeout` and a terminal that is closed
+send their signal twice, to the process and to its group."""
 
 _ERRORS = "condensery-readable"
 """The codec error handler for characters that an encoding lacks."""
 
 _READABLE = {"±": "+-", "×": "x", "–": "-", "—": "-", "−": "-", "…": "...", "→": "->"}
-"""Characters of the library's own output, and how they are written where they cannot be."""
+"""Characters of the output of the library, and replacements if an encoding lacks them."""
 
 
 def program(argv0: str) -> str:
-    """What a user types to start this program, for usage lines."""
+    """The command that starts this program, for usage lines."""
     if os.path.basename(argv0) == "__main__.py":
         return "python -m condensery"
     return "condensery"
@@ -97,13 +97,13 @@ class _Stream:
 
 @contextmanager
 def streams() -> Generator[None]:
-    """Make ``sys.stdout`` and ``sys.stderr`` safe to print to, whatever they are.
+    """Make ``sys.stdout`` and ``sys.stderr`` safe to print to in all cases.
 
     * A stream that is ``None`` or closed (``pythonw``, daemons) is replaced by the null device.
-    * A character that the encoding of a stream lacks is written in another way: "±" as "+-",
-      others as an escape with their number.
-    * A failure of standard error (a closed terminal, a full disk) is ignored: it carries progress
-      and notices, for which no work may be lost.
+    * A character that the encoding of a stream lacks is replaced: "±" by "+-", others by an escape
+      with their number.
+    * A failure of standard error (a closed terminal, a full disk) is ignored: it has only progress
+      and notices, for which no work should be lost.
     * A failure of standard output raises ``OutputError``.
     """
     codecs.register_error(_ERRORS, _readable)
@@ -125,7 +125,7 @@ def _usable(stream: TextIO | None, null: TextIO) -> TextIO:
 
 @contextmanager
 def _readable_errors(stream: TextIO) -> Generator[None]:
-    """Let a stream write what its encoding lacks; a choice in PYTHONIOENCODING stays."""
+    """Let a stream replace characters that its encoding lacks, unless PYTHONIOENCODING is set."""
     usual = ("strict", "surrogateescape", "backslashreplace")
     if not isinstance(stream, io.TextIOWrapper) or stream.errors not in usual:
         yield
@@ -149,21 +149,21 @@ def _readable(error: UnicodeError) -> tuple[str, int]:
 
 
 class _Interrupted(KeyboardInterrupt):
-    """A subclass, because of how Python ends.
+    """A subclass of ``KeyboardInterrupt`` that keeps the exit code.
 
-    It ends by SIGINT, whatever the exit code, once a ``KeyboardInterrupt`` itself has passed
-    through Python code that a C extension runs, as some do while they are imported.
+    Python ends by SIGINT, with any exit code, if a ``KeyboardInterrupt`` itself has passed through
+    Python code that a C extension runs, as some do during their import.
     """
 
 
 class Signals:
     """Turns the first signal that asks the process to end into ``KeyboardInterrupt``.
 
-    A second one, later than a second after the first, ends the process at once. Outside of the main
-    thread, and for signals that are ignored or that another program handles, nothing is changed.
+    A second signal, more than a second after the first, ends the process immediately. Outside of
+    the main thread, and for ignored or otherwise handled signals, nothing changes.
 
     Attributes:
-        received: Number of the signal that came, or ``None``.
+        received: Number of the received signal, or ``None``.
     """
 
     received: int | None = None
@@ -174,12 +174,12 @@ class Signals:
 
     @property
     def code(self) -> int:
-        """The exit code of a process that was asked to end: 128 and the number of the signal."""
+        """The exit code of a process that was asked to end: 128 plus the number of the signal."""
         return 128 + (signal.SIGINT if self.received is None else self.received)
 
     @property
     def words(self) -> str:
-        """What happened: ``"interrupted"``, or ``"stopped by SIGTERM"``."""
+        """The event in words: ``"interrupted"``, or ``"stopped by SIGTERM"``."""
         if self.received in (None, signal.SIGINT):
             return "interrupted"
         return f"stopped by {signal.Signals(self.received).name}"
@@ -215,6 +215,6 @@ class Signals:
         signal.raise_signal(number)
 
     def _raise_again(self) -> None:
-        """Raise what a signal raised before, if that exception got lost."""
+        """Raise the exception of a signal again if it was lost."""
         if self.received is not None:
             raise _Interrupted

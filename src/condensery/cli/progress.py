@@ -1,4 +1,4 @@
-"""What a command shows while it works, on standard error: bars on a terminal, few lines elsewhere.
+"""The progress of a command on standard error: bars on a terminal, a few lines elsewhere.
 
 Results go to standard output.
 """
@@ -11,7 +11,7 @@ import time
 from condensery.runs.listener import Event, Listener, ProgressBars
 
 _SECONDS = 10.0
-"""Between two lines of a task; the first and the last line are always there."""
+"""Seconds between two lines of a task; the first and the last line are always printed."""
 
 
 def listener() -> Listener:
@@ -20,7 +20,7 @@ def listener() -> Listener:
 
 
 class ProgressLines:
-    """A listener that prints now and then a line."""
+    """A listener that prints a line now and then."""
 
     def __init__(self) -> None:
         self._printed: float | None = None

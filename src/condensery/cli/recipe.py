@@ -1,4 +1,4 @@
-"""``condensery recipe``: write the complete recipe of a method, to be edited and given back."""
+"""``condensery recipe``: write the complete recipe of a method into a file that can be edited."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from condensery.registry import names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Method, data, changes, file."""
+    """Add the options of method, data, changes and file."""
     parser.add_argument(
         "method", metavar="METHOD", type=named("method"), help=", ".join(names("method"))
     )
@@ -35,7 +35,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Print or write it."""
+    """Print or write the recipe."""
     from condensery import api
     from condensery.checkpoint import write_atomically
     from condensery.condensing.recipe import recipe_text

@@ -1,4 +1,4 @@
-"""``condensery report``: draw a run's page anew, or several runs side by side in one."""
+"""``condensery report``: write the page of a run again, or one page of several runs."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from condensery.files import check_new_file
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The runs, what differences are to, where the page goes."""
+    """Add the options of the runs, the line for differences, and the output."""
     parser.add_argument(
         "runs",
         metavar="RUN",
@@ -32,7 +32,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Read everything, then write the page, whole or not at all."""
+    """Read all files, and then write the page atomically."""
     if arguments.out is not None:
         check_new_file(arguments.out, overwrite=arguments.overwrite)
     from condensery.cli.progress import listener

@@ -1,4 +1,4 @@
-"""``condensery rerank``: order the images of a condensed file anew, the best ones first."""
+"""``condensery rerank``: another order of the images of a condensed file, the best ones first."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ __all__ = ["add_arguments", "run"]
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The file, the rule, the training it looks at, where to."""
+    """Add the options of the file, the rule, its training and the output."""
     from condensery.reranking import RULES
 
     parser.add_argument("file", metavar="FILE", type=Path, help="a condensed file")
@@ -55,7 +55,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Order, save, and say how."""
+    """Rerank the images, save them, and print a summary."""
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
     from condensery.cli.progress import listener

@@ -1,4 +1,4 @@
-"""``condensery resume``: go on with a run that was stopped, or finish what it lacks."""
+"""``condensery resume``: continue a run that was stopped, or add what it lacks."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from condensery.runs.folder import RunFolder
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The folder, and what may change."""
+    """Add the folder, and the options that may change."""
     parser.add_argument("run", metavar="RUN", type=Path, help="folder of a run")
     parser.add_argument(
         "--data", metavar="DATA", nargs="+", help="where the same data is now, if it was moved"
@@ -26,7 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Go on, and print what was reached."""
+    """Continue the run, and print the result."""
     RunFolder(arguments.run).facts()  # before torch is imported
 
     from condensery.cli.progress import listener

@@ -12,7 +12,7 @@ from condensery.registry import names
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to choose from, how, and where to."""
+    """Add the options of the data, the rule and the output."""
     from condensery.selection import FEATURE_NETWORK
 
     add_source(parser)
@@ -45,7 +45,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Choose and save."""
+    """Choose images and save them."""
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
     from condensery.cli.progress import listener

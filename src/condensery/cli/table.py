@@ -1,4 +1,4 @@
-"""``condensery table``: a paper's table on the data at hand, with the figures of the paper."""
+"""``condensery table``: the table of a paper on the given data, with the figures of the paper."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from condensery.cli.parser import one_of, several
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Table, data, budget, what is cut or added, evaluation, machine."""
+    """Add the options of table, data, budget, changes, evaluation and machine."""
     from condensery.methods import PRESETS
     from condensery.runs.tables.papers import TABLES
 
@@ -92,7 +92,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """List the tables, or make one and print it."""
+    """List the tables, or reproduce one and print it."""
     from condensery.runs.tables.papers import TABLES
 
     if arguments.name is None:

@@ -1,4 +1,4 @@
-"""``condensery take``: cut a smaller set out of a file, by size, bytes, time or accuracy."""
+"""``condensery take``: take a smaller set from a file, by size, bytes, time or accuracy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _ABOUT_TRAINING = ("network", "protocol", "epochs", "steps", "device", "threads"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What to cut, how small, and where to."""
+    """Add the options of the file, the size and the output."""
     parser.add_argument("file", metavar="FILE", type=Path, help="a condensed file")
     how = parser.add_mutually_exclusive_group(required=True)
     how.add_argument("--ipc", metavar="N", type=at_least(1), help="images per class")
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    """Choose, cut, save, and say why."""
+    """Choose a size, save the smaller set, and print the reason."""
     _check(arguments)
     check_new_file(arguments.out, overwrite=arguments.overwrite)
     from condensery.condensed.artifact import CondensedSet
@@ -76,7 +76,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check(arguments: argparse.Namespace) -> None:
-    """Refuse options of a training where no size is chosen by one, before anything is read."""
+    """Refuse, before reading, options of a training if no training decides the size."""
     given = [name for name in _ABOUT_TRAINING if getattr(arguments, name) is not None]
     machine = [name for name in given if name in ("device", "threads")]
     wrong = machine if arguments.accuracy is not None else given

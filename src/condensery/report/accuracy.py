@@ -1,6 +1,6 @@
-"""Accuracy over size: one comparison for each network, protocol, length and precision.
+"""Accuracy over size, for each network, protocol, length and precision.
 
-Trained networks are averaged only where all of these are the same.
+Trained networks are averaged only if all of these are equal.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from condensery.averages import average
 Record = Mapping[str, Any]
 
 Key = tuple[str, str, int | None, int | None, str]
-"""Network, protocol, epochs, steps, precision: accuracies of two keys are not to be compared."""
+"""Network, protocol, epochs, steps, precision: only accuracies with equal keys are compared."""
 
 _OURS, _RANDOM = "condensed", "random"
 
@@ -26,11 +26,11 @@ class AccuracyPoint:
 
     Attributes:
         size: Images per class.
-        mean: Over the networks, a fraction of 1.
-        std: Sample deviation (n - 1) over the networks; ``None`` where there is one network.
-        networks: How many were trained.
-        by_seed: ``{seed: accuracy}``; empty where only the mean is known.
-        seconds: Median wall time of training and testing one of them, if known.
+        mean: Mean over the networks, a fraction of 1.
+        std: Sample deviation (n - 1) over the networks; ``None`` for one network.
+        networks: Number of networks.
+        by_seed: ``{seed: accuracy}``; empty if only the mean is known.
+        seconds: Median wall time of training and testing a network, if known.
     """
 
     size: int
@@ -43,17 +43,17 @@ class AccuracyPoint:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyBySize:
-    """Condensed and random images under one protocol with one architecture.
+    """Accuracies of the condensed set and of baselines by one protocol and architecture.
 
     Attributes:
         network: Architecture.
-        protocol: Training recipe.
-        epochs: Of the training, or ``None`` where ``steps`` is fixed or nothing is known.
-        steps: Of the training, or ``None``.
+        protocol: Name of the protocol.
+        epochs: Epochs of the training, or ``None`` if ``steps`` is given or nothing is known.
+        steps: Steps of the training, or ``None``.
         precision: Such as ``"fp32"``.
         ours: The condensed set, ascending by size.
         random: Random real images of the same sizes, ascending; empty if none were tested.
-        baselines: Other sets by name, such as selections and baselines, each ascending.
+        baselines: Other baselines by name, each ascending.
     """
 
     network: str
@@ -69,12 +69,12 @@ class AccuracyBySize:
 
     @property
     def key(self) -> Key:
-        """What must be equal for accuracies to be compared."""
+        """The key that must be equal for a comparison of accuracies."""
         return (self.network, self.protocol, self.epochs, self.steps, self.precision)
 
     @property
     def training(self) -> str:
-        """Protocol, length and precision in words: all of ``title`` but the network."""
+        """Protocol, length and precision in words: ``title`` without the network."""
         return training_of(self.key)
 
     @property
@@ -84,12 +84,12 @@ class AccuracyBySize:
 
     @property
     def points(self) -> tuple[AccuracyPoint, ...]:
-        """Of all sets."""
+        """The points of all sets."""
         others = (point for points in self.baselines.values() for point in points)
         return (*self.ours, *self.random, *others)
 
     def at(self, size: int) -> tuple[AccuracyPoint | None, AccuracyPoint | None]:
-        """Ours and random at a size."""
+        """The points of the condensed set and of random images at a size."""
         ours, random = (
             next((point for point in points if point.size == size), None)
             for points in (self.ours, self.random)
@@ -114,11 +114,11 @@ def compare(observations: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
     """Average the lines of ``observations.jsonl``.
 
     Args:
-        observations: One record a trained network. Where one network was trained twice (the
-            same set, size, seed and recipe), the later record counts.
+        observations: One record for each trained network. If a network was trained twice (the same
+            set, size, seed and protocol), the later record is used.
 
     Returns:
-        One comparison a network, protocol, length and precision, in order of appearance.
+        One result for each network, protocol, length and precision, in order of appearance.
     """
     groups: dict[Key, dict[str, dict[int, dict[int, Record]]]] = {}
     for record in observations:
@@ -132,7 +132,7 @@ def compare(observations: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
 
 
 def recorded(summaries: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
-    """The averages that a condensed-set file carries itself, for when the lines are not at hand."""
+    """The averages in a condensed file, which are used if there are no observations."""
     groups: dict[Key, list[Record]] = {}
     for record in summaries:
         named = record.get("networks") or []

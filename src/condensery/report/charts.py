@@ -66,7 +66,7 @@ def of_table(table: AccuracyTable, *, lines: Sequence[int] | None = None) -> lis
 
 
 def percent_limits(traces: Iterable[SizeLine]) -> tuple[float, float]:
-    """The ends of a vertical axis in per cent: multiples of 10 and 5 that hold all bands."""
+    """The ends of a vertical axis in per cent: multiples of 10 and 5 that contain all bands."""
     ends = [
         value + sign * spread
         for trace in traces
@@ -86,12 +86,12 @@ def lines_over_size(
     limits: tuple[float, float | None],
     named: bool = True,
 ) -> Figure:
-    """Several lines over size; bands are what each trace spreads.
+    """Several lines over size with bands of their deviations.
 
     Args:
-        traces: Those without sizes are left out.
-        label: Of the vertical axis.
-        limits: Of the vertical axis; an upper one of ``None`` follows the numbers.
+        traces: The lines; those without sizes are left out.
+        label: Label of the vertical axis.
+        limits: Limits of the vertical axis; an upper limit ``None`` depends on the numbers.
         named: Whether to draw a legend.
     """
     shown = [trace for trace in traces if trace.sizes]
@@ -119,7 +119,7 @@ def accuracy_traces(comparison: AccuracyBySize) -> list[SizeLine]:
 
 
 def time_over_size(comparisons: Sequence[AccuracyBySize]) -> Figure:
-    """Seconds to train and test one network on the condensed set, a line a comparison."""
+    """Seconds to train and test one network on the condensed set, one line for each setting."""
     traces = [
         SizeLine(
             name=each.network if _alone(each, comparisons) else each.title,
@@ -185,7 +185,7 @@ def _draw(axes: Axes, trace: SizeLine) -> None:
 
 
 def _size_axis(axes: Axes, sizes: Sequence[int]) -> None:
-    """Label sizes that are there; a wide range is logarithmic."""
+    """Label the existing sizes; a wide range is logarithmic."""
     axes.set_xlabel("images per class", color=MUTED)
     wide = len(sizes) > 1 and max(sizes) > 12
     if wide:

@@ -1,7 +1,7 @@
-"""Several condensed sets in one table: what pages and Markdown both show.
+"""Several condensed sets in one table, for pages and Markdown.
 
 ``condensery report`` of several runs, ``condensery compare`` and ``condensery table`` make
-``Section`` and ``Block`` objects; ``page`` and ``markdown`` turn them into text.
+``TableSection`` and ``PageBlock`` objects; ``page`` and ``markdown`` turn them into text.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class ShownNumber:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedRow:
-    """What a paper says of a set."""
+    """The published figures of a set as a row."""
 
     cells: tuple[str, ...]  # one a size, then average and difference
     source: str  # who published it
@@ -53,13 +53,13 @@ class ShownRow:
     """A row of the table, as text.
 
     Attributes:
-        name: Of the set.
-        line: Which line of the chart it is.
-        cells: One a size, then average and difference.
+        name: Name of the set.
+        line: Index of its line in the chart.
+        cells: One cell for each size, then average and difference.
         extra: Cells of further columns.
-        keys: What the columns are sorted by, one a cell; empty where nothing is known.
+        keys: Keys by which the columns are sorted, one for each cell; empty if unknown.
         best: Whether no other row has a higher average.
-        published: What a paper says of this set, to be shown below the row.
+        published: Published figures of this set, for a row below it.
     """
 
     name: str
@@ -73,17 +73,17 @@ class ShownRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TableSection:
-    """A table with its chart and all that must be read with it.
+    """A table with its chart, caption and notes.
 
     Attributes:
-        title: What was measured how.
+        title: The setting of the measurement.
         sizes: Images per class.
-        rows: One a set.
-        extra: Heads of further columns.
-        chart: An ``<svg>`` element; empty where nothing was measured.
-        warning: What must be read first; empty for nothing.
-        caption: How the numbers were made; empty for nothing.
-        notes: ``{title: sentences}``; an empty title for none.
+        rows: One row for each set.
+        extra: Headers of further columns.
+        chart: An ``<svg>`` element; empty if nothing was measured.
+        warning: Text before the table; may be empty.
+        caption: How the numbers were measured; may be empty.
+        notes: ``{title: sentences}``; the title may be empty.
     """
 
     title: str
@@ -97,20 +97,20 @@ class TableSection:
 
     @property
     def head(self) -> tuple[str, ...]:
-        """Heads of all columns."""
+        """Headers of all columns."""
         first, *averages = _HEAD
         return (first, *map(str, self.sizes), *averages, *self.extra)
 
     @property
     def sources(self) -> list[str]:
-        """Who published what stands in the table, each once."""
+        """The sources of published figures in the table, each once."""
         rows = (row.published for row in self.rows)
         return list(dict.fromkeys(published.source for published in rows if published is not None))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PageBlock:
-    """A part of the page that is no table of accuracies."""
+    """A part of the page without a table of accuracies."""
 
     title: str  # its heading
     charts: Mapping[str, str] = field(default_factory=dict[str, str])  # ``{title: <svg> element}``
@@ -135,12 +135,12 @@ def shown_rows(
 
     Args:
         table: The numbers.
-        published: What papers say, by row.
-        reference: Whose published average is subtracted from other published averages.
+        published: Published figures by row.
+        reference: The row whose published average is subtracted from other published averages.
         averaged: Sizes of the average, if not all sizes of the table.
-        in_cells: Show published figures in brackets in the cells, not in rows of their own.
+        in_cells: Whether published figures are in brackets in the cells, not in rows of their own.
         extra: Cells of further columns, by row.
-        lines: Which line of the chart each row is; their numbers in order if ``None``.
+        lines: Index of the line in the chart for each row; ``None``: the order of the rows.
     """
     best = max((row.average.mean for row in table.rows if row.average is not None), default=None)
     shown: list[ShownRow] = []
@@ -175,12 +175,12 @@ def shown_rows(
 def accuracy_chart(
     table: AccuracyTable, *, name: str, title: str, lines: Sequence[int] | None = None
 ) -> str:
-    """Accuracy over size, a line a row; bands are one deviation. Empty where nothing was measured.
+    """Accuracy over size, one line for each row, with bands of one deviation; empty without data.
 
     Args:
         table: The numbers.
-        name: Put before the ids of the chart's parts.
-        title: Of the section, for readers who cannot see the chart.
+        name: Prefix of the ids in the chart.
+        title: Title of the section, for readers who cannot see the chart.
         lines: As in ``shown_rows``.
     """
     traces = of_table(table, lines=lines)
@@ -201,7 +201,7 @@ def accuracy_chart(
 
 
 def spread_note(table: AccuracyTable) -> str:
-    """What the deviations of a table are over."""
+    """A note that says over what the deviations of a table are."""
     counts = sorted({average.count for row in table.rows for average in row.cells.values()})
     if not counts:
         return "Nothing has been measured yet."
@@ -219,7 +219,7 @@ def spread_note(table: AccuracyTable) -> str:
 def page(
     title: str, *, lead: str, sections: Sequence[TableSection], blocks: Sequence[PageBlock]
 ) -> str:
-    """The text of a page that stands alone; the same input gives the same text."""
+    """The text of a self-contained page; equal input gives equal text."""
     used = {row.line for section in sections for row in section.rows}
     used.update(line for block in blocks for line in block.lines)
     return filled(
@@ -233,7 +233,7 @@ def page(
 
 
 def markdown(sections: Sequence[TableSection], blocks: Sequence[PageBlock] = ()) -> str:
-    """The same tables and facts as Markdown, without charts and without the end of a line."""
+    """The same tables and facts as Markdown, without charts and without a final newline."""
     parts: list[str] = []
     for section in sections:
         parts += [f"## {section.title}", _table(section)]
@@ -290,7 +290,7 @@ def _published(
     sizes: Sequence[int],
     averaged: Sequence[int],
 ) -> tuple[str, ...]:
-    """Published figures as they were printed: one a size, then average and difference."""
+    """Published figures as printed: one for each size, then average and difference."""
     own = figures.average(averaged) if averaged else None
     other = reference.average(averaged) if averaged and reference is not None else None
     return (

@@ -1,7 +1,7 @@
 """The contact sheet: one picture of a whole condensed set.
 
-A row is a class, a column a rank, so size ``k`` is the first ``k`` columns; brackets on top
-say so. Knows nothing about accuracies or runs.
+A row is a class and a column is a rank, so size ``k`` is the first ``k`` columns, which brackets at
+the top show. Knows nothing about accuracies or runs.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _LONGEST_NAME = 190
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SheetLayout:
-    """Where everything of a contact sheet stands, in pixels."""
+    """The positions of all parts of a contact sheet, in pixels."""
 
     tile: tuple[int, int]  # width and height of a tile
     columns: tuple[int, ...]  # left edge of each rank's tiles
@@ -41,21 +41,21 @@ def contact_sheet(
     *,
     sizes_marked: Sequence[int] | Literal["auto"] = "auto",
 ) -> Image.Image:
-    """Draw all images of a condensed set, classes down and ranks across.
+    """Draw all images of a condensed set, with a row for each class and a column for each rank.
 
-    Images are enlarged by a whole factor without smoothing until a tile has at least 48
-    pixels a side. A class that ends at a lower rank leaves blank tiles.
+    Images are enlarged by an integer factor without smoothing until a tile has a side of at least
+    48 pixels. A class with fewer images has blank tiles.
 
     Args:
-        condensed: A condensed set, or the path of its condensed.
-        sizes_marked: Sizes that get a bracket on top; ``"auto"`` marks every size up to 10,
-            and about 1, 2, 5, 10, 20, 50 ... of larger sets.
+        condensed: A condensed set, or the path of its file.
+        sizes_marked: Sizes with a bracket at the top; ``"auto"`` marks every size up to 10, and
+            about 1, 2, 5, 10, 20, 50 ... in larger sets.
 
     Returns:
         An RGB picture.
 
     Raises:
-        ArtifactError: If the path is no condensed-set condensed.
+        ArtifactError: If the path is not a condensed file.
         ConfigError: If a marked size is not in the set.
     """
     if not isinstance(condensed, CondensedSet):
@@ -83,7 +83,7 @@ def contact_sheet(
 def sheet_layout(
     condensed: CondensedSet, *, sizes_marked: Sequence[int] | Literal["auto"] = "auto"
 ) -> SheetLayout:
-    """Where ``contact_sheet`` puts each tile.
+    """The positions of the tiles of ``contact_sheet``.
 
     Raises:
         ConfigError: If a marked size is not in the set.
@@ -126,7 +126,7 @@ def _auto_marks(sizes: int) -> tuple[int, ...]:
 
 
 def _draw_marks(draw: ImageDraw.ImageDraw, layout: SheetLayout) -> None:
-    """Brackets from the first column to the last of each marked size, the largest on top."""
+    """Draw brackets from the first to the last column of each marked size, the largest on top."""
     bottom = layout.lines[-1] + layout.tile[1]
     start, tops = layout.columns[0], layout.lines[0] - 8
     font = ImageFont.load_default(14)

@@ -1,8 +1,8 @@
 """How charts are drawn: colours, lines, an empty figure, a legend, and the ``<svg>`` of a chart.
 
-Drawn with matplotlib's object interface, imported when first needed. No global setting is changed,
-and the same numbers give the same bytes. The colours are those of Okabe and Ito, which colour-blind
-readers can tell apart; style.css holds them.
+Charts use the object interface of matplotlib, which is imported when it is first needed. No global
+setting is changed, and equal numbers give equal bytes. The colours are those of Okabe and Ito,
+which colour-blind readers can distinguish; style.css contains them.
 """
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ if TYPE_CHECKING:
 
 INK, MUTED, GRID, OURS, RANDOM = "#010101", "#020202", "#030303", "#040404", "#050505"
 _LINES = (OURS, RANDOM, "#060606", "#070707", "#080808", "#090909", "#0a0a0a", "#0b0b0b")
-"""Colours that stand for the page's CSS variables ``--ink``, ``--muted`` ... ``--line7``.
+"""Colours that represent the CSS variables ``--ink``, ``--muted`` ... ``--line7`` of the page.
 
-``to_svg`` puts the variables in their place, so a chart follows the light or dark of its page.
+``to_svg`` replaces them by the variables, so a chart follows the light or dark mode of its page.
 """
 
 _VARIABLES = {
@@ -42,12 +42,12 @@ _DASHES: tuple[tuple[float, ...], ...] = (
     (6.4, 1.6, 1, 1.6),
     (4, 1.2, 1, 1.2, 1, 1.2),
 )
-"""Lengths of strokes and gaps, in widths of the line."""
+"""Lengths of dashes and gaps, in widths of the line."""
 
 _MARKS = ("o", "s", "^", "D", "v", "P", "X", "*")
 
 _LONG_NAME = 24
-"""Letters of a name with which two names no longer fit side by side above a chart."""
+"""Above this number of letters, two names do not fit in one row above a chart."""
 
 _SETTINGS = {
     "font.family": "sans-serif",
@@ -92,7 +92,7 @@ def sample(index: int) -> str:
 
 
 def variable(index: int) -> str:
-    """The name of the page's CSS variable that holds the colour of line ``index``."""
+    """The CSS variable of the page for the colour of line ``index``."""
     return _VARIABLES[line_colour(index)]
 
 
@@ -102,7 +102,7 @@ def _dash_of(index: int) -> int:
 
 @contextmanager
 def style() -> Generator[None]:
-    """Our settings, whatever the user's are; put back afterwards."""
+    """The settings of the charts instead of those of the user, which are restored afterwards."""
     import matplotlib
     from matplotlib import rc_context
 
@@ -114,11 +114,11 @@ def style() -> Generator[None]:
 
 
 def empty(*, heights: tuple[int, ...] = (1,), legend_rows: int = 1) -> tuple[Figure, list[Axes]]:
-    """A figure made for 370 CSS pixels, the width of a phone: it can only grow.
+    """A figure for a width of 370 CSS pixels, that of a phone; a page can only enlarge it.
 
     Args:
-        heights: Of the parts above each other, relative to one another.
-        legend_rows: Lines that the legend takes.
+        heights: Relative heights of the parts from top to bottom.
+        legend_rows: Number of rows of the legend.
     """
     from matplotlib.figure import Figure
 
@@ -141,7 +141,7 @@ def empty(*, heights: tuple[int, ...] = (1,), legend_rows: int = 1) -> tuple[Fig
 
 
 def legend_rows(names: Sequence[str]) -> int:
-    """Rows of a legend of these names."""
+    """Number of rows of a legend with these names."""
     return -(-len(names) // _legend_columns(names))
 
 
@@ -150,7 +150,7 @@ def _legend_columns(names: Sequence[str]) -> int:
 
 
 def legend(axes: Axes) -> None:
-    """Above the axes, where no line can run through it; long names have a row each."""
+    """Draw the legend above the axes, where no line crosses it; each long name has a row."""
     handles, labels = axes.get_legend_handles_labels()
     if handles:
         axes.legend(
@@ -167,16 +167,16 @@ def legend(axes: Axes) -> None:
 
 
 def to_svg(figure: Figure, *, name: str, label: str) -> str:
-    """An ``<svg>`` element to stand in a page.
+    """An ``<svg>`` element for a page.
 
     Args:
         figure: A chart of this package.
-        name: Put before the ids of its parts: two charts in a page need two names.
-        label: Read out in place of the picture.
+        name: Prefix of the ids of its parts: two charts in a page need two names.
+        label: Text that is read out in place of the picture.
 
     Returns:
-        The element alone: no prolog, no address, colours as CSS variables. What was
-        drawn with the ``gid`` ``"line-3-curve"`` has the attribute ``data-line="3"``.
+        Only the element, without prolog and addresses, with colours as CSS variables. Parts with
+        the ``gid`` ``"line-3-curve"`` have the attribute ``data-line="3"``.
     """
     from html import escape
 

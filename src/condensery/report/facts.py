@@ -1,6 +1,6 @@
-"""What the page says in words: how the file was made, and what its numbers do not show.
+"""The texts of the page: how the file was made, and what its numbers do not show.
 
-Plain text out, nothing escaped. Knows nothing about HTML.
+The texts are not escaped. Knows nothing about HTML.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ _UNKNOWN = "not recorded"
 
 
 def made(condensed: CondensedSet, run: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """How the file was made, as pairs of a word and a value; missing values say so.
+    """How the file was made, as pairs of a word and a value, also for unknown values.
 
     Args:
-        condensed: What was made.
+        condensed: The condensed set.
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
-            ``ended``; any may be missing, and the manifest is asked where it knows.
+            ``ended``; missing ones are taken from the manifest if possible.
     """
     manifest = condensed.manifest
     recipe = _recipe(condensed, run)
@@ -48,7 +48,7 @@ def made(condensed: CondensedSet, run: Mapping[str, Any]) -> list[tuple[str, str
 
 
 def recipe_text(condensed: CondensedSet, run: Mapping[str, Any]) -> str:
-    """The resolved recipe as JSON; empty if nothing is recorded."""
+    """The complete recipe as JSON; empty if it is unknown."""
     recipe = _recipe(condensed, run)
     return json.dumps(recipe, indent=2, ensure_ascii=False, default=str) if recipe else ""
 
@@ -59,7 +59,7 @@ def caveats(
     history: History | None,
     run: Mapping[str, Any],
 ) -> list[str]:
-    """What a reader must know before trusting or quoting the page."""
+    """Notes that a reader must know before trusting or quoting the page."""
     found: list[str] = []
     planned = _recipe(condensed, run).get("iterations")
     if history is not None and isinstance(planned, int) and history.iterations < planned:

@@ -1,6 +1,6 @@
 """The history of a run: losses, sizes that were chosen and frozen, distances to real images.
 
-A long run has more lines than a picture has columns, so lines are put into at most 300 bins.
+A long run has more lines than a picture has columns, so lines are grouped into at most 300 bins.
 Knows nothing about pictures or HTML.
 """
 
@@ -26,13 +26,13 @@ class LossBin:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChoiceSpan:
-    """Neighbouring outer iterations in which the same sizes were chosen and frozen.
+    """Neighbouring outer iterations with the same chosen and frozen sizes.
 
     Attributes:
-        first: Outer iteration.
-        last: Outer iteration, included.
-        subset: Smallest and largest size matched besides the full set, or ``None``.
-        frozen: Smallest and largest number of images per class left alone.
+        first: First outer iteration.
+        last: Last outer iteration.
+        subset: Smallest and largest matched size besides the full set, or ``None``.
+        frozen: Smallest and largest number of frozen images per class.
     """
 
     first: int
@@ -43,15 +43,15 @@ class ChoiceSpan:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class History:
-    """What happened when.
+    """The history of a run.
 
     Attributes:
-        updates: Image updates noted.
-        iterations: Outer iterations begun.
-        inner: Image updates an iteration, at most.
-        total: The sum of the losses of all sizes; without lines whose loss is not finite.
-        full: The loss of the full set alone; empty where it is the only one.
-        spans: In order.
+        updates: Number of recorded image updates.
+        iterations: Number of started outer iterations.
+        inner: Largest number of image updates in an iteration.
+        total: The sum of the losses of all sizes, without losses that are not finite.
+        full: The loss of the full set; empty if it is the only loss.
+        spans: The spans in order.
     """
 
     updates: int
@@ -72,10 +72,10 @@ class Distances:
     """The distances of the images of all sizes to real images, at one time of the run.
 
     Attributes:
-        at: Outer iterations done, with the part of one that has begun.
+        at: Number of outer iterations, with a fraction for a started one.
         mean: Geometric mean of ``relative``.
-        relative: Distance of mean features to real images, one a size from 1; random images of
-            that size have 1, and less is nearer.
+        relative: Distance of mean features to real images for each size from 1; random images of
+            this size have 1, and smaller is better.
     """
 
     at: float
@@ -88,7 +88,7 @@ def distances_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Dis
 
     Args:
         proxy: Lines of ``proxy.jsonl``: ``outer``, ``beyond``, ``mean``, ``relative``.
-        inner: Image updates an iteration.
+        inner: Image updates in an iteration.
     """
     return tuple(
         Distances(
@@ -105,7 +105,7 @@ def history_of(metrics: Sequence[Mapping[str, Any]]) -> History | None:
 
     Args:
         metrics: Lines in order: ``outer``, ``inner``, ``loss``, ``losses`` by size
-            (the full set first), ``subset`` (sizes, or texts such as ``"3-7"`` where classes
+            (the full set first), ``subset`` (sizes, or texts such as ``"3-7"`` if classes
             differ), ``frozen``.
     """
     if not metrics:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def history_chart(history: History) -> Figure:
-    """Losses above; below, if the run chose sizes, which were chosen and frozen when."""
+    """Losses at the top; below them, if the run chose sizes, the chosen and the frozen sizes."""
     from matplotlib.ticker import MaxNLocator
 
     with style():
@@ -90,7 +90,7 @@ def _losses(axes: Axes, bins: Sequence[LossBin], *, name: str, colour: str, dash
 
 
 def _sizes(axes: Axes, history: History) -> None:
-    """Chosen sizes as a step line, or as a band where classes differ; frozen ones as an area."""
+    """Chosen sizes as a step line, or as a band if classes differ; frozen sizes as an area."""
     from matplotlib.ticker import MaxNLocator
 
     edges = [span.first for span in history.spans] + [history.iterations]

@@ -1,7 +1,7 @@
-"""Accuracies that papers report, in per cent as they are printed, to compare ours with.
+"""Accuracies in papers, in per cent as printed, for comparisons.
 
-Every figure is of the full protocol on the data set's own resolution. Where a paper quotes
-another, the source says so. What was found in no source that could be read here is left out.
+Every figure is of the full protocol with the resolution of the data set. If a paper quotes another
+one, the source says so. There are only figures from sources that could be read.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ _USUAL = (1, 10, 50)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PublishedFigures:
-    """What one source says about one row.
+    """The figures of one source for one row.
 
     Attributes:
         accuracy: ``{images per class: percent}``.
-        source: Who printed it.
-        averages: ``{sizes: percent}``, where the mean over these sizes is known and they are not.
+        source: The paper that printed them.
+        averages: ``{sizes: percent}``, if only the mean over these sizes is known.
     """
 
     accuracy: Mapping[int, float]
@@ -50,16 +50,16 @@ class PublishedFigures:
         return known or self.average(sizes) is not None
 
     def average(self, sizes: Sequence[int]) -> float | None:
-        """The mean over these sizes, in percent; ``None`` where it is not known."""
+        """The mean over these sizes, in percent; ``None`` if it is unknown."""
         if all(size in self.accuracy for size in sizes):
             return math.fsum(self.accuracy[size] for size in sizes) / len(sizes)
         return self.averages.get(tuple(sizes))
 
 
 def published(data: str, row: str, *, ipc: int) -> PublishedFigures | None:
-    """What is known of a row such as ``"mdc"``, ``"a"`` or ``"random"``; ``None`` for nothing.
+    """The figures of a row such as ``"mdc"``, ``"a"`` or ``"random"``; ``None`` if unknown.
 
-    A set's prefixes depend on ``ipc``, its images per class; selections do not.
+    The prefixes of a set depend on ``ipc``, its images per class; selections do not.
     """
     sizes = {10: _TEN, 20: _TWENTY, 50: _FIFTY}.get(ipc, ())
     prefixes = _PREFIXES.get((data, ipc), {})
@@ -78,7 +78,7 @@ def published(data: str, row: str, *, ipc: int) -> PublishedFigures | None:
 
 
 def known(data: str, *, ipc: int) -> dict[str, PublishedFigures]:
-    """Everything that is known for a data set and size: ``{row: figures}``."""
+    """All figures for a data set and size: ``{row: figures}``."""
     names = dict.fromkeys([*_PREFIXES.get((data, ipc), {}), *_SINGLE.get(data, {})])
     found = {name: published(data, name, ipc=ipc) for name in names}
     return {name: each for name, each in found.items() if each is not None}
@@ -182,10 +182,10 @@ _PREFIXES: Mapping[tuple[str, int], Mapping[str, Sequence[float]]] = {
         "mdc": (55.87, 61.60, 63.40, 64.40, 63.80, 67.73, 67.13, 70.07, 71.07, 71.13, 76.0, 79.2),
     },
 }
-"""``{(data, N): {row: accuracy of each size}}``: prefixes, all tested by IDC's protocol."""
+"""``{(data, N): {row: accuracy of each size}}``: prefixes, tested by the protocol of IDC."""
 
 _AVERAGES: Mapping[tuple[str, int], Mapping[str, float]] = {("imagenet-10", 20): {"c": 66.58}}
-"""``{(data, N): {row: mean over the sizes}}``, where the sizes themselves are not known."""
+"""``{(data, N): {row: mean over the sizes}}``, if the single sizes are unknown."""
 
 _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
     "cifar10": {
@@ -241,4 +241,4 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
     },
     "imagenet-10": {"idc": ({10: 72.8, 20: 76.6}, _IDC)},
 }
-"""``{data: {row: ({N: accuracy at N}, source)}}``: each method's own set for that size."""
+"""``{data: {row: ({N: accuracy at N}, source)}}``: a separate set of the method for each size."""

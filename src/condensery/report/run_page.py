@@ -1,8 +1,8 @@
-"""``report.html``: one file that says what a condensed set is, does, cost, and does not show.
+"""``report.html``: one file about a condensed set: its images, results, cost and limits.
 
-The page stands alone: pictures are inside, nothing is fetched, and a policy in its head forbids
-it. Every part can be missing and then says so. Knows nothing about run folders: it is given the
-file and what was noted.
+The page is self-contained: pictures are inside, nothing is fetched, and a policy in its head
+forbids it. If a part is missing, the page says so. Knows nothing about run folders: it uses the
+file and the given records.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from condensery.report.tiles import exact, tile_rows
 
 _MOST_SPANS = 40
 _PRINTED_WITH = ("convnet3", "resnetap10")
-"""Networks that published figures were measured with; a width stands behind a hyphen."""
+"""Networks of published figures; a width follows a hyphen."""
 
 
 def write_report(
@@ -51,23 +51,23 @@ def write_report(
     proxy: Sequence[Mapping[str, Any]] = (),
     run: Mapping[str, Any] | None = None,
 ) -> Path:
-    """Write the page. The same input gives the same bytes.
+    """Write the page. Equal input gives equal bytes.
 
     Args:
-        path: The HTML file to write; whole or not at all.
-        condensed: The condensed-set file.
-        observations: Lines of ``observations.jsonl``, one a trained network. Where there are
-            none, the averages that the file carries are shown.
-        metrics: Lines of ``metrics.jsonl``, one an image update.
-        proxy: Lines of ``proxy.jsonl``, one a measure of all sizes.
+        path: The HTML file, which is written atomically.
+        condensed: The condensed file.
+        observations: Lines of ``observations.jsonl``, one for each trained network. If there are
+            none, the averages in the condensed file are shown.
+        metrics: Lines of ``metrics.jsonl``, one for each image update.
+        proxy: Lines of ``proxy.jsonl``, one for each measure of all sizes.
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
-            ``ended``; what is missing is said to be.
+            ``ended``; the page says which are missing.
 
     Returns:
         ``path``.
 
     Raises:
-        ArtifactError: If ``condensed`` is no condensed-set file.
+        ArtifactError: If ``condensed`` is not a condensed file.
     """
     path = Path(path)
     loaded = CondensedSet.load(condensed)
@@ -145,7 +145,7 @@ def render(
 
 
 def _factor(condensed: CondensedSet) -> int:
-    """Crops per side of a stored image that the page can show decoded; 1 where it shows none."""
+    """Crops per side of a stored image that the page can decode; 1 if it decodes nothing."""
     decode: Mapping[str, Any] = condensed.manifest["decode"]
     return int(decode.get("inner", decode).get("factor", 1))
 
@@ -153,14 +153,14 @@ def _factor(condensed: CondensedSet) -> int:
 def _fitting(
     printed: PublishedFigures | None, comparison: AccuracyBySize
 ) -> PublishedFigures | None:
-    """What is published, if it was measured with that kind of network."""
+    """The published figures, if they were measured with this kind of network."""
     return printed if comparison.network.partition("-")[0] in _PRINTED_WITH else None
 
 
 def _accuracy_charts(
     comparisons: Sequence[AccuracyBySize], printed: PublishedFigures | None, method: str
 ) -> dict[str, str]:
-    """``{title: chart}``; all vertical axes are the same, but for one with published figures."""
+    """``{title: chart}``; all vertical axes are equal, except one with published figures."""
     measured = [accuracy_traces(each) for each in comparisons]
     charts: dict[str, str] = {}
     for index, (comparison, own) in enumerate(zip(comparisons, measured, strict=True)):
@@ -246,7 +246,7 @@ def _between(low: int, high: int) -> str:
 
 
 def _matched_with(condensed: CondensedSet, run: Mapping[str, Any]) -> str:
-    """The network that the images were made with, in words."""
+    """The matching network in words."""
     recipe: Mapping[str, Any] = run.get("recipe") or condensed.manifest.get("recipe") or {}
     network = recipe.get("network")
     if network is None:
@@ -255,7 +255,7 @@ def _matched_with(condensed: CondensedSet, run: Mapping[str, Any]) -> str:
 
 
 def _share(condensed: CondensedSet, data: Mapping[str, Any]) -> str:
-    """The stored images as a part of the training images; empty where these are unknown."""
+    """The stored images as a share of the training images; empty if these are unknown."""
     images = data.get("images")
     if not images:
         return ""

@@ -1,6 +1,7 @@
-"""Several runs side by side, with their baselines: one table a network and protocol.
+"""Several runs with their baselines: one table for each network and protocol.
 
-Refuses what cannot be compared, and says what is left out. Knows nothing about files or pages.
+Runs that cannot be compared are refused, and the text says what is left out. Knows nothing about
+files or pages.
 """
 
 from __future__ import annotations
@@ -21,17 +22,17 @@ class ShownSet:
     """A line of the table: a condensed set, or a baseline of it.
 
     Attributes:
-        name: Of the line.
-        run: Whether the user named it. Others are baselines, and never a reason to refuse.
-        where: What the user named, for messages.
-        method: As published figures name it; empty for none.
-        ipc: Images per class of the whole set.
+        name: Name of the line.
+        run: Whether the user gave it. Others are baselines, which are never a reason to refuse.
+        where: The path of the user, for messages.
+        method: Its name in published figures; empty if there are none.
+        ipc: Images per class of the full set.
         points: Accuracies by network and protocol.
-        averages: Means over just these sizes, where they are known better than from ``points``.
-        over: What deviations are over.
-        bytes: Of the sizes 1..N; empty where unknown.
-        data: ``name``, ``fingerprint``, ``test_fingerprint``; what is unknown is left out.
-        facts: ``(word, value)`` of how it was made.
+        averages: Means over exactly these sizes, if they are more precise than from ``points``.
+        over: Over what deviations are.
+        bytes: Bytes of the sizes 1..N; empty if unknown.
+        data: ``name``, ``fingerprint``, ``test_fingerprint``, as far as they are known.
+        facts: ``(word, value)`` about how it was made.
     """
 
     name: str
@@ -85,7 +86,7 @@ def check_data(entries: Sequence[ShownSet]) -> None:
     """Refuse runs of different data.
 
     Raises:
-        ConfigError: Naming both, and what differs.
+        ConfigError: Names both, and the difference.
     """
     for key, word in (("fingerprint", "training"), ("test_fingerprint", "test")):
         known = [each for each in entries if each.run and each.data.get(key)]
@@ -101,19 +102,19 @@ def check_data(entries: Sequence[ShownSet]) -> None:
 
 
 def set_against(entries: Sequence[ShownSet], *, against: str | None) -> list[TestSetting]:
-    """A table for every network and protocol by which at least two lines can be compared.
+    """A table for every network and protocol with at least two lines.
 
     Args:
-        entries: At least one run; a baseline of several runs is merged by name, where the same
-            networks are behind it.
-        against: Name of the line that differences are to; the first run if ``None``.
+        entries: At least one run; a baseline of several runs is merged by name if it has the same
+            networks.
+        against: Name of the line for differences; the first run if ``None``.
 
     Returns:
-        Those with the most runs first.
+        The tables, those with most runs first.
 
     Raises:
-        ConfigError: If ``against`` is unknown, a run was not tested at all, or as no other
-            run was.
+        ConfigError: If ``against`` is unknown, or a run was not tested, or was tested in another
+            way than all other runs.
     """
     runs = [each for each in entries if each.run]
     lines = [*runs, *_merged([each for each in entries if not each.run])]
@@ -184,7 +185,7 @@ def _versus(key: Key, lines: Sequence[ShownSet], against: str) -> TestSetting:
 
 
 def _average(entry: ShownSet, key: Key, sizes: tuple[int, ...]) -> Average | None:
-    """Over the sizes first, seed by seed: its deviation is then that of the average."""
+    """The average over sizes, first for each seed: its deviation is then that of the average."""
     if (key, sizes) in entry.averages:
         return entry.averages[key, sizes]
     points = {point.size: point for point in entry.points[key]}
@@ -200,7 +201,7 @@ def _average(entry: ShownSet, key: Key, sizes: tuple[int, ...]) -> Average | Non
 
 
 def _merged(entries: Sequence[ShownSet]) -> list[ShownSet]:
-    """One line a name where all runs know the same of it, or else a line for each of its runs."""
+    """One line for each name if all runs agree about it, or else a line for each of its runs."""
     found: list[ShownSet] = []
     for each in entries:
         for index, other in enumerate(found):
@@ -214,7 +215,7 @@ def _merged(entries: Sequence[ShownSet]) -> list[ShownSet]:
 
 
 def _joined(first: ShownSet, second: ShownSet) -> ShownSet | None:
-    """Both as one, or ``None`` if they contradict each other."""
+    """Both lines as one, or ``None`` if they contradict each other."""
     points = dict(first.points)
     for key, own in second.points.items():
         by_size = {point.size: point for point in points.get(key, ())}
@@ -231,7 +232,7 @@ def _joined(first: ShownSet, second: ShownSet) -> ShownSet | None:
 
 
 def _same(first: AccuracyPoint, second: AccuracyPoint) -> bool:
-    """Whether the same networks are behind both, as far as both know them."""
+    """Whether both have the same networks, as far as both know them."""
     common = first.by_seed.keys() & second.by_seed.keys()
     if common:
         return all(first.by_seed[seed] == second.by_seed[seed] for seed in common)

@@ -25,7 +25,7 @@ _LEAD = (
 
 
 def render(tables: Sequence[TestSetting], entries: Sequence[ShownSet], *, data: str) -> str:
-    """The text of the page; the same input gives the same text."""
+    """The text of the page; equal input gives equal text."""
     runs = [each for each in entries if each.run]
     order = list(dict.fromkeys(each.name for table in tables for each in table.entries))
     return compared.page(
@@ -73,7 +73,7 @@ def _section(versus: TestSetting, order: Sequence[str], data: str, index: int) -
 
 
 def _notes(versus: TestSetting) -> list[str]:
-    """What a reader must know before quoting a table."""
+    """Notes that a reader must know before quoting a table."""
     table = versus.table
     notes = [spread_note(table)]
     over = ", ".join(map(str, versus.averaged))

@@ -1,4 +1,4 @@
-"""The numbers of the page as text: by size, across architectures, and as papers print them.
+"""The numbers of the page as text: by size, across architectures, and from papers.
 
 Knows nothing about HTML.
 """
@@ -16,7 +16,7 @@ from condensery.report.published import PublishedFigures
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeRow:
-    """A line of the table of sizes; texts as they are shown, empty where nothing is known."""
+    """A line of the table of sizes, as the texts of the page; empty if unknown."""
 
     size: int
     images: str
@@ -32,7 +32,7 @@ class SizeRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SizeTable:
-    """All sizes under one comparison."""
+    """All sizes in one setting."""
 
     title: str  # of the comparison; empty where nothing was measured
     baselines: tuple[str, ...]  # names of the further sets, in the order of ``SizeRow.baselines``
@@ -42,7 +42,7 @@ class SizeTable:
 
     @property
     def lines(self) -> tuple[SizeRow, ...]:
-        """What a reader wants to see of a long table: measured or printed sizes, and its ends."""
+        """The important lines of a long table: measured or published sizes, and its ends."""
         ends = (self.rows[0].size, self.rows[-1].size)
         return tuple(
             row
@@ -55,12 +55,12 @@ class SizeTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CrossTable:
-    """Several architectures under one protocol.
+    """Several architectures with one protocol.
 
     Attributes:
         training: Protocol and length.
         sizes: The columns.
-        rows: ``(network, cells)``; a cell is ours, random and the gain.
+        rows: ``(network, cells)``; a cell has the condensed set, random images and the gain.
     """
 
     training: str
@@ -71,7 +71,7 @@ class CrossTable:
 def by_size(
     condensed: CondensedSet, comparison: AccuracyBySize | None, printed: PublishedFigures | None
 ) -> SizeTable:
-    """The table of a comparison; of the set alone if there is none."""
+    """The table of a setting; only of the set if nothing was measured."""
     figures = {} if printed is None or comparison is None else printed.accuracy
     rows = tuple(
         _row(condensed, comparison, figures, size) for size in range(1, condensed.sizes + 1)
@@ -102,7 +102,7 @@ def across(comparisons: Sequence[AccuracyBySize]) -> list[CrossTable]:
 def printed_rows(
     known: Mapping[str, PublishedFigures], sizes: Sequence[int]
 ) -> list[tuple[str, tuple[str, ...], str]]:
-    """``(row, figures in per cent at the sizes, source)``; those with no figure left out."""
+    """``(row, figures in per cent at the sizes, source)``, without rows that have no figure."""
     found: list[tuple[str, tuple[str, ...], str]] = []
     for name, each in known.items():
         cells = tuple(rounded(each.accuracy[n]) if n in each.accuracy else "" for n in sizes)
@@ -112,7 +112,7 @@ def printed_rows(
 
 
 def spread(point: AccuracyPoint | None) -> str:
-    """Mean and deviation in per cent; empty for nothing."""
+    """Mean and deviation in per cent; empty if unknown."""
     return "" if point is None else plus_minus(point.mean, point.std)
 
 

@@ -1,6 +1,6 @@
 """The table of a comparison: means, deviations, averages over the sizes, and the gain over C.
 
-Plain numbers: knows nothing about how they are shown.
+It contains plain numbers. Knows nothing about how they are shown.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ class AccuracyRow:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyTable:
-    """One network's table."""
+    """The table of one network."""
 
     network: str  # that was trained
     sizes: tuple[int, ...]  # images per class, ascending
@@ -45,16 +45,16 @@ def tabulated(
 ) -> AccuracyTable:
     """Average the accuracies of one network.
 
-    With several condensations the values behind a cell are the condensations, each the mean of its
-    networks: that is the deviation which another condensation would show. With one they are its
-    networks.
+    With several condensations, the deviation of a cell is over condensations, each with the mean of
+    its networks, and so it is the deviation of a new condensation. With one condensation it is over
+    its networks.
 
     Args:
-        network: Its name.
+        network: Name of the network.
         accuracies: ``{row: {size: [condensation][network]}}``, fractions of 1.
-        names: Of the rows; one without accuracies is left out.
+        names: Names of the rows; a row without accuracies is left out.
         sizes: The columns.
-        condensations: How many there are.
+        condensations: Number of condensations.
         reference: The row of baseline C, or ``None``.
     """
     sizes = tuple(sorted(sizes))
@@ -93,7 +93,7 @@ def _values(cells: Sequence[Sequence[float]], condensations: int) -> tuple[float
 
 
 def _average(by_size: Mapping[int, Sequence[float]], sizes: Sequence[int]) -> Average | None:
-    """The average over all sizes; ``None`` where one was not measured."""
+    """The average over all sizes; ``None`` if a size was not measured."""
     if any(size not in by_size for size in sizes):
         return None
     return average_over_sizes([by_size[size] for size in sizes])

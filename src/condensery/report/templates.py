@@ -1,10 +1,10 @@
-"""Fill in the page templates of this folder."""
+"""The page templates of this folder."""
 
 from __future__ import annotations
 
 
 def filled(template: str, **values: object) -> str:
-    """The text of a page. All values are escaped."""
+    """The text of a page, in which all values are escaped."""
     from jinja2 import Environment, PackageLoader, StrictUndefined
 
     environment = Environment(

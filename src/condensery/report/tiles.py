@@ -1,6 +1,6 @@
-"""Stored images as small pictures inside a page: data addresses, one an image.
+"""Stored images as small pictures in a page: one data address for each image.
 
-Knows nothing about the page around them.
+Knows nothing about the rest of the page.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from torch import Tensor
 from condensery.condensed.artifact import CondensedSet
 
 _EXACT_UP_TO = 8_000_000
-"""Bytes of pixels up to which the page carries them exactly; beyond, JPEG previews."""
+"""Up to this number of bytes, the page contains all pixels exactly; above it, JPEG previews."""
 
 _PREVIEW_SIDE = 96
 
@@ -55,7 +55,7 @@ def rgb(image: Shaped[Tensor, "channel height width"]) -> UInt8[np.ndarray, "hei
 
 
 def exact(condensed: CondensedSet) -> bool:
-    """Whether the page carries every pixel of the set, or else previews of large images."""
+    """Whether the page contains every pixel of the set, or else previews of large images."""
     return len(condensed) * math.prod(condensed.shape) <= _EXACT_UP_TO
 
 

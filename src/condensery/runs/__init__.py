@@ -1,6 +1,6 @@
-"""Runs in folders: condensing that survives a kill, comparisons, tables of papers, reports.
+"""Runs in folders: condensing that can be resumed, comparisons, tables of papers, reports.
 
-Modules are imported when a name is first used: a report is drawn without torch.
+Modules are imported when a name is first used, so that a report needs no torch.
 """
 
 from __future__ import annotations

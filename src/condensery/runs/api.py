@@ -1,4 +1,4 @@
-"""``run`` and ``resume``: condensing in a folder from which it can go on, and what lies there."""
+"""``run`` and ``resume``: condensing in a folder from which it can be resumed; and its files."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ from condensery.runs.plan import RunPlan, check_limits
 
 
 class Run:
-    """The folder of a run: finished, or stopped on the way.
+    """The folder of a finished or stopped run.
 
-    Everything is read from the files when it is asked for, so a ``Run`` also shows the progress of
-    a run that another process works on.
+    Every property reads the files again, so a ``Run`` also shows the progress of a run in another
+    process.
 
     Attributes:
         path: The folder.
@@ -47,7 +47,7 @@ class Run:
         """Open a folder that ``run`` or ``condensery condense`` made.
 
         Raises:
-            ArtifactError: If it is no run folder, or one of a newer format.
+            ArtifactError: If it is not a run folder, or has a newer format.
         """
         self.path = Path(path)
         self._folder = RunFolder(self.path)
@@ -55,19 +55,19 @@ class Run:
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What ``recipe.json`` says: data, recipe, seed, machine, evaluation, versions."""
+        """The content of ``recipe.json``: data, recipe, seed, machine, evaluation, versions."""
         return self._folder.facts()
 
     @property
     def recipe(self) -> Recipe:
-        """The recipe as it was resolved."""
+        """The complete recipe."""
         return from_json(self.facts["recipe"])
 
     @property
     def outcome(self) -> Mapping[str, Any] | None:
         """How condensing ended (``reason``, ``iterations``, ``of``, ``seconds``, ...).
 
-        None if it did not end yet.
+        None if it has not ended yet.
         """
         file = self._folder.outcome
         return json.loads(file.read_text(encoding="utf-8")) if file.exists() else None
@@ -77,13 +77,13 @@ class Run:
         """The condensed set.
 
         Raises:
-            ArtifactError: If condensing did not end yet; ``resume`` goes on.
+            ArtifactError: If condensing has not ended yet; ``resume`` continues it.
         """
         return CondensedSet.load(self._folder.condensed)
 
     @property
     def observations(self) -> list[Observation]:
-        """One for every network that was trained on the set or on a baseline."""
+        """One observation for every network that was trained on the set or on a baseline."""
         return read_observations(self._folder.observations)
 
     @property
@@ -98,7 +98,7 @@ class Run:
 
     @property
     def report(self) -> Path:
-        """The page for people; it exists when the run is finished."""
+        """The report for people, which exists when the run is finished."""
         return self._folder.report
 
     def table(self) -> str:
@@ -107,7 +107,7 @@ class Run:
         return table(records) if records else ""
 
     def summary(self) -> str:
-        """What a command prints at the end: the table, the proxy, and where the files are."""
+        """The final text of a command: the table, the proxy, and the paths of the files."""
         parts = [f"{text}\n" for text in (self.table(),) if text]
         parts += [text for text in (proxy_line(self._folder.proxy),) if text]
         files = (f"Condensed file: {self._folder.condensed}", f"Report: {self.report}")
@@ -150,42 +150,43 @@ def run(
 ) -> Run:
     """Condense into a folder, evaluate the result, and draw a report.
 
-    As ``condensery condense``: the same folder, the same files, the same bits. A run that is
-    stopped, in whatever way, goes on with ``resume``.
+    This is ``condensery condense``, with the same folder, files and bits. ``resume`` continues a
+    run that was stopped in any way.
 
     Args:
-        data: What ``load_data`` takes, a ``Data`` that it returned, or a ``DataSource``. If no
-            file names the images (arrays, a torch data set), ``resume`` needs them again.
-        out: Folder to make for the run.
-        method: As ``condense``. So are ``ipc``, ``preset``, ``recipe``, ``settings``, ``seed``,
+        data: A source for ``load_data``, a ``Data``, or a ``DataSource``. If the images are not in
+            files (arrays, a torch data set), ``resume`` needs them again.
+        out: New folder of the run.
+        method: As in ``condense``. So are ``ipc``, ``preset``, ``recipe``, ``settings``, ``seed``,
             ``device`` and ``memory``.
         ipc: Images per class.
         preset: Length of condensing, and of the evaluation.
-        recipe: A complete recipe, or a file of one.
+        recipe: A complete recipe, or its file.
         settings: Single keys of the recipe, ``{"update.lr": 0.01}``.
-        seed: Of every draw.
+        seed: Seed of all draws.
         device: Such as ``"cpu"`` or ``"cuda"``.
-        threads: Of torch on the CPU; ``None`` leaves it as it is. The same bits need the same
-            number.
-        memory: Bytes that a matching pass may take for feature maps.
-        time_budget: Seconds, or text such as ``"10m"``, after which condensing ends with what was
-            reached.
-        patience: Measures of the sizes without a better mean that end condensing; a run takes 20.
-        evaluation: How the result is evaluated; ``None`` as the preset says (``EVALUATIONS``),
-            a function of that for something similar, ``False`` not at all.
-        overwrite: Whether a run in that folder is replaced. Other folders are never removed.
+        threads: Threads of torch on the CPU; ``None`` does not change their number. Equal bits
+            need an equal number.
+        memory: Limit in bytes for the feature maps of a matching pass.
+        time_budget: Seconds, or text such as ``"10m"``, after which condensing ends with its
+            current result.
+        patience: Number of measures of the sizes without a better mean after which condensing
+            ends; a run has 20 measures.
+        evaluation: How the result is evaluated; ``None``: as the preset says (``EVALUATIONS``); a
+            function changes that plan; ``False``: no evaluation.
+        overwrite: Whether a run in the folder is replaced. Other folders are never removed.
         progress: A listener, called with every ``Event``. ``None``: a bar on a terminal and in a
             notebook, and nothing elsewhere.
-        **parts: Other parts of the recipe, as ``condense`` takes them: ``network=``,
-            ``size_policy=``, ``objective=`` and so on.
+        **parts: Other parts of the recipe, as in ``condense``: ``network=``, ``size_policy=``,
+            ``objective=`` and so on.
 
     Returns:
         The finished run.
 
     Raises:
-        ConfigError, DataError: For anything that cannot work, before the folder is made.
-        NonFiniteLoss: The last checkpoint is of the last iteration that ended well.
-        KeyboardInterrupt: With how to go on.
+        ConfigError, DataError: If something cannot work; before the folder is created.
+        NonFiniteLoss: The last checkpoint is that of the last good iteration.
+        KeyboardInterrupt: Says how to continue.
 
     Example:
         ``condensery.run("digits", out="RUN", method="mdc", time_budget=600).condensed.take(3)``
@@ -247,25 +248,25 @@ def resume(
     time_budget: float | str | None = None,
     progress: Listener | None = None,
 ) -> Run:
-    """Go on with a run that was stopped, or do what it lacks.
+    """Continue a run that was stopped, or add what it lacks.
 
-    A finished run is left as it is.
+    A finished run is not changed.
 
     Args:
         path: The folder of the run.
-        data: The same data, if it was moved, or if no file names it; ``None`` where it was.
-        settings: Keys of the recipe that change from here on; the result is then another.
-        time_budget: Another budget for condensing, counted from the run's beginning.
-        progress: As ``run``.
+        data: The same data, if it was moved or is not in files; ``None``: at the same place.
+        settings: Keys of the recipe that change from now on, and with them the result.
+        time_budget: Another time budget for condensing, counted from the start of the run.
+        progress: As in ``run``.
 
     Returns:
         The finished run.
 
     Raises:
-        ArtifactError: If it is no run folder, or the data is not the same.
-        ConfigError: If condensing is complete and something shall change, or another process works
+        ArtifactError: If it is not a run folder, or the data is not the same.
+        ConfigError: If condensing is complete and something should change, or another process works
             in the folder.
-        NonFiniteLoss, KeyboardInterrupt: As ``run``.
+        NonFiniteLoss, KeyboardInterrupt: As in ``run``.
     """
     folder, reporter = RunFolder(Path(path)), Reporter(progress)
     plan = RunPlan.from_json(folder.facts(), where=folder.facts_file)
@@ -288,10 +289,10 @@ def resume(
 
 
 def _check_incomplete(folder: RunFolder) -> None:
-    """Refuse changes of a run that took all of its iterations.
+    """Refuse changes of a run with all of its iterations.
 
     Raises:
-        ConfigError: Nothing is left that a change could reach.
+        ConfigError: If a change would have no effect.
     """
     outcome = folder.outcome
     if outcome.exists() and json.loads(outcome.read_text("utf-8"))["reason"] == "complete":

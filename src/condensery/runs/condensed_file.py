@@ -1,4 +1,4 @@
-"""Evaluating a condensed file: every network on file at once, and the summary in the file."""
+"""The evaluation of a condensed file: every network is stored, and the summary is in the file."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ from condensery.runs.report import draw_report
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FileEvaluation:
-    """What an evaluation of a condensed file gave.
+    """The result of the evaluation of a condensed file.
 
     Attributes:
         records: Means and deviations of this evaluation, by size.
-        all_records: These, and those of earlier evaluations that the file holds.
-        observations: File with one line a network; ``None`` if none was written.
-        report: Page that was drawn anew; ``None`` if there was none to draw.
+        all_records: These, and those of earlier evaluations in the file.
+        observations: File with one line for each network; ``None`` if none was written.
+        report: The report that was written again; ``None`` if there is none.
     """
 
     records: Sequence[Mapping[str, Any]]
@@ -52,22 +52,22 @@ def evaluate_file(
     threads: int | None = None,
     progress: Listener | None = None,
 ) -> FileEvaluation:
-    """Evaluate a condensed file; what was interrupted goes on with the same call.
+    """Evaluate a condensed file; the same call continues an interrupted evaluation.
 
     Args:
         file: A condensed file.
-        data: The data it was condensed from, as ``run`` takes it.
-        evaluation: What to train; ``None`` is one network of the usual kind for every size.
-        out: File for one line a network; those it holds are not trained again. ``None`` is the
-            ``observations.jsonl`` of the run that the file lies in, if it does.
-        save: Whether the summary is written into the file, and the run's report drawn anew.
+        data: The data of the set, as in ``run``.
+        evaluation: The evaluation plan; ``None`` is one usual network for every size.
+        out: File with one line for each network; networks in it are not trained again. ``None`` is
+            the ``observations.jsonl`` of the run folder of the file, if it is in one.
+        save: Whether the summary is written into the file, and the report of the run updated.
         device: Such as ``"cpu"`` or ``"cuda"``.
-        threads: As ``run``.
-        progress: As ``run``.
+        threads: As in ``run``.
+        progress: As in ``run``.
 
     Raises:
-        ConfigError, DataError, ArtifactError: For anything that cannot work, before any training.
-        KeyboardInterrupt: With how to go on.
+        ConfigError, DataError, ArtifactError: If something cannot work; before any training.
+        KeyboardInterrupt: Says how to continue.
     """
     file, reporter = Path(file), Reporter(progress)
     if out is not None:

@@ -23,24 +23,25 @@ def cut(
     device: str = "cpu",
     threads: int | None = None,
 ) -> tuple[CondensedSet, str]:
-    """Choose a size, and take it.
+    """Choose a size and take it.
 
     Args:
         condensed: The whole set.
         ipc: Images per class.
-        bytes: The largest size whose file has at most so many.
-        seconds: The largest size that trains in this time here; some steps are timed.
-        accuracy: The smallest tested size that reaches this share, in 0..1, of the accuracy at
-            full size, by the observations that the set carries.
-        network: With ``seconds`` and ``accuracy``: which network. So are the options that follow.
-        protocol: Its training recipe.
-        epochs: Its length.
-        steps: Its length in steps.
-        device: With ``seconds``: where it is trained.
-        threads: With ``seconds``: of torch.
+        bytes: Choose the largest size whose file has at most so many bytes.
+        seconds: Choose the largest size on which a training takes at most this time here; some
+            steps are measured.
+        accuracy: Choose the smallest tested size with this share, in 0..1, of the accuracy at full
+            size, by the observations of the set.
+        network: The network for ``seconds`` and ``accuracy``, as the options below.
+        protocol: Its protocol.
+        epochs: Length of its training in epochs.
+        steps: Length of its training in steps.
+        device: The device for ``seconds``.
+        threads: The threads of torch for ``seconds``.
 
     Returns:
-        The smaller set, and why it is this one; empty for ``ipc``.
+        The smaller set, and the reason of the choice; empty for ``ipc``.
 
     Raises:
         ConfigError: If not exactly one of the first four is given, or no size fits.

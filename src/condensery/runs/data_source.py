@@ -1,4 +1,4 @@
-"""Where the data of a run comes from, as its files name it."""
+"""The source of the data of a run, as stored in its files."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from condensery.errors import ArtifactError
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DataSource:
-    """Data that files name: arguments of ``load_data``, as the user gave them.
+    """Data in files: the arguments of ``load_data`` that the user gave.
 
     Attributes:
         data: A name, a path, or several paths.
-        test: Where the test split is, if elsewhere.
-        image_size: Side in pixels to bring images to.
-        skip_corrupt: Whether to go on without images that cannot be read.
-        name: Of the data set, if not the source's own.
-        folder: Relative paths begin here.
-        data_dir: Where data sets that are given by name lie.
-        download: Whether one that is not there is fetched.
-        classes: Class folders to read, of a folder of images; ``None`` is all.
+        test: The path of the test split, if it is another one.
+        image_size: Side in pixels to which images are resized.
+        skip_corrupt: Whether images that cannot be read are skipped.
+        name: Name of the data set, if it differs from that of the source.
+        folder: The folder to which relative paths belong.
+        data_dir: The folder of data sets that are given by name.
+        download: Whether an absent data set is downloaded.
+        classes: Class folders to read in a folder of images; ``None`` is all.
         value_range: The pixel values that become 0 and 255; ``None`` is the usual scale.
-        image_memory: Bytes of decoded images that memory holds; larger sets go into a file.
+        image_memory: Limit in bytes for decoded images in memory; larger sets go into a file.
     """
 
     data: tuple[str, ...]
@@ -68,7 +68,7 @@ class DataSource:
 
 
 def load_source(data: object) -> tuple[DataSource | None, Data]:
-    """The data of a run, and its source if a file can name it.
+    """The data of a run, and its source if it is in files.
 
     Returns:
         The source, and the data. The source is ``None`` for arrays and torch data sets.
@@ -85,13 +85,13 @@ def load_again(
     """The same data as that of ``facts``.
 
     Args:
-        source: Where it was; ``None`` if no file names it.
-        facts: ``facts_of_data`` of when the run was begun.
-        data: Where it is now, as ``load_source``; ``None`` where it was.
+        source: The source at the start of the run; ``None`` if the data was not in files.
+        facts: ``facts_of_data`` at the start of the run.
+        data: The source now, as in ``load_source``; ``None`` if it is the same.
         run: Folder of the run.
 
     Raises:
-        ArtifactError: If other images or labels are there, or no file names the images.
+        ArtifactError: If images or labels have changed, or the data was not in files.
     """
     name = facts["name"]  # decides the published mean, so it stays wherever the data is now
     words = words_of(data)
@@ -124,7 +124,7 @@ def load_again(
 
 
 def facts_of_data(data: Data) -> dict[str, Any]:
-    """What identifies the data of a run, as plain JSON values."""
+    """The facts that identify the data of a run, as JSON values."""
     return {
         "name": data.name,
         "images": len(data.train),
@@ -138,7 +138,7 @@ def facts_of_data(data: Data) -> dict[str, Any]:
 
 
 def describe(data: Data) -> str:
-    """What was read and what was left out, in lines for people."""
+    """The images that were read and those that were skipped, in lines for people."""
     train = data.train
     height, width = train.side
     kind = {1: "grey", 3: "colour"}.get(train.channels, f"{train.channels}-channel")

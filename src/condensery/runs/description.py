@@ -1,4 +1,4 @@
-"""What is in a condensed set, in lines for people."""
+"""The description of a condensed set in lines for people."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from condensery.formatting import percent
 
 
 def describe(condensed: CondensedSet, *, file: Path | None = None) -> str:
-    """The manifest, the tensors, all sizes, and the accuracy where it is known."""
+    """The manifest, the tensors, all sizes, and the known accuracies."""
     manifest = condensed.manifest
     data = manifest["data"]
     names = ", ".join(condensed.class_names[:12]) + (" ..." if condensed.classes > 12 else "")
@@ -50,7 +50,7 @@ def describe(condensed: CondensedSet, *, file: Path | None = None) -> str:
 
 
 def _sizes(condensed: CondensedSet) -> str:
-    """Rows and bytes of every size, and its share of the accuracy at full size where known."""
+    """Rows and bytes of every size, and its share of the accuracy at full size if known."""
     shares = _shares(condensed)
     cells = [("images per class", "rows", "bytes", "of full accuracy")]
     known = {x["size"] for x in condensed.observations} | {1, condensed.sizes}
@@ -66,7 +66,7 @@ def _sizes(condensed: CondensedSet) -> str:
 
 
 def _shares(condensed: CondensedSet) -> dict[int, str]:
-    """By the measurement that ``take --accuracy`` reads; none where it would refuse."""
+    """Shares by the measurement of ``take --accuracy``; empty if there is none."""
     try:
         found = whole_measurement(condensed.observations, largest=condensed.sizes)
     except ConfigError:

@@ -1,4 +1,4 @@
-"""What this machine offers, and whether the library works on it."""
+"""Facts about this machine, and a test whether the library works on it."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class SelfTestError(CondenseryError):
 
 
 def examine() -> Iterator[tuple[str, str]]:
-    """Facts about this machine, and at last a test that condenses a few digits.
+    """Facts about this machine, and finally a test that condenses a few digits.
 
     Yields:
-        A word and a text, each as soon as it is known.
+        A word and a text for each fact.
 
     Raises:
         SelfTestError: If the test fails.

@@ -1,7 +1,7 @@
 """The work of a run in its folder: condense, checkpoint, stop in time, evaluate, report.
 
-Condensing goes on from the last whole checkpoint, so that a killed run and an uninterrupted one end
-in the same bytes. Every part does only what is missing, and a finished run is left as it is.
+Condensing continues from the last good checkpoint, so that a killed run and an uninterrupted one
+give the same bytes. Every part does only the missing work, and a finished run is not changed.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from condensery.runs.plan import RunPlan
 from condensery.runs.report import draw_report
 
 CHECKPOINT_EVERY = 20.0
-"""Seconds between two checkpoints, at least; work that a kill can cost beyond one iteration."""
+"""Smallest number of seconds between two checkpoints, which a kill can lose."""
 
 _SHEET = "contact-sheet.png"
 _PREVIEWS = 10
@@ -50,14 +50,14 @@ def work(
     *,
     condensation: Condensation | None = None,
 ) -> bool:
-    """Do what is missing of a run, in a folder whose lock is held.
+    """Do the missing work of a run, in a folder that is locked.
 
     Returns:
         Whether anything was missing.
 
     Raises:
-        NonFiniteLoss: With what can be done about it.
-        KeyboardInterrupt: With the command that goes on.
+        NonFiniteLoss: With advice.
+        KeyboardInterrupt: With the command that continues the run.
     """
     named = shlex.quote(str(folder.path))
     try:
@@ -79,7 +79,7 @@ def work(
 
 
 def preview(folder: RunFolder, condensation: Condensation) -> None:
-    """Draw the images as they are now, where it is time for it: at the beginning, and ten times."""
+    """Draw the current images at the start, and ten times during a run."""
     outer, whole = condensation.state.outer, condensation.recipe.iterations
     if outer and (outer * _PREVIEWS) // whole == ((outer - 1) * _PREVIEWS) // whole:
         return
@@ -127,7 +127,7 @@ def finish(folder: RunFolder, plan: RunPlan, data: Data, reporter: Reporter) -> 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Boundary:
-    """The end of an outer iteration: where a run can go on."""
+    """The end of an outer iteration, from which a run can continue."""
 
     state: State
     elapsed: float
@@ -151,12 +151,12 @@ def condense(
     *,
     condensation: Condensation | None = None,
 ) -> None:
-    """Condense to the end, or until budget or patience end it, and write the condensed file.
+    """Condense to the end, or until the time budget or the patience ends, and write the file.
 
-    Arguments are those of ``work``.
+    Arguments as in ``work``.
 
     Raises:
-        NonFiniteLoss: The last checkpoint is of the last iteration that ended well.
+        NonFiniteLoss: The last checkpoint is that of the last good iteration.
     """
     checkpoint = load_latest(folder.checkpoints, reporter.notice)
     run, before, lines, cpu = condensation, 0.0, 0, 0.0
@@ -194,7 +194,7 @@ def _drive(
     before: float,
     cpu_before: float,
 ) -> Mapping[str, Any]:
-    """Take the steps; the content of ``outcome.json``."""
+    """Take the steps, and return the content of ``outcome.json``."""
     begin = saved_at = time.monotonic()
     cpu_before -= process_time()
     limit, recipe = plan.time_budget or math.inf, plan.recipe
@@ -273,7 +273,7 @@ def _record(progress: Progress, elapsed: float) -> dict[str, Any]:
 
 
 def _subset(progress: Progress) -> list[int | str]:
-    """Sizes matched beside the full set, which comes first; ``"3-7"`` if they differ by class."""
+    """The matched sizes after the full set; ``"3-7"`` if they differ between classes."""
     return [int(size) if size.isdigit() else size for size in list(progress.losses)[1:]]
 
 

@@ -1,4 +1,4 @@
-"""How the result of a run is evaluated: what to train, with every network written at once."""
+"""The evaluation of the result of a run; every trained network is written immediately."""
 
 from __future__ import annotations
 
@@ -31,13 +31,14 @@ class EvaluationPlan:
         sizes: Images per class; ``None`` is ``chosen_sizes``.
         networks: Names of architectures.
         seeds: Networks per size and architecture.
-        protocol: Name of the training recipe; ``None`` is the one of the set's method.
-        labels: ``"hard"`` or ``"soft"`` instead of the protocol's own, or ``None``.
-        epochs: Instead of the protocol's own number, or ``None``.
+        protocol: Name of the protocol; ``None`` is that of the method of the set.
+        labels: ``"hard"`` or ``"soft"``, instead of the labels of the protocol, or ``None``.
+        epochs: Number of epochs, instead of that of the protocol, or ``None``.
         steps: Optimiser steps instead of epochs, or ``None``.
         precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
         baselines: Sets to compare with: names of selection rules, or condensed files.
-        classes: Names of the set's classes in the order of its labels, where it only has numbers.
+        classes: Names of the classes of the set in the order of its labels, if it has only
+            numbers.
     """
 
     sizes: tuple[int, ...] | None = None
@@ -58,23 +59,23 @@ EVALUATIONS: Mapping[str, EvaluationPlan] = {
     "standard": EvaluationPlan(seeds=3, steps=1000),
     "paper": EvaluationPlan(seeds=3),  # the protocol's own length
 }
-"""By preset. ``docs/methods`` says what each costs."""
+"""The evaluation plan of each preset; docs/methods has their costs."""
 
 GivenEvaluation: TypeAlias = EvaluationPlan | Callable[[EvaluationPlan], EvaluationPlan] | None
-"""What is given as ``evaluation=``: ``None`` for the usual plan, or a function of that."""
+"""The type of ``evaluation=``: a plan, ``None`` for the usual one, or a function of it."""
 
 
 def evaluation_of(given: GivenEvaluation, usual: EvaluationPlan) -> EvaluationPlan:
-    """The plan that is meant."""
+    """The plan for a value of ``evaluation=``."""
     if given is None or isinstance(given, EvaluationPlan):
         return given or usual
     return given(usual)
 
 
 def chosen_sizes(largest: int, *, preset: str) -> tuple[int, ...]:
-    """The sizes that a preset tests of a set of ``largest`` images per class.
+    """The sizes that a preset tests for a set of ``largest`` images per class.
 
-    Smoke tests the first, the second and the last size; the others all sizes up to 10.
+    ``smoke`` tests the first, the second and the last size; other presets all sizes up to 10.
     """
     if preset == "smoke":
         return tuple(sorted({1, min(2, largest), largest}))
@@ -87,9 +88,9 @@ def chosen_sizes(largest: int, *, preset: str) -> tuple[int, ...]:
 def planned(
     condensed: CondensedSet, data: Data, evaluation: EvaluationPlan, *, device: str
 ) -> Evaluation:
-    """What would be trained; raises what ``evaluate`` raises, and trains nothing.
+    """The planned evaluation without training; raises the errors of ``evaluate``.
 
-    Selections other than random are left out of it: choosing them may take a training.
+    Selections other than random are left out, because a choice may need a training.
     """
     baselines = _baselines(evaluation)
     for word in baselines:
@@ -108,19 +109,19 @@ def train_planned(
     path: Path | None,
     reporter: Reporter,
 ) -> list[Observation]:
-    """Train what is not known yet.
+    """Train the networks without known results.
 
     Args:
         condensed: The set.
-        data: To test on, and to choose random images from.
-        evaluation: What to train.
-        device: Where.
-        path: Known observations are read from it, new ones appended at once; ``None`` stores
-            nothing.
+        data: Test images, and training images for baselines.
+        evaluation: The evaluation plan.
+        device: The device of the training.
+        path: File of known observations, to which new ones are appended immediately; ``None``
+            stores nothing.
         reporter: Gets a step for every network.
 
     Returns:
-        All observations that the plan names, in the order of training.
+        All observations of the plan, in the order of training.
     """
     known = [] if path is None else read_observations(path)
     largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
@@ -146,7 +147,7 @@ def train_networks(
     *,
     named: Callable[[Observation], Observation] = lambda observation: observation,
 ) -> None:
-    """Train the networks of an evaluation that are not known yet."""
+    """Train the networks of an evaluation without known results."""
     left, total = len(networks), len(networks.planned)
     if not left:
         return
@@ -173,7 +174,7 @@ def select_with_progress(
     train_steps: int | None = None,
     device: str = "cpu",
 ) -> CondensedSet:
-    """What ``select`` chooses, with the training that it takes reported; raises what it raises."""
+    """``select`` with a report of its training steps; raises the errors of ``select``."""
     steps = steps_of(by, data, train_steps=train_steps)
     choose = partial(
         select,
@@ -194,7 +195,7 @@ def select_with_progress(
 def merged(
     old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Records of a condensed file with new ones in place of those that measure the same thing."""
+    """Records of a condensed file, in which new records replace those with the same setting."""
     fresh = {_identity(record) for record in new}
     rest = [record for record in old if _identity(record) not in fresh]
     return sorted([*rest, *new], key=_identity)
@@ -221,10 +222,10 @@ def _evaluation(
 
 
 def _baselines(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
-    """Names of rules as they are, files loaded.
+    """The baselines: names of rules, and loaded files.
 
     Raises:
-        ConfigError: If a word is neither.
+        ConfigError: If a word is neither a rule nor a file.
     """
     sets: list[str | CondensedSet] = []
     for word in evaluation.baselines:

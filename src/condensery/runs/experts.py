@@ -1,4 +1,4 @@
-"""Training experts with progress, and an end in time."""
+"""The training of experts with progress and a time limit."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from condensery.runs.listener import Reporter
 
 
 def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None = None) -> float:
-    """Train the epochs that are missing.
+    """Train the missing epochs.
 
     Returns:
-        Seconds that it took.
+        Seconds of the training.
 
     Raises:
-        ConfigError: If the time is over before all are trained; trained epochs stay on file.
+        ConfigError: If the time is over before all are trained; trained epochs stay stored.
     """
     begin, missing = time.monotonic(), experts.missing
     if not missing:
@@ -52,10 +52,10 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
 
 
 def train_for(condensation: Condensation, reporter: Reporter, *, left: float | None) -> float:
-    """Train what is missing of the experts that a condensation draws from.
+    """Train the missing experts of a condensation.
 
     Returns:
-        Seconds that it took; 0 for a condensation that needs none.
+        Seconds of the training; 0 for a condensation without experts.
     """
     experts = condensation.experts()
     return 0.0 if experts is None else train_missing(experts, reporter, left=left)

@@ -1,7 +1,7 @@
-"""Folders of ours, and that of a run: what lies where, when one may be made or replaced.
+"""The folders of the library, such as that of a run: their files, and when they can be replaced.
 
-Knows nothing about what the files say, but for the mark that makes a folder recognisably ours.
-Imports no torch: reports are drawn from the files alone.
+Knows nothing about the content of files, except the mark by which a folder is recognised. Imports
+no torch, because reports need only the files.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_space, holds_files, locked
 
 FORMAT = 1
-"""Of all folders."""
+"""The format of all folders."""
 
 
 class PathInside:
-    """The path of something in a folder, as an attribute of the folder."""
+    """The path of a file in a folder, as an attribute of the folder."""
 
     def __init__(self, name: str) -> None:
         self._name = name
@@ -34,7 +34,7 @@ class PathInside:
 
 @dataclass(frozen=True, slots=True)
 class MarkedFolder:
-    """A folder in which a file is written first that says what the folder is, and its format."""
+    """A folder whose first file says the kind and the format of the folder."""
 
     path: Path
     kind: ClassVar[str]
@@ -47,14 +47,14 @@ class MarkedFolder:
 
     @property
     def mark(self) -> str:
-        """The key of that file that says the format."""
+        """The key of the format in this file."""
         return f"condensery_{self.kind}"
 
     def begun(self) -> dict[str, Any] | None:
-        """What the file says; ``None`` in a new or empty folder, where work can begin.
+        """The content of the file; ``None`` in a new or empty folder, in which work can start.
 
         Raises:
-            ConfigError: If the folder holds other things, or cannot be written.
+            ConfigError: If the folder contains other files, or cannot be written.
             ArtifactError: As ``read``.
         """
         check_space(self.path)
@@ -68,10 +68,10 @@ class MarkedFolder:
         return None
 
     def read(self, otherwise: str = "Give another folder.") -> dict[str, Any]:
-        """What the file says.
+        """The content of the file.
 
         Raises:
-            ArtifactError: If it is another's, or of another format.
+            ArtifactError: If the folder is of another kind or format.
         """
         try:
             facts = json.loads(self.facts_file.read_text(encoding="utf-8"))
@@ -113,13 +113,13 @@ class RunFolder(MarkedFolder):
     report = PathInside("report.html")  # for people
 
     def check_new(self, *, overwrite: bool) -> None:
-        """Refuse a place where no run can be made; writes nothing.
+        """Refuse a path at which no run can be created; writes nothing.
 
-        A run that ended before its first update is no obstacle: nothing of it can be lost.
+        A run that ended before its first update can be replaced, because it has no results.
 
         Raises:
-            ConfigError: If there is something already (with ``overwrite``: something other than
-                a run), or the folder cannot be written.
+            ConfigError: If the folder contains files (with ``overwrite``: something other than a
+                run), or cannot be written.
         """
         if self._is_taken():
             if not self._is_run():
@@ -135,10 +135,10 @@ class RunFolder(MarkedFolder):
         check_space(self.path)
 
     def has_progress(self) -> bool:
-        """Whether the run has done anything that would be lost with its folder.
+        """Whether the run has results that would be lost with its folder.
 
-        An image update and a network of the evaluation count; the recipe, and the picture of the
-        images before the first update, do not.
+        Results are image updates and networks of the evaluation, but not the recipe and the picture
+        of the images before the first update.
         """
         lines = (self.metrics, self.observations, self.proxy)
         return (
@@ -152,9 +152,9 @@ class RunFolder(MarkedFolder):
     def anew(
         self, facts: Mapping[str, Any], *, overwrite: bool, notice: Callable[[str], None]
     ) -> Generator[None]:
-        """Make the folder anew, ``recipe.json`` first, and hold its lock.
+        """Create the folder, ``recipe.json`` first, and lock it.
 
-        The run that was there is removed.
+        An existing run is removed.
 
         Raises:
             ConfigError: As ``check_new``, and if another process works in the folder.
@@ -173,10 +173,10 @@ class RunFolder(MarkedFolder):
             yield
 
     def facts(self) -> dict[str, Any]:
-        """What ``recipe.json`` says.
+        """The content of ``recipe.json``.
 
         Raises:
-            ArtifactError: If this is no run folder, or one of a newer format.
+            ArtifactError: If this is not a run folder, or has a newer format.
         """
         if not self.path.is_dir():
             raise ArtifactError(
@@ -190,7 +190,7 @@ class RunFolder(MarkedFolder):
         return self.read(otherwise="Condense anew.")
 
     def _is_taken(self) -> bool:
-        """Whether there is more than a start leaves that was killed before ``recipe.json``."""
+        """Whether there are other files than those of a start that ended before ``recipe.json``."""
         if not self.path.is_dir():
             return self.path.exists()
         return holds_files(self.path, parts_of=self.facts_name)
@@ -204,7 +204,7 @@ class RunFolder(MarkedFolder):
             return False
 
     def _remove_run(self) -> None:
-        """Remove what a run writes, ``recipe.json`` last; other things are left alone."""
+        """Remove the files of a run, ``recipe.json`` last; other files are not removed."""
         for folder in (self.checkpoints, self.pictures):
             if folder.is_dir():
                 shutil.rmtree(folder)
@@ -217,7 +217,7 @@ class RunFolder(MarkedFolder):
 
 
 def has_line(path: Path) -> bool:
-    """Whether a file of lines holds a whole one."""
+    """Whether a file of lines contains a complete line."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
@@ -225,10 +225,10 @@ def has_line(path: Path) -> bool:
 
 
 def write_json(path: Path, value: Mapping[str, Any]) -> None:
-    """Write a JSON file, whole or not at all.
+    """Write a JSON file atomically.
 
-    Names of files that are not UTF-8 hold lone surrogates, which UTF-8 cannot encode; they are
-    written as JSON escapes, which read back to the same name.
+    Names of files that are not UTF-8 contain lone surrogates, which UTF-8 cannot encode. They are
+    written as JSON escapes, from which the same name is read.
     """
     from condensery.checkpoint import write_atomically
 

@@ -1,4 +1,4 @@
-"""Files of JSON lines, such as ``metrics.jsonl``: cut back to a checkpoint when a run goes on."""
+"""Files of JSON lines, such as ``metrics.jsonl``, which a resumed run cuts at its checkpoint."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from condensery.errors import ArtifactError
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """All whole lines; none if there is no file.
+    """All complete lines; none if there is no file.
 
     Raises:
-        ArtifactError: If one of them is damaged; it is named.
+        ArtifactError: If a line is damaged; names the line.
     """
     whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
     records: list[dict[str, Any]] = []
@@ -37,11 +37,11 @@ class LineFile:
     """The open file.
 
     Attributes:
-        lines: Whole lines it holds.
+        lines: Number of complete lines.
     """
 
     def __init__(self, path: Path, *, keep: int) -> None:
-        """Open it with its first ``keep`` lines; later ones, and a torn one, are dropped."""
+        """Open the file with its first ``keep`` lines; later and incomplete lines are removed."""
         from condensery.checkpoint import write_atomically  # takes torch, reading does not
 
         whole = path.read_bytes().split(b"\n")[:-1] if path.exists() else []
@@ -57,11 +57,11 @@ class LineFile:
         self._file.close()
 
     def add(self, record: Mapping[str, Any]) -> None:
-        """Append a line; others can read it when this returns."""
+        """Append a line; other processes can read it when the method returns."""
         self._file.write(json.dumps(record).encode() + b"\n")
         self._file.flush()
         self.lines += 1
 
     def sync(self) -> None:
-        """Bring all lines to the disk, before a checkpoint that counts on them."""
+        """Write all lines to the disk, before a checkpoint that needs them."""
         os.fsync(self._file.fileno())

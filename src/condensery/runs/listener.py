@@ -1,7 +1,7 @@
-"""How long work reports what it does: events for one listener.
+"""How long work reports its progress: events for one listener.
 
-A listener is anything that can be called with an ``Event``: ``print``, a method of a logger, or
-``Bars``. Library code prints nothing itself.
+A listener is a function that is called with every ``Event``: ``print``, a method of a logger, or
+``ProgressBars``. Library code prints nothing.
 """
 
 from __future__ import annotations
@@ -19,16 +19,16 @@ from condensery.interrupts import raise_if_interrupted
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Event:
-    """Something that a listener may show.
+    """An event that a listener may show.
 
     Attributes:
         kind: ``"begin"``, ``"step"`` and ``"end"`` of a task, or a ``"notice"`` between them.
-        text: Of a step: what happened, such as a loss. Of a notice: whole sentences.
+        text: For a step: its result, such as a loss. For a notice: whole sentences.
         task: Name of the task, such as ``"condense"`` or ``"evaluate"``; empty for a notice.
-        done: Steps that are done, those of earlier processes included.
-        total: Steps altogether.
+        done: Number of finished steps, with those of earlier processes.
+        total: Total number of steps.
         unit: Name of a step, such as ``"network"``.
-        seconds_left: Estimate for the rest of the task, after a step.
+        seconds_left: Estimated remaining time of the task, after a step.
     """
 
     kind: Literal["begin", "step", "end", "notice"]
@@ -49,33 +49,33 @@ class Event:
 
 
 Listener: TypeAlias = Callable[[Event], Any]
-"""What is given as ``progress=``. What it returns is ignored; an exception ends the work, as an
-interrupt does."""
+"""The type of ``progress=``. Its result is ignored; an exception ends the work, as an interrupt
+does."""
 
 
 class Reporter:
-    """What library code reports to: turns steps into events for one listener."""
+    """Turns the reports of library code into events for one listener."""
 
     def __init__(self, listener: Listener | None = None) -> None:
-        """Report to a listener; to ``default_listener()`` if ``None``."""
+        """A reporter for a listener; ``None`` is ``default_listener()``."""
         self.listener = default_listener() if listener is None else listener
 
     def notice(self, text: str) -> None:
-        """Report something between two steps, in whole sentences."""
+        """Report a notice between two steps, in whole sentences."""
         self.listener(Event(kind="notice", text=text))
 
     @contextmanager
     def task(
         self, name: str, *, total: int, done: int = 0, unit: str = "step", concurrent: int = 1
     ) -> Generator[Task]:
-        """Report the way from ``done`` to ``total``.
+        """Report a task from step ``done`` to ``total``.
 
         Args:
-            name: Of the task.
-            total: Steps altogether.
-            done: Steps that an earlier process did.
+            name: Name of the task.
+            total: Total number of steps.
+            done: Number of steps of earlier processes.
             unit: Name of a step.
-            concurrent: Steps that are in progress at the same time.
+            concurrent: Number of steps that are in progress at the same time.
         """
         task = Task(self.listener, name, total=total, done=done, unit=unit, concurrent=concurrent)
         self.listener(task.event("begin"))
@@ -86,10 +86,10 @@ class Reporter:
 
 
 class Task:
-    """A task whose steps are counted, with an estimate of the time that is left.
+    """A task whose steps are counted, with an estimate of its remaining time.
 
-    The estimate is made from the steps of this process. Its first steps, in which much is prepared
-    (code is compiled, for example), count only until there is another one.
+    The estimate uses the steps of this process. Its first steps, which include preparations such as
+    compiling, are used only until there are later ones.
     """
 
     def __init__(
@@ -100,11 +100,11 @@ class Task:
         self._begin, self._counted, self._prepared = time.monotonic(), 0, False
 
     def step(self, text: str, *, left: float | None = None) -> None:
-        """Report that one more step is done.
+        """Report that one more step is finished.
 
         Args:
-            text: What happened.
-            left: Seconds that are left at most, if there is a limit other than the count.
+            text: The result of the step.
+            left: Largest remaining time in seconds, if there is a limit other than the count.
 
         Raises:
             KeyboardInterrupt: If the process was asked to end.
@@ -126,7 +126,7 @@ class Task:
         text: str = "",
         seconds_left: float | None = None,
     ) -> Event:
-        """An event of this task as it is now."""
+        """An event with the current state of this task."""
         return Event(
             kind=kind,
             text=text,
@@ -139,7 +139,7 @@ class Task:
 
 
 class ProgressBars:
-    """A listener that draws one bar a task on standard error, or in a notebook."""
+    """A listener that draws one bar for each task on standard error, or in a notebook."""
 
     def __init__(self) -> None:
         if _in_notebook():
@@ -173,9 +173,9 @@ class ProgressBars:
 
 
 def default_listener() -> Listener:
-    """Bars on a terminal and in a notebook.
+    """``ProgressBars`` on a terminal and in a notebook.
 
-    Elsewhere nothing is printed: notices go to the logger ``condensery`` at level INFO.
+    Elsewhere nothing is printed: notices go to the logger ``condensery`` with level INFO.
     """
     terminal = sys.stderr is not None and sys.stderr.isatty()
     return ProgressBars() if terminal or _in_notebook() else _log_notices
@@ -187,14 +187,14 @@ def _log_notices(event: Event) -> None:
 
 
 def _in_notebook() -> bool:
-    """Whether this process is the kernel of a notebook; IPython is not imported for the answer."""
+    """Whether this process is the kernel of a notebook; does not import IPython."""
     get_ipython: Any = getattr(sys.modules.get("IPython"), "get_ipython", None)
     shell = None if get_ipython is None else get_ipython()
     return shell is not None and "IPKernelApp" in shell.config
 
 
 def clock(seconds: float) -> str:
-    """``1:05``, or ``2:03:04`` from an hour on."""
+    """``1:05``, or ``2:03:04`` for an hour or more."""
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

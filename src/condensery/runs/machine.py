@@ -1,6 +1,6 @@
 """The machine of a run: threads, device, memory, versions, time.
 
-Nothing is written here; what cannot work is found out before a run folder is made.
+Nothing is written here. The checks run before a run folder is created.
 """
 
 from __future__ import annotations
@@ -26,16 +26,16 @@ from condensery.types import Examples, StepContext
 
 
 def now() -> str:
-    """The time in UTC, as files give it."""
+    """The time in UTC as text for files."""
     return datetime.now(timezone.utc).isoformat(timespec="seconds")
 
 
 @contextmanager
 def torch_threads(threads: int | None) -> Generator[int]:
-    """Let torch use this many threads in the body; ``None`` keeps its own number.
+    """Let torch use this number of threads in the body; ``None`` does not change it.
 
     Yields:
-        How many threads torch uses.
+        The number of threads of torch.
     """
     raise_if_interrupted()  # a signal while torch is imported can get lost
     if threads is not None and threads < 1:
@@ -51,10 +51,10 @@ def torch_threads(threads: int | None) -> Generator[int]:
 
 
 def check_device(device: str) -> None:
-    """Refuse a device that torch does not have here.
+    """Refuse a device that torch cannot use here.
 
     Raises:
-        ConfigError: With torch's reason.
+        ConfigError: With the reason from torch.
     """
     try:
         torch.zeros(1, device=device)
@@ -66,10 +66,10 @@ def check_device(device: str) -> None:
 
 
 def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
-    """Show two real images to a network of the recipe through its engine, uncompiled.
+    """Check a network of the recipe and its engine with two real images, uncompiled.
 
     Raises:
-        ConfigError, UnsupportedNetwork: If they do not fit each other.
+        ConfigError, UnsupportedNetwork: If the network and the engine do not fit.
     """
     network = networks_of(recipe, data)(seed=seed, path=("preflight",))
     index = torch.stack([data.of_class(c)[0] for c in (0, 1)])
@@ -88,7 +88,7 @@ def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
 
 
 def peak_memory() -> int | None:
-    """Bytes of this process that were in memory at most; ``None`` where the system does not say."""
+    """Peak memory of this process in bytes; ``None`` if the system does not say it."""
     try:
         import resource
     except ImportError:  # Windows
@@ -98,7 +98,7 @@ def peak_memory() -> int | None:
 
 
 def versions() -> dict[str, str]:
-    """Of everything that takes part in the numbers."""
+    """Versions of all software that affects the results."""
     return {
         "condensery": __version__,
         "python": platform.python_version(),

@@ -1,7 +1,7 @@
-"""How good all sizes are during a run: measured at intervals, written to ``proxy.jsonl``.
+"""Measures of all sizes during a run, which are written to ``proxy.jsonl``.
 
-Measuring draws from its own random streams and changes nothing of the run: with and without it the
-result has the same bits.
+Measures have their own random streams and do not affect the run, whose result has the same bits
+with and without them.
 """
 
 from __future__ import annotations
@@ -18,32 +18,32 @@ from condensery.runs.lines import LineFile, read_lines
 from condensery.runs.listener import Reporter
 
 _MEASURES = 20
-"""Measures of a whole run, at most."""
+"""Largest number of measures in a run."""
 
 _SHARE = 0.02
-"""Of the run's time that measuring may take; a measure that would take more is left out."""
+"""Largest share of the time of a run for measures; a measure that would take more is skipped."""
 
 _WITHOUT_NETWORK = "convnet3-w32"
-"""Whose features are compared for a run that has no network of its own."""
+"""The network of the measures if a run has no network."""
 
 
 class Monitor:
     """Measures the sizes of a run, and says when they no longer improve.
 
     Attributes:
-        exhausted: Whether the last ``patience`` measures brought no better mean.
+        exhausted: Whether the last ``patience`` measures had no better mean.
     """
 
     def __init__(
         self, path: Path, run: Condensation, *, patience: int | None, reporter: Reporter
     ) -> None:
-        """Open the file; lines of iterations that the run does again are dropped.
+        """Open the file; lines of iterations that the run repeats are removed.
 
         Args:
-            path: Of ``proxy.jsonl``.
-            run: At the end of the iteration where it goes on.
-            patience: Measures without a better mean that end the run; None: it is never ended,
-                and measures that cost too much are left out.
+            path: Path of ``proxy.jsonl``.
+            run: The run at the end of the iteration from which it continues.
+            patience: Number of measures without a better mean that end the run; None: they never
+                end it, and measures that take too long are skipped.
             reporter: Gets a notice if the sizes cannot be measured.
         """
         known = [line for line in read_lines(path) if not line["end"]]
@@ -64,7 +64,7 @@ class Monitor:
         self._file.__exit__(*error)
 
     def boundary(self, run: Condensation, elapsed: float) -> None:
-        """Measure at the end of an outer iteration, where it is time for it and cheap enough."""
+        """Measure at the end of an outer iteration if it is time, and it does not take too long."""
         outer, whole = run.state.outer, run.recipe.iterations
         if (outer * _MEASURES) // whole == ((outer - 1) * _MEASURES) // whole:
             return
@@ -77,7 +77,7 @@ class Monitor:
             self.exhausted = len(self._means) - 1 - best >= self._patience
 
     def end(self, run: Condensation, *, beyond: int) -> None:
-        """Measure the result, if it was not yet."""
+        """Measure the result if it has not been measured."""
         if self._measured != (run.state.outer, beyond):
             self._measure(run, beyond=beyond, end=True)
 

@@ -1,4 +1,4 @@
-"""All that decides a run, as ``recipe.json`` stores it: data source, recipe, seed, evaluation."""
+"""Everything that decides a run, for ``recipe.json``: data source, recipe, seed, evaluation."""
 
 from __future__ import annotations
 
@@ -22,18 +22,18 @@ class RunPlan:
     """Everything that decides the result of a run.
 
     Attributes:
-        source: Where the data is; ``None`` if no file names it.
-        data: What was read there, ``facts_of_data``; checked when the run goes on.
-        recipe: Resolved.
-        seed: Of every draw.
+        source: Source of the data; ``None`` if it is not in files.
+        data: ``facts_of_data``, which are checked when the run continues.
+        recipe: The complete recipe.
+        seed: Seed of all draws.
         device: Such as ``"cpu"``.
-        threads: Of torch on the CPU; the same bits need the same number.
+        threads: Threads of torch on the CPU; equal bits need an equal number.
         time_budget: Seconds for condensing, or ``None``.
-        evaluation: Of the result; ``None`` for none.
-        created: The text that the condensed file gets: fixed, so that a resumed run writes the
+        evaluation: How the result is evaluated; ``None``: not at all.
+        created: The text for the condensed file, which is fixed so that a resumed run writes the
             same bytes.
-        patience: Measures of the sizes without a better mean that end condensing, or ``None``.
-        changes: What ``resume`` changed, in order.
+        patience: Number of measures without a better mean that end condensing, or ``None``.
+        changes: The changes of ``resume``, in order.
     """
 
     source: DataSource | None
@@ -49,7 +49,7 @@ class RunPlan:
     changes: tuple[Mapping[str, Any], ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The plan as JSON values."""
         return {
             "created": self.created,
             "source": None if self.source is None else asdict(self.source),
@@ -67,7 +67,7 @@ class RunPlan:
 
     @staticmethod
     def from_json(values: Mapping[str, Any], *, where: Path) -> RunPlan:
-        """Read what ``to_json`` wrote.
+        """Read a plan that ``to_json`` wrote.
 
         Raises:
             ArtifactError: If a key is missing or cannot be read.
@@ -96,7 +96,7 @@ class RunPlan:
     def changed(
         self, data: ImageData, *, settings: Mapping[str, object], time_budget: float | None
     ) -> RunPlan:
-        """The plan of an unfinished run with other recipe keys or another budget from here on.
+        """The plan of an unfinished run with other recipe keys or another budget from now on.
 
         Raises:
             ConfigError: If the images would have another shape, or a key or value cannot work.
@@ -124,10 +124,10 @@ class RunPlan:
 
 
 def check_limits(*, time_budget: float | None = None, patience: int | None = None) -> None:
-    """Refuse limits that leave no time.
+    """Refuse limits without any time.
 
     Raises:
-        ConfigError: Naming the limit.
+        ConfigError: Names the limit.
     """
     if time_budget is not None and not time_budget > 0:
         raise ConfigError(

@@ -1,4 +1,4 @@
-"""Reports of run folders, comparisons and condensed files, drawn from their files alone."""
+"""Reports of run folders, comparisons and condensed files, which use only their files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
 
 _OBSERVATION = ("set", "size", "network", "seed", "protocol", "accuracy")
-"""Keys of a line of ``observations.jsonl`` that a report needs."""
+"""Keys of a line of ``observations.jsonl`` that a report uses."""
 
 _FACTS = ("Method", "Seed", "Stored as", "Time to condense", "Peak memory", "Machine", "Versions")
 
@@ -52,17 +52,17 @@ def write_page(
     overwrite: bool = False,
     progress: Listener | None = None,
 ) -> WrittenPage:
-    """Draw a run's page anew, or several runs in one page with a table of all.
+    """Write the page of a run again, or one page with a table of several runs.
 
     Args:
         paths: Folders of runs, folders of comparisons, condensed files; at least one.
-        out: File to write; ``None`` is the run's own page, and must be given for several.
-        against: The line that differences are to, as the table names it; ``None`` is the first.
+        out: File to write; ``None`` is the page of the run, and is not possible for several.
+        against: The line for differences, by its name in the table; ``None`` is the first line.
         overwrite: Whether a file of another kind may be replaced.
         progress: A listener for notices.
 
     Raises:
-        ArtifactError, ConfigError: If one is nothing of these, or is not finished.
+        ArtifactError, ConfigError: If a path is of another kind, or is not finished.
     """
     given = [Path(path) for path in paths]
     target = None if out is None else Path(out)
@@ -105,10 +105,10 @@ def _several(
 
 
 def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
-    """Draw the report of everything that the folder holds.
+    """Write the report of everything in a folder.
 
     Raises:
-        ArtifactError: If it is no run folder, nothing is condensed yet, or a file is damaged.
+        ArtifactError: If it is not a run folder, has no condensed file yet, or a file is damaged.
     """
     about = _about(folder)
     return write_report(
@@ -125,7 +125,7 @@ def read_observation_lines(path: Path) -> list[dict[str, Any]]:
     """The lines of ``observations.jsonl``; none if there is no file.
 
     Raises:
-        ArtifactError: If one is damaged; it is named.
+        ArtifactError: If a line is damaged; names the line.
     """
     found = read_lines(path)
     for number, line in enumerate(found, start=1):
@@ -139,10 +139,10 @@ def read_observation_lines(path: Path) -> list[dict[str, Any]]:
 
 
 def _about(folder: RunFolder) -> dict[str, Any]:
-    """What the report says of how the file was made; what is not known is left out.
+    """The known facts about how the file was made, for the report.
 
     Raises:
-        ArtifactError: If it is no run, or one that was stopped before it wrote its condensed file.
+        ArtifactError: If it is not a run, or was stopped before it wrote its condensed file.
     """
     facts, outcome = folder.facts(), dict[str, Any]()
     if not folder.condensed.exists():
@@ -188,17 +188,17 @@ def _check_exists(paths: Sequence[Path]) -> None:
 
 
 def _run_folder(path: Path) -> RunFolder | None:
-    """The run that a path names: its folder, or the condensed file in it."""
+    """The run of a path: its folder, or the condensed file in it."""
     folder = RunFolder(path if path.is_dir() else path.parent)
     named = path.is_dir() or path.name == folder.condensed.name
     return folder if named and folder.facts_file.is_file() else None
 
 
 def _collect(paths: Sequence[Path]) -> list[ShownSet]:
-    """The lines of everything that is named, in that order; baselines come last.
+    """The lines of all paths in their order; baselines come last.
 
     Raises:
-        ArtifactError: If one is no run, comparison or condensed file, or is not finished.
+        ArtifactError: If a path is not a run, comparison or condensed file, or is not finished.
     """
     _check_exists(paths)
     found: list[ShownSet] = []
@@ -213,7 +213,7 @@ def _collect(paths: Sequence[Path]) -> list[ShownSet]:
 
 
 def _names(paths: Sequence[Path]) -> list[str]:
-    """The shortest end of each path that tells it from the others."""
+    """The shortest end of each path that differs from the others."""
     parts: list[tuple[str, ...]] = []
     for path in paths:
         whole = path.absolute()
@@ -231,7 +231,7 @@ def _names(paths: Sequence[Path]) -> list[str]:
 
 
 def _run(path: Path, name: str) -> list[ShownSet]:
-    """A run folder, or a condensed file with what it carries itself; then its baselines."""
+    """The lines of a run folder or a condensed file, and of its baselines."""
     folder = _run_folder(path)
     observations: list[dict[str, Any]] = []
     known: Mapping[str, Any] = {}
@@ -272,7 +272,7 @@ def _facts(
 
 
 def _comparison(path: Path) -> list[ShownSet]:
-    """One line a row, from the tables that the comparison has written."""
+    """One line for each row, from the tables of the comparison."""
     folder = ComparisonFolder(path)
     fixed = folder.read().get("fixed") or {}
     if "ipc" not in fixed:
@@ -344,7 +344,7 @@ def _seconds(observations: Sequence[Mapping[str, Any]]) -> dict[str, dict[int, f
 
 
 def _set_of(folder: ComparisonFolder, name: str) -> Path | None:
-    """The file of a row's first set; ``None`` where it has another set for every size."""
+    """The file of the first set of a row; ``None`` if the row has another set for every size."""
     pattern = folder.set_file(name.replace(":", "-"), "*")
     found = sorted(pattern.parent.glob(pattern.name))
     return found[0] if found else None

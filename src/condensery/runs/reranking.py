@@ -23,7 +23,7 @@ def rerank_with_progress(
     networks: int = 1,
     **choices: Any,  # noqa: ANN401 - those of ``rerank``
 ) -> CondensedSet:
-    """What ``rerank`` gives, with the training that it takes reported; raises what it raises."""
+    """``rerank`` with a report of its training steps; raises the errors of ``rerank``."""
     order = partial(rerank, condensed, data, by=by, epochs=epochs, networks=networks, **choices)
     steps = rerank_steps(condensed, by=by, epochs=epochs, networks=networks)
     if not steps:

@@ -11,7 +11,7 @@ import pytest
 
 from condensery.report.published import published
 from condensery.report.table import tabulated
-from condensery.runs.comparison.content import ComparisonContent, ComparisonCost, RowCost
+from condensery.runs.comparison.content import ComparisonContent, CondensingCost, RowCost
 from condensery.runs.comparison.text import csv_text, markdown, page
 
 
@@ -32,7 +32,7 @@ def content() -> ComparisonContent:
         published=figures,
         made={"mdc": RowCost(runs=1, stored=10), "c": RowCost(runs=1, stored=10)}
         | {"<odd>": RowCost(runs=0, stored=10)},
-        costs=[ComparisonCost(sets=("mdc-ipc10", "idc-ipc10"), seed=3, seconds=125.0)],
+        costs=[CondensingCost(sets=("mdc-ipc10", "idc-ipc10"), seed=3, seconds=125.0)],
         conditions=[("Data", "cifar10 & more")],
         base="idc",
         unfinished=0,

@@ -15,7 +15,7 @@ from condensery.report.published import published
 from condensery.report.table import tabulated
 from condensery.runs.comparison.content import (
     ComparisonContent,
-    ComparisonCost,
+    CondensingCost,
     RowCost,
     read_content,
 )
@@ -39,7 +39,7 @@ def content() -> ComparisonContent:
         tables=[tabulated("net", seen, names=ROWS, sizes=(1, 10), condensations=3, reference="c")],
         published=printed_in(TABLE, "cifar10", ROWS),
         made={name: RowCost(runs=int(name != "random"), stored=10) for name in ROWS},
-        costs=[ComparisonCost(sets=("mdc", "c"), seed=0, seconds=65.0)],
+        costs=[CondensingCost(sets=("mdc", "c"), seed=0, seconds=65.0)],
         conditions=[
             ("Data", "cifar10, 500 training and 50 test images, fingerprint 12"),
             ("Condensed by", "preset quick"),

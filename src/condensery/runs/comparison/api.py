@@ -1,4 +1,4 @@
-"""``compare``: several methods in one folder, and what lies there."""
+"""``compare``: several methods in one folder; and its files."""
 
 from __future__ import annotations
 
@@ -42,34 +42,34 @@ class TablesFolder:
 
     @property
     def tables(self) -> Mapping[str, Path]:
-        """The files of the table: ``md``, ``csv`` and ``html``."""
+        """The files of the table by ending: ``md``, ``csv`` and ``html``."""
         return {ending: self.path / f"table.{ending}" for ending in ("md", "csv", "html")}
 
     def table(self) -> str:
-        """The table as Markdown; empty if nothing was evaluated yet."""
+        """The table as Markdown; empty if nothing has been evaluated yet."""
         file = self.tables["md"]
         return file.read_text(encoding="utf-8") if file.exists() else ""
 
 
 class Comparison(TablesFolder):
-    """The folder of a comparison: finished, or stopped on the way.
+    """The folder of a finished or stopped comparison.
 
     Attributes:
         path: The folder.
-        outlook: What was still to be done when it was opened by ``compare``; else empty.
+        outlook: The remaining work when ``compare`` opened the folder; otherwise empty.
     """
 
     def __init__(self, path: str | Path, *, outlook: str = "") -> None:
-        """Name a folder that ``compare`` made, or would make."""
+        """A folder that ``compare`` created or will create."""
         self.path, self.outlook = Path(path), outlook
         self._folder = ComparisonFolder(self.path)
 
     @property
     def facts(self) -> Mapping[str, Any]:
-        """What ``comparison.json`` says: rows, sizes, options, recipes, versions.
+        """The content of ``comparison.json``: rows, sizes, options, recipes, versions.
 
         Raises:
-            ArtifactError: If no comparison was begun there.
+            ArtifactError: If there is no comparison in the folder.
         """
         facts = self._folder.facts()
         if facts is None:
@@ -81,13 +81,13 @@ class Comparison(TablesFolder):
 
     @property
     def content(self) -> ComparisonContent | None:
-        """Tables, costs and conditions as objects; ``None`` if nothing was evaluated yet."""
+        """Tables, costs and conditions as objects; ``None`` if nothing has been evaluated yet."""
         file = self._folder.content
         return read_content(file) if file.exists() else None
 
     @property
     def observations(self) -> list[Observation]:
-        """One for every trained network; sets that are the same are evaluated once."""
+        """One observation for every trained network; equal sets are evaluated once."""
         return read_observations(self._folder.observations)
 
     def __repr__(self) -> str:
@@ -117,36 +117,37 @@ def compare(
     dry_run: bool = False,
     progress: Listener | None = None,
 ) -> Comparison:
-    """Condense by several methods, evaluate all by the same networks, and write one table by size.
+    """Condense with several methods, evaluate all with the same networks, and write one table.
 
-    As ``condensery compare``. What the folder holds already is not done again: the same call goes
-    on with a comparison that was stopped, and one with more methods, sizes or condensations does
-    only these.
+    This is ``condensery compare``. Work whose result is in the folder is not repeated: the same
+    call continues a stopped comparison, and a call with more methods, sizes or condensations does
+    only the new work.
 
     Args:
-        data: As ``run``; the same is given again to go on.
+        data: As in ``run``; the same data is given again to continue.
         out: Folder of the comparison.
         methods: Rows: names of methods, ``"METHOD:POLICY"`` such as ``"idc:all"``, the baselines
             ``"a"`` (a run for every size), ``"b"`` (runs of one image per class) and ``"c"`` (one
             run whose smaller sizes are prefixes), and selection rules. ``"random"`` is always
             added.
         ipc: Images per class of the full sets, at least 1.
-        preset: Of all methods, and of the evaluation.
-        base: The method of a, b and c.
+        preset: Preset of all methods, and of the evaluation.
+        base: The method of the baselines a, b and c.
         network: Another matching network.
         settings: Recipe keys of all methods, or of one: ``{"mdc:update.lr": 0.01}``.
-        condensations: From how many seeds everything is condensed; deviations are then over these.
+        condensations: Number of seeds with which everything is condensed; deviations are then over
+            these seeds.
         seed: The first seed.
         device: Such as ``"cpu"`` or ``"cuda"``.
-        threads: As ``run``.
-        evaluation: How all rows are evaluated; ``None`` as the preset says, a function of that for
-            something similar. Its ``baselines`` is not used: whatever is compared is a row.
+        threads: As in ``run``.
+        evaluation: How all rows are evaluated; ``None``: as the preset says; a function changes
+            that plan. Its ``baselines`` are not used, because they are rows.
         dry_run: Whether only ``outlook`` is made; nothing is written.
-        progress: As ``run``.
+        progress: As in ``run``.
 
     Raises:
-        ConfigError, DataError, ArtifactError: For anything that cannot work, before any work.
-        NonFiniteLoss, KeyboardInterrupt: With how to go on.
+        ConfigError, DataError, ArtifactError: If something cannot work; before any work.
+        NonFiniteLoss, KeyboardInterrupt: Say how to continue.
 
     Example:
         ``condensery.compare("digits", "COMPARISON", methods=["mdc", "c"]).table()``
@@ -179,24 +180,24 @@ def compare(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PreparedComparison:
-    """A comparison that can be worked on; everything about it is checked, nothing is written."""
+    """A comparison whose options are checked; nothing is written yet."""
 
     folder: ComparisonFolder  # of the comparison
     plan: ComparisonPlan  # with what was begun there
     data: Data  # loaded
 
     def outlook(self) -> str:
-        """What will run, and what is there already."""
+        """The remaining work and the existing results, in words."""
         with machine.torch_threads(self.plan.threads):
             return outlook(self.folder, self.plan, self.data)
 
     def estimate(self, reporter: Reporter) -> Estimate:
-        """How long the rest takes, from a short probe."""
+        """The time of the remaining work, estimated by a short probe."""
         with machine.torch_threads(self.plan.threads):
             return estimate(self.folder, self.plan, self.data, reporter)
 
     def work(self, reporter: Reporter) -> None:
-        """Do what is missing, and write the tables; raises as ``compare``."""
+        """Do the remaining work, and write the tables; raises as ``compare``."""
         with machine.torch_threads(self.plan.threads):
             work(self.folder, self.plan, self.data, reporter)
 
@@ -209,10 +210,10 @@ def prepare(
     evaluation: EvaluationPlan,
     threads: int | None,
 ) -> PreparedComparison:
-    """A comparison, begun or new.
+    """Prepare a new or existing comparison.
 
     Raises:
-        ConfigError, ArtifactError, DataError: Whatever cannot work.
+        ConfigError, ArtifactError, DataError: If something cannot work.
     """
     if options.condensations < 1:
         raise ConfigError(f"condensations = {options.condensations}, but it must be at least 1.")
@@ -237,10 +238,10 @@ def prepare(
 
 
 def usual_evaluation(preset: str) -> EvaluationPlan:
-    """How a preset evaluates.
+    """The evaluation plan of a preset.
 
     Raises:
-        ConfigError: If there is no such preset.
+        ConfigError: If the preset is unknown.
     """
     if preset not in EVALUATIONS:
         raise ConfigError(f"preset {preset!r} is unknown; known are {', '.join(EVALUATIONS)}.")
@@ -248,10 +249,10 @@ def usual_evaluation(preset: str) -> EvaluationPlan:
 
 
 def check_evaluation(evaluation: EvaluationPlan, options: ComparisonOptions) -> None:
-    """Refuse what no comparison can evaluate.
+    """Refuse an evaluation plan that is not possible in a comparison.
 
     Raises:
-        ConfigError: For baselines, which are rows here, and sizes that no set has.
+        ConfigError: If the plan has baselines, which are rows here, or sizes that no set has.
     """
     others = [each for each in evaluation.baselines if each != "random"]
     if others:
@@ -267,10 +268,10 @@ def check_evaluation(evaluation: EvaluationPlan, options: ComparisonOptions) -> 
 
 
 def settings_as_text(settings: Mapping[str, object] | None) -> tuple[tuple[str, str], ...]:
-    """Recipe keys as ``--set`` has them; the folder of a comparison names them.
+    """Recipe keys as text, as in ``--set``, for the folder of a comparison.
 
     Raises:
-        ConfigError: For a value that text cannot give.
+        ConfigError: If a value cannot be written as text.
     """
     for key, value in (settings or {}).items():
         if not isinstance(value, (str, int, float)):

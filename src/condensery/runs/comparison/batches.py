@@ -1,7 +1,7 @@
 """Which runs are condensed in one batch, and how they are initialised.
 
-Runs whose networks, real batches and draws are the same share a batch: what is the same is
-computed once. Knows nothing about files.
+Runs with the same networks, real batches and draws are in one batch, and their shared work is done
+once. Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from condensery.runs.comparison.sets import PlannedRun
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunBatch:
-    """Runs that are condensed together."""
+    """Runs that are condensed in one batch."""
 
     runs: tuple[PlannedRun, ...]  # at least one
     alone: str = ""  # why they do not share a larger batch; empty where all can
 
     @property
     def updates(self) -> int:
-        """Image updates of each of its sets."""
+        """Number of image updates of each set."""
         recipe = self.runs[0].recipe
         return recipe.iterations * recipe.schedule.updates
 
 
 def batched(runs: Iterable[PlannedRun]) -> tuple[RunBatch, ...]:
-    """Put runs together that can share a batch; the largest batch comes first."""
+    """Divide runs into batches; the largest batch comes first."""
     members: dict[object, list[PlannedRun]] = {}
     for run in runs:
         own = run.name if run.recipe.schedule.reads_synthetic else ""
@@ -48,9 +48,8 @@ def batched(runs: Iterable[PlannedRun]) -> tuple[RunBatch, ...]:
 def initial_states(runs: Sequence[PlannedRun], data: ImageData, *, seed: int) -> tuple[State, ...]:
     """The states before the first iteration.
 
-    Run ``k`` of baseline b starts from the images of rank ``k`` in the initialisation of the full
-    set, as the released code of MDC gives its run ``k`` another block of real images than the
-    others.
+    Run ``k`` of baseline b starts with the images of rank ``k`` in the initialisation of the full
+    set, as in the released MDC code, in which each run has other real images.
     """
     wholes: dict[str, State] = {}
     states: list[State] = []

@@ -1,7 +1,7 @@
-"""The numbers of a comparison, what a reader must know before quoting them, and their file.
+"""The numbers of a comparison, the notes that belong to them, and their file.
 
-Tables of papers are put together from such files. Published figures are left out of them: they
-belong to the library, not to the comparison.
+Tables of papers are made from such files, which do not contain published figures, because these are
+in the library.
 """
 
 from __future__ import annotations
@@ -20,20 +20,20 @@ from condensery.report.published import PublishedFigures
 from condensery.report.table import AccuracyTable
 
 EXTRA = ("runs", "stored")
-"""Columns of the tables beyond sizes and averages: condensations, and stored images per class."""
+"""Further columns of the tables: condensations, and stored images per class."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RowCost:
-    """What a row took."""
+    """The number of condensations and of stored images of a row."""
 
     runs: int  # condensations of one seed
     stored: int  # images per class that all its sets hold together
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class ComparisonCost:
-    """What a batch of sets took."""
+class CondensingCost:
+    """The measured time of condensing a batch of sets."""
 
     sets: tuple[str, ...]  # names of the runs
     seed: int  # of the condensation
@@ -42,13 +42,13 @@ class ComparisonCost:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonContent:
-    """All that the files of a comparison are made of."""
+    """The content of all files of a comparison."""
 
     title: str  # of the comparison
     tables: Sequence[AccuracyTable]  # one a network
     published: Mapping[str, PublishedFigures]  # by row
     made: Mapping[str, RowCost]  # by row
-    costs: Sequence[ComparisonCost]  # one a group and seed
+    costs: Sequence[CondensingCost]  # one a group and seed
     conditions: Sequence[tuple[str, str]]  # ``(word, value)``: protocol, budget, seeds, machine
     base: str  # the method of A, B and C
     unfinished: int  # networks that are still to be trained
@@ -56,7 +56,7 @@ class ComparisonContent:
 
     @property
     def warning(self) -> str:
-        """What is still to be done; empty for nothing."""
+        """The remaining work in words; empty if there is none."""
         if not self.unfinished:
             return ""
         return f"{self.unfinished} networks are still to be trained; the same command goes on."
@@ -70,7 +70,7 @@ class ComparisonContent:
         }
 
     def notes(self, table: AccuracyTable) -> list[str]:
-        """What a reader must know before quoting the table."""
+        """Notes that a reader must know before quoting the table."""
         notes = [spread_note(table)]
         notes.append("Every accuracy is that of a network after its last step, never the best.")
         if table.reference is not None:
@@ -105,7 +105,7 @@ class ComparisonContent:
         return notes
 
     def to_json(self) -> str:
-        """Everything but published figures, as the text of a file."""
+        """Everything except published figures, as the text of a file."""
         values = asdict(self)
         del values["published"]
         return json.dumps(values, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
@@ -115,11 +115,11 @@ def read_content(
     file: Path,
     printed: Callable[[Sequence[str]], Mapping[str, PublishedFigures]] = lambda names: {},
 ) -> ComparisonContent:
-    """Read what ``Content.to_json`` wrote.
+    """Read a file that ``ComparisonContent.to_json`` wrote.
 
     Args:
-        file: To read.
-        printed: Published figures of the rows with these names.
+        file: Path of the file.
+        printed: Published figures by name of the row.
 
     Raises:
         ArtifactError: If the file is not one of a comparison.

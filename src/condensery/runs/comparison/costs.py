@@ -1,9 +1,9 @@
-"""What a comparison will take, from a short probe on this machine.
+"""The time of a comparison, estimated by a short probe on this machine.
 
-Every batch of runs takes a few image updates: with all its sets if that is quick, else with as many
-as are quick, and the cost of the others is in proportion to their examples. Matching is timed apart
-from the training of networks, each on as little as shows what it costs. The result is rough: other
-work on the machine, and what is compiled later, change it.
+Every batch of runs takes a few image updates: with all its sets if that is fast, otherwise with as
+many as are fast, and the time of the others is proportional to their examples. Matching and the
+training of networks are measured separately, each with few steps. The estimate is rough: other work
+on the machine, and later compiling, change it.
 """
 
 from __future__ import annotations
@@ -40,21 +40,21 @@ from condensery.training import (
 from condensery.types import Examples
 
 QUICK = 20.0
-"""Seconds that the sets of a batch may take in the probe, judged by its smallest set."""
+"""Limit in seconds for the sets of a batch in the probe, estimated from its smallest set."""
 
 LONG = 10.0
-"""A first step that takes longer is taken for all of them: what it prepares hardly matters."""
+"""If the first step takes more seconds, its time is used for all steps."""
 
 _TESTED = 256
-"""Test images that a network is shown in the probe."""
+"""Number of test images in the probe."""
 
 _TIMED = 2
-"""Steps that are timed; the first one prepares."""
+"""Number of measured steps, after a first step of preparation."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchCost:
-    """What a batch will take from its beginning."""
+    """The estimated time of a batch from its start."""
 
     batch: RunBatch  # the runs
     update: float  # seconds of one image update of all its sets, without network training
@@ -63,18 +63,18 @@ class BatchCost:
     once: float  # seconds of what is prepared once (compiling)
 
     def seconds(self, *, done: float) -> float:
-        """Of what is left when a fraction ``done`` is behind."""
+        """Remaining seconds when a fraction ``done`` of the batch is finished."""
         return self.once + (1 - done) * (self.batch.updates * self.update + self.training)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EvaluationCost:
-    """What the evaluation will take.
+    """The estimated time of the evaluation.
 
     Attributes:
-        step: Seconds of one training step on a whole batch, by network; of a thread, where every
+        step: Seconds of one training step on a full batch, by network; of one thread if every
             network has one.
-        seconds: Of all networks together.
+        seconds: Seconds of all networks together.
     """
 
     step: Mapping[str, float]
@@ -89,7 +89,7 @@ def batch_cost(
     device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> BatchCost:
-    """Time a few steps of a batch, condensed from real training images with this seed."""
+    """Measure a few steps of a batch on real training images with this seed."""
     probe = _Probe(data, seed, device, clock)
     runs = sorted(batch.runs, key=probe.examples)
     smallest = runs[0]
@@ -126,16 +126,16 @@ def evaluation_cost(
     device: str = "cpu",
     clock: Clock = time.perf_counter,
 ) -> EvaluationCost:
-    """Time a few training steps of the networks that are evaluated, and a part of testing.
+    """Measure a few training steps of the networks of the evaluation, and a part of testing.
 
     Args:
-        sets: Those that are the same are evaluated once.
-        data: To test on.
+        sets: The sets; equal sets are evaluated once.
+        data: The data with the test images.
         protocol: How networks are trained.
         choices: Arguments of ``evaluate``: networks, seeds, precision.
-        left: Networks that are still to be trained, as a fraction of one condensation's.
-        device: Where.
-        clock: Seconds.
+        left: Number of remaining networks, as a fraction of those of one condensation.
+        device: The device of the training.
+        clock: A clock in seconds.
     """
     probe = _Probe(data.train, 0, device, clock)
     batch, precision = protocol.training.batch, str(choices["precision"])
@@ -168,7 +168,7 @@ def evaluation_cost(
 
 @dataclass(frozen=True, slots=True)
 class _Probe:
-    """Takes single steps of runs and trainings on real images, and times them."""
+    """Takes single steps of runs and trainings on real images, and measures their time."""
 
     data: ImageData
     seed: int
@@ -176,31 +176,31 @@ class _Probe:
     clock: Clock
 
     def examples(self, *runs: PlannedRun) -> int:
-        """Examples that runs match at every image update, without their subsets."""
+        """Number of examples that runs match in every image update, without their subsets."""
         each = (run.recipe.ipc * run.recipe.parameterization.examples_each for run in runs)
         return self.data.classes * sum(each)
 
     def examples_at(self, planned: PlannedSet, size: int) -> int:
-        """Examples that a network is trained on."""
+        """Number of training examples of a network."""
         if not planned.runs:
             return size * self.data.classes
         return size * self.examples(planned.runs[0]) // planned.runs[0].recipe.ipc
 
     def matching(self, runs: Sequence[PlannedRun]) -> StepTime:
-        """An image update of runs in one batch, without network training and clustering."""
+        """The time of an image update of a batch, without network training and clustering."""
         recipes = [_bare(run.recipe) for run in runs]
         updates = (each for each in self._steps(runs, recipes) if not each[0].boundary)
         return self._timed(updates, compiled=recipes[0].compiled)
 
     def clustering(self, run: PlannedRun) -> float:
-        """Seconds of clustering the real images once and of one image update."""
+        """Seconds of one clustering of the real images, and of one image update."""
         steps = self._steps([run], [replace(_bare(run.recipe), sampler=run.recipe.sampler)])
         before = self.clock()
         next(steps)
         return self.clock() - before
 
     def network_training(self, run: PlannedRun) -> NetworkTraining | None:
-        """The network training of a run; ``None`` where there is none that can be told apart."""
+        """The network training of a run; ``None`` if it cannot be measured separately."""
         recipe = run.recipe
         context = RunContext(
             data=self.data,
@@ -217,7 +217,7 @@ class _Probe:
         )
 
     def network_step(self, run: PlannedRun, need: NetworkTraining) -> StepTime:
-        """A network step of a run; of a thread, where every network has one."""
+        """The time of a network step of a run; of one thread if every network has one."""
         network = networks_of(run.recipe, self.data)(seed=self.seed, path=("pace",)).to(self.device)
         trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
         on_a_thread = need.concurrent is not None
@@ -225,7 +225,7 @@ class _Probe:
         return self.training(trainer, real, compiled=need.compiled, on_a_thread=on_a_thread)
 
     def real(self, many: int) -> tuple[Tensor, Tensor]:
-        """A batch of real images, normalised, and their labels."""
+        """A batch of normalised real images, and their labels."""
         index = torch.randint(len(self.data), (many,), generator=stream(self.seed, "pace", "batch"))
         images = self.data.normalise(self.data.pixels(index))
         return images.to(self.device), self.data.labels[index].to(self.device)
@@ -233,7 +233,7 @@ class _Probe:
     def training(
         self, trainer: Trainer, real: tuple[Tensor, Tensor], *, compiled: bool, on_a_thread: bool
     ) -> StepTime:
-        """Training steps on the same batch; of a thread as long as others train beside it."""
+        """The time of training steps on one batch, while other threads train, too."""
 
         def task() -> Generator[StepTime]:
             steps = training_steps(trainer, *real, rng=stream(self.seed, "pace", "step"))
@@ -255,7 +255,7 @@ def _no_set() -> Examples:
 
 
 def _bare(recipe: Recipe) -> Recipe:
-    """The recipe without network training and clustering, long enough to take a few updates."""
+    """The recipe without network training and clustering, with a few image updates."""
     schedule = recipe.schedule.untrained()
     iterations = -(-(1 + _TIMED) // schedule.updates)
     return replace(recipe, iterations=iterations, schedule=schedule, sampler=recipe.sampler.cheap())

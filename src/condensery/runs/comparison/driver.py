@@ -1,8 +1,8 @@
-"""The work of a comparison in its folder: do what is missing, and write the tables.
+"""The work of a comparison in its folder: the remaining work is done, and the tables are written.
 
 Every stage reads only files of the stage before it: checkpoints -> ``runs/`` -> ``sets/`` ->
-``observations.jsonl`` -> tables. So a comparison that was killed goes on from anywhere, and
-one that gets more methods, sizes or condensations does only these.
+``observations.jsonl`` -> tables. Therefore a killed comparison can be continued at any point, and a
+comparison with more methods, sizes or condensations does only the new work.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ from condensery.runs.reranking import rerank_with_progress
 from condensery.selection import FEATURE_NETWORK
 
 CHECKPOINT_EVERY = 20.0
-"""Seconds between two checkpoints of a batch, at least; work that a kill can cost."""
+"""Smallest number of seconds between two checkpoints of a batch, which a kill can lose."""
 
 
 def work(folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter) -> None:
-    """Do what is missing, and write the tables.
+    """Do the remaining work, and write the tables.
 
     Raises:
-        NonFiniteLoss: With what can be done about it.
-        KeyboardInterrupt: With how to go on.
+        NonFiniteLoss: With advice.
+        KeyboardInterrupt: Says how to continue.
     """
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
@@ -145,7 +145,7 @@ def _states(checkpoint: Checkpoint) -> tuple[State, ...]:
 def _make_sets(
     folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter
 ) -> None:
-    """Write every set: put together from runs, or selected; ordered anew where a row says so."""
+    """Write every set: from its runs, or selected; reranked if the row says so."""
     for seed in plan.seeds:
         for each in plan.condensed:
             raise_if_interrupted()
@@ -196,7 +196,7 @@ def _write(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> None:
 
 
 def write_tables(folder: Path, texts: Mapping[str, str]) -> None:
-    """Write ``{ending: text}`` into ``table.<ending>``, where it changed."""
+    """Write ``{ending: text}`` into ``table.<ending>`` if the text has changed."""
     for ending, text in texts.items():
         _renew(folder / f"table.{ending}", text)
 

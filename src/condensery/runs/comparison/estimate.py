@@ -1,4 +1,4 @@
-"""What is left of a comparison will take, in words; the probe shows how far it is."""
+"""The estimated time of the remaining work of a comparison, in words."""
 
 from __future__ import annotations
 
@@ -15,19 +15,18 @@ from condensery.runs.listener import Reporter
 from condensery.runs.machine import peak_memory
 
 _BUSY = 0.8
-"""Of the processor's time; with less of it an estimate says that others were at work."""
+"""With a smaller share of the processor time, an estimate says that other work was running."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Estimate:
-    """What is left of a comparison.
+    """The remaining time of a comparison.
 
     Attributes:
-        condensing: Seconds.
-        testing: Seconds.
-        share: Of the processor that this process got while it probed, in 0..1; the rest went to
-            other processes, or it waited.
-        lines: How that was estimated, for people.
+        condensing: Seconds of condensing.
+        testing: Seconds of the evaluation.
+        share: Share of the processor time that this process had during the probe, in 0..1.
+        lines: How it was estimated, for people.
     """
 
     condensing: float
@@ -52,7 +51,7 @@ class Estimate:
 def estimate(
     folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter
 ) -> Estimate:
-    """Probe what is missing of a comparison; writes nothing."""
+    """Estimate the remaining time of a comparison by a probe; writes nothing."""
     unfinished = pending(folder, plan)
     trained, total = networks(folder, plan, data)
     if not unfinished and trained == total:
@@ -114,7 +113,7 @@ def _words(cost: BatchCost) -> str:
 
 
 def _peak(device: str) -> str:
-    """Memory that this process has taken at most, and what there is."""
+    """The peak memory of this process, and the memory of the machine."""
     if not device.startswith("cpu"):
         import torch
 

@@ -1,6 +1,6 @@
-"""What lies where in the folder of a comparison, and whether a comparison can be made there.
+"""The files in the folder of a comparison, and the check whether one can be made there.
 
-Imports no torch: reports are drawn from the files alone.
+Imports no torch, because reports need only the files.
 """
 
 from __future__ import annotations
@@ -41,13 +41,13 @@ class ComparisonFolder(MarkedFolder):
         return self.path / "runs" / f"{run.name}-seed{seed}.safetensors"
 
     def checkpoints(self, run: PlannedRun, seed: int) -> Path:
-        """States of the unfinished batch whose first run this is."""
+        """The folder of checkpoints of the unfinished batch with this first run."""
         return self.path / "checkpoints" / f"{run.name}-seed{seed}"
 
     def facts(self) -> dict[str, Any] | None:
-        """What ``comparison.json`` says, or ``None`` where a comparison can be begun.
+        """The content of ``comparison.json``, or ``None`` if a comparison can start there.
 
-        A comparison that ended before it had anything is begun anew, also with other options.
+        A comparison without any result starts again, also with other options.
 
         Raises:
             ConfigError, ArtifactError: As ``begun``.
@@ -56,20 +56,20 @@ class ComparisonFolder(MarkedFolder):
         return facts if facts is not None and self.has_progress() else None
 
     def begin(self, facts: Mapping[str, Any]) -> None:
-        """Replace ``comparison.json``, and make the folders beside it."""
+        """Write ``comparison.json``, and create the folders next to it."""
         self.write_facts(facts)
         for name in ("runs", "sets", "checkpoints"):
             (self.path / name).mkdir(exist_ok=True)
 
     def has_progress(self) -> bool:
-        """Whether there is a set, a state to go on from, or a trained network."""
+        """Whether there is a set, a checkpoint, or a trained network."""
         folders = (self.path / name for name in ("runs", "sets", "checkpoints"))
         return has_line(self.observations) or any(
             folder.is_dir() and any(folder.rglob("*.safetensors")) for folder in folders
         )
 
     def costs_of_batches(self) -> list[Mapping[str, Any]]:
-        """What ``costs.json`` says; empty if no batch is finished."""
+        """The content of ``costs.json``; empty if no batch is finished."""
         if not self.costs.exists():
             return []
         return json.loads(self.costs.read_text(encoding="utf-8"))["groups"]

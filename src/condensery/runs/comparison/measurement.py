@@ -1,6 +1,6 @@
-"""All networks that a comparison trains: every set, every size, the same seeds for all rows.
+"""All networks of a comparison: for every set and size, with the same seeds for all rows.
 
-Sets that hold the same images are evaluated once. Knows nothing about files.
+Sets with equal images are evaluated once. Knows nothing about files.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ Accuracies = Mapping[str, Mapping[str, Mapping[int, Sequence[Sequence[float]]]]]
 """``{network: {row: {size: [condensation][network of it]}}}``, fractions of 1."""
 
 _SET = "condensed"
-"""What ``evaluate`` calls the condensed set."""
+"""The name of the condensed set in ``evaluate``."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,10 +29,10 @@ class MeasuredSet:
 
     Attributes:
         row: Name of its row.
-        condensation: Which of the condensations, from 0.
+        condensation: Index of the condensation, from 0.
         sizes: Images per class to evaluate.
-        images: The set that the networks of a seed are trained on; random real images are
-            another set for every seed.
+        images: The training set of the networks of a seed; random real images are another set for
+            every seed.
     """
 
     row: str
@@ -42,7 +42,7 @@ class MeasuredSet:
 
 
 def network_seeds(*, seed: int, condensation: int, networks: int) -> range:
-    """Seeds of the networks that evaluate a condensation: others for every condensation."""
+    """Seeds of the networks of a condensation, which differ between condensations."""
     first = seed + condensation * networks
     return range(first, first + networks)
 
@@ -52,7 +52,7 @@ class Measurement:
     """The networks of a comparison.
 
     Attributes:
-        evaluation: Every network once, those of the first seed first; iterate to train.
+        evaluation: Every network once, those of the first seed first; iterate over it to train.
         keys: For every set, size, seed and network: the set, and the key of the observation.
     """
 
@@ -60,16 +60,16 @@ class Measurement:
     keys: tuple[tuple[MeasuredSet, Key], ...]
 
     def named(self, observation: Observation) -> Observation:
-        """The observation as it is stored: under the name of the first row that it belongs to."""
+        """The observation for the file, with the name of the first row that it belongs to."""
         names = {key: each.row for each, key in reversed(self.keys)}
         return replace(observation, set=names[observation.key])
 
     def unnamed(self, observation: Observation) -> Observation:
-        """The observation that ``named`` was given."""
+        """The observation before ``named``."""
         return replace(observation, set=_SET)
 
     def accuracies(self, observations: Iterable[Observation], *, condensations: int) -> Accuracies:
-        """Sort observations, in the order of training; unknown ones are left out."""
+        """The accuracies of observations in the order of training; unknown ones are left out."""
         known = _by_key(observations)
         sorted_: dict[str, dict[str, dict[int, list[list[float]]]]] = {}
         for evaluated, key in self.keys:
@@ -90,12 +90,12 @@ def measurement(
     choices: Mapping[str, Any],
     known: Iterable[Observation] = (),
 ) -> Measurement:
-    """What is to be trained by these arguments of ``evaluate``, but for what is known.
+    """The networks to train with these arguments of ``evaluate``, without the known ones.
 
-    Labels concern only sets that have learned some.
+    Labels are used only for sets that have learned labels.
 
     Raises:
-        ConfigError, DataError: As ``evaluate``, naming the row.
+        ConfigError, DataError: As ``evaluate``; name the row.
     """
     networks = int(choices["seeds"])
     trials: dict[Key, Trial] = {}
@@ -123,5 +123,5 @@ def measurement(
 
 
 def _by_key(observations: Iterable[Observation]) -> Mapping[Key, Observation]:
-    """As ``evaluate`` would have found them: it knows no rows."""
+    """The known observations with the names of ``evaluate``, which has no rows."""
     return {each.key: each for each in (replace(x, set=_SET) for x in observations)}

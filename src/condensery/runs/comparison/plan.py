@@ -1,4 +1,4 @@
-"""All that decides a comparison, and whether it may go on with what was begun.
+"""Everything that decides a comparison, and the check whether it can continue an existing one.
 
 Knows nothing about how the work is done.
 """
@@ -28,7 +28,7 @@ _GROWS = "More methods, sizes and condensations can be added to it; for anything
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonPlan(ComparisonOptions):
-    """What was asked for, and all that follows from it."""
+    """The options of a comparison, and everything that follows from them."""
 
     data: Mapping[str, Any]  # what was read, ``facts_of_data``
     threads: int  # of torch on the CPU; the same bits need the same number
@@ -38,22 +38,22 @@ class ComparisonPlan(ComparisonOptions):
 
     @property
     def runs(self) -> dict[str, PlannedRun]:
-        """Every condensation of one seed, once, by name."""
+        """Every condensation of one seed by name."""
         return {run.name: run for each in self.sets for run in each.runs}
 
     @property
     def seeds(self) -> range:
-        """Of the condensations."""
+        """The seeds of the condensations."""
         return range(self.seed, self.seed + self.condensations)
 
     @property
     def condensed(self) -> list[PlannedSet]:
-        """The sets that have a file: random images are chosen anew for every network."""
+        """The sets with a file: all except random images, which differ for every network."""
         return [each for each in self.sets if each.row.name != "random"]
 
     @property
     def reference(self) -> str | None:
-        """The row of baseline c: itself, or the base method where that is the same run."""
+        """The row of baseline c, or of the base method if it has the same run."""
         for each in self.sets:
             cut = each.row.kind == "prefixes" and not each.row.reranked
             own = each.runs[0] if cut else None
@@ -62,11 +62,11 @@ class ComparisonPlan(ComparisonOptions):
         return None
 
     def sets_of(self, name: str) -> list[PlannedSet]:
-        """Those of a row."""
+        """The sets of a row."""
         return [each for each in self.sets if each.row.name == name]
 
     def fixed(self) -> dict[str, Any]:
-        """What may not change once the comparison was begun, by the words of the command line."""
+        """The options that must not change in an existing comparison, with their names."""
         evaluation = {
             f"evaluate-{name}": list(value) if isinstance(value, tuple) else value
             for name, value in self.evaluation.items()
@@ -82,7 +82,7 @@ class ComparisonPlan(ComparisonOptions):
         }
 
     def to_json(self) -> dict[str, Any]:
-        """As plain JSON values."""
+        """The plan as JSON values."""
         return {
             "created": self.created,
             "methods": list(self.methods),
@@ -96,7 +96,7 @@ class ComparisonPlan(ComparisonOptions):
 
 
 def shared_choices(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
-    """Arguments of ``evaluate`` that all rows share: by the usual protocol if none was given."""
+    """Arguments of ``evaluate`` for all rows, with the usual protocol by default."""
     protocol = evaluation.protocol or usual_protocol(max(data.train.side))
     return asdict(replace(evaluation, protocol=protocol, sizes=None, baselines=()))
 
@@ -109,7 +109,7 @@ def make_plan(
     evaluation: Mapping[str, Any],
     created: str,
 ) -> ComparisonPlan:
-    """A plan with the sets that it needs.
+    """Make a plan with all sets.
 
     Raises:
         ConfigError: If a row is unknown, or its recipe cannot be made.
@@ -127,11 +127,11 @@ def make_plan(
 def joined(
     own: ComparisonPlan, begun: Mapping[str, Any], data: ImageData, *, where: Path
 ) -> ComparisonPlan:
-    """The plan with everything that was begun in the folder, as its ``to_json`` said it, too.
+    """The plan together with that of the existing comparison in the folder (its ``to_json``).
 
     Raises:
-        ConfigError: If anything differs that cannot grow, naming it with both values.
-        ArtifactError: If what the folder says cannot be read.
+        ConfigError: If a fixed option differs; names it with both values.
+        ArtifactError: If the files of the folder cannot be read.
     """
     try:
         fixed, recipes = begun["fixed"], begun["recipes"]
@@ -166,13 +166,13 @@ def joined(
 
 
 def check(plan: ComparisonPlan, data: Data) -> None:
-    """Find out what cannot work before any work: engines, networks, protocol, sizes.
+    """Check engines, networks, protocol and sizes before any work.
 
-    What is checked are runs before their first step, from random images: they have the shape of
-    the results.
+    The check uses runs before their first step, with random images, which have the shape of the
+    results.
 
     Raises:
-        ConfigError, DataError, UnsupportedNetwork: Naming the row.
+        ConfigError, DataError, UnsupportedNetwork: Name the row.
     """
     train = data.train
     beginnings: dict[tuple[str, str], MeasuredSet] = {}
@@ -202,7 +202,7 @@ def _beginning(name: str, images: Any) -> MeasuredSet:  # noqa: ANN401 - a conde
 
 
 def _recipe(run: PlannedRun) -> dict[str, Any]:
-    """The run's recipe, without the words about its engine."""
+    """The recipe of the run, without the reason of its engine."""
     recipe = to_json(run.recipe)
     recipe.pop("engine_reason")
     return recipe

@@ -1,4 +1,4 @@
-"""What a comparison has measured, as its tables show it."""
+"""The results of a comparison for its tables."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import full_epochs
 from condensery.report.published import published
 from condensery.report.table import tabulated
-from condensery.runs.comparison.content import ComparisonContent, ComparisonCost, RowCost
+from condensery.runs.comparison.content import ComparisonContent, CondensingCost, RowCost
 from condensery.runs.comparison.measurement import Measurement
 from condensery.runs.comparison.plan import ComparisonPlan
 from condensery.runs.machine import versions
@@ -25,7 +25,7 @@ def content(
     known: Sequence[Observation],
     costs: Sequence[Mapping[str, Any]],
 ) -> ComparisonContent:
-    """Everything that the files of the table say."""
+    """The content of the files of the table."""
     names = list(dict.fromkeys(each.row.name for each in plan.sets))
     accuracies = measurement.accuracies(known, condensations=plan.condensations)
     own = [name for name in names if plan.base == "idc" or name not in ("a", "b", "c")]
@@ -47,7 +47,7 @@ def content(
         published={name: each for name, each in printed.items() if each is not None},
         made={name: _made(plan, name) for name in names},
         costs=[
-            ComparisonCost(sets=tuple(cost["runs"]), seed=cost["seed"], seconds=cost["seconds"])
+            CondensingCost(sets=tuple(cost["runs"]), seed=cost["seed"], seconds=cost["seconds"])
             for cost in costs
         ],
         conditions=_conditions(plan, data, measurement),
@@ -66,7 +66,7 @@ def _made(plan: ComparisonPlan, name: str) -> RowCost:
 
 
 def _full_length(measurement: Measurement, protocol: str, *, seed: int, data: str) -> str | None:
-    """Epochs of the protocol as it was published, for the sets of a comparison."""
+    """The published number of epochs of the protocol, for the sets of a comparison."""
     sets = {each.row: each for each, _ in measurement.keys}
     evaluated = [evaluated_set(each.images(seed), data=data) for each in sets.values()]
     lengths = [full_epochs(protocol, evaluated) for evaluated in evaluated]

@@ -1,6 +1,6 @@
-"""What a comparison compares: methods, methods with another size policy, baselines, selections.
+"""The rows of a comparison: methods, methods with another size policy, baselines, selections.
 
-Each is one row of the table. Knows nothing about how a run is carried out.
+Knows nothing about how a run is carried out.
 """
 
 from __future__ import annotations
@@ -12,8 +12,8 @@ from condensery.errors import ConfigError, nearest
 from condensery.registry import names
 
 BASELINES = ("a", "b", "c")
-"""Of He et al. 2024 (MDC): a run for every size, N runs of one image per class, and one run whose
-smaller sizes are prefixes."""
+"""The baselines of He et al. 2024 (MDC): a run for every size, N runs of one image per class, and
+one run whose smaller sizes are prefixes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,11 +21,11 @@ class ComparedRow:
     """One row of the table.
 
     Attributes:
-        name: As the user wrote it.
+        name: The word of the user.
         kind: ``"prefixes"`` of one run, ``"a"``, ``"b"``, or a ``"selection"`` of real images.
-        method: What condenses; the rule of a selection.
-        size_policy: Another size policy than the method's, or ``None``.
-        reranked: Whether the images of the run are ordered anew (YOCO).
+        method: The method, or the rule of a selection.
+        size_policy: Another size policy than that of the method, or ``None``.
+        reranked: Whether the images of the run are reranked (YOCO).
     """
 
     name: str
@@ -49,7 +49,7 @@ def compared_row(word: str, *, base: str) -> ComparedRow:
         base: The method of the baselines a, b and c.
 
     Raises:
-        ConfigError: For anything else, with the nearest known word.
+        ConfigError: If the word is unknown; names the nearest known word.
     """
     rest, _, last = word.rpartition(":")
     if last == "rerank" and rest:

@@ -1,7 +1,6 @@
 """The condensed sets that the rows of a comparison need, and their runs.
 
-A run that several rows need is made once. Knows nothing about files, nor about which runs share a
-batch.
+A run that several rows need is made once. Knows nothing about files and batches.
 """
 
 from __future__ import annotations
@@ -26,20 +25,20 @@ from condensery.runs.comparison.rows import ComparedRow, compared_row
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ComparisonOptions:
-    """What a comparison is asked for; ``compare`` says what each means.
+    """The options of a comparison; see ``compare``.
 
     Attributes:
         methods: Words of rows.
         ipc: Images per class N of the full sets.
-        preset: Of every method.
+        preset: Preset of every method.
         base: The method of the baselines a, b and c.
         network: Another matching network, or ``None``; methods without a network keep none.
         settings: Recipe keys to change, in order; a key ``method:key`` or ``method:policy:key``
-            changes the runs of that method (with that policy) alone.
+            changes only the runs of that method (with that policy).
         sizes: Images per class of the table, ascending.
-        condensations: How many seeds everything is condensed from.
-        seed: The first of them.
-        device: Where they run; may decide how many classes are matched at once.
+        condensations: Number of seeds with which everything is condensed.
+        seed: The first seed.
+        device: The device of the runs, which may decide the number of classes in a pass.
     """
 
     methods: tuple[str, ...] = ()
@@ -59,10 +58,10 @@ class PlannedRun:
     """One condensation, without its seed.
 
     Attributes:
-        recipe: Complete.
-        rank: For baseline b: the run starts from the images of this rank in the initialisation of
+        recipe: The complete recipe.
+        rank: For baseline b: the run starts with the images of this rank in the initialisation of
             ``source``.
-        source: The recipe of the full set that baseline b is initialised from, or ``None``.
+        source: For baseline b: the recipe of the full set of the initialisation, or ``None``.
     """
 
     recipe: Recipe
@@ -71,12 +70,12 @@ class PlannedRun:
 
     @property
     def policy(self) -> str:
-        """Name of the recipe's size policy."""
+        """Name of the size policy."""
         return name_of("size_policy", type(self.recipe.size_policy)).replace(":", ".")
 
     @property
     def name(self) -> str:
-        """Equal for equal runs of one comparison: ``mdc-most-learnable-ipc10``."""
+        """A name that is equal for equal runs of a comparison: ``mdc-most-learnable-ipc10``."""
         rank = "" if self.rank is None else f"-rank{self.rank}"
         return f"{self.recipe.method}-{self.policy}-ipc{self.recipe.ipc}{rank}"
 
@@ -93,7 +92,7 @@ class PlannedSet:
 
     @property
     def identity(self) -> tuple[str, ...]:
-        """Equal for sets that hold the same images."""
+        """A key that is equal for sets with equal images."""
         images = tuple(run.name for run in self.runs) or (self.row.method,)
         return (*images, "rerank") if self.row.reranked else images
 
@@ -109,11 +108,11 @@ def all_sets(data: ImageData, options: ComparisonOptions) -> tuple[PlannedSet, .
 def planned_sets(
     row: ComparedRow, data: ImageData, options: ComparisonOptions
 ) -> tuple[PlannedSet, ...]:
-    """The sets that a row needs, made of these real training images.
+    """The sets that a row needs for these real training images.
 
     Raises:
-        ConfigError: If a recipe cannot be made, naming the row, or if baseline b has a class with
-            fewer than N images: its runs start from different ones.
+        ConfigError: If a recipe cannot be made (names the row), or if a class has fewer than N
+            images for baseline b, whose runs start with different images.
     """
     sizes, full = options.sizes, options.ipc
 
@@ -171,14 +170,14 @@ def _settings(row: ComparedRow, settings: Sequence[tuple[str, str]]) -> Mapping[
 
 
 def assembled(sets: Sequence[CondensedSet], *, name: str) -> CondensedSet:
-    """One set of the sets of its runs, in their order: run ``k`` gives the images of rank ``k``.
+    """One set from the sets of its runs, in which run ``k`` has the images of rank ``k``.
 
     Args:
-        sets: One is taken as it is. Of several (baseline B) each holds one image of every class.
-        name: Of the result.
+        sets: One set is not changed. Several sets (baseline B) have one image of every class each.
+        name: Name of the result.
 
     Raises:
-        ConfigError: If one of several sets holds anything else.
+        ConfigError: If one of several sets has more than one image of a class.
     """
     first = sets[0]
     if len(sets) == 1:

@@ -1,4 +1,4 @@
-"""What a comparison has, and what is missing; writes nothing."""
+"""The existing and the missing results of a comparison; writes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class PendingBatch:
 def pending(
     folder: ComparisonFolder, plan: ComparisonPlan, notice: Callable[[str], None] = lambda _: None
 ) -> list[PendingBatch]:
-    """What is still to be condensed: batches with a checkpoint, then new batches."""
+    """The batches that are not finished: those with a checkpoint, then new ones."""
     unfinished: list[PendingBatch] = []
     for seed in plan.seeds:
         runs = plan.runs
@@ -47,7 +47,7 @@ def pending(
 
 
 def evaluated_sets(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> list[MeasuredSet]:
-    """The sets that exist already; random real images always do."""
+    """The existing sets; random real images always exist."""
     sets: list[MeasuredSet] = []
     random = cache(partial(_random, data, ipc=plan.ipc))
     for number, seed in enumerate(plan.seeds):
@@ -68,14 +68,14 @@ def evaluated_sets(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -
 def measured(
     folder: ComparisonFolder, plan: ComparisonPlan, data: Data, *, known: Sequence[Any]
 ) -> Measurement:
-    """All networks of the sets that exist already."""
+    """All networks of the existing sets."""
     on_device = replace(data, test=data.test.to(plan.device))
     sets = evaluated_sets(folder, plan, data)
     return measurement(sets, on_device, seed=plan.seed, choices=plan.evaluation, known=known)
 
 
 def networks(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> tuple[int, int]:
-    """How many networks are trained, of how many, those of sets that are missing included."""
+    """The number of trained networks, and of all networks, also of missing sets."""
     known = read_observations(folder.observations)
     evaluation = measured(folder, plan, data, known=known).evaluation
     planned, left = len(evaluation.planned), len(evaluation)
@@ -84,14 +84,14 @@ def networks(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> tupl
 
 
 def networks_of(plan: ComparisonPlan) -> int:
-    """How many networks the tables are made of; sets that are the same are evaluated once."""
+    """The number of networks in the tables; equal sets are evaluated once."""
     sets = {(each.identity, size) for each in plan.sets for size in each.sizes}
     times = int(plan.evaluation["seeds"]) * len(plan.evaluation["networks"])
     return len(sets) * times * plan.condensations
 
 
 def outlook(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> str:
-    """What will run, and what is there already, in words."""
+    """The remaining work and the existing results, in words."""
     unfinished = pending(folder, plan)
     trained, total = networks(folder, plan, data)
     runs, seeds = plan.runs, plan.seeds

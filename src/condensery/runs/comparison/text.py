@@ -20,7 +20,7 @@ _COLUMNS = (
 
 
 def page(content: ComparisonContent) -> str:
-    """``table.html``: the comparison as a page that stands alone."""
+    """``table.html``: the comparison as a self-contained page."""
     return compared.page(
         content.title,
         lead="Test accuracy in per cent of fresh networks, by images per class.",
@@ -80,10 +80,10 @@ def _blocks(content: ComparisonContent) -> list[PageBlock]:
 
 
 def csv_text(content: ComparisonContent) -> str:
-    """One record a row and size (``average`` last): fractions of 1, full precision.
+    """One record for each row and size (``average`` last): fractions of 1, full precision.
 
-    ``kind`` is measured or published, ``over`` is what ``std`` and ``count`` are over,
-    ``difference`` that of averages to C.
+    ``kind`` is measured or published; ``over`` says over what ``std`` and ``count`` are;
+    ``difference`` is that of the averages to C.
     """
     records: list[dict[str, Any]] = []
     for table in content.tables:
@@ -102,7 +102,7 @@ def csv_text(content: ComparisonContent) -> str:
 def measured(
     table: AccuracyTable, row: AccuracyRow
 ) -> Iterator[tuple[int | str, dict[str, object]]]:
-    """The sizes of a row (``"average"`` last) with cells for a CSV; none where nothing is known."""
+    """The known sizes of a row (``"average"`` last) with cells for a CSV."""
     cells = [*((size, row.cells.get(size)) for size in table.sizes), ("average", row.average)]
     for size, cell in cells:
         known: dict[str, object] = {}
@@ -120,7 +120,7 @@ def fraction(percent: float) -> float:
 
 
 def as_csv(columns: Sequence[str], records: Iterable[Mapping[str, object]]) -> str:
-    """Records as CSV; what a record lacks, or has as ``None``, is empty."""
+    """Records as CSV; missing values and ``None`` are empty."""
     buffer = io.StringIO()
     writer = csv.DictWriter(buffer, columns, restval="", lineterminator="\n")
     writer.writeheader()

@@ -1,1 +1,1 @@
-"""Tables of papers, made again on the data at hand, with the figures that the papers print."""
+"""Tables of papers, reproduced on the given data, with the figures that the papers print."""

@@ -1,6 +1,6 @@
-"""``table``: a paper's table on the data at hand, one comparison a data set, in one folder.
+"""``table``: the table of a paper on the given data, with one comparison for each data set.
 
-A data set whose comparison is in the folder stays in the table, also if it is not named again.
+A data set whose comparison is in the folder stays in the table, also if it is not given again.
 """
 
 from __future__ import annotations
@@ -40,14 +40,14 @@ from condensery.runs.tables.text import csv_text, markdown, page
 
 @dataclass(frozen=True, kw_only=True)
 class ReproducedTable(TablesFolder):
-    """A paper's table in its folder.
+    """A reproduced table in its folder.
 
     Attributes:
         path: The folder.
-        paper: What the paper has.
-        comparisons: By data set; each has an ``outlook``.
-        missing: How the data sets that are not here can be given.
-        estimates: How long the rest takes, by data set; only of a dry run.
+        paper: The table of the paper.
+        comparisons: The comparisons by data set; each has an ``outlook``.
+        missing: For each missing data set, how it can be given.
+        estimates: Estimated remaining time by data set; only after a dry run.
     """
 
     path: Path
@@ -57,7 +57,7 @@ class ReproducedTable(TablesFolder):
     estimates: Mapping[str, Estimate]
 
     def outlook(self) -> str:
-        """What would run, and after a dry run about how long it takes."""
+        """The remaining work, and after a dry run its estimated time."""
         lines: list[str] = []
         for name, each in self.comparisons.items():
             lines.append(each.outlook)
@@ -91,34 +91,33 @@ def table(
     dry_run: bool = False,
     progress: Listener | None = None,
 ) -> ReproducedTable:
-    """Make a paper's table again on the data at hand, with the figures that the paper prints.
+    """Reproduce the table of a paper on the given data, with the figures that the paper prints.
 
-    As ``condensery table``. What the folder holds already is not done again.
+    This is ``condensery table``. Work whose result is in the folder is not repeated.
 
     Args:
         name: A key of ``TABLES``, such as ``"mdc-1a"``.
-        data: ``{data set: source}``, each as ``run`` takes it; a name of your own adds your data
-            to the table.
-        data_dir: Folder in which the table's data sets are looked for by name.
-        download: Whether those that are not there are fetched from the Hugging Face hub, once.
+        data: ``{data set: source}``, each as in ``run``; another name adds your data to the table.
+        data_dir: Folder in which the data sets of the table are searched by name.
+        download: Whether absent data sets are downloaded once from the Hugging Face hub.
         only: Data sets to work on; ``None`` is all of them.
         out: Folder of the table; ``None`` is ``NAME-BUDGET`` in the current folder.
         budget: Preset; ``"paper"`` is the published length.
-        methods: Rows instead of the table's, as ``compare``.
-        network: Matching network instead of the table's or the preset's.
-        settings: As ``compare``.
-        condensations: As ``compare``.
-        seed: As ``compare``.
-        device: As ``compare``.
-        threads: As ``run``.
-        evaluation: As ``compare``; a function is given the budget's plan with the table's sizes
-            and network.
+        methods: Rows as in ``compare``, instead of those of the table.
+        network: Matching network, instead of that of the table or the preset.
+        settings: As in ``compare``.
+        condensations: As in ``compare``.
+        seed: As in ``compare``.
+        device: As in ``compare``.
+        threads: As in ``run``.
+        evaluation: As in ``compare``; a function gets the plan of the budget with the sizes and the
+            network of the table.
         dry_run: Whether only ``outlook`` and ``estimates`` are made, by a short probe.
-        progress: As ``run``.
+        progress: As in ``run``.
 
     Raises:
-        ConfigError, DataError, ArtifactError: For anything that cannot work, before any work.
-        NonFiniteLoss, KeyboardInterrupt: As ``compare``; the table has what is there.
+        ConfigError, DataError, ArtifactError: If something cannot work; before any work.
+        NonFiniteLoss, KeyboardInterrupt: As in ``compare``; the table has the existing results.
     """
     paper, reporter = paper_table(name), Reporter(progress)
     usual = usual_evaluation(budget)
@@ -182,10 +181,10 @@ def available(
     download: bool,
     only: Sequence[str],
 ) -> tuple[dict[str, Callable[[], Data]], dict[str, str]]:
-    """Loaders of the data sets that are here, and how those that are not can be given.
+    """Loaders of the available data sets, and how missing ones can be given.
 
     Raises:
-        ConfigError: If none is here, or ``data_dir`` is no folder.
+        ConfigError: If none is available, or ``data_dir`` is not a folder.
     """
     if download and data_dir is None:
         raise ConfigError(
@@ -220,7 +219,7 @@ def available(
 
 
 def _load(name: str, source: object, paper: PaperTable) -> Data:
-    """A data set that was given; one of the paper's gets its name and the size of its images."""
+    """Load a data set; that of a paper gets its name and the size of its images."""
     known, words = name in paper.data, words_of(source)
     if words is None:
         return load_source(source)[1]
@@ -237,7 +236,7 @@ def _work(
     budget: str,
     missing: Mapping[str, str],
 ) -> None:
-    """Do what is missing of every comparison, and write the table after each."""
+    """Do the remaining work of every comparison, and write the table after each."""
     folder.path.mkdir(parents=True, exist_ok=True)
     names = [*paper.data, *(name for name in prepared if name not in paper.data)]
     with folder.locked(reporter.notice):
@@ -280,7 +279,7 @@ def _contents(
 
 
 def _checked(name: str, load: Callable[[], Data], paper: PaperTable) -> Data:
-    """The data, unless it is given the name of a data set that it is not."""
+    """The data; refuses data with the name of another known data set."""
     data = load()
     if name not in paper.data:
         return data
@@ -299,10 +298,10 @@ def _checked(name: str, load: Callable[[], Data], paper: PaperTable) -> Data:
 def _names(
     paper: PaperTable, data: Mapping[str, object], only: Sequence[str] | None
 ) -> tuple[dict[str, object], tuple[str, ...]]:
-    """Sources and data sets to work on, by the names that the table has for them.
+    """Sources and data sets to work on, by their names in the table.
 
     Raises:
-        ConfigError: If ``only`` names an unknown one.
+        ConfigError: If a name in ``only`` is unknown.
     """
     spelt = {_plain(name): name for name in paper.data}
     given = {spelt.get(_plain(name), name): source for name, source in data.items()}

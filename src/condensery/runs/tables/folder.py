@@ -1,4 +1,4 @@
-"""The folder of a paper's table: one comparison a data set, and the tables of all of them."""
+"""The folder of a reproduced table: one comparison for each data set, and the tables of all."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from condensery.runs.folder import MarkedFolder
 
 @dataclass(frozen=True, slots=True)
 class TableFolder(MarkedFolder):
-    """Paths of a paper's table."""
+    """Paths of a reproduced table."""
 
     kind = "table"
     facts_name = "paper-table.json"
 
     def comparison(self, data: str) -> Path:
-        """The folder of one data set's comparison."""
+        """The folder of the comparison of a data set."""
         return self.path / data
 
     def check(self, *, name: str, budget: str) -> None:
         """Refuse a folder in which this table cannot be made with this preset; writes nothing.
 
         Raises:
-            ConfigError: If it holds other things or another table, or cannot be written.
-            ArtifactError: If it is of a newer format.
+            ConfigError: If it contains other files or another table, or cannot be written.
+            ArtifactError: If it has a newer format.
         """
         facts = self.begun() or {}
         for key, now in (("table", name), ("budget", budget)):
@@ -36,7 +36,7 @@ class TableFolder(MarkedFolder):
                 )
 
     def begin(self, *, name: str, budget: str) -> None:
-        """Write the mark, where it is missing or of another table, while the lock is held."""
+        """Write the mark if it is missing or of another table, while the folder is locked."""
         wanted = {"table": name, "budget": budget}
         facts = self.begun() or {}
         if {key: facts.get(key) for key in wanted} != wanted:

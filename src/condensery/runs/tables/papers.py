@@ -1,7 +1,7 @@
-"""Tables of papers that can be made anew: which data, which rows, which sizes.
+"""Tables of papers that can be reproduced: their data, rows and sizes.
 
-What the papers print in them is in ``published``. Imports no torch, knows nothing about how a table
-is made.
+The figures that papers print are in ``published``. Imports no torch, and knows nothing about how a
+table is made.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ class PaperTable:
     """A table of a paper.
 
     Attributes:
-        name: On the command line.
-        summary: One line.
-        paper: Who printed it, as ``Published.source`` says it.
+        name: Name on the command line.
+        summary: A summary in one line.
+        paper: The paper, as in ``PublishedFigures.source``.
         data: Names of its data sets, in its order.
         ipc: Images per class N of every set.
         rows: Words of ``--methods``, in its order.
         sizes: Images per class, ascending.
-        network: That matches and tests in every budget; ``None``: as the budget says.
+        network: Network of matching and testing in every budget; ``None``: as the budget says.
         side: Height and width of its images, in pixels.
-        note: What else a reader must know of how it was made.
+        note: Another note about how it was made.
         base: The method of the baselines a, b and c.
     """
 
@@ -91,10 +91,10 @@ TABLES: Mapping[str, PaperTable] = {table.name: table for table in (_1A, _1B, _1
 
 
 def paper_table(name: str) -> PaperTable:
-    """The table of that name.
+    """The table with a name.
 
     Raises:
-        ConfigError: If there is none, with the nearest.
+        ConfigError: If there is no such table; names the nearest one.
     """
     if name not in TABLES:
         raise ConfigError(

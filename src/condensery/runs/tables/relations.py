@@ -1,7 +1,7 @@
-"""Whether a table says of two rows what a paper says: signs of differences of averages.
+"""Whether two rows of a table have the same relation as in a paper: the sign of a difference.
 
-A difference counts where it is larger than chance makes it. Imports no torch, knows nothing about
-how a table is shown.
+Only a difference above the level of chance counts. Imports no torch, and knows nothing about how a
+table is shown.
 """
 
 from __future__ import annotations
@@ -18,19 +18,19 @@ _T = (
     *(12.706, 4.303, 3.182, 2.776, 2.571, 2.447, 2.365, 2.306, 2.262, 2.228),
     *(2.201, 2.179, 2.160, 2.145, 2.131, 2.120, 2.110, 2.101, 2.093, 2.086),
 )
-"""97.5 % points of Student's t with 1, 2, ... degrees of freedom; a last one stands for more."""
+"""97.5 % points of Student's t for 1, 2, ... degrees of freedom; the last one for all more."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Relation:
-    """Two rows, here and in a paper.
+    """The relation of two rows, here and in a paper.
 
     Attributes:
-        row: Whose average is compared.
-        other: With whose.
-        difference: Of the averages over the sizes, in points.
-        error: Its standard error; ``None`` where an average has one value behind it.
-        least: What chance alone exceeds once in 20 times, in points; ``None`` as ``error``.
+        row: The row that is compared.
+        other: The other row.
+        difference: Difference of the averages over the sizes, in points.
+        error: Its standard error; ``None`` if an average is of one value.
+        least: Chance exceeds this difference once in 20 times, in points; ``None`` as ``error``.
         published: The same difference in the paper, or ``None``.
     """
 
@@ -43,12 +43,12 @@ class Relation:
 
     @property
     def noise(self) -> bool | None:
-        """Whether the difference may be chance; ``None`` where nothing is known of chance."""
+        """Whether the difference may be chance; ``None`` if there is no deviation."""
         return None if self.least is None else abs(self.difference) <= self.least
 
     @property
     def agrees(self) -> bool | None:
-        """Whether the sign is the paper's; ``None`` where that cannot be said."""
+        """Whether the sign is that of the paper; ``None`` if it is not certain."""
         if self.noise is not False or self.published is None:
             return None
         return (self.difference > 0) == (self.published > 0)
@@ -57,15 +57,15 @@ class Relation:
 def relations(
     table: AccuracyTable, printed: Mapping[str, PublishedFigures], *, row: str
 ) -> list[Relation]:
-    """How a row stands to every other row, in the order of the table.
+    """The relations of a row to all other rows, in the order of the table.
 
-    The deviations behind two averages are taken as independent (Welch). Rows whose networks begin
-    from the same seeds usually differ less by chance than that.
+    The deviations of two averages are assumed to be independent (Welch). Rows whose networks have
+    the same seeds usually differ less by chance.
 
     Args:
-        table: Its averages.
-        printed: By row.
-        row: The row that is compared; none where it has no average.
+        table: The table with the averages.
+        printed: Published figures by row.
+        row: The row that is compared; there are no relations if it has no average.
     """
     own = next((each for each in table.rows if each.name == row), None)
     if own is None or own.average is None:

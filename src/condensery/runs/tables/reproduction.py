@@ -1,6 +1,6 @@
-"""A table of a paper made anew: the comparisons of its data sets, with what the paper prints.
+"""A reproduced table: the comparisons of its data sets, with the figures of the paper.
 
-Markdown and the page show the same words.
+Markdown and the page have the same text.
 """
 
 from __future__ import annotations
@@ -16,18 +16,18 @@ from condensery.runs.tables.papers import PaperTable
 from condensery.runs.tables.relations import Relation, relations
 
 _COMPARED = "mdc"
-"""The row that a paper's table is about."""
+"""The row of the method that the paper proposes."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Reproduction:
-    """All that the files of a paper's table are made of.
+    """The content of all files of a reproduced table.
 
     Attributes:
-        paper: The table.
-        budget: Preset that it was made with.
-        parts: ``{data set: its comparison}``, in the order shown, with what the paper prints
-            as ``published``.
+        paper: The table of the paper.
+        budget: The preset.
+        parts: ``{data set: its comparison}``, in the order of the page, with the figures of the
+            paper as ``published``.
         missing: ``{data set: how to give it}``.
     """
 
@@ -38,12 +38,12 @@ class Reproduction:
 
     @property
     def title(self) -> str:
-        """Which table, made how."""
+        """The title: which table, and how it was made."""
         return f"{self.paper.name}, {self.paper.ipc} images per class, budget {self.budget}"
 
     @property
     def lead(self) -> str:
-        """What is in every cell."""
+        """What the cells contain."""
         brackets = f" In brackets: what {self.paper.paper} prints." if self._printed else ""
         return (
             f"{self.paper.summary}. Test accuracy in per cent of fresh networks, by images per "
@@ -51,7 +51,7 @@ class Reproduction:
         )
 
     def caption(self, content: ComparisonContent) -> str:
-        """How the numbers of a data set were made: protocol, seeds, budget, machine, cost."""
+        """How the numbers of a data set were measured: protocol, seeds, budget, machine, cost."""
         conditions = dict(content.conditions)
         condensing = sum(cost.seconds for cost in content.costs)
         budget = conditions["Condensed by"].replace("preset", "budget", 1)
@@ -66,7 +66,7 @@ class Reproduction:
         return ". ".join(parts) + "."
 
     def notes(self, content: ComparisonContent, table: AccuracyTable) -> list[str]:
-        """What a reader must know before quoting the table."""
+        """Notes that a reader must know before quoting the table."""
         own = [text for text in content.notes(table) if not text.startswith("Published figures")]
         if self._printed:
             own.append(
@@ -77,7 +77,7 @@ class Reproduction:
         return [*own, self.paper.note] if self.paper.note else own
 
     def verdicts(self, content: ComparisonContent, table: AccuracyTable) -> list[str]:
-        """Whether the paper's relations between its rows are found here, one sentence each."""
+        """Whether the relations of rows in the paper hold here, one sentence for each."""
         found = relations(table, content.published, row=_COMPARED)
         lines = [_verdict(relation) for relation in found]
         measured = any(relation.error is not None for relation in found)
@@ -89,7 +89,7 @@ class Reproduction:
 
 
 def printed_in(paper: PaperTable, data: str, names: Sequence[str]) -> dict[str, PublishedFigures]:
-    """What the paper itself prints of rows, on a data set; other papers have other protocols."""
+    """The figures of rows in the paper itself for a data set; other papers are left out."""
     found = {name: published(data, name, ipc=paper.ipc) for name in names}
     return {
         name: each

@@ -1,4 +1,4 @@
-"""A paper's table as a page and as Markdown for people, and as CSV for programs."""
+"""A reproduced table as a page and as Markdown for people, and as CSV for programs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _COLUMNS = (
 
 
 def page(reproduction: Reproduction) -> str:
-    """The table as a page that stands alone."""
+    """The table as a self-contained page."""
     return compared.page(
         reproduction.title,
         lead=reproduction.lead,
@@ -26,7 +26,7 @@ def page(reproduction: Reproduction) -> str:
 
 
 def markdown(reproduction: Reproduction) -> str:
-    """The table as Markdown, data set by data set."""
+    """The table as Markdown, one part for each data set."""
     text = compared.markdown(_sections(reproduction), _blocks(reproduction))
     return f"# {reproduction.title}\n\n{reproduction.lead}\n\n{text}\n"
 
@@ -78,10 +78,10 @@ def _blocks(reproduction: Reproduction) -> list[PageBlock]:
 
 
 def csv_text(reproduction: Reproduction) -> str:
-    """One record a data set, network, row and size (``average`` last).
+    """One record for each data set, network, row and size (``average`` last).
 
     ``accuracy``, ``std``, ``difference`` (of averages, to C) and ``published`` are fractions of 1;
-    ``over`` is what ``std`` and ``count`` are over.
+    ``over`` says over what ``std`` and ``count`` are.
     """
     records: list[dict[str, object]] = []
     for data, content in reproduction.parts.items():
