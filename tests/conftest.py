@@ -24,9 +24,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     slow = pytest.mark.skip(reason="slow: run with --slow")
     gpu = pytest.mark.skip(reason="no CUDA device here")
     for item in items:
-        if "slow" in item.keywords and not config.getoption("--slow"):
+        # Not ``item.keywords``: they also hold the names of all folders above the test.
+        if item.get_closest_marker("slow") and not config.getoption("--slow"):
             item.add_marker(slow)
-        if "gpu" in item.keywords and not torch.cuda.is_available():
+        if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(gpu)
 
 
