@@ -2,7 +2,7 @@ r"""Accuracy over CPU seconds of every method: the frontier of docs/frontier.md.
 
     python benchmarks/frontier.py run fashion-mini --name fashion-mini --work FOLDER \
         --point nested:25 --point nested:100 --point dm:25 --baseline random --baseline k-means
-    python benchmarks/frontier.py page > docs/frontier.md
+    python benchmarks/frontier.py page    # writes docs/frontier.md
 
 A point is a method and its number of outer iterations, so that its learning rate ends as the method
 says. It is condensed as a run in ``--work`` (a run that was stopped goes on), its sizes are tested,
@@ -32,16 +32,18 @@ import condensery
 from condensery.checkpoint import write_atomically
 from condensery.evaluation import Observation
 from condensery.formatting import markdown_table
+from condensery.report.published import known
 
 RESULTS = Path(__file__).parent / "results" / "frontier"
+DOCS = Path(__file__).parents[1] / "docs"
 Point = dict[str, Any]
 
 
 def main() -> None:
-    """Measure points, or write the page of all that were measured."""
+    """Measure points, or write the page of all points."""
     arguments = parse()
     if arguments.what == "page":
-        print(page([json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json"))]))
+        write_page()
         return
     torch.set_num_threads(arguments.threads)
     RESULTS.mkdir(parents=True, exist_ok=True)
@@ -58,7 +60,7 @@ def parse() -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     what = parser.add_subparsers(dest="what", required=True)
-    what.add_parser("page", help="print the page of all points")
+    what.add_parser("page", help="write docs/frontier.md and its pictures")
     run = what.add_parser("run", help="measure points")
     run.add_argument("data")
     run.add_argument("--name", help="of the data set, where its path does not say it")
@@ -184,46 +186,126 @@ def baseline(
     return {"cpu_seconds": round(cpu, 1), "expert_cpu_seconds": 0.0}, observed
 
 
-def page(points: Sequence[Point]) -> str:
-    """The page of all points, a table for each data set."""
+def write_page() -> None:
+    """Write docs/frontier.md and a picture for each data set and test."""
+    settings: dict[tuple[str, str, str], list[Point]] = {}
+    for file in sorted(RESULTS.glob("*.json")):
+        point = json.loads(file.read_text())
+        key = (point["data"], point["protocol"], point["test_network"])
+        settings.setdefault(key, []).append(point)
     lines = [
         "# The frontier",
         "",
-        "What each CPU second buys: test accuracy in per cent over the CPU seconds of everything",
-        "(condensing, initialisation, experts). `benchmarks/frontier.py` measures and writes this",
-        "page; every point is a file of `benchmarks/results/frontier/`.",
+        "What CPU time buys: test accuracy in per cent against the CPU seconds of everything",
+        "(condensing, initialisation and experts; for real images, the selection). Dashed lines",
+        "are real images, which need no condensing: compare with them first. `python",
+        "benchmarks/frontier.py run` measures the points, each of which is a file in",
+        "`benchmarks/results/frontier/`. `python benchmarks/frontier.py page` writes this page.",
     ]
-    for data in sorted({point["data"] for point in points}):
-        own = [point for point in points if point["data"] == data]
-        lines += ["", f"## {data}", "", table(own)]
-        protocol, network, machine = (
-            ", ".join(sorted({str(point[key]) for point in own}))
-            for key in ("protocol", "test_network", "machine")
-        )
-        lines += ["", f"Protocol {protocol}, network {network}, last step; {machine}."]
-    return "\n".join(lines)
+    for (data, protocol, network), points in sorted(settings.items()):
+        name = f"frontier-{data}-{protocol}-{network}.svg"
+        draw(points, DOCS / "pictures" / name)
+        machines = "; ".join(sorted({f"{p['machine']}, {p['threads']} thread" for p in points}))
+        networks = sorted({len(own) for p in points for own in p["accuracy"].values()})
+        lines += [
+            "",
+            f"## {data}",
+            "",
+            f"Protocol `{protocol}`, accuracy after the last step, tested with {network}, "
+            f"{'-'.join(map(str, networks))} networks a size; n is the number of condensations or "
+            f"selections; {machines}.",
+            "",
+            f"![Accuracy over CPU seconds on {data}](pictures/{name})",
+            "",
+            table(points),
+            "",
+            *published_lines(data, ipc=points[0]["ipc"]),
+        ]
+    (DOCS / "frontier.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
-def table(points: Sequence[Point]) -> str:
-    """One row for each method, length and protocol: mean over condensations and networks."""
+def published_lines(data: str, *, ipc: int) -> list[str]:
+    """A table of the figures that papers print, by their own protocols and networks."""
+    rows = [
+        [f"`{name}`", *(_figure(each.accuracy.get(size)) for size in (1, 5, 10)), each.source]
+        for name, each in known(data, ipc=ipc).items()
+        if each.says_something(range(1, ipc + 1))
+    ]
+    if not rows:
+        return []
+    return [
+        "Published, by the protocols and networks of the papers, mostly one run for each size:",
+        "",
+        markdown_table([["row", "1", "5", "10", "source"], *rows]),
+    ]
+
+
+def _figure(value: float | None) -> str:
+    return "" if value is None else f"{value:.1f}"
+
+
+def draw(points: Sequence[Point], file: Path) -> None:
+    """Three charts: the smallest size, the largest, and the average over the tested sizes."""
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure
+
+    tested = sorted({int(size) for point in points for size in point["accuracy"]})
+    panels: dict[str, list[int]] = {
+        f"size {tested[0]}": tested[:1],
+        f"size {tested[-1]}": tested[-1:],
+        f"average of {', '.join(map(str, tested))}": tested,
+    }
+    groups = grouped(points)
+    names = sorted({name for name, _ in groups})
+    with rc_context({"svg.hashsalt": "condensery", "svg.fonttype": "none", "font.size": 9}):
+        figure = Figure(figsize=(10, 3.4), layout="constrained")
+        for axes, (title, sizes) in zip(figure.subplots(1, 3), panels.items(), strict=True):
+            for index, name in enumerate(names):
+                own = sorted(
+                    (cost_of(g), average_of(g, sizes), length)
+                    for (row, length), g in groups.items()
+                    if row == name
+                )
+                if all(length for *_, length in own):
+                    costs, means, _ = zip(*own, strict=True)
+                    axes.plot(costs, means, "o-", color=f"C{index}", label=name)
+                else:
+                    axes.axhline(own[0][1], color=f"C{index}", linestyle="--", label=name)
+            axes.set_xscale("log")
+            axes.set_title(title)
+            axes.set_xlabel("CPU seconds of everything")
+            axes.grid(visible=True, color="#dddddd")
+        figure.axes[0].set_ylabel("test accuracy, per cent")
+        handles, labels = figure.axes[0].get_legend_handles_labels()
+        figure.legend(handles, labels, loc="outside right center", frameon=False)
+        figure.savefig(file, format="svg", metadata={"Date": None})
+
+
+def grouped(points: Iterable[Point]) -> dict[tuple[str, int], list[Point]]:
+    """The condensations or selections of each method and length."""
     groups: dict[tuple[str, int], list[Point]] = {}
     for point in points:
         groups.setdefault((point["row"], point["iterations"] or 0), []).append(point)
+    return groups
+
+
+def table(points: Sequence[Point]) -> str:
+    """One row for each method and length: mean over condensations and networks."""
     tested = sorted({int(size) for point in points for size in point["accuracy"]})
     shown = [size for size in (1, 2, 3, 5, 7, 10) if size in tested] or tested
-    rows = []
-    for (name, iterations), own in sorted(groups.items(), key=lambda item: cost_of(item[1])):
-        means = {size: mean_of(own, size) for size in tested}
-        rows.append(
-            [
-                f"`{name}`",
-                str(iterations or ""),
-                f"{cost_of(own):.0f}",
-                str(len(own)),
-                *(f"{means[size]:.1f}" for size in shown),
-                f"{statistics.fmean(means.values()):.1f}",
-            ]
+    rows = [
+        [
+            f"`{name}`",
+            str(iterations or ""),
+            f"{cost_of(own):.0f}",
+            str(len(own)),
+            *(f"{average_of(own, [size]):.1f}" for size in shown),
+            f"{average_of(own, tested):.1f}",
+        ]
+        for (name, iterations), own in sorted(
+            grouped(points).items(), key=lambda item: cost_of(item[1])
         )
+    ]
     head = ["row", "iterations", "CPU s", "n", *map(str, shown), "average"]
     return markdown_table([head, *rows])
 
@@ -233,10 +315,11 @@ def cost_of(points: Iterable[Point]) -> float:
     return statistics.fmean(point["cpu_seconds"] + point["expert_cpu_seconds"] for point in points)
 
 
-def mean_of(points: Iterable[Point], size: int) -> float:
-    """Accuracy at a size, mean over condensations and networks."""
+def average_of(points: Sequence[Point], sizes: Sequence[int]) -> float:
+    """Accuracy: mean over condensations and networks of each size, then over sizes."""
     return statistics.fmean(
-        accuracy for point in points for accuracy in point["accuracy"].get(str(size), ())
+        statistics.fmean(a for point in points for a in point["accuracy"][str(size)])
+        for size in sizes
     )
 
 

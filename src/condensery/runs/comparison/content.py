@@ -38,6 +38,7 @@ class CondensingCost:
     sets: tuple[str, ...]  # names of the runs
     seed: int  # of the condensation
     seconds: float  # wall time
+    expert_cpu_seconds: float | None = None  # of its experts; None: it has none
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

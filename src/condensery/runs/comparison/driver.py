@@ -117,6 +117,8 @@ def _condense(
         one = Condensation(run.recipe, data.train, seed=seed, state=state, device=plan.device)
         one.snapshot(created=plan.created).save(folder.run(run, seed))
     cost = {"runs": names, "seed": seed, "seconds": round(elapsed, 3)}
+    if experts is not None:  # whoever trained them, and when
+        cost["expert_cpu_seconds"] = round(experts.cpu_seconds, 3)
     others = [
         each for each in folder.costs_of_batches() if (each["runs"], each["seed"]) != (names, seed)
     ]

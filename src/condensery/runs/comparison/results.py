@@ -47,7 +47,12 @@ def content(
         published={name: each for name, each in printed.items() if each is not None},
         made={name: _made(plan, name) for name in names},
         costs=[
-            CondensingCost(sets=tuple(cost["runs"]), seed=cost["seed"], seconds=cost["seconds"])
+            CondensingCost(
+                sets=tuple(cost["runs"]),
+                seed=cost["seed"],
+                seconds=cost["seconds"],
+                expert_cpu_seconds=cost.get("expert_cpu_seconds"),
+            )
             for cost in costs
         ],
         conditions=_conditions(plan, data, measurement),

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from condensery.formatting import duration
+from condensery.formatting import NOTHING, duration
 from condensery.report import compared
 from condensery.report.compared import PageBlock, TableSection, accuracy_chart, shown_rows
 from condensery.report.table import AccuracyRow, AccuracyTable
@@ -60,7 +60,8 @@ def _blocks(content: ComparisonContent) -> list[PageBlock]:
     if content.costs:
         note = (
             "The sets of a batch share networks, real images and random draws; their times cannot "
-            "be told apart."
+            "be told apart. Experts are trained once and kept in the cache folder; their CPU time "
+            "is shown even if another run has trained them."
         )
         if content.evaluation_seconds:
             took = duration(content.evaluation_seconds)
@@ -68,9 +69,15 @@ def _blocks(content: ComparisonContent) -> list[PageBlock]:
         blocks.append(
             PageBlock(
                 title="What it cost",
-                head=("seed", "condensing took", "sets in the batch", "which"),
+                head=("seed", "condensing took", "CPU time of the experts", "sets", "which"),
                 rows=[
-                    (str(x.seed), duration(x.seconds), str(len(x.sets)), ", ".join(x.sets))
+                    (
+                        str(x.seed),
+                        duration(x.seconds),
+                        NOTHING if x.expert_cpu_seconds is None else duration(x.expert_cpu_seconds),
+                        str(len(x.sets)),
+                        ", ".join(x.sets),
+                    )
                     for x in content.costs
                 ],
                 note=note,
