@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from condensery.rng import global_stream, stream
+from condensery.rng import branches, global_stream, stream
 
 
 def drawn(*path):
@@ -48,6 +48,14 @@ def test_the_numbers_of_a_stream_never_change():
     assert stream(0, "augment", 1, 2).initial_seed() == 4187396469515154256
     found = torch.randint(1000, (4,), generator=stream(0, "augment", 1, 2))
     assert found.tolist() == [908, 75, 34, 302]
+
+
+def test_a_branch_depends_on_its_stream_and_path_alone():
+    one, same, other = (branches(stream(seed)) for seed in (0, 0, 1))
+    torch.rand(100, generator=same(3))
+    assert torch.equal(torch.rand(8, generator=one(7)), torch.rand(8, generator=same(7)))
+    for another in (one(8), other(7)):
+        assert not torch.equal(torch.rand(8, generator=one(7)), torch.rand(8, generator=another))
 
 
 def test_a_seed_may_be_large_or_negative():

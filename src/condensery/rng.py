@@ -8,12 +8,13 @@ always on the CPU, so that a run on another device draws the same numbers.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
+from functools import partial
 
 import torch
 
-__all__ = ["global_stream", "stream"]
+__all__ = ["branches", "global_stream", "stream"]
 
 
 def _hash(seed: int, path: tuple[str | int, ...]) -> int:
@@ -24,6 +25,15 @@ def _hash(seed: int, path: tuple[str | int, ...]) -> int:
 def stream(seed: int, *path: str | int) -> torch.Generator:
     """Return a fresh CPU generator that depends only on ``seed`` and ``path``."""
     return torch.Generator().manual_seed(_hash(seed, path))
+
+
+def branches(rng: torch.Generator) -> Callable[..., torch.Generator]:
+    """Streams by path, ``branches(rng)(class_)``, that depend only on ``rng`` and the path.
+
+    The draws of a class then do not depend on which other classes are drawn, or in which order.
+    One number is drawn from ``rng``.
+    """
+    return partial(stream, int(torch.randint(2**62, (), generator=rng)))
 
 
 @contextmanager

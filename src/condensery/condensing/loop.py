@@ -18,6 +18,7 @@ from condensery import networks
 from condensery.condensing.objectives import Match, Objective
 from condensery.condensing.progress import Progress, State
 from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import real_examples
 from condensery.condensing.schedules import RunContext
 from condensery.condensing.step import first_update, matched, step
 from condensery.data import ImageData, whitened
@@ -174,7 +175,9 @@ def run_together(
         for context in shared.schedule.contexts(outer, run_context):
             engine = _engine(shared, context)
             if context.again is None or real is None or view is None:
-                real = draw(context, rng=stream(seed, "real", *context.at)).to(device)
+                rng = stream(seed, "real", *context.at)
+                drawn = draw(context, classes=range(data.classes), rng=rng)
+                real = real_examples(data, torch.cat(list(drawn.values()))).to(device)
                 view = _view(shared, run_context, context)
             # The other engines need all threads.
             background = context.background if engine.chunked else None

@@ -15,7 +15,7 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.networks import build, features
 from condensery.parameterizations import MultiFormation, Pixels, encode_mix
-from condensery.rng import stream
+from condensery.rng import branches, stream
 
 STARTS = {
     "random": RandomImages(),
@@ -121,17 +121,17 @@ def test_noise_of_the_data_has_its_mean_and_deviation():
     for like, mean, std in (("data", (0.2, 0.7), (0.1, 0.3)), ("grey", (0.5,) * 2, (0.25,) * 2)):
         stored = begun(Noise(like=like), Pixels(), source=source)
         for c in range(2):
-            assert stored.images[:, c].mean().item() == pytest.approx(mean[c], abs=0.05)
+            assert stored.images[:, c].mean().item() == pytest.approx(mean[c], abs=0.06)  # clipped
             assert stored.images[:, c].std().item() == pytest.approx(std[c], abs=0.07)
 
 
-def test_the_random_start_draws_class_after_class_from_one_stream():
+def test_the_random_start_draws_every_class_from_a_stream_of_its_own():
     source = small()
     stored = begun(RandomImages(), MultiFormation(factor=2), counts=(2, 1), source=source)
-    rng = stream(0)
+    stream_of = branches(stream(0))
     for class_, count in ((0, 2), (1, 1)):
         own = source.of_class(class_)
-        index = own[torch.randperm(len(own), generator=rng)][: 4 * count]
+        index = own[torch.randperm(len(own), generator=stream_of(class_))][: 4 * count]
         expected = encode_mix(source.pixels(index), factor=2)
         assert torch.equal(stored.images[stored.class_ == class_], expected)
 

@@ -10,10 +10,10 @@ import torch
 
 import condensery
 from condensery.clustering import kmeans, representatives
-from condensery.condensing.samplers import KMeansPerClass
+from condensery.condensing.samplers import KMeansPerClass, real_examples
 from condensery.errors import ConfigError
 from condensery.networks import build, features
-from condensery.rng import stream
+from condensery.rng import branches, stream
 from condensery.types import StepContext
 
 
@@ -34,17 +34,21 @@ def network(path=0, name="convnet2-w4"):
 def drawn(sampler, data, at, *, net=None):
     draw = sampler.begin(data)
     net = network() if net is None else net
-    return [draw(StepContext(at=where, network=net), rng=stream(7, *where)) for where in at]
+    found = (
+        draw(StepContext(at=where, network=net), classes=range(3), rng=stream(7, *where))
+        for where in at
+    )
+    return [real_examples(data, torch.cat([drawn[c] for c in range(3)])) for drawn in found]
 
 
 def test_the_images_are_the_ones_nearest_to_the_centres_of_their_class(data):
     (real,) = drawn(KMeansPerClass(batch=6), data, [(0, 0)])
-    rng = stream(7, 0, 0)
+    stream_of = branches(stream(7, 0, 0))
     for c in (0, 1):
         own = data.of_class(c)
         with torch.no_grad():
             seen = features(network(), data.normalise(data.pixels(own))).flatten(1)
-        chosen = own[representatives(seen, kmeans(seen, clusters=6, rng=rng))]
+        chosen = own[representatives(seen, kmeans(seen, clusters=6, rng=stream_of(c)))]
         assert torch.equal(real.images[real.class_ == c], data.pixels(chosen))
     assert torch.equal(real.labels, real.class_)
     assert not real.rank.any()
@@ -78,7 +82,7 @@ def test_a_trained_network_gives_other_images(data):
 def test_a_pool_bounds_what_is_clustered(data):
     sampler = KMeansPerClass(batch=3, pool=4)
     (real,) = drawn(sampler, data, [(0, 0)])
-    rng = stream(7, 0, 0)
+    rng = branches(stream(7, 0, 0))(0)
     own = data.of_class(0)
     pool = data.pixels(own[torch.randperm(len(own), generator=rng)[:4]])
     for image in real.images[real.class_ == 0]:

@@ -18,6 +18,7 @@ from condensery.errors import ConfigError
 from condensery.networks import batched_features
 from condensery.parameterizations import Parameterization
 from condensery.registry import register
+from condensery.rng import branches
 from condensery.types import Examples
 
 __all__ = ["HerdedImages"]
@@ -62,12 +63,14 @@ class HerdedImages(Init):
     ) -> Examples:
         """See ``Init.make``."""
         probes = [network("start", k) for k in range(self.networks)]
+        stream_of = branches(rng)
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
             own = data.of_class(c)
             if not count:
                 images.append(torch.empty(0, data.channels, *data.side))
                 continue
+            rng = stream_of(c)
             order = own[torch.randperm(len(own), generator=rng)]
             real = own[torch.randperm(len(own), generator=rng)[: self.sample]]
             each = parameterization.examples_each

@@ -14,6 +14,7 @@ from condensery.errors import ConfigError
 from condensery.networks import batched_features
 from condensery.parameterizations import Parameterization
 from condensery.registry import register
+from condensery.rng import branches
 from condensery.types import Examples
 
 __all__ = ["KMeansImages"]
@@ -51,10 +52,13 @@ class KMeansImages(Init):
         network: Network,
     ) -> Examples:
         """See ``Init.make``."""
-        probe = network("start", 0)
+        probe, stream_of = network("start", 0), branches(rng)
         images: list[Tensor] = []
         for c, count in enumerate(counts.tolist()):
-            own = data.of_class(c)
+            own, rng = data.of_class(c), stream_of(c)
+            if not count:
+                images.append(torch.empty(0, data.channels, *data.side))
+                continue
             order = own[torch.randperm(len(own), generator=rng)]
             needed = count * parameterization.examples_each
             pool = order[: max(self.pool, needed)] if self.pool else order

@@ -13,6 +13,7 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.parameterizations import Parameterization
 from condensery.registry import register
+from condensery.rng import branches
 from condensery.types import Examples
 
 __all__ = ["FirstImages", "Noise", "RandomImages"]
@@ -36,8 +37,10 @@ class RandomImages(Init):
     ) -> Examples:
         """See ``Init.make``."""
         del network
-        own = [data.of_class(c) for c in range(len(counts))]
-        orders = [index[torch.randperm(len(index), generator=rng)] for index in own]
+        own, stream_of = [data.of_class(c) for c in range(len(counts))], branches(rng)
+        orders = [
+            index[torch.randperm(len(index), generator=stream_of(c))] for c, index in enumerate(own)
+        ]
         return _packed(parameterization, data, orders, counts)
 
 
@@ -99,8 +102,11 @@ class Noise(Init):
             mean, std = (torch.tensor(v)[:, None, None] for v in (data.mean, data.std))
         else:
             mean, std = torch.tensor(0.5), torch.tensor(0.25)
-        shape = (data.channels, *data.side)
-        drawn = [torch.randn(count, *shape, generator=rng) for count in counts.tolist()]
+        shape, stream_of = (data.channels, *data.side), branches(rng)
+        drawn = [
+            torch.randn(count, *shape, generator=stream_of(c))
+            for c, count in enumerate(counts.tolist())
+        ]
         return as_stored([(mean + std * noise).clamp(0, 1) for noise in drawn], counts)
 
 

@@ -6,21 +6,32 @@ Knows nothing about losses.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping, Sequence
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.types import Examples, StepContext
 
-__all__ = ["Draw", "Sampler"]
+__all__ = ["Draw", "Sampler", "real_examples"]
 
 
 class Draw(Protocol):
     """The draws of one outer iteration."""
 
-    def __call__(self, context: StepContext, *, rng: torch.Generator) -> Examples:
-        """Real examples in [0, 1], rank 0."""
+    def __call__(
+        self, context: StepContext, *, classes: Sequence[int], rng: torch.Generator
+    ) -> Mapping[int, Tensor]:
+        """Positions in the data of the real images of every class.
+
+        Args:
+            context: The context of the image update.
+            classes: The classes to draw for: the same ones at every update of the iteration.
+            rng: Random stream of this draw. The draws of a class must not depend on which other
+                classes are drawn (``condensery.rng.branches``).
+        """
         ...
 
 
@@ -43,3 +54,11 @@ class Sampler(Protocol):
     def cheap(self) -> Sampler:
         """The sampler without the draws that take long, for measuring the time of the rest."""
         return self
+
+
+def real_examples(data: ImageData, index: Tensor) -> Examples:
+    """The images at ``index`` as real examples in [0, 1], rank 0."""
+    labels = data.labels[index]
+    return Examples(
+        images=data.pixels(index), labels=labels, class_=labels, rank=torch.zeros_like(labels)
+    )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -13,7 +14,8 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.networks import batched_features
 from condensery.registry import register
-from condensery.types import Examples, StepContext
+from condensery.rng import branches
+from condensery.types import StepContext
 
 __all__ = ["KMeansPerClass"]
 
@@ -69,24 +71,16 @@ class KMeansPerClass(Sampler):
 
     def begin(self, data: ImageData) -> Draw:
         """See ``Sampler.begin``; what is remembered is the last clustering."""
-        chosen = torch.empty(0, dtype=torch.int64)
+        chosen: dict[int, Tensor] = {}
 
-        def draw(context: StepContext, *, rng: torch.Generator) -> Examples:
-            nonlocal chosen
+        def draw(
+            context: StepContext, *, classes: Sequence[int], rng: torch.Generator
+        ) -> dict[int, Tensor]:
             if context.at[1] % self.every == 0:
-                chosen = torch.cat(
-                    [
-                        self._of(data.of_class(c), data, context.network, rng)
-                        for c in range(data.classes)
-                    ]
-                )
-            labels = data.labels[chosen]
-            return Examples(
-                images=data.pixels(chosen),
-                labels=labels,
-                class_=labels,
-                rank=torch.zeros_like(labels),
-            )
+                stream_of = branches(rng)
+                for c in classes:
+                    chosen[c] = self._of(data.of_class(c), data, context.network, stream_of(c))
+            return chosen
 
         return draw
 

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from condensery.condensing.samplers.base import Draw, Sampler
+from condensery.condensing.samplers.base import Draw, Sampler, real_examples
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.registry import register
+from condensery.rng import branches
 from condensery.types import Examples, StepContext
 
 __all__ = ["RandomPerClass"]
@@ -35,17 +38,24 @@ class RandomPerClass(Sampler):
     def begin(self, data: ImageData) -> Draw:
         """See ``Sampler.begin``; every draw stands alone."""
 
-        def draw(context: StepContext, *, rng: torch.Generator) -> Examples:
+        def draw(
+            context: StepContext, *, classes: Sequence[int], rng: torch.Generator
+        ) -> dict[int, Tensor]:
             del context
-            return self.draw(data, rng=rng)
+            return self._positions(data, classes, rng)
 
         return draw
 
     def draw(self, data: ImageData, *, rng: torch.Generator) -> Examples:
-        """One batch of every class: real examples in [0, 1], rank 0."""
-        own = [data.of_class(c) for c in range(data.classes)]
-        index = torch.cat([o[torch.randperm(len(o), generator=rng)[: self.batch]] for o in own])
-        labels = data.labels[index]
-        return Examples(
-            images=data.pixels(index), labels=labels, class_=labels, rank=torch.zeros_like(labels)
-        )
+        """One batch of every class, as real examples."""
+        drawn = self._positions(data, range(data.classes), rng)
+        return real_examples(data, torch.cat(list(drawn.values())))
+
+    def _positions(
+        self, data: ImageData, classes: Sequence[int], rng: torch.Generator
+    ) -> dict[int, Tensor]:
+        stream_of, own = branches(rng), {c: data.of_class(c) for c in classes}
+        return {
+            c: index[torch.randperm(len(index), generator=stream_of(c))[: self.batch]]
+            for c, index in own.items()
+        }
