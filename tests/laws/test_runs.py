@@ -139,10 +139,10 @@ class _Sampler(Sampler):
     def begin(self, data):
         draw = self.part.begin(data)
 
-        def noted(moment, *, rng):
-            real = draw(moment, rng=rng)
-            self.note(("real", real.images.clone()))
-            return real
+        def noted(moment, *, classes, rng):
+            drawn = draw(moment, classes=classes, rng=rng)
+            self.note(("real", torch.cat([drawn[c] for c in classes])))
+            return drawn
 
         return noted
 
