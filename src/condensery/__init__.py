@@ -74,6 +74,7 @@ if TYPE_CHECKING:
     from condensery.reranking import rerank
     from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
     from condensery.selection import SelectionRule, random_selection, select
+    from condensery.sharing.export import export
     from condensery.training import AdamWTraining, SGDTraining, Training
     from condensery.types import Examples, Groups, StepContext
 
@@ -158,6 +159,7 @@ __all__ = [
     "compare",
     "condense",
     "evaluate",
+    "export",
     "import_set",
     "load_data",
     "random_selection",
@@ -195,6 +197,7 @@ _NAMES = {
     "condensing.schedules": "Experts Interpolated NoNetwork Pool Redraw RunContext Schedule "
     "Staged TrainOnSynthetic",
     "selection": "SelectionRule random_selection select",
+    "sharing.export": "export",
     "condensing.sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
     "training": "AdamWTraining SGDTraining Training",
     "types": "Examples Groups StepContext",

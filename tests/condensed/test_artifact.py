@@ -350,6 +350,40 @@ def test_the_torch_data_set_holds_decoded_images_and_labels() -> None:
     assert torch.equal(labels, found.decode(2).labels)
 
 
+def test_the_torch_data_set_is_transformed_before_it_is_normalised() -> None:
+    found = condensed()
+    plain = found.decode(2).images
+    mean, std = (torch.tensor(x)[:, None, None] for x in (found.mean, found.std))
+    whole = found.as_dataset(2, normalise=True)
+    torch.testing.assert_close(torch.stack([x for x, _ in whole]), (plain - mean) / std)
+    flipped = found.as_dataset(2, normalise=True, transform=lambda image: image.flip(2))
+    torch.testing.assert_close(torch.stack([x for x, _ in flipped]), (plain.flip(3) - mean) / std)
+    own = found.as_dataset(2, normalise=lambda images: images - 1)
+    torch.testing.assert_close(torch.stack([x for x, _ in own]), plain - 1)
+
+
+def test_a_whitened_set_is_not_normalised_without_its_whitening() -> None:
+    found = condensed()
+    found.manifest["zca"] = {"kind": "zca", "eps": 0.1, "fitted_to": "x"}
+    with pytest.raises(ConfigError, match=r"whitened\(load_data\(DATA\)\.train, 'zca'\)"):
+        found.as_dataset(2, normalise=True)
+
+
+def test_the_loader_has_another_order_in_every_epoch_that_its_seed_decides() -> None:
+    found = condensed()
+    torch_state = torch.random.get_rng_state()
+    orders = []
+    for seed in (0, 0, 1):
+        loader = found.as_dataloader(seed=seed, batch_size=2)
+        orders.append([torch.cat([x for x, _ in loader]) for _ in range(2)])
+    assert torch.equal(torch.stack(orders[0]), torch.stack(orders[1]))
+    assert not torch.equal(orders[0][0], orders[0][1])
+    assert not torch.equal(orders[0][0], orders[2][0])
+    assert torch.equal(torch.random.get_rng_state(), torch_state)
+    straight = torch.cat([x for x, _ in found.as_dataloader(shuffle=False, drop_last=False)])
+    assert torch.equal(straight, found.decode().images)
+
+
 # ---------------------------------------------------------------- refused files
 
 

@@ -9,9 +9,9 @@ from pathlib import Path
 import pytest
 
 from condensery import checkpoint
-from condensery.condensed import exporting
 from condensery.runs import driver
 from condensery.runs.comparison import driver as comparison_driver
+from condensery.sharing.pictures import Pictures
 
 SMOKE = ("--preset", "smoke", "--ipc", 1, "--evaluate-steps", 2)
 FAILURES = [
@@ -140,7 +140,7 @@ def test_an_export_is_exchanged_whole_or_not_at_all(
     error, code, _ = failure
     words = ("export", finished / "condensed.safetensors", "--out", tmp_path / "out")
     with monkeypatch.context() as patch:
-        failing(patch, exporting, "_files", error)
+        failing(patch, Pictures, "stems", error)
         assert condensery(*words).code == code
     assert list(tmp_path.iterdir()) == []
     assert condensery(*words).code == 0

@@ -10,7 +10,7 @@ Knows nothing about how a set was condensed: the recipe in its manifest is store
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, cast
@@ -18,10 +18,11 @@ from typing import Any, cast
 import safetensors.torch
 import torch
 from torch import Tensor
-from torch.utils.data import TensorDataset
+from torch.utils.data import DataLoader, Dataset
 
 from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.condensed.choosing import by_accuracy
+from condensery.condensed.datasets import PerChannel, as_dataset
 from condensery.condensed.manifest import (
     FORMAT,
     IMAGE_DTYPES,
@@ -39,6 +40,7 @@ from condensery.condensed.manifest import (
 )
 from condensery.errors import ArtifactError, ConfigError
 from condensery.parameterizations import Parameterization, decoder
+from condensery.rng import stream
 from condensery.types import Examples
 
 
@@ -319,14 +321,71 @@ class CondensedSet:
         decoded = decoded.rows(decoded.rank < ipc)  # a copy: the set stays as it is
         return decoded.with_images(decoded.images.clamp(0, 1))
 
-    def as_dataset(self, ipc: int | None = None) -> TensorDataset:
-        """``decode(ipc)`` as pairs (image, label) for a ``DataLoader``.
+    def as_dataset(
+        self,
+        ipc: int | None = None,
+        *,
+        normalise: bool | Callable[[Tensor], Tensor] = False,
+        transform: Callable[[Tensor], Tensor] | None = None,
+    ) -> Dataset[tuple[Tensor, ...]]:
+        """``decode(ipc)`` as a torch data set of pairs (image, label).
 
-        Images are in [0, 1]: normalise each channel with ``(image - mean) / std``, from ``.mean``
-        and ``.std``.
+        Args:
+            ipc: The size; ``None`` is the full size.
+            normalise: ``True`` gives every channel ``(image - mean) / std`` with ``.mean`` and
+                ``.std``; ``False`` leaves images in [0, 1]. A function normalises a batch in
+                another way: ``data.train.normalise`` of loaded data also whitens.
+            transform: Called with each image, float32 ``[channel, height, width]`` in [0, 1],
+                whenever it is read and before it is normalised; such as an augmentation of
+                ``torchvision.transforms.v2``.
+
+        Returns:
+            A map-style data set of images, float32 ``[channel, height, width]``, and labels: class
+            indices, or learned labels ``[class_]``, which ``cross_entropy`` takes as well.
+
+        Raises:
+            ConfigError: If ``ipc`` is not in 1..sizes, or ``normalise`` is ``True`` for a set whose
+                images are whitened.
+
+        Example:
+            ``condensed.as_dataset(5, normalise=True, transform=v2.RandomCrop(28, padding=2))``
         """
-        decoded = self.decode(ipc)
-        return TensorDataset(decoded.images, decoded.labels)
+        return as_dataset(
+            self.decode(ipc), normalise=self._normalisation(normalise), transform=transform
+        )
+
+    def as_dataloader(
+        self,
+        ipc: int | None = None,
+        *,
+        batch_size: int = 128,
+        shuffle: bool = True,
+        seed: int = 0,
+        normalise: bool | Callable[[Tensor], Tensor] = False,
+        transform: Callable[[Tensor], Tensor] | None = None,
+        **options: Any,  # noqa: ANN401 - passed on
+    ) -> DataLoader[tuple[Tensor, ...]]:
+        """``as_dataset`` in batches.
+
+        Args:
+            ipc: As in ``as_dataset``.
+            batch_size: Examples in a batch; the last batch of an epoch may have fewer.
+            shuffle: Whether every epoch has another order.
+            seed: Decides these orders; the global random state is not used for them.
+            normalise: As in ``as_dataset``.
+            transform: As in ``as_dataset``. What it draws follows the global random state, unless
+                it has its own generator.
+            options: Further arguments of ``torch.utils.data.DataLoader``, such as ``num_workers``.
+
+        Returns:
+            A loader of (images, labels).
+
+        Raises:
+            ConfigError: As ``as_dataset``.
+        """
+        data = self.as_dataset(ipc, normalise=normalise, transform=transform)
+        order = stream(seed, "dataloader")
+        return DataLoader(data, batch_size, shuffle=shuffle, generator=order, **options)
 
     def bytes_of(self, ipc: int) -> int:
         """Bytes of the rows of size ``ipc`` in all tensors, without the header of the file."""
@@ -439,6 +498,22 @@ class CondensedSet:
             f"CondensedSet({self.name!r}, method={self.method!r}, sizes=1..{self.sizes}, "
             f"classes={self.classes}, rows={len(self)}, images={shape}, stored={stored})"
         )
+
+    def _normalisation(
+        self, asked: bool | Callable[[Tensor], Tensor]
+    ) -> Callable[[Tensor], Tensor] | None:
+        if not isinstance(asked, bool):
+            return asked
+        if not asked:
+            return None
+        if self.manifest["zca"] is not None:
+            raise ConfigError(
+                "normalise=True, but this set was condensed for whitened images, and its file does "
+                "not hold the whitening. Give normalise=whitened(load_data(DATA).train, "
+                f"{self.manifest['zca'].get('kind')!r}).normalise, with whitened of "
+                "condensery.data; or normalise=False."
+            )
+        return PerChannel(self.mean, self.std)
 
     def _check_size(self, ipc: int) -> None:
         if not 1 <= ipc <= self.sizes:

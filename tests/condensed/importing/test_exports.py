@@ -14,13 +14,14 @@ from hypothesis import strategies as st
 
 from condensery.cli.main import main
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.exporting import _distinct, _folder_names, check_out, collect, write
 from condensery.condensed.importing import import_set
 from condensery.data import Data, ImageData
-from condensery.errors import DataError
+from condensery.errors import DataError, DataWarning
+from condensery.sharing.class_names import distinct, folder_names
+from condensery.sharing.export import export
 from condensery.types import Examples
 
-FORMS = ["folder", "npz", "parquet"]
+FORMS = ["folder", "npz", "parquet", "webdataset"]
 AWKWARD = {
     "equal": ["crane", "crane", "hen"],
     "equal to one with a number": ["crane", "crane", "crane (1)", "crane (1) (2)"],
@@ -83,11 +84,7 @@ def set_of(names: list[str], *, ipc: int = 2, soft: bool = False) -> tuple[Conde
 
 
 def exported(condensed: CondensedSet, top: Path, form: str, *, stored: bool = False) -> Path:
-    file, out = top / "set.safetensors", top / "out"
-    condensed.save(file)
-    check_out(out, overwrite=False)
-    write(collect(file, ipc=None, stored=stored), form=form, out=out)
-    return out
+    return export(condensed, top / "out", form=form, stored=stored).folder
 
 
 def same(one: CondensedSet, two: CondensedSet) -> bool:
@@ -132,11 +129,33 @@ def test_equal_names_in_another_order_are_refused(each, tmp_path_factory):
             import_set(out, format="folder", data=data)
 
 
-def test_learned_labels_travel_in_an_archive(tmp_path):
+def test_learned_labels_travel_in_every_form_but_a_folder(each, tmp_path_factory):
     condensed, data = set_of(["crane", "owl", "hen"], soft=True)
-    found = import_set(exported(condensed, tmp_path, "npz"), format="folder", data=data)
-    assert same(found, condensed)
-    assert torch.equal(found.soft_labels, condensed.soft_labels)
+    for form in each(FORMS[1:]):
+        out = exported(condensed, tmp_path_factory.mktemp("case"), form)
+        found = import_set(out, format="folder", data=data)
+        assert same(found, condensed)
+        assert torch.equal(found.soft_labels, condensed.soft_labels)
+    with pytest.warns(DataWarning, match=r"learned labels.*--to npz, parquet, webdataset"):
+        exported(condensed, tmp_path_factory.mktemp("case"), "folder")
+
+
+def test_an_export_with_real_test_images_comes_back_without_them(each, tmp_path_factory):
+    condensed, data = set_of(["crane", "T-shirt/top", "CON"])
+    for form in each(FORMS):
+        out = tmp_path_factory.mktemp("case") / "out"
+        made = export(condensed, out, form=form, data=data)
+        assert (made.images, made.test_images) == (len(condensed), len(data.test))
+        assert same(import_set(out, format="folder", data=data), condensed)
+
+
+def test_a_damaged_shard_is_refused_with_its_name(tmp_path):
+    condensed, data = set_of(["crane", "owl"])
+    out = exported(condensed, tmp_path, "webdataset")
+    shard = out / "train-000000.tar"
+    shard.write_bytes(shard.read_bytes()[:700])
+    with pytest.raises(DataError, match=r"train-000000\.tar: cannot be read as a shard"):
+        import_set(out, format="folder", data=data)
 
 
 def test_a_stored_export_says_how_its_images_decode(tmp_path):
@@ -188,7 +207,7 @@ def test_an_export_of_before_is_read_by_the_names_of_its_folders(tmp_path):
 @settings(max_examples=200, deadline=None, derandomize=True)
 @given(st.lists(st.one_of(st.text(max_size=6), st.sampled_from(ALL)), max_size=8))
 def test_folder_names_are_ones_that_every_file_system_holds(names):
-    folders = _folder_names(tuple(names))
+    folders = folder_names(tuple(names))
     assert len({folder.casefold() for folder in folders}) == len(names)
     for folder in folders:
         assert 0 < len(folder.encode()) <= 140
@@ -197,9 +216,9 @@ def test_folder_names_are_ones_that_every_file_system_holds(names):
         assert not folder.endswith((".", " "))
         assert folder.partition(".")[0].lower() not in ("con", "nul", "aux", "prn", "com1", "lpt9")
         assert folder.lower() != "export.json"
-    distinct = _distinct(tuple(names))
-    assert len(set(distinct)) == len(names)
-    assert all(new.startswith(old) for new, old in zip(distinct, names, strict=True))
+    different = distinct(tuple(names))
+    assert len(set(different)) == len(names)
+    assert all(new.startswith(old) for new, old in zip(different, names, strict=True))
 
 
 def test_equal_class_names_go_through_the_commands(tmp_path, capsys):

@@ -19,6 +19,7 @@ from torch import Tensor
 
 from condensery.condensed.importing.recognise import other, pair_of
 from condensery.condensed.importing.safely import as_tensor, hash_of_folder, open_numpy, open_torch
+from condensery.condensed.importing.shards import column_of_soft_labels, read_shards
 from condensery.data.decoding.decode import Decoding
 from condensery.data.readers.folders import folder
 from condensery.data.readers.folders.class_folders import class_folders
@@ -358,24 +359,31 @@ def _exported(path: Path, export: Mapping[str, object]) -> ReadSet:
     root = path if path.is_dir() else path.parent
     names = tuple(cast(list[str], export["class_names"]))
     class_, archive, table = None, root / "condensed.npz", root / "train.parquet"
+    soft, shards = None, sorted(p for p in root.glob("train-*.tar") if p.is_file())
     if archive.is_file():
         held = cast(Mapping[str, object], open_numpy(archive).content)
         if missing := next((key for key in ("images", "labels") if key not in held), None):
             raise DataError(f"{archive}: holds no {missing!r}. Export the set again.")
         images, labels = (_tensor(archive, held[key], key) for key in ("images", "labels"))
         if "soft_labels" in held:
-            class_, labels = labels, _tensor(root, held["soft_labels"], "learned labels")
+            soft = _tensor(root, held["soft_labels"], "learned labels")
+    elif shards:
+        images, labels, soft = read_shards(shards)
     else:
         if table.is_file():
             source = parquet.read([table], Decoding(), title=str(path))
+            soft = column_of_soft_labels(table)
         elif isinstance(folders := export.get("folders"), list):  # labels, whatever their names
             chosen = cast(list[str], folders)
-            inside = class_folders(root, root=root, chosen=chosen, divided=True)
+            top = root / "train" if export.get("inside") == "train" else root
+            inside = class_folders(top, root=root, chosen=chosen, divided=True)
             source = load(inside, Decoding())
         else:  # written before exports said which folder is which label
             source = folder.read(root, Decoding())
             names = source.class_names or names
         images, labels = source.train.images, source.train.labels
+    if soft is not None:
+        class_, labels = labels, soft
     return ReadSet(
         images=images,
         labels=labels,
