@@ -41,7 +41,7 @@ def place(kind: str) -> Path:
     """The folder of one kind of content, which may not exist yet.
 
     Args:
-        kind: ``"images"``, ``"archives"``, ``"experts"`` or ``"features"``.
+        kind: ``"images"``, ``"archives"``, ``"experts"``, ``"features"`` or ``"whole"``.
     """
     named = os.environ.get(_PLACE)
     return (Path(named).expanduser().absolute() if named else _of_the_user()) / kind

@@ -264,9 +264,9 @@ def compiled(
     monkeypatch.setattr(trials_module, "cannot_compile", lambda: None)
     asked: list[bool] = []
 
-    def run(self: Trial, *, compiled: bool) -> tuple[float, int]:
+    def run(self: Trial, *, compiled: bool) -> float:
         asked.append(compiled)
-        return 0.5, 1
+        return 0.5
 
     monkeypatch.setattr(Trial, "run", run)
 

@@ -117,3 +117,11 @@ def test_augmentation_is_judged_where_dsa_and_dc_were_measured():
 
 def test_without_random_images_there_is_no_score():
     assert rows(score_table([record("idc", 0.6, None)], full=0.8)) == []
+
+
+def test_the_accuracy_of_all_images_is_that_of_the_measurement_unless_one_is_given():
+    tested = record("idc", 0.6, whole={"accuracy": 0.8})
+
+    assert rows(score_table([tested]))[0] == rows(score_table([tested], full=0.8))[0]
+    assert rows(score_table([tested]))[0] != rows(score_table([tested], full=0.9))[0]
+    assert rows(score_table([record("idc", 0.6)]))[0][-2:] == ["–", "–"]

@@ -15,7 +15,7 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.evaluation import Protocol
 from condensery.evaluation import trial as trial_module
-from condensery.evaluation.trial import TrainingPool, Trial, fresh, pool, train
+from condensery.evaluation.trial import SetTrial, TrainingPool, fresh, pool, train
 from condensery.parameterizations import MultiFormation
 from condensery.rng import global_stream, stream
 from condensery.selection import random_selection
@@ -53,7 +53,7 @@ def stored_set(decode: dict[str, object], *, soft: bool = False) -> CondensedSet
     )
 
 
-def trial(condensed: CondensedSet, data: Data, **changes: object) -> Trial:
+def trial(condensed: CondensedSet, data: Data, **changes: object) -> SetTrial:
     test = replace(data.test, mean=condensed.mean, std=condensed.std)
     given: dict[str, object] = {
         "set": "condensed",
@@ -65,7 +65,7 @@ def trial(condensed: CondensedSet, data: Data, **changes: object) -> Trial:
         "protocol": WHOLE,
         "precision": "fp32",
     }
-    return Trial(**(given | changes))
+    return SetTrial(**(given | changes))
 
 
 def weights(network: nn.Module) -> torch.Tensor:
@@ -99,10 +99,10 @@ def test_a_run_is_train_then_test_whatever_the_global_state(data: Data, condense
     train(network, pool(condensed, 2, test=data.test), protocol=WHOLE, seed=3)
 
     with global_stream(5, "elsewhere"):
-        measured, images = one.run(compiled=False)
+        measured = one.run(compiled=False)
 
     assert measured == accuracy(network, data.test)
-    assert images == 6
+    assert one.count == 6
 
 
 def test_the_twin_on_random_images_starts_from_the_same_network(data: Data):
@@ -128,7 +128,7 @@ def test_a_pool_holds_the_decoded_images_of_its_size_normalised(data: Data):
     expected = MultiFormation(factor=2).decode(stored)
     torch.testing.assert_close(on.images, (expected.images - 0.25) / 0.5)
     assert on.labels.tolist() == [0] * 4 + [1] * 4 + [2] * 4
-    assert trial(condensed, data).run(compiled=False)[1] == 24
+    assert trial(condensed, data).count == 24
 
 
 def test_learned_labels_are_not_used(data: Data):
@@ -250,7 +250,7 @@ def test_a_trial_trains_and_tests_as_it_is_asked_to(
     monkeypatch.setattr(trial_module, "train", answer)
     monkeypatch.setattr(trial_module, "accuracy", answer)
 
-    assert trial(condensed, data, precision="bf16").run(compiled=compiled)[0] == 0.5
+    assert trial(condensed, data, precision="bf16").run(compiled=compiled) == 0.5
     assert asked == [("bf16", compiled)] * 2
 
 

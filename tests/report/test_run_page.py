@@ -200,6 +200,52 @@ def test_baselines_are_in_chart_and_table(report, pets):
     assert "c &amp; co" in text.partition("<table")[0]  # the legend of the chart
 
 
+def test_sizes_are_shown_as_a_share_of_what_all_images_give(report, pets, observations):
+    seen = [
+        *observations,
+        *(
+            pets.observation(set="whole", size=333, seed=seed, accuracy=0.8, images=1000, steps=90)
+            for seed in range(2)
+        ),
+        pets.observation(set="whole", size=333, accuracy=0.1, images=1000, steps=9),  # shorter
+    ]
+    text, page = report(observations=seen)
+    assert (
+        "Size 1 keeps 62 % of what all 1,000 images give, at 0.3 % of the images. "
+        "Size 4 keeps 88 % of what all 1,000 images give, at 1 % of the images." in page.text
+    )
+    table = page.text[page.text.index("images per class images") :]
+    assert "1 3 612 B 50.0 ± 2.0 62.5 % 30.0" in table
+    assert "4 10 2.04 kB 70.0 ± 2.0 87.5 % 60.0" in table
+    assert "all images 80.0 ± 0.0 100 %" in table
+    assert "333" not in text.partition("<table")[0]  # no point of the chart
+    assert "all 1,000 training images by the same protocol with hard labels, 90 steps" in page.text
+
+
+def test_robust_scores_are_shown_when_all_images_were_tested(report, pets, tmp_path):
+    record = {
+        "size": 1,
+        "accuracy": 0.5,
+        "std": None,
+        "random": 0.25,
+        "random_std": None,
+        "networks": ["convnet3"],
+        "seeds": 1,
+        "protocol": "idc",
+        "epochs": None,
+        "steps": 700,
+        "precision": "fp32",
+        "whole": {"accuracy": 0.75, "std": None, "seeds": 1, "images": 1000, "steps": 90},
+    }
+    file = pets.write(
+        tmp_path / "seen.safetensors", pets.arrays(), pets.manifest(observations=[record])
+    )
+    page = WrittenPage(write_report(tmp_path / "a.html", condensed=file).read_text("utf-8"))
+    assert "idc 700 steps convnet3 1 0.269 –" in page.text  # gain and loss are equal
+    assert "Size 1 keeps 67 % of what all 1,000 images give" in page.text
+    assert "LRS" not in report()[1].text
+
+
 def test_several_architectures_stand_in_one_table_by_protocol(report, pets):
     seen = [
         pets.observation(network=network, set=name, accuracy=accuracy, **change)

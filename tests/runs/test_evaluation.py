@@ -42,3 +42,15 @@ def test_another_length_network_or_precision_is_another_measurement():
     old = [record(1, 0.5)]
     for more in ({"steps": 200}, {"networks": ["mlp"]}, {"precision": "bf16"}):
         assert len(merged(old, [record(1, 0.9, **more)])) == 2
+
+
+def test_what_all_images_give_is_kept_and_shared_by_the_records_of_a_setting():
+    def whole(steps: int, accuracy: float) -> dict[str, object]:
+        return {"accuracy": accuracy, "std": None, "seeds": 1, "images": 99, "steps": steps}
+
+    old = [record(1, 0.5, whole=whole(900, 0.8)), record(1, 0.5, networks=["mlp"])]
+    new = [record(1, 0.6), record(2, 0.7, protocol="idc-soft", whole=whole(20, 0.1))]
+
+    found = merged(old, new)
+
+    assert [each.get("whole", {}).get("steps") for each in found] == [900, None, 900]

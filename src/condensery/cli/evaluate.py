@@ -29,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--full-accuracy",
         metavar="X",
         type=fraction,
-        help="of a network trained on all data, such as 0.85: robust scores are shown, too",
+        help="of a network trained on all data, such as 0.85, for the robust scores; --whole "
+        "measures it",
     )
     keeping = parser.add_argument_group("what is stored")
     keeping.add_argument(
@@ -66,7 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         progress=listener(),
     )
     print(table(done.records))
-    if arguments.full_accuracy is not None:
+    if arguments.full_accuracy is not None or any("whole" in each for each in done.records):
         print(f"\n{score_table(done.all_records, full=arguments.full_accuracy)}")
     written = " and ".join(
         str(path) for path in (file if save else None, done.observations) if path

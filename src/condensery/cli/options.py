@@ -178,6 +178,17 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
             f"--{prefix}{name}", metavar=metavar, type=kind, dest=f"test_{name}", help=text
         )
 
+    parser.add_argument(
+        f"--{prefix}whole",
+        metavar="STEPS",
+        type=number,
+        nargs="?",
+        const=True,
+        dest="test_whole",
+        help="train on all real images, too, and show what share of their accuracy every size has "
+        "(default length: 20 passes, at least 5,000 steps); kept in the cache for other runs",
+    )
+
 
 def evaluation_for(arguments: argparse.Namespace, default: EvaluationPlan) -> EvaluationPlan:
     """The default plan, changed by the given options."""
@@ -196,7 +207,7 @@ def add_row_evaluation(parser: argparse.ArgumentParser, *, default: str) -> None
     testing = parser.add_argument_group(f"evaluation (by default as the {default} says)")
     add_evaluation(testing, prefix="evaluate-")
     for action in testing._group_actions:
-        if action.dest == "test_baselines":  # --methods says it
+        if action.dest in ("test_baselines", "test_whole"):  # --methods says it; not possible
             action.help = argparse.SUPPRESS
         if action.dest == "test_sizes":
             action.help = f"sizes of the table (default: as the {default} says)"

@@ -28,13 +28,14 @@ from condensery.evaluation.normalisation import (
     normalised_train,
     train_as,
 )
-from condensery.evaluation.observation import Observation
+from condensery.evaluation.observation import WHOLE, Observation
 from condensery.evaluation.protocol import EvaluatedSet, Protocol
 from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.teacher import TrainedTeacher
-from condensery.evaluation.trial import Network, Trial, fresh
+from condensery.evaluation.trial import Network, SetTrial, Trial, fresh
 from condensery.evaluation.trials import Trials
+from condensery.evaluation.whole import WholeTrial, whole_protocol
 from condensery.registry import names
 from condensery.selection import random_selection, select, steps_of
 from condensery.training import check_precision
@@ -106,6 +107,7 @@ def evaluate(
     seed: int = 0,
     precision: str = "fp32",
     baselines: Sequence[str | CondensedSet] = ("random",),
+    whole: bool | int = False,
     known: Iterable[Observation] = (),
     classes: Sequence[str] | None = None,
 ) -> Evaluation:
@@ -134,6 +136,10 @@ def evaluate(
         baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
             condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose once,
             with ``seed``, and rules that compare features train a network now.
+        whole: Whether the same networks are also trained on all real training images, last of all,
+            with their true classes. A number is that of the optimiser steps; ``True`` is 20 passes
+            over the images, but at least 5,000 steps (``whole_protocol``). A result is stored in
+            the cache folder for all runs on the same data.
         known: Observations that need not be made again; those of other sets are ignored.
         classes: Names of the classes of the set in the order of its labels, for a set that has
             only numbers. Otherwise unused: classes of the set and of the data are matched by name
@@ -167,6 +173,18 @@ def evaluate(
     for network in networks if recipe.regression is None else ():
         # a name that does not exist, or a factory that fails, shows now
         fresh(network, data.test, size=sizes[0], seed=seed)
+    of_all: list[Trial] = []
+    if whole is not False:
+        of_all = _whole_trials(
+            condensed,
+            data,
+            networks=networks,
+            seeds=range(seed, seed + seeds),
+            protocol=whole_protocol(
+                recipe, images=len(data.train), steps=None if whole is True else whole
+            ),
+            precision=precision,
+        )
     for each in baselines:
         if not isinstance(each, str):
             counted[_name_of(each)] = counted_as(each, data, classes=classes)
@@ -189,7 +207,7 @@ def evaluate(
                 own_order = data if teacher is not None else counted.get(name, data)
                 tests[name] = normalised_as(images, own_order)
         planned.extend(
-            Trial(
+            SetTrial(
                 set=name,
                 images=images,
                 test=tests[name],
@@ -204,7 +222,34 @@ def evaluate(
             for network in networks
             for name, images in sets.items()
         )
-    return Evaluation(planned, known=known)
+    return Evaluation([*planned, *of_all], known=known)
+
+
+def _whole_trials(
+    condensed: CondensedSet,
+    data: Data,
+    *,
+    networks: Sequence[Network],
+    seeds: Sequence[int],
+    protocol: Protocol,
+    precision: str,
+) -> list[Trial]:
+    """The trainings on all images, whose classes are in the order of the data."""
+    train, test = normalised_train(condensed, data), normalised_as(condensed, data)
+    size = len(train) // train.classes
+    return [
+        WholeTrial(
+            data=train,
+            test=test,
+            size=size,
+            network=network,
+            seed=seed,
+            protocol=protocol,
+            precision=precision,
+        )
+        for seed in seeds
+        for network in networks
+    ]
 
 
 def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
@@ -229,10 +274,10 @@ def _baselines(
     """The baselines by name. Rules choose with the first seed, after all baselines are checked."""
     names = [_name_of(each) for each in baselines]
     for name in names:
-        if names.count(name) > 1 or name == "condensed":
+        if names.count(name) > 1 or name in ("condensed", WHOLE):
             raise ConfigError(
-                f"baselines holds two sets called {name!r}, and results are stored by name. Give "
-                "each set once."
+                f"baselines holds a set called {name!r}, which is the name of another set, too, "
+                "and results are stored by name. Give each set once, with a name of its own."
             )
     for each in baselines:
         if isinstance(each, str):

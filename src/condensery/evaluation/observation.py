@@ -17,6 +17,9 @@ from condensery.errors import ArtifactError
 Key = tuple[str, int, str, int, str, int | None, int | None, str, str]
 """Set, size, network, seed, protocol, epochs, steps, precision, fingerprint."""
 
+WHOLE = "whole"
+"""The name of the set of all real training images."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -25,9 +28,9 @@ class Observation:
     """The test accuracy of one network.
 
     Attributes:
-        set: ``"condensed"``, ``"random"`` real images of the same size, or the name of another
-            baseline.
-        size: Images per class.
+        set: ``"condensed"``, ``"random"`` real images of the same size, ``"whole"`` for all real
+            images, or the name of another baseline.
+        size: Images per class; for ``"whole"`` their mean over the classes, rounded down.
         network: Name of the architecture.
         seed: Seed of the network, its training and, for ``"random"``, the choice of images.
         protocol: Name of the protocol.
@@ -35,7 +38,8 @@ class Observation:
         steps: Length of the training in optimiser steps, or ``None`` if ``epochs`` is given.
         precision: ``"fp32"`` or ``"bf16"``.
         accuracy: Fraction of correct test images after the last step, in [0, 1].
-        seconds: Wall time of training and testing, perhaps with other networks at the same time.
+        seconds: Wall time of training and testing, perhaps with other networks at the same time;
+            of ``"whole"`` almost 0 if its result was in the cache.
         images: Number of training images after decoding.
         fingerprint: Hash of the training images, the protocol and the test images.
     """

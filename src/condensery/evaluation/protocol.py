@@ -179,3 +179,8 @@ class Protocol:
 
     def _epoch(self, images: int) -> int:
         return math.ceil(images / self.training.batch)
+
+
+def hard_name(protocol: str) -> str:
+    """The name of a protocol without the kind of its labels: ``dsa`` of ``dsa-soft``."""
+    return protocol.removesuffix("-soft").removesuffix("-hard")

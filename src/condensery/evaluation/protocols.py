@@ -12,7 +12,7 @@ from condensery.augment import Identity, PerExample, PhotoPerExample
 from condensery.condensing.objectives import RidgeRegression
 from condensery.data.known import may_be_mirrored
 from condensery.errors import ConfigError
-from condensery.evaluation.protocol import EvaluatedSet, Protocol
+from condensery.evaluation.protocol import EvaluatedSet, Protocol, hard_name
 from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 
@@ -281,7 +281,7 @@ def full_epochs(name: str, evaluated: EvaluatedSet) -> int | None:
         The number; ``None`` if no network is trained, or the protocol is unknown.
     """
     try:
-        protocol = _resolved(name.removesuffix("-soft").removesuffix("-hard"), evaluated)
+        protocol = _resolved(hard_name(name), evaluated)
     except ConfigError:
         return None
     return None if protocol.regression is not None or protocol.steps else protocol.epochs

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condensery.errors import ConfigError
+from condensery.evaluation.protocol import hard_name
 from condensery.formatting import NOTHING, markdown_table
 
 _AUGMENTED, _PLAIN = "dsa", "dc"
@@ -90,8 +91,15 @@ def augmentation_robust_score(
     return _score(weight * gain + (1 - weight) * plain_gain)
 
 
-def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
-    """A Markdown table of both scores for every measurement with random images.
+def score_table(records: Sequence[Mapping[str, Any]], *, full: float | None = None) -> str:
+    """``score_rows`` as a Markdown table."""
+    return markdown_table(score_rows(records, full=full))
+
+
+def score_rows(
+    records: Sequence[Mapping[str, Any]], *, full: float | None = None
+) -> list[list[str]]:
+    """Both scores for every measurement with random images; the first row names the columns.
 
     The label-robust score of a ``-soft`` protocol needs the same protocol with hard labels; the
     augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be
@@ -99,12 +107,14 @@ def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
 
     Args:
         records: The records of ``summary``.
-        full: Accuracy after training on the full data set, a fraction.
+        full: Accuracy after training on the full data set, a fraction; ``None`` takes that of each
+            measurement (``evaluate(..., whole=True)``), without which LRS is a dash.
 
     Raises:
         ConfigError: If ``full`` is not a fraction.
     """
-    _check({"full accuracy": full})
+    if full is not None:
+        _check({"full accuracy": full})
     rows = [["protocol", "length", "network", "images per class", "LRS", "ARS"]]
     for record in records:
         if record["random"] is None:
@@ -116,22 +126,27 @@ def score_table(records: Sequence[Mapping[str, Any]], *, full: float) -> str:
                 f"{record.get('epochs')} epochs" if steps is None else f"{steps} steps",
                 ", ".join(record["networks"]),
                 str(record["size"]),
-                _shown(_of_labels(record, records, full)),
+                _shown(_of_labels(record, records, full or _of_all_images(record))),
                 _shown(_of_augmentation(record, records)),
             ]
         )
-    return markdown_table(rows)
+    return rows
+
+
+def _of_all_images(record: Mapping[str, Any]) -> float | None:
+    whole: Mapping[str, Any] | None = record.get("whole")
+    return None if whole is None else whole["accuracy"]
 
 
 def _of_labels(
-    record: Mapping[str, Any], records: Sequence[Mapping[str, Any]], full: float
+    record: Mapping[str, Any], records: Sequence[Mapping[str, Any]], full: float | None
 ) -> float | None:
+    if full is None:
+        return None
     name = str(record["protocol"])
     hard: Mapping[str, Any] | None = record
     if name.endswith(_SOFT):
-        hard = _matched(
-            record, records, protocol=name.removesuffix(_SOFT), same=("epochs", "steps")
-        )
+        hard = _matched(record, records, protocol=hard_name(name), same=("epochs", "steps"))
     if hard is None:
         return None
     return label_robust_score(

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import asdict
 from statistics import fmean
 from typing import Any
 
 from condensery.averages import average
 from condensery.condensed.choosing import title
-from condensery.evaluation.observation import Observation
+from condensery.evaluation.observation import WHOLE, Observation
+from condensery.evaluation.protocol import hard_name
 from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, points
 
 
@@ -18,14 +20,20 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
     Returns:
         Records ``{"size", "accuracy", "std", "random", "random_std", "networks", "seeds",
         "protocol", "epochs", "steps", "precision"}``. Accuracies are fractions of 1 and means over
-        the seeds; ``std`` is the sample deviation (n - 1) over the seeds, 0.0 for one seed.
+        the seeds; ``std`` is the sample deviation (n - 1) over the seeds, ``None`` for one seed.
         ``networks`` is a list with one architecture, because a deviation across architectures has
         no meaning. ``seeds`` is the number of networks on the condensed set. ``random`` is ``None``
         if no random images were tested; sizes without a network on the condensed set are left out.
-        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``.
+        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``. With networks
+        trained on all real images, ``"whole"`` is ``{"accuracy", "std", "seeds", "images",
+        "steps"}``, of the longest such training with the same protocol, network and precision.
     """
+    observations = tuple(observations)
+    whole = whole_accuracies(map(asdict, observations))
     groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
     for each in observations:
+        if each.set == WHOLE:
+            continue
         length = (each.epochs or 0, each.steps or 0)
         key = (each.protocol, length, each.precision, each.network, each.size)
         groups.setdefault(key, {}).setdefault(each.set, []).append(each.accuracy)
@@ -39,9 +47,9 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         record = {
             "size": size,
             "accuracy": condensed.mean,
-            "std": condensed.std or 0.0,
+            "std": condensed.std,
             "random": None if random is None else random.mean,
-            "random_std": None if random is None else random.std or 0.0,
+            "random_std": None if random is None else random.std,
             "networks": [network],
             "seeds": condensed.count,
             "protocol": protocol,
@@ -50,10 +58,64 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
             "precision": precision,
         }
         others = {
-            name: {"accuracy": other.mean, "std": other.std or 0.0}
-            for name, other in averages.items()
+            name: {"accuracy": other.mean, "std": other.std} for name, other in averages.items()
         }
-        records.append(record | ({"baselines": others} if others else {}))
+        if others:
+            record["baselines"] = others
+        records.append(record)
+    return [_with_whole(record, whole) for record in records]
+
+
+Setting = tuple[str, str, str]
+"""Network, protocol without the kind of its labels, and precision."""
+
+
+def same_whole(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The records of a file, each with the longest training on all images that fits it."""
+    records, known = list(records), dict[Setting, Mapping[str, Any]]()
+    for record in records:
+        whole = record.get("whole")
+        if whole and whole["steps"] >= known.get(_setting(record), {"steps": 0})["steps"]:
+            known[_setting(record)] = whole
+    return [_with_whole(record, known) for record in records]
+
+
+def _with_whole(
+    record: Mapping[str, Any], whole: Mapping[Setting, Mapping[str, Any]]
+) -> dict[str, Any]:
+    every = whole.get(_setting(record))
+    return {**record, "whole": every} if every else dict(record)
+
+
+def _setting(record: Mapping[str, Any]) -> Setting:
+    networks = ", ".join(record.get("networks") or ())
+    return networks, hard_name(str(record.get("protocol"))), record.get("precision") or "fp32"
+
+
+def whole_accuracies(lines: Iterable[Mapping[str, Any]]) -> dict[Setting, Mapping[str, Any]]:
+    """What all images give, from the lines of observations; others than ``"whole"`` are ignored.
+
+    Returns:
+        By network, protocol and precision, the longest training: ``{"accuracy", "std", "seeds",
+        "images", "steps"}``.
+    """
+    found: dict[Setting, dict[int, dict[int, Mapping[str, Any]]]] = {}
+    for each in lines:
+        if each["set"] == WHOLE:
+            lengths = found.setdefault(_setting({**each, "networks": [each["network"]]}), {})
+            lengths.setdefault(each["steps"], {})[each["seed"]] = each
+    records: dict[Setting, Mapping[str, Any]] = {}
+    for setting, lengths in found.items():
+        steps, by_seed = max(lengths.items(), key=lambda item: item[0])
+        own = average(each["accuracy"] for each in by_seed.values())
+        images = max(each["images"] for each in by_seed.values())
+        records[setting] = {
+            "accuracy": own.mean,
+            "std": own.std,
+            "seeds": own.count,
+            "images": images,
+            "steps": steps,
+        }
     return records
 
 
@@ -69,12 +131,29 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     groups: dict[str, list[Mapping[str, Any]]] = {}
     for record in records:
         groups.setdefault(title(record), []).append(record)
-    return "\n\n".join(f"{name}\n\n{_rows(group)}" for name, group in groups.items())
+    return "\n\n".join(
+        "\n\n".join(filter(None, (name, _rows(group), whole_text(group[0]))))
+        for name, group in groups.items()
+    )
+
+
+def whole_text(record: Mapping[str, Any]) -> str:
+    """What all images give, as a sentence; empty if they were not tested."""
+    whole = record.get("whole")
+    if not whole:
+        return ""
+    networks = f"{whole['seeds']} network" + ("" if whole["seeds"] == 1 else "s")
+    accuracy = plus_minus(whole["accuracy"], whole["std"])
+    return (
+        f"All {whole['images']:,} training images: {accuracy} % ({networks}, "
+        f"{whole['steps']:,} steps). Of all images: the accuracy as a share of this."
+    )
 
 
 def _rows(records: Sequence[Mapping[str, Any]]) -> str:
     baselines = list(dict.fromkeys(name for record in records for name in _baselines(record)))
-    rows = [["images per class", "condensed", "random", "gain", *baselines]]
+    relative = ["of all images"] if any(record.get("whole") for record in records) else []
+    rows = [["images per class", "condensed", *relative, "random", "gain", *baselines]]
     for record in records:
         accuracy, random = record["accuracy"], record["random"]
         others = _baselines(record)
@@ -82,6 +161,7 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> str:
             [
                 str(record["size"]),
                 plus_minus(accuracy, record["std"]),
+                *(share_of_whole(record) for _ in relative),
                 NOTHING if random is None else plus_minus(random, record["random_std"]),
                 _gain(accuracy, random),
                 *(
@@ -100,8 +180,23 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> str:
             for name in baselines
         ]
         shown = [NOTHING if mean is None else percent(mean) for mean in (random, *means)]
-        rows.append(["average", percent(accuracy), shown[0], _gain(accuracy, random), *shown[1:]])
+        share = _over_sizes([relative_accuracy(record) for record in records])
+        of_whole = [NOTHING if share is None else f"{percent(share)} %" for _ in relative]
+        gain = _gain(accuracy, random)
+        rows.append(["average", percent(accuracy), *of_whole, shown[0], gain, *shown[1:]])
     return markdown_table(rows)
+
+
+def relative_accuracy(record: Mapping[str, Any]) -> float | None:
+    """Accuracy of a size as a fraction of that of all images; ``None`` if these were not tested."""
+    whole = record.get("whole")
+    return record["accuracy"] / whole["accuracy"] if whole and whole["accuracy"] else None
+
+
+def share_of_whole(record: Mapping[str, Any]) -> str:
+    """``71.3 %``: ``relative_accuracy`` as text."""
+    share = relative_accuracy(record)
+    return NOTHING if share is None else f"{percent(share)} %"
 
 
 def _gain(accuracy: float, random: float | None) -> str:

@@ -6,12 +6,14 @@ Knows nothing about other trials, and nothing about what the images are compared
 from __future__ import annotations
 
 import hashlib
+from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 from typing import NamedTuple
 
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -37,6 +39,27 @@ class TrainingPool(NamedTuple):
 
     images: Float[Tensor, "example channel height width"]
     labels: Tensor
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and labels at these positions."""
+        return self.images[index], self.labels[index]
+
+
+class RealPool:
+    """Normalised real images as a pool; only the images of a batch are converted from bytes.
+
+    Args:
+        data: The images, normalised as the set.
+        device: The device of the network.
+    """
+
+    def __init__(self, data: ImageData, device: torch.device) -> None:
+        self.labels, self._data, self._device = data.labels, data, device
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and labels at these positions."""
+        images = self._data.normalise(self._data.pixels(index))
+        return images.to(self._device), self.labels[index].to(self._device)
 
 
 def pool(
@@ -66,7 +89,7 @@ def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Modu
 
 def train(
     network: nn.Module,
-    on: TrainingPool,
+    on: TrainingPool | RealPool,
     *,
     protocol: Protocol,
     seed: int,
@@ -110,16 +133,15 @@ def train(
         if protocol.restarts(step, images=count):
             trainer = begun()
         trainer.set_lr(protocol.lr(step, images=count))
-        trainer.step(on.images[index], on.labels[index], rng=rng)
+        trainer.step(*on.batch(index), rng=rng)
     return network
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Trial:
-    """One training and test: the training images, the protocol, and the test images."""
+class Trial(ABC):
+    """One training and test: how a network is trained, and the test images."""
 
-    set: str  # ``"condensed"`` or ``"random"``
-    images: CondensedSet  # the set; its size ``size`` is trained on
+    set: str  # ``"condensed"``, ``"random"``, ``"whole"`` or the name of another baseline
     test: ImageData  # normalised as the set was made for
     size: int  # images per class
     network: Network  # the architecture
@@ -128,19 +150,36 @@ class Trial:
     precision: str  # ``"fp32"`` or ``"bf16"``
     teacher: TrainedTeacher | None = None  # labels every batch; of a protocol that names one
 
-    def run(self, *, compiled: bool) -> tuple[float, int]:
+    @property
+    @abstractmethod
+    def count(self) -> int:
+        """Number of training images after decoding."""
+
+    @abstractmethod
+    def pool(self) -> TrainingPool | RealPool:
+        """The training images."""
+
+    @abstractmethod
+    def content_hash(self) -> str:
+        """See ``fingerprint``."""
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """Hash of everything that decides the accuracy except network and seed, 16 hex digits."""
+        return self.content_hash()
+
+    def run(self, *, compiled: bool) -> float:
         """Train and test.
 
         Returns:
-            Fraction of the test images that the network classifies correctly after its last step,
-            and the number of its training images.
+            Fraction of the test images that the network classifies correctly after its last step.
         """
-        on = pool(self.images, self.size, test=self.test, labels=self.protocol.labels)
-        regression = self.protocol.regression
+        on, regression = self.pool(), self.protocol.regression
         if regression is not None:
-            return kernel_accuracy(regression, on.images, on.labels, self.test), len(on.labels)
+            assert isinstance(on, TrainingPool)
+            return kernel_accuracy(regression, on.images, on.labels, self.test)
         network = train(
-            fresh(self.network, self.test, size=self.size, seed=self.seed),
+            self.untrained(),
             on,
             protocol=self.protocol,
             seed=self.seed,
@@ -148,8 +187,11 @@ class Trial:
             compiled=compiled,
             teacher=self.teacher,
         )
-        share = accuracy(network, self.test, precision=self.precision, compiled=compiled)
-        return share, len(on.labels)
+        return accuracy(network, self.test, precision=self.precision, compiled=compiled)
+
+    def untrained(self) -> nn.Module:
+        """The network before its training."""
+        return fresh(self.network, self.test, size=self.size, seed=self.seed)
 
     @property
     def name(self) -> str:
@@ -165,25 +207,47 @@ class Trial:
         """Whether compiled code supports batches of any length, and testing (``can_train``)."""
         if self.protocol.loss != "cross-entropy" or self.protocol.teacher is not None:
             return False  # the teacher's network calls modules
-        return can_train(fresh(self.network, self.test, size=self.size, seed=self.seed))
+        return can_train(self.untrained())
 
     @property
     def steps(self) -> int:
         """Steps of the training."""
-        return self.protocol.total_steps(len(self.images.decode(self.size)))
+        return self.protocol.total_steps(self.count)
 
     @property
     def full_batches(self) -> int:
         """Steps with a batch of full size."""
         if self.protocol.full_batches:
             return self.steps
-        count, batch = len(self.images.decode(self.size)), self.protocol.training.batch
+        count, batch = self.count, self.protocol.training.batch
         share = (count // batch) / -(-count // batch)
         return int(self.steps * share)
 
     @cached_property
-    def fingerprint(self) -> str:
-        """Hash of everything that decides the accuracy except network and seed, 16 hex digits.
+    def key(self) -> Key:
+        """The key that the observation will have."""
+        recipe = self.protocol
+        named = (self.set, self.size, self.name, self.seed, recipe.name)
+        return (*named, *recipe.length, self.precision, self.fingerprint)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class SetTrial(Trial):
+    """A training on a size of a condensed set or of a baseline."""
+
+    images: CondensedSet  # the set; its size ``size`` is trained on
+
+    @property
+    def count(self) -> int:
+        """See ``Trial.count``."""
+        return len(self.images.decode(self.size))
+
+    def pool(self) -> TrainingPool:
+        """See ``Trial.pool``."""
+        return pool(self.images, self.size, test=self.test, labels=self.protocol.labels)
+
+    def content_hash(self) -> str:
+        """See ``Trial.fingerprint``.
 
         It contains the stored images and how they decode, the protocol, and the test images.
         """
@@ -207,10 +271,3 @@ class Trial:
                 content.update(f"{name} {tensor.dtype}".encode())
                 content.update(own.contiguous().numpy().tobytes())
         return content.hexdigest()
-
-    @cached_property
-    def key(self) -> Key:
-        """The key that the observation will have."""
-        recipe = self.protocol
-        named = (self.set, self.size, self.name, self.seed, recipe.name)
-        return (*named, *recipe.length, self.precision, self.fingerprint)

@@ -77,7 +77,7 @@ def _task(
 def _observation(trial: Trial, *, compiled: bool) -> Observation:
     begin = time.perf_counter()
     epochs, steps = trial.protocol.length
-    accuracy, images = trial.run(compiled=compiled)
+    accuracy = trial.run(compiled=compiled)
     return Observation(
         set=trial.set,
         size=trial.size,
@@ -89,7 +89,7 @@ def _observation(trial: Trial, *, compiled: bool) -> Observation:
         precision=trial.precision,
         accuracy=accuracy,
         seconds=time.perf_counter() - begin,
-        images=images,
+        images=trial.count,
         fingerprint=trial.fingerprint,
     )
 

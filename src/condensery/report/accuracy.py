@@ -11,6 +11,9 @@ from statistics import median
 from typing import Any
 
 from condensery.averages import average
+from condensery.evaluation.observation import WHOLE
+from condensery.evaluation.protocol import hard_name
+from condensery.evaluation.summary import whole_accuracies
 
 Record = Mapping[str, Any]
 
@@ -42,6 +45,25 @@ class AccuracyPoint:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WholeAccuracy:
+    """The accuracy after training on all real images.
+
+    Attributes:
+        mean: Mean over the networks, a fraction of 1.
+        std: Sample deviation (n - 1) over the networks; ``None`` for one network.
+        networks: Number of networks.
+        images: Number of training images.
+        steps: Optimiser steps of a training.
+    """
+
+    mean: float
+    std: float | None
+    networks: int
+    images: int
+    steps: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AccuracyBySize:
     """Accuracies of the condensed set and of baselines by one protocol and architecture.
 
@@ -54,6 +76,7 @@ class AccuracyBySize:
         ours: The condensed set, ascending by size.
         random: Random real images of the same sizes, ascending; empty if none were tested.
         baselines: Other baselines by name, each ascending.
+        whole: The same network after training on all real images, if that was tested.
     """
 
     network: str
@@ -66,6 +89,7 @@ class AccuracyBySize:
     baselines: Mapping[str, tuple[AccuracyPoint, ...]] = field(
         default_factory=dict[str, tuple[AccuracyPoint, ...]]
     )
+    whole: WholeAccuracy | None = None
 
     @property
     def key(self) -> Key:
@@ -120,13 +144,21 @@ def compare(observations: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
     Returns:
         One result for each network, protocol, length and precision, in order of appearance.
     """
+    observations = list(observations)
     groups: dict[Key, dict[str, dict[int, dict[int, Record]]]] = {}
     for record in observations:
+        if record["set"] == WHOLE:
+            continue
         sets = groups.setdefault(_key(record, str(record["network"])), {})
         points = sets.setdefault(str(record["set"]), {}).setdefault(int(record["size"]), {})
         points[int(record["seed"])] = record
+    whole = whole_accuracies(observations)
     return tuple(
-        _comparison(key, {name: _averaged(points) for name, points in sets.items()})
+        _comparison(
+            key,
+            {name: _averaged(points) for name, points in sets.items()},
+            _whole(whole.get((key[0], hard_name(key[1]), key[4]))),
+        )
         for key, sets in groups.items()
     )
 
@@ -138,7 +170,26 @@ def recorded(summaries: Iterable[Record]) -> tuple[AccuracyBySize, ...]:
         named = record.get("networks") or []
         network = ", ".join(map(str, named)) if isinstance(named, list) else str(named)
         groups.setdefault(_key(record, network or "network not recorded"), []).append(record)
-    return tuple(_comparison(key, _read(records)) for key, records in groups.items())
+    return tuple(
+        _comparison(
+            key,
+            _read(records),
+            _whole(next((each["whole"] for each in records if each.get("whole")), None)),
+        )
+        for key, records in groups.items()
+    )
+
+
+def _whole(record: Record | None) -> WholeAccuracy | None:
+    if record is None:
+        return None
+    return WholeAccuracy(
+        mean=record["accuracy"],
+        std=record["std"],
+        networks=record["seeds"],
+        images=record["images"],
+        steps=record["steps"],
+    )
 
 
 def _key(record: Record, network: str) -> Key:
@@ -147,7 +198,9 @@ def _key(record: Record, network: str) -> Key:
     return (network, protocol, record.get("epochs"), record.get("steps"), precision)
 
 
-def _comparison(key: Key, sets: Mapping[str, tuple[AccuracyPoint, ...]]) -> AccuracyBySize:
+def _comparison(
+    key: Key, sets: Mapping[str, tuple[AccuracyPoint, ...]], whole: WholeAccuracy | None
+) -> AccuracyBySize:
     network, protocol, epochs, steps, precision = key
     return AccuracyBySize(
         network=network,
@@ -158,6 +211,7 @@ def _comparison(key: Key, sets: Mapping[str, tuple[AccuracyPoint, ...]]) -> Accu
         ours=sets.get(_OURS, ()),
         random=sets.get(_RANDOM, ()),
         baselines={name: each for name, each in sets.items() if name not in (_OURS, _RANDOM)},
+        whole=whole,
     )
 
 

@@ -18,6 +18,8 @@ from typing import Any
 
 from condensery.checkpoint import write_atomically
 from condensery.condensed.artifact import CondensedSet
+from condensery.evaluation.scores import score_rows
+from condensery.evaluation.summary import same_whole
 from condensery.formatting import byte_count, duration
 from condensery.report.accuracy import AccuracyBySize, compare, recorded
 from condensery.report.charts import (
@@ -33,7 +35,7 @@ from condensery.report.facts import caveats, made, recipe_text
 from condensery.report.history import ChoiceSpan, Distances, History, distances_of, history_of
 from condensery.report.history_charts import distance_chart, history_chart
 from condensery.report.published import PublishedFigures, known, published
-from condensery.report.size_tables import across, by_size, printed_rows
+from condensery.report.size_tables import across, by_size, headlines, printed_rows
 from condensery.report.templates import filled
 from condensery.report.tiles import exact, tile_rows
 
@@ -122,6 +124,9 @@ def render(
         | _bytes_chart(held)
         | _time_chart(comparisons),
         tables=tables,
+        headlines=_headlines(condensed, comparisons),
+        whole_note=_whole_note(comparisons),
+        scores=_scores(condensed),
         crosses=across(comparisons),
         printed=printed_rows(others, sizes) if comparisons else [],
         printed_sizes=sizes,
@@ -260,6 +265,35 @@ def _share(condensed: CondensedSet, data: Mapping[str, Any]) -> str:
     if not images:
         return ""
     return f"{100 * len(condensed) / images:.2g} % of the {images:,} training images"
+
+
+def _headlines(condensed: CondensedSet, comparisons: Sequence[AccuracyBySize]) -> list[str]:
+    """What sizes keep of the accuracy of all images, in the first setting that tested these."""
+    tested = [(each, each.whole) for each in comparisons if each.whole and each.ours]
+    return [
+        line
+        for each, whole in tested[:1]
+        for line in headlines(condensed, each, images=whole.images)
+    ]
+
+
+def _scores(condensed: CondensedSet) -> list[list[str]]:
+    """The robust scores with their heads; empty if no network was trained on all images."""
+    records = same_whole(condensed.observations)
+    return score_rows(records) if any("whole" in each for each in records) else []
+
+
+def _whole_note(comparisons: Sequence[AccuracyBySize]) -> str:
+    """How the networks on all images were trained."""
+    trained = [each.whole for each in comparisons if each.whole is not None]
+    if not trained:
+        return ""
+    steps = " or ".join(f"{count:,}" for count in sorted({each.steps for each in trained}))
+    return (
+        "Of all images: the accuracy as a share of that of the same network after training on all "
+        f"{trained[0].images:,} training images by the same protocol with hard labels, {steps} "
+        "steps; a longer training on all images would lower the shares."
+    )
 
 
 def _evaluation_seconds(observations: Sequence[Mapping[str, Any]]) -> str:

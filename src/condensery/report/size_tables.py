@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import byte_count, plus_minus, points, rounded
-from condensery.report.accuracy import AccuracyBySize, AccuracyPoint
+from condensery.report.accuracy import AccuracyBySize, AccuracyPoint, WholeAccuracy
 from condensery.report.published import PublishedFigures
 
 
@@ -22,6 +22,7 @@ class SizeRow:
     images: str
     bytes: str
     ours: str
+    kept: str  # accuracy as a share of that of all images, in per cent
     random: str
     gain: str
     better: bool
@@ -39,6 +40,7 @@ class SizeTable:
     rows: tuple[SizeRow, ...]  # sizes 1..N
     printed: bool  # whether anything is published of the method
     timed: bool  # whether the time of a training is known
+    whole: str  # what all images give, in per cent; empty if unknown
 
     @property
     def lines(self) -> tuple[SizeRow, ...]:
@@ -82,7 +84,35 @@ def by_size(
         rows=rows,
         printed=any(row.printed for row in rows),
         timed=any(row.seconds for row in rows),
+        whole="" if comparison is None else spread(comparison.whole),
     )
+
+
+def kept(comparison: AccuracyBySize, size: int) -> float | None:
+    """Accuracy of a size as a fraction of that of all images; ``None`` if one is unknown."""
+    ours, _ = comparison.at(size)
+    whole = comparison.whole
+    return None if ours is None or whole is None or not whole.mean else ours.mean / whole.mean
+
+
+def headlines(condensed: CondensedSet, comparison: AccuracyBySize, *, images: int) -> list[str]:
+    """What share of the accuracy of all images the smallest and the largest tested size keep.
+
+    Args:
+        condensed: The set.
+        comparison: The accuracies in one setting.
+        images: Number of training images of the data.
+    """
+    tested = [point.size for point in comparison.ours]
+    found: list[str] = []
+    for size in dict.fromkeys((tested[0], tested[-1]) if tested else ()):
+        share = kept(comparison, size)
+        if share is not None:
+            found.append(
+                f"Size {size} keeps {100 * share:.0f} % of what all {images:,} images give, at "
+                f"{100 * condensed.rows[size - 1] / images:.2g} % of the images."
+            )
+    return found
 
 
 def across(comparisons: Sequence[AccuracyBySize]) -> list[CrossTable]:
@@ -111,7 +141,7 @@ def printed_rows(
     return found
 
 
-def spread(point: AccuracyPoint | None) -> str:
+def spread(point: AccuracyPoint | WholeAccuracy | None) -> str:
     """Mean and deviation in per cent; empty if unknown."""
     return "" if point is None else plus_minus(point.mean, point.std)
 
@@ -125,11 +155,13 @@ def _row(
     ours, random = (None, None) if comparison is None else comparison.at(size)
     baselines = {} if comparison is None else comparison.baselines
     gain, better = _gain(ours, random)
+    share = None if comparison is None else kept(comparison, size)
     return SizeRow(
         size=size,
         images=f"{condensed.rows[size - 1]:,}",
         bytes=byte_count(condensed.bytes_of(size)),
         ours=spread(ours),
+        kept="" if share is None else f"{100 * share:.1f} %",
         random=spread(random),
         gain=gain,
         better=better,

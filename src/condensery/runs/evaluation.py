@@ -18,6 +18,7 @@ from condensery.evaluation import (
     evaluate,
     read_observations,
 )
+from condensery.evaluation.summary import same_whole
 from condensery.registry import names
 from condensery.runs.listener import Reporter
 from condensery.selection import FEATURE_NETWORK, select, steps_of
@@ -37,6 +38,8 @@ class EvaluationPlan:
         steps: Optimiser steps instead of epochs, or ``None``.
         precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
         baselines: Sets to compare with: names of selection rules, or condensed files.
+        whole: Whether networks are also trained on all real images; a number is that of their
+            steps, ``True`` is the usual length.
         classes: Names of the classes of the set in the order of its labels, if it has only
             numbers.
     """
@@ -50,6 +53,7 @@ class EvaluationPlan:
     steps: int | None = None
     precision: str = "fp32"
     baselines: tuple[str, ...] = ("random",)
+    whole: bool | int = False
     classes: tuple[str, ...] | None = None
 
 
@@ -195,10 +199,13 @@ def select_with_progress(
 def merged(
     old: Sequence[Mapping[str, Any]], new: Sequence[Mapping[str, Any]]
 ) -> list[Mapping[str, Any]]:
-    """Records of a condensed file, in which new records replace those with the same setting."""
+    """Records of a condensed file, in which new records replace those with the same setting.
+
+    What all images give is kept, and added to the records of other sizes.
+    """
     fresh = {_identity(record) for record in new}
     rest = [record for record in old if _identity(record) not in fresh]
-    return sorted([*rest, *new], key=_identity)
+    return same_whole(sorted([*rest, *new], key=_identity))
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[object, ...]:

@@ -252,13 +252,19 @@ def check_evaluation(evaluation: EvaluationPlan, options: ComparisonOptions) -> 
     """Refuse an evaluation plan that is not possible in a comparison.
 
     Raises:
-        ConfigError: If the plan has baselines, which are rows here, or sizes that no set has.
+        ConfigError: If the plan has baselines, which are rows here, sizes that no set has, or all
+            images.
     """
     others = [each for each in evaluation.baselines if each != "random"]
     if others:
         raise ConfigError(
             "--evaluate-baselines (baselines=): whatever is compared is named in --methods "
             f"(methods=), such as --methods {','.join((*options.methods, *others))}."
+        )
+    if evaluation.whole is not False:
+        raise ConfigError(
+            "--evaluate-whole (whole=): a comparison trains no networks on all images. `condensery "
+            "evaluate FILE --whole` shows what share of their accuracy a set has."
         )
     if any(size > options.ipc for size in evaluation.sizes or ()):
         raise ConfigError(
