@@ -204,20 +204,20 @@ def test_sizes_are_shown_as_a_share_of_what_all_images_give(report, pets, observ
     seen = [
         *observations,
         *(
-            pets.observation(set="whole", size=333, seed=seed, accuracy=0.8, images=1000, steps=90)
+            pets.observation(set="whole", size=333, seed=seed, accuracy=0.77, images=1000, steps=90)
             for seed in range(2)
         ),
         pets.observation(set="whole", size=333, accuracy=0.1, images=1000, steps=9),  # shorter
     ]
     text, page = report(observations=seen)
     assert (
-        "Size 1 keeps 62 % of what all 1,000 images give, at 0.3 % of the images. "
-        "Size 4 keeps 88 % of what all 1,000 images give, at 1 % of the images." in page.text
+        "Size 1 keeps 65 % of what all 1,000 images give, at 0.3 % of the images. "
+        "Size 4 keeps 91 % of what all 1,000 images give, at 1 % of the images." in page.text
     )
     table = page.text[page.text.index("images per class images") :]
-    assert "1 3 612 B 50.0 ± 2.0 62.5 % 30.0" in table
-    assert "4 10 2.04 kB 70.0 ± 2.0 87.5 % 60.0" in table
-    assert "all images 80.0 ± 0.0 100 %" in table
+    assert "1 3 612 B 50.0 ± 2.0 64.9 % 30.0" in table
+    assert "4 10 2.04 kB 70.0 ± 2.0 90.9 % 60.0" in table
+    assert "all images 77.0 ± 0.0 100 %" in table
     assert "333" not in text.partition("<table")[0]  # no point of the chart
     assert "all 1,000 training images by the same protocol with hard labels, 90 steps" in page.text
 

@@ -276,8 +276,8 @@ def _baselines(
     for name in names:
         if names.count(name) > 1 or name in ("condensed", WHOLE):
             raise ConfigError(
-                f"baselines holds a set called {name!r}, which is the name of another set, too, "
-                "and results are stored by name. Give each set once, with a name of its own."
+                f"baselines holds two sets called {name!r}, and results are stored by name. Give "
+                "each set once."
             )
     for each in baselines:
         if isinstance(each, str):

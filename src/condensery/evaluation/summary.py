@@ -70,14 +70,25 @@ Setting = tuple[str, str, str]
 """Network, protocol without the kind of its labels, and precision."""
 
 
-def same_whole(records: Iterable[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
-    """The records of a file, each with the longest training on all images that fits it."""
-    records, known = list(records), dict[Setting, Mapping[str, Any]]()
-    for record in records:
-        whole = record.get("whole")
-        if whole and whole["steps"] >= known.get(_setting(record), {"steps": 0})["steps"]:
-            known[_setting(record)] = whole
-    return [_with_whole(record, known) for record in records]
+def same_whole(
+    records: Iterable[Mapping[str, Any]], *, known: Iterable[Mapping[str, Any]]
+) -> list[Mapping[str, Any]]:
+    """The records of a file, each with the longest training on all images that fits it.
+
+    Args:
+        records: The records, of one data set.
+        known: Records of the same data set in which such trainings are looked for.
+    """
+    longest = dict[Setting, Mapping[str, Any]]()
+    for record in known:
+        whole, other = record.get("whole"), longest.get(_setting(record))
+        if whole and (other is None or _length(whole) > _length(other)):
+            longest[_setting(record)] = whole
+    return [_with_whole(record, longest) for record in records]
+
+
+def _length(whole: Mapping[str, Any]) -> tuple[int, int]:
+    return whole["steps"], whole["seeds"]
 
 
 def _with_whole(

@@ -19,7 +19,6 @@ from typing import Any
 from condensery.checkpoint import write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation.scores import score_rows
-from condensery.evaluation.summary import same_whole
 from condensery.formatting import byte_count, duration
 from condensery.report.accuracy import AccuracyBySize, compare, recorded
 from condensery.report.charts import (
@@ -279,7 +278,7 @@ def _headlines(condensed: CondensedSet, comparisons: Sequence[AccuracyBySize]) -
 
 def _scores(condensed: CondensedSet) -> list[list[str]]:
     """The robust scores with their heads; empty if no network was trained on all images."""
-    records = same_whole(condensed.observations)
+    records = condensed.observations
     return score_rows(records) if any("whole" in each for each in records) else []
 
 

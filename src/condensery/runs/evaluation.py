@@ -205,7 +205,7 @@ def merged(
     """
     fresh = {_identity(record) for record in new}
     rest = [record for record in old if _identity(record) not in fresh]
-    return same_whole(sorted([*rest, *new], key=_identity))
+    return same_whole(sorted([*rest, *new], key=_identity), known=(*old, *new))
 
 
 def _identity(record: Mapping[str, Any]) -> tuple[object, ...]:
