@@ -75,6 +75,7 @@ if TYPE_CHECKING:
     from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
     from condensery.selection import SelectionRule, random_selection, select
     from condensery.sharing.export import export
+    from condensery.sharing.publish import pull, push
     from condensery.training import AdamWTraining, SGDTraining, Training
     from condensery.types import Examples, Groups, StepContext
 
@@ -162,6 +163,8 @@ __all__ = [
     "export",
     "import_set",
     "load_data",
+    "pull",
+    "push",
     "random_selection",
     "read_recipe",
     "recipe_for",
@@ -198,6 +201,7 @@ _NAMES = {
     "Staged TrainOnSynthetic",
     "selection": "SelectionRule random_selection select",
     "sharing.export": "export",
+    "sharing.publish": "pull push",
     "condensing.sizes": "AllSizes MatchedSets MostLearnable OneSize RandomSize SizePolicy",
     "training": "AdamWTraining SGDTraining Training",
     "types": "Examples Groups StepContext",

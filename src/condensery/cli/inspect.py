@@ -16,15 +16,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Print the manifest and the tensors."""
     from condensery.condensed.artifact import CondensedSet
+    from condensery.condensed.hub import located
     from condensery.runs.description import describe
 
-    condensed = CondensedSet.load(arguments.file)
+    file = located(arguments.file)
+    condensed = CondensedSet.load(file)
     if not arguments.json:
-        print(describe(condensed, file=arguments.file))
+        print(describe(condensed, file=file))
         return 0
     images = condensed.images
     facts = {
-        "file_bytes": arguments.file.stat().st_size,
+        "file_bytes": file.stat().st_size,
         "images": {
             "shape": list(images.shape),
             "dtype": str(images.dtype).removeprefix("torch."),

@@ -23,6 +23,7 @@ from torch.utils.data import DataLoader, Dataset
 from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.condensed.choosing import by_accuracy
 from condensery.condensed.datasets import PerChannel, as_dataset
+from condensery.condensed.hub import located
 from condensery.condensed.manifest import (
     FORMAT,
     IMAGE_DTYPES,
@@ -185,11 +186,17 @@ class CondensedSet:
     def load(cls, path: str | Path) -> CondensedSet:
         """Read a condensed set from a file.
 
+        Args:
+            path: A path, or ``hf://USER/NAME`` for the set that ``push`` published on the Hugging
+                Face Hub; ``hf://USER/NAME@REVISION/FILE`` with a revision and a file.
+
         Raises:
             ArtifactError: If the file is absent, truncated, too new or of another kind, or its
-                tensors and metadata disagree; names the file, the field and both values.
+                tensors and metadata disagree; names the file, the field and both values. Also if a
+                set of the Hub cannot be fetched.
+            ConfigError: If a set of the Hub is asked for, but the extra ``hub`` is not installed.
         """
-        path = Path(path)
+        path = located(path)
         tensors, metadata = read_safetensors(path)
         if KEY not in metadata:
             raise ArtifactError(

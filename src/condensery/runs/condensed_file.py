@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.hub import is_on_hub, located
+from condensery.errors import ConfigError
 from condensery.evaluation import summary
 from condensery.files import check_new_file
 from condensery.runs import machine
@@ -55,7 +57,7 @@ def evaluate_file(
     """Evaluate a condensed file; the same call continues an interrupted evaluation.
 
     Args:
-        file: A condensed file.
+        file: A condensed file, or with ``save=False`` one of the Hub: ``hf://USER/NAME``.
         data: The data of the set, as in ``run``.
         evaluation: The evaluation plan; ``None`` is one usual network for every size.
         out: File with one line for each network; networks in it are not trained again. ``None`` is
@@ -69,9 +71,16 @@ def evaluate_file(
         ConfigError, DataError, ArtifactError: If something cannot work; before any training.
         KeyboardInterrupt: Says how to continue.
     """
-    file, reporter = Path(file), Reporter(progress)
+    if save and is_on_hub(file):
+        raise ConfigError(
+            f"{file}: lies on the Hub, but the results of an evaluation are written into the file. "
+            "Fetch it with 'condensery pull' and give the copy; or give --no-save (save=False), "
+            "with --out FILE (out=) to keep every trained network."
+        )
+    reporter = Reporter(progress)
     if out is not None:
         check_new_file(Path(out), overwrite=True)
+    file = located(file)
     folder = RunFolder(file.parent)
     in_run = folder.facts_file.exists() and save
     path = Path(out) if out is not None else folder.observations if in_run else None

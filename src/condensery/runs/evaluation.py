@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any, TypeAlias
 
 from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.hub import is_on_hub
 from condensery.data import Data, ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.evaluation import (
@@ -238,7 +239,7 @@ def _baselines(evaluation: EvaluationPlan) -> list[str | CondensedSet]:
     for word in evaluation.baselines:
         if word in names("selection"):
             sets.append(word)
-        elif Path(word).exists():
+        elif is_on_hub(word) or Path(word).exists():
             sets.append(CondensedSet.load(word))
         else:
             raise ConfigError(

@@ -11,6 +11,7 @@ from typing import Any
 
 from condensery.checkpoint import write_atomically
 from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.hub import is_on_hub, located
 from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_new_file
 from condensery.formatting import byte_count
@@ -64,10 +65,12 @@ def write_page(
     Raises:
         ArtifactError, ConfigError: If a path is of another kind, or is not finished.
     """
-    given = [Path(path) for path in paths]
     target = None if out is None else Path(out)
+    if target is None and is_on_hub(paths[0]):
+        raise ConfigError(f"--out (out=) is missing: {paths[0]} lies on the Hub. Name a FILE.")
     if target is not None:
         check_new_file(target, overwrite=overwrite)
+    given = [located(path) for path in paths]
     if len(given) > 1 or ComparisonFolder(given[0]).facts_file.is_file():
         return _several(given, target, against, Reporter(progress))
     if against is not None:
