@@ -11,6 +11,7 @@ from condensery.cli.options import (
     add_machine,
     add_recipe_changes,
     add_source,
+    add_track,
     data_source,
     evaluation_for,
     values,
@@ -69,6 +70,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     testing = parser.add_argument_group("evaluation (by default as the preset says)")
     testing.add_argument("--no-evaluate", action="store_true", help="condense only")
     add_evaluation(testing, prefix="evaluate-")
+    add_track(parser)
     add_machine(parser).add_argument(
         "--memory",
         metavar="BYTES",
@@ -96,6 +98,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings=dict(arguments.set),
         evaluation=False if arguments.no_evaluate else partial(evaluation_for, arguments),
         progress=listener(),
+        track=arguments.track,
     )
     print(done.summary())
     return 0

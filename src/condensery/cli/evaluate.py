@@ -9,6 +9,7 @@ from condensery.cli.options import (
     add_data,
     add_evaluation,
     add_machine,
+    add_track,
     data_source,
     evaluation_for,
 )
@@ -43,6 +44,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     keeping.add_argument(
         "--no-save", action="store_true", help="leave the condensed file and its run as they are"
     )
+    add_track(keeping)
     add_machine(parser)
 
 
@@ -65,6 +67,7 @@ def run(arguments: argparse.Namespace) -> int:
         device=arguments.device,
         threads=arguments.threads,
         progress=listener(),
+        track=arguments.track,
     )
     print(table(done.records))
     if arguments.full_accuracy is not None or any("whole" in each for each in done.records):

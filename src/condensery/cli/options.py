@@ -135,6 +135,20 @@ def add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
     return machine
 
 
+def add_track(group: argparse._ActionsContainer) -> None:
+    """Add the trackers."""
+    from condensery.runs.tracking import tracker_name
+
+    group.add_argument(
+        "--track",
+        metavar="NAME[:WHERE]",
+        type=checked(tracker_name),
+        action="append",
+        help="also send numbers and pictures to tensorboard[:FOLDER], wandb[:PROJECT], "
+        "mlflow[:EXPERIMENT] or trackio[:PROJECT]; repeatable",
+    )
+
+
 def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     """Add the options of an evaluation; ``prefix`` is ``"evaluate-"`` or empty."""
     from condensery.evaluation import LABELS

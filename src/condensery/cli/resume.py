@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.options import add_set
+from condensery.cli.options import add_set, add_track
 from condensery.cli.parser import duration
 from condensery.runs.folder import RunFolder
 
@@ -23,6 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="another budget for condensing, counted from the run's beginning",
     )
     add_set(parser, keys="change a key of the recipe from here on; the result is then another")
+    add_track(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -38,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
         settings=dict(arguments.set),
         time_budget=arguments.time_budget,
         progress=listener(),
+        track=arguments.track,
     )
     print(done.summary())
     return 0

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from condensery.runs.report import WrittenPage, write_page
     from condensery.runs.tables.api import ReproducedTable, table
     from condensery.runs.tables.papers import TABLES, PaperTable
+    from condensery.runs.tracking import Tracker
 
 __all__ = [
     "EVALUATIONS",
@@ -33,6 +34,7 @@ __all__ = [
     "Reporter",
     "ReproducedTable",
     "Run",
+    "Tracker",
     "WrittenPage",
     "compare",
     "evaluate_file",
@@ -56,6 +58,7 @@ _MODULES = {
     "PaperTable": "tables.papers",
     "Reporter": "listener",
     "ReproducedTable": "tables.api",
+    "Tracker": "tracking",
     "Run": "api",
     "compare": "comparison.api",
     "evaluate_file": "condensed_file",

@@ -31,6 +31,7 @@ from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.monitor import proxy_line
 from condensery.runs.plan import RunPlan, check_limits
+from condensery.runs.tracking import GivenTrackers, trackers, tracking
 
 
 class Run:
@@ -146,6 +147,7 @@ def run(
     evaluation: GivenEvaluation | Literal[False] = None,
     overwrite: bool = False,
     progress: Listener | None = None,
+    track: GivenTrackers = None,
     **parts: Any,  # noqa: ANN401 - checked by condense
 ) -> Run:
     """Condense into a folder, evaluate the result, and draw a report.
@@ -177,6 +179,9 @@ def run(
         overwrite: Whether a run in the folder is replaced. Other folders are never removed.
         progress: A listener, called with every ``Event``. ``None``: a bar on a terminal and in a
             notebook, and nothing elsewhere.
+        track: Trackers that get numbers and pictures during the run: ``"tensorboard"``,
+            ``"wandb:PROJECT"``, ``"mlflow:EXPERIMENT"``, ``"trackio:PROJECT"``, or ``Tracker``
+            objects. They do not change the run, and one that fails is left out.
         **parts: Other parts of the recipe, as in ``condense``: ``network=``, ``size_policy=``,
             ``objective=`` and so on.
 
@@ -191,7 +196,7 @@ def run(
     Example:
         ``condensery.run("digits", out="RUN", method="mdc", time_budget=600).condensed.take(3)``
     """
-    folder, reporter = RunFolder(Path(out)), Reporter(progress)
+    folder, reporter = RunFolder(Path(out)), Reporter(progress, track=trackers(track))
     folder.check_new(overwrite=overwrite)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget, patience=patience)
@@ -236,7 +241,8 @@ def run(
         with folder.anew(plan.to_json(), overwrite=overwrite, notice=reporter.notice):
             reporter.notice(describe(loaded))
             reporter.notice(f"engine: {resolved.engine} ({resolved.engine_reason})")
-            work(folder, plan, loaded, reporter, condensation=condensation)
+            with tracking(reporter.trackers, _name(folder), folder.path, plan.to_json()):
+                work(folder, plan, loaded, reporter, condensation=condensation)
     return Run(folder.path)
 
 
@@ -247,6 +253,7 @@ def resume(
     settings: Mapping[str, object] | None = None,
     time_budget: float | str | None = None,
     progress: Listener | None = None,
+    track: GivenTrackers = None,
 ) -> Run:
     """Continue a run that was stopped, or add what it lacks.
 
@@ -258,6 +265,7 @@ def resume(
         settings: Keys of the recipe that change from now on, and with them the result.
         time_budget: Another time budget for condensing, counted from the start of the run.
         progress: As in ``run``.
+        track: As in ``run``; only the work that is done now is tracked.
 
     Returns:
         The finished run.
@@ -268,7 +276,7 @@ def resume(
             in the folder.
         NonFiniteLoss, KeyboardInterrupt: As in ``run``.
     """
-    folder, reporter = RunFolder(Path(path)), Reporter(progress)
+    folder, reporter = RunFolder(Path(path)), Reporter(progress, track=trackers(track))
     plan = RunPlan.from_json(folder.facts(), where=folder.facts_file)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget)
@@ -284,8 +292,13 @@ def resume(
             if changes:
                 folder.write_facts(plan.to_json())
                 folder.outcome.unlink(missing_ok=True)
-            work(folder, plan, loaded, reporter)
+            with tracking(reporter.trackers, _name(folder), folder.path, plan.to_json()):
+                work(folder, plan, loaded, reporter)
     return Run(folder.path)
+
+
+def _name(folder: RunFolder) -> str:
+    return folder.path.absolute().name
 
 
 def _check_incomplete(folder: RunFolder) -> None:

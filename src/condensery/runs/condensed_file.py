@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,7 @@ from condensery.errors import ConfigError
 from condensery.evaluation import summary
 from condensery.files import check_new_file
 from condensery.runs import machine
-from condensery.runs.data_source import describe, load_source
+from condensery.runs.data_source import describe, facts_of_data, load_source
 from condensery.runs.evaluation import (
     EvaluationPlan,
     chosen_sizes,
@@ -24,6 +24,7 @@ from condensery.runs.evaluation import (
 from condensery.runs.folder import RunFolder
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.report import draw_report
+from condensery.runs.tracking import GivenTrackers, trackers, tracking
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,6 +54,7 @@ def evaluate_file(
     device: str = "cpu",
     threads: int | None = None,
     progress: Listener | None = None,
+    track: GivenTrackers = None,
 ) -> FileEvaluation:
     """Evaluate a condensed file; the same call continues an interrupted evaluation.
 
@@ -66,6 +68,7 @@ def evaluate_file(
         device: Such as ``"cpu"`` or ``"cuda"``.
         threads: As in ``run``.
         progress: As in ``run``.
+        track: As in ``run``.
 
     Raises:
         ConfigError, DataError, ArtifactError: If something cannot work; before any training.
@@ -77,7 +80,7 @@ def evaluate_file(
             "Fetch it with 'condensery pull' and give the copy; or give --no-save (save=False), "
             "with --out FILE (out=) to keep every trained network."
         )
-    reporter = Reporter(progress)
+    reporter = Reporter(progress, track=trackers(track))
     if out is not None:
         check_new_file(Path(out), overwrite=True)
     file = located(file)
@@ -95,10 +98,13 @@ def evaluate_file(
         reporter.notice(describe(loaded))
         why = "given" if plan.protocol else f"that of the set's method, {condensed.method}"
         reporter.notice(f"protocol: {protocol.name} ({why})")
+        name = file.absolute().parent.name if in_run else file.stem
+        facts = {"file": file.name, "data": facts_of_data(loaded), "evaluation": asdict(plan)}
         try:
-            observations = train_planned(
-                condensed, loaded, plan, device=device, path=path, reporter=reporter
-            )
+            with tracking(reporter.trackers, name, file.parent, facts):
+                observations = train_planned(
+                    condensed, loaded, plan, device=device, path=path, reporter=reporter
+                )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_how_to_go_on(path)) from None
     records = summary(observations)

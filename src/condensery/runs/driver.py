@@ -13,6 +13,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from pathlib import Path
 from time import process_time
 from typing import Any
 
@@ -78,21 +79,27 @@ def work(
     return missing
 
 
-def preview(folder: RunFolder, condensation: Condensation) -> None:
+def preview(folder: RunFolder, condensation: Condensation, reporter: Reporter) -> None:
     """Draw the current images at the start, and ten times during a run."""
     outer, whole = condensation.state.outer, condensation.recipe.iterations
     if outer and (outer * _PREVIEWS) // whole == ((outer - 1) * _PREVIEWS) // whole:
         return
     digits = len(str(whole))
-    _sheet(folder, condensation.snapshot(created=""), name=f"iteration-{outer:0{digits}}.png")
+    file = _sheet(
+        folder, condensation.snapshot(created=""), name=f"iteration-{outer:0{digits}}.png"
+    )
+    updates = outer * condensation.recipe.schedule.updates
+    reporter.trackers.picture("images", file, at=updates)
 
 
-def _sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> None:
-    """Draw a condensed set to ``pictures/<name>``."""
+def _sheet(folder: RunFolder, condensed: CondensedSet, *, name: str) -> Path:
+    """Draw a condensed set to ``pictures/<name>``; returns the file."""
     encoded = io.BytesIO()
     contact_sheet(condensed).save(encoded, format="PNG")
     folder.pictures.mkdir(exist_ok=True)
-    write_atomically(folder.pictures / name, encoded.getvalue())
+    file = folder.pictures / name
+    write_atomically(file, encoded.getvalue())
+    return file
 
 
 def finish(folder: RunFolder, plan: RunPlan, data: Data, reporter: Reporter) -> bool:
@@ -202,7 +209,7 @@ def _drive(
     unsaved: _Boundary | None = None
     elapsed, beyond = before, 0
     if run.state.outer == 0:
-        preview(folder, run)
+        preview(folder, run, reporter)
     try:
         with reporter.task("condense", total=total, done=run.state.outer * inner) as task:
             while elapsed < limit and not monitor.exhausted and (progress := next(iter(run), None)):
@@ -210,6 +217,7 @@ def _drive(
                 if not progress.boundary:
                     beyond += 1
                     metrics.add(_record(progress, elapsed))
+                    _track(progress, reporter, at=progress.outer * inner + progress.inner + 1)
                     task.step(_words(progress), left=limit - elapsed)
                     continue
                 beyond = 0
@@ -223,7 +231,7 @@ def _drive(
                     metrics.sync()
                     unsaved.save(folder)
                     unsaved, saved_at = None, time.monotonic()
-                preview(folder, run)
+                preview(folder, run, reporter)
                 monitor.boundary(run, elapsed)
     finally:  # an interruption or a loss that is not finite costs no whole iteration
         if unsaved is not None:
@@ -256,6 +264,11 @@ def _drive(
         **cpu,
         "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
     }
+
+
+def _track(progress: Progress, reporter: Reporter, *, at: int) -> None:
+    by_size = {f"loss/size {size}": loss for size, loss in progress.losses.items()}
+    reporter.trackers.log({"loss/sum": progress.loss, **by_size}, axis="update", at=at)
 
 
 def _record(progress: Progress, elapsed: float) -> dict[str, Any]:

@@ -162,6 +162,12 @@ def train_networks(
         for observation in map(named, networks):
             if path is not None:
                 append_observation(path, observation)
+            name = f"accuracy/{observation.set}/{observation.network}, {observation.protocol}"
+            reporter.trackers.log(
+                {f"{name}, seed {observation.seed}": observation.accuracy},
+                axis="size",
+                at=observation.size,
+            )
             task.step(
                 f"{observation.set}, size {observation.size}, {observation.network}, seed "
                 f"{observation.seed}: {100 * observation.accuracy:.1f} %"

@@ -9,12 +9,13 @@ from __future__ import annotations
 import logging
 import sys
 import time
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 from condensery.interrupts import raise_if_interrupted
+from condensery.runs.tracking import Tracker, Trackers
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,11 +55,16 @@ does."""
 
 
 class Reporter:
-    """Turns the reports of library code into events for one listener."""
+    """Turns the reports of library code into events for one listener.
 
-    def __init__(self, listener: Listener | None = None) -> None:
-        """A reporter for a listener; ``None`` is ``default_listener()``."""
+    Attributes:
+        trackers: Where the numbers of the work go besides the files.
+    """
+
+    def __init__(self, listener: Listener | None = None, *, track: Sequence[Tracker] = ()) -> None:
+        """A reporter for a listener (``None`` is ``default_listener()``) and trackers."""
         self.listener = default_listener() if listener is None else listener
+        self.trackers = Trackers(track, self.notice)
 
     def notice(self, text: str) -> None:
         """Report a notice between two steps, in whole sentences."""

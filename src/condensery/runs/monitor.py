@@ -112,6 +112,10 @@ class Monitor:
                 "seconds": round(now - begin, 3),
             }
         )
+        by_size = {f"distance/size {k}": r for k, r in enumerate(measure.relative, start=1)}
+        at = state.outer * recipe.schedule.updates + beyond
+        trackers = self._reporter.trackers
+        trackers.log({"distance/mean": measure.mean, **by_size}, axis="update", at=at)
 
 
 def proxy_line(path: Path) -> str | None:
