@@ -23,7 +23,7 @@ from condensery.condensing.progress import State
 from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Redraw, RunContext
-from condensery.condensing.sizes import OneSize
+from condensery.condensing.sizes import MatchedSets, OneSize, weighted
 from condensery.data import ImageData
 from condensery.methods import recipe_for
 from condensery.parameterizations import Pixels
@@ -59,10 +59,11 @@ class FixedSizes(OneSize):
 
     sizes: tuple[int, ...]
 
-    def profiles(self, state: Mapping[str, Tensor], *, outer: int, rng: Any) -> Tensor:
+    def sets(self, state: Mapping[str, Tensor], *, outer: int, rng: Any) -> MatchedSets:
         """These sizes for every class."""
         del outer, rng
-        return torch.stack([torch.full_like(state["counts"], size) for size in self.sizes])
+        images = torch.stack([torch.full_like(state["counts"], size) for size in self.sizes])
+        return weighted(images, "uniform")
 
 
 def mdc(data: ImageData, *, ipc: int = 10, steps: int = 32, **changes: Any) -> Recipe:

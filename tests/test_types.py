@@ -31,11 +31,11 @@ def test_other_pixels_leave_everything_else():
     assert found.rank is given.rank
 
 
-def test_examples_move_with_all_their_columns():
+def test_images_and_labels_move_and_what_says_who_belongs_together_stays_on_the_cpu():
     found = examples().to("meta")
-    assert {getattr(found, n).device.type for n in ("images", "labels", "class_", "rank")} == {
-        "meta"
-    }
+    assert {n: getattr(found, n).device.type for n in ("images", "labels", "class_", "rank")} == {
+        "images": "meta", "labels": "meta", "class_": "cpu", "rank": "cpu"
+    }  # fmt: skip
 
 
 def test_one_group_is_made_for_every_class_present():

@@ -24,6 +24,7 @@ from condensery.condensing.schedules import Schedule
 from condensery.condensing.sizes import SizePolicy
 from condensery.condensing.updates import ImageUpdate, Learned
 from condensery.data import Data, ImageData, whitened
+from condensery.devices import usable
 from condensery.engines.toolchain import fell_back
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet, cached
@@ -61,7 +62,8 @@ class Condensation:
         self.seed = seed
         self.device = device
         began = time.process_time()
-        self.state = initial_state(recipe, data, seed=seed) if state is None else state
+        state = initial_state(recipe, data, seed=seed) if state is None else state
+        self.state = state.to(device)
         self.start_cpu_seconds = time.process_time() - began
         self._steps = self._run()
 
@@ -175,7 +177,7 @@ def condense(
         settings: Single keys of the recipe, ``{"update.lr": 0.01}``, applied after the parts.
             Text is read as the command line reads ``--set``.
         seed: The seed of all random draws.
-        device: Such as ``"cpu"`` or ``"cuda"``.
+        device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
         memory: Limit in bytes for the feature maps of a matching pass, without images and weights;
             None sets no limit. Changes the result by rounding only. For the fused engine only.
 
@@ -185,7 +187,7 @@ def condense(
     Example:
         ``condense(data, method="mdc", objective=GradientMatching(metric="cosine"))``
     """
-    train = data.train if isinstance(data, Data) else data
+    train, device = data.train if isinstance(data, Data) else data, usable(device)
     parts: dict[str, object] = {
         "parameterization": parameterization,
         "augment": augment,
@@ -313,13 +315,13 @@ def train_experts(
         settings: As in ``condense``, such as ``{"schedule.training.lr": "0.01"}``.
         experts: Number of experts; by default as many as the recipe draws from.
         epochs: Epochs of each expert; by default as many as the recipe needs.
-        device: Such as ``"cpu"`` or ``"cuda"``.
+        device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
 
     Raises:
         ConfigError: If a name is unknown, a value is out of range, or the method has no experts.
         ArtifactError: If the folder holds experts of other data or another training.
     """
-    train = data.train if isinstance(data, Data) else data
+    train, device = data.train if isinstance(data, Data) else data, usable(device)
     recipe = resolve(
         train,
         method=method,

@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from condensery.placed import on, positions, sent
 from condensery.rng import stream
 
 __all__ = ["ALL_CLASSES", "Examples", "Groups", "StepContext", "View", "by_class", "nested"]
@@ -31,9 +32,10 @@ class Examples:
 
     Attributes:
         images: ``[example, channel, height, width]``, floating point.
-        labels: Class index ``[example]``, or class probabilities ``[example, class_]``.
-        class_: The class that each example belongs to, ``[example]``.
-        rank: ``[example]``; 0 for real examples, which have no order.
+        labels: Class index ``[example]``, or class probabilities ``[example, class_]``; on the
+            device of the images.
+        class_: The class that each example belongs to, ``[example]``; always on the CPU.
+        rank: ``[example]``, always on the CPU; 0 for real examples, which have no order.
         learned_lr: Learned learning rate for training on the examples, a scalar above 0; or None.
         shared: Tensors that a parameterization stores for all rows together, such as bases; empty
             for decoded and for real examples.
@@ -54,21 +56,27 @@ class Examples:
         return replace(self, images=images)
 
     def to(self, device: torch.device | str) -> Examples:
-        """The same examples on another device."""
+        """The same examples with images and labels on another device.
+
+        ``class_`` and ``rank`` stay on the CPU: a device would wait each time they are read.
+        """
         return Examples(
-            images=self.images.to(device),
-            labels=self.labels.to(device),
-            class_=self.class_.to(device),
-            rank=self.rank.to(device),
+            images=sent(device, self.images),
+            labels=self.labels.to(device)
+            if self.labels.is_floating_point()
+            else on(device, self.labels),
+            class_=self.class_.cpu(),
+            rank=self.rank.cpu(),
             learned_lr=None if self.learned_lr is None else self.learned_lr.to(device),
             shared={name: tensor.to(device) for name, tensor in self.shared.items()},
         )
 
     def rows(self, index: Tensor) -> Examples:
-        """The examples at ``index`` (positions or a mask), in that order."""
+        """The examples at ``index`` (positions or a mask, on the CPU), in that order."""
+        index = positions(index) if index.dtype == torch.bool else index
         return Examples(
-            images=self.images[index],
-            labels=self.labels[index],
+            images=self.images[on(self.images.device, index)],
+            labels=self.labels[on(self.labels.device, index)],
             class_=self.class_[index],
             rank=self.rank[index],
             learned_lr=self.learned_lr,
@@ -84,6 +92,8 @@ draw is fixed in the view, so that real and synthetic examples are augmented ali
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Groups:
     """Which examples belong to each group, and which real target each group is matched to.
+
+    All tensors are on the CPU; ``condensery.placed.on`` sends what a device needs, once.
 
     Attributes:
         member: ``[group, example]``.

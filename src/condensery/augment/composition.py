@@ -19,8 +19,9 @@ from torch import Tensor
 
 from condensery.augment import operations
 from condensery.errors import ConfigError, nearest
+from condensery.placed import sent
 
-__all__ = ["UNIFORMS", "WORDS", "Mode", "Parameters", "augment", "parameters", "words"]
+__all__ = ["UNIFORMS", "WORDS", "Mode", "Parameters", "augment", "parameters", "placed", "words"]
 
 Mode = Literal["idc", "dsa"]
 
@@ -47,6 +48,7 @@ class Parameters:
         crop: Rows and columns by which the window moves, in pixels.
         scale: Factors of the x and the y coordinate.
         degrees: Rotation.
+        turn: Cosine and sine of the rotation, where they are computed already.
         cutout: Row and column of the centre of the box.
     """
 
@@ -55,6 +57,7 @@ class Parameters:
     crop: tuple[Int[Tensor, "draw"], Int[Tensor, "draw"]] | None = None
     scale: tuple[Float[Tensor, "draw"], Float[Tensor, "draw"]] | None = None
     degrees: Float[Tensor, "draw"] | None = None
+    turn: tuple[Float[Tensor, "draw"], Float[Tensor, "draw"]] | None = None
     cutout: tuple[Int[Tensor, "draw"], Int[Tensor, "draw"]] | None = None
 
 
@@ -176,7 +179,41 @@ def augment(
     if given.scale is not None:
         images = operations.scale(images, x=given.scale[0], y=given.scale[1])
     if given.degrees is not None:
-        images = operations.rotate(images, degrees=given.degrees)
+        images = operations.rotate(images, degrees=given.degrees, turn=given.turn)
     if given.cutout is not None:
         images = operations.cutout(images, rows=given.cutout[0], columns=given.cutout[1])
     return images
+
+
+def placed(given: Parameters, images: Tensor) -> Parameters:
+    """The parameters on the device of the images, in one transfer.
+
+    What is shared by all images and decides which operation is called stays on the CPU.
+    """
+    if images.device.type == "cpu":
+        return given
+    if given.degrees is not None:
+        angle = torch.deg2rad(given.degrees.double())
+        given = replace(given, turn=(angle.cos(), angle.sin()))
+    moved = {
+        field.name: value if isinstance(value, tuple) else (value,)
+        for field in fields(given)
+        if (value := getattr(given, field.name)) is not None and field.name != "degrees"
+    }
+    for name in ("flipped", "crop"):
+        if name in moved and len(moved[name][0]) == 1:
+            del moved[name]
+    if not moved:
+        return given
+    parts = [part for value in moved.values() for part in value]
+    dtype = torch.promote_types(images.dtype, torch.float32)  # whole pixels are exact in it
+    there = iter(sent(images.device, torch.stack([part.to(dtype) for part in parts])).unbind(0))
+    found = {
+        name: tuple(
+            next(there).to(part.dtype) if not part.is_floating_point() else next(there)
+            for part in value
+        )
+        for name, value in moved.items()
+    }
+    single = {"flipped"} & found.keys()
+    return replace(given, **{n: v[0] if n in single else v for n, v in found.items()})

@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from condensery.placed import sent
+
 __all__ = ["Box", "Mixed", "box_around", "cutmix", "paste"]
 
 
@@ -72,11 +74,12 @@ def paste(
 
     Args:
         images: ``[example, channel, height, width]``; not changed.
-        labels: ``[example]``, or ``[example, class_]`` for soft labels.
+        labels: ``[example]``, or ``[example, class_]`` for soft labels; on the device of the
+            images.
         partner: Position in the batch of each image's partner.
         box: The same for all images.
     """
-    partner = partner.to(images.device)
+    partner = sent(images.device, partner)
     rows, columns = slice(box.top, box.bottom), slice(box.left, box.right)
     mixed = images.clone()
     mixed[:, :, rows, columns] = images[:, :, rows, columns][partner]
@@ -84,7 +87,7 @@ def paste(
     return Mixed(
         images=mixed,
         labels=labels,
-        partner_labels=labels[partner.to(labels.device)],
+        partner_labels=labels[partner],
         ratio=1 - area / (images.shape[2] * images.shape[3]),
     )
 

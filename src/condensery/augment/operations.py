@@ -162,9 +162,16 @@ def scale(images: Images, *, x: Float[Tensor, "draw"], y: Float[Tensor, "draw"])
     return look_at(images, by_x * across, by_y * down)
 
 
-def rotate(images: Images, *, degrees: Float[Tensor, "draw"]) -> Images:
-    """Rotate the sampling coordinates by ``degrees``, in units of half the height and width."""
+def rotate(
+    images: Images, *, degrees: Float[Tensor, "draw"], turn: tuple[Tensor, Tensor] | None = None
+) -> Images:
+    """Rotate the sampling coordinates by ``degrees``, in units of half the height and width.
+
+    ``turn`` is the cosine and the sine of ``degrees``, if they are known on the device of images.
+    """
     across, down, dtype = _axes(images)
-    angle = torch.deg2rad(degrees.double())
-    cos, sin = (part.to(images.device, dtype)[:, None, None] for part in (angle.cos(), angle.sin()))
+    if turn is None:
+        angle = torch.deg2rad(degrees.double())
+        turn = angle.cos(), angle.sin()
+    cos, sin = (part.to(images.device, dtype)[:, None, None] for part in turn)
     return look_at(images, cos * across - sin * down, sin * across + cos * down)

@@ -19,6 +19,7 @@ from condensery.augment.base import Augment
 from condensery.augment.operations import Images, flip, look_at
 from condensery.augment.views import Augmentation
 from condensery.errors import ConfigError
+from condensery.placed import on, sent
 from condensery.registry import register
 
 __all__ = ["PhotoPerExample", "boxes", "jitter_weights", "lighting", "resized_crop"]
@@ -74,7 +75,8 @@ class PhotoPerExample(Augment):
             tries = torch.rand(count, _TRIES, 4, dtype=torch.float64, generator=own)
             rest = torch.rand(count, 5, dtype=torch.float64, generator=own)
             bulbs = torch.randn(count, 3, dtype=torch.float64, generator=own)
-            images = resized_crop(images, *boxes(tries, side=side))
+            window = sent(images.device, torch.stack(boxes(tries, side=side)))
+            images = resized_crop(images, *window.unbind(0))
             images = flip(images, flipped=rest[:, 0] < 0.5)
             order = (rest[:, 1] * len(_ORDERS)).long().clamp(max=len(_ORDERS) - 1)
             weights = jitter_weights((2 * rest[:, 2:] - 1) * _STRENGTH, order=order)
@@ -85,7 +87,8 @@ class PhotoPerExample(Augment):
     def _lit(self, images: Images, weights: Tensor, light: Tensor) -> Images:
         """Jitter and light pixels, and normalise them again."""
         mean, std = (_column(values, images) for values in (self.mean, self.std))
-        own, grey, level = (part[:, None, None, None].to(images) for part in weights.unbind(1))
+        weights = sent(images.device, weights.to(images.dtype))
+        own, grey, level = (part[:, None, None, None] for part in weights.unbind(1))
         pixels = images * std + mean
         shade = pixels
         if images.shape[1] == 3:
@@ -186,4 +189,4 @@ def lighting(bulbs: Float[Tensor, "draw three"]) -> Float[Tensor, "draw channel"
 
 
 def _column(values: tuple[float, ...], like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
+    return on(like.device, torch.tensor(values, dtype=like.dtype)[:, None, None])

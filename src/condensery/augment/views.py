@@ -19,9 +19,11 @@ from condensery.augment.base import Augment, Augmentation
 from condensery.augment.composition import (
     UNIFORMS,
     Mode,
+    Parameters,
     augment,
     check_mode,
     parameters,
+    placed,
     words,
 )
 from condensery.registry import register
@@ -77,10 +79,14 @@ class Siamese(Augment):
         """Draw one set of parameters; sizes in pixels depend on the images."""
         uniforms = torch.rand(1, UNIFORMS, dtype=torch.float64, generator=rng)
         listed, mode = words(self.strategy), self.mode
+        known: dict[object, Parameters] = {}  # real and synthetic images have the same
 
         def shown(images: Tensor) -> Tensor:
             side = (images.shape[2], images.shape[3])
-            return augment(images, parameters(listed, uniforms, mode=mode, side=side))
+            kind = side, images.device, images.dtype
+            if kind not in known:
+                known[kind] = placed(parameters(listed, uniforms, mode=mode, side=side), images)
+            return augment(images, known[kind])
 
         return shown
 
@@ -115,6 +121,7 @@ class PerExample(Augment):
             own = torch.Generator().manual_seed(seed)
             uniforms = torch.rand(len(images), UNIFORMS, dtype=torch.float64, generator=own)
             side = (images.shape[2], images.shape[3])
-            return augment(images, parameters(listed, uniforms, mode=mode, side=side))
+            given = parameters(listed, uniforms, mode=mode, side=side)
+            return augment(images, placed(given, images))
 
         return shown

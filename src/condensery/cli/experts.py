@@ -39,6 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     """Train the missing experts, and say how runs use them."""
     from condensery.api import train_experts
     from condensery.cli.progress import listener
+    from condensery.devices import usable
     from condensery.errors import ConfigError
     from condensery.files import check_writable, existing_ancestor
     from condensery.runs import Reporter, machine
@@ -52,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(existing_ancestor(folder), given=folder)
     reporter = Reporter(listener())
     with machine.torch_threads(arguments.threads):
-        machine.check_device(arguments.device)
+        arguments.device = usable(arguments.device)
         data = data_source(arguments).load()
         experts = train_experts(
             data,

@@ -60,12 +60,13 @@ def run(arguments: argparse.Namespace) -> int:
 
     from condensery.cli.progress import listener
     from condensery.condensed.artifact import CondensedSet
+    from condensery.devices import usable
     from condensery.runs import Reporter, machine
     from condensery.runs.reranking import rerank_with_progress
 
     condensed = CondensedSet.load(arguments.file)
     with machine.torch_threads(arguments.threads):
-        machine.check_device(arguments.device)
+        arguments.device = usable(arguments.device)
         ordered = rerank_with_progress(
             condensed,
             data_source(arguments).load() if arguments.data else None,

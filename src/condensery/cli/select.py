@@ -49,11 +49,12 @@ def run(arguments: argparse.Namespace) -> int:
     check_new_file(arguments.out, overwrite=arguments.overwrite)
 
     from condensery.cli.progress import listener
+    from condensery.devices import usable
     from condensery.runs import Reporter, machine
     from condensery.runs.evaluation import select_with_progress
 
     with machine.torch_threads(arguments.threads):
-        machine.check_device(arguments.device)
+        arguments.device = usable(arguments.device)
         chosen = select_with_progress(
             data_source(arguments).load().train,
             **values(arguments, "by", "ipc", "seed", "network", "train_steps", "device"),

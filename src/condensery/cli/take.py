@@ -49,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     length = training.add_mutually_exclusive_group()
     length.add_argument("--epochs", metavar="N", type=at_least(1), help="its length")
     length.add_argument("--steps", metavar="N", type=at_least(1), help="its length, in steps")
-    training.add_argument("--device", help="of --seconds: cpu (default), cuda, cuda:1")
+    training.add_argument("--device", help="of --seconds: cpu (default), auto, cuda, cuda:1")
     training.add_argument(
         "--threads", metavar="N", type=at_least(1), help="of --seconds: CPU threads of torch"
     )

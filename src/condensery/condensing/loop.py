@@ -21,7 +21,8 @@ from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import real_examples
 from condensery.condensing.schedules import RunContext
 from condensery.condensing.step import first_update, matched, step
-from condensery.data import ImageData, whitened
+from condensery.data import ImageData, resident, whitened
+from condensery.devices import steps_on
 from condensery.engines import Engine, choose
 from condensery.errors import ConfigError, DataError
 from condensery.parallel import map_threads, overlap, single_threaded, workers
@@ -144,14 +145,22 @@ def run_together(
         He et al. 2024 (MDC), Algorithm 1, with one image step for all classes
         (``condensery.condensing.updates.sgd_for_all_classes`` says why that is the same).
     """
+    precision = recipes[0].precision
+    yield from steps_on(device, precision, _together(recipes, data, seed, states, device))
+
+
+def _together(
+    recipes: Sequence[Recipe], data: ImageData, seed: int, states: Sequence[State], device: str
+) -> Iterator[tuple[Progress, ...]]:
+    """See ``run_together``."""
     _check_shareable(recipes, states)
     if recipes[0].schedule.repeats and any(state.objective for state in states):
         raise ConfigError(
             "schedule.repeats shows a batch and its draws again, but the objective of this run has "
             "a state, which every image update changes. Use schedule.repeats = 0."
         )
-    shared, now = recipes[0], [_on(state, device) for state in states]
-    data = whitened(data, shared.whiten)
+    shared, now = recipes[0], [state.to(device) for state in states]
+    data = resident(whitened(data, shared.whiten), device)
     build = networks_of(shared, data)
     run_context = RunContext(
         data=data,
@@ -245,16 +254,6 @@ def networks_of(recipe: Recipe, data: ImageData) -> Callable[..., nn.Module]:
     return partial(
         networks.build, recipe.network, channels=data.channels, classes=data.classes, side=data.side
     )
-
-
-def _on(state: State, device: str) -> State:
-    """The state with its tensors on the device; the state of the sizes stays on the CPU."""
-    update = {
-        what: {name: tensor.to(device) for name, tensor in named.items()}
-        for what, named in state.update.items()
-    }
-    objective = {name: tensor.to(device) for name, tensor in state.objective.items()}
-    return replace(state, stored=state.stored.to(device), update=update, objective=objective)
 
 
 def _closed(recipe: Recipe, progress: Progress) -> Progress:

@@ -99,7 +99,7 @@ def within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
             "knows the network; otherwise leave memory out: one class is matched at a time."
         )
     image = data.normalise(data.pixels(torch.zeros(1, dtype=torch.int64)))
-    engine = Fused(precision=recipe.precision)
+    engine = Fused(precision="bf16" if recipe.precision == "bf16" else "fp32")
     engine = engine.within(memory, _network(recipe, data), image, data.labels[:1])
     return replace(
         recipe, classes_per_pass=1, batch=engine.batch, saved_activations=engine.saved_activations

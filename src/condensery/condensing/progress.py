@@ -6,8 +6,9 @@ Both are plain values: the code that receives them decides about logging, checkp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 
+import torch
 from torch import Tensor
 
 from condensery.types import Examples
@@ -52,6 +53,15 @@ class State:
             for name, tensor in named.items()
             if tensor is not None
         }
+
+    def to(self, device: torch.device | str) -> State:
+        """The state with its tensors on a device; ``sizes`` stay on the CPU."""
+        update = {
+            what: {name: tensor.to(device) for name, tensor in named.items()}
+            for what, named in self.update.items()
+        }
+        objective = {name: tensor.to(device) for name, tensor in self.objective.items()}
+        return replace(self, stored=self.stored.to(device), update=update, objective=objective)
 
     @staticmethod
     def from_tensors(outer: int, tensors: Mapping[str, Tensor]) -> State:

@@ -63,8 +63,9 @@ class Recipe:
         engine: How gradients are computed; ``"auto"`` is the fastest engine that accepts the
             network. ``condense`` replaces it, so that the recipe of a run names its engine.
         engine_reason: The reason of the choice, if the library chose the engine.
-        precision: ``"fp32"`` or ``"bf16"`` (convolutions in bfloat16; weights, statistics and
-            loss in float32).
+        precision: ``"fp32"`` (exact on every device), ``"tf32"`` (on a GPU, factors of products
+            are rounded to 10 bits) or ``"bf16"`` (convolutions in bfloat16; weights, statistics
+            and loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
         classes_per_pass: Classes that are matched in one pass, more if they are small. Limits the
             memory and never changes the result.
@@ -93,7 +94,7 @@ class Recipe:
     learned_lr: Learned | None = None
     engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
     engine_reason: str = ""
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     compiled: bool = False
     classes_per_pass: int = 1
     batch: int | None = None
@@ -136,7 +137,7 @@ class Recipe:
 
 _WORDS: Mapping[str, tuple[str, ...]] = {
     "engine": ("auto", "autograd", "one-pass", "fused"),
-    "precision": ("fp32", "bf16"),
+    "precision": ("fp32", "tf32", "bf16"),
     "whiten": WHITENINGS,
 }
 

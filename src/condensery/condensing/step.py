@@ -19,6 +19,7 @@ from condensery.condensing.updates import ImageUpdate
 from condensery.data import ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parameterizations import Parameterization
+from condensery.placed import on
 from condensery.rng import stream
 from condensery.types import ALL_CLASSES, Examples, Groups, StepContext, nested
 
@@ -76,13 +77,13 @@ def step(
         ConfigError: If the objective does not depend on something that is learned.
     """
     outer, inner = context.at
-    stored, device = state.stored, state.stored.images.device
+    stored = state.stored
     frozen = recipe.size_policy.frozen(state.sizes, outer=outer)  # [class_]
     examples = recipe.parameterization.decode(stored)
     rng = stream(seed, "sizes", *context.at)
     sets = recipe.size_policy.sets(state.sizes, outer=outer, rng=rng)
-    groups = nested(examples, sets.images.to(device), all_classes=recipe.objective.all_classes)
-    weights = sets.weights.repeat_interleave(len(groups) // len(sets.weights)).to(examples.images)
+    groups = nested(examples, sets.images, all_classes=recipe.objective.all_classes)
+    weights = sets.weights.repeat_interleave(len(groups) // len(sets.weights))
     losses, gradients = _gradients(
         matches[recipe.objective],
         examples,
@@ -91,6 +92,7 @@ def step(
         names=list(learned(recipe)),
         passes=groups.passes(recipe.classes_per_pass, examples=batch_size),
     )
+    losses = losses.cpu()  # here the device is waited for
     _check_finite(losses, groups, context.at, data)
     sizes = state.sizes
     if recipe.size_policy.measures(outer):
@@ -126,6 +128,8 @@ def _gradients(
     passes: Iterable[tuple[Tensor, Tensor]],
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Losses ``[group]``, and the gradients of their weighted sum for fields of the examples."""
+    device = examples.images.device
+    weights = weights.to(examples.images.dtype)
     losses = examples.images.new_zeros(len(groups))
     gradients = {name: torch.zeros_like(getattr(examples, name)) for name in names}
     for rows, members in passes:
@@ -133,9 +137,9 @@ def _gradients(
         leaves = {name: getattr(part, name).detach().requires_grad_() for name in names}
         found = match(replace(part, **leaves), groups.rows(rows).only(members))
         own = torch.autograd.grad(
-            (weights[rows] * found).sum(), list(leaves.values()), allow_unused=True
+            (on(device, weights[rows]) * found).sum(), list(leaves.values()), allow_unused=True
         )
-        losses[rows] = found.detach()
+        losses[on(device, rows)] = found.detach()
         for name, gradient in zip(names, cast("tuple[Tensor | None, ...]", own), strict=True):
             if gradient is None:
                 raise ConfigError(
@@ -143,7 +147,7 @@ def _gradients(
                     f"{name} out of the recipe, or take an objective that does."
                 )
             if gradients[name].ndim:
-                gradients[name][members] += gradient
+                gradients[name][on(device, members)] += gradient
             else:
                 gradients[name] += gradient
     return losses, gradients
@@ -161,7 +165,7 @@ def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Exam
             f"size_policy = {recipe.size_policy} measures sizes, but names no objective for it."
         )
     classes = int(examples.class_.max()) + 1
-    every = torch.arange(1, recipe.ipc + 1, device=examples.class_.device)[:, None]
+    every = torch.arange(1, recipe.ipc + 1)[:, None]
     groups = nested(examples, every.expand(-1, classes), all_classes=probe.all_classes)
     losses = matches[probe](examples, groups).unflatten(0, (recipe.ipc, -1))
     return losses.expand(-1, classes).T.cpu()
@@ -191,25 +195,23 @@ def _moved(
 ) -> tuple[Examples, dict[str, Mapping[str, Tensor]]]:
     """The stored tensors and the states of the updates after one step."""
     stored = state.stored
-    nothing = torch.zeros((), dtype=torch.bool, device=stored.images.device)
-    pixel = recipe.parameterization.pixel_rank(stored) < _expanded(
-        _of(frozen, stored), like=stored.images.ndim
-    )
-    masks = {
-        "images": pixel,
-        "labels": (stored.rank < _of(frozen, stored))[:, None],
-        "learned_lr": nothing,
-    }
+    some = recipe.size_policy.freezes_exactly and bool(frozen.any())
+    masks: dict[str, Tensor] = {"learned_lr": torch.tensor(False)}
+    if some:
+        count = _of(frozen, stored)
+        own = recipe.parameterization.pixel_rank(stored)
+        masks["images"] = own < _expanded(count, like=stored.images.ndim)
+        masks["labels"] = (stored.rank < count)[:, None]
     moved: dict[str, Tensor] = {}
     update: dict[str, Mapping[str, Tensor]] = {}
     for name, part in learned(recipe, stored).items():
         # What belongs to all rows is made of frozen ones, too: it rests while any row does.
-        mask = masks.get(name, nothing | bool(frozen.any()))
+        mask = masks.get(name, torch.tensor(some))
         moved[name], update[name] = part.step(
             _stored(stored, name),
             gradients[name],
             state.update[name],
-            frozen=mask & recipe.size_policy.freezes_exactly,
+            frozen=on(stored.images.device, mask),
             remaining=remaining,
         )
     shared = {name: moved.pop(f"shared.{name}") for name in stored.shared}
@@ -224,7 +226,7 @@ def _stored(stored: Examples, name: str) -> Tensor:
 
 def _of(frozen: Tensor, examples: Examples) -> Tensor:
     """For each example, the count of its class, ``[example]``."""
-    return frozen.to(examples.class_.device)[examples.class_]
+    return frozen[examples.class_]
 
 
 def _expanded(per_example: Tensor, *, like: int) -> Tensor:
@@ -234,9 +236,9 @@ def _expanded(per_example: Tensor, *, like: int) -> Tensor:
 
 def _masked(gradient: Tensor, rows: Tensor) -> Tensor:
     """Zero the gradient of frozen examples; tensors that belong to no example are unchanged."""
-    if gradient.ndim == 0:
+    if gradient.ndim == 0 or not rows.any():
         return gradient
-    return gradient.masked_fill(_expanded(rows, like=gradient.ndim), 0)
+    return gradient.masked_fill(on(gradient.device, _expanded(rows, like=gradient.ndim)), 0)
 
 
 def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:

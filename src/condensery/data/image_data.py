@@ -14,6 +14,7 @@ from torch import Tensor
 
 from condensery.data.skipped import Skipped, remarks
 from condensery.errors import DataError
+from condensery.placed import on, sent
 
 __all__ = ["Data", "ImageData", "Whitening"]
 
@@ -43,8 +44,8 @@ class ImageData:
 
     Attributes:
         name: Name of the data set, for example ``"cifar10"``.
-        images: ``[image, channel, height, width]``, ``uint8``; 255 is 1.0.
-        labels: ``int64``, ``[image]``, in ``0..classes - 1``.
+        images: ``[image, channel, height, width]``, ``uint8``; 255 is 1.0. On any device.
+        labels: ``int64``, ``[image]``, in ``0..classes - 1``; always on the CPU.
         class_names: One name for each class.
         mean: Mean of each channel of pixels in [0, 1]. Always that of the *train* split, or the
             published constants of a known data set.
@@ -67,6 +68,7 @@ class ImageData:
     value_range: tuple[float, float] | None = None
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "labels", self.labels.cpu())
         shape = tuple(self.images.shape)
         if self.images.dtype != torch.uint8 or len(shape) != 4 or 0 in shape:
             raise DataError(
@@ -147,10 +149,11 @@ class ImageData:
         return self._positions[class_]
 
     def pixels(
-        self, index: Int[Tensor, "example"]
+        self, index: Int[Tensor, "example"] | slice
     ) -> Float[Tensor, "example channel height width"]:
-        """The images at ``index`` as ``float32`` in [0, 1]."""
-        return self.images[index].to(torch.float32).div_(255)
+        """The images at ``index`` as ``float32`` in [0, 1], on the device of ``images``."""
+        at = index if isinstance(index, slice) else sent(self.images.device, index)
+        return self.images[at].to(torch.float32).div_(255)
 
     def normalise(
         self, images: Float[Tensor, "example channel height width"]
@@ -163,8 +166,11 @@ class ImageData:
         return standard if self.whitening is None else self.whitening(standard)
 
     def to(self, device: torch.device | str) -> ImageData:
-        """The same data with images and labels on another device."""
-        return replace(self, images=self.images.to(device), labels=self.labels.to(device))
+        """The same data with its images on another device; labels stay on the CPU."""
+        moved = replace(self, images=self.images.to(device))
+        if "fingerprint" in self.__dict__:  # so that nothing is hashed again
+            moved.__dict__["fingerprint"] = self.fingerprint
+        return moved
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -193,4 +199,4 @@ class Data:
 
 
 def _column(values: tuple[float, ...], *, like: Tensor) -> Tensor:
-    return torch.tensor(values, dtype=like.dtype, device=like.device)[:, None, None]
+    return on(like.device, torch.tensor(values, dtype=like.dtype)[:, None, None])

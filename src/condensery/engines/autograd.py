@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from torch.func import functional_call
 
 from condensery.networks import features, features_and_logits
+from condensery.placed import on, positions
 from condensery.types import Groups
 
 __all__ = ["Autograd"]
@@ -46,7 +47,8 @@ class Autograd:
             name: p.detach().requires_grad_(name in wanted)
             for name, p in network.named_parameters()
         }
-        found = [_group(network, parameters, images[m], labels[m], names) for m in groups.member]
+        rows = [on(images.device, positions(member)) for member in groups.member]
+        found = [_group(network, parameters, images[at], labels[at], names) for at in rows]
         return {name: torch.stack([own[i] for own in found]) for i, name in enumerate(names)}
 
     def features(self, network: nn.Module, images: Tensor) -> Tensor:

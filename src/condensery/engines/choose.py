@@ -36,7 +36,7 @@ class EngineChoice:
 def choose(
     name: str,
     network: nn.Module,
-    precision: Literal["fp32", "bf16"],
+    precision: Literal["fp32", "tf32", "bf16"],
     *,
     compiled: bool,
     batch: int | None = None,
@@ -53,9 +53,12 @@ def choose(
         batch: See ``Fused``; the other engines ignore it.
         saved_activations: See ``Fused``; the other engines ignore it.
     """
-    slow = "" if precision == "fp32" else "; matches in fp32, bf16 needs the fused engine"
+    slow = "" if precision != "bf16" else "; matches in fp32, bf16 needs the fused engine"
     fused = Fused(
-        precision=precision, compile=compiled, batch=batch, saved_activations=saved_activations
+        precision="bf16" if precision == "bf16" else "fp32",  # TF32 is a setting of the device
+        compile=compiled,
+        batch=batch,
+        saved_activations=saved_activations,
     )
     match name:
         case "autograd":

@@ -22,6 +22,7 @@ from torch.nn.grad import conv2d_weight
 
 from condensery.errors import UnsupportedNetwork
 from condensery.networks import features, features_and_logits, mixes_examples
+from condensery.placed import on
 from condensery.types import Groups
 
 __all__ = ["OnePass", "cells"]
@@ -62,6 +63,7 @@ class OnePass:
         )
         of_cell, share = cells(groups.member)
         share = share.to(images.dtype) / groups.member.sum(dim=1, keepdim=True)  # [group, cell]
+        share, of_cell = on(images.device, share), [on(images.device, rows) for rows in of_cell]
         result: dict[str, Tensor] = {}
         with torch.set_grad_enabled(differentiable):
             for (module, leaves), up in zip(owners.items(), upstream, strict=True):

@@ -20,6 +20,7 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.data.classes import ClassList, match, moved
 from condensery.data.known import KNOWN
+from condensery.devices import usable
 from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation.kernel import regression_of
 from condensery.evaluation.normalisation import (
@@ -110,6 +111,7 @@ def evaluate(
     whole: bool | int = False,
     known: Iterable[Observation] = (),
     classes: Sequence[str] | None = None,
+    device: str | None = None,
 ) -> Evaluation:
     """Train and test networks on a condensed set and on baselines, such as random real images.
 
@@ -144,12 +146,16 @@ def evaluate(
         classes: Names of the classes of the set in the order of its labels, for a set that has
             only numbers. Otherwise unused: classes of the set and of the data are matched by name
             in any order.
+        device: Where networks are trained and tested, such as ``"cuda"`` or ``"auto"`` (a GPU if
+            there is one); None is the device of the test images.
 
     Raises:
         ConfigError: If sizes, seeds, network, protocol, labels, lengths or baselines cannot work.
         DataError: If the test images have another shape, other classes or another whitening than
             the set, or it is not certain which class of the data is which class of the set.
     """
+    if device is not None:
+        data = replace(data, test=data.test.to(usable(device)))
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
     baselines = [baselines] if isinstance(baselines, str | CondensedSet) else list(baselines)
@@ -193,8 +199,8 @@ def evaluate(
     tests: dict[str, ImageData] = {}
     teacher = None
     if recipe.teacher is not None:
-        device = data.test.images.device
-        teacher = TrainedTeacher(recipe.teacher, normalised_train(condensed, data), device=device)
+        at = data.test.images.device
+        teacher = TrainedTeacher(recipe.teacher, normalised_train(condensed, data), device=at)
         teacher.untrained()  # one that cannot be built shows now
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
@@ -361,7 +367,7 @@ def counted_as(condensed: CondensedSet, data: Data, *, classes: Sequence[str] | 
     order = match(ours, theirs)
     if (notice := moved(ours, theirs, order)) is not None:
         warnings.warn(notice, DataWarning, stacklevel=3)
-    labels = torch.tensor(order, device=test.labels.device)[test.labels]
+    labels = torch.tensor(order)[test.labels]
     return replace(data, test=replace(test, labels=labels, class_names=names))
 
 

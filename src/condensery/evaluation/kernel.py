@@ -46,8 +46,8 @@ def kernel_accuracy(
         test: Test images.
     """
     right = 0
-    for index in torch.arange(len(test), device=test.images.device).split(_BLOCK):
+    for index in torch.arange(len(test)).split(_BLOCK):
         shown = test.normalise(test.pixels(index))
         said = regression.classify(images, labels, shown, classes=test.classes)
-        right += int((said == test.labels[index]).sum())
+        right += int((said.cpu() == test.labels[index]).sum())
     return right / len(test)

@@ -11,15 +11,15 @@ Knows nothing about how the set is made.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from condensery import networks
 from condensery.data import ImageData
+from condensery.devices import computing
 from condensery.errors import ConfigError, DataError
 from condensery.networks import batched_features
 from condensery.rng import stream
@@ -110,7 +110,7 @@ class Proxy:
         self._spread = 0.0  # variance summed over features and classes, mean over probes
         power = 0.0  # squares, summed and averaged likewise
         for probe in self._probes:
-            features = [batched_features(probe, _batches(data, data.pixels(i))) for i in drawn]
+            features = [_features(probe, data, data.pixels(i)) for i in drawn]
             self._means.append(torch.stack([f.mean(dim=0) for f in features]))
             spread = sum(float(f.var(dim=0).sum()) for f in features if len(f) > 1)
             self._spread += spread / probes
@@ -132,11 +132,11 @@ class Proxy:
         sizes = int(examples.rank.max()) + 1
         loss = torch.zeros(sizes, dtype=torch.float64)
         for probe, means in zip(self._probes, self._means, strict=True):
-            features = batched_features(probe, _batches(self._data, examples.images.detach()))
+            features = _features(probe, self._data, examples.images.detach())
             for c in examples.class_.unique().tolist():
                 mine = examples.class_ == c
                 prefixes = _prefix_means(features[mine], examples.rank[mine], sizes)
-                loss += (prefixes - means[c]).square().sum(dim=1).double().cpu()
+                loss += (prefixes - means[c]).square().sum(dim=1).double()
         random = tuple(self._spread / size for size in range(1, sizes + 1))
         return PrefixLosses(loss=tuple((loss / len(self._probes)).tolist()), random=random)
 
@@ -148,5 +148,10 @@ def _prefix_means(features: Tensor, rank: Tensor, sizes: int) -> Float[Tensor, "
     return sums / counts[:, None]
 
 
-def _batches(data: ImageData, images: Tensor) -> Iterator[Tensor]:
-    return (data.normalise(part) for part in images.split(64))
+def _features(
+    probe: nn.Module, data: ImageData, images: Tensor
+) -> Float[Tensor, "example feature"]:
+    """Features on the CPU, of images on any device."""
+    device = next((parameter.device for parameter in probe.parameters()), torch.device("cpu"))
+    with computing(device, "fp32"):
+        return batched_features(probe, (data.normalise(part) for part in images.split(64))).cpu()

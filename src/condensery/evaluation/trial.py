@@ -19,7 +19,8 @@ from torch import Tensor, nn
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.manifest import stored_tensors
-from condensery.data import ImageData
+from condensery.data import ImageData, resident
+from condensery.devices import computing
 from condensery.engines import can_train
 from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
@@ -28,6 +29,7 @@ from condensery.evaluation.teacher import TrainedTeacher
 from condensery.networks import build
 from condensery.parallel import check_cancelled
 from condensery.parts import non_defaults
+from condensery.placed import sent
 from condensery.rng import stream
 from condensery.training import Trainer, accuracy, batches
 
@@ -42,7 +44,8 @@ class TrainingPool(NamedTuple):
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The images and labels at these positions."""
-        return self.images[index], self.labels[index]
+        at = sent(self.images.device, index)
+        return self.images[at], self.labels[at]
 
 
 class RealPool:
@@ -54,7 +57,7 @@ class RealPool:
     """
 
     def __init__(self, data: ImageData, device: torch.device) -> None:
-        self.labels, self._data, self._device = data.labels, data, device
+        self.labels, self._data, self._device = data.labels, resident(data, device), device
 
     def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
         """The images and labels at these positions."""
@@ -104,7 +107,7 @@ def train(
         on: The training images.
         protocol: The protocol of the training.
         seed: Seed of the order of the images, their augmentation and CutMix.
-        precision: ``"fp32"`` or ``"bf16"``.
+        precision: ``"fp32"``, ``"tf32"`` or ``"bf16"``.
         compiled: See ``Trainer``.
         teacher: The teacher of the protocol, if it has one.
     """
@@ -147,7 +150,7 @@ class Trial(ABC):
     network: Network  # the architecture
     seed: int  # of the network and its training
     protocol: Protocol  # how to train, and how long
-    precision: str  # ``"fp32"`` or ``"bf16"``
+    precision: str  # ``"fp32"``, ``"tf32"`` or ``"bf16"``
     teacher: TrainedTeacher | None = None  # labels every batch; of a protocol that names one
 
     @property
@@ -174,6 +177,10 @@ class Trial(ABC):
         Returns:
             Fraction of the test images that the network classifies correctly after its last step.
         """
+        with computing(self.test.images.device, self.precision):
+            return self._run(compiled=compiled)
+
+    def _run(self, *, compiled: bool) -> float:
         on, regression = self.pool(), self.protocol.regression
         if regression is not None:
             assert isinstance(on, TrainingPool)

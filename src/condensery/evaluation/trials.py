@@ -12,6 +12,7 @@ from enum import Enum, auto
 from functools import partial
 from itertools import groupby
 
+from condensery.devices import accelerated
 from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.trial import Trial
@@ -105,15 +106,16 @@ class _Execution(Enum):
 def _executions(trials: Sequence[Trial]) -> dict[str, _Execution]:
     """For each network, whether compiling saves time for its number of steps.
 
-    In fp32 nothing is compiled: it is the reference, whose bits must not change.
+    In fp32 nothing is compiled: it is the reference, whose bits must not change. On a GPU networks
+    are trained one after the other.
     """
     executions = {trial.name: _Execution.EAGER for trial in trials}
     steps: Counter[str] = Counter()
     swept: dict[str, bool] = {}
     for trial in trials:
-        if trial.precision != "fp32":
+        if trial.precision == "bf16":
             if trial.name not in swept:
-                swept[trial.name] = trial.swept
+                swept[trial.name] = trial.swept and not accelerated(trial.test.images.device)
             steps[trial.name] += trial.steps if swept[trial.name] else trial.full_batches
     for name, count in steps.items():
         if count >= (FUSED_AFTER if swept[name] else COMPILE_AFTER):

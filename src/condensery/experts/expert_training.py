@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from condensery import networks
 from condensery.augment import PerExample
 from condensery.data import ImageData
+from condensery.devices import accelerated, computing
 from condensery.engines import can_train
 from condensery.errors import ConfigError, NonFiniteLoss
 from condensery.parallel import check_cancelled
@@ -57,7 +58,7 @@ class ExpertTraining:
         training: The training on real images. Momentum starts from zero in every epoch.
         steps: Network steps in an epoch; 0 is one pass over the data.
         seed: The seed of the experts; independent of the seed of a run.
-        precision: ``"fp32"`` or ``"bf16"``.
+        precision: ``"fp32"``, ``"tf32"`` or ``"bf16"``.
         compiled: Whether training is compiled; see ``Trainer``.
         epochs: Epochs of the trajectory if it is ``whole``: if its length decides its parameters or
             which of them are stored. Otherwise 0.
@@ -136,7 +137,7 @@ class ExpertTraining:
 
     def swept(self, data: ImageData, *, device: str = "cpu") -> bool:
         """Whether several experts can be trained at the same time, as steps call no module."""
-        return self.compiled and can_train(self._network(data, 0).to(device))
+        return self.compiled and not accelerated(device) and can_train(self._network(data, 0))
 
     def first(self, data: ImageData, index: int) -> Parameters:
         """The untrained expert ``index``."""
@@ -168,6 +169,12 @@ class ExpertTraining:
             ConfigError: If the trajectory does not have this epoch.
         """
         self.check_length(epoch)
+        with computing(device, self.precision):
+            return self._after(data, before, index=index, epoch=epoch, device=device)
+
+    def _after(
+        self, data: ImageData, before: Parameters, *, index: int, epoch: int, device: str
+    ) -> tuple[Parameters, float]:
         network = loaded(self._network(data, index), before).to(device)
         trainer = Trainer(network, self.training, precision=self.precision, compiled=self.compiled)
         steps = self.steps or -(-len(data) // self.training.batch)

@@ -25,6 +25,7 @@ __all__ = [
     "as_completed",
     "check_cancelled",
     "map_threads",
+    "one_worker",
     "overlap",
     "single_threaded",
     "workers",
@@ -236,6 +237,17 @@ def single_threaded(when: bool = True) -> Generator[None]:
             yield
     else:
         yield
+
+
+@contextmanager
+def one_worker() -> Generator[None]:
+    """Let this thread do all its tasks one after the other, also those of ``overlap``."""
+    before = _local.total, _local.chunks
+    _local.total = _local.chunks = 1
+    try:
+        yield
+    finally:
+        _local.total, _local.chunks = before
 
 
 class _ThreadSettings(local):

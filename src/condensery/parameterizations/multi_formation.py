@@ -111,7 +111,7 @@ class MultiFormation(Parameterization):
         if self.order == "image":
             return stored.rank[:, None].expand(-1, crops)
         own_images = torch.bincount(stored.class_)[stored.class_]  # images of the row's class
-        crop = torch.arange(crops, device=own_images.device)
+        crop = torch.arange(crops)
         position = crop[None, :] * own_images[:, None] + stored.rank[:, None]
         return position // crops
 

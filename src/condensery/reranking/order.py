@@ -19,6 +19,7 @@ from condensery.clustering import following_means
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.manifest import stored_tensors
 from condensery.data import Data, ImageData
+from condensery.devices import computing, usable
 from condensery.errors import ConfigError, nearest
 from condensery.evaluation import EvaluatedSet, protocol_for, usual_protocol
 from condensery.evaluation.evaluate import counted_as
@@ -74,7 +75,7 @@ def rerank(
             least 1.
         network: Architecture: a name, or ``"package.module:factory"``.
         seed: Seed of all draws.
-        device: Such as ``"cpu"`` or ``"cuda"``.
+        device: Such as ``"cpu"``, ``"cuda"`` or ``"auto"``.
         on_step: Called after every training step.
 
     Returns:
@@ -97,40 +98,42 @@ def rerank(
         ``rerank(CondensedSet.load("idc.safetensors")).take(2)``
     """
     _check(by=by, first=first, epochs=epochs, best=best, networks=networks)
+    device = usable(device)
     images, row = _decoded(condensed)
     images = _as_seen(condensed, data, by=by).normalise(images)
-    if by == "herding":
-        assert data is not None
-        order = _herded(condensed, data, images, row, network=network, seed=seed, device=device)
-        position = torch.empty(len(condensed), dtype=torch.float64)
-        position[order] = torch.arange(len(condensed), dtype=torch.float64)
-    elif by == "random":
-        rng = stream(seed, "rerank", "random")
-        position = torch.rand(len(condensed), generator=rng, dtype=torch.float64)
-    else:
-        training = _training(condensed)
-        score = torch.zeros(len(images))
-        for number in range(networks):
-            dynamics = watched(
-                build(
-                    network,
-                    channels=images.shape[1],
-                    classes=condensed.classes,
-                    side=(images.shape[2], images.shape[3]),
-                    seed=seed,
-                    path=("rerank", "network", number),
-                ).to(device),
-                images.to(device),
-                _labels(condensed)[row].to(device),
-                training=training,
-                epochs=epochs,
-                order=stream(seed, "rerank", "order", number),
-                view=stream(seed, "rerank", "view", number),
-                on_step=on_step,
-            )
-            score += SCORES[by](dynamics, best)
-        position = _mean_by_row(score[:, None], row, len(condensed))[:, 0]
-        position = position if first == "easy" else -position
+    with computing(device, "fp32"):
+        if by == "herding":
+            assert data is not None
+            order = _herded(condensed, data, images, row, network=network, seed=seed, device=device)
+            position = torch.empty(len(condensed), dtype=torch.float64)
+            position[order] = torch.arange(len(condensed), dtype=torch.float64)
+        elif by == "random":
+            rng = stream(seed, "rerank", "random")
+            position = torch.rand(len(condensed), generator=rng, dtype=torch.float64)
+        else:
+            training = _training(condensed)
+            score = torch.zeros(len(images))
+            for number in range(networks):
+                dynamics = watched(
+                    build(
+                        network,
+                        channels=images.shape[1],
+                        classes=condensed.classes,
+                        side=(images.shape[2], images.shape[3]),
+                        seed=seed,
+                        path=("rerank", "network", number),
+                    ).to(device),
+                    images.to(device),
+                    _labels(condensed)[row].to(device),
+                    training=training,
+                    epochs=epochs,
+                    order=stream(seed, "rerank", "order", number),
+                    view=stream(seed, "rerank", "view", number),
+                    on_step=on_step,
+                )
+                score += SCORES[by](dynamics, best)
+            position = _mean_by_row(score[:, None], row, len(condensed))[:, 0]
+            position = position if first == "easy" else -position
     how: dict[str, object] = {"by": by, "seed": seed}
     if by in SCORES:
         how |= {"first": first, "epochs": epochs, "network": network, "networks": networks}

@@ -13,6 +13,7 @@ from condensery import quantities
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.recipe import Recipe, check_readable, from_json
 from condensery.data.skipped import remarks
+from condensery.devices import usable
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
 from condensery.formatting import duration
@@ -166,7 +167,7 @@ def run(
         recipe: A complete recipe, or its file.
         settings: Single keys of the recipe, ``{"update.lr": 0.01}``.
         seed: Seed of all draws.
-        device: Such as ``"cpu"`` or ``"cuda"``.
+        device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
         threads: Threads of torch on the CPU; ``None`` does not change their number. Equal bits
             need an equal number.
         memory: Limit in bytes for the feature maps of a matching pass.
@@ -201,7 +202,7 @@ def run(
     budget = _seconds(time_budget)
     check_limits(time_budget=budget, patience=patience)
     with machine.torch_threads(threads) as used:
-        machine.check_device(device)
+        device = usable(device)
         source, loaded = load_source(data)
         condensation = condensery.api.condense(
             loaded,
@@ -281,7 +282,7 @@ def resume(
     budget = _seconds(time_budget)
     check_limits(time_budget=budget)
     with machine.torch_threads(plan.threads):
-        machine.check_device(plan.device)
+        usable(plan.device)  # says so at once if it is not there any more
         loaded = load_again(plan.source, dict(plan.data), data=data, run=folder.path)
         changes = bool(settings) or budget is not None
         if changes:

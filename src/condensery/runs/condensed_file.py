@@ -9,6 +9,7 @@ from typing import Any
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.hub import is_on_hub, located
+from condensery.devices import usable
 from condensery.errors import ConfigError
 from condensery.evaluation import summary
 from condensery.files import check_new_file
@@ -65,7 +66,7 @@ def evaluate_file(
         out: File with one line for each network; networks in it are not trained again. ``None`` is
             the ``observations.jsonl`` of the run folder of the file, if it is in one.
         save: Whether the summary is written into the file, and the report of the run updated.
-        device: Such as ``"cpu"`` or ``"cuda"``.
+        device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
         threads: As in ``run``.
         progress: As in ``run``.
         track: As in ``run``.
@@ -88,7 +89,7 @@ def evaluate_file(
     in_run = folder.facts_file.exists() and save
     path = Path(out) if out is not None else folder.observations if in_run else None
     with machine.torch_threads(threads):
-        machine.check_device(device)
+        device = usable(device)
         condensed = CondensedSet.load(file)
         loaded = load_source(data)[1]
         plan = evaluation or EvaluationPlan()

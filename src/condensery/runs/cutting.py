@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.choosing import by_accuracy
+from condensery.devices import usable
 from condensery.errors import ConfigError
 from condensery.evaluation import TrainingTimer, by_seconds
 from condensery.runs import machine
@@ -67,7 +68,7 @@ def cut(
         )
         return condensed.take(choice.size), choice.why
     assert seconds is not None
-    machine.check_device(device)
+    device = usable(device)
     network = network or "convnet3"
     with machine.torch_threads(threads) as used:
         timer = TrainingTimer(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -232,7 +232,7 @@ def _evaluation(
     known: Sequence[Observation] = (),
 ) -> Evaluation:
     choices: dict[str, Any] = asdict(evaluation) | {"baselines": baselines, "known": known}
-    return evaluate(condensed, replace(data, test=data.test.to(device)), **choices)
+    return evaluate(condensed, data, device=device, **choices)
 
 
 def _baselines(evaluation: EvaluationPlan) -> list[str | CondensedSet]:

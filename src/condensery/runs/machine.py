@@ -50,21 +50,6 @@ def torch_threads(threads: int | None) -> Generator[int]:
             torch.set_num_threads(before)
 
 
-def check_device(device: str) -> None:
-    """Refuse a device that torch cannot use here.
-
-    Raises:
-        ConfigError: With the reason from torch.
-    """
-    try:
-        torch.zeros(1, device=device)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).partition("\n")[0].rstrip(".")
-        raise ConfigError(
-            f"--device {device}: cannot be used ({reason}). Use cpu, or cuda where there is one."
-        ) from error
-
-
 def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
     """Check a network of the recipe and its engine with two real images, uncompiled.
 

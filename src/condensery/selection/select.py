@@ -13,6 +13,7 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
+from condensery.devices import computing, usable
 from condensery.errors import ConfigError
 from condensery.registry import find, register
 from condensery.rng import stream
@@ -179,7 +180,7 @@ def select(
         train_steps: Training steps of the network, as in IDC (batch 64, constant learning rate
             0.01); with 0 the features of an untrained network are compared. The default is 400,
             for rded 1000, and for forgetting 10 epochs.
-        device: The device of the training, such as ``"cpu"`` or ``"cuda"``.
+        device: The device of the training, such as ``"cpu"``, ``"cuda"`` or ``"auto"``.
         on_step: Called after every training step; there are none if the features are in the cache
             (docs/runs.md).
 
@@ -190,7 +191,7 @@ def select(
     Raises:
         ConfigError: If rule, size, network or number of steps cannot work; before any training.
     """
-    train = data.train if isinstance(data, Data) else data
+    train, device = data.train if isinstance(data, Data) else data, usable(device)
     rule, steps = rule_of(by), steps_of(by, train, train_steps=train_steps)
     check_ipc(train, ipc)
     options = RuleOptions(
@@ -205,12 +206,13 @@ def select(
     if rule.steps is not None:
         drawn(train, options)  # a network that cannot work shows now
         recipe = {"network": network, "train_steps": steps}
-    if rule.made is not None:
-        made = rule.made(train, options)
-        made = replace(made, recipe={**recipe, **made.recipe})
-        return as_set(train, made, ipc=ipc, method=by, seed=seed)
-    assert rule.orders is not None
-    orders = rule.orders(train, options)
+    with computing(device, "fp32"):
+        if rule.made is not None:
+            made = rule.made(train, options)
+            made = replace(made, recipe={**recipe, **made.recipe})
+            return as_set(train, made, ipc=ipc, method=by, seed=seed)
+        assert rule.orders is not None
+        orders = rule.orders(train, options)
     return as_condensed(train, orders, ipc=ipc, method=by, recipe=recipe, seed=seed)
 
 

@@ -147,7 +147,7 @@ class ClassFeatures:
 
         def parts() -> Iterator[Tensor]:
             for own in data.of_class(class_).split(_FORWARD):
-                yield data.normalise(data.pixels(own))
+                yield data.normalise(data.pixels(own).to(self._options.device))
 
         def slow() -> Tensor:
             return batched_features(network, parts()).cpu()

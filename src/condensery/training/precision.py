@@ -1,5 +1,8 @@
 """How a training loss is computed: in float32 (the reference), in bfloat16, compiled or not.
 
+``"fp32"`` is exact on every device. ``"tf32"`` is the same code under ``devices.computing``, which
+lets a GPU round the factors of products to 10 bits.
+
 ``"bf16"`` multiplies in bfloat16 and keeps weights, normalisation statistics, softmax and loss in
 float32. A compiled loss does the same with fused kernels. It is compiled once per process,
 architecture and batch shape, and shared by all networks of that architecture: the parameters are
@@ -30,7 +33,7 @@ __all__ = [
     "loss_function",
 ]
 
-PRECISIONS = ("fp32", "bf16")
+PRECISIONS = ("fp32", "tf32", "bf16")
 
 COMPILE_AFTER = 1000
 """From so many full-batch steps of one architecture in one process on, compiling saves time.
@@ -55,8 +58,8 @@ def check_precision(precision: str) -> None:
 
 
 def autocast(precision: str, device: torch.device) -> AbstractContextManager[object]:
-    """The context in which a network runs with ``precision``; an empty one for fp32."""
-    if precision == "fp32":
+    """The context in which a network runs in bfloat16; an empty one for other precisions."""
+    if precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
 

@@ -102,7 +102,7 @@ class Trainer:
             with torch.no_grad():
                 images = self.choices.augment.draw(rng=rng)(images)
                 mixed = cutmix(images, labels, probability=self.choices.cutmix, rng=rng)
-            ratio = torch.tensor(mixed.ratio, dtype=images.dtype, device=images.device)
+            ratio = images.new_full((), mixed.ratio)
             mix = MixedBatch(mixed.images, mixed.labels, mixed.partner_labels, ratio)
             if self._watch is not None:
                 self._watch(mix.images)

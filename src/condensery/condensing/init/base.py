@@ -56,7 +56,7 @@ def as_stored(images: Sequence[Tensor], counts: Tensor) -> Examples:
     rank, class_ = stored_rows(counts)
     rows = torch.empty(len(rank), *images[0].shape[1:])
     for c, own in enumerate(images):
-        rows[class_ == c] = own
+        rows[class_ == c] = own.cpu()
     return Examples(images=rows, labels=class_.clone(), class_=class_, rank=rank)
 
 

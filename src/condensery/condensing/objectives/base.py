@@ -20,6 +20,7 @@ import torch
 from torch import Tensor
 
 from condensery.engines import Engine
+from condensery.placed import on, positions
 from condensery.types import Examples, Groups, StepContext, View, by_class
 
 __all__ = [
@@ -163,9 +164,12 @@ class FeatureObjective(Objective):
         with torch.no_grad():
             shown = view(real)
             for rows, members in groups.passes(classes_per_pass, examples=together):
-                features = engine.features(context.network, shown[members])
+                features = engine.features(context.network, shown[on(shown.device, members)])
                 own = groups.rows(rows).only(members)
-                targets += [comparison.target(features[member]) for member in own.member]
+                targets += [
+                    comparison.target(features[on(features.device, positions(member))])
+                    for member in own.member
+                ]
 
         def losses(features: Tensor, examples: Examples, groups_: Groups) -> Tensor:
             row = target_rows(groups.class_, groups_.class_)

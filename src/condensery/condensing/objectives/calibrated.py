@@ -20,6 +20,7 @@ from condensery.engines import Engine
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.experts import loaded
 from condensery.networks import mixes_examples
+from condensery.placed import on
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View
 
@@ -123,7 +124,7 @@ class Calibrated(Objective):
             return means
         same = groups.class_[:, None] == groups.class_
         largest = groups.size == torch.where(same, groups.size, 0).amax(dim=1)
-        return means * groups.size * largest
+        return means * on(means.device, groups.size) * on(means.device, largest)
 
 
 def _expert(context: StepContext) -> nn.Module:

@@ -15,6 +15,7 @@ from condensery.condensing.objectives.base import Match, Objective, target_rows
 from condensery.condensing.objectives.distances import metric
 from condensery.engines import Engine
 from condensery.errors import ConfigError
+from condensery.placed import on
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View, by_class
 
@@ -72,16 +73,15 @@ class GradientMatching(Objective):
         concurrent = max(classes_per_pass, _REAL_CLASSES) if engine.chunked else classes_per_pass
         for rows, examples in groups.passes(concurrent):
             own = groups.rows(rows).only(examples)
-            parts.append(
-                engine.gradients(network, shown[examples], real.labels[examples], own, names=names)
-            )
+            at = on(shown.device, examples)
+            parts.append(engine.gradients(network, shown[at], real.labels[at], own, names=names))
         target = {name: torch.cat([part[name] for part in parts]) for name in names}
 
         def match(examples: Examples, groups_: Groups) -> Tensor:
             synthetic = engine.gradients(
                 network, view(examples), examples.labels, groups_, names=names
             )
-            row = target_rows(groups.class_, groups_.class_)
+            row = on(shown.device, target_rows(groups.class_, groups_.class_))
             return distance(synthetic, {name: t[row] for name, t in target.items()})
 
         return match

@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
+from condensery.placed import on
 from condensery.types import Examples, Groups
 
 __all__ = ["group_means"]
@@ -25,13 +26,15 @@ def group_means(values: Tensor, examples: Examples, groups: Groups) -> Tensor:
         ``[group, column]``.
     """
     if not groups.prefixes:
-        share = groups.member.to(values.dtype)
+        share = on(values.device, groups.member.to(values.dtype))
         return (share @ values) / share.sum(dim=1, keepdim=True)
     classes, place = _in_order(examples)
-    sums = (values[place.clamp(min=0)] * (place >= 0)[:, :, None]).cumsum(dim=1)
+    at, there = on(values.device, place.clamp(min=0)), on(values.device, (place >= 0)[:, :, None])
+    sums = (values[at] * there).cumsum(dim=1)
     count = groups.member.sum(dim=1)
     row = torch.searchsorted(classes, groups.class_)
-    return sums[row, count - 1] / count[:, None]
+    row, last = on(values.device, row), on(values.device, count - 1)
+    return sums[row, last] / on(values.device, count[:, None])
 
 
 def _in_order(examples: Examples) -> tuple[Tensor, Tensor]:

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from condensery.condensing.objectives.base import FeatureComparison, FeatureObjective
 from condensery.errors import ConfigError
+from condensery.placed import on, positions
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext
 
@@ -60,11 +61,11 @@ class _Kernels:
         found: dict[int, Tensor] = {}
         for class_ in groups.class_.unique():
             rows = (groups.class_ == class_).nonzero()[:, 0].tolist()
-            members = groups.member[rows].any(dim=0)
-            x, real = features[members], targets[rows[0]]
+            members = positions(groups.member[rows].any(dim=0))
+            x, real = features[on(features.device, members)], targets[rows[0]]
             own, cross, fixed = _squares(x, x), _squares(x, real), _squares(real, real)
             for row in rows:
-                set_ = groups.member[row, members]
+                set_ = on(features.device, positions(groups.member[row, members]))
                 found[row] = self._distance(own[set_][:, set_], cross[set_], fixed)
         return torch.stack([found[row] for row in range(len(groups))])
 

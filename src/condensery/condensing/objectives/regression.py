@@ -11,6 +11,7 @@ from torch import Tensor
 
 from condensery.errors import ConfigError
 from condensery.kernels import predict
+from condensery.placed import on, positions
 from condensery.types import Groups
 
 __all__ = ["centred", "check_ridge", "losses"]
@@ -58,7 +59,7 @@ def losses(
     """
     found: list[Tensor] = []
     for member in groups.member:
-        own = member.nonzero()[:, 0]
+        own = on(cross.device, positions(member))
         said = predict(cross[:, own], support[own][:, own], labels[own], ridge=ridge)
         found.append(0.5 * (said - wanted).square().mean())
     return torch.stack(found)

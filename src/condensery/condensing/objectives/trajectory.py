@@ -20,6 +20,7 @@ from condensery.condensing.objectives.unrolled import Parameters, StepLoss, desc
 from condensery.engines import Engine
 from condensery.errors import ConfigError, NonFiniteLoss, UnsupportedNetwork
 from condensery.networks import mixes_examples
+from condensery.placed import on, positions
 from condensery.registry import register
 from condensery.training import batches
 from condensery.types import Examples, Groups, StepContext, View
@@ -106,7 +107,8 @@ class TrajectoryMatching(Objective):
                 )
             shown, lr, losses = view(examples), examples.learned_lr, list[Tensor]()
             for member in groups.member:
-                images, labels = shown[member], examples.labels[member]
+                own = on(shown.device, positions(member))
+                images, labels = shown[own], examples.labels[own]
                 end = descended(
                     self._loss(network, tuple(named), len(images), context),
                     start,
@@ -116,8 +118,9 @@ class TrajectoryMatching(Objective):
                     steps=self.steps,
                 )
                 losses.append(_distance(end, target) / way)
-            _check_finite(losses, lr, context.at)
-            return torch.stack(losses)
+            found = torch.stack(losses)
+            _check_finite(found, lr, context.at)
+            return found
 
         return match
 
@@ -135,7 +138,8 @@ class TrajectoryMatching(Objective):
         def loss(step: int, theta: Parameters, images: Tensor, labels: Tensor) -> Tensor:
             index = chosen[step]
             if len(index) < count:  # the whole set needs no order
-                images, labels = images[index], labels[index]
+                own = on(images.device, index)
+                images, labels = images[own], labels[own]
             shown = draws[step](images)
             logits = functional_call(network, dict(zip(names, theta, strict=True)), (shown,))
             return nn.functional.cross_entropy(logits, labels)
@@ -151,10 +155,12 @@ def _distance(one: Parameters, other: Parameters) -> Tensor:
 
 def _way(start: Parameters, target: Parameters, *, at: tuple[int, int]) -> Tensor:
     """Squared distance between the start and the target of the expert."""
-    way, length = _distance(start, target), sum(float(p.square().sum()) for p in start)
-    if not float(way) > _PLATEAU * length:
+    way = _distance(start, target)
+    both = torch.stack([way, torch.stack([p.square().sum() for p in start]).sum()])
+    moved, length = both.tolist()  # the device is waited for once
+    if not moved > _PLATEAU * length:
         raise ConfigError(
-            f"The expert of outer iteration {at[0]} moved by only {float(way) ** 0.5:.3g} between "
+            f"The expert of outer iteration {at[0]} moved by only {moved**0.5:.3g} between "
             f"start and target (its parameters have the length {length**0.5:.3g}): it had finished "
             "learning, and a student cannot follow. Use a smaller schedule.max_start_epoch, a "
             "larger schedule.span, or experts with a larger schedule.training.lr."
@@ -173,8 +179,8 @@ def _check_stateless(network: nn.Module) -> None:
         )
 
 
-def _check_finite(losses: list[Tensor], lr: Tensor, at: tuple[int, int]) -> None:
-    if all(bool(loss.isfinite()) for loss in losses):
+def _check_finite(losses: Tensor, lr: Tensor, at: tuple[int, int]) -> None:
+    if bool(losses.isfinite().all()):
         return
     raise NonFiniteLoss(
         f"The student of outer iteration {at[0]} left all bounds with the learned learning rate "

@@ -56,7 +56,7 @@ class OnExperts(Schedule):
     training: Training = field(default_factory=lambda: EXPERT_TRAINING)
     decay: Decay = "constant"
     keep: Literal["all", "ends"] = "all"
-    precision: Literal["fp32", "bf16"] = "fp32"
+    precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     compiled: bool = False
     seed: int = 0
     buffer: str = ""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from itertools import islice
 
 from condensery.condensing.schedules.base import RunContext
+from condensery.placed import sent
 from condensery.rng import stream
 from condensery.training import Trainer, batches
 from condensery.types import Examples
@@ -25,5 +26,5 @@ def learn(
     rng = stream(run.seed, "train", *at)
     trainer.network.train()
     for index in islice(order, steps):
-        own = index.to(images.device)
+        own = sent(images.device, index)
         trainer.step(images[own], labels[own], rng=rng)

@@ -7,6 +7,7 @@ from itertools import accumulate
 
 from torch import Tensor
 
+from condensery.devices import accelerated
 from condensery.engines.fused.layers import CellSlice
 from condensery.parallel import workers
 
@@ -45,7 +46,7 @@ def split(counts: Sequence[int], batch: int, *, like: Tensor) -> list[list[CellS
     Returns:
         For each chunk its pieces: the parts of the cells that lie in it.
     """
-    count = workers() if like.device.type == "cpu" else 1
+    count = 1 if accelerated(like.device) else workers()
     total = sum(counts)
     number = min(total, -(-total // batch) * count)
     ends = [total * (chunk + 1) // number for chunk in range(number)]

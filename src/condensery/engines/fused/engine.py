@@ -39,6 +39,7 @@ from condensery.engines.fused.sweep import (
 from condensery.engines.one_pass import cells
 from condensery.errors import ConfigError, nearest
 from condensery.parallel import map_threads
+from condensery.placed import on
 from condensery.types import Groups
 
 __all__ = ["Fused"]
@@ -192,13 +193,14 @@ class Fused:
         if not labels.is_floating_point():
             labels = nn.functional.one_hot(labels, found.classes)
         of_cell, share = cells(groups.member)
+        share = share.to(weights.wide) / groups.member.sum(dim=1, keepdim=True)
         return _Job(
             weights=weights,
             shapes={name: network.get_parameter(name).shape for name in names},
             targets=labels.to(weights.wide),
-            order=torch.cat(of_cell),
+            order=on(images.device, torch.cat(of_cell)),
             chunks=split([len(rows) for rows in of_cell], self.batch_size(images), like=images),
-            share=share.to(weights.wide) / groups.member.sum(dim=1, keepdim=True),
+            share=on(images.device, share),
             saved_activations=self.saved_activations,
         )
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from condensery.data import Data
+from condensery.devices import usable
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Observation, read_observations
 from condensery.runs import machine
@@ -138,7 +139,7 @@ def compare(
         condensations: Number of seeds with which everything is condensed; deviations are then over
             these seeds.
         seed: The first seed.
-        device: Such as ``"cpu"`` or ``"cuda"``.
+        device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
         threads: As in ``run``.
         evaluation: How all rows are evaluated; ``None``: as the preset says; a function changes
             that plan. Its ``baselines`` are not used, because they are rows.
@@ -217,7 +218,7 @@ def prepare(
     """
     if options.condensations < 1:
         raise ConfigError(f"condensations = {options.condensations}, but it must be at least 1.")
-    machine.check_device(options.device)
+    options = replace(options, device=usable(options.device))
     methods = tuple(dict.fromkeys((*options.methods, "random")))
     options = replace(options, methods=methods, sizes=tuple(sorted(set(options.sizes))))
     folder = ComparisonFolder(path)

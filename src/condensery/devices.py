@@ -1,0 +1,124 @@
+"""Which device computes, and what is set while it does.
+
+On a device that is not the CPU, one thread of the CPU gives it its work: several would only wait
+for each other. float32 is exact ("ieee") unless TF32 is asked for, whatever torch does by default.
+Nothing stays set: code of the user outside of our work has its own settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Generator, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import torch
+
+from condensery.errors import ConfigError
+from condensery.parallel import one_worker
+
+__all__ = ["accelerated", "computing", "free_memory", "steps_on", "usable"]
+
+_T = TypeVar("_T")
+
+
+def accelerated(device: torch.device | str) -> bool:
+    """Whether the device is not the CPU."""
+    return torch.device(device).type != "cpu"
+
+
+def usable(device: str) -> str:
+    """The device that a user asked for.
+
+    Args:
+        device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is ``"cuda"`` if there is a GPU that can
+            compute and differentiate a convolution, and otherwise ``"cpu"``.
+
+    Raises:
+        ConfigError: If torch cannot use the device here, with its reason.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() and _fails("cuda") is None else "cpu"
+    reason = _fails(device)
+    if reason is not None:
+        raise ConfigError(
+            f"--device {device}: cannot be used ({reason}). Use cpu, auto, or cuda where there is "
+            "one."
+        )
+    return device
+
+
+def _fails(device: str) -> str | None:
+    """Why a small computation fails on a device; None if it does not."""
+    try:
+        if not accelerated(device):
+            return None
+        x = torch.ones(1, 1, 4, 4, device=device, requires_grad=True)
+        torch.nn.functional.conv2d(x, x.detach()[..., :3, :3]).sum().backward()
+        x.grad.sum().item()  # pyright: ignore[reportOptionalMemberAccess]
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        return str(error).partition("\n")[0].rstrip(".")
+    return None
+
+
+def free_memory(device: torch.device | str) -> int | None:
+    """Bytes that are free on a GPU; None for other devices."""
+    device = torch.device(device)
+    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+
+
+@contextmanager
+def computing(device: torch.device | str, precision: str) -> Generator[None]:
+    """What is set while the library computes on a device; see the module.
+
+    Args:
+        device: The device of the networks.
+        precision: ``"tf32"`` lets a GPU round the factors of float32 products to 10 bits, in
+            convolutions and matrix products. ``"fp32"`` and ``"bf16"`` do not.
+
+    Raises:
+        ConfigError: For ``"tf32"`` on a CPU, which does not have it.
+    """
+    if not accelerated(device):
+        if precision == "tf32":
+            raise ConfigError(
+                f"precision = 'tf32' on {device}: only GPUs multiply so. Use precision = fp32, or "
+                "bf16 on a processor that multiplies bfloat16."
+            )
+        yield
+        return
+    with one_worker(), _products("tf32" if precision == "tf32" else "ieee"):
+        yield
+
+
+@contextmanager
+def _products(kind: str) -> Generator[None]:
+    """How float32 is multiplied on a GPU: ``"ieee"`` or ``"tf32"``."""
+    own = _settings()
+    before = [(setting, name, getattr(setting, name)) for setting, name in own]
+    try:
+        for setting, name in own:
+            setattr(setting, name, kind if name == "fp32_precision" else kind == "tf32")
+        yield
+    finally:
+        for setting, name, value in before:
+            setattr(setting, name, value)
+
+
+def _settings() -> list[tuple[Any, str]]:
+    """What torch calls its settings of float32 products; since 2.9 there is one an operator."""
+    cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
+    if hasattr(cuda, "fp32_precision"):
+        return [(part, "fp32_precision") for part in (cuda, cudnn.conv, cudnn.rnn)]  # pyright: ignore[reportAttributeAccessIssue]
+    return [(cuda, "allow_tf32"), (cudnn, "allow_tf32")]
+
+
+def steps_on(device: torch.device | str, precision: str, steps: Iterator[_T]) -> Generator[_T]:
+    """The same steps, each under ``computing``; between two steps nothing is set."""
+    ask: Callable[[], _T] = steps.__next__
+    while True:
+        with computing(device, precision):
+            try:
+                found = ask()
+            except StopIteration:
+                return
+        yield found

@@ -1,0 +1,97 @@
+"""What is set while the library computes on a device is not set outside; devices are checked."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+
+import condensery
+from condensery import devices
+from condensery.devices import computing, free_memory, steps_on, usable
+from condensery.errors import ConfigError
+from condensery.parallel import map_threads, overlap, workers
+
+
+def rounding():
+    """How a GPU would multiply float32 now."""
+    return [getattr(setting, name) for setting, name in devices._settings()]
+
+
+def test_a_device_that_torch_cannot_use_is_refused_with_its_reason(each):
+    assert usable("cpu") == "cpu"
+    for name in each(["nonsense", "cuda:99"]):
+        with pytest.raises(ConfigError, match=rf"--device {name}: cannot be used \(.+\). Use cpu"):
+            usable(name)
+    with pytest.raises(ConfigError, match="cannot be used"):
+        condensery.condense(condensery.load_data("digits"), device="nonsense", preset="smoke")
+
+
+def test_auto_is_a_gpu_only_if_it_computes(monkeypatch):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert usable("auto") == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(devices, "_fails", lambda device: "no kernel image is available")
+    assert usable("auto") == "cpu"
+    monkeypatch.setattr(devices, "_fails", lambda device: None)
+    assert usable("auto") == "cuda"
+    assert free_memory("cpu") is None
+
+
+def test_float32_is_exact_unless_tf32_is_asked_for_and_nothing_stays_set(each):
+    before = rounding()
+    for precision in each(["fp32", "bf16", "tf32"]):
+        with computing("meta", precision):
+            assert set(rounding()) == ({"tf32"} if precision == "tf32" else {"ieee"})
+        assert rounding() == before
+    with pytest.raises(KeyError), computing("meta", "tf32"):
+        raise KeyError
+    assert rounding() == before
+    with computing("cpu", "fp32"):
+        assert rounding() == before
+
+
+def test_a_cpu_has_no_tf32(small_run):
+    with pytest.raises(ConfigError, match="only GPUs multiply so"):
+        small_run({"precision": "tf32"})
+
+
+def test_between_two_steps_nothing_is_set():
+    before = rounding()
+
+    def work():
+        for number in range(2):
+            assert set(rounding()) == {"ieee"}
+            assert workers() == 1
+            yield number
+
+    seen = []
+    for number in steps_on("meta", "fp32", work()):
+        assert rounding() == before
+        seen.append(number)
+    assert seen == [0, 1]
+
+
+def test_on_a_device_one_thread_does_everything(threads):
+    from threading import get_ident
+
+    threads(3)
+    found, ran = set(), []
+    with computing("meta", "fp32"):
+        found.update(map_threads(lambda _: get_ident(), range(6), chunks=3))
+        with overlap(lambda: ran.append(get_ident())):
+            ran.append(0)
+    assert found == {get_ident()}
+    assert ran == [0, get_ident()]
+    assert workers() == 3
+
+
+@pytest.fixture
+def small_run():
+    data = condensery.load_data("digits")
+
+    def run(settings):
+        return condensery.condense(
+            data, method="dm", ipc=1, preset="smoke", settings=settings
+        ).result()
+
+    return run
