@@ -29,7 +29,7 @@ def on(device: torch.device | str, tensor: Tensor) -> Tensor:
     """A tensor on a device; if the same value was sent before, the tensor of that time.
 
     Args:
-        device: If it is the CPU, or the tensor is not on the CPU, the tensor is returned unchanged.
+        device: Only tensors that go from the CPU to another device are remembered.
         tensor: Without a graph.
 
     Returns:
@@ -37,7 +37,7 @@ def on(device: torch.device | str, tensor: Tensor) -> Tensor:
     """
     device = torch.device(device)
     if device.type == "cpu" or tensor.device.type != "cpu":
-        return tensor
+        return tensor.to(device)
     if tensor.numel() * tensor.element_size() > _LARGEST:
         return sent(device, tensor)
     content = tensor.contiguous().reshape(-1).view(torch.uint8).numpy()

@@ -60,11 +60,10 @@ class Examples:
 
         ``class_`` and ``rank`` stay on the CPU: a device would wait each time they are read.
         """
+        send = sent if self.labels.is_floating_point() else on  # classes seldom change
         return Examples(
             images=sent(device, self.images),
-            labels=self.labels.to(device)
-            if self.labels.is_floating_point()
-            else on(device, self.labels),
+            labels=send(device, self.labels),
             class_=self.class_.cpu(),
             rank=self.rank.cpu(),
             learned_lr=None if self.learned_lr is None else self.learned_lr.to(device),
