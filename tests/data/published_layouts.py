@@ -30,6 +30,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
+from condensery.data.imagenet import MTT_SUBSETS
 from condensery.data.known import KNOWN
 
 __all__ = ["LAYOUTS", "Layout", "Read", "Refused", "class_shown", "picture", "table"]
@@ -96,6 +97,7 @@ class Layout:
         given: What is given to ``load_data``, relative to the folder; the folder itself.
         options: Options of ``load_data``; a text ``"{root}"`` in a value stands for the folder.
         needs: Packages without which the layout cannot be written.
+        known: Names by which ``load_data`` finds it below the folder, too.
     """
 
     name: str
@@ -105,29 +107,35 @@ class Layout:
     given: str = ""
     options: Mapping[str, object] = field(default_factory=dict)
     needs: tuple[str, ...] = ()
+    known: tuple[str, ...] = ()
 
 
 def picture(class_: int, *, side: int = 32, colour: bool = True) -> np.ndarray:
     """An image of a class: a white first row, all other pixels of a grey that tells the class.
 
+    From class 127 on, greys begin anew, and the right quarter is white.
+
     Args:
-        class_: From 0 to 126.
+        class_: From 0 to 220.
         side: Height and width, at least 4. At least 32 where the file is a JPEG.
         colour: Whether the shape is ``[side, side, 3]`` instead of ``[side, side]``.
     """
-    image = np.full((side, side), 2 * class_, dtype=np.uint8)
+    image = np.full((side, side), 2 * (class_ % 127), dtype=np.uint8)
     image[0] = 255
+    if class_ >= 127:
+        image[:, -(side // 4) :] = 255
     return np.repeat(image[:, :, None], 3, axis=2) if colour else image
 
 
 def class_shown(pixels: np.ndarray) -> int:
-    """The class that a picture belongs to, from the pixels in its middle.
+    """The class that a picture belongs to, from the pixels in its middle and at its right.
 
     Args:
         pixels: ``[channel, height, width]``.
     """
     height, width = pixels.shape[1:]
-    return round(float(pixels[:, height // 2, width // 2].mean()) / 2)
+    middle, right = (float(pixels[:, height // 2, at].mean()) for at in (width // 2, width - 2))
+    return round(middle / 2) + (127 if right > middle + 20 else 0)
 
 
 def table(layouts: Sequence[Layout]) -> str:
@@ -248,19 +256,22 @@ IDX = (
         name="MNIST of torchvision",
         files="`MNIST/raw/train-images-idx3-ubyte` ...",
         make=lambda root: idx_files(root / "MNIST" / "raw"),
+        known=("mnist",),
         outcome=Read(class_names=DIGITS, train=20, test=10, name="mnist"),
     ),
     Layout(
         name="Fashion-MNIST of torchvision",
         files="`FashionMNIST/raw/train-images-idx3-ubyte` ...",
         make=lambda root: idx_files(root / "FashionMNIST" / "raw"),
+        known=("fashion-mnist",),
         outcome=Read(class_names=FASHION, train=20, test=10, name="fashion-mnist"),
     ),
     Layout(
         name="KMNIST of torchvision",
         files="`KMNIST/raw/train-images-idx3-ubyte` ...",
         make=lambda root: idx_files(root / "KMNIST" / "raw"),
-        outcome=Read(class_names=DIGITS, train=20, test=10),
+        known=("kmnist",),
+        outcome=Read(class_names=KNOWN["kmnist"].class_names, train=20, test=10, name="kmnist"),
     ),
     Layout(
         name="MNIST of Kaggle",
@@ -278,10 +289,12 @@ IDX = (
         name="QMNIST of torchvision",
         files="`QMNIST/raw/qmnist-train-images-idx3-ubyte`, `qmnist-train-labels-idx2-int` ...",
         make=qmnist,
+        known=("qmnist",),
         outcome=Read(
             class_names=DIGITS,
             train=20,
             test=10,
+            name="qmnist",
             remark="the class is the first of the eight numbers of each label",
         ),
     ),
@@ -313,6 +326,7 @@ IDX = (
             files=f"`EMNIST/raw/emnist-{split}`, the beginning of the names of the four files",
             make=lambda root: emnist(root / "EMNIST" / "raw", *EMNIST),
             given=f"EMNIST/raw/emnist-{split}",
+            known=(f"emnist-{split}",),
             outcome=Read(
                 class_names=names, train=2 * len(names), test=len(names), name=f"emnist-{split}"
             ),
@@ -429,18 +443,21 @@ BINARY = (
         name="CIFAR-10, Python version",
         files="`cifar-10-batches-py/data_batch_1` ..., `batches.meta`",
         make=cifar10_python,
+        known=("cifar10",),
         outcome=Read(class_names=CIFAR10, train=50, test=10, name="cifar10"),
     ),
     Layout(
         name="CIFAR-10, binary version",
         files="`cifar-10-batches-bin/data_batch_1.bin` ..., `batches.meta.txt`",
         make=cifar10_binary,
+        known=("cifar10",),
         outcome=Read(class_names=CIFAR10, train=50, test=10, name="cifar10"),
     ),
     Layout(
         name="CIFAR-100, Python version",
         files="`cifar-100-python/train`, `test`, `meta`",
         make=cifar100_python,
+        known=("cifar100",),
         outcome=Read(
             class_names=CIFAR100, train=200, test=100, name="cifar100", remark="fine labels"
         ),
@@ -449,6 +466,7 @@ BINARY = (
         name="CIFAR-100, binary version",
         files="`cifar-100-binary/train.bin`, `test.bin`, `fine_label_names.txt`",
         make=cifar100_binary,
+        known=("cifar100",),
         outcome=Read(
             class_names=CIFAR100, train=200, test=100, name="cifar100", remark="fine labels"
         ),
@@ -457,6 +475,7 @@ BINARY = (
         name="SVHN, cropped digits",
         files="`train_32x32.mat`, `test_32x32.mat`",
         make=svhn,
+        known=("svhn",),
         outcome=Read(
             class_names=DIGITS,
             train=20,
@@ -710,14 +729,21 @@ PARQUET = (
 
 # --- NumPy -------------------------------------------------------------------------------------
 
+MEDMNIST = (
+    *("pathmnist", "dermamnist", "octmnist", "pneumoniamnist", "retinamnist", "breastmnist"),
+    *("bloodmnist", "tissuemnist", "organamnist", "organcmnist", "organsmnist"),
+)
 
-def medmnist(root: Path) -> None:
-    """``[image, 28, 28]`` and labels ``[image, 1]``, with a validation split."""
-    arrays: dict[str, np.ndarray] = {}
-    for split, count in (("train", 18), ("val", 9), ("test", 9)):
-        arrays[f"{split}_images"] = stack(cycle(9, count))
-        arrays[f"{split}_labels"] = np.array(cycle(9, count), dtype=np.uint8)[:, None]
-    np.savez(root / "tissuemnist.npz", **arrays)
+
+def medmnist(root: Path, name: str) -> None:
+    """``[image, 28, 28]`` or ``[image, 28, 28, 3]``, labels ``[image, 1]``; a validation split."""
+    known, arrays = KNOWN[name], dict[str, np.ndarray]()
+    classes = len(known.class_names)
+    for split, times in (("train", 2), ("val", 1), ("test", 1)):
+        labels = cycle(classes, times * classes)
+        arrays[f"{split}_images"] = stack(labels, colour=known.channels == 3)
+        arrays[f"{split}_labels"] = np.array(labels, dtype=np.uint8)[:, None]
+    np.savez(root / f"{name}.npz", **arrays)
 
 
 def chestmnist(root: Path) -> None:
@@ -743,14 +769,22 @@ def numbered(root: Path, labels: Callable[[np.ndarray], np.ndarray]) -> None:
 
 
 NUMPY = (
-    Layout(
-        name="MedMNIST",
-        files="`tissuemnist.npz`: `train_images`, `train_labels`, `val_...`, `test_...`",
-        make=medmnist,
-        given="tissuemnist.npz",
-        outcome=Read(
-            class_names=DIGITS[:9], train=18, test=9, remark="the validation split is left alone"
-        ),
+    *(
+        Layout(
+            name=f"MedMNIST, {name}",
+            files=f"`{name}.npz`: `train_images`, `train_labels`, `val_...`, `test_...`",
+            make=lambda root, name=name: medmnist(root, name),
+            given=f"{name}.npz",
+            known=(name,),
+            outcome=Read(
+                class_names=KNOWN[name].class_names,
+                train=2 * len(KNOWN[name].class_names),
+                test=len(KNOWN[name].class_names),
+                name=name,
+                remark="the validation split is left alone",
+            ),
+        )
+        for name in MEDMNIST
     ),
     Layout(
         name="MedMNIST, several classes an image",
@@ -904,26 +938,25 @@ def unknown_columns(root: Path) -> None:
 
 
 def tiny_imagenet(root: Path) -> None:
-    home = root / "tiny-imagenet-200"
-    for class_, name in enumerate(WORDNET):
-        for i in range(4):
-            save(home / "train" / name / "images" / f"{name}_{i}.JPEG", class_)
-        boxes = (f"{name}_{i}.JPEG\t0\t0\t31\t31" for i in range(4))
-        write(home / "train" / name / f"{name}_boxes.txt", *boxes)
-    labels = [2, 0, 1, 0, 2, 1]
+    home, names = root / "tiny-imagenet-200", KNOWN["tiny-imagenet"].class_names
+    for class_, name in enumerate(names):
+        save(home / "train" / name / "images" / f"{name}_0.JPEG", class_)
+    for name in names[:3]:
+        write(home / "train" / name / f"{name}_boxes.txt", f"{name}_0.JPEG\t0\t0\t31\t31")
+    labels = list(reversed(range(len(names))))
     for i, label in enumerate(labels):
         save(home / "val" / "images" / f"val_{i}.JPEG", label)
-    rows = (f"val_{i}.JPEG\t{WORDNET[label]}\t0\t0\t31\t31" for i, label in enumerate(labels))
+    rows = (f"val_{i}.JPEG\t{names[label]}\t0\t0\t31\t31" for i, label in enumerate(labels))
     write(home / "val" / "val_annotations.txt", *rows)
     for i in range(3):
         save(home / "test" / "images" / f"test_{i}.JPEG", 0)
-    write(home / "wnids.txt", *reversed(WORDNET))
-    write(home / "words.txt", *(f"{name}\tsomething" for name in WORDNET))
+    write(home / "wnids.txt", *reversed(names))
+    write(home / "words.txt", *(f"{name}\tsomething" for name in names))
 
 
 def gtsrb(root: Path) -> None:
     home = root / "GTSRB"
-    for class_ in range(11):
+    for class_ in range(43):
         folder = home / "Final_Training" / "Images" / f"{class_:05d}"
         for i in range(2):
             save(folder / f"00000_{i:05d}.ppm", class_)
@@ -932,7 +965,7 @@ def gtsrb(root: Path) -> None:
             "Filename;Width;ClassId",
             f"00000_00000.ppm;29;{class_}",
         )
-    labels = list(reversed(range(11)))
+    labels = list(reversed(range(43)))
     head = "Filename;Width;Height;Roi.X1;Roi.Y1;Roi.X2;Roi.Y2;ClassId"
     rows = []
     for i, label in enumerate(labels):
@@ -960,13 +993,14 @@ def gtsrb_of_kaggle(root: Path) -> None:
 
 def food101(root: Path) -> None:
     home = root / "food-101"
-    class_folders(home / "images", *ANIMALS, ending="jpg")
-    for split, part in (("train", range(3)), ("test", range(3, 4))):
-        write(home / "meta" / f"{split}.txt", *(f"{name}/{i}" for name in ANIMALS for i in part))
-    write(home / "meta" / "classes.txt", *ANIMALS)
+    dishes = KNOWN["food101"].class_names
+    class_folders(home / "images", *dishes, count=3, ending="jpg")
+    for split, part in (("train", range(2)), ("test", range(2, 3))):
+        write(home / "meta" / f"{split}.txt", *(f"{name}/{i}" for name in dishes for i in part))
+    write(home / "meta" / "classes.txt", *dishes)
 
 
-PETS = ("Abyssinian", "american_bulldog", "Bengal")
+PETS = KNOWN["oxford-pets"].class_names
 
 
 def pets(root: Path) -> None:
@@ -1037,6 +1071,24 @@ def stl10(root: Path) -> None:
     write(home / "fold_indices.txt", "0 1 2")
 
 
+def cinic10(root: Path) -> None:
+    """Class folders; a third of the images is a validation split."""
+    for split in ("train", "valid", "test"):
+        class_folders(root / "CINIC-10" / split, *CIFAR10, count=2)
+
+
+WHOLE = ("imagenet-10", "imagenet-100", "imagemeow", "imagesquawk", "imagefruit", "imageyellow")
+IMAGENET = tuple(sorted({number for name in WHOLE for number in KNOWN[name].class_names}))
+"""Enough classes for each of these parts of ImageNet."""
+
+
+def imagenet(home: Path, classes: Sequence[str]) -> None:
+    for class_, name in enumerate(classes):
+        for i in range(2):
+            save(home / "train" / name / f"{name}_{i}.JPEG", class_)
+        save(home / "val" / name / "ILSVRC2012_val_00000001.JPEG", class_)
+
+
 def saved_to_disk(root: Path) -> None:
     write(root / "dataset_dict.json", '{"splits": ["train", "test"]}')
     for split in ("train", "test"):
@@ -1061,7 +1113,6 @@ def packed_splits(root: Path) -> None:
             shutil.make_archive(str(root / split), "zip", Path(place) / split)
 
 
-WORDNET = ("n01443537", "n01629819", "n01641577")
 STL10 = ("airplane", "bird", "car", "cat", "deer", "dog", "horse", "monkey", "ship", "truck")
 
 FOLDERS = (
@@ -1207,10 +1258,11 @@ FOLDERS = (
         name="TinyImageNet",
         files="`tiny-imagenet-200/train/n01443537/images/*.JPEG`, `val/val_annotations.txt`",
         make=tiny_imagenet,
+        known=("tiny-imagenet",),
         outcome=Read(
-            class_names=WORDNET,
-            train=12,
-            test=6,
+            class_names=KNOWN["tiny-imagenet"].class_names,
+            train=200,
+            test=200,
             skipped=(*("boxes.txt: not an image",) * 3, "test: 3 images, whose labels"),
             remark="`val` is the test split",
         ),
@@ -1219,11 +1271,12 @@ FOLDERS = (
         name="GTSRB",
         files="`GTSRB/Final_Training/Images/00000/*.ppm`, `Final_Test/Images`, `GT-final_test.csv`",
         make=gtsrb,
+        known=("gtsrb",),
         outcome=Read(
-            class_names=[f"{i:05d}" for i in range(11)],
-            train=22,
-            test=11,
-            skipped=("not an image",) * 11,
+            class_names=[f"{i:05d}" for i in range(43)],
+            train=86,
+            test=43,
+            skipped=("not an image",) * 43,
         ),
     ),
     Layout(
@@ -1239,15 +1292,17 @@ FOLDERS = (
     ),
     Layout(
         name="Food-101",
-        files="`food-101/images/ant/0.jpg` ..., `meta/train.txt`, `meta/test.txt`",
+        files="`food-101/images/apple_pie/0.jpg` ..., `meta/train.txt`, `meta/test.txt`",
         make=food101,
-        outcome=Read(class_names=ANIMALS, train=9, test=3),
+        known=("food101",),
+        outcome=Read(class_names=KNOWN["food101"].class_names, train=202, test=101),
     ),
     Layout(
         name="Oxford-IIIT Pet",
         files="`images/Abyssinian_1.jpg` ..., `annotations/trainval.txt`, `test.txt`",
         make=pets,
-        outcome=Read(class_names=PETS, train=6, test=3),
+        known=("oxford-pets",),
+        outcome=Read(class_names=PETS, train=74, test=37),
     ),
     Layout(
         name="Oxford Flowers 102",
@@ -1274,9 +1329,49 @@ FOLDERS = (
         name="STL-10",
         files="`stl10_binary/train_X.bin`, `train_y.bin`, `test_X.bin`, `test_y.bin`",
         make=stl10,
+        known=("stl10",),
         outcome=Read(
             class_names=STL10, train=20, test=10, skipped=("unlabeled_X.bin: its images",)
         ),
+    ),
+    Layout(
+        name="CINIC-10",
+        files="`CINIC-10/train/airplane/*.png` ..., `valid/`, `test/`",
+        make=cinic10,
+        given="CINIC-10",
+        known=("cinic10",),
+        outcome=Read(
+            class_names=CIFAR10,
+            train=20,
+            test=20,
+            name="cinic10",
+            skipped=("valid: 20 images of a validation split",),
+            remark="the validation split is left out",
+        ),
+    ),
+    Layout(
+        name="ImageNet",
+        files="`ILSVRC/Data/CLS-LOC/train/n01440764/*.JPEG`, `val/n01440764/*.JPEG` ...",
+        make=lambda root: imagenet(root / "ILSVRC/Data/CLS-LOC", IMAGENET),
+        given="ILSVRC/Data/CLS-LOC",
+        known=WHOLE,
+        outcome=Read(class_names=IMAGENET, train=2 * len(IMAGENET), test=len(IMAGENET)),
+    ),
+    *(
+        Layout(
+            name=f"{name.capitalize()} of fast.ai",
+            files=f"`{name}2-160/train/{MTT_SUBSETS[name][0]}/*.JPEG`, `val/` ...",
+            make=lambda root, name=name: imagenet(root / f"{name}2-160", sorted(MTT_SUBSETS[name])),
+            given=f"{name}2-160",
+            known=(name,),
+            outcome=Read(
+                class_names=sorted(MTT_SUBSETS[name]),
+                train=20,
+                test=10,
+                name=name,
+            ),
+        )
+        for name in ("imagenette", "imagewoof")
     ),
     Layout(
         name="an archive",

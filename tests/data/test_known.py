@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from condensery.data.known import known_by_name, known_by_path
+from condensery.data.known import KNOWN, known_by_name, known_by_path, may_be_mirrored
 
 
 def test_a_path_tells_a_known_set(each):
@@ -22,7 +22,13 @@ def test_a_path_tells_a_known_set(each):
             ("imagenet100", 100, 3, "imagenet-100"),
             ("cifar100", 10, 3, None),
             ("cifar10", 10, 1, None),
-            ("kmnist", 10, 1, None),
+            ("kmnist", 10, 1, "kmnist"),
+            ("EMNIST/raw/emnist-letters", 26, 1, "emnist-letters"),
+            ("EMNIST/raw/emnist-mnist", 10, 1, "emnist-mnist"),
+            (".medmnist/pathmnist_64.npz", 9, 3, "pathmnist"),
+            ("tiny-imagenet-200", 200, 3, "tiny-imagenet"),
+            ("oxford-iiit-pet", 37, 3, "oxford-pets"),
+            ("pets", 10, 3, None),
             ("emnist", 10, 1, None),
             ("cifar1000", 10, 3, None),
             ("photos", 10, 3, None),
@@ -51,3 +57,17 @@ def test_published_constants_and_the_shared_ones_of_cifar_100():
     assert ten.statistics.mean == (0.4914, 0.4822, 0.4465)
     assert ten.statistics.std == (0.2023, 0.1994, 0.2010)
     assert (fashion.statistics.mean, fashion.statistics.std) == ((0.2861,), (0.3530,))
+
+
+def test_letters_are_told_apart_by_case_where_their_set_does():
+    table = KNOWN["emnist-byclass"].table
+    assert (table.find("A"), table.find("a")) == (10, 36)
+    assert KNOWN["emnist-letters"].table.find("A") == 0
+
+
+def test_images_whose_mirror_image_means_something_else_are_not_mirrored(each):
+    names = ("digits", "mnist", "emnist-letters", "KMNIST", "gtsrb", "organamnist", "svhn")
+    for name in each(names):
+        assert not may_be_mirrored(name)
+    for name in ("fashion-mnist", "cifar10", "pathmnist", "photos"):
+        assert may_be_mirrored(name)

@@ -116,6 +116,15 @@ def test_what_its_download_makes_comes_before_other_layouts(tmp_path):
     assert locate.find("cifar10", tmp_path) == str(tmp_path / "cifar-10-batches-py")
 
 
+def test_of_several_sizes_of_a_set_the_one_without_a_number_is_meant(tmp_path):
+    for size in ("_128", "_64"):
+        touch(tmp_path / f"pathmnist{size}.npz")
+    with pytest.raises(DataError, match=r"pathmnist_128\.npz and pathmnist_64\.npz"):
+        locate.find("pathmnist", tmp_path)
+    plain = touch(tmp_path / "pathmnist.npz")
+    assert locate.find("pathmnist", tmp_path) == str(plain)
+
+
 def test_two_editions_of_a_set_are_told_apart_by_the_user(tmp_path):
     touch(tmp_path / "imagenette128-train.parquet")
     touch(tmp_path / "imagenette160-train.parquet")

@@ -10,6 +10,8 @@ from pathlib import Path
 import pytest
 
 from condensery.data import load_data
+from condensery.data.known import KNOWN
+from condensery.data.statistics import measure
 from condensery.errors import DataError
 
 
@@ -61,6 +63,32 @@ def test_a_published_layout_is_read_or_refused_as_the_documentation_says(each, t
             assert words in str(given.message)
         for words, given in zip(expected.skipped, data.skipped, strict=True):
             assert words in str(given)
+
+
+def test_a_named_set_is_found_in_its_published_layout(each, tmp_path_factory):
+    named = [(name, layout) for layout in published.LAYOUTS for name in layout.known]
+    assert {name for name, _ in named} == set(KNOWN)
+    for name, layout in each(named):
+        if any(importlib.util.find_spec(package) is None for package in layout.needs):
+            continue
+        known, root = KNOWN[name], tmp_path_factory.mktemp("data")
+        layout.make(root)
+        with warnings.catch_warnings(record=True) as warned:
+            warnings.simplefilter("always")
+            data = load_data(name, data_dir=root)
+        assert not warned
+        assert (data.name, data.train.channels) == (name, known.channels)
+        drawn, classes = list(layout.outcome.class_names), list(data.train.class_names)
+        assert set(classes) == set(known.class_names)
+        for split, images in ((data.train, layout.outcome.train), (data.test, layout.outcome.test)):
+            assert len(split) * len(drawn) == images * len(classes)
+            shown = [drawn[published.class_shown(image.numpy())] for image in split.images]
+            for label, name_drawn in zip(split.labels.tolist(), shown, strict=True):
+                if classes[label] != name_drawn:  # another name of the same class
+                    assert known.table.find(classes[label]) == known.table.find(name_drawn)
+                    assert known.table.find(name_drawn) is not None
+        expected = known.statistics or measure(data.train.images)
+        assert (data.train.mean, data.train.std) == (expected.mean, expected.std)
 
 
 def test_every_layout_has_a_name_of_its_own():

@@ -8,16 +8,23 @@ needs one entry here.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+import string
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
 
 from condensery.data.image_data import ImageData
-from condensery.data.imagenet import IMAGENET_10, IMAGENET_100, MTT_SUBSETS, wordnet_names
+from condensery.data.imagenet import (
+    IMAGENET_10,
+    IMAGENET_100,
+    MTT_SUBSETS,
+    TINY_IMAGENET,
+    wordnet_names,
+)
 from condensery.data.labels import default_names
-from condensery.data.statistics import Statistics
+from condensery.data.statistics import Statistics, measure
 
 __all__ = [
     "CLASS_TABLES",
@@ -42,22 +49,32 @@ class ClassTable:
     names: tuple[tuple[str, ...], ...]
 
     @cached_property
-    def _index(self) -> Mapping[str, int]:
+    def _exact(self) -> Mapping[str, int]:
+        return self._by(str)
+
+    @cached_property
+    def _similar(self) -> Mapping[str, int]:
+        return self._by(_letters)
+
+    def _by(self, spelling: Callable[[str], str]) -> Mapping[str, int]:
         found: dict[str, int] = {}
         ambiguous: set[str] = set()
         for index, names in enumerate(self.names):
-            for spelling in {_letters(name) for name in names}:
-                if found.setdefault(spelling, index) != index:
-                    ambiguous.add(spelling)
+            for spelt in {spelling(name) for name in names}:
+                if found.setdefault(spelt, index) != index:
+                    ambiguous.add(spelt)
         return {name: index for name, index in found.items() if name not in ambiguous}
 
     def find(self, name: str) -> int | None:
-        """The class with a name; case, spaces and punctuation are ignored.
+        """The class with a name; else, the one that it means if only letters and digits count.
+
+        EMNIST has classes ``A`` and ``a``, so case does count where it tells classes apart.
 
         Returns:
             Its index in the table; ``None`` if there is no such class, or several.
         """
-        return self._index.get(_letters(name))
+        found = self._exact.get(name)
+        return self._similar.get(_letters(name)) if found is None else found
 
 
 def _letters(name: str) -> str:
@@ -73,13 +90,18 @@ class KnownSet:
         stem: Pattern of usual names of its folder or of the start of its files, in lower case.
         archive: Where it is published, in words for an error message. Empty if the package
             contains the set.
-        statistics: The constants with which published results are normalised.
+        statistics: The constants with which published results are normalised; ``None`` if there
+            are none that most papers share: those of the train images are used.
+        channels: 1 for grey images, 3 for colour.
+        mirrored: Whether a mirrored image still shows its class.
         class_names: One name for each class, in the order of the labels.
         aliases: Other names of single classes, by their name in ``class_names``.
         numbered_by: Which files number the classes in this order. ``None``: all files, as the
             publisher does. Otherwise the formats of ``import_set`` that do; the numbers in other
             files have no known meaning.
-        places: Folders that its download creates, in the order of preference.
+        places: Folders that its download creates, in the order of preference; or a folder and the
+            beginning of the names of its files, such as ``EMNIST/raw/emnist-letters``.
+        marks: Files and folders that together show that a folder of any name contains the set.
         files: Parquet files that are read in such a folder.
         within: Pattern of usual names of the folder of a larger set that contains its class
             folders; empty if it is never a part of a larger set.
@@ -90,20 +112,18 @@ class KnownSet:
     name: str
     stem: str
     archive: str
-    statistics: Statistics
     class_names: tuple[str, ...]
+    statistics: Statistics | None = None
+    channels: int = 3
+    mirrored: bool = True
     aliases: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     numbered_by: tuple[str, ...] | None = None
     places: tuple[str, ...] = ()
+    marks: tuple[str, ...] = ()
     files: str = "*.parquet"
     within: str = ""
     side: int | None = None
     hub: tuple[str, str] | None = None
-
-    @property
-    def channels(self) -> int:
-        """1 for grey images, 3 for colour."""
-        return len(self.statistics.mean)
 
     @property
     def folders(self) -> tuple[str, ...] | None:
@@ -121,14 +141,16 @@ class KnownSet:
 
     def blank(self, side: int) -> ImageData:
         """One black image of every class, for choices that depend only on the shape."""
-        classes, channels = len(self.class_names), self.channels
+        classes = len(self.class_names)
+        images = torch.zeros(classes, self.channels, side, side, dtype=torch.uint8)
+        statistics = self.statistics or measure(images)
         return ImageData(
             name=self.name,
-            images=torch.zeros(classes, channels, side, side, dtype=torch.uint8),
+            images=images,
             labels=torch.arange(classes),
             class_names=self.class_names,
-            mean=self.statistics.mean,
-            std=self.statistics.std,
+            mean=statistics.mean,
+            std=statistics.std,
         )
 
     def numbering(self, origin: str | None = None) -> tuple[str, ...] | None:
@@ -181,6 +203,138 @@ _MTT_NAMES = {  # what MTT's code calls classes, where ImageNet has another name
 }
 
 
+_OBJECTS = (
+    *("airplane", "automobile", "bird", "cat", "deer"),
+    *("dog", "frog", "horse", "ship", "truck"),
+)
+_OBJECT_NAMES = {"airplane": ("plane", "aeroplane"), "automobile": ("car",)}
+_MERGED = (*string.digits, *string.ascii_uppercase, *"abdefghnqrt")
+_EMNIST: Mapping[str, tuple[str, ...]] = {
+    "byclass": (*string.digits, *string.ascii_uppercase, *string.ascii_lowercase),
+    "bymerge": _MERGED,
+    "balanced": _MERGED,
+    "letters": tuple(string.ascii_lowercase),
+    "digits": default_names(10),
+    "mnist": default_names(10),
+}
+"""Classes of the splits of EMNIST; the merged ones tell few small letters from the capital ones."""
+
+_ORGANS = (
+    *("bladder", "femur-left", "femur-right", "heart", "kidney-left", "kidney-right", "liver"),
+    *("lung-left", "lung-right", "pancreas", "spleen"),
+)
+_MEDMNIST: Mapping[str, tuple[int, tuple[str, ...]]] = {
+    "pathmnist": (
+        3,
+        (
+            *("adipose", "background", "debris", "lymphocytes", "mucus", "smooth muscle"),
+            *("normal colon mucosa", "cancer-associated stroma"),
+            "colorectal adenocarcinoma epithelium",
+        ),
+    ),
+    "dermamnist": (
+        3,
+        (
+            "actinic keratoses and intraepithelial carcinoma",
+            *("basal cell carcinoma", "benign keratosis-like lesions", "dermatofibroma"),
+            *("melanoma", "melanocytic nevi", "vascular lesions"),
+        ),
+    ),
+    "octmnist": (
+        1,
+        ("choroidal neovascularization", "diabetic macular edema", "drusen", "normal"),
+    ),
+    "pneumoniamnist": (1, ("normal", "pneumonia")),
+    "retinamnist": (3, default_names(5)),
+    "breastmnist": (1, ("malignant", "normal, benign")),
+    "bloodmnist": (
+        3,
+        (
+            *("basophil", "eosinophil", "erythroblast"),
+            "immature granulocytes(myelocytes, metamyelocytes and promyelocytes)",
+            *("lymphocyte", "monocyte", "neutrophil", "platelet"),
+        ),
+    ),
+    "tissuemnist": (
+        1,
+        (
+            *("Collecting Duct, Connecting Tubule", "Distal Convoluted Tubule"),
+            *("Glomerular endothelial cells", "Interstitial endothelial cells", "Leukocytes"),
+            *("Podocytes", "Proximal Tubule Segments", "Thick Ascending Limb"),
+        ),
+    ),
+    "organamnist": (1, _ORGANS),
+    "organcmnist": (1, _ORGANS),
+    "organsmnist": (1, _ORGANS),
+}
+"""Channels and classes of the 2-D sets of MedMNIST, but for ChestMNIST: its images have several
+classes each. Source: ``medmnist/info.py`` of the package medmnist."""
+
+_SIGNS = (
+    *(f"Speed limit ({speed}km/h)" for speed in (20, 30, 50, 60, 70, 80)),
+    *("End of speed limit (80km/h)", "Speed limit (100km/h)", "Speed limit (120km/h)"),
+    *("No passing", "No passing for vehicles over 3.5 metric tons"),
+    *("Right-of-way at the next intersection", "Priority road", "Yield", "Stop", "No vehicles"),
+    *("Vehicles over 3.5 metric tons prohibited", "No entry", "General caution"),
+    *("Dangerous curve to the left", "Dangerous curve to the right", "Double curve"),
+    *("Bumpy road", "Slippery road", "Road narrows on the right", "Road work"),
+    *("Traffic signals", "Pedestrians", "Children crossing", "Bicycles crossing"),
+    *("Beware of ice/snow", "Wild animals crossing", "End of all speed and passing limits"),
+    *("Turn right ahead", "Turn left ahead", "Ahead only", "Go straight or right"),
+    *("Go straight or left", "Keep right", "Keep left", "Roundabout mandatory"),
+    *("End of no passing", "End of no passing by vehicles over 3.5 metric tons"),
+)
+_PETS = """
+Abyssinian american_bulldog american_pit_bull_terrier basset_hound beagle Bengal Birman Bombay boxer
+British_Shorthair chihuahua Egyptian_Mau english_cocker_spaniel english_setter german_shorthaired
+great_pyrenees havanese japanese_chin keeshond leonberger Maine_Coon miniature_pinscher newfoundland
+Persian pomeranian pug Ragdoll Russian_Blue saint_bernard samoyed scottish_terrier shiba_inu Siamese
+Sphynx staffordshire_bull_terrier wheaten_terrier yorkshire_terrier
+"""
+_DISHES = """
+apple_pie baby_back_ribs baklava beef_carpaccio beef_tartare beet_salad beignets bibimbap
+bread_pudding breakfast_burrito bruschetta caesar_salad cannoli caprese_salad carrot_cake ceviche
+cheese_plate cheesecake chicken_curry chicken_quesadilla chicken_wings chocolate_cake
+chocolate_mousse churros clam_chowder club_sandwich crab_cakes creme_brulee croque_madame cup_cakes
+deviled_eggs donuts dumplings edamame eggs_benedict escargots falafel filet_mignon fish_and_chips
+foie_gras french_fries french_onion_soup french_toast fried_calamari fried_rice frozen_yogurt
+garlic_bread gnocchi greek_salad grilled_cheese_sandwich grilled_salmon guacamole gyoza hamburger
+hot_and_sour_soup hot_dog huevos_rancheros hummus ice_cream lasagna lobster_bisque
+lobster_roll_sandwich macaroni_and_cheese macarons miso_soup mussels nachos omelette onion_rings
+oysters pad_thai paella pancakes panna_cotta peking_duck pho pizza pork_chop poutine prime_rib
+pulled_pork_sandwich ramen ravioli red_velvet_cake risotto samosa sashimi scallops seaweed_salad
+shrimp_and_grits spaghetti_bolognese spaghetti_carbonara spring_rolls steak strawberry_shortcake
+sushi tacos takoyaki tiramisu tuna_tartare waffles
+"""
+
+
+def _of_emnist(split: str, names: tuple[str, ...]) -> KnownSet:
+    """A split of EMNIST, of which each has classes of its own."""
+    name = f"emnist-{split}"
+    return KnownSet(
+        name=name,
+        stem=rf"emnist[-_ ]?{split}",
+        archive="https://www.nist.gov/itl/products-and-services/emnist-dataset (gzip.zip)",
+        channels=1,
+        mirrored=False,
+        class_names=names,
+        aliases=_DIGIT_NAMES,
+        places=(f"EMNIST/raw/{name}", f"gzip/{name}", name),
+    )
+
+
+def _of_medmnist(name: str, channels: int, names: tuple[str, ...]) -> KnownSet:
+    """A 2-D set of MedMNIST, in any of its sizes."""
+    return KnownSet(
+        name=name,
+        stem=name,
+        archive=f"https://medmnist.com ({name}.npz; {name}_64.npz and others are larger images)",
+        channels=channels,
+        mirrored=names is not _ORGANS,
+        class_names=names,
+    )
+
+
 def _of_mtt(name: str, *, places: tuple[str, ...] = (), archive: str = _BY_HAND) -> KnownSet:
     """One of the ten-class subsets of ImageNet that MTT introduced, or took from fast.ai."""
     classes = MTT_SUBSETS[name]
@@ -205,6 +359,8 @@ _ALL = (
         stem=r"(?<!emnist[-_ ])mnist",  # EMNIST has a split called mnist
         archive="https://ossci-datasets.s3.amazonaws.com/mnist/ (the four .gz files)",
         statistics=Statistics(mean=(0.1307,), std=(0.3081,)),
+        channels=1,
+        mirrored=False,
         class_names=default_names(10),
         aliases=_DIGIT_NAMES,
         places=("MNIST/raw",),
@@ -215,6 +371,7 @@ _ALL = (
         stem=r"fashion[-_ ]?mnist",
         archive="https://github.com/zalandoresearch/fashion-mnist (the four .gz files)",
         statistics=_FASHION,
+        channels=1,
         class_names=_CLOTHES,
         aliases=_CLOTHES_NAMES,
         places=("FashionMNIST/raw",),
@@ -225,6 +382,7 @@ _ALL = (
         stem=r"fashion[-_ ]?mini",
         archive="",
         statistics=_FASHION,
+        channels=1,
         class_names=_CLOTHES,
         aliases=_CLOTHES_NAMES,
     ),
@@ -233,11 +391,8 @@ _ALL = (
         stem=r"cifar[-_ ]?10",
         archive="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
         statistics=_CIFAR10,
-        class_names=(
-            *("airplane", "automobile", "bird", "cat", "deer"),
-            *("dog", "frog", "horse", "ship", "truck"),
-        ),
-        aliases={"airplane": ("plane", "aeroplane"), "automobile": ("car",)},
+        class_names=_OBJECTS,
+        aliases=_OBJECT_NAMES,
         places=("cifar-10-batches-py", "cifar-10-batches-bin"),
         hub=("uoft-cs/cifar10", "plain_text"),
     ),
@@ -258,11 +413,100 @@ _ALL = (
         stem=r"svhn",
         archive="http://ufldl.stanford.edu/housenumbers/train_32x32.mat and test_32x32.mat",
         statistics=Statistics(mean=(0.4377, 0.4438, 0.4728), std=(0.1980, 0.2010, 0.1970)),
+        mirrored=False,
         class_names=default_names(10),
         aliases=_DIGIT_NAMES,
         places=("cropped_digits",),
+        marks=("train_32x32.mat",),
         files="t*.parquet",  # train and test: the easier "extra" is left alone
         hub=("ufldl-stanford/svhn", "cropped_digits"),
+    ),
+    KnownSet(
+        name="kmnist",
+        stem=r"k(uzushiji[-_ ]?)?mnist",
+        archive="http://codh.rois.ac.jp/kmnist/ (the four .gz files of Kuzushiji-MNIST)",
+        channels=1,
+        mirrored=False,
+        class_names=("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+        aliases={
+            name: (character, f"{character} ({name})")
+            for name, character in zip(
+                ("o", "ki", "su", "tsu", "na", "ha", "ma", "ya", "re", "wo"),
+                "おきすつなはまやれを",
+                strict=True,
+            )
+        },
+        places=("KMNIST/raw",),
+    ),
+    KnownSet(
+        name="qmnist",
+        stem=r"qmnist",
+        archive="https://github.com/facebookresearch/qmnist (images and labels of train and test)",
+        channels=1,
+        mirrored=False,
+        class_names=default_names(10),
+        aliases=_DIGIT_NAMES,
+        places=("QMNIST/raw",),
+    ),
+    *(_of_emnist(split, names) for split, names in _EMNIST.items()),
+    *(_of_medmnist(name, channels, names) for name, (channels, names) in _MEDMNIST.items()),
+    KnownSet(
+        name="stl10",
+        stem=r"stl[-_ ]?10",
+        archive="http://ai.stanford.edu/~acoates/stl10/stl10_binary.tar.gz",
+        class_names=(
+            *("airplane", "bird", "car", "cat", "deer"),
+            *("dog", "horse", "monkey", "ship", "truck"),
+        ),
+        aliases={"airplane": ("plane", "aeroplane"), "car": ("automobile",)},
+        places=("stl10_binary",),
+    ),
+    KnownSet(  # constants: the README of its authors, github.com/BayesWatch/cinic-10
+        name="cinic10",
+        stem=r"cinic[-_ ]?10",
+        archive="https://datashare.ed.ac.uk/handle/10283/3192 (CINIC-10.tar.gz)",
+        statistics=Statistics(
+            mean=(0.47889522, 0.47227842, 0.43047404), std=(0.24205776, 0.23828046, 0.25874835)
+        ),
+        class_names=_OBJECTS,
+        aliases=_OBJECT_NAMES,
+    ),
+    KnownSet(
+        name="gtsrb",
+        stem=r"gtsrb",
+        archive="https://benchmark.ini.rub.de/gtsrb_dataset.html (training images, test images, "
+        "and GT-final_test.csv of the test images, side by side)",
+        mirrored=False,
+        class_names=_SIGNS,
+        aliases={name: (str(i), f"{i:05d}") for i, name in enumerate(_SIGNS)},
+        marks=("GTSRB", "GT-final_test.csv"),
+        side=32,
+    ),
+    KnownSet(
+        name="food101",
+        stem=r"food[-_ ]?101",
+        archive="http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz",
+        class_names=tuple(_DISHES.split()),
+        places=("food-101",),
+        side=128,
+    ),
+    KnownSet(
+        name="oxford-pets",
+        stem=r"(oxford[-_ ]?)?(iiit[-_ ]?)?pets?",
+        archive="https://www.robots.ox.ac.uk/~vgg/data/pets/ (images.tar.gz and "
+        "annotations.tar.gz, unpacked side by side)",
+        class_names=tuple(_PETS.split()),
+        places=("oxford-iiit-pet",),
+        marks=("images", "annotations/trainval.txt", "annotations/test.txt"),
+        side=128,
+    ),
+    KnownSet(  # constants: those of ImageNet, as in MTT
+        name="tiny-imagenet",
+        stem=r"tiny[-_ ]?imagenet([-_ ]?200)?",
+        archive="http://cs231n.stanford.edu/tiny-imagenet-200.zip",
+        statistics=_IMAGENET,
+        class_names=TINY_IMAGENET,
+        places=("tiny-imagenet-200",),
     ),
     *(
         KnownSet(
@@ -304,12 +548,13 @@ CLASS_TABLES: tuple[ClassTable, ...] = (
 )
 """Tables with different names of one class."""
 
-_NOT_TO_BE_MIRRORED = ("digits", "emnist", "kmnist", "mnist", "svhn", "usps")
+_NOT_TO_BE_MIRRORED = ("digits", "emnist", "usps")
 
 
 def may_be_mirrored(name: str) -> bool:
     """Whether a mirrored image still shows its class, which is not so for digits and letters."""
-    return name.lower() not in _NOT_TO_BE_MIRRORED
+    known = KNOWN.get(name.lower())
+    return known.mirrored if known else name.lower() not in _NOT_TO_BE_MIRRORED
 
 
 def known_by_path(
@@ -356,6 +601,6 @@ def known_by_name(
 def _agrees(known: KnownSet, classes: int, channels: int, names: Sequence[str] | None) -> bool:
     if (len(known.class_names), known.channels) != (classes, channels):
         return False
-    if names is None or tuple(names) == default_names(classes):
+    if names is None or tuple(names) in (default_names(classes), known.class_names):
         return True
     return 2 * sum(known.table.find(name) is not None for name in names) >= classes

@@ -74,10 +74,10 @@ def load_data(
     out: ``max(1, n // 5)`` of ``n >= 2`` images, and none of a single image. The choice comes from
     ``stream(0, "holdout")``, so it is the same in every run and for every seed.
 
-    **Normalisation.** A data set with the path (or ``name``) of MNIST, Fashion-MNIST, SVHN,
-    CIFAR-10, CIFAR-100, Imagenette, ImageNet-10 or ImageNet-100, and with their number of classes
-    and channels, gets the canonical name and the published mean and deviation (CIFAR-100 those of
-    CIFAR-10, as in IDC). All others get the values of their train images.
+    **Normalisation.** A data set with the path (or ``name``) of one in ``KNOWN``, and with its
+    number of classes and channels, gets the canonical name and, if there is one, the published mean
+    and deviation (CIFAR-100 those of CIFAR-10, as in IDC). All others get the values of their train
+    images.
 
     Args:
         source: See above.
@@ -168,7 +168,7 @@ def load_data(
             f"{title}: train images are {ours} and test images {theirs} (channels, height, "
             f"width), but both must be the same. {way}"
         )
-    statistics = known.statistics if known else measure(train.images)
+    statistics = (known and known.statistics) or measure(train.images)
     called = known.name if known else name or _plain(title)
     if asked and known is None:  # some of its classes, which the user chose
         called = f"{asked.name}-{count}-classes"

@@ -12,7 +12,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from condensery.data.known import EMBEDDED, KNOWN, KnownSet
-from condensery.data.readers import archives, layouts, mat
+from condensery.data.readers import archives, idx, layouts
 from condensery.data.readers.folders.folder import holds_images
 from condensery.errors import DataError, nearest
 
@@ -65,12 +65,20 @@ def _found(known: KnownSet, root: Path) -> Iterator[str]:
 
 def _files(known: KnownSet, root: Path, names: Sequence[str]) -> Iterator[str]:
     beginnings: dict[str, None] = {}
+    arrays: list[str] = []
     for name in names:
         match = re.fullmatch(rf"({known.stem})([-_.].*)?\.(?P<kind>parquet|npz)", name.lower())
         if match and match["kind"] == "npz":
-            yield str(root / name)
+            arrays.append(name)
         elif match:
             beginnings[name[: match.end(1)]] = None
+    plain = [name for name in arrays if re.fullmatch(rf"({known.stem})\.npz", name.lower())]
+    if len(found := plain or arrays) > 1:
+        raise DataError(
+            f"{root}: holds several editions of {known.name}: {found[0]} and {found[1]}. Give the "
+            f"path of one, such as '{root / found[0]}'."
+        )
+    yield from (str(root / name) for name in found)
     if len(beginnings) > 1:
         one, two = list(beginnings)[:2]
         raise DataError(
@@ -91,7 +99,7 @@ def _within(known: KnownSet, folder: Path, *, itself: bool) -> Iterator[str]:
     """The set in the places of its download, then in the folder itself if it has its name."""
     for place in (folder / name for name in known.places):
         yield from _readable(known, place)
-    if known.name == "svhn" and mat.holds_svhn(folder):
+    if known.marks and all((folder / mark).exists() for mark in known.marks):
         yield str(folder)
     if itself:
         yield from _readable(known, folder)
@@ -99,6 +107,8 @@ def _within(known: KnownSet, folder: Path, *, itself: bool) -> Iterator[str]:
 
 def _readable(known: KnownSet, folder: Path) -> Iterator[str]:
     if not folder.is_dir():
+        if idx.holds_one(folder):  # the beginning of the names of files
+            yield str(folder)
         return
     if known.folders is not None:
         if all((folder / "train" / name).is_dir() for name in known.folders):
@@ -136,8 +146,8 @@ def _absent(known: KnownSet, root: Path) -> DataError:
     wanted = [f"{place}/" for place in known.places]
     if known.folders is not None:
         wanted = [f"train/{known.folders[0]}/ and the other {len(known.folders) - 1} classes"]
-    elif known.name == "svhn":
-        wanted = ["train_32x32.mat"]
+    elif known.marks:
+        wanted += [" with ".join(known.marks)]
     called = "imagenet" if known.folders is not None else known.name
     wanted.append(f"a folder called {called} in any usual spelling")
     if known.folders is None:

@@ -116,7 +116,7 @@ def space_of(images: Tensor, where: SetLocation, data: ImageData) -> ImageSpace:
     if layout.stores == "standardised":
         return _normalised(measure(data.images), "measured on the training images")
     known = known_by_name(data.name, classes=data.classes, channels=data.channels)
-    if known is None or known.name not in _RELEASED[method]:
+    if known is None or known.statistics is None or known.name not in _RELEASED[method]:
         raise DataError(
             f"{runs}, and nothing says how they were normalised: {method} has no constants for a "
             f"data set called {data.name!r}. Give mean and std (--mean ... --std ...), one number "

@@ -22,7 +22,6 @@ from __future__ import annotations
 import gzip
 import math
 import re
-import string
 import struct
 import zlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -32,11 +31,12 @@ from typing import NamedTuple
 import numpy as np
 import torch
 
+from condensery.data.known import KNOWN
 from condensery.data.labels import as_labels
 from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
-__all__ = ["holds_idx", "read", "read_files", "read_one"]
+__all__ = ["holds_idx", "holds_one", "read", "read_files", "read_one"]
 
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<split>train|t10k|test)[-.](?P<what>images|labels)"
@@ -46,17 +46,6 @@ _TYPES = {8: "u1", 9: "i1", 11: "i2", 12: "i4"}
 """How integers are written, by the third byte of a file."""
 
 _QMNIST_COLUMNS = 8
-
-_MERGED = string.digits + string.ascii_uppercase + "abdefghnqrt"
-"""Characters of EMNIST's merged splits, which tell these small letters from the capital ones."""
-
-_EMNIST: Mapping[str, tuple[str, ...]] = {
-    "emnist-byclass": tuple(string.digits + string.ascii_uppercase + string.ascii_lowercase),
-    "emnist-bymerge": tuple(_MERGED),
-    "emnist-balanced": tuple(_MERGED),
-    "emnist-letters": tuple(string.ascii_lowercase),
-}
-"""Class names of the splits of EMNIST whose classes are not the ten digits."""
 
 _FROM_ONE = "emnist-letters"
 
@@ -87,9 +76,18 @@ def read_one(path: Path) -> Source | None:
     Args:
         path: The folder and the prefix of its files, such as ``EMNIST/raw/emnist-letters``.
     """
-    inside = path.parent.iterdir() if path.parent.is_dir() else ()
-    files = [file for file in _files(inside) if file.prefix == path.name]
+    files = _with_prefix(path)
     return _read(files, title=str(path), folder=path.parent) if files else None
+
+
+def holds_one(path: Path) -> bool:
+    """Whether a folder has IDX files with a prefix; the path is that of ``read_one``."""
+    return bool(_with_prefix(path))
+
+
+def _with_prefix(path: Path) -> list[_File]:
+    inside = path.parent.iterdir() if path.parent.is_dir() else ()
+    return [file for file in _files(inside) if file.prefix == path.name]
 
 
 def read_files(paths: Sequence[Path], *, title: str) -> Source | None:
@@ -133,8 +131,9 @@ def _read(files: Iterable[_File], *, title: str, folder: Path) -> Source:
     splits = [split for split in ("train", "test") if split in {split for split, _ in found}]
     parts = [_part(folder, found, split) for split in splits]
     prefix = prefixes.pop()
-    names = _EMNIST.get(prefix)
-    if names is not None:
+    names = None
+    if prefix.startswith("emnist-") and prefix in KNOWN:
+        names = KNOWN[prefix].class_names
         first = 1 if prefix == _FROM_ONE else 0
         labels = torch.cat([part.labels for part in parts]).unique()
         if labels.tolist() == list(range(first, first + len(names))):
