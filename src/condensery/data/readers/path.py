@@ -132,7 +132,7 @@ def _missing(path: Path) -> DataError:
     where = "" if absent == path else f" (there is no {str(absent)!r})"
     return DataError(
         f"{path}: there is no such file or folder{where}.{hint} Give the path of a folder of "
-        "images, IDX or Parquet files, or of a .npz file, or with --data-dir the name of one of the "
-        f"{len(KNOWN)} sets that --help lists, such as {next(iter(KNOWN))}; "
+        "images, IDX or Parquet files, or of a .npz file, or with --data-dir the name of one of "
+        f"the {len(KNOWN)} sets that --help lists, such as {next(iter(KNOWN))}; "
         f"{' and '.join(EMBEDDED)} are built in. Nothing is downloaded unasked."
     )
