@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib
 import os
+import sys
+import warnings
 from collections.abc import Callable, Generator, Iterable, Iterator
 from itertools import count
 from pathlib import Path
@@ -39,6 +42,38 @@ def shared_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no folder {folder.name}/ beside the project (set CONDENSERY_SHARED)")
     return folder
+
+
+@pytest.fixture(scope="session")
+def torchvision() -> Any:
+    """The package, also where its C++ operators are built for another torch.
+
+    No network that classifies images calls them, but without them the import fails: the wheel of
+    PyPI is for CUDA, and the torch of the tests is often for processors alone.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        try:
+            return pytest.importorskip("torchvision")
+        except RuntimeError:
+            for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+                del sys.modules[name]
+            library = torch.library.Library("torchvision", "FRAGMENT")
+            for operator in ("nms", "qnms"):
+                library.define(f"{operator}(Tensor a, Tensor b, float c) -> Tensor")
+            _kept.append(library)  # its operators go with it
+            return importlib.import_module("torchvision")
+
+
+_kept: list[object] = []
+
+
+@pytest.fixture(scope="session")
+def timm(torchvision: Any) -> Any:
+    """The package."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return pytest.importorskip("timm")
 
 
 class Each:

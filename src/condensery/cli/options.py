@@ -158,7 +158,13 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
     number, protocols, rules = at_least(1), ", ".join(names("protocol")), names("selection")
     kinds: list[tuple[str, str, Callable[[str], object], str]] = [
         ("sizes", "1,2,5", whole_numbers, "sizes to test"),
-        ("networks", "A,B", several, "to train, such as convnet3 or package.module:factory"),
+        (
+            "networks",
+            "A,B",
+            several,
+            "to train, such as convnet3, timm:resnet18 or package.module:factory; with its own "
+            "learning rate: timm:resnet18@0.01",
+        ),
         ("seeds", "N", number, "networks to train per size"),
         (
             "protocol",

@@ -34,7 +34,7 @@ from condensery.evaluation.protocol import EvaluatedSet, Protocol
 from condensery.evaluation.protocols import protocol_for
 from condensery.evaluation.summary import summary, table
 from condensery.evaluation.teacher import TrainedTeacher
-from condensery.evaluation.trial import Network, SetTrial, Trial, fresh
+from condensery.evaluation.trial import Network, SetTrial, Trial, fresh, protocol_of
 from condensery.evaluation.trials import Trials
 from condensery.evaluation.whole import WholeTrial, whole_protocol
 from condensery.registry import names
@@ -123,7 +123,9 @@ def evaluate(
         condensed: The set to test.
         data: Test images, and training images for baselines.
         sizes: Images per class, each in 1..``condensed.sizes``; ``None`` is every size.
-        networks: Names of ``known_networks()``, ``package.module:factory``, or factories.
+        networks: Names of ``known_networks()``, ``timm:NAME``, ``torchvision:NAME``,
+            ``package.module:factory``, or factories. ``NAME@0.001`` is trained with its own
+            learning rate instead of that of the protocol.
         seeds: Networks per size and architecture, at least 1, with the seeds ``seed`` to
             ``seed + seeds - 1``. A larger number later keeps the first results.
         protocol: A name, ``"package.module:function"`` or a ``Protocol`` of your own; ``None`` is
@@ -179,6 +181,7 @@ def evaluate(
     for network in networks if recipe.regression is None else ():
         # a name that does not exist, or a factory that fails, shows now
         fresh(network, data.test, size=sizes[0], seed=seed)
+        protocol_of(network, recipe)
     of_all: list[Trial] = []
     if whole is not False:
         of_all = _whole_trials(
@@ -220,7 +223,7 @@ def evaluate(
                 size=size,
                 network=network,
                 seed=own,
-                protocol=recipe,
+                protocol=protocol_of(network, recipe),
                 precision=precision,
                 teacher=teacher,
             )
@@ -250,7 +253,7 @@ def _whole_trials(
             size=size,
             network=network,
             seed=seed,
-            protocol=protocol,
+            protocol=protocol_of(network, protocol),
             precision=precision,
         )
         for seed in seeds

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import islice
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from jaxtyping import Float
@@ -22,6 +23,7 @@ from condensery.condensed.manifest import stored_tensors
 from condensery.data import ImageData, resident
 from condensery.devices import computing
 from condensery.engines import can_train
+from condensery.errors import ConfigError
 from condensery.evaluation.kernel import kernel_accuracy
 from condensery.evaluation.observation import Key
 from condensery.evaluation.protocol import Protocol
@@ -30,7 +32,7 @@ from condensery.networks import build
 from condensery.parallel import check_cancelled
 from condensery.parts import non_defaults
 from condensery.placed import sent
-from condensery.rng import stream
+from condensery.rng import global_stream, stream
 from condensery.training import Trainer, accuracy, batches
 
 Network = str | Callable[..., nn.Module]
@@ -78,10 +80,47 @@ def pool(
     return TrainingPool(test.normalise(decoded.images).to(device), known.to(device))
 
 
+def network_and_lr(network: Network) -> tuple[Network, float | None]:
+    """The network, and its own learning rate if its name ends with one: ``timm:vit_b@0.001``.
+
+    Raises:
+        ConfigError: If what stands behind the ``@`` is no number.
+    """
+    if not isinstance(network, str) or "@" not in network:
+        return network, None
+    name, _, text = network.rpartition("@")
+    try:
+        return name, float(text)
+    except ValueError:
+        raise ConfigError(
+            f"network {network!r}: {text!r} is no learning rate. The form is NETWORK@RATE, such as "
+            "timm:vit_tiny_patch16_224@0.001; without @RATE, the protocol's counts."
+        ) from None
+
+
+def protocol_of(network: Network, protocol: Protocol) -> Protocol:
+    """The protocol with the learning rate of a network, if it has its own.
+
+    Raises:
+        ConfigError: If the learning rate cannot work.
+    """
+    lr = network_and_lr(network)[1]
+    if lr is None:
+        return protocol
+    training: Any = protocol.training
+    try:
+        return replace(protocol, training=replace(training, lr=lr))
+    except TypeError as error:  # a training of a user
+        raise ConfigError(
+            f"network {network!r}: the training of protocol {protocol.name!r} has no field lr, so "
+            "a network cannot have its own. Leave @RATE out."
+        ) from error
+
+
 def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Module:
     """An untrained network, which is the same for all sets of one size."""
     return build(
-        network,
+        network_and_lr(network)[0],
         channels=test.channels,
         classes=test.classes,
         side=test.side,
@@ -185,15 +224,18 @@ class Trial(ABC):
         if regression is not None:
             assert isinstance(on, TrainingPool)
             return kernel_accuracy(regression, on.images, on.labels, self.test)
-        network = train(
-            self.untrained(),
-            on,
-            protocol=self.protocol,
-            seed=self.seed,
-            precision=self.precision,
-            compiled=compiled,
-            teacher=self.teacher,
-        )
+        # Dropout draws from the global state. What is compiled has none, and runs in threads.
+        draws = nullcontext() if compiled else global_stream(self.seed, "evaluate", "dropout")
+        with draws:
+            network = train(
+                self.untrained(),
+                on,
+                protocol=self.protocol,
+                seed=self.seed,
+                precision=self.precision,
+                compiled=compiled,
+                teacher=self.teacher,
+            )
         return accuracy(network, self.test, precision=self.precision, compiled=compiled)
 
     def untrained(self) -> nn.Module:

@@ -21,6 +21,7 @@ from condensery.networks.alexnet import AlexNet
 from condensery.networks.convnet import ConvNet
 from condensery.networks.densenet import DenseNet
 from condensery.networks.lenet import LeNet
+from condensery.networks.libraries import library_network
 from condensery.networks.mlp import MLP
 from condensery.networks.norms import Norm, batch_norm, instance_norm
 from condensery.networks.nothing import IdentityNetwork
@@ -83,6 +84,8 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
     """What to call the network in messages, how to make it, and whether it is ours."""
     if not isinstance(network, str):
         return getattr(network, "__qualname__", type(network).__name__), network, False
+    if (of_library := library_network(network)) is not None:
+        return network, of_library, False
     if ":" in network:
         return network, _imported(network), False
     if match := _CONVNET.fullmatch(network):
@@ -98,8 +101,9 @@ def _factory(network: str | Factory) -> tuple[str, Factory, bool]:
     raise ConfigError(
         f"network {network!r} is not known.{nearest(network, known_networks())} Known are "
         f"{', '.join(known_networks())}, a ConvNet with its width (convnet3-w64) or batch "
-        "norm (convnet3-bn), resnetap10 with its width (resnetap10-w16), "
-        "and a factory of yours as package.module:factory."
+        "norm (convnet3-bn), resnetap10 with its width (resnetap10-w16), networks of other "
+        "packages (timm:resnet18, torchvision:resnet18), and a factory of yours as "
+        "package.module:factory."
     )
 
 
@@ -142,7 +146,8 @@ def _check_network(
         raise ConfigError(
             f"network {name!r} fails on images of shape {list(images.shape)} "
             f"({type(error).__name__}: {error}). It must map [example, {channels}, {side[0]}, "
-            f"{side[1]}] to [example, {classes}]."
+            f"{side[1]}] to [example, {classes}]. If it needs images of another size, give such "
+            "data (--image-size)."
         ) from error
     finally:
         for module, training in modes:
@@ -168,7 +173,9 @@ def build(
 
     Args:
         network: A name of ``known_networks()`` (``convnet3``, ``convnet3-w64``,
-            ``resnetap10``, ...), a user's ``package.module:factory``, or the factory itself.
+            ``resnetap10``, ...), an untrained network of timm or torchvision
+            (``timm:vit_tiny_patch16_224``, ``torchvision:resnet18``), a user's
+            ``package.module:factory``, or the factory itself.
         channels: Channels of an image.
         classes: Number of classes, the length of the logits.
         side: Height and width of an image in pixels.
