@@ -5,17 +5,20 @@ Knows nothing about files or terminals: the code that iterates over a run decide
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from datetime import datetime, timezone
 from pathlib import Path
 
+import torch
+
 from condensery.augment import Augment
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.init import Init
 from condensery.condensing.loop import initial_state, run
-from condensery.condensing.machine_choices import fitted, uncompiled, within
+from condensery.condensing.machine_choices import fitted, halved, uncompiled, within
 from condensery.condensing.objectives import Objective
 from condensery.condensing.progress import Progress, State
 from condensery.condensing.recipe import Recipe, read_recipe, to_json
@@ -35,12 +38,14 @@ from condensery.registry import find
 
 __all__ = ["Condensation", "condense", "train_experts", "with_place"]
 
+_log = logging.getLogger(__name__)
+
 
 class Condensation:
     """A run that has not started yet: iterate over it for progress, or ask for the result.
 
     Attributes:
-        recipe: Resolved, complete.
+        recipe: Resolved, complete. If memory is short, it gets smaller passes once.
         data: Real training images, whitened if the recipe says so.
         seed: Of every draw.
         state: The state after the last step; a result can be made of it at any time.
@@ -72,15 +77,44 @@ class Condensation:
         return self._steps
 
     def _run(self) -> Iterator[Progress]:
-        recipe = with_place(self.recipe, self.data)
-        steps = run(recipe, self.data, seed=self.seed, state=self.state, device=self.device)
-        for progress in steps:
-            self.state = progress.state
-            yield progress
+        """Run to the end; once, if memory is short, with smaller passes from the last boundary."""
+        last, boundary = (-1, -1), self.state
+        for smaller in (halved(self.recipe), None):
+            recipe = with_place(self.recipe, self.data)
+            try:
+                for progress in run(
+                    recipe, self.data, seed=self.seed, state=boundary, device=self.device
+                ):
+                    if progress.boundary:
+                        boundary = progress.state
+                    elif (at := (progress.outer, progress.inner)) <= last:
+                        continue  # it was reported before memory was short
+                    else:
+                        last = at
+                    self.state = progress.state
+                    yield progress
+                return
+            except torch.OutOfMemoryError as error:
+                cause = str(error).partition("\n")[0]
+                if smaller is None:
+                    raise ConfigError(_too_large(self.recipe, cause)) from error
+            # here the tensors of the failed step are free
+            _log.warning(
+                "%s is out of memory (%s). The run goes on after iteration %d with %s instead of "
+                "%s, which changes results by rounding only. Its recipe says so.",
+                self.device, cause, boundary.outer, _pass(smaller), _pass(self.recipe),
+            )  # fmt: skip
+            self.recipe, self.state = smaller, boundary
+            if torch.cuda.is_available():
+                torch.cuda.empty_cache()
 
     @property
     def ran(self) -> Recipe:
-        """The recipe as it ran: if compiling failed, it says ``compiled=False`` and the reason."""
+        """The recipe as it ran.
+
+        It has the smaller passes of a run whose memory was short. If compiling failed, it says
+        ``compiled=False`` and the reason.
+        """
         cause = fell_back() if self.recipe.compiled else None
         return self.recipe if cause is None else uncompiled(self.recipe, cause)
 
@@ -123,6 +157,20 @@ class Condensation:
             learned_lr=None if lr is None else float(lr),
             experts=None if experts is None else experts.record(),
         )
+
+
+def _pass(recipe: Recipe) -> str:
+    """What a pass holds, in words."""
+    images = "" if recipe.batch is None else f" and batch = {recipe.batch}"
+    return f"classes_per_pass = {recipe.classes_per_pass}{images}"
+
+
+def _too_large(recipe: Recipe, cause: str) -> str:
+    return (
+        f"The run does not fit into the memory of its device, with {_pass(recipe)}: {cause}. Use a "
+        "smaller classes_per_pass or batch (--set classes_per_pass=1), a smaller sampler.batch or "
+        "a narrower network."
+    )
 
 
 def condense(

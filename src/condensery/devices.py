@@ -63,7 +63,8 @@ def _fails(device: str) -> str | None:
 def free_memory(device: torch.device | str) -> int | None:
     """Bytes that are free on a GPU; None for other devices."""
     device = torch.device(device)
-    return torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else None
+    there = device.type == "cuda" and torch.cuda.is_available()
+    return torch.cuda.mem_get_info(device)[0] if there else None
 
 
 @contextmanager

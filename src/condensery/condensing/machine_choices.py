@@ -16,12 +16,20 @@ from torch import nn
 from condensery.condensing.loop import networks_of
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
-from condensery.engines import NOT_COMPILED, Fused, choose, native_bf16, pays_to_compile
+from condensery.devices import accelerated, free_memory
+from condensery.engines import (
+    NOT_COMPILED,
+    Fused,
+    choose,
+    native_bf16,
+    pays_to_compile,
+)
+from condensery.engines.fused import supports
 from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.errors import ConfigError
 from condensery.parts import changed
 
-__all__ = ["fitted", "uncompiled", "with_engine", "within"]
+__all__ = ["fitted", "halved", "uncompiled", "with_engine", "within"]
 
 
 def fitted(
@@ -31,8 +39,8 @@ def fitted(
 
     A run is compiled if it is so long that compiling saves time, and it then uses bfloat16 if the
     processor multiplies it (docs/performance.md compares both). The same holds for the training of
-    experts. A CPU matches one class in each pass, which fits its caches; an accelerator matches all
-    classes in one pass.
+    experts. A CPU matches one class in each pass, which fits its caches. A GPU matches as many
+    classes as its free memory holds, and other devices match all.
 
     Args:
         recipe: The recipe of the method or of the user.
@@ -49,12 +57,13 @@ def fitted(
     compiled = recipe.objective.uses_engine and pays_to_compile(
         network, side=data.side, updates=updates
     )
-    on_cpu = torch.device(device).type == "cpu"
+    on_cpu = not accelerated(device)
     own = recipe.schedule.suited(lambda: network, data, device=device)
     choices = {
         "compiled": compiled,
         "precision": "bf16" if compiled and native_bf16(device) else "fp32",
         "classes_per_pass": 1 if on_cpu else data.classes,
+        **({} if on_cpu else _passes(recipe, network, data, device=device)),
         **{f"schedule.{key}": value for key, value in own.items()},
     }
     for key, value in choices.items():
@@ -104,6 +113,50 @@ def within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
     return replace(
         recipe, classes_per_pass=1, batch=engine.batch, saved_activations=engine.saved_activations
     )
+
+
+_SHARE = 3
+"""A pass takes at most one part in so many of the free memory of a GPU; the rest is for networks,
+gradients and what torch keeps."""
+
+_COPIES = 4
+"""Activations of an image that exist at the same time in a double backward pass of autograd."""
+
+_BATCH = 512
+"""Images of 32x32 pixels in a chunk of the fused engine that keep a GPU busy."""
+
+
+def _passes(
+    recipe: Recipe, network: nn.Module, data: ImageData, *, device: str
+) -> dict[str, object]:
+    """The choices for passes that fit into the memory of a GPU; empty if it is not known.
+
+    The activations of one image are measured on the CPU.
+    """
+    free = free_memory(device)
+    if free is None or not supports(network):
+        return {}
+    image = data.normalise(data.pixels(torch.zeros(1, dtype=torch.int64)).cpu())
+    one = Fused().activations(network, image, data.labels[:1])
+    fit = max(1, free // _SHARE // (_COPIES * one))
+    fit = 2 ** (fit.bit_length() - 1)  # little memory that something else takes changes nothing
+    synthetic = recipe.ipc * recipe.parameterization.examples_each
+    each = max(synthetic, getattr(recipe.sampler, "batch", synthetic))
+    height, width = data.side
+    busy = max(16, _BATCH * 32 * 32 // (height * width))
+    return {
+        "classes_per_pass": min(data.classes, max(1, fit // each)),
+        "batch": min(busy, fit),
+    }
+
+
+def halved(recipe: Recipe) -> Recipe | None:
+    """The recipe with half as many classes, or else images, in a pass; None if there is one."""
+    if recipe.classes_per_pass > 1:
+        return replace(recipe, classes_per_pass=recipe.classes_per_pass // 2)
+    if recipe.batch is not None and recipe.batch > 1:
+        return replace(recipe, batch=recipe.batch // 2)
+    return None
 
 
 def _differs_from_default(recipe: Recipe, key: str) -> bool:

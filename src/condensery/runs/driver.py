@@ -237,7 +237,7 @@ def _drive(
         if unsaved is not None:
             metrics.sync()
             unsaved.save(folder)
-        if run.ran is not run.recipe:  # compiling has failed: a resumed run does not try again
+        if run.ran != plan.recipe:  # not compiled, or smaller passes: a resumed run does the same
             folder.write_facts(replace(plan, recipe=run.ran).to_json())
     outer, experts, peak = run.state.outer, run.experts(), peak_memory()
     cpu = {"cpu_seconds": round(cpu_before + process_time(), 3)}

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from condensery.condensing.schedules.base import NetworkTraining, RunContext, Schedule
 from condensery.errors import ConfigError
+from condensery.placed import sent
 from condensery.registry import register
 from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, Training, real_batches
@@ -97,7 +98,8 @@ def _train(trainer: Trainer, run: RunContext, steps: int, *, at: tuple[int, int]
     rng = stream(run.seed, "train", *at)
     if steps:
         for batch in real_batches(run.data, trainer.choices, steps=steps, rng=rng):
-            trainer.step(batch.images.to(run.device), batch.labels.to(run.device), rng=rng)
+            labels = sent(run.device, batch.labels)
+            trainer.step(batch.images.to(run.device), labels, rng=rng)
 
 
 def _an_image(run: RunContext) -> Tensor:

@@ -161,20 +161,25 @@ class Fused:
             ConfigError: If not even one image fits.
             UnsupportedNetwork: If ``plan`` does not support ``network``.
         """
+        needed = self.activations(network, image, label)
+        fits = budget // needed
+        if fits < 2:
+            raise ConfigError(
+                f"memory = {budget:,} bytes, but the activations of one image in "
+                f"{type(network).__name__} take {needed:,}, and their tangents as much again. "
+                f"Give at least {2 * needed:,}, or take a narrower network."
+            )
+        batch = min(self.batch_size(image), fits // 2)
+        return replace(self, batch=batch, saved_activations=fits - 2 * batch)
+
+    def activations(self, network: nn.Module, image: Tensor, label: Tensor) -> int:
+        """Bytes of the activations that are saved for one image; arguments as in ``within``."""
         one = Groups(member=torch.ones(1, 1, dtype=torch.bool), class_=label, size=label)
         job = replace(self, compile=False)._job(network, image, label, one, [])
         with torch.no_grad():
             (saved,) = job.gradients(image, save=True)[1]
         assert saved is not None
-        fits = budget // saved.bytes
-        if fits < 2:
-            raise ConfigError(
-                f"memory = {budget:,} bytes, but the activations of one image in "
-                f"{type(network).__name__} take {saved.bytes:,}, and their tangents as much again. "
-                f"Give at least {2 * saved.bytes:,}, or take a narrower network."
-            )
-        batch = min(self.batch_size(image), fits // 2)
-        return replace(self, batch=batch, saved_activations=fits - 2 * batch)
+        return saved.bytes
 
     def _weights(self, network: nn.Module, nodes: Sequence[Node], images: Tensor) -> Weights:
         precision, compile_ = self.precision, self.compile
