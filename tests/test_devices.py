@@ -50,9 +50,16 @@ def test_float32_is_exact_unless_tf32_is_asked_for_and_nothing_stays_set(each):
         assert rounding() == before
 
 
-def test_a_cpu_has_no_tf32(small_run):
+def test_tf32_on_a_cpu_is_refused_before_any_work():
+    data = condensery.load_data("digits")
+    asked = {"method": "dm", "ipc": 1, "preset": "smoke"}
+    with pytest.raises(ConfigError, match="precision = 'tf32' on cpu: only GPUs multiply so"):
+        condensery.condense(data, **asked, settings={"precision": "tf32"})
+    chosen = condensery.select(data, by="first", ipc=1)
     with pytest.raises(ConfigError, match="only GPUs multiply so"):
-        small_run({"precision": "tf32"})
+        condensery.evaluate(chosen, data, precision="tf32")
+    with pytest.raises(ConfigError, match="only GPUs multiply so"), computing("cpu", "tf32"):
+        pass
 
 
 def test_between_two_steps_nothing_is_set():
@@ -83,15 +90,3 @@ def test_on_a_device_one_thread_does_everything(threads):
     assert found == {get_ident()}
     assert ran == [0, get_ident()]
     assert workers() == 3
-
-
-@pytest.fixture
-def small_run():
-    data = condensery.load_data("digits")
-
-    def run(settings):
-        return condensery.condense(
-            data, method="dm", ipc=1, preset="smoke", settings=settings
-        ).result()
-
-    return run

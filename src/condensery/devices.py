@@ -16,7 +16,9 @@ import torch
 from condensery.errors import ConfigError
 from condensery.parallel import one_worker
 
-__all__ = ["accelerated", "computing", "free_memory", "steps_on", "usable"]
+__all__ = [
+    "accelerated", "check_precision", "computing", "free_memory", "steps_on", "usable",
+]  # fmt: skip
 
 _T = TypeVar("_T")
 
@@ -67,6 +69,19 @@ def free_memory(device: torch.device | str) -> int | None:
     return torch.cuda.mem_get_info(device)[0] if there else None
 
 
+def check_precision(device: torch.device | str, precision: str) -> None:
+    """Refuse a precision that the device does not have.
+
+    Raises:
+        ConfigError: For ``"tf32"`` on a CPU.
+    """
+    if precision == "tf32" and not accelerated(device):
+        raise ConfigError(
+            f"precision = 'tf32' on {device}: only GPUs multiply so. Use precision = fp32, or bf16 "
+            "on a processor that multiplies bfloat16."
+        )
+
+
 @contextmanager
 def computing(device: torch.device | str, precision: str) -> Generator[None]:
     """What is set while the library computes on a device; see the module.
@@ -79,12 +94,8 @@ def computing(device: torch.device | str, precision: str) -> Generator[None]:
     Raises:
         ConfigError: For ``"tf32"`` on a CPU, which does not have it.
     """
+    check_precision(device, precision)
     if not accelerated(device):
-        if precision == "tf32":
-            raise ConfigError(
-                f"precision = 'tf32' on {device}: only GPUs multiply so. Use precision = fp32, or "
-                "bf16 on a processor that multiplies bfloat16."
-            )
         yield
         return
     with one_worker(), _products("tf32" if precision == "tf32" else "ieee"):

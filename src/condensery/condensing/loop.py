@@ -96,8 +96,8 @@ def run(
     Args:
         recipe: The parts.
         data: Real training images.
-        seed: The seed of all draws. The same recipe, data, seed, machine and number of threads
-            give the same bits.
+        seed: The seed of all draws. On a CPU, the same recipe, data, seed, machine and number of
+            threads give the same bits.
         state: A state to continue from, of a ``Progress`` with ``boundary``; None starts a new run.
         device: The device of networks and matching; random numbers are drawn on the CPU.
 

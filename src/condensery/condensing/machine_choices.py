@@ -16,7 +16,7 @@ from torch import nn
 from condensery.condensing.loop import networks_of
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
-from condensery.devices import accelerated, free_memory
+from condensery.devices import accelerated, check_precision, free_memory
 from condensery.engines import (
     NOT_COMPILED,
     Fused,
@@ -69,6 +69,7 @@ def fitted(
     for key, value in choices.items():
         if key not in asked and not (complete and _differs_from_default(recipe, key)):
             recipe = changed(recipe, key, value)
+    check_precision(device, recipe.precision)
     return _possible(recipe, network, asked)
 
 

@@ -16,11 +16,11 @@ from typing import Any
 
 import torch
 
+from condensery import devices
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data, ImageData
 from condensery.data.classes import ClassList, match, moved
 from condensery.data.known import KNOWN
-from condensery.devices import usable
 from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation.kernel import regression_of
 from condensery.evaluation.normalisation import (
@@ -157,7 +157,7 @@ def evaluate(
             the set, or it is not certain which class of the data is which class of the set.
     """
     if device is not None:
-        data = replace(data, test=data.test.to(usable(device)))
+        data = replace(data, test=data.test.to(devices.usable(device)))
     sizes = _checked_sizes(sizes, condensed)
     networks = [networks] if isinstance(networks, str) else list(dict.fromkeys(networks))
     baselines = [baselines] if isinstance(baselines, str | CondensedSet) else list(baselines)
@@ -166,6 +166,7 @@ def evaluate(
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
     check_precision(precision)
+    devices.check_precision(data.test.images.device, precision)
     counted = {"condensed": counted_as(condensed, data, classes=classes)}
     recipe = protocol_for(
         protocol,

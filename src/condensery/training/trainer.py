@@ -21,7 +21,7 @@ class Trainer:
     """A network and its optimiser; each ``step`` changes both.
 
     The network is set to train mode. With ``precision="fp32"`` and ``compiled=False`` (the
-    reference), a step has the same bits for the same seed and number of threads.
+    reference), a step on a CPU has the same bits for the same seed and number of threads.
 
     Args:
         network: Trained in place.
