@@ -32,6 +32,7 @@ from condensery.engines.toolchain import fell_back
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet, cached
 from condensery.methods import recipe_for
+from condensery.parallel import Pool, pool_of
 from condensery.parameterizations import Parameterization
 from condensery.parts import changed
 from condensery.registry import find
@@ -346,6 +347,7 @@ def train_experts(
     experts: int | None = None,
     epochs: int | None = None,
     device: str = "cpu",
+    on: str | Pool | None = None,
 ) -> ExpertSet:
     """Train experts before the runs that draw from them.
 
@@ -364,12 +366,16 @@ def train_experts(
         experts: Number of experts; by default as many as the recipe draws from.
         epochs: Epochs of each expert; by default as many as the recipe needs.
         device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
+        on: Where experts are trained: ``None`` in this process, ``"ray"`` or ``"ray:ADDRESS"`` on a
+            cluster, or a pool (see ``condensery.parallel``). This process alone writes files.
 
     Raises:
         ConfigError: If a name is unknown, a value is out of range, or the method has no experts.
         ArtifactError: If the folder holds experts of other data or another training.
     """
-    train, device = data.train if isinstance(data, Data) else data, usable(device)
+    pool = pool_of(on, device=device)
+    train = data.train if isinstance(data, Data) else data
+    device = usable(device) if pool.device is None else pool.device
     recipe = resolve(
         train,
         method=method,
@@ -397,6 +403,7 @@ def train_experts(
         order,
         experts=order.experts if experts is None else experts,
         epochs=order.epochs if epochs is None else epochs,
+        pool=pool,
     )
     order.check()
     return order

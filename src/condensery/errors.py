@@ -14,6 +14,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DataWarning",
+    "LostWorkers",
     "NonFiniteLoss",
     "UnsupportedNetwork",
     "nearest",
@@ -46,6 +47,10 @@ class ArtifactError(CondenseryError):
 
 class NonFiniteLoss(CondenseryError):
     """The matching loss became infinite or NaN; the last good checkpoint is kept."""
+
+
+class LostWorkers(CondenseryError):
+    """The workers of one task on a cluster ended too often; finished results are kept."""
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

@@ -19,7 +19,7 @@ from condensery.data import ImageData
 from condensery.data.whitening import whitened
 from condensery.engines.fused.blocks import EAGER
 from condensery.errors import ArtifactError, ConfigError, NonFiniteLoss
-from condensery.experts import Buffer, ExpertTraining, buffer, cached, files, get_buffer, loaded
+from condensery.experts import Buffer, ExpertTraining, cached, files, get_buffer, loaded
 from condensery.files import lock
 from condensery.networks import build
 from condensery.parallel import as_completed, workers
@@ -153,8 +153,9 @@ def test_a_stopped_training_goes_on_with_what_is_missing(data, whole, tmp_path):
     assert [rest.epochs(index) for index in (0, 1, 2)] == [3, 1, -1]
     assert rest.missing(2, 3) == 2
     assert [(m.index, m.epoch) for m in made(rest)] == [(1, 2), (1, 3)]
-    names = sorted(path.name for path in folder.glob("[!.]*"))
-    assert names == ["expert-0000.safetensors", "expert-0001.safetensors"]
+    names = sorted(str(path.relative_to(folder)) for path in folder.glob("expert-*/*"))
+    first = [f"expert-0000/epoch-{epoch:04}.safetensors" for epoch in range(4)]
+    assert names == first + [name.replace("expert-0000", "expert-0001") for name in first]
     for index in (0, 1):
         same(everything(rest, index, 3), everything(whole, index, 3))
 
@@ -175,8 +176,7 @@ def test_an_interruption_within_an_epoch_keeps_the_epochs_before(data, tmp_path,
     assert [m.epoch for m in made(experts, 1, 3)] == [3]
 
 
-def test_a_kill_costs_no_more_than_the_time_between_two_writings(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
+def test_a_kill_costs_no_more_than_the_epoch_in_work(data, tmp_path):
     experts = Buffer(TRAINED, data, tmp_path)
     training = experts.make([0], 3)
     for epoch in (1, 2):
@@ -193,7 +193,7 @@ def test_nothing_is_trained_twice_and_more_epochs_go_on(data, whole):
 
 
 def test_a_file_says_what_it_is_of(whole):
-    with safe_open(whole.folder / "expert-0000.safetensors", framework="pt") as file:
+    with safe_open(whole.folder / "expert-0000/epoch-0003.safetensors", framework="pt") as file:
         said = file.metadata()["condensery-expert"]
     for word in ("convnet2-w4", "small", "augment", "made_with", "torch", "losses", "cpu_seconds"):
         assert word in said
@@ -243,36 +243,39 @@ def test_whitened_experts_see_whitened_images(data):
 
 
 def test_a_changed_bit_is_noticed_before_a_snapshot_is_used(data, whole):
-    path = whole.folder / "expert-0000.safetensors"
+    path = whole.folder / "expert-0000/epoch-0001.safetensors"
     content = bytearray(path.read_bytes())
     content[-3] ^= 1
     path.write_bytes(content)
-    with pytest.raises(ArtifactError, match=r"expert-0000\.safetensors: is damaged.*Remove it"):
+    with pytest.raises(ArtifactError, match=r"epoch-0001\.safetensors: is damaged.*Remove it"):
         Buffer(TRAINED, data, whole.folder).snapshots(0, 1)
 
 
 def test_a_truncated_file_is_refused_by_name(each, data, whole):
-    path = whole.folder / "expert-0001.safetensors"
+    path = whole.folder / "expert-0001/epoch-0003.safetensors"
     content = path.read_bytes()
     for length in each([0, 5, 300, -10]):
         path.write_bytes(content[:length])
-        with pytest.raises(ArtifactError, match=r"expert-0001\.safetensors"):
+        with pytest.raises(ArtifactError, match=r"epoch-0003\.safetensors"):
             Buffer(TRAINED, data, whole.folder).epochs(1)
 
 
 def test_a_foreign_file_is_refused(data, tmp_path):
     import safetensors.torch
 
-    safetensors.torch.save_file({"x": torch.ones(2)}, tmp_path / "expert-0000.safetensors")
+    (tmp_path / "expert-0000").mkdir()
+    safetensors.torch.save_file(
+        {"x": torch.ones(2)}, tmp_path / "expert-0000/epoch-0000.safetensors"
+    )
     with pytest.raises(ArtifactError, match="holds no expert's trajectory"):
         Buffer(TRAINED, data, tmp_path).epochs(0)
 
 
 def test_a_file_of_another_format_is_refused(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "FORMAT", 3)
+    monkeypatch.setattr(files, "FORMAT", 4)
     made(Buffer(TRAINED, data, tmp_path), 1, 0)
     monkeypatch.undo()
-    with pytest.raises(ArtifactError, match="expert format 3, this library reads 2"):
+    with pytest.raises(ArtifactError, match="expert format 4, this library reads 3"):
         Buffer(TRAINED, data, tmp_path).epochs(0)
 
 
@@ -416,7 +419,7 @@ def test_of_two_processes_that_want_an_expert_one_trains_it_and_the_other_waits(
             while "waits for another process" not in caplog.text:
                 time.sleep(0.01)
         monkeypatch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained"))
-        shutil.copy(whole.folder / "expert-0000.safetensors", folder)
+        shutil.copytree(whole.folder / "expert-0000", folder / "expert-0000")
         other.close()
         assert found.result(timeout=10) == []
     same(everything(waiting, 0, 3), everything(whole, 0, 3))
@@ -447,8 +450,7 @@ def test_experts_in_the_cache_are_made_within_its_bound(data, own_cache, monkeyp
     assert str(first) in caplog.text
 
 
-def test_where_the_ends_alone_are_kept_they_are_those_of_the_whole_way(data, tmp_path, monkeypatch):
-    monkeypatch.setattr(buffer, "SAVE_EVERY", 0.0)
+def test_where_the_ends_alone_are_kept_they_are_those_of_the_whole_way(data, tmp_path):
     ends = replace(TRAINED, keep="ends", epochs=3)
     whole = Buffer(TRAINED, data, None)
     made(whole, 1, 3)
@@ -462,5 +464,5 @@ def test_where_the_ends_alone_are_kept_they_are_those_of_the_whole_way(data, tmp
         same(experts.snapshots(0, 0, 3), whole.snapshots(0, 0, 3))
         with pytest.raises(ValueError, match="after 2 epochs are not kept"):
             experts.snapshots(0, 2)
-    with safe_open(tmp_path / "expert-0000.safetensors", framework="pt") as file:
-        assert len(file.get_tensor("classifier.bias")) == 2
+    kept = sorted(path.name for path in (tmp_path / "expert-0000").iterdir())
+    assert kept == ["epoch-0000.safetensors", "epoch-0003.safetensors"]

@@ -51,7 +51,7 @@ def test_a_run_makes_its_experts_and_a_set_with_a_learning_rate(condensery, tmp_
     said = condensery(*RUN, "--out", run)
     assert said.code == 0
     assert "experts: epoch 2/2" in said.err
-    assert experts(own_cache) == ["expert-0000.safetensors"]
+    assert experts(own_cache) == ["expert-0000"]
     assert not (run / "experts").exists()
     took = json.loads((run / "outcome.json").read_text())
     assert took["cpu_seconds"] > 0
@@ -80,7 +80,7 @@ def test_experts_made_ahead_serve_runs_of_several_sizes_and_other_words_are_refu
     said = condensery(*words, "--trajectories", "2")
     assert said.code == 0
     assert f"2 experts of 2 epochs: {folder}" in said.out
-    assert names(folder) == ["expert-0000.safetensors", "expert-0001.safetensors"]
+    assert names(folder) == ["expert-0000", "expert-0001"]
     with monkeypatch.context() as patch:
         patch.setattr(ExpertTraining, "after", lambda *_, **__: pytest.fail("trained again"))
         assert condensery(*words).code == 0
@@ -107,7 +107,7 @@ def test_a_run_stopped_while_its_experts_are_trained_goes_on(
     said = condensery(*RUN, "--out", run)
     assert said.code == 130
     assert f"condensery resume {run}" in said.err
-    assert experts(own_cache) == ["expert-0000.safetensors"]
+    assert experts(own_cache) == ["expert-0000"]
     stop.undo()
     said = condensery("resume", run)
     assert said.code == 0
@@ -145,7 +145,7 @@ def test_a_budget_that_ends_among_the_experts_keeps_them(condensery, tmp_path: P
     said = condensery(*RUN, "--time-budget", "0.001s", "--out", run)
     assert said.code == 2
     assert "1 of 2 epochs of experts untrained" in said.err
-    assert experts(own_cache) == ["expert-0000.safetensors"]
+    assert experts(own_cache) == ["expert-0000"]
     said = condensery("resume", run, "--time-budget", "1h")
     assert said.code == 0
     assert json.loads((run / "outcome.json").read_text())["reason"] == "complete"

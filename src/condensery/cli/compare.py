@@ -8,12 +8,14 @@ from pathlib import Path
 
 from condensery.cli.options import (
     add_machine,
+    add_pool,
     add_recipe_changes,
     add_row_evaluation,
     add_seeds,
     add_source,
     data_source,
     evaluation_for,
+    pool,
     rows,
     values,
 )
@@ -55,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
     )
     add_row_evaluation(parser, default="preset")
-    add_machine(parser)
+    add_pool(add_machine(parser))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -70,6 +72,7 @@ def run(arguments: argparse.Namespace) -> int:
         **values(arguments, "seed", "device", "threads", "dry_run"),
         settings=dict(arguments.set),
         evaluation=partial(evaluation_for, arguments),
+        on=pool(arguments),
         progress=listener(),
     )
     if arguments.dry_run:

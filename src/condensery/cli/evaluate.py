@@ -9,9 +9,11 @@ from condensery.cli.options import (
     add_data,
     add_evaluation,
     add_machine,
+    add_pool,
     add_track,
     data_source,
     evaluation_for,
+    pool,
 )
 from condensery.cli.parser import fraction
 from condensery.files import check_new_file
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--no-save", action="store_true", help="leave the condensed file and its run as they are"
     )
     add_track(keeping)
-    add_machine(parser)
+    add_pool(add_machine(parser))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -66,6 +68,7 @@ def run(arguments: argparse.Namespace) -> int:
         save=save,
         device=arguments.device,
         threads=arguments.threads,
+        on=pool(arguments),
         progress=listener(),
         track=arguments.track,
     )

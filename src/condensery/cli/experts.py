@@ -5,7 +5,15 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from condensery.cli.options import add_machine, add_recipe_changes, add_source, data_source, values
+from condensery.cli.options import (
+    add_machine,
+    add_pool,
+    add_recipe_changes,
+    add_source,
+    data_source,
+    pool,
+    values,
+)
 from condensery.cli.parser import at_least
 
 
@@ -32,14 +40,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--epochs", metavar="N", type=at_least(1), help="of each, if not as the recipe needs"
     )
-    add_machine(parser)
+    add_pool(add_machine(parser))
 
 
 def run(arguments: argparse.Namespace) -> int:
     """Train the missing experts, and say how runs use them."""
     from condensery.api import train_experts
     from condensery.cli.progress import listener
-    from condensery.devices import usable
     from condensery.errors import ConfigError
     from condensery.files import check_writable, existing_ancestor
     from condensery.runs import Reporter, machine
@@ -53,12 +60,14 @@ def run(arguments: argparse.Namespace) -> int:
         check_writable(existing_ancestor(folder), given=folder)
     reporter = Reporter(listener())
     with machine.torch_threads(arguments.threads):
-        arguments.device = usable(arguments.device)
+        on = pool(arguments)
+        machine.device_here(arguments.device, on)
         data = data_source(arguments).load()
         experts = train_experts(
             data,
             folder,
             **values(arguments, "ipc", "preset", "network", "epochs", "device"),
+            on=on,
             settings=dict(arguments.set),
             experts=arguments.trajectories,
         )

@@ -24,6 +24,7 @@ from condensery.cli.parser import (
 from condensery.registry import names
 
 if TYPE_CHECKING:
+    from condensery.parallel import Pool
     from condensery.runs import DataSource, EvaluationPlan
 
 
@@ -147,6 +148,31 @@ def add_track(group: argparse._ActionsContainer) -> None:
         help="also send numbers and pictures to tensorboard[:FOLDER], wandb[:PROJECT], "
         "mlflow[:EXPERIMENT] or trackio[:PROJECT]; repeatable",
     )
+
+
+def add_pool(machine: argparse._ArgumentGroup) -> None:
+    """Add where independent tasks run."""
+    machine.add_argument(
+        "--on",
+        metavar="WHERE",
+        help="ray: train on the Ray cluster of this machine, or a new one of this machine alone; "
+        "ray:ADDRESS: on another cluster (default: threads)",
+    )
+    machine.add_argument(
+        "--gpus-per-task",
+        metavar="SHARE",
+        type=float,
+        help="with --on ray and --device cuda: share of a GPU of each task, such as 0.25 (default "
+        "1); its memory is not divided",
+    )
+
+
+def pool(arguments: argparse.Namespace) -> Pool:
+    """The pool of ``add_pool``, which is not connected yet."""
+    from condensery.parallel import pool_of
+
+    given = values(arguments, "device", "threads", "gpus_per_task")
+    return pool_of(arguments.on, **given)
 
 
 def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from condensery.cli.options import (
     add_machine,
+    add_pool,
     add_row_evaluation,
     add_seeds,
     add_set,
     evaluation_for,
+    pool,
     rows,
     values,
 )
@@ -88,7 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         keys="change one key of all recipes, or METHOD:KEY=VALUE of one method's; repeatable",
     )
     add_row_evaluation(parser, default="budget")
-    add_machine(parser)
+    add_pool(add_machine(parser))
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -114,6 +116,7 @@ def run(arguments: argparse.Namespace) -> int:
         **values(arguments, "network", "condensations", "seed", "device", "threads", "dry_run"),
         settings=dict(arguments.set),
         evaluation=partial(evaluation_for, arguments),
+        on=pool(arguments),
         progress=listener(),
     )
     if arguments.dry_run:

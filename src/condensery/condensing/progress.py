@@ -36,6 +36,11 @@ class State:
     sizes: Mapping[str, Tensor]
     objective: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process gets a state on the CPU, whose devices may differ."""
+        tensors = {name: tensor.cpu() for name, tensor in self.tensors().items()}
+        return State.from_tensors, (self.outer, tensors)
+
     def tensors(self) -> dict[str, Tensor]:
         """The state as named tensors, for a checkpoint."""
         stored = {f.name: getattr(self.stored, f.name) for f in fields(self.stored)}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -92,6 +93,17 @@ class ImageData:
                 f"{self.name}: labels run from {low} to {high}, but {len(self.class_names)} "
                 f"class names allow only 0..{len(self.class_names) - 1}."
             )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """The images as NumPy arrays, which the processes of one machine can read in place."""
+        arrays = {name: getattr(self, name).cpu().numpy() for name in ("images", "labels")}
+        return {k: v for k, v in vars(self).items() if k != "_positions"} | arrays
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        with warnings.catch_warnings():  # arrays that cannot be written to; nothing writes here
+            warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+            tensors = {name: torch.from_numpy(state[name]) for name in ("images", "labels")}
+        vars(self).update({**state, **tensors})
 
     def __len__(self) -> int:
         return self.images.shape[0]

@@ -37,6 +37,7 @@ from condensery.evaluation.teacher import TrainedTeacher
 from condensery.evaluation.trial import Network, SetTrial, Trial, fresh, protocol_of
 from condensery.evaluation.trials import Trials
 from condensery.evaluation.whole import WholeTrial, whole_protocol
+from condensery.parallel import THREADS, Pool, pool_of
 from condensery.registry import names
 from condensery.selection import random_selection, select, steps_of
 from condensery.training import check_precision
@@ -52,10 +53,12 @@ class Evaluation(Iterator[Observation]):
         planned: All trials, including those with known results.
     """
 
-    def __init__(self, planned: Sequence[Trial], *, known: Iterable[Observation]) -> None:
+    def __init__(
+        self, planned: Sequence[Trial], *, known: Iterable[Observation], pool: Pool = THREADS
+    ) -> None:
         self.planned = tuple(planned)
         self._found = {observation.key: observation for observation in known}
-        self._trials = Trials(planned, known=self._found.keys())
+        self._trials = Trials(planned, known=self._found.keys(), pool=pool)
 
     def __len__(self) -> int:
         return len(self._trials)
@@ -112,6 +115,7 @@ def evaluate(
     known: Iterable[Observation] = (),
     classes: Sequence[str] | None = None,
     device: str | None = None,
+    on: str | Pool | None = None,
 ) -> Evaluation:
     """Train and test networks on a condensed set and on baselines, such as random real images.
 
@@ -150,12 +154,18 @@ def evaluate(
             in any order.
         device: Where networks are trained and tested, such as ``"cuda"`` or ``"auto"`` (a GPU if
             there is one); None is the device of the test images.
+        on: Where networks are trained: ``None`` on threads of this process, ``"ray"`` or
+            ``"ray:ADDRESS"`` on a cluster, or a pool (see ``condensery.parallel``).
 
     Raises:
         ConfigError: If sizes, seeds, network, protocol, labels, lengths or baselines cannot work.
         DataError: If the test images have another shape, other classes or another whitening than
             the set, or it is not certain which class of the data is which class of the set.
     """
+    here = data.test.images.device.type
+    pool = pool_of(on, device=device or here)
+    if pool.device is not None:  # tasks move the images to their device
+        device = "cpu"
     if device is not None:
         data = replace(data, test=data.test.to(devices.usable(device)))
     sizes = _checked_sizes(sizes, condensed)
@@ -203,8 +213,7 @@ def evaluate(
     tests: dict[str, ImageData] = {}
     teacher = None
     if recipe.teacher is not None:
-        at = data.test.images.device
-        teacher = TrainedTeacher(recipe.teacher, normalised_train(condensed, data), device=at)
+        teacher = TrainedTeacher(recipe.teacher, normalised_train(condensed, data))
         teacher.untrained()  # one that cannot be built shows now
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
@@ -232,7 +241,7 @@ def evaluate(
             for network in networks
             for name, images in sets.items()
         )
-    return Evaluation([*planned, *of_all], known=known)
+    return Evaluation([*planned, *of_all], known=known, pool=pool)
 
 
 def _whole_trials(

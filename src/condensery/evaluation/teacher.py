@@ -25,23 +25,29 @@ class TrainedTeacher:
     Args:
         teacher: The network, and how it is trained.
         data: Real training images, normalised as the batches.
-        device: The device of the network.
     """
 
-    def __init__(self, teacher: Teacher, data: ImageData, *, device: torch.device | str) -> None:
+    def __init__(self, teacher: Teacher, data: ImageData) -> None:
         self.data = data
-        self._teacher, self._device = teacher, device
+        self._teacher = teacher
         self._lock = Lock()
         self._network: nn.Module | None = None
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Another process trains its own, with the same bits."""
+        return TrainedTeacher, (self._teacher, self.data)
+
     @torch.no_grad()
     def __call__(self, images: Float[Tensor, "example ..."]) -> Float[Tensor, "example class_"]:
-        """Class probabilities of augmented images."""
+        """Class probabilities of augmented images.
+
+        The network is trained on the device of the first images.
+        """
         with self._lock:  # one thread trains it, the others wait
             if self._network is None:
-                self._network = self._trained()
-        logits = self._network(images.to(self._device)).float()
-        return (logits / self._teacher.temperature).softmax(dim=1).to(images.device)
+                self._network = self._trained(images.device)
+        logits = self._network(images).float()
+        return (logits / self._teacher.temperature).softmax(dim=1)
 
     def untrained(self) -> nn.Module:
         """The network before its training; raises the errors of building it."""
@@ -53,15 +59,15 @@ class TrainedTeacher:
             side=data.side,
             seed=self._teacher.seed,
             path=("teacher", "network"),
-        ).to(self._device)
+        )
 
     @torch.enable_grad()
-    def _trained(self) -> nn.Module:
+    def _trained(self, device: torch.device) -> nn.Module:
         own = self._teacher
-        trainer = Trainer(self.untrained(), own.training)
+        trainer = Trainer(self.untrained().to(device), own.training)
         rng = stream(own.seed, "teacher", "train")
         batches = real_batches(self.data, own.training, steps=own.steps, rng=rng)
         for step, batch in enumerate(batches):
             trainer.set_lr(own.training.lr * (1 + math.cos(math.pi * step / own.steps)) / 2)
-            trainer.step(batch.images.to(self._device), batch.labels.to(self._device), rng=rng)
+            trainer.step(batch.images.to(device), batch.labels.to(device), rng=rng)
         return trainer.network.eval()

@@ -7,16 +7,20 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence, Set
+from collections.abc import Iterator, Mapping, Sequence, Set
+from dataclasses import replace
 from enum import Enum, auto
 from functools import partial
 from itertools import groupby
 
+from condensery.condensed.artifact import CondensedSet
+from condensery.data import ImageData
 from condensery.devices import accelerated
 from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.evaluation.observation import Key, Observation
+from condensery.evaluation.teacher import TrainedTeacher
 from condensery.evaluation.trial import Trial
-from condensery.parallel import as_completed, workers
+from condensery.parallel import THREADS, Pool
 from condensery.training import COMPILE_AFTER, FUSED_AFTER
 
 
@@ -25,14 +29,16 @@ class Trials(Iterator[Observation]):
 
     If compiled code trains networks, each has one thread (``parallel.as_completed``): the next
     networks are trained while the caller uses a result, and shorter trainings may overtake longer
-    ones. Other networks use all threads, one after the other.
+    ones. Other networks use all threads, one after the other. On the workers of a cluster every
+    network is a task.
 
     Attributes:
         planned: All trials, including those with known results.
     """
 
-    def __init__(self, planned: Sequence[Trial], *, known: Set[Key]) -> None:
+    def __init__(self, planned: Sequence[Trial], *, known: Set[Key], pool: Pool = THREADS) -> None:
         self.planned = tuple(planned)
+        self._pool = pool
         self._left = [trial for trial in planned if trial.key not in known]
         self._executions = _executions(self._left)
         self._running: Iterator[tuple[Trial, Observation]] | None = None
@@ -44,11 +50,12 @@ class Trials(Iterator[Observation]):
     @property
     def concurrent(self) -> int:
         """Number of networks that are trained at the same time."""
-        return workers() if _Execution.SWEPT in self._executions.values() else 1
+        here = self._pool.device is None and _Execution.SWEPT not in self._executions.values()
+        return 1 if here else self._pool.slots
 
     def __next__(self) -> Observation:
         if self._running is None:  # also after a failure
-            self._running = _observations(tuple(self._left), self._executions)
+            self._running = _observations(tuple(self._left), self._executions, self._pool)
         try:
             trial, observation = next(self._running)
         except BaseException:
@@ -59,26 +66,32 @@ class Trials(Iterator[Observation]):
 
 
 def _observations(
-    trials: Iterable[Trial], executions: Mapping[str, _Execution]
+    trials: Sequence[Trial], executions: Mapping[str, _Execution], pool: Pool
 ) -> Iterator[tuple[Trial, Observation]]:
-    for execution, alike in groupby(trials, key=lambda trial: executions[trial.name]):
-        observe = partial(_observation, compiled=execution is not _Execution.EAGER)
-        if execution is _Execution.SWEPT:
-            yield from as_completed(_task(observe, trial) for trial in alike)
-        else:
-            yield from ((trial, observe(trial)) for trial in alike)
+    task = partial(_observe, executions=executions, device=pool.device)
+    kinds = (CondensedSet, ImageData, TrainedTeacher)
+    parts = (part for trial in trials for part in vars(trial).values())
+    shared = [part for part in parts if isinstance(part, kinds)]
+
+    def one_thread(trial: Trial) -> bool:
+        return pool.device is not None or executions[trial.name] is _Execution.SWEPT
+
+    for alone, alike in groupby(trials, key=one_thread):
+        yield from pool.as_completed(task, alike, shared=shared, one_thread=alone, what="network")
 
 
-def _task(
-    observe: Callable[[Trial], Observation], trial: Trial
-) -> Generator[tuple[Trial, Observation]]:
-    yield trial, observe(trial)
+def _observe(
+    trial: Trial, *, executions: Mapping[str, _Execution], device: str | None
+) -> Iterator[Observation]:
+    compiled = executions[trial.name] is not _Execution.EAGER
+    yield _observation(trial, compiled=compiled, device=device)
 
 
-def _observation(trial: Trial, *, compiled: bool) -> Observation:
+def _observation(trial: Trial, *, compiled: bool, device: str | None = None) -> Observation:
     begin = time.perf_counter()
     epochs, steps = trial.protocol.length
-    accuracy = trial.run(compiled=compiled)
+    there = trial if device is None else replace(trial, test=trial.test.to(device))
+    accuracy = there.run(compiled=compiled)
     return Observation(
         set=trial.set,
         size=trial.size,

@@ -1,7 +1,8 @@
 """The trajectories of many experts, stored in memory or in a folder; missing ones are trained.
 
-A trajectory depends only on the training and the data, and not on whether it was stored, resumed
-or just trained.
+Every epoch is stored as soon as it is trained, by the process that wants it; where it is trained is
+the choice of a pool. A trajectory depends only on the training and the data, and not on whether it
+was stored, resumed or just trained.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from __future__ import annotations
 import json
 import logging
 import time
-from collections.abc import Callable, Generator, Iterable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from condensery import cache
@@ -19,16 +21,13 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.experts import files
 from condensery.experts.expert_training import ExpertTraining, Parameters
-from condensery.experts.files import Trajectory
+from condensery.experts.files import Trained
 from condensery.files import locked_in_turn
-from condensery.parallel import as_completed, check_cancelled, workers
+from condensery.parallel import THREADS, Pool, check_cancelled, workers
 
 __all__ = ["Buffer", "EpochResult", "ExpertSet", "cached", "get_buffer"]
 
 _log = logging.getLogger(__name__)
-
-SAVE_EVERY = 30.0
-"""Smallest number of seconds between two writes of an unfinished trajectory."""
 
 MOST_IN_MEMORY = 2_000_000_000
 """Limit in bytes for trajectories without a folder."""
@@ -56,15 +55,14 @@ class Buffer:
     """The experts of one training on one data set.
 
     Attributes:
-        folder: A folder with one file for each expert, which runs may share; None: in memory.
+        folder: A folder with one folder for each expert, which runs may share; None: in memory.
     """
 
     def __init__(self, training: ExpertTraining, data: ImageData, folder: Path | None) -> None:
         self.folder = folder
         self._training, self._data = training, data
         self._facts = training.facts(data)
-        self._memory: dict[int, Trajectory] = {}
-        self._verified: dict[int, tuple[int, int]] = {}
+        self._memory: dict[int, dict[int, Trained]] = {}  # by index and epoch
         self._locked = False
 
     def epochs(self, index: int) -> int:
@@ -116,87 +114,78 @@ class Buffer:
         return sum(max(0, epochs - max(0, self.epochs(index))) for index in range(experts))
 
     def make(
-        self, experts: Iterable[int], epochs: int, *, device: str = "cpu"
+        self,
+        experts: Iterable[int],
+        epochs: int,
+        *,
+        device: str = "cpu",
+        pool: Pool = THREADS,
     ) -> Iterator[EpochResult]:
         """Train the missing epochs of some experts, up to at least ``epochs`` epochs.
 
         If compiled code trains them, each expert has one thread, so that its bits do not depend on
         the number of threads. When the iteration stops or is interrupted, all complete epochs are
         kept.
-        """
-        wanting = [index for index in experts if self.epochs(index) < epochs]
-        if not wanting:
-            self._hold()
-            return
-        together = self.concurrent(device) is not None
-        clock = time.thread_time if together else time.process_time
-        self._hold()
-        ways = (self._grow(index, epochs, device=device, clock=clock) for index in wanting)
-        if together:
-            yield from as_completed(ways)
-        else:
-            for way in ways:
-                yield from way
-        if self._locked:
-            cache.make_room()
 
-    def _grow(
-        self, index: int, epochs: int, *, device: str, clock: Callable[[], float]
-    ) -> Generator[EpochResult]:
-        with self._alone(index):
-            first = self.epochs(index) < 0  # another process may have trained it meanwhile
-            way = (
-                Trajectory(snapshots=[self._training.first(self._data, index)])
-                if first
-                else self._read(index)
+        Args:
+            experts: Indices of experts.
+            epochs: Number of epochs, at least 0.
+            device: The device of the training, unless ``pool`` has its own.
+            pool: Where experts are trained.
+        """
+        wanting = sorted(index for index in experts if self.epochs(index) < epochs)
+        self._hold()
+        with ExitStack() as locks:
+            alone: dict[int, ExitStack] = {}
+            starts: list[_Start] = []
+            for index in wanting:
+                alone[index] = locks.enter_context(ExitStack())
+                alone[index].enter_context(self._alone(index))
+                last = self.epochs(index)  # another process may have trained it meanwhile
+                if last < epochs:
+                    before = self._read(index, last) if last >= 0 else None
+                    starts.append(_Start(index=index, before=before))
+            together = self.concurrent(device) is not None
+            task = partial(
+                _epochs,
+                training=self._training,
+                data=self._data,
+                epochs=epochs,
+                device=pool.device or device,
+                clock=time.thread_time if together and pool.device is None else time.process_time,
             )
-            saved_at, unsaved = time.monotonic(), first
-            try:
-                for epoch in range(len(way.losses) + 1, epochs + 1):
-                    began = clock()
-                    parameters, loss = self._training.after(
-                        self._data, way.snapshots[-1], index=index, epoch=epoch, device=device
-                    )
-                    if self._training.keep == "ends":
-                        del way.snapshots[1:]
-                    way.snapshots.append(parameters)
-                    way.losses.append(loss)
-                    way.cpu_seconds.append(clock() - began)
-                    unsaved = True
-                    if time.monotonic() - saved_at >= SAVE_EVERY:
-                        self._keep(index, way)
-                        unsaved, saved_at = False, time.monotonic()
-                    yield EpochResult(index=index, epoch=epoch, loss=loss)
-            finally:
-                if unsaved:
-                    self._keep(index, way)
+            for start, expert in pool.as_completed(
+                task,
+                starts,
+                shared=[self._data],
+                again=_Start.after,
+                one_thread=together,
+                what="expert",
+            ):
+                epoch = len(expert.losses)
+                self._keep(start.index, expert)
+                if epoch == epochs:
+                    alone[start.index].close()
+                if epoch:
+                    yield EpochResult(index=start.index, epoch=epoch, loss=expert.losses[-1])
+        if self._locked and wanting:
+            cache.make_room()
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
         """Parameters of an expert after some numbers of epochs, which ``make`` has trained.
 
         Raises:
-            ArtifactError: If the file of the expert is damaged; it is verified once.
+            ArtifactError: If a file of the expert is damaged.
         """
         if self._training.keep == "ends":
-            numbers = tuple(self._end(index, number) for number in numbers)
-        if self.folder is None:
-            return [self._memory[index].snapshots[number] for number in numbers]
-        path = self._path(index)
-        stat = path.stat()
-        if self._verified.get(index) != (stat.st_mtime_ns, stat.st_size):
-            files.read(path, self._facts)
-            self._verified[index] = (stat.st_mtime_ns, stat.st_size)
-        return files.read_snapshots(path, numbers)
+            for number in numbers:
+                if number not in (0, self.epochs(index)):
+                    raise ValueError(f"The parameters after {number} epochs are not kept.")
+        return [self._read(index, number).parameters for number in numbers]
 
-    def _end(self, index: int, number: int) -> int:
-        """The position of the parameters after a number of epochs, if only both ends are stored."""
-        if number not in (0, self.epochs(index)):
-            raise ValueError(f"The parameters after {number} epochs are not kept.")
-        return min(number, 1)
-
-    def _path(self, index: int) -> Path:
+    def _place(self, index: int) -> Path:
         assert self.folder is not None
-        return self.folder / f"expert-{index:04}.safetensors"
+        return self.folder / f"expert-{index:04}"
 
     def _hold(self) -> None:
         """Protect an entry of the cache from being removed, and note its use."""
@@ -213,20 +202,67 @@ class Buffer:
         return locked_in_turn(path, _log.info, check=check_cancelled)
 
     def _seconds(self, index: int) -> list[float] | None:
-        if self.folder is None:
-            return self._memory[index].cpu_seconds if index in self._memory else None
-        return files.stored_seconds(self._path(index), self._facts)
+        if self.folder is not None:
+            return files.stored_seconds(self._place(index), self._facts)
+        known = self._memory.get(index)
+        return known[max(known)].cpu_seconds if known else None
 
-    def _read(self, index: int) -> Trajectory:
+    def _read(self, index: int, epoch: int) -> Trained:
         if self.folder is None:
-            return self._memory[index]
-        return files.read(self._path(index), self._facts)
+            return self._memory[index][epoch]
+        return files.read(self._place(index), epoch, self._facts)
 
-    def _keep(self, index: int, way: Trajectory) -> None:
+    def _keep(self, index: int, expert: Trained) -> None:
+        epoch = len(expert.losses)
+        passed = epoch - 1 if self._training.keep == "ends" else 0
         if self.folder is None:
-            self._memory[index] = way
+            known = self._memory.setdefault(index, {})
+            known[epoch] = expert
+            if passed > 0:
+                del known[passed]
         else:
-            files.write(self._path(index), way, facts=self._facts)
+            files.write(self._place(index), expert, facts=self._facts)
+            if passed > 0:
+                files.remove(self._place(index), passed)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Start:
+    """Where the training of an expert begins; ``None``: with an untrained network."""
+
+    index: int
+    before: Trained | None
+
+    def after(self, expert: Trained) -> _Start:
+        """The start that goes on after an epoch."""
+        return _Start(index=self.index, before=expert)
+
+
+def _epochs(
+    start: _Start,
+    *,
+    training: ExpertTraining,
+    data: ImageData,
+    epochs: int,
+    device: str,
+    clock: Callable[[], float],
+) -> Iterator[Trained]:
+    """Train an expert: after every epoch, the expert with its whole history."""
+    expert = start.before
+    if expert is None:
+        expert = Trained(parameters=training.first(data, start.index))
+        yield expert
+    for epoch in range(len(expert.losses) + 1, epochs + 1):
+        began = clock()
+        parameters, loss = training.after(
+            data, expert.parameters, index=start.index, epoch=epoch, device=device
+        )
+        expert = Trained(
+            parameters=parameters,
+            losses=[*expert.losses, loss],
+            cpu_seconds=[*expert.cpu_seconds, clock() - began],
+        )
+        yield expert
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -237,13 +273,15 @@ class ExpertSet:
         buffer: The buffer with their trajectories.
         experts: Number of experts, at least 1.
         epochs: Epochs of each expert.
-        device: The device of the training.
+        device: The device of the training, unless ``pool`` has its own.
+        pool: Where experts are trained.
     """
 
     buffer: Buffer
     experts: int
     epochs: int
     device: str = "cpu"
+    pool: Pool = THREADS
 
     def __post_init__(self) -> None:
         for name, least in (("experts", 1), ("epochs", 0)):
@@ -254,18 +292,20 @@ class ExpertSet:
 
     def __iter__(self) -> Iterator[EpochResult]:
         """One ``EpochResult`` for each epoch that is trained."""
-        return self.buffer.make(range(self.experts), self.epochs, device=self.device)
+        every = range(self.experts)
+        return self.buffer.make(every, self.epochs, device=self.device, pool=self.pool)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
         """Parameters of expert ``index`` after some numbers of epochs; trains it if missing."""
-        for _ in self.buffer.make([index], self.epochs, device=self.device):
+        for _ in self.buffer.make([index], self.epochs, device=self.device, pool=self.pool):
             pass
         return self.buffer.snapshots(index, *numbers)
 
     @property
     def concurrent(self) -> int:
         """Number of experts that are trained at the same time."""
-        return min(self.buffer.concurrent(self.device) or 1, self.experts)
+        here = self.pool.device is None and self.buffer.concurrent(self.device) is None
+        return 1 if here else min(self.pool.slots, self.experts)
 
     def check(self) -> None:
         """Refuse a buffer that cannot be used, and train nothing; see ``Buffer.missing``."""

@@ -1,15 +1,17 @@
-"""One trajectory in one safetensors file, with the facts of its training and a checksum.
+"""Every epoch of an expert in one safetensors file, with the facts of its training and a checksum.
 
-Tensors are parameters by name, ``[snapshot, *shape]``; snapshot 0 is untrained. The metadata
-contains the facts of the training, the loss and CPU seconds of every epoch, versions of software,
-and a hash of everything. Knows nothing about training.
+The files of an expert are in one folder: ``epoch-0000.safetensors`` is untrained. Tensors are
+parameters by name. The metadata contains the facts of the training, the loss and CPU seconds of
+every epoch until then, versions of software, and a hash of everything. Knows nothing about
+training.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+import re
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,60 +25,76 @@ from condensery import __version__
 from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.errors import ArtifactError
 
-__all__ = ["Trajectory", "read", "read_snapshots", "stored_seconds", "write"]
+__all__ = ["Trained", "epochs", "read", "remove", "stored_seconds", "write"]
 
-FORMAT = 2
+FORMAT = 3
+_NAME = re.compile(r"epoch-(\d+)\.safetensors")
 _KEY = "condensery-expert"
 _SHOWN = 3  # differences named in a refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Trajectory:
-    """The trajectory of an expert.
+class Trained:
+    """An expert after some epochs.
 
     Attributes:
-        snapshots: Parameters after 0, 1, ... epochs.
-        losses: The loss of every epoch.
-        cpu_seconds: The CPU seconds of every epoch.
+        parameters: The parameters after ``len(losses)`` epochs.
+        losses: The loss of every epoch until then.
+        cpu_seconds: The CPU seconds of every epoch until then.
     """
 
-    snapshots: list[dict[str, Tensor]]
+    parameters: dict[str, Tensor]
     losses: list[float] = field(default_factory=list[float])
     cpu_seconds: list[float] = field(default_factory=list[float])
 
 
-def write(path: Path, way: Trajectory, *, facts: Mapping[str, Any]) -> None:
-    """Write a trajectory atomically.
+def write(folder: Path, expert: Trained, *, facts: Mapping[str, Any]) -> None:
+    """Write the file of one epoch atomically.
 
     Args:
-        path: Its folder is created if absent.
-        way: The trajectory.
+        folder: The folder of the expert, created if absent.
+        expert: The expert after this epoch.
         facts: Everything that decides the trajectory, as JSON values.
 
     Raises:
         ArtifactError: If the file cannot be written.
     """
-    stacked = {name: torch.stack([s[name] for s in way.snapshots]) for name in way.snapshots[0]}
     versions = {"condensery": __version__, "torch": torch.__version__}
-    content = {"format": FORMAT, "facts": dict(facts), "losses": way.losses}
-    content |= {"cpu_seconds": [round(s, 3) for s in way.cpu_seconds], "made_with": versions}
+    content = {"format": FORMAT, "facts": dict(facts), "losses": expert.losses}
+    content |= {"cpu_seconds": [round(s, 3) for s in expert.cpu_seconds], "made_with": versions}
     text = json.dumps(content)
-    record = json.dumps({"content": text, "blake2b": _digest(text, stacked)})
+    record = json.dumps({"content": text, "blake2b": _digest(text, expert.parameters)})
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise ArtifactError(f"{path.parent}: cannot be made a folder ({error}).") from error
-    write_atomically(path, safetensors.torch.save(stacked, {_KEY: record}))
+        raise ArtifactError(f"{folder}: cannot be made a folder ({error}).") from error
+    file = safetensors.torch.save(expert.parameters, {_KEY: record})
+    write_atomically(_path(folder, len(expert.losses)), file)
 
 
-def stored_seconds(path: Path, facts: Mapping[str, Any]) -> list[float] | None:
-    """CPU seconds of every epoch in a file, from its header; None if there is no file.
+def epochs(folder: Path) -> list[int]:
+    """The epochs that have a file, ascending."""
+    if not folder.is_dir():
+        return []
+    matches = (_NAME.fullmatch(path.name) for path in folder.iterdir())
+    return sorted(int(match[1]) for match in matches if match)
+
+
+def remove(folder: Path, epoch: int) -> None:
+    """Remove the file of an epoch, if it exists."""
+    _path(folder, epoch).unlink(missing_ok=True)
+
+
+def stored_seconds(folder: Path, facts: Mapping[str, Any]) -> list[float] | None:
+    """CPU seconds of all stored epochs, from the header of the last file; None if there is none.
 
     Raises:
         ArtifactError: If it is another kind of file, or has other facts; names the differences.
     """
-    if not path.exists():
+    known = epochs(folder)
+    if not known:
         return None
+    path = _path(folder, known[-1])
     try:
         with safe_open(path, framework="pt") as file:
             metadata = file.metadata() or {}
@@ -85,35 +103,28 @@ def stored_seconds(path: Path, facts: Mapping[str, Any]) -> list[float] | None:
     return _content(path, metadata, facts)["cpu_seconds"]
 
 
-def read(path: Path, facts: Mapping[str, Any]) -> Trajectory:
-    """The trajectory in a file.
+def read(folder: Path, epoch: int, facts: Mapping[str, Any]) -> Trained:
+    """An expert after some epochs.
 
     Raises:
         ArtifactError: As ``stored_seconds``, and if the content is damaged.
     """
-    tensors, metadata = read_safetensors(path)
+    path = _path(folder, epoch)
+    parameters, metadata = read_safetensors(path)
     content = _content(path, metadata, facts)
     record = json.loads(metadata[_KEY])
-    if record["blake2b"] != _digest(record["content"], tensors):
+    if record["blake2b"] != _digest(record["content"], parameters):
         raise ArtifactError(
             f"{path}: is damaged: its contents do not have the hash that it says. Remove it, and "
-            "the expert is trained again."
+            "the expert is trained again from the epoch before."
         )
-    snapshots = [{name: t[i] for name, t in tensors.items()} for i in range(_length(tensors))]
-    return Trajectory(
-        snapshots=snapshots, losses=content["losses"], cpu_seconds=content["cpu_seconds"]
+    return Trained(
+        parameters=parameters, losses=content["losses"], cpu_seconds=content["cpu_seconds"]
     )
 
 
-def read_snapshots(path: Path, numbers: Sequence[int]) -> list[dict[str, Tensor]]:
-    """Single snapshots of a verified file, without reading the others."""
-    with safe_open(path, framework="pt") as file:
-        slices = {name: file.get_slice(name) for name in file.keys()}  # noqa: SIM118
-        return [{name: part[number] for name, part in slices.items()} for number in numbers]
-
-
-def _length(tensors: Mapping[str, Tensor]) -> int:
-    return len(next(iter(tensors.values())))
+def _path(folder: Path, epoch: int) -> Path:
+    return folder / f"epoch-{epoch:04}.safetensors"
 
 
 def _content(path: Path, metadata: Mapping[str, str], facts: Mapping[str, Any]) -> dict[str, Any]:

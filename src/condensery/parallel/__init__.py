@@ -1,6 +1,7 @@
-"""Threads: tasks at the same time or in the background, and one lock for what torch shares."""
+"""Tasks at the same time: on threads, in the background, on a cluster; and one lock for torch."""
 
 from condensery.parallel.locks import exclusive_lock, shared_lock
+from condensery.parallel.pool import THREADS, Pool, Threads, pool_of
 from condensery.parallel.workers import (
     as_completed,
     check_cancelled,
@@ -12,12 +13,16 @@ from condensery.parallel.workers import (
 )
 
 __all__ = [
+    "THREADS",
+    "Pool",
+    "Threads",
     "as_completed",
     "check_cancelled",
     "exclusive_lock",
     "map_threads",
     "one_worker",
     "overlap",
+    "pool_of",
     "shared_lock",
     "single_threaded",
     "workers",

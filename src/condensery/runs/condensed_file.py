@@ -9,10 +9,10 @@ from typing import Any
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.hub import is_on_hub, located
-from condensery.devices import usable
 from condensery.errors import ConfigError
 from condensery.evaluation import summary
 from condensery.files import check_new_file
+from condensery.parallel import Pool, pool_of
 from condensery.runs import machine
 from condensery.runs.data_source import describe, facts_of_data, load_source
 from condensery.runs.evaluation import (
@@ -54,6 +54,7 @@ def evaluate_file(
     save: bool = True,
     device: str = "cpu",
     threads: int | None = None,
+    on: str | Pool | None = None,
     progress: Listener | None = None,
     track: GivenTrackers = None,
 ) -> FileEvaluation:
@@ -67,7 +68,8 @@ def evaluate_file(
             the ``observations.jsonl`` of the run folder of the file, if it is in one.
         save: Whether the summary is written into the file, and the report of the run updated.
         device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
-        threads: As in ``run``.
+        threads: As in ``run``; on a cluster the threads of each network, 1 by default.
+        on: Where networks are trained, as in ``evaluate``.
         progress: As in ``run``.
         track: As in ``run``.
 
@@ -89,7 +91,8 @@ def evaluate_file(
     in_run = folder.facts_file.exists() and save
     path = Path(out) if out is not None else folder.observations if in_run else None
     with machine.torch_threads(threads):
-        device = usable(device)
+        pool = pool_of(on, device=device, threads=threads)
+        device = machine.device_here(device, pool)
         condensed = CondensedSet.load(file)
         loaded = load_source(data)[1]
         plan = evaluation or EvaluationPlan()
@@ -104,7 +107,13 @@ def evaluate_file(
         try:
             with tracking(reporter.trackers, name, file.parent, facts):
                 observations = train_planned(
-                    condensed, loaded, plan, device=device, path=path, reporter=reporter
+                    condensed,
+                    loaded,
+                    plan,
+                    device=device,
+                    path=path,
+                    reporter=reporter,
+                    pool=pool,
                 )
         except KeyboardInterrupt:
             raise KeyboardInterrupt(_how_to_go_on(path)) from None

@@ -20,6 +20,7 @@ from condensery.evaluation import (
     read_observations,
 )
 from condensery.evaluation.summary import same_whole
+from condensery.parallel import THREADS, Pool
 from condensery.registry import names
 from condensery.runs.listener import Reporter
 from condensery.selection import FEATURE_NETWORK, select, steps_of
@@ -113,6 +114,7 @@ def train_planned(
     device: str,
     path: Path | None,
     reporter: Reporter,
+    pool: Pool = THREADS,
 ) -> list[Observation]:
     """Train the networks without known results.
 
@@ -124,6 +126,7 @@ def train_planned(
         path: File of known observations, to which new ones are appended immediately; ``None``
             stores nothing.
         reporter: Gets a step for every network.
+        pool: Where networks are trained; with a cluster, ``device`` is that of this process.
 
     Returns:
         All observations of the plan, in the order of training.
@@ -139,7 +142,7 @@ def train_planned(
         for each in _baselines(evaluation)
     ]
     networks = _evaluation(
-        condensed, data, evaluation, baselines=baselines, device=device, known=known
+        condensed, data, evaluation, baselines=baselines, device=device, known=known, pool=pool
     )
     train_networks(networks, path, reporter)
     return list(networks.run())
@@ -230,9 +233,10 @@ def _evaluation(
     baselines: Sequence[str | CondensedSet],
     device: str,
     known: Sequence[Observation] = (),
+    pool: Pool = THREADS,
 ) -> Evaluation:
     choices: dict[str, Any] = asdict(evaluation) | {"baselines": baselines, "known": known}
-    return evaluate(condensed, data, device=device, **choices)
+    return evaluate(condensed, data, device=device, on=pool, **choices)
 
 
 def _baselines(evaluation: EvaluationPlan) -> list[str | CondensedSet]:

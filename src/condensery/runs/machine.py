@@ -18,9 +18,11 @@ from condensery import __version__
 from condensery.condensing.loop import networks_of
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
+from condensery.devices import usable
 from condensery.engines import choose
 from condensery.errors import ConfigError
 from condensery.interrupts import raise_if_interrupted
+from condensery.parallel import Pool
 from condensery.rng import stream
 from condensery.types import Examples, StepContext
 
@@ -48,6 +50,20 @@ def torch_threads(threads: int | None) -> Generator[int]:
     finally:
         if torch.get_num_threads() != before:
             torch.set_num_threads(before)
+
+
+def device_here(device: str, pool: Pool) -> str:
+    """The device of the work that this process does itself; see ``usable``.
+
+    If tasks run on a cluster, their device is there, and this process uses its CPU.
+
+    Raises:
+        ConfigError: If torch cannot use the device, or there is no such cluster.
+    """
+    if pool.device is None:
+        return usable(device)
+    pool.slots  # noqa: B018 - connects, so that a wrong address costs no work
+    return "cpu"
 
 
 def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:

@@ -11,6 +11,7 @@ from condensery.data import Data
 from condensery.devices import usable
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation import Observation, read_observations
+from condensery.parallel import THREADS, Pool, pool_of
 from condensery.runs import machine
 from condensery.runs.comparison.content import ComparisonContent, read_content
 from condensery.runs.comparison.driver import work
@@ -114,6 +115,7 @@ def compare(
     seed: int = 0,
     device: str = "cpu",
     threads: int | None = None,
+    on: str | Pool | None = None,
     evaluation: GivenEvaluation = None,
     dry_run: bool = False,
     progress: Listener | None = None,
@@ -140,7 +142,9 @@ def compare(
             these seeds.
         seed: The first seed.
         device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
-        threads: As in ``run``.
+        threads: As in ``run``; on a cluster the threads of each task, 1 by default.
+        on: Where sets are condensed and networks are trained: ``None`` on threads of this process,
+            ``"ray"`` or ``"ray:ADDRESS"`` on a cluster, or a pool (see ``condensery.parallel``).
         evaluation: How all rows are evaluated; ``None``: as the preset says; a function changes
             that plan. Its ``baselines`` are not used, because they are rows.
         dry_run: Whether only ``outlook`` is made; nothing is written.
@@ -169,7 +173,12 @@ def compare(
     )
     check_evaluation(evaluated, options)
     prepared = prepare(
-        Path(out), lambda: load_source(data)[1], options, evaluation=evaluated, threads=threads
+        Path(out),
+        lambda: load_source(data)[1],
+        options,
+        evaluation=evaluated,
+        threads=threads,
+        pool=pool_of(on, device=device, threads=threads),
     )
     text = prepared.outlook()
     if not dry_run:
@@ -186,6 +195,7 @@ class PreparedComparison:
     folder: ComparisonFolder  # of the comparison
     plan: ComparisonPlan  # with what was begun there
     data: Data  # loaded
+    pool: Pool  # where tasks run; connected when the work begins
 
     def outlook(self) -> str:
         """The remaining work and the existing results, in words."""
@@ -200,7 +210,7 @@ class PreparedComparison:
     def work(self, reporter: Reporter) -> None:
         """Do the remaining work, and write the tables; raises as ``compare``."""
         with machine.torch_threads(self.plan.threads):
-            work(self.folder, self.plan, self.data, reporter)
+            work(self.folder, self.plan, self.data, reporter, pool=self.pool)
 
 
 def prepare(
@@ -210,6 +220,7 @@ def prepare(
     *,
     evaluation: EvaluationPlan,
     threads: int | None,
+    pool: Pool = THREADS,
 ) -> PreparedComparison:
     """Prepare a new or existing comparison.
 
@@ -218,12 +229,13 @@ def prepare(
     """
     if options.condensations < 1:
         raise ConfigError(f"condensations = {options.condensations}, but it must be at least 1.")
-    options = replace(options, device=usable(options.device))
+    if pool.device is None:
+        options = replace(options, device=usable(options.device))
     methods = tuple(dict.fromkeys((*options.methods, "random")))
     options = replace(options, methods=methods, sizes=tuple(sorted(set(options.sizes))))
     folder = ComparisonFolder(path)
     begun = folder.facts()
-    with machine.torch_threads(threads or (begun or {}).get("threads")) as used:
+    with machine.torch_threads(pool.threads or threads or (begun or {}).get("threads")) as used:
         data = load()
         plan = make_plan(
             data,
@@ -235,7 +247,7 @@ def prepare(
         if begun is not None:
             plan = joined(plan, begun, data.train, where=path)
         check(plan, data)
-    return PreparedComparison(folder=folder, plan=plan, data=data)
+    return PreparedComparison(folder=folder, plan=plan, data=data, pool=pool)
 
 
 def usual_evaluation(preset: str) -> EvaluationPlan:

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,13 @@ from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.loop import run_together
 from condensery.condensing.progress import State
-from condensery.data import Data, whitened
+from condensery.condensing.recipe import Recipe
+from condensery.data import Data, ImageData, whitened
 from condensery.errors import NonFiniteLoss
 from condensery.evaluation import read_observations
 from condensery.interrupts import raise_if_interrupted
+from condensery.parallel import THREADS, Pool
+from condensery.runs import machine
 from condensery.runs.comparison.batches import initial_states
 from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.comparison.plan import ComparisonPlan, joined
@@ -38,16 +41,27 @@ from condensery.runs.reranking import rerank_with_progress
 from condensery.selection import FEATURE_NETWORK
 
 CHECKPOINT_EVERY = 20.0
-"""Smallest number of seconds between two checkpoints of a batch, which a kill can lose."""
+"""Smallest number of seconds between two checkpoints of a batch, which a kill can lose; also
+between two states that come from a worker of a cluster."""
 
 
-def work(folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter) -> None:
+def work(
+    folder: ComparisonFolder,
+    plan: ComparisonPlan,
+    data: Data,
+    reporter: Reporter,
+    *,
+    pool: Pool = THREADS,
+) -> None:
     """Do the remaining work, and write the tables.
 
     Raises:
+        ConfigError: If the pool is a cluster that is not there.
+        LostWorkers: If the workers of one task of a cluster were lost too often.
         NonFiniteLoss: With advice.
         KeyboardInterrupt: Says how to continue.
     """
+    device = machine.device_here(plan.device, pool)
     folder.path.mkdir(parents=True, exist_ok=True)
     try:
         with folder.locked(reporter.notice):
@@ -55,11 +69,10 @@ def work(folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: R
             if begun is not None:
                 plan = joined(plan, begun, data.train, where=folder.path)
             folder.begin(plan.to_json())
-            for each in pending(folder, plan, reporter.notice):
-                _condense(folder, plan, data, each, reporter)
-            _make_sets(folder, plan, data, reporter)
+            _condense_all(folder, plan, data, reporter, pool, device)
+            _make_sets(folder, plan, data, reporter, device)
             try:
-                _evaluate(folder, plan, data, reporter)
+                _evaluate(folder, plan, data, reporter, pool, device)
             finally:  # an interrupted one shows what it has
                 _write(folder, plan, data)
     except NonFiniteLoss as error:
@@ -73,67 +86,198 @@ def work(folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: R
         ) from None
 
 
-def _condense(
+def _condense_all(
     folder: ComparisonFolder,
     plan: ComparisonPlan,
     data: Data,
-    unfinished: PendingBatch,
     reporter: Reporter,
+    pool: Pool,
+    device: str,
 ) -> None:
-    """Condense a batch to its end and write the file of every run."""
-    runs, seed, checkpoint = unfinished.batch.runs, unfinished.seed, unfinished.checkpoint
-    place = folder.checkpoints(runs[0], seed)
-    if checkpoint is None:
-        states, before = initial_states(runs, data.train, seed=seed), 0.0
-    else:
-        states, before = _states(checkpoint), float(checkpoint.facts["elapsed"])
-        reporter.notice(f"{_words(runs)}: goes on after iteration {checkpoint.step}.")
-    recipe, names = runs[0].recipe, [run.name for run in runs]
-    inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
-    train = whitened(data.train, recipe.whiten)
-    recipes = [with_place(run.recipe, train) for run in runs]
-    experts = recipes[0].schedule.experts(train, network=recipe.network, device=plan.device)
-    before += 0.0 if experts is None else train_missing(experts, reporter)
-    began = saved_at = time.monotonic()
-    elapsed, unsaved = before, False
-    steps = run_together(recipes, data.train, seed=seed, states=states, device=plan.device)
-    title = f"condense {_words(runs)}, seed {seed}"
+    """Condense every unfinished batch: on a cluster all together, else one after the other.
+
+    Batches that draw from experts are condensed by this process, which has their files.
+    """
+    away: list[_Batch] = []
+    for found in pending(folder, plan, reporter.notice):
+        batch = _Batch.of(found, data.train, folder=folder, device=device)
+        if batch.states is not None:
+            reporter.notice(f"{_words(batch.runs)}: goes on after iteration {batch.done}.")
+        recipe = with_place(batch.runs[0].recipe, whitened(data.train, batch.recipe.whiten))
+        train = whitened(data.train, recipe.whiten)
+        experts = recipe.schedule.experts(train, network=recipe.network, device=device)
+        experts = None if experts is None else replace(experts, pool=pool)
+        if pool.device is not None and experts is None:
+            away.append(replace(batch, device=pool.device, send_every=CHECKPOINT_EVERY))
+            continue
+        if experts is not None:
+            seconds = batch.seconds + train_missing(experts, reporter)
+            batch = replace(batch, seconds=seconds, expert_seconds=experts.cpu_seconds)
+        _condense([batch], folder, plan, data.train, reporter, THREADS, device)
+    if away:
+        _condense(away, folder, plan, data.train, reporter, pool, device)
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class _Batch:
+    """Runs that are condensed together, and how far they are."""
+
+    runs: tuple[PlannedRun, ...]
+    seed: int
+    data: ImageData
+    place: Path  # of its checkpoints
+    device: str
+    states: tuple[State, ...] | None = None  # after whole iterations; ``None``: at the beginning
+    seconds: float = 0.0  # until then
+    expert_seconds: float | None = None  # CPU seconds of the experts; ``None``: there are none
+    send_every: float = 0.0  # smallest number of seconds between two states
+
+    @staticmethod
+    def of(
+        found: PendingBatch, data: ImageData, *, folder: ComparisonFolder, device: str
+    ) -> _Batch:
+        runs, checkpoint = found.batch.runs, found.checkpoint
+        return _Batch(
+            runs=runs,
+            seed=found.seed,
+            data=data,
+            place=folder.checkpoints(runs[0], found.seed),
+            device=device,
+            states=None if checkpoint is None else _states(checkpoint),
+            seconds=0.0 if checkpoint is None else float(checkpoint.facts["elapsed"]),
+        )
+
+    @property
+    def recipe(self) -> Recipe:
+        """The recipe of the first run."""
+        return self.runs[0].recipe
+
+    @property
+    def done(self) -> int:
+        """Number of finished iterations."""
+        return 0 if self.states is None else self.states[0].outer
+
+    @property
+    def names(self) -> list[str]:
+        """The names of the runs."""
+        return [run.name for run in self.runs]
+
+    def after(self, step: _Step) -> _Batch:
+        """The batch after a step, if the step is the end of an iteration."""
+        if step.states is None:
+            return self
+        return replace(self, states=step.states, seconds=step.seconds)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Step:
+    """One image update of a batch, or the end of an iteration with its states."""
+
+    outer: int
+    loss: float
+    seconds: float
+    states: tuple[State, ...] | None = None
+
+
+def _steps(batch: _Batch) -> Iterator[_Step]:
+    """Condense a batch to its end."""
+    train = whitened(batch.data, batch.recipe.whiten)
+    recipes = [with_place(run.recipe, train) for run in batch.runs]
+    states = batch.states or initial_states(batch.runs, batch.data, seed=batch.seed)
+    began = sent_at = time.monotonic()
+    for progress in run_together(
+        recipes, batch.data, seed=batch.seed, states=states, device=batch.device
+    ):
+        first, now = progress[0], time.monotonic()
+        step = _Step(
+            outer=first.outer,
+            loss=sum(each.loss for each in progress),
+            seconds=batch.seconds + now - began,
+        )
+        if not first.boundary:
+            yield step
+        elif now - sent_at >= batch.send_every or first.state.outer == batch.recipe.iterations:
+            sent_at = now
+            yield replace(step, states=tuple(each.state for each in progress))
+
+
+def _condense(
+    batches: Sequence[_Batch],
+    folder: ComparisonFolder,
+    plan: ComparisonPlan,
+    train: ImageData,
+    reporter: Reporter,
+    pool: Pool,
+    device: str,
+) -> None:
+    """Condense batches to their ends, and write the file of every run."""
+    now = {id(batch): batch for batch in batches}
+    unsaved: set[int] = set()  # of which the last state is not on file
+    saved_at = dict.fromkeys(now, time.monotonic())
+    runs = [run for batch in batches for run in batch.runs]
+    updates = [batch.recipe.schedule.updates for batch in batches]
+    total = sum(n * each.recipe.iterations for n, each in zip(updates, batches, strict=True))
+    done = sum(n * each.done for n, each in zip(updates, batches, strict=True))
+    title = f"condense {_words(runs)}, seed {batches[0].seed}"
+    if len({batch.seed for batch in batches}) > 1:
+        title = f"condense {_words(runs)}"
+    found = pool.as_completed(
+        _steps, batches, shared=[train], again=_Batch.after, one_thread=False, what="condensation"
+    )
     try:
-        with reporter.task(title, total=total, done=states[0].outer * inner) as task:
-            for progress in steps:
-                elapsed = before + time.monotonic() - began
-                if not progress[0].boundary:
-                    loss = sum(each.loss for each in progress)
-                    task.step(f"iteration {progress[0].outer + 1}, losses {loss:.4g}")
+        with reporter.task(
+            title, total=total, done=done, concurrent=min(pool.slots, len(batches))
+        ) as task:
+            for batch, step in found:
+                number = id(batch)
+                if step.states is None:
+                    task.step(f"iteration {step.outer + 1}, losses {step.loss:.4g}")
                     continue
-                states, unsaved = tuple(each.state for each in progress), True
-                if time.monotonic() - saved_at >= CHECKPOINT_EVERY:
-                    _save(place, names, states, elapsed)
-                    unsaved, saved_at = False, time.monotonic()
+                now[number] = now[number].after(step)
+                unsaved.add(number)
+                if time.monotonic() - saved_at[number] >= CHECKPOINT_EVERY:
+                    _save(now[number])
+                    saved_at[number] = time.monotonic()
+                    unsaved.discard(number)
+                if now[number].done == batch.recipe.iterations:
+                    _write_runs(now.pop(number), folder, plan, train, device)
+                    unsaved.discard(number)
     finally:  # an interruption or a loss that is not finite costs no whole iteration
-        if unsaved:
-            _save(place, names, states, elapsed)
-    for run, state in zip(runs, states, strict=True):
-        one = Condensation(run.recipe, data.train, seed=seed, state=state, device=plan.device)
-        one.snapshot(created=plan.created).save(folder.run(run, seed))
-    cost = {"runs": names, "seed": seed, "seconds": round(elapsed, 3)}
-    if experts is not None:  # whoever trained them, and when
-        cost["expert_cpu_seconds"] = round(experts.cpu_seconds, 3)
+        for number in unsaved:
+            _save(now[number])
+    for batch in now.values():  # whose checkpoint was after the last iteration
+        _write_runs(batch, folder, plan, train, device)
+
+
+def _write_runs(
+    batch: _Batch, folder: ComparisonFolder, plan: ComparisonPlan, train: ImageData, device: str
+) -> None:
+    """Write the file of every run of a batch that is finished, and what the batch took."""
+    assert batch.states is not None
+    for run, state in zip(batch.runs, batch.states, strict=True):
+        one = Condensation(run.recipe, train, seed=batch.seed, state=state, device=device)
+        one.snapshot(created=plan.created).save(folder.run(run, batch.seed))
+    cost = {"runs": batch.names, "seed": batch.seed, "seconds": round(batch.seconds, 3)}
+    if batch.expert_seconds is not None:  # whoever trained them, and when
+        cost["expert_cpu_seconds"] = round(batch.expert_seconds, 3)
     others = [
-        each for each in folder.costs_of_batches() if (each["runs"], each["seed"]) != (names, seed)
+        each
+        for each in folder.costs_of_batches()
+        if (each["runs"], each["seed"]) != (batch.names, batch.seed)
     ]
     write_json(folder.costs, {"groups": [*others, cost]})
-    shutil.rmtree(place, ignore_errors=True)
+    shutil.rmtree(batch.place, ignore_errors=True)
 
 
-def _save(place: Path, names: list[str], states: Sequence[State], elapsed: float) -> None:
+def _save(batch: _Batch) -> None:
+    assert batch.states is not None
     tensors = {
         f"{number}/{name}": tensor
-        for number, state in enumerate(states)
+        for number, state in enumerate(batch.states)
         for name, tensor in state.tensors().items()
     }
-    facts = {"runs": names, "elapsed": elapsed}
-    save_checkpoint(place, step=states[0].outer, tensors=tensors, facts=facts)
+    facts = {"runs": batch.names, "elapsed": batch.seconds}
+    save_checkpoint(batch.place, step=batch.done, tensors=tensors, facts=facts)
 
 
 def _states(checkpoint: Checkpoint) -> tuple[State, ...]:
@@ -145,7 +289,7 @@ def _states(checkpoint: Checkpoint) -> tuple[State, ...]:
 
 
 def _make_sets(
-    folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter
+    folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter, device: str
 ) -> None:
     """Write every set: from its runs, or selected; reranked if the row says so."""
     for seed in plan.seeds:
@@ -162,7 +306,7 @@ def _make_sets(
                     ipc=each.ipc,
                     seed=seed,
                     network=plan.network or FEATURE_NETWORK,
-                    device=plan.device,
+                    device=device,
                 )
                 images = replace(images, manifest={**images.manifest, "created": plan.created})
             else:
@@ -174,16 +318,22 @@ def _make_sets(
                     data,
                     network=plan.network or "convnet3",
                     seed=seed,
-                    device=plan.device,
+                    device=device,
                     reporter=reporter,
                 )
             images.save(path)
 
 
 def _evaluate(
-    folder: ComparisonFolder, plan: ComparisonPlan, data: Data, reporter: Reporter
+    folder: ComparisonFolder,
+    plan: ComparisonPlan,
+    data: Data,
+    reporter: Reporter,
+    pool: Pool,
+    device: str,
 ) -> None:
-    found = measured(folder, plan, data, known=read_observations(folder.observations))
+    known = read_observations(folder.observations)
+    found = measured(folder, plan, data, known=known, device=device, pool=pool)
     train_networks(found.evaluation, folder.observations, reporter, named=found.named)
 
 

@@ -15,6 +15,7 @@ from condensery.errors import CondenseryError
 from condensery.evaluation import Evaluation, Observation, evaluate
 from condensery.evaluation.observation import Key
 from condensery.evaluation.trial import Trial
+from condensery.parallel import THREADS, Pool
 
 Accuracies = Mapping[str, Mapping[str, Mapping[int, Sequence[Sequence[float]]]]]
 """``{network: {row: {size: [condensation][network of it]}}}``, fractions of 1."""
@@ -89,6 +90,7 @@ def measurement(
     seed: int,
     choices: Mapping[str, Any],
     known: Iterable[Observation] = (),
+    pool: Pool = THREADS,
 ) -> Measurement:
     """The networks to train with these arguments of ``evaluate``, without the known ones.
 
@@ -118,7 +120,7 @@ def measurement(
             for trial in evaluation.planned:
                 trials.setdefault(trial.key, trial)
                 keys.append((evaluated, trial.key))
-    evaluation = Evaluation(tuple(trials.values()), known=_by_key(known).values())
+    evaluation = Evaluation(tuple(trials.values()), known=_by_key(known).values(), pool=pool)
     return Measurement(evaluation=evaluation, keys=tuple(keys))
 
 

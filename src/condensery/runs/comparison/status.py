@@ -11,6 +11,7 @@ from condensery.checkpoint import Checkpoint, load_latest
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.evaluation import read_observations
+from condensery.parallel import THREADS, Pool
 from condensery.runs.comparison.batches import RunBatch, batched
 from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.comparison.measurement import MeasuredSet, Measurement, measurement
@@ -66,12 +67,19 @@ def evaluated_sets(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -
 
 
 def measured(
-    folder: ComparisonFolder, plan: ComparisonPlan, data: Data, *, known: Sequence[Any]
+    folder: ComparisonFolder,
+    plan: ComparisonPlan,
+    data: Data,
+    *,
+    known: Sequence[Any],
+    device: str = "cpu",
+    pool: Pool = THREADS,
 ) -> Measurement:
-    """All networks of the existing sets."""
-    on_device = replace(data, test=data.test.to(plan.device))
+    """All networks of the existing sets; ``device`` and ``pool`` are those of their training."""
+    on_device = replace(data, test=data.test.to(device))
     sets = evaluated_sets(folder, plan, data)
-    return measurement(sets, on_device, seed=plan.seed, choices=plan.evaluation, known=known)
+    choices = plan.evaluation
+    return measurement(sets, on_device, seed=plan.seed, choices=choices, known=known, pool=pool)
 
 
 def networks(folder: ComparisonFolder, plan: ComparisonPlan, data: Data) -> tuple[int, int]:

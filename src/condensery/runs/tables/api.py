@@ -15,6 +15,7 @@ from condensery.data import Data, find, load_data
 from condensery.data.known import KNOWN, known_by_name
 from condensery.data.load import words_of
 from condensery.errors import ConfigError, DataError, nearest
+from condensery.parallel import Pool, pool_of
 from condensery.runs.comparison.api import (
     Comparison,
     PreparedComparison,
@@ -87,6 +88,7 @@ def table(
     seed: int = 0,
     device: str = "cpu",
     threads: int | None = None,
+    on: str | Pool | None = None,
     evaluation: GivenEvaluation = None,
     dry_run: bool = False,
     progress: Listener | None = None,
@@ -109,7 +111,8 @@ def table(
         condensations: As in ``compare``.
         seed: As in ``compare``.
         device: As in ``compare``.
-        threads: As in ``run``.
+        threads: As in ``compare``.
+        on: As in ``compare``.
         evaluation: As in ``compare``; a function gets the plan of the budget with the sizes and the
             network of the table.
         dry_run: Whether only ``outlook`` and ``estimates`` are made, by a short probe.
@@ -120,6 +123,7 @@ def table(
         NonFiniteLoss, KeyboardInterrupt: As in ``compare``; the table has the existing results.
     """
     paper, reporter = paper_table(name), Reporter(progress)
+    pool = pool_of(on, device=device, threads=threads)
     usual = usual_evaluation(budget)
     usual = replace(
         usual,
@@ -148,7 +152,12 @@ def table(
     for each, load in here.items():
         checked = partial(_checked, each, load, paper)
         prepared[each] = prepare(
-            folder.comparison(each), checked, options, evaluation=evaluated, threads=threads
+            folder.comparison(each),
+            checked,
+            options,
+            evaluation=evaluated,
+            threads=threads,
+            pool=pool,
         )
     for each, how in missing.items():
         reporter.notice(f"{each}: not here, left out. {how}")
