@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from condensery.augment import Augment, Identity, PerExample, PhotoPerExample, Siamese
     from condensery.condensed.artifact import CondensedSet
     from condensery.condensed.importing import import_set
+    from condensery.condensed.joining import joined
     from condensery.condensing.init import (
         FirstImages,
         HerdedImages,
@@ -71,8 +72,18 @@ if TYPE_CHECKING:
     from condensery.methods import Method, recipe_for
     from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
     from condensery.registry import register
+    from condensery.replay import ReplayMemory
     from condensery.reranking import rerank
-    from condensery.runs import Comparison, EvaluationPlan, Run, compare, resume, run, table
+    from condensery.runs import (
+        Comparison,
+        EvaluationPlan,
+        Run,
+        compare,
+        extend,
+        resume,
+        run,
+        table,
+    )
     from condensery.selection import SelectionRule, random_selection, select
     from condensery.sharing.export import export
     from condensery.sharing.publish import pull, push
@@ -141,6 +152,7 @@ __all__ = [
     "RandomSize",
     "Recipe",
     "Redraw",
+    "ReplayMemory",
     "RidgeRegression",
     "Run",
     "RunContext",
@@ -161,7 +173,9 @@ __all__ = [
     "condense",
     "evaluate",
     "export",
+    "extend",
     "import_set",
+    "joined",
     "load_data",
     "pull",
     "push",
@@ -184,6 +198,7 @@ _NAMES = {
     "data": "Data ImageData load_data",
     "evaluation": "Protocol EvaluatedSet Teacher evaluate",
     "condensed.importing": "import_set",
+    "condensed.joining": "joined",
     "condensing.init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",
     "kernels": "RBF FullyConnected Kernel",
     "methods": "Method recipe_for",
@@ -194,8 +209,9 @@ _NAMES = {
     "condensing.progress": "Progress State",
     "condensing.recipe": "Recipe read_recipe",
     "registry": "register",
+    "replay": "ReplayMemory",
     "reranking": "rerank",
-    "runs": "Comparison EvaluationPlan Run compare resume run table",
+    "runs": "Comparison EvaluationPlan Run compare extend resume run table",
     "condensing.samplers": "KMeansPerClass RandomPerClass Sampler",
     "condensing.schedules": "Experts Interpolated NoNetwork Pool Redraw RunContext Schedule "
     "Staged TrainOnSynthetic",

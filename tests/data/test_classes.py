@@ -5,7 +5,9 @@ from __future__ import annotations
 import unicodedata
 
 import pytest
+import torch
 
+import condensery
 from condensery.data.classes import ClassList, choose, match, natural_order, spelling
 from condensery.data.known import CLASS_TABLES, KNOWN
 from condensery.errors import DataError
@@ -110,3 +112,17 @@ def test_the_orders_of_mtt_are_its_own():
     assert WOOF.numbering() is None
     assert WOOF.numbering("mtt") == WOOF.class_names
     assert KNOWN["imagenette"].numbering() == tuple(sorted(KNOWN["imagenette"].class_names))
+
+
+def test_classes_are_chosen_by_their_numbers_or_by_the_names_of_a_known_data_set():
+    digits = condensery.load_data("digits", classes=["7", "2"])
+    assert digits.train.class_names == ("7", "2")
+    sums = [
+        sum(int(part.images[part.labels == label].sum()) for part in (data.train, data.test))
+        for data, label in ((digits, 0), (condensery.load_data("digits"), 7))
+    ]
+    assert sums[0] == sums[1]  # what is held out for testing depends on the classes
+    fashion = condensery.load_data("fashion-mini", classes=["Bag", "Dress"]).train
+    whole = condensery.load_data("fashion-mini").train
+    bags = whole.labels == whole.class_names.index("Bag")
+    assert torch.equal(fashion.images[fashion.labels == 0], whole.images[bags])

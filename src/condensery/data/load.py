@@ -111,6 +111,7 @@ def load_data(
             "pixels, such as 32."
         )
     scale = ValueRange.of(value_range)
+    asked = KNOWN.get(source) if isinstance(source, str) else None
     reading = _LoadOptions(
         decoding=Decoding(
             size=image_size,
@@ -121,6 +122,7 @@ def load_data(
         data_dir=Path(data_dir).expanduser(),
         download=download,
         classes=None if classes is None else tuple(classes),
+        name=asked.name if asked and name is None else name,
     )
     loaded_by = _loaded_by(
         source,
@@ -136,8 +138,7 @@ def load_data(
     )
     read = _read(source, reading)
     title, skipped, notices = read.title, read.skipped, read.notices
-    asked = KNOWN.get(source) if isinstance(source, str) else None
-    name = asked.name if asked and name is None else name
+    name = reading.name
     count = check_classes(read.train.labels, names=read.class_names, part="train", title=title)
     known, listed = _recognised(read, name, classes=count, split="train")
     if asked and name == asked.name and known is None and classes is None:
@@ -224,10 +225,11 @@ class _LoadOptions:
     data_dir: Path
     download: bool
     classes: tuple[str, ...] | None
+    name: str | None
 
 
 def _read(source: object, how: _LoadOptions) -> Source:
-    return _chosen(count_from_zero(_as_given(source, how)), how.classes)
+    return _chosen(count_from_zero(_as_given(source, how)), how)
 
 
 def _as_given(source: object, how: _LoadOptions) -> Source:
@@ -313,13 +315,18 @@ def _counted_as(
     return replace(part, labels=torch.tensor(order)[part.labels]), (notice,)
 
 
-def _chosen(source: Source, classes: tuple[str, ...] | None) -> Source:
+def _chosen(source: Source, how: _LoadOptions) -> Source:
     """A source with only the classes that the user names, in this order."""
+    classes = how.classes
     if classes is None or source.class_names == classes:
         return source
     check_chosen(classes)
     names = source.class_names or default_names(_highest(source) + 1)
-    if counts(names) and not counts(classes):
+    if counts(names) and not set(classes) <= set(names):
+        _, listed = _recognised(source, how.name, classes=len(names), split="train")
+        if set(classes) <= set(listed.known_names or ()):
+            names = listed.known_names or names
+    if counts(names) and not set(classes) <= set(names):
         if len(names) != len(classes):
             raise DataError(
                 f"{source.title}: there are {len(names)} classes, numbered {names[0]} to "

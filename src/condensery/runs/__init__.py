@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from condensery.runs.condensed_file import FileEvaluation, evaluate_file
     from condensery.runs.data_source import DataSource
     from condensery.runs.evaluation import EVALUATIONS, EvaluationPlan
+    from condensery.runs.extending import extend
     from condensery.runs.listener import Event, Listener, ProgressBars, Reporter
     from condensery.runs.report import WrittenPage, write_page
     from condensery.runs.tables.api import ReproducedTable, table
@@ -38,6 +39,7 @@ __all__ = [
     "WrittenPage",
     "compare",
     "evaluate_file",
+    "extend",
     "resume",
     "run",
     "table",
@@ -62,6 +64,7 @@ _MODULES = {
     "Run": "api",
     "compare": "comparison.api",
     "evaluate_file": "condensed_file",
+    "extend": "extending",
     "resume": "api",
     "run": "api",
     "table": "tables.api",

@@ -1,0 +1,186 @@
+"""Sets of different classes as one set, in which every image keeps its bits."""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from condensery.condensed.artifact import CondensedSet
+from condensery.condensed.manifest import nested_rows, stored_tensors, tensor_bytes
+from condensery.errors import ConfigError
+
+
+def joined(sets: Sequence[CondensedSet], *, name: str | None = None) -> CondensedSet:
+    """One set of the classes of all sets.
+
+    Size ``k`` of the result has the first ``k`` images of every class. Sets may have different
+    largest sizes; above the largest size of a set, its classes get no more images. The observations
+    of the sets are dropped, because they were measured with fewer classes.
+
+    Args:
+        sets: At least one; each class is in one of them. They store images in the same way.
+        name: Name of the result; by default the names of the sets, joined by ``+``.
+
+    Returns:
+        A set whose classes have the order of the sets. ``mean`` and ``std`` are those of all
+        training images of the sets together. ``manifest["joined"]`` has one record for each set.
+
+    Raises:
+        ConfigError: If the sets share a class, or their images differ in shape, decoding or dtype,
+            or are whitened.
+
+    Example:
+        ``joined([CondensedSet.load("animals.safetensors"), tools])``
+    """
+    if not sets:
+        raise ConfigError("joined needs at least one set.")
+    first = sets[0]
+    if len(sets) == 1:
+        return first
+    for each in sets:
+        _check(each, first)
+    names = [known for each in sets for known in each.class_names]
+    if twice := sorted({known for known in names if names.count(known) > 1}):
+        raise ConfigError(
+            f"The class {', '.join(twice)} is in more than one of the sets. A set is extended by "
+            "classes that it does not have: leave out the classes that are there."
+        )
+    starts = [sum(each.classes for each in sets[:i]) for i in range(len(sets))]
+    labels = torch.cat([each.labels + at for each, at in zip(sets, starts, strict=True)])
+    rank = torch.cat([each.rank for each in sets])
+    order = (rank.long() * len(names) + labels).argsort(stable=True)
+    stored = {
+        key: torch.cat([each.stored[key] for each in sets])[order].contiguous()
+        for key in first.stored
+    }
+    soft = _soft_labels(sets, starts, classes=len(names))
+    soft = None if soft is None else soft[order].contiguous()
+    rows = nested_rows(rank)
+    per_row, _ = tensor_bytes(stored, stored_tensors(first.manifest), soft)
+    mean, std = _statistics(sets)
+    records = [record for each in sets for record in _records(each)]
+    manifest = {
+        **first.manifest,
+        "name": "+".join(each.name for each in sets) if name is None else name,
+        "class_names": names,
+        "sizes": len(rows),
+        "rows": rows,
+        "bytes": [count * per_row for count in rows],
+        "mean": mean,
+        "std": std,
+        "learned_lr": None,  # every run has its own
+        "data": {
+            "name": "+".join(dict.fromkeys(str(record["data"]["name"]) for record in records)),
+            "fingerprint": _fingerprint(records),
+            "images": sum(_images(each) for each in sets),
+            "classes": len(names),
+        },
+        "observations": [],
+        "joined": records,
+    }
+    for key in ("experts", "reranked"):  # of single sets: in their records
+        manifest.pop(key, None)
+    return CondensedSet(
+        stored=stored,
+        labels=labels[order],
+        rank=rank[order],
+        soft_labels=soft,
+        manifest=manifest,
+    )
+
+
+def check_joinable(condensed: CondensedSet) -> None:
+    """Refuse a set that cannot be joined with any other one.
+
+    Raises:
+        ConfigError: If its images are whitened, or it stores something for all images together, or
+            its sizes are no prefixes.
+    """
+    if condensed.manifest["zca"] is not None:
+        raise ConfigError(
+            f"{condensed.name}: its images are whitened, and the whitening depends on the data of "
+            "all classes. Only sets without whitening can be joined."
+        )
+    if set(stored_tensors(condensed.manifest).values()) != {"rows"} or not condensed.prefixes:
+        raise ConfigError(
+            f"{condensed.name}: its images share stored tensors or are decoded crop by crop, so "
+            "images of other classes cannot stand beside them. Use a parameterization that stores "
+            "every image by itself."
+        )
+
+
+def _check(each: CondensedSet, first: CondensedSet) -> None:
+    check_joinable(each)
+    for what in ("shape", "decode"):
+        own, wanted = each.manifest[what], first.manifest[what]
+        if own != wanted:
+            raise ConfigError(
+                f"{each.name} has {what} {own}, and {first.name} has {wanted}. Sets are joined "
+                "whose images have one size and are decoded in one way."
+            )
+    for key, tensor in first.stored.items():
+        if each.stored[key].dtype != tensor.dtype:
+            raise ConfigError(
+                f"{each.name} stores {key} as {each.stored[key].dtype}, and {first.name} as "
+                f"{tensor.dtype}. Sets are joined that store images in the same way."
+            )
+
+
+def _soft_labels(
+    sets: Sequence[CondensedSet], starts: Sequence[int], *, classes: int
+) -> Tensor | None:
+    """Learned labels over all classes: zero for classes of other sets, true labels as one-hot."""
+    if all(each.soft_labels is None for each in sets):
+        return None
+    wide: list[Tensor] = []
+    for each, at in zip(sets, starts, strict=True):
+        own = each.soft_labels
+        if own is None:
+            own = torch.nn.functional.one_hot(each.labels, each.classes).float()
+        rows = torch.zeros(len(each), classes)
+        rows[:, at : at + each.classes] = own
+        wide.append(rows)
+    return torch.cat(wide)
+
+
+def _statistics(sets: Sequence[CondensedSet]) -> tuple[list[float], list[float]]:
+    """Mean and standard deviation of the channels over the images of all sets."""
+    counts = [_images(each) for each in sets]
+    total = sum(counts)
+    mean = [
+        math.fsum(n * each.mean[c] for n, each in zip(counts, sets, strict=True)) / total
+        for c in range(len(sets[0].mean))
+    ]
+    square = [
+        math.fsum(
+            n * (each.std[c] ** 2 + each.mean[c] ** 2) for n, each in zip(counts, sets, strict=True)
+        )
+        / total
+        for c in range(len(mean))
+    ]
+    return mean, [math.sqrt(s - m * m) for s, m in zip(square, mean, strict=True)]
+
+
+def _images(condensed: CondensedSet) -> int:
+    """Number of training images; of a file that does not say it, the number of rows."""
+    return int(condensed.manifest["data"].get("images") or len(condensed))
+
+
+def _records(condensed: CondensedSet) -> list[dict[str, Any]]:
+    """What was joined: the records of a set that was itself joined, or one record."""
+    if "joined" in condensed.manifest:
+        return list(condensed.manifest["joined"])
+    manifest = condensed.manifest
+    keys = ("name", "method", "recipe", "seed", "data", "class_names", "mean", "std", "experts")
+    return [{key: manifest[key] for key in keys if key in manifest}]
+
+
+def _fingerprint(records: Sequence[dict[str, Any]]) -> str:
+    """A hash of the fingerprints of the data of all sets."""
+    text = "\n".join(str(record["data"].get("fingerprint")) for record in records)
+    return hashlib.sha256(text.encode()).hexdigest()
