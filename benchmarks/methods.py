@@ -60,7 +60,7 @@ class Row:
         return "-".join(filter(None, (self.method, str(self.ipc), self.sizes)))
 
 
-_EXPERTS = {"schedule.trajectories": "4", "step.first": "0.06"}
+_EXPERTS = {"schedule.trajectories": "4", "learned_lr.initial": "0.06"}
 """MTT: experts of the preset's length, fewer; a smaller first learning rate of the student."""
 
 _LENGTHS: tuple[tuple[str, int, int, dict[str, str]], ...] = (
