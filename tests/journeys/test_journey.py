@@ -28,6 +28,7 @@ def test_a_run_leaves_everything_that_is_promised(finished: Path):
         "metrics.jsonl",
         "checkpoints",
         "pictures",
+        "nearest.json",
         "report.html",
     }
     assert (finished / "pictures" / "contact-sheet.png").stat().st_size > 0

@@ -33,6 +33,7 @@ from condensery.report.drawing import to_svg
 from condensery.report.facts import caveats, made, recipe_text
 from condensery.report.history import ChoiceSpan, Distances, History, distances_of, history_of
 from condensery.report.history_charts import distance_chart, history_chart
+from condensery.report.nearest import Nearest
 from condensery.report.published import PublishedFigures, known, published
 from condensery.report.size_tables import across, by_size, headlines, printed_rows
 from condensery.report.templates import filled
@@ -51,6 +52,7 @@ def write_report(
     metrics: Sequence[Mapping[str, Any]] = (),
     proxy: Sequence[Mapping[str, Any]] = (),
     run: Mapping[str, Any] | None = None,
+    nearest: Nearest | None = None,
 ) -> Path:
     """Write the page. Equal input gives equal bytes.
 
@@ -63,6 +65,7 @@ def write_report(
         proxy: Lines of ``proxy.jsonl``, one for each measure of all sizes.
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
             ``ended``; the page says which are missing.
+        nearest: Real images beside images of the set (``nearest_real``).
 
     Returns:
         ``path``.
@@ -81,6 +84,7 @@ def write_report(
         metrics=metrics,
         proxy=proxy,
         run=run or {},
+        nearest=nearest,
     )
     write_atomically(path, text.encode())
     return path
@@ -96,6 +100,7 @@ def render(
     metrics: Sequence[Mapping[str, Any]],
     proxy: Sequence[Mapping[str, Any]],
     run: Mapping[str, Any],
+    nearest: Nearest | None = None,
 ) -> str:
     """The text of the page."""
     comparisons = compare(observations) or recorded(condensed.observations)
@@ -134,6 +139,7 @@ def render(
         sizes=[asdict(row) for row in tables[0].rows],
         rows=tile_rows(condensed),
         exact=exact(condensed),
+        nearest=nearest,
         factor=_factor(condensed),
         prefixes=condensed.prefixes,
         history=history,

@@ -23,6 +23,8 @@ _EXACT_UP_TO = 8_000_000
 
 _PREVIEW_SIDE = 96
 
+_MOST_CLASSES = 100
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Tile:
@@ -54,28 +56,42 @@ def rgb(image: Shaped[Tensor, "channel height width"]) -> UInt8[np.ndarray, "hei
     return image.round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
+def shown_classes(condensed: CondensedSet) -> tuple[int, ...]:
+    """The classes on the page: all, or 100 that are evenly spaced, with the first and the last."""
+    if condensed.classes <= _MOST_CLASSES:
+        return tuple(range(condensed.classes))
+    last = condensed.classes - 1
+    return tuple(round(i * last / (_MOST_CLASSES - 1)) for i in range(_MOST_CLASSES))
+
+
 def exact(condensed: CondensedSet) -> bool:
-    """Whether the page contains every pixel of the set, or else previews of large images."""
-    return len(condensed) * math.prod(condensed.shape) <= _EXACT_UP_TO
+    """Whether the page contains every pixel of its images, or else previews of large images."""
+    shown = torch.isin(condensed.labels, torch.tensor(shown_classes(condensed))).sum()
+    return int(shown) * math.prod(condensed.shape) <= _EXACT_UP_TO
+
+
+def encoded(image: Image.Image) -> str:
+    """A small picture as a data address; large ones become previews."""
+    return _png(image) if max(image.size) <= _PREVIEW_SIDE else _preview(image)
 
 
 def tile_rows(condensed: CondensedSet) -> tuple[TileRow, ...]:
-    """All stored images of the set, by class."""
+    """The stored images of ``shown_classes``, by class."""
     encode = _png if exact(condensed) else _preview
-    images = condensed.images
+    images, names = condensed.images, condensed.class_names
     return tuple(
         TileRow(
-            name=name,
+            name=names[label],
             tiles=tuple(
                 Tile(
                     rank=int(condensed.rank[row]),
                     source=encode(Image.fromarray(rgb(images[row]))),
-                    alt=f"{name}, image {int(condensed.rank[row]) + 1}",
+                    alt=f"{names[label]}, image {int(condensed.rank[row]) + 1}",
                 )
                 for row in (condensed.labels == label).nonzero().flatten().tolist()
             ),
         )
-        for label, name in enumerate(condensed.class_names)
+        for label in shown_classes(condensed)
     )
 
 

@@ -26,6 +26,7 @@ from condensery.errors import NonFiniteLoss
 from condensery.evaluation import summary
 from condensery.formatting import duration
 from condensery.report import contact_sheet
+from condensery.report.nearest import nearest_real
 from condensery.runs.evaluation import merged, train_planned
 from condensery.runs.experts import train_for
 from condensery.runs.folder import RunFolder, write_json
@@ -126,6 +127,9 @@ def finish(folder: RunFolder, plan: RunPlan, data: Data, reporter: Reporter) -> 
     if fresh or not (folder.pictures / _SHEET).exists():
         _sheet(folder, condensed, name=_SHEET)
         fresh = True
+    if not folder.nearest.exists():
+        write_json(folder.nearest, nearest_real(condensed, data.train).to_json())
+        fresh = True
     if fresh or not folder.report.exists():
         draw_report(folder)
         fresh = True
@@ -187,6 +191,7 @@ def condense(
                 folder, plan, run, metrics, monitor, reporter, before=before, cpu_before=cpu
             )
     run.snapshot(created=plan.created).save(folder.condensed)
+    folder.nearest.unlink(missing_ok=True)  # of an earlier end of this run
     write_json(folder.outcome, outcome)
 
 

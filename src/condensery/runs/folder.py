@@ -110,6 +110,7 @@ class RunFolder(MarkedFolder):
     proxy = PathInside("proxy.jsonl")  # a line for every measure of all sizes on the way
     checkpoints = PathInside("checkpoints")  # states to resume from
     pictures = PathInside("pictures")  # previews over the run
+    nearest = PathInside("nearest.json")  # real images beside those of the set, for the report
     report = PathInside("report.html")  # for people
 
     def check_new(self, *, overwrite: bool) -> None:
@@ -208,7 +209,7 @@ class RunFolder(MarkedFolder):
         for folder in (self.checkpoints, self.pictures):
             if folder.is_dir():
                 shutil.rmtree(folder)
-        results = (self.condensed, self.outcome, self.report)
+        results = (self.condensed, self.outcome, self.report, self.nearest)
         for file in (*results, self.observations, self.metrics, self.proxy):
             file.unlink(missing_ok=True)
         for part in self.path.glob(".*.part"):

@@ -18,6 +18,7 @@ from condensery.formatting import byte_count
 from condensery.report import write_report
 from condensery.report.accuracy import AccuracyPoint, compare, recorded
 from condensery.report.facts import made
+from condensery.report.nearest import Nearest
 from condensery.report.several_runs import ShownSet, baselines, check_data, set_against
 from condensery.report.several_runs_page import markdown, render
 from condensery.runs.comparison.content import read_content
@@ -121,6 +122,7 @@ def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
         metrics=read_lines(folder.metrics),
         proxy=read_lines(folder.proxy),
         run=about,
+        nearest=_nearest(folder.nearest),
     )
 
 
@@ -167,6 +169,17 @@ def _about(folder: RunFolder) -> dict[str, Any]:
         **{key: outcome.get(key) for key in ("seconds", "peak_memory_mb")},
         "ended": _ended(outcome),
     }
+
+
+def _nearest(path: Path) -> Nearest | None:
+    if not path.exists():
+        return None
+    try:
+        return Nearest.from_json(json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, KeyError, TypeError) as error:
+        raise ArtifactError(
+            f"{path}: is damaged ({error!r}). Remove it; `condensery resume` makes it again."
+        ) from error
 
 
 def _ended(outcome: Mapping[str, Any]) -> str | None:
