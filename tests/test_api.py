@@ -231,6 +231,14 @@ def test_where_torch_cannot_compile_the_run_is_not_compiled_and_its_recipe_says_
     assert caplog.text.count("no g++") == 1
 
 
+def test_the_compiler_of_the_cpu_decides_nothing_about_a_gpu(larger, monkeypatch):
+    monkeypatch.setattr("condensery.condensing.machine_choices.native_bf16", lambda _: False)
+    monkeypatch.setattr("condensery.condensing.machine_choices.cannot_compile", lambda: "no g++")
+    asked = {"method": "mdc", "ipc": 1, "preset": "quick", "settings": {"iterations": "50"}}
+    assert resolve(larger, **asked, device="cuda").compiled
+    assert not resolve(larger, **asked).compiled
+
+
 def test_a_set_whose_run_fell_back_says_so(larger):
     settings = {"compiled": "true", "engine": "fused", "iterations": "1"}
     run = condense(larger, preset="smoke", ipc=1, settings=settings)

@@ -70,7 +70,7 @@ def fitted(
         if key not in asked and not (complete and _differs_from_default(recipe, key)):
             recipe = changed(recipe, key, value)
     check_precision(device, recipe.precision)
-    return _possible(recipe, network, asked)
+    return _possible(recipe, network, asked, device=device)
 
 
 def with_engine(recipe: Recipe, data: ImageData) -> Recipe:
@@ -170,9 +170,13 @@ def _differs_from_default(recipe: Recipe, key: str) -> bool:
     return getattr(part, last) != own.default
 
 
-def _possible(recipe: Recipe, network: nn.Module, asked: Collection[str]) -> Recipe:
-    """The recipe with its engine, and uncompiled if torch cannot compile on this machine."""
-    cause = cannot_compile() if recipe.compiled or recipe.schedule.compiles else None
+def _possible(recipe: Recipe, network: nn.Module, asked: Collection[str], *, device: str) -> Recipe:
+    """The recipe with its engine, and uncompiled if torch cannot compile on this machine.
+
+    Code for a GPU is compiled by other means, so that only its first use shows whether it works.
+    """
+    compiles = recipe.compiled or recipe.schedule.compiles
+    cause = cannot_compile() if compiles and not accelerated(device) else None
     if cause is None:
         recipe = _with_engine(recipe, network)
         if recipe.engine_reason.endswith(NOT_COMPILED) and "compiled" not in asked:

@@ -13,6 +13,7 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.choosing import SizeChoice
+from condensery.devices import computing
 from condensery.errors import ConfigError
 from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocols import Protocol, protocol_for
@@ -113,7 +114,8 @@ class TrainingTimer:
             images, labels = self._batch(length)
             trainer = Trainer(self._network, self.protocol.training)
             steps = training_steps(trainer, images, labels, rng=stream(0, "pace", length))
-            found = time_steps(steps, untimed=2, least=3, least_seconds=1.0, clock=self._clock)
+            with computing(self._device, "fp32"):  # as ``evaluate`` trains
+                found = time_steps(steps, untimed=2, least=3, least_seconds=1.0, clock=self._clock)
             self._rates[length] = found.each
             self.timed += found.count
         return self._rates[length]

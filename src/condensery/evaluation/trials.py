@@ -133,9 +133,9 @@ def _executions(trials: Sequence[Trial]) -> dict[str, _Execution]:
     for name, count in steps.items():
         if count >= (FUSED_AFTER if swept[name] else COMPILE_AFTER):
             executions[name] = _Execution.SWEPT if swept[name] else _Execution.COMPILED
-    if any(execution is not _Execution.EAGER for execution in executions.values()) and (
-        cause := cannot_compile()
-    ):
+    compiled = any(execution is not _Execution.EAGER for execution in executions.values())
+    on_cpu = any(not accelerated(trial.test.images.device) for trial in trials)
+    if compiled and on_cpu and (cause := cannot_compile()):
         go_uncompiled(cause, what="Evaluation")
         return dict.fromkeys(executions, _Execution.EAGER)
     return executions
