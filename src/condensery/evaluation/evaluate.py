@@ -176,7 +176,7 @@ def evaluate(
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
     check_precision(precision)
-    devices.check_precision(data.test.images.device, precision)
+    devices.check_precision(pool.device or data.test.images.device, precision)
     counted = {"condensed": counted_as(condensed, data, classes=classes)}
     recipe = protocol_for(
         protocol,
