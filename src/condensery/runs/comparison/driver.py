@@ -240,8 +240,9 @@ def _condense(
                     saved_at[number] = time.monotonic()
                     unsaved.discard(number)
                 if now[number].done == batch.recipe.iterations:
-                    _write_runs(now.pop(number), folder, plan, train, device)
+                    _write_runs(now[number], folder, plan, train, device)
                     unsaved.discard(number)
+                    del now[number]
     finally:  # an interruption or a loss that is not finite costs no whole iteration
         for number in unsaved:
             _save(now[number])
