@@ -131,13 +131,14 @@ def served(hub: Hub) -> Iterator[str]:
 @pytest.fixture
 def hub(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """The Hub that huggingface_hub talks to in this test, with a token and an empty cache."""
-    package = pytest.importorskip("huggingface_hub")
+    constants = pytest.importorskip("huggingface_hub.constants")
+    download = pytest.importorskip("huggingface_hub.file_download")
     own = Hub()
     with served(own) as address:
-        constants = package.constants
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "ENDPOINT", address)
-        monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)
+        for module in (constants, download):  # which has a copy in older versions
+            monkeypatch.setattr(module, "HUGGINGFACE_CO_URL_TEMPLATE", template, raising=False)
         cache: Path = tmp_path_factory.mktemp("hub")
         monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
         monkeypatch.setenv("HF_TOKEN", "hf_secret")
