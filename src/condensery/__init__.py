@@ -67,7 +67,14 @@ if TYPE_CHECKING:
         OnSimplex,
     )
     from condensery.data import Data, ImageData, load_data
-    from condensery.evaluation import EvaluatedSet, Protocol, Teacher, evaluate
+    from condensery.evaluation import (
+        EvaluatedSet,
+        ExpertLabels,
+        Protocol,
+        Teacher,
+        evaluate,
+        relabel,
+    )
     from condensery.kernels import RBF, FullyConnected, Kernel
     from condensery.methods import Method, recipe_for
     from condensery.parameterizations import MultiFormation, Parameterization, Pixels, Quantised
@@ -109,6 +116,7 @@ __all__ = [
     "EvaluatedSet",
     "EvaluationPlan",
     "Examples",
+    "ExpertLabels",
     "Experts",
     "FeatureObjective",
     "FeatureRegression",
@@ -183,6 +191,7 @@ __all__ = [
     "read_recipe",
     "recipe_for",
     "register",
+    "relabel",
     "rerank",
     "resume",
     "run",
@@ -196,7 +205,7 @@ _NAMES = {
     "condensed.artifact": "CondensedSet",
     "augment": "Augment Identity PerExample PhotoPerExample Siamese",
     "data": "Data ImageData load_data",
-    "evaluation": "Protocol EvaluatedSet Teacher evaluate",
+    "evaluation": "Protocol EvaluatedSet ExpertLabels Teacher evaluate relabel",
     "condensed.importing": "import_set",
     "condensed.joining": "joined",
     "condensing.init": "FirstImages HerdedImages Init KMeansImages Noise RandomImages",

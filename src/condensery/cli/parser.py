@@ -71,6 +71,14 @@ def at_least(least: int) -> Callable[[str], int]:
     return parse
 
 
+def number(text: str) -> float:
+    """A number."""
+    try:
+        return float(text)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number") from None
+
+
 def several(text: str) -> tuple[str, ...]:
     """Words separated by commas."""
     words = tuple(dict.fromkeys(word.strip() for word in text.split(",") if word.strip()))

@@ -328,6 +328,23 @@ class CondensedSet:
         decoded = decoded.rows(decoded.rank < ipc)  # a copy: the set stays as it is
         return decoded.with_images(decoded.images.clamp(0, 1))
 
+    def decode_rows(self) -> tuple[Tensor, Tensor]:
+        """The training images of all sizes, and the stored row of each.
+
+        Returns:
+            Images ``[example, channel, height, width]`` in [0, 1], and ``int64 [example]``.
+        """
+        images, shared = self.parameterization.from_file(self.stored, shape=self.shape)
+        marked = Examples(
+            images=images,
+            labels=torch.arange(len(self)),
+            class_=self.labels,
+            rank=self.rank.long(),
+            shared=shared,
+        )
+        decoded = self.parameterization.decode(marked)
+        return decoded.images.clamp(0, 1), decoded.labels
+
     def as_dataset(
         self,
         ipc: int | None = None,

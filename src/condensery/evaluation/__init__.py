@@ -1,6 +1,7 @@
 """The evaluation of a condensed set: networks are trained on all its sizes and on baselines."""
 
 from condensery.evaluation.evaluate import Evaluation, evaluate
+from condensery.evaluation.expert_labels import ExpertLabels, relabel
 from condensery.evaluation.observation import Observation, append_observation, read_observations
 from condensery.evaluation.protocol import LABELS, EvaluatedSet, Protocol, Teacher
 from condensery.evaluation.protocols import protocol_for, published_protocol, usual_protocol
@@ -17,6 +18,7 @@ __all__ = [
     "LABELS",
     "EvaluatedSet",
     "Evaluation",
+    "ExpertLabels",
     "Observation",
     "PrefixLosses",
     "Protocol",
@@ -32,6 +34,7 @@ __all__ = [
     "protocol_for",
     "published_protocol",
     "read_observations",
+    "relabel",
     "score_table",
     "summary",
     "table",

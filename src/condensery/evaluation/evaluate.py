@@ -12,6 +12,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -22,6 +23,7 @@ from condensery.data import Data, ImageData
 from condensery.data.classes import ClassList, match, moved
 from condensery.data.known import KNOWN
 from condensery.errors import ConfigError, DataError, DataWarning
+from condensery.evaluation.expert_labels import same_labels
 from condensery.evaluation.kernel import regression_of
 from condensery.evaluation.normalisation import (
     check_whitening,
@@ -210,6 +212,12 @@ def evaluate(
             counted[_name_of(each)] = counted_as(each, data, classes=classes)
     data = replace(data, train=train_as(condensed, data))  # baselines are whitened, too
     others = _baselines(baselines, data, largest=max(sizes), seed=seed)
+    if recipe.labels == "soft" and "relabelled" in condensed.manifest:
+        at = str(data.test.images.device)
+        taught = partial(_taught_as, condensed, data=data, device=at)
+    else:
+        taught = _as_it_is
+    others = {name: taught(images) for name, images in others.items()}
     tests: dict[str, ImageData] = {}
     teacher = None
     if recipe.teacher is not None:
@@ -219,7 +227,7 @@ def evaluate(
     for own in range(seed, seed + seeds):
         sets = {"condensed": condensed, **others}
         if "random" in baselines:
-            sets["random"] = random_selection(data.train, ipc=max(sizes), seed=own)
+            sets["random"] = taught(random_selection(data.train, ipc=max(sizes), seed=own))
         for name, images in sets.items():
             if name not in tests:
                 # Under a teacher a network learns the teacher's labels, which are the data's.
@@ -269,6 +277,19 @@ def _whole_trials(
         for seed in seeds
         for network in networks
     ]
+
+
+def _taught_as(
+    condensed: CondensedSet, images: CondensedSet, *, data: Data, device: str
+) -> CondensedSet:
+    """A baseline with labels of the experts of the set, unless it has learned labels."""
+    if images.soft_labels is not None:
+        return images
+    return same_labels(condensed, images, data, device=device)
+
+
+def _as_it_is(images: CondensedSet) -> CondensedSet:
+    return images
 
 
 def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
@@ -323,7 +344,8 @@ def _check_learned(condensed: CondensedSet) -> None:
     learned = condensed.soft_labels
     if learned is None:
         raise ConfigError(
-            "labels = 'soft', but the condensed set has learned no labels. Use labels = 'hard'."
+            "labels = 'soft', but the condensed set has learned no labels. Use labels = 'hard' or "
+            "a protocol with hard labels, or give it labels with condensery relabel (relabel)."
         )
     sums = learned.sum(dim=1)
     if float(learned.min()) < 0 or float((sums - 1).abs().max()) > 1e-3:

@@ -181,6 +181,19 @@ class Protocol:
         return math.ceil(images / self.training.batch)
 
 
+def has_soft_labels(protocol: str) -> bool:
+    """Whether networks of a protocol with this name are trained on learned labels."""
+    return protocol.endswith("-soft") or protocol in ("teacher", "frepo", "kip")
+
+
+SOFT_NOTE = (
+    "Labels are learned ones where a set has them. Baselines have labels of the same experts if "
+    "the set was relabelled, and otherwise their classes. Do not compare these accuracies with "
+    "those of hard labels."
+)
+"""What a reader of results with learned labels must know."""
+
+
 def hard_name(protocol: str) -> str:
     """The name of a protocol without the kind of its labels: ``dsa`` of ``dsa-soft``."""
     return protocol.removesuffix("-soft").removesuffix("-hard")

@@ -240,6 +240,20 @@ def adamw(evaluated: EvaluatedSet) -> Protocol:
     return Protocol(name="adamw", training=training, decay="cosine")
 
 
+@register("protocol", "teacher")
+def teacher(evaluated: EvaluatedSet) -> Protocol:
+    """The evaluation of relabelled sets: ``adamw`` on the labels of the experts.
+
+    A set without learned labels is refused. If the set was relabelled, baselines get labels of the
+    same experts.
+
+    Source:
+        Ours, with the optimiser of SRe2L and RDED. Differs: labels are stored and not computed for
+        every batch, and the loss is the cross-entropy.
+    """
+    return replace(adamw(evaluated), name="teacher", labels="soft")
+
+
 def _imagenet_epochs(evaluated: EvaluatedSet) -> int:
     """Number of epochs of ``imagenet``: fewer for more decoded images per class."""
     images = evaluated.ipc * evaluated.examples_each

@@ -10,7 +10,7 @@ from typing import Any
 from condensery.averages import average
 from condensery.condensed.choosing import title
 from condensery.evaluation.observation import WHOLE, Observation
-from condensery.evaluation.protocol import hard_name
+from condensery.evaluation.protocol import SOFT_NOTE, hard_name, has_soft_labels
 from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, points
 
 
@@ -143,9 +143,13 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     for record in records:
         groups.setdefault(title(record), []).append(record)
     return "\n\n".join(
-        "\n\n".join(filter(None, (name, _rows(group), whole_text(group[0]))))
+        "\n\n".join(filter(None, (name, _rows(group), _soft(group[0]), whole_text(group[0]))))
         for name, group in groups.items()
     )
+
+
+def _soft(record: Mapping[str, Any]) -> str:
+    return SOFT_NOTE if has_soft_labels(str(record.get("protocol"))) else ""
 
 
 def whole_text(record: Mapping[str, Any]) -> str:

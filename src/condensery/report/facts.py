@@ -11,6 +11,7 @@ from typing import Any
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation.evaluate import evaluated_set
+from condensery.evaluation.protocol import SOFT_NOTE, has_soft_labels
 from condensery.evaluation.protocols import full_epochs
 from condensery.formatting import duration
 from condensery.report.accuracy import AccuracyBySize
@@ -121,6 +122,8 @@ def _of_comparison(
             f"The protocol {comparison.protocol} was shortened to {comparison.epochs:,} of "
             f"{full:,} epochs. Do not compare these accuracies with published ones."
         )
+    if has_soft_labels(comparison.protocol):
+        found.append(SOFT_NOTE)
     if not comparison.random:
         found.append("No random real images were tested in the same way, so its gain is unknown.")
     return found

@@ -29,7 +29,6 @@ from condensery.reranking.dynamics import watched
 from condensery.reranking.rules import SCORES
 from condensery.rng import stream
 from condensery.training import Training
-from condensery.types import Examples
 
 __all__ = ["RULES", "rerank", "rerank_steps"]
 
@@ -99,7 +98,7 @@ def rerank(
     """
     _check(by=by, first=first, epochs=epochs, best=best, networks=networks)
     device = usable(device)
-    images, row = _decoded(condensed)
+    images, row = condensed.decode_rows()
     images = _as_seen(condensed, data, by=by).normalise(images)
     with computing(device, "fp32"):
         if by == "herding":
@@ -163,23 +162,6 @@ def _check(*, by: str, first: str, epochs: int, best: int, networks: int) -> Non
         raise ConfigError(
             f"best = {best} epochs are to be summed of a training of {epochs}: give 1..{epochs}."
         )
-
-
-def _decoded(
-    condensed: CondensedSet,
-) -> tuple[Float[Tensor, "example channel height width"], Int[Tensor, "example"]]:
-    """The training images in [0, 1], and the stored row of each example."""
-    parameterization = condensed.parameterization
-    images, shared = parameterization.from_file(condensed.stored, shape=condensed.shape)
-    marked = Examples(
-        images=images,
-        labels=torch.arange(len(condensed)),
-        class_=condensed.labels,
-        rank=condensed.rank.long(),
-        shared=shared,
-    )
-    decoded = parameterization.decode(marked)
-    return decoded.images.clamp(0, 1), decoded.labels
 
 
 def _labels(condensed: CondensedSet) -> Float[Tensor, "row class_"]:
