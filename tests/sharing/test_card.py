@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 from fnmatch import fnmatch
 
@@ -77,6 +78,16 @@ def test_the_body_of_a_card_has_the_measured_accuracies_or_says_that_there_are_n
     assert "| 53.0 ± 1.0 |" in text
     assert 'load_dataset("me/digits", "ipc-3", split="train")' in text
     assert "The publisher of this set gives `cc-by-4.0`." in text
+
+
+def test_a_card_of_many_sizes_shows_the_tested_ones_and_some_between(monkeypatch):
+    monkeypatch.setattr("condensery.sharing.card._SHOWN", 5)
+    condensed = select(load_data("digits").train, by="first", ipc=12)
+    measured = condensed.with_observations([record(7)])
+    text = card(condensed=measured, images=list(range(10, 130, 10)), shown=(10, 4)).text()
+    rows = re.findall(r"\|\s+(ipc-\d+) \|", text)
+    assert rows == [f"ipc-{size}" for size in (1, 2, 5, 7, 10, 12)]
+    assert "the first 10 of 10 classes and the first 4 of 12 ranks" in text
 
 
 def test_names_of_data_do_not_become_markdown_or_break_the_head():

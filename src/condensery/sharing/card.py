@@ -137,7 +137,12 @@ class Card:
     def _picture(self) -> str:
         classes, ranks = self.shown
         whole = self.condensed.classes, self.condensed.sizes
-        part = "" if (classes, ranks) == whole else f" Shown: {classes} classes, {ranks} ranks."
+        part = (
+            f" Shown are the first {classes} of {whole[0]} classes and the first {ranks} of "
+            f"{whole[1]} ranks."
+            if (classes, ranks) != whole
+            else ""
+        )
         return (
             "![A row of images for every class](contact-sheet.png)\n\n"
             "A row is a class, and a column is a rank: the set of size *k* is the first *k* "
@@ -150,10 +155,7 @@ class Card:
         soft = condensed.soft_labels is not None
         columns = "image, label, rank" + (", soft_labels" if soft else "")
         learned = (
-            "\n\nThe labels of this set are learned: `soft_labels` has a number for every class, "
-            "and the accuracies below were reached with them unless the table says otherwise."
-            if soft
-            else ""
+            " The labels are learned: `soft_labels` has a number for every class." if soft else ""
         )
         return f"""## Load it
 
@@ -211,7 +213,11 @@ condensery pull {self.name} --out condensed.safetensors
         condensed = self.condensed
         tested = {record["size"] for record in condensed.observations}
         every = range(1, condensed.sizes + 1)
-        shown = every if condensed.sizes <= _SHOWN else sorted(tested | {1, condensed.sizes})
+        steps = (
+            step * 10**power for power in range(len(str(condensed.sizes))) for step in (1, 2, 5)
+        )
+        some = tested | {size for size in steps if size < condensed.sizes} | {condensed.sizes}
+        shown = every if condensed.sizes <= _SHOWN else sorted(some)
         rows = [["images per class", "configuration", "images", "bytes in the file"]]
         for ipc in shown:
             stored = byte_count(condensed.bytes_of(ipc))
