@@ -17,7 +17,7 @@ import torch
 from condensery.augment import Augment
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.init import Init
-from condensery.condensing.loop import initial_state, run
+from condensery.condensing.loop import check_divisible, initial_state, run
 from condensery.condensing.machine_choices import fitted, halved, uncompiled, within
 from condensery.condensing.objectives import Objective
 from condensery.condensing.progress import Progress, State
@@ -32,7 +32,7 @@ from condensery.engines.toolchain import fell_back
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet, cached
 from condensery.methods import recipe_for
-from condensery.parallel import Pool, pool_of
+from condensery.parallel import ALONE, Pool, Processes, pool_of
 from condensery.parameterizations import Parameterization
 from condensery.parts import changed
 from condensery.registry import find
@@ -49,7 +49,10 @@ class Condensation:
         recipe: Resolved, complete. If memory is short, it gets smaller passes once.
         data: Real training images, whitened if the recipe says so.
         seed: Of every draw.
-        state: The state after the last step; a result can be made of it at any time.
+        state: The state after the last step; a result can be made of it at any time. With several
+            processes it has the images of this process (``whole_state``).
+        device: The device of networks and matching.
+        processes: Those that condense in step.
         start_cpu_seconds: CPU seconds for the initialisation of the images; about 0 if ``state``
             was given.
     """
@@ -62,14 +65,18 @@ class Condensation:
         seed: int,
         state: State | None = None,
         device: str = "cpu",
+        processes: Processes = ALONE,
     ) -> None:
+        check_divisible(recipe, data.classes, processes)
         self.recipe = recipe
         self.data = data = whitened(data, recipe.whiten)
         self.seed = seed
         self.device = device
+        self.processes = processes
         began = time.process_time()
-        state = initial_state(recipe, data, seed=seed) if state is None else state
-        self.state = state.to(device)
+        if state is None:
+            state = initial_state(recipe, data, seed=seed, processes=processes)
+        self.state, self._whole = state.to(device), True
         self.start_cpu_seconds = time.process_time() - began
         self._steps = self._run()
 
@@ -78,13 +85,22 @@ class Condensation:
         return self._steps
 
     def _run(self) -> Iterator[Progress]:
-        """Run to the end; once, if memory is short, with smaller passes from the last boundary."""
+        """Run to the end; once, if memory is short, with smaller passes from the last boundary.
+
+        Several processes do not try again: one alone would no longer do what the others do.
+        """
         last, boundary = (-1, -1), self.state
-        for smaller in (halved(self.recipe), None):
+        half = halved(self.recipe) if self.processes.count == 1 else None
+        for smaller in (half, None):
             recipe = with_place(self.recipe, self.data)
             try:
                 for progress in run(
-                    recipe, self.data, seed=self.seed, state=boundary, device=self.device
+                    recipe,
+                    self.data,
+                    seed=self.seed,
+                    state=boundary,
+                    device=self.device,
+                    processes=self.processes,
                 ):
                     if progress.boundary:
                         boundary = progress.state
@@ -92,7 +108,7 @@ class Condensation:
                         continue  # it was reported before memory was short
                     else:
                         last = at
-                    self.state = progress.state
+                    self.state, self._whole = progress.state, False
                     yield progress
                 return
             except torch.OutOfMemoryError as error:
@@ -108,6 +124,10 @@ class Condensation:
             self.recipe, self.state = smaller, boundary
             if torch.cuda.is_available():
                 torch.cuda.empty_cache()
+
+    def whole_state(self) -> State:
+        """The state with the images of all processes, which all call this function."""
+        return self.state if self._whole else self.state.whole(self.processes)
 
     @property
     def ran(self) -> Recipe:
@@ -137,13 +157,19 @@ class Condensation:
             pass
         return self.snapshot(created=created)
 
-    def snapshot(self, *, created: str | None = None) -> CondensedSet:
-        """The condensed set after the steps that were taken until now."""
+    def snapshot(self, *, created: str | None = None, state: State | None = None) -> CondensedSet:
+        """The condensed set after the steps that were taken until now.
+
+        Args:
+            created: As in ``result``.
+            state: The whole state, if the caller has it already.
+        """
         now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        lr, whitening = self.state.stored.learned_lr, self.data.whitening
+        stored = (self.whole_state() if state is None else state).stored
+        lr, whitening = stored.learned_lr, self.data.whitening
         experts = self.experts()
         return CondensedSet.from_stored(
-            self.state.stored.to("cpu"),
+            stored.to("cpu"),
             name=f"{self.data.name}-{self.recipe.method}-ipc{self.recipe.ipc}",
             class_names=self.data.class_names,
             decode=self.recipe.parameterization.decode_json(),
@@ -196,6 +222,7 @@ def condense(
     seed: int = 0,
     device: str = "cpu",
     memory: int | None = None,
+    processes: Processes = ALONE,
 ) -> Condensation:
     """Condense ``data`` to ``ipc`` images per class.
 
@@ -229,6 +256,8 @@ def condense(
         device: Such as ``"cpu"`` or ``"cuda"``; ``"auto"`` is a GPU if there is one.
         memory: Limit in bytes for the feature maps of a matching pass, without images and weights;
             None sets no limit. Changes the result by rounding only. For the fused engine only.
+        processes: Those that ``torchrun`` started (``condensery.parallel.joined()``), which
+            condense in step, each with its own classes.
 
     Raises:
         ConfigError: If a name is unknown or a value is out of range; before any work.
@@ -261,7 +290,7 @@ def condense(
         device=device,
     )
     resolved = resolved if memory is None else within(memory, resolved, train)
-    condensation = Condensation(resolved, train, seed=seed, device=device)
+    condensation = Condensation(resolved, train, seed=seed, device=device, processes=processes)
     resolved.schedule.check(condensation.data, network=resolved.network, device=device)
     return condensation
 

@@ -54,6 +54,20 @@ class Checkpoint:
     tensors: dict[str, Tensor]
     facts: dict[str, Any]
 
+    def to_bytes(self) -> bytes:
+        """The content of a file."""
+        text = json.dumps({"format": 1, "step": self.step, "facts": self.facts})
+        record = json.dumps({"content": text, "sha256": _hash(text, self.tensors)})
+        return safetensors.torch.save(self.tensors, {_KEY: record})
+
+    @staticmethod
+    def from_bytes(content: bytes) -> Checkpoint:
+        """Read what ``to_bytes`` returned in this or another process."""
+        header = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        facts = json.loads(json.loads(header["__metadata__"][_KEY])["content"])
+        tensors = safetensors.torch.load(content)
+        return Checkpoint(step=facts["step"], tensors=tensors, facts=facts["facts"])
+
 
 def save_checkpoint(
     folder: str | Path, *, step: int, tensors: Mapping[str, Tensor], facts: Mapping[str, Any]
@@ -85,13 +99,12 @@ def save_checkpoint(
         name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
         for name, tensor in tensors.items()
     }
-    text = json.dumps({"format": 1, "step": step, "facts": dict(facts)})
-    record = json.dumps({"content": text, "sha256": _hash(text, own)})
+    checkpoint = Checkpoint(step=step, tensors=own, facts=dict(facts))
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be made a folder ({error}).") from error
-    write_atomically(path, safetensors.torch.save(own, {_KEY: record}))
+    write_atomically(path, checkpoint.to_bytes())
     before = [old for old in _steps(folder) if old < step][: MAX_CHECKPOINTS - 1]
     for old in _steps(folder):
         if old != step and old not in before:

@@ -16,6 +16,7 @@ __all__ = [
     "DataWarning",
     "LostWorkers",
     "NonFiniteLoss",
+    "ProcessLost",
     "UnsupportedNetwork",
     "nearest",
 ]
@@ -51,6 +52,10 @@ class NonFiniteLoss(CondenseryError):
 
 class LostWorkers(CondenseryError):
     """The workers of one task on a cluster ended too often; finished results are kept."""
+
+
+class ProcessLost(CondenseryError):
+    """Another process of the run has ended; the last checkpoint is kept."""
 
 
 def nearest(given: str, known: Iterable[str]) -> str:

@@ -8,11 +8,19 @@ after each of its steps. Imports only the standard library.
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 
-__all__ = ["raise_if_interrupted", "set_interrupt_check"]
+__all__ = [
+    "deferred_interrupts",
+    "interrupt_asked",
+    "interrupts_are_deferred",
+    "raise_if_interrupted",
+    "set_interrupt_check",
+]
 
 _check: Callable[[], None] | None = None
+_deferred = 0
 
 
 def set_interrupt_check(check: Callable[[], None] | None) -> None:
@@ -27,5 +35,39 @@ def set_interrupt_check(check: Callable[[], None] | None) -> None:
 
 def raise_if_interrupted() -> None:
     """Raise ``KeyboardInterrupt`` in the main thread if the process was asked to end."""
-    if _check is not None and threading.current_thread() is threading.main_thread():
+    in_main = threading.current_thread() is threading.main_thread()
+    if _check is not None and in_main and not _deferred:
         _check()
+
+
+@contextmanager
+def deferred_interrupts(when: bool = True) -> Generator[None]:
+    """Let a request to end the process only be noted in the body, which asks for it.
+
+    For work that several processes do in step: they have to end it at the same point.
+
+    Args:
+        when: If False, nothing changes.
+    """
+    global _deferred
+    _deferred += when
+    try:
+        yield
+    finally:
+        _deferred -= when
+
+
+def interrupts_are_deferred() -> bool:
+    """Whether a request to end the process is only noted."""
+    return _deferred > 0
+
+
+def interrupt_asked() -> bool:
+    """Whether the process was asked to end, also where that is deferred."""
+    if _check is None:
+        return False
+    try:
+        _check()
+    except KeyboardInterrupt:
+        return True
+    return False

@@ -7,7 +7,7 @@ says which. Knows nothing about recipes.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, TypeVar, cast, get_args, get_type_hints
 
@@ -21,6 +21,7 @@ __all__ = [
     "changed",
     "choices",
     "converted",
+    "differences",
     "non_defaults",
     "part_to_json",
     "read_part",
@@ -93,6 +94,39 @@ def read_part(slot: str, value: Any, *, where: str = "") -> Any:  # noqa: ANN401
     rest = dict(value)
     kind = rest.pop("kind", None)
     return build(f"{where} {kind!r}", where, find(slot, kind, where=where), rest)
+
+
+_SHOWN = 3
+"""Differences that are named; more are counted."""
+
+
+def differences(
+    there: Mapping[str, Any], here: Mapping[str, Any], *, besides: Collection[str] = ()
+) -> str:
+    """The keys by which two JSON objects differ, in words; empty if they are equal.
+
+    Args:
+        there: Of a file.
+        here: What was asked for.
+        besides: Keys that may differ, such as ``"data.name"``.
+    """
+    stored, wanted = dict(_flat(there)), dict(_flat(here))
+    keys = [key for key in {**wanted, **stored} if key not in besides]
+    different = [key for key in keys if stored.get(key) != wanted.get(key)]
+    said = "; ".join(
+        f"{key} is {stored.get(key)!r} there and {wanted.get(key)!r} here"
+        for key in different[:_SHOWN]
+    )
+    more = len(different) - _SHOWN
+    return f"{said} (and {more} more)" if more > 0 else said
+
+
+def _flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
+    if isinstance(value, Mapping):
+        for key, inside in value.items():  # pyright: ignore[reportUnknownVariableType]
+            yield from _flat(inside, f"{name}.{key}" if name else str(key))  # pyright: ignore[reportUnknownArgumentType]
+    else:
+        yield name, value
 
 
 def build(title: str, path: str, part: type, values: Mapping[str, Any]) -> Any:  # noqa: ANN401

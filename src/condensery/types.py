@@ -190,7 +190,7 @@ def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, all_classes:
         sizes: Images per class of each set, ``[set, class_]``, at least 1. A class with fewer
             images gives all of them.
         all_classes: Whether one group contains all classes of its set (its ``class_`` is then
-            ``ALL_CLASSES``); otherwise there is one group per class.
+            ``ALL_CLASSES``); otherwise there is one group for every class that has examples.
 
     Returns:
         Groups ordered by set, then class.
@@ -199,8 +199,8 @@ def nested(examples: Examples, sizes: Int[Tensor, "set class_"], *, all_classes:
     if all_classes:
         class_ = torch.full((len(sizes),), ALL_CLASSES, device=sizes.device)
         return Groups(member=inside, class_=class_, size=sizes.amax(dim=1))
-    classes = torch.arange(sizes.shape[1], device=sizes.device)
+    classes = examples.class_.unique()
     own = examples.class_[None, :] == classes[:, None]  # [class_, example]
     member = (inside[:, None, :] & own[None, :, :]).flatten(0, 1)
-    class_, size = classes.repeat(len(sizes)), sizes.flatten()
+    class_, size = classes.repeat(len(sizes)), sizes[:, classes].flatten()
     return Groups(member=member, class_=class_, size=size, prefixes=True)

@@ -28,7 +28,7 @@ PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").r
 
 FENCED = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"(?:^\n|\A)((?:^(?: {4}[^\n]*)?\n)+)", re.MULTILINE)
-OTHERS = {"--slow", "--no-deps", "--python"}
+OTHERS = {"--slow", "--no-deps", "--python", "--max-restarts"}
 """Options of other programs."""
 
 

@@ -207,3 +207,25 @@ def test_a_loss_that_is_not_finite_keeps_the_last_checkpoint(
     late = condensery("resume", run, "--set", "update.lr=0.02")
     assert late.code == 2
     assert "complete" in late.err
+
+
+def test_resume_begins_a_run_or_goes_on_with_this_very_one(condensery, tmp_path, monkeypatch):
+    run = tmp_path / "run"
+    words = (*WORDS, "--no-evaluate", "--resume", "--out", run)
+    stop_at(monkeypatch, driver, "_record", 5)
+    assert condensery(*words).code == 130
+    monkeypatch.undo()
+    went_on = condensery(*words)
+    assert went_on.code == 0
+    assert "Goes on after iteration 2 of 4" in went_on.err
+    before = (run / "condensed.safetensors").read_bytes()
+    assert condensery(*words).code == 0
+    assert (run / "condensed.safetensors").read_bytes() == before
+    for changed, said in (
+        (("--seed", "3"), "seed is 0 there and 3 here"),
+        (("--set", "update.lr=0.5"), "update.lr is "),
+    ):
+        refused = condensery(*words, *changed)
+        assert refused.code == 2
+        assert f"{run} holds another run: {said}" in refused.err
+    assert (run / "condensed.safetensors").read_bytes() == before

@@ -171,7 +171,8 @@ def test_small_classes_are_matched_in_one_pass_where_the_engine_is_idle_otherwis
     small, taken, passes
 ):
     watched = Watched(patience=0)
-    recipe = small.recipe(objective=watched, engine=taken, classes_per_pass=1)
+    blocks = {"classes_per_pass": 1, "classes_per_block": 2}
+    recipe = small.recipe(objective=watched, engine=taken, **blocks)
     small.run(recipe)
     assert len(watched.seen) == passes * recipe.iterations * recipe.schedule.inner
 

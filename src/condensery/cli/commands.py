@@ -35,7 +35,8 @@ from condensery.cli import (
 )
 from condensery.cli.parser import Parser, joined, say_error
 from condensery.cli.process import program
-from condensery.errors import CondenseryError, DataWarning, nearest
+from condensery.errors import CondenseryError, ConfigError, DataWarning, nearest
+from condensery.launch import process_count, process_index
 
 COMMANDS: Mapping[str, ModuleType] = {
     "condense": condense,
@@ -60,6 +61,10 @@ COMMANDS: Mapping[str, ModuleType] = {
     "recipe": recipe,
     "doctor": doctor,
 }
+
+
+_FOR_PROCESSES = ("condense", "resume", "experts")
+"""Commands that several processes of ``torchrun`` do together."""
 
 
 def run(given: Sequence[str]) -> int:
@@ -117,7 +122,8 @@ def _notices_as_lines() -> Generator[None]:
 
         def show(message: Warning | str, category: type[Warning], *where: Any) -> None:  # noqa: ANN401
             if issubclass(category, DataWarning):
-                print(f"condensery: notice: {message}", file=sys.stderr)
+                if process_index() == 0:
+                    print(f"condensery: notice: {message}", file=sys.stderr)
             else:
                 usual(message, category, *where)
 
@@ -150,6 +156,12 @@ def _run(given: list[str]) -> int:
     if not name.startswith("-") and name not in COMMANDS:
         known = ", ".join(COMMANDS)
         parser.error(f"command {name!r} is unknown; known are {known}.{nearest(name, COMMANDS)}")
+    if process_count() > 1 and name in COMMANDS and name not in _FOR_PROCESSES:
+        raise ConfigError(
+            f"{name} does not divide its work among processes, but torchrun started "
+            f"{process_count()}. Give the command without torchrun; {', '.join(_FOR_PROCESSES)} "
+            "are for several processes."
+        )
     arguments, unknown = parser.parse_known_args(given)
     if unknown:
         parsers.get(name, parser).refuse_unknown(unknown)

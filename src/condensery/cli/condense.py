@@ -18,6 +18,7 @@ from condensery.cli.options import (
 )
 from condensery.cli.parser import amount, at_least, duration, named
 from condensery.errors import ConfigError
+from condensery.launch import process_index
 from condensery.registry import names
 from condensery.runs.folder import RunFolder
 
@@ -28,7 +29,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--out", metavar="RUN", type=Path, required=True, help="folder to make for the run"
     )
-    parser.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
+    there = parser.add_mutually_exclusive_group()
+    there.add_argument("--overwrite", action="store_true", help="replace the run in that folder")
+    there.add_argument(
+        "--resume", action="store_true", help="go on if the folder holds this very run already"
+    )
     recipe = parser.add_argument_group("recipe")
     recipe.add_argument(
         "--recipe",
@@ -82,7 +87,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """Condense, and print the result."""
     _check_recipe(arguments)
-    RunFolder(arguments.out).check_new(overwrite=arguments.overwrite)  # before torch is imported
+    if process_index() == 0 and not arguments.resume:  # before torch is imported
+        RunFolder(arguments.out).check_new(overwrite=arguments.overwrite)
 
     from condensery.cli.progress import listener
     from condensery.runs import run as condense
@@ -97,6 +103,7 @@ def run(arguments: argparse.Namespace) -> int:
         **values(arguments, "memory", "time_budget", "patience", "overwrite"),
         settings=dict(arguments.set),
         evaluation=False if arguments.no_evaluate else partial(evaluation_for, arguments),
+        go_on=arguments.resume,
         progress=listener(),
         track=arguments.track,
     )

@@ -15,6 +15,7 @@ from condensery.cli.options import (
     values,
 )
 from condensery.cli.parser import at_least
+from condensery.launch import process_count, process_index
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -49,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
     from condensery.cli.progress import listener
     from condensery.errors import ConfigError
     from condensery.files import check_writable, existing_ancestor
+    from condensery.parallel import Processes
     from condensery.runs import Reporter, machine
     from condensery.runs.data_source import describe
     from condensery.runs.experts import train_missing
@@ -58,26 +60,33 @@ def run(arguments: argparse.Namespace) -> int:
         if folder.exists() and not folder.is_dir():
             raise ConfigError(f"--out {folder}: is a file, but experts are stored in a folder.")
         check_writable(existing_ancestor(folder), given=folder)
-    reporter = Reporter(listener())
+    index, count = process_index(), process_count()
+    reporter = Reporter(listener() if index == 0 else lambda _: None)
+    device: str = arguments.device
+    if count > 1:
+        device = Processes(index=index, count=count).device(device)
     with machine.torch_threads(arguments.threads):
         on = pool(arguments)
-        machine.device_here(arguments.device, on)
+        device = machine.device_here(device, on)
         data = data_source(arguments).load()
         experts = train_experts(
             data,
             folder,
-            **values(arguments, "ipc", "preset", "network", "epochs", "device"),
+            **values(arguments, "ipc", "preset", "network", "epochs"),
+            device=device,
             on=on,
             settings=dict(arguments.set),
             experts=arguments.trajectories,
         )
         reporter.notice(describe(data))
         try:
-            train_missing(experts, reporter)
+            train_missing(experts, reporter, index=index, count=count)
         except KeyboardInterrupt:
             raise KeyboardInterrupt(
                 "Every epoch that was finished is on file: give the same command to go on."
             ) from None
+    if index:  # process 0 says it
+        return 0
     print(f"{experts.experts} experts of {experts.epochs} epochs: {experts.buffer.folder}")
     if folder is not None:
         reporter.notice(f"Use them with --method mtt --set schedule.buffer={folder.absolute()}")

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Sequence
 
 from condensery.cli.process import OutputError, Signals, streams
+from condensery.launch import process_index
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -50,7 +51,8 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _say_error(text: str) -> None:
-    print(f"condensery: error: {text}", file=sys.stderr)
+    if process_index() == 0:  # of several processes, the first one says it
+        print(f"condensery: error: {text}", file=sys.stderr)
 
 
 if __name__ == "__main__":

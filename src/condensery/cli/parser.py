@@ -14,14 +14,16 @@ from typing import NoReturn, TypeVar
 
 from condensery import quantities
 from condensery.errors import ConfigError, nearest
+from condensery.launch import process_index
 
 _T = TypeVar("_T")
 _NEGATIVE = re.compile(r"-[\d.][^,]*,.*")
 
 
 def say_error(text: str) -> None:
-    """Print the message of an error."""
-    print(f"condensery: error: {text}", file=sys.stderr)
+    """Print the message of an error; of several processes, the first one prints it."""
+    if process_index() == 0:
+        print(f"condensery: error: {text}", file=sys.stderr)
 
 
 class Parser(argparse.ArgumentParser):

@@ -19,10 +19,11 @@ from contextlib import contextmanager, suppress
 from types import FrameType
 from typing import TextIO, cast
 
-from condensery.interrupts import set_interrupt_check
+from condensery.interrupts import interrupts_are_deferred, set_interrupt_check
 
-_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGBREAK")
-"""Signals that ask a process to end; SIGHUP exists only on Unix, SIGBREAK only on Windows."""
+_SIGNALS = ("SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1", "SIGBREAK")
+"""Signals that ask a process to end; SIGBREAK exists only on Windows, SIGHUP and SIGUSR1 only on
+Unix. Clusters send SIGUSR1 some time before they end a job."""
 
 _SAME_SIGNAL = 1.0
 """Seconds in which a second signal is the same request: `timeout` and a terminal that is closed
@@ -208,6 +209,8 @@ class Signals:
             now = time.monotonic()
             if self.received is None:
                 self.received, self._at = number, now
+                if interrupts_are_deferred():
+                    return
                 raise _Interrupted
             if now - self._at < _SAME_SIGNAL:
                 return

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from condensery.cli.options import add_set, add_track
 from condensery.cli.parser import duration
+from condensery.launch import process_index
 from condensery.runs.folder import RunFolder
 
 
@@ -28,7 +29,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Continue the run, and print the result."""
-    RunFolder(arguments.run).facts()  # before torch is imported
+    if process_index() == 0:
+        RunFolder(arguments.run).facts()  # before torch is imported
 
     from condensery.cli.progress import listener
     from condensery.runs import resume

@@ -7,36 +7,72 @@ about logging, checkpoints and stopping.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from functools import partial
+from typing import TypeAlias
 
 import torch
 from torch import Tensor, nn
 
 from condensery import networks
 from condensery.condensing.objectives import Match, Objective
-from condensery.condensing.progress import Progress, State
+from condensery.condensing.progress import Progress, State, whole_examples
 from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import real_examples
 from condensery.condensing.schedules import RunContext
-from condensery.condensing.step import first_update, matched, step
+from condensery.condensing.step import (
+    BlockResult,
+    asked_sets,
+    first_update,
+    match_block,
+    matched,
+    measure_block,
+    rows_of,
+    update,
+)
 from condensery.data import ImageData, resident, whitened
 from condensery.devices import steps_on
 from condensery.engines import Engine, choose
 from condensery.errors import ConfigError, DataError
-from condensery.parallel import map_threads, overlap, single_threaded, workers
+from condensery.parallel import (
+    ALONE,
+    Processes,
+    map_threads,
+    overlap,
+    single_threaded,
+    workers,
+)
 from condensery.rng import stream
 from condensery.types import Examples, StepContext, View
 
-__all__ = ["SHARED", "begun", "initial_state", "networks_of", "run", "run_together"]
+__all__ = [
+    "CLASSES_AT_ONCE",
+    "SHARED",
+    "begun",
+    "blocks_of",
+    "check_divisible",
+    "initial_state",
+    "networks_of",
+    "own_classes",
+    "run",
+    "run_together",
+]
 
 
-def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
-    """The state before the first iteration.
+def initial_state(
+    recipe: Recipe, data: ImageData, *, seed: int, processes: Processes = ALONE
+) -> State:
+    """The state before the first iteration, of all classes.
 
     A class with fewer images than ``recipe.ipc`` stores as many as it has, and larger sizes contain
     all of them.
+
+    Args:
+        recipe: The parts.
+        data: Real training images.
+        seed: The seed of all draws.
+        processes: Those that share the work; each makes the images of its classes.
 
     Raises:
         ConfigError: If no class has ``recipe.ipc`` images.
@@ -55,13 +91,17 @@ def initial_state(recipe: Recipe, data: ImageData, *, seed: int) -> State:
         )
     data, counts = whitened(data, recipe.whiten), counts.clamp(max=recipe.ipc)
     network = networks_of(recipe, data)
+    own = torch.zeros_like(counts)
+    mine = own_classes(recipe, data.classes, processes)
+    own[mine] = counts[mine]
     stored = recipe.init.make(
         recipe.parameterization,
         data,
-        counts=counts,
+        counts=own,
         rng=stream(seed, "init"),
         network=lambda *path: network(seed=seed, path=path),
     )
+    stored = whole_examples(stored, processes)
     stored = recipe.parameterization.begin(stored, rng=stream(seed, "parameterization"))
     for also in (recipe.labels, recipe.learned_lr):
         stored = stored if also is None else also.init(stored, classes=data.classes)
@@ -88,8 +128,56 @@ def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
     )
 
 
+CLASSES_AT_ONCE = 10
+"""Classes whose real images and targets are in memory at the same time, if blocks are smaller."""
+
+
+def blocks_of(recipe: Recipe, classes: int) -> list[range]:
+    """All blocks of classes, ascending: whole passes, which depend on the recipe alone."""
+    passes = -(-recipe.classes_per_block // recipe.classes_per_pass)
+    each = passes * recipe.classes_per_pass
+    return [range(first, min(first + each, classes)) for first in range(0, classes, each)]
+
+
+def own_classes(recipe: Recipe, classes: int, processes: Processes) -> list[int]:
+    """The classes of this process, ascending: of every ``processes.count``-th block."""
+    return [class_ for block in processes.own(blocks_of(recipe, classes)) for class_ in block]
+
+
+def check_divisible(recipe: Recipe, classes: int, processes: Processes) -> None:
+    """Refuse more than one process for a run that cannot be divided by classes.
+
+    Raises:
+        ConfigError: Says what several processes could do.
+    """
+    if processes.count == 1:
+        return
+    objectives = {"objective": recipe.objective, "size_policy.probe": recipe.size_policy.measure}
+    for key, objective in objectives.items():
+        if objective is not None and objective.all_classes:
+            raise ConfigError(
+                f"{key} = {objective} matches all classes as one set: {processes.count} processes "
+                "would do the same work. Condense with one process. Experts may be trained by "
+                "several: torchrun --standalone --nproc-per-node N -m condensery experts ..."
+            )
+    blocks = blocks_of(recipe, classes)
+    if len(blocks) < processes.count:
+        each = len(blocks[0])
+        smaller = "" if each == 1 else ", or --set classes_per_block=1 --set classes_per_pass=1"
+        raise ConfigError(
+            f"{processes.count} processes, but {classes} classes in blocks of {each} make "
+            f"{len(blocks)} shards. Use --nproc-per-node {len(blocks)}{smaller}."
+        )
+
+
 def run(
-    recipe: Recipe, data: ImageData, *, seed: int, state: State | None = None, device: str = "cpu"
+    recipe: Recipe,
+    data: ImageData,
+    *,
+    seed: int,
+    state: State | None = None,
+    device: str = "cpu",
+    processes: Processes = ALONE,
 ) -> Iterator[Progress]:
     """Condense one set: ``run_together`` of one recipe.
 
@@ -100,17 +188,24 @@ def run(
             threads give the same bits.
         state: A state to continue from, of a ``Progress`` with ``boundary``; None starts a new run.
         device: The device of networks and matching; random numbers are drawn on the CPU.
+        processes: Those that do the run in step, each with its own classes. All have the same
+            network, and learn the losses of all classes. Their number changes no bit.
 
     Yields:
         A ``Progress`` after every image update, and one with ``boundary`` after every outer
-        iteration.
+        iteration. Its state has the stored images of this process (``State.whole``).
 
     Raises:
         NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
+        ProcessLost: If another process has ended.
         ConfigError, UnsupportedNetwork: If the parts do not fit the data or each other.
     """
-    state = initial_state(recipe, data, seed=seed) if state is None else state
-    for (progress,) in run_together([recipe], data, seed=seed, states=[state], device=device):
+    if state is None:
+        state = initial_state(recipe, data, seed=seed, processes=processes)
+    together = run_together(
+        [recipe], data, seed=seed, states=[state], device=device, processes=processes
+    )
+    for (progress,) in together:
         yield progress
 
 
@@ -121,6 +216,7 @@ def run_together(
     seed: int,
     states: Sequence[State],
     device: str = "cpu",
+    processes: Processes = ALONE,
 ) -> Iterator[tuple[Progress, ...]]:
     """Condense several sets that share networks, real batches, draws and real targets.
 
@@ -132,8 +228,9 @@ def run_together(
         data: Real training images.
         seed: The seed of all draws.
         states: One state for each set, all after the same number of outer iterations. The
-            initialisations may come from different seeds.
+            initialisations may come from different seeds. A state has the images of all classes.
         device: See ``run``.
+        processes: See ``run``.
 
     Yields:
         One ``Progress`` for each set after every image update, and after every outer iteration.
@@ -146,26 +243,44 @@ def run_together(
         (``condensery.condensing.updates.sgd_for_all_classes`` says why that is the same).
     """
     precision = recipes[0].precision
-    yield from steps_on(device, precision, _together(recipes, data, seed, states, device))
+    steps = _together(recipes, data, seed, states, device, processes)
+    yield from steps_on(device, precision, steps)
 
 
 def _together(
-    recipes: Sequence[Recipe], data: ImageData, seed: int, states: Sequence[State], device: str
+    recipes: Sequence[Recipe],
+    data: ImageData,
+    seed: int,
+    states: Sequence[State],
+    device: str,
+    processes: Processes,
 ) -> Iterator[tuple[Progress, ...]]:
     """See ``run_together``."""
     _check_shareable(recipes, states)
+    if processes.count > 1 and any(state.objective for state in states):
+        raise ConfigError(
+            f"objective = {recipes[0].objective} has a state of all classes, so the run cannot be "
+            f"divided by classes among {processes.count} processes. Condense with one process."
+        )
     if recipes[0].schedule.repeats and any(state.objective for state in states):
         raise ConfigError(
             "schedule.repeats shows a batch and its draws again, but the objective of this run has "
             "a state, which every image update changes. Use schedule.repeats = 0."
         )
+    for recipe in recipes:
+        check_divisible(recipe, data.classes, processes)
     shared, now = recipes[0], [state.to(device) for state in states]
+    mine = own_classes(shared, data.classes, processes)
+    if processes.count > 1:
+        now = [state.shard(mine) for state in now]
     data = resident(whitened(data, shared.whiten), device)
     build = networks_of(shared, data)
     run_context = RunContext(
         data=data,
         network=lambda *path: build(seed=seed, path=path),
-        synthetic=lambda: recipes[0].parameterization.decode(now[0].stored),
+        synthetic=lambda: recipes[0].parameterization.decode(
+            whole_examples(now[0].stored, processes)
+        ),
         seed=seed,
         device=device,
         precision=shared.precision,
@@ -179,37 +294,38 @@ def _together(
         ]
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
-        kept: dict[tuple[int, int], tuple[list[Mapping[Objective, Match]], int]] = {}
-        real, view = None, None
+        kept: dict[tuple[int, int], list[_Bound]] = {}
         for context in shared.schedule.contexts(outer, run_context):
             engine = _engine(shared, context)
-            if context.again is None or real is None or view is None:
+            processes.broadcast([*context.network.parameters(), *context.network.buffers()])
+            units = _units(recipes, now, context, data.classes, processes)
+            bound: Iterable[_Bound]
+            if context.again is None:
                 rng = stream(seed, "real", *context.at)
-                drawn = draw(context, classes=range(data.classes), rng=rng)
-                real = real_examples(data, torch.cat(list(drawn.values()))).to(device)
+                drawn = draw(context, classes=mine, rng=rng)
                 view = _view(shared, run_context, context)
+                bound = (
+                    _bound(
+                        recipes,
+                        now,
+                        context,
+                        unit,
+                        _real(data, drawn, unit).to(device),
+                        view,
+                        engine=engine,
+                    )
+                    for unit in units
+                )
+            else:
+                bound = kept[context.again]
             # The other engines need all threads.
             background = context.background if engine.chunked else None
             with overlap(background), single_threaded(engine.chunked):
-                if context.again is None:
-                    batch_size = engine.batch_size(real.images)
-                    matches = _bound(recipes, now, context, real, view, engine=engine)
-                    if shared.schedule.repeats:
-                        kept[context.at] = matches, batch_size
-                else:
-                    matches, batch_size = kept[context.again]
-                own = partial(
-                    _advanced,
-                    context=context,
-                    real=real,
-                    view=view,
-                    engine=engine,
-                    batch_size=batch_size,
-                    data=data,
-                    seed=seed,
+                if shared.schedule.repeats and context.again is None:
+                    bound = kept[context.at] = list(bound)
+                together = _updated(
+                    recipes, now, context, bound, run_context, engine=engine, processes=processes
                 )
-                small = partial(_small, classes=data.classes, engine=engine, batch_size=batch_size)
-                together = _stepped(own, recipes, now, matches, concurrent=small)
             now[:] = [progress.state for progress in together]
             yield together
         together = tuple(
@@ -221,8 +337,8 @@ def _together(
 
 SHARED = (
     "network", "augment", "sampler", "schedule", "iterations", "whiten",
-    "engine", "precision", "compiled", "classes_per_pass", "batch",
-    "saved_activations",
+    "engine", "precision", "compiled", "classes_per_pass", "classes_per_block",
+    "batch", "saved_activations",
 )  # fmt: skip
 """Fields that must be equal in recipes that run together."""
 
@@ -274,6 +390,46 @@ def _engine(recipe: Recipe, context: StepContext) -> Engine:
     ).engine
 
 
+_Matches: TypeAlias = list[tuple[Sequence[int], Match]]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Bound:
+    """What was bound for a unit.
+
+    Attributes:
+        matches: The bound objectives of every set: the classes of each block, and their match.
+        real: The real examples of the unit; None where they are not needed again.
+        view: The view of the image update.
+    """
+
+    matches: Sequence[Mapping[Objective, _Matches]]
+    real: Examples | None
+    view: View
+
+
+def _units(
+    recipes: Sequence[Recipe],
+    states: Sequence[State],
+    context: StepContext,
+    classes: int,
+    processes: Processes,
+) -> list[Sequence[range]]:
+    """The blocks of this process whose real images are made and bound at the same time.
+
+    A unit has at most ``CLASSES_AT_ONCE`` classes, or one block, which bounds the memory of real
+    images and of their targets. It has all blocks where an objective needs all classes: because it
+    compares sets of all classes, or because its state is of all classes.
+    """
+    blocks = processes.own(blocks_of(recipes[0], classes))
+    every = any(
+        bool(state.objective) or any(each.all_classes for each in matched(recipe, context))
+        for recipe, state in zip(recipes, states, strict=True)
+    )
+    each = len(blocks) if every else max(1, CLASSES_AT_ONCE // len(blocks[0]))
+    return [blocks[first : first + each] for first in range(0, len(blocks), each)]
+
+
 def _view(shared: Recipe, run_context: RunContext, context: StepContext) -> View:
     """The view of a step: normalised images under one draw of the augmentation."""
     augmentation = shared.augment.draw(rng=stream(run_context.seed, "augment", *context.at))
@@ -288,76 +444,148 @@ def _bound(
     recipes: Sequence[Recipe],
     states: Sequence[State],
     context: StepContext,
+    unit: Sequence[Sequence[int]],
     real: Examples,
     view: View,
     *,
     engine: Engine,
-) -> list[Mapping[Objective, Match]]:
-    """The bound objectives of every set, for the same network, real batch and draw.
+) -> _Bound:
+    """The bound objectives of every set, for the same network, real images and draw.
 
-    An objective without a state is bound once for all sets that have it.
+    An objective without a state is bound once for all sets that have it. An engine that divides a
+    batch itself computes block by block, so that what it computes together depends on the recipe
+    alone. The others compute pass by pass, and so may take the whole unit.
     """
-    together: dict[Objective, Match] = {}
-    found: list[Mapping[Objective, Match]] = []
+    every = [class_ for block in unit for class_ in block]
+    together: dict[Objective, _Matches] = {}
+    found: list[Mapping[Objective, _Matches]] = []
     for recipe, state in zip(recipes, states, strict=True):
-        own: dict[Objective, Match] = {}
+        own: dict[Objective, _Matches] = {}
         for objective in matched(recipe, context):
             stateful = bool(state.objective) and objective == recipe.objective
             known = own if stateful else together
             if objective not in known:
                 here = replace(context, state=state.objective) if stateful else context
-                known[objective] = objective.bind(
-                    here, real, view, engine=engine, classes_per_pass=recipe.classes_per_pass
-                )
+                divided = engine.chunked and not (stateful or objective.all_classes)
+                blocks = unit if divided else [every]
+                known[objective] = [
+                    (
+                        block,
+                        objective.bind(
+                            here,
+                            real if len(blocks) == 1 else real.rows(rows_of(real, block)),
+                            view,
+                            engine=engine,
+                            classes_per_pass=recipe.classes_per_pass,
+                        ),
+                    )
+                    for block in blocks
+                ]
             own[objective] = known[objective]
         found.append(own)
-    return found
+    needed = any(state.objective for state in states)
+    return _Bound(matches=found, real=real if needed else None, view=view)
+
+
+def _real(data: ImageData, drawn: Mapping[int, Tensor], unit: Sequence[Sequence[int]]) -> Examples:
+    """The real examples that were drawn for the classes of a unit."""
+    return real_examples(data, torch.cat([drawn[class_] for block in unit for class_ in block]))
+
+
+def _updated(
+    recipes: Sequence[Recipe],
+    states: Sequence[State],
+    context: StepContext,
+    bound: Iterable[_Bound],
+    run_context: RunContext,
+    *,
+    engine: Engine,
+    processes: Processes,
+) -> tuple[Progress, ...]:
+    """Every set after an update of its images and of the state of its objective."""
+    data, seed = run_context.data, run_context.seed
+    batch_size = engine.batch_size(data.images)
+    concurrent = [
+        _small(recipe, classes=data.classes, engine=engine, batch_size=batch_size)
+        for recipe in recipes
+    ]
+    asked = [
+        asked_sets(recipe, state, at=context.at, seed=seed)
+        for recipe, state in zip(recipes, states, strict=True)
+    ]
+    results: list[list[BlockResult]] = [[] for _ in recipes]
+    measured: list[list[Tensor]] = [[] for _ in recipes]
+    last: _Bound | None = None
+    for last in bound:
+
+        def match(place: int, own: _Bound = last) -> None:
+            recipe, stored, matches = recipes[place], states[place].stored, own.matches[place]
+            results[place] += [
+                match_block(recipe, stored, found, block, asked=asked[place], batch_size=batch_size)
+                for block, found in matches[recipe.objective]
+            ]
+            measure = recipe.size_policy.measure
+            if measure is not None and recipe.size_policy.measures(context.at[0]):
+                measured[place] += [
+                    measure_block(recipe, stored, found, block, total=data.classes)
+                    for block, found in matches[measure]
+                ]
+
+        _for_each_set(match, concurrent)
+    assert last is not None
+    return tuple(
+        _advanced(
+            recipe,
+            state,
+            update(
+                recipe,
+                state,
+                results[place],
+                torch.cat(measured[place]).cpu() if measured[place] else None,
+                asked=asked[place],
+                at=context.at,
+                data=data,
+                processes=processes,
+            ),
+            context,
+            last,
+            engine=engine,
+        )
+        for place, (recipe, state) in enumerate(zip(recipes, states, strict=True))
+    )
 
 
 def _advanced(
     recipe: Recipe,
-    state: State,
-    matches: Mapping[Objective, Match],
-    *,
+    before: State,
+    progress: Progress,
     context: StepContext,
-    real: Examples,
-    view: View,
+    bound: _Bound,
+    *,
     engine: Engine,
-    batch_size: int,
-    data: ImageData,
-    seed: int,
 ) -> Progress:
-    """One set after an update of its images and of the state of its objective."""
-    progress = step(
-        recipe, state, context=context, matches=matches, batch_size=batch_size, data=data, seed=seed
-    )
-    if not state.objective:
+    """The progress with the next state of the objective."""
+    if not before.objective:
         return progress
+    assert bound.real is not None
     objective = recipe.objective.advance(
-        replace(context, state=state.objective),
-        real,
+        replace(context, state=before.objective),
+        bound.real,
         recipe.parameterization.decode(progress.state.stored),
-        view,
+        bound.view,
         engine=engine,
     )
     return replace(progress, state=replace(progress.state, objective=objective))
 
 
-def _stepped(
-    one: Callable[[Recipe, State, Mapping[Objective, Match]], Progress],
-    recipes: Sequence[Recipe],
-    states: Sequence[State],
-    matches: Sequence[Mapping[Objective, Match]],
-    *,
-    concurrent: Callable[[Recipe], bool],
-) -> tuple[Progress, ...]:
-    """``one`` of every set, first of the sets that may be matched at the same time, in threads."""
-    sets = list(zip(recipes, states, matches, strict=True))
-    small = [place for place, recipe in enumerate(recipes) if concurrent(recipe)]
-    found = dict(
-        zip(small, map_threads(lambda at: one(*sets[at]), small, chunks=workers()), strict=True)
-    )
-    return tuple(found[at] if at in found else one(*each) for at, each in enumerate(sets))
+def _for_each_set(one: Callable[[int], None], concurrent: Sequence[bool]) -> None:
+    """``one`` of every set by its place, first of the concurrent ones, in threads."""
+    small = [place for place, own in enumerate(concurrent) if own]
+    for _ in map_threads(one, small, chunks=workers()):
+        pass
+    for place, own in enumerate(concurrent):
+        if not own:
+            one(place)
 
 
 def _small(recipe: Recipe, *, classes: int, engine: Engine, batch_size: int) -> bool:

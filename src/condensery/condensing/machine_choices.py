@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from condensery.condensing.loop import networks_of
+from condensery.condensing.loop import CLASSES_AT_ONCE, networks_of
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.devices import accelerated, check_precision, free_memory
@@ -40,7 +40,8 @@ def fitted(
     A run is compiled if it is so long that compiling saves time, and it then uses bfloat16 if the
     processor multiplies it (docs/performance.md compares both). The same holds for the training of
     experts. A CPU matches one class in each pass, which fits its caches. A GPU matches as many
-    classes as its free memory holds, and other devices match all.
+    classes as its free memory holds, and other devices match all. A block has as many classes as
+    fill the fused engine in one pass.
 
     Args:
         recipe: The recipe of the method or of the user.
@@ -70,7 +71,23 @@ def fitted(
         if key not in asked and not (complete and _differs_from_default(recipe, key)):
             recipe = changed(recipe, key, value)
     check_precision(device, recipe.precision)
-    return _possible(recipe, network, asked, device=device)
+    recipe = _possible(recipe, network, asked, device=device)
+    key = "classes_per_block"
+    if key in asked or (complete and _differs_from_default(recipe, key)):
+        return recipe
+    return replace(recipe, classes_per_block=_classes_per_block(recipe, data, on_cpu=on_cpu))
+
+
+def _classes_per_block(recipe: Recipe, data: ImageData, *, on_cpu: bool) -> int:
+    """As many classes as fill one pass of the engine; on an accelerator those of a pass."""
+    if not on_cpu:
+        return recipe.classes_per_pass
+    engine = choose(
+        recipe.engine, _network(recipe, data), recipe.precision, compiled=recipe.compiled
+    ).engine
+    examples = recipe.ipc * recipe.parameterization.examples_each
+    fill = min(engine.batch_size(data.images) // examples, CLASSES_AT_ONCE, data.classes)
+    return max(recipe.classes_per_pass, fill)
 
 
 def with_engine(recipe: Recipe, data: ImageData) -> Recipe:
@@ -112,7 +129,11 @@ def within(memory: int, recipe: Recipe, data: ImageData) -> Recipe:
     engine = Fused(precision="bf16" if recipe.precision == "bf16" else "fp32")
     engine = engine.within(memory, _network(recipe, data), image, data.labels[:1])
     return replace(
-        recipe, classes_per_pass=1, batch=engine.batch, saved_activations=engine.saved_activations
+        recipe,
+        classes_per_pass=1,
+        classes_per_block=1,
+        batch=engine.batch,
+        saved_activations=engine.saved_activations,
     )
 
 
@@ -154,7 +175,8 @@ def _passes(
 def halved(recipe: Recipe) -> Recipe | None:
     """The recipe with half as many classes, or else images, in a pass; None if there is one."""
     if recipe.classes_per_pass > 1:
-        return replace(recipe, classes_per_pass=recipe.classes_per_pass // 2)
+        half = recipe.classes_per_pass // 2
+        return replace(recipe, classes_per_pass=half, classes_per_block=half)
     if recipe.batch is not None and recipe.batch > 1:
         return replace(recipe, batch=recipe.batch // 2)
     return None

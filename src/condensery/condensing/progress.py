@@ -5,15 +5,20 @@ Both are plain values: the code that receives them decides about logging, checkp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import torch
 from torch import Tensor
 
+from condensery.parallel import Processes
+from condensery.placed import on, positions
 from condensery.types import Examples
 
-__all__ = ["Progress", "State"]
+__all__ = ["BY_ROW", "Progress", "State", "whole_examples"]
+
+BY_ROW = ("images", "labels")
+"""Learned tensors with an entry for each stored image; the others belong to all of them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +73,34 @@ class State:
         objective = {name: tensor.to(device) for name, tensor in self.objective.items()}
         return replace(self, stored=self.stored.to(device), update=update, objective=objective)
 
+    def shard(self, classes: Sequence[int]) -> State:
+        """The state with the stored images of some classes alone, for a process that has these."""
+        own = positions(torch.isin(self.stored.class_, torch.tensor(classes)))
+        return self._each_row(lambda rows: rows[on(rows.device, own)])
+
+    def whole(self, processes: Processes) -> State:
+        """The state with the stored images of all processes; each process has its shard."""
+        if processes.count == 1:
+            return self
+        keys = _keys(self.stored)
+        return self._each_row(lambda rows: processes.merge(rows, keys))
+
+    def _each_row(self, change: Callable[[Tensor], Tensor]) -> State:
+        """The state with every tensor that has one entry for each stored image changed."""
+
+        def changed(what: str, tensor: Tensor) -> Tensor:
+            by_row = what in BY_ROW and tensor.shape[:1] == (len(self.stored),)
+            return change(tensor) if by_row else tensor
+
+        return replace(
+            self,
+            stored=_each_row(self.stored, change),
+            update={
+                what: {name: changed(what, tensor) for name, tensor in named.items()}
+                for what, named in self.update.items()
+            },
+        )
+
     @staticmethod
     def from_tensors(outer: int, tensors: Mapping[str, Tensor]) -> State:
         """Read what ``tensors`` wrote."""
@@ -90,6 +123,29 @@ class State:
             sizes=sizes,
             objective=objective,
         )
+
+
+def whole_examples(stored: Examples, processes: Processes) -> Examples:
+    """The stored images of all processes, sorted by rank, then by class."""
+    if processes.count == 1:
+        return stored
+    keys = _keys(stored)
+    return _each_row(stored, lambda rows: processes.merge(rows, keys))
+
+
+def _keys(stored: Examples) -> Tensor:
+    """The order of stored images: by rank, then by class."""
+    return stored.rank * 2**32 + stored.class_
+
+
+def _each_row(stored: Examples, change: Callable[[Tensor], Tensor]) -> Examples:
+    return replace(
+        stored,
+        images=change(stored.images),
+        labels=change(stored.labels),
+        class_=change(stored.class_),
+        rank=change(stored.rank),
+    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -67,8 +67,12 @@ class Recipe:
             are rounded to 10 bits) or ``"bf16"`` (convolutions in bfloat16; weights, statistics
             and loss in float32).
         compiled: Whether network training and the fused engine go through ``torch.compile``.
-        classes_per_pass: Classes that are matched in one pass, more if they are small. Limits the
-            memory and never changes the result.
+        classes_per_pass: Classes that are matched in one pass, more of the same block if they are
+            small. Limits the memory; with the fused engine it changes the result by rounding.
+        classes_per_block: Classes that the fused engine may match in one pass if they are small,
+            and that several processes do not share out; at least ``classes_per_pass``. Block ``b``
+            begins with class ``b * classes_per_block``, so that a pass depends on the recipe
+            alone. Changes the result as ``classes_per_pass`` does.
         batch: Images in one pass of the fused engine; None: the engine decides. Limits the memory
             and changes the result by rounding only.
         saved_activations: Number of images whose activations the fused engine saves for the
@@ -97,12 +101,13 @@ class Recipe:
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
     compiled: bool = False
     classes_per_pass: int = 1
+    classes_per_block: int = 1
     batch: int | None = None
     saved_activations: int | None = None
     whiten: Literal["none", "zca", "zca-regularised"] = "none"
 
     def __post_init__(self) -> None:
-        for name in ("ipc", "iterations", "classes_per_pass"):
+        for name in ("ipc", "iterations", "classes_per_pass", "classes_per_block"):
             if getattr(self, name) < 1:
                 raise ConfigError(f"{name} = {getattr(self, name)}, but it must be at least 1.")
         for name, least in (("batch", 1), ("saved_activations", 0)):

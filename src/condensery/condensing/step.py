@@ -1,4 +1,4 @@
-"""One image update of one set: the losses of its sizes, their gradient, and a step.
+"""One image update of one set: the losses of its sizes by blocks of classes, and a step.
 
 Knows nothing about other sets of a run, and nothing about the steps before and after.
 """
@@ -6,24 +6,36 @@ Knows nothing about other sets of a run, and nothing about the steps before and 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import cast
 
 import torch
 from torch import Tensor
 
 from condensery.condensing.objectives import Match, Objective
-from condensery.condensing.progress import Progress, State
+from condensery.condensing.progress import BY_ROW, Progress, State
 from condensery.condensing.recipe import Recipe
+from condensery.condensing.sizes import MatchedSets
 from condensery.condensing.updates import ImageUpdate
 from condensery.data import ImageData
 from condensery.errors import ConfigError, NonFiniteLoss
-from condensery.parameterizations import Parameterization
-from condensery.placed import on
+from condensery.parallel import ALONE, Processes
+from condensery.placed import on, positions
 from condensery.rng import stream
-from condensery.types import ALL_CLASSES, Examples, Groups, StepContext, nested
+from condensery.types import Examples, Groups, StepContext, nested
 
-__all__ = ["first_update", "learned", "step"]
+__all__ = [
+    "AskedSets",
+    "BlockResult",
+    "asked_sets",
+    "first_update",
+    "learned",
+    "match_block",
+    "matched",
+    "measure_block",
+    "rows_of",
+    "update",
+]
 
 
 def learned(recipe: Recipe, stored: Examples | None = None) -> dict[str, ImageUpdate]:
@@ -46,76 +58,179 @@ def first_update(recipe: Recipe, stored: Examples) -> dict[str, dict[str, Tensor
 
 
 def matched(recipe: Recipe, context: StepContext) -> list[Objective]:
-    """The objectives whose matches ``step`` needs."""
+    """The objectives whose matches an image update needs."""
     measure = recipe.size_policy.measure if recipe.size_policy.measures(context.at[0]) else None
     return [recipe.objective, *([] if measure is None else [measure])]
 
 
-def step(
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AskedSets:
+    """What an image update asks of every class: the matched sets, and the frozen images."""
+
+    sets: MatchedSets
+    frozen: Tensor  # [class_]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BlockResult:
+    """What the matching of a block of classes gives.
+
+    Attributes:
+        classes: The classes of the block, ascending.
+        rows: Positions of their stored images.
+        losses: Of every set and class, ``[set, class_]``; an objective over all classes has one
+            loss for each set, ``[set, 1]``.
+        gradients: Of everything that is learned: of the images and labels at ``rows``; of a tensor
+            that belongs to all rows, the part of the block.
+    """
+
+    classes: Sequence[int]
+    rows: Tensor
+    losses: Tensor
+    gradients: Mapping[str, Tensor]
+
+
+def asked_sets(recipe: Recipe, state: State, *, at: tuple[int, int], seed: int) -> AskedSets:
+    """What the image update at an ``(outer, inner)`` iteration asks of every class."""
+    return AskedSets(
+        sets=recipe.size_policy.sets(state.sizes, outer=at[0], rng=stream(seed, "sizes", *at)),
+        frozen=recipe.size_policy.frozen(state.sizes, outer=at[0]),
+    )
+
+
+def match_block(
     recipe: Recipe,
-    state: State,
+    stored: Examples,
+    match: Match,
+    classes: Sequence[int],
     *,
-    context: StepContext,
-    matches: Mapping[Objective, Match],
+    asked: AskedSets,
     batch_size: int,
-    data: ImageData,
-    seed: int,
-) -> Progress:
-    """Update the images of one set once.
+) -> BlockResult:
+    """The losses of a block of classes, and their gradient.
 
     Args:
         recipe: The recipe of the set.
-        state: The state before the step.
-        context: The context of the step.
-        matches: The matches of all ``matched`` objectives, bound to this context.
+        stored: Its stored images, also those of other classes.
+        match: The match of its objective for these classes.
+        classes: The classes of the block, ascending.
+        asked: What is matched and frozen.
         batch_size: Examples that are matched in one pass if the classes are so small.
-        data: Used for the names of its classes.
-        seed: The seed of the run.
 
     Raises:
-        NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
         ConfigError: If the objective does not depend on something that is learned.
     """
-    outer, inner = context.at
-    stored = state.stored
-    frozen = recipe.size_policy.frozen(state.sizes, outer=outer)  # [class_]
-    examples = recipe.parameterization.decode(stored)
-    rng = stream(seed, "sizes", *context.at)
-    sets = recipe.size_policy.sets(state.sizes, outer=outer, rng=rng)
-    groups = nested(examples, sets.images, all_classes=recipe.objective.all_classes)
-    weights = sets.weights.repeat_interleave(len(groups) // len(sets.weights))
+    rows = rows_of(stored, classes)
+    leaves, decoded = _decoded(recipe, stored.rows(rows))
+    examples = decoded.with_images(decoded.images.detach())
+    all_classes = recipe.objective.all_classes
+    groups = nested(examples, asked.sets.images, all_classes=all_classes)
+    sets = len(asked.sets.weights)
+    weights = asked.sets.weights.repeat_interleave(len(groups) // sets)
+    names = list(learned(recipe))
     losses, gradients = _gradients(
-        matches[recipe.objective],
+        match,
         examples,
         groups,
         weights=weights,
-        names=list(learned(recipe)),
+        names=names,
         passes=groups.passes(recipe.classes_per_pass, examples=batch_size),
     )
-    losses = losses.cpu()  # here the device is waited for
-    _check_finite(losses, groups, context.at, data)
+    left_alone = examples.rank < _of(asked.frozen, examples)
+    found = torch.autograd.grad(
+        [getattr(decoded, name) for name in names],
+        list(leaves.values()),
+        [_masked(gradients[name], left_alone) for name in names],
+    )
+    return BlockResult(
+        classes=classes,
+        rows=rows,
+        losses=losses.unflatten(0, (sets, -1)),
+        gradients=dict(zip(leaves, found, strict=True)),
+    )
+
+
+@torch.no_grad()
+def measure_block(
+    recipe: Recipe, stored: Examples, match: Match, classes: Sequence[int], *, total: int
+) -> Tensor:
+    """The measured loss of every size of the classes of a block, ``[class_, size]``.
+
+    An objective over all classes has one loss for all of them.
+
+    Args:
+        recipe: The recipe of the set.
+        stored: Its stored images, also those of other classes.
+        match: The match of the measuring objective for these classes.
+        classes: The classes of the block, ascending.
+        total: Number of classes of the data.
+    """
+    examples = recipe.parameterization.decode(stored.rows(rows_of(stored, classes)))
+    every = torch.arange(1, recipe.ipc + 1)[:, None]
+    measure = recipe.size_policy.measure
+    assert measure is not None
+    groups = nested(examples, every.expand(-1, total), all_classes=measure.all_classes)
+    losses = match(examples, groups).unflatten(0, (recipe.ipc, -1))
+    return losses.expand(-1, len(classes)).T
+
+
+def update(
+    recipe: Recipe,
+    state: State,
+    results: Sequence[BlockResult],
+    measured: Tensor | None,
+    *,
+    asked: AskedSets,
+    at: tuple[int, int],
+    data: ImageData,
+    processes: Processes = ALONE,
+) -> Progress:
+    """Update the images of one set with the results of all blocks.
+
+    Args:
+        recipe: The recipe of the set.
+        state: The state before the update.
+        results: One for each block of this process, ascending by class.
+        measured: Their measured losses ``[class_, size]``; None: nothing was measured.
+        asked: What was matched and frozen.
+        at: The ``(outer, inner)`` iteration.
+        data: Used for the names of its classes.
+        processes: Those that have the other blocks, which learn the losses of all.
+
+    Raises:
+        NonFiniteLoss: If a loss is infinite or NaN; names iteration, size and class.
+    """
+    classes = torch.tensor([class_ for result in results for class_ in result.classes])
+    losses = torch.cat([result.losses for result in results], dim=1).cpu()  # the device waits
+    if processes.count > 1:
+        losses = processes.merge(losses.T, classes).T.contiguous()
+        measured = None if measured is None else processes.merge(measured, classes)
+    _check_finite(losses, asked.sets.images, at, data)
     sizes = state.sizes
-    if recipe.size_policy.measures(outer):
-        sizes = recipe.size_policy.observe(sizes, _measured(recipe, matches, examples))
-    left_alone = examples.rank < _of(frozen, examples)
-    gradients = {name: _masked(g, left_alone) for name, g in gradients.items()}
-    moved, update = _moved(
+    if measured is not None:
+        sizes = recipe.size_policy.observe(sizes, measured)
+    moved, after = _moved(
         recipe,
         state,
-        _pulled_back(recipe.parameterization, stored, gradients),
-        frozen,
-        remaining=_remaining(recipe, context.at),
+        _assembled(state.stored, results, processes),
+        asked.frozen,
+        remaining=_remaining(recipe, at),
     )
     return Progress(
-        outer=outer,
-        inner=inner,
+        outer=at[0],
+        inner=at[1],
         iterations=recipe.iterations,
         inner_steps=recipe.schedule.updates,
-        losses=_by_size(losses, sets.images),
-        frozen=(int(frozen.min()), int(frozen.max())),
+        losses=_by_size(losses, asked.sets.images),
+        frozen=(int(asked.frozen.min()), int(asked.frozen.max())),
         boundary=False,
-        state=replace(state, stored=moved, update=update, sizes=sizes),
+        state=replace(state, stored=moved, update=after, sizes=sizes),
     )
+
+
+def rows_of(stored: Examples, classes: Sequence[int]) -> Tensor:
+    """Positions of the stored images of some classes, in their order."""
+    return positions(torch.isin(stored.class_, torch.tensor(classes)))
 
 
 def _gradients(
@@ -153,36 +268,38 @@ def _gradients(
     return losses, gradients
 
 
-@torch.no_grad()
-def _measured(recipe: Recipe, matches: Mapping[Objective, Match], examples: Examples) -> Tensor:
-    """The measured loss of every size of every class, ``[class_, size]``.
+def _decoded(recipe: Recipe, stored: Examples) -> tuple[dict[str, Tensor], Examples]:
+    """The leaves of everything that is learned, by the names of ``learned``, and what is decoded.
 
-    An objective over all classes has one loss.
+    The gradient of the stored tensors is one product with the Jacobian of ``decode``.
     """
-    probe = recipe.size_policy.measure
-    if probe is None:
-        raise ConfigError(
-            f"size_policy = {recipe.size_policy} measures sizes, but names no objective for it."
-        )
-    classes = int(examples.class_.max()) + 1
-    every = torch.arange(1, recipe.ipc + 1)[:, None]
-    groups = nested(examples, every.expand(-1, classes), all_classes=probe.all_classes)
-    losses = matches[probe](examples, groups).unflatten(0, (recipe.ipc, -1))
-    return losses.expand(-1, classes).T.cpu()
-
-
-def _pulled_back(
-    parts: Parameterization, stored: Examples, gradients: Mapping[str, Tensor]
-) -> dict[str, Tensor]:
-    """The gradient of the stored tensors: one product with the Jacobian of ``decode``."""
-    leaves = {name: getattr(stored, name).detach().requires_grad_() for name in gradients}
+    leaves = {name: getattr(stored, name).detach().requires_grad_() for name in learned(recipe)}
     shared = {name: tensor.detach().requires_grad_() for name, tensor in stored.shared.items()}
     with torch.enable_grad():
-        decoded = parts.decode(replace(stored, **leaves, shared=shared))
-    outputs = [getattr(decoded, name) for name in gradients]
-    inputs = {**leaves, **{f"shared.{name}": leaf for name, leaf in shared.items()}}
-    found = torch.autograd.grad(outputs, list(inputs.values()), list(gradients.values()))
-    return dict(zip(inputs, found, strict=True))
+        decoded = recipe.parameterization.decode(replace(stored, **leaves, shared=shared))
+    return {**leaves, **{f"shared.{name}": leaf for name, leaf in shared.items()}}, decoded
+
+
+def _assembled(
+    stored: Examples, results: Sequence[BlockResult], processes: Processes
+) -> dict[str, Tensor]:
+    """The gradients of all stored tensors.
+
+    A block has the gradient of its own rows. Those of a tensor that belongs to all rows are added
+    in the order of the classes.
+    """
+    found: dict[str, Tensor] = {}
+    firsts = torch.tensor([result.classes[0] for result in results])
+    for name in results[0].gradients:
+        parts = [result.gradients[name] for result in results]
+        whole = _stored(stored, name)
+        if name in BY_ROW:
+            found[name] = torch.empty_like(whole)
+            for result, part in zip(results, parts, strict=True):
+                found[name][on(whole.device, result.rows)] = part
+        else:
+            found[name] = processes.merge(torch.stack(parts), firsts).sum(dim=0)
+    return found
 
 
 def _moved(
@@ -248,20 +365,21 @@ def _remaining(recipe: Recipe, at: tuple[int, int]) -> float:
 
 
 def _by_size(losses: Tensor, images: Tensor) -> dict[str, float]:
-    sums = losses.unflatten(0, (len(images), -1)).sum(dim=1).tolist()
     spans = [(int(p.min()), int(p.max())) for p in images]
     names = [str(high) if low == high else f"{low}-{high}" for low, high in spans]
-    return dict(zip(names, sums, strict=True))
+    return dict(zip(names, losses.sum(dim=1).tolist(), strict=True))
 
 
-def _check_finite(losses: Tensor, groups: Groups, at: tuple[int, int], data: ImageData) -> None:
+def _check_finite(losses: Tensor, images: Tensor, at: tuple[int, int], data: ImageData) -> None:
+    """Refuse ``[set, class_]`` losses of sets with these images per class that are not finite."""
     if bool(losses.isfinite().all()):
         return
-    bad = int((~losses.isfinite()).nonzero()[0, 0])
-    class_ = int(groups.class_[bad])
-    name = "all classes" if class_ == ALL_CLASSES else f"class {data.class_names[class_]!r}"
+    set_, class_ = (~losses.isfinite()).nonzero()[0].tolist()
+    whole = losses.shape[1] == 1  # of all classes together
+    name = "all classes" if whole else f"class {data.class_names[class_]!r}"
+    size = int(images[set_].max() if whole else images[set_, class_])
     raise NonFiniteLoss(
-        f"The matching loss is {losses[bad].item()} at outer iteration {at[0]}, inner {at[1]}, "
-        f"{name}, size {int(groups.size[bad])}. The learning rate of the images is probably too "
+        f"The matching loss is {losses[set_, class_].item()} at outer iteration {at[0]}, inner "
+        f"{at[1]}, {name}, size {size}. The learning rate of the images is probably too "
         "large: lower it (--set update.lr=...) and resume from the last checkpoint."
     )

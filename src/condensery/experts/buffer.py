@@ -275,6 +275,7 @@ class ExpertSet:
         epochs: Epochs of each expert.
         device: The device of the training, unless ``pool`` has its own.
         pool: Where experts are trained.
+        order: The order in which missing ones are trained; empty: ascending.
     """
 
     buffer: Buffer
@@ -282,6 +283,7 @@ class ExpertSet:
     epochs: int
     device: str = "cpu"
     pool: Pool = THREADS
+    order: tuple[int, ...] = ()
 
     def __post_init__(self) -> None:
         for name, least in (("experts", 1), ("epochs", 0)):
@@ -292,7 +294,7 @@ class ExpertSet:
 
     def __iter__(self) -> Iterator[EpochResult]:
         """One ``EpochResult`` for each epoch that is trained."""
-        every = range(self.experts)
+        every = self.order or range(self.experts)
         return self.buffer.make(every, self.epochs, device=self.device, pool=self.pool)
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +24,13 @@ from torch import Tensor
 from condensery import __version__
 from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.errors import ArtifactError
+from condensery.parts import differences
 
 __all__ = ["Trained", "epochs", "read", "remove", "stored_seconds", "write"]
 
 FORMAT = 3
 _NAME = re.compile(r"epoch-(\d+)\.safetensors")
 _KEY = "condensery-expert"
-_SHOWN = 3  # differences named in a refusal
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -146,29 +146,15 @@ def _content(path: Path, metadata: Mapping[str, str], facts: Mapping[str, Any]) 
 
 
 def _check_same(path: Path, found: Mapping[str, Any], wanted: Mapping[str, Any]) -> None:
-    stored, wanted = dict(_flat(found)), dict(_flat(wanted))
-    names = (stored.pop("data.name", None), wanted.pop("data.name", None))
-    different = [key for key in {**wanted, **stored} if stored.get(key) != wanted.get(key)]
-    if not different:
+    said = differences(found, wanted, besides=("data.name",))
+    if not said:
         return
-    said = "; ".join(
-        f"{key} is {stored.get(key)!r} there and {wanted.get(key)!r} here"
-        for key in different[:_SHOWN]
-    )
-    more = f" (and {len(different) - _SHOWN} more)" if len(different) > _SHOWN else ""
+    names = [facts.get("data", {}).get("name") for facts in (found, wanted)]
     sets = f"; the data sets are {names[0]!r} and {names[1]!r}" if names[0] != names[1] else ""
     raise ArtifactError(
-        f"{path}: was made for another use: {said}{more}{sets}. Use the same "
+        f"{path}: was made for another use: {said}{sets}. Use the same "
         "data and settings, or another folder for these experts (schedule.buffer, or --out)."
     )
-
-
-def _flat(value: object, name: str = "") -> Iterator[tuple[str, object]]:
-    if isinstance(value, Mapping):
-        for key, inside in value.items():  # pyright: ignore[reportUnknownVariableType]
-            yield from _flat(inside, f"{name}.{key}" if name else str(key))  # pyright: ignore[reportUnknownArgumentType]
-    else:
-        yield name, value
 
 
 def _digest(text: str, tensors: Mapping[str, Tensor]) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
@@ -12,13 +13,15 @@ import condensery.api
 from condensery import quantities
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.recipe import Recipe, check_readable, from_json
+from condensery.data import Data
 from condensery.data.skipped import remarks
 from condensery.devices import usable
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
 from condensery.formatting import duration
+from condensery.parallel import Processes, joined
 from condensery.runs import machine
-from condensery.runs.data_source import describe, facts_of_data, load_again, load_source
+from condensery.runs.data_source import DataSource, describe, facts_of_data, load_again, load_source
 from condensery.runs.driver import work
 from condensery.runs.evaluation import (
     EVALUATIONS,
@@ -31,7 +34,7 @@ from condensery.runs.folder import RunFolder
 from condensery.runs.lines import read_lines
 from condensery.runs.listener import Listener, Reporter
 from condensery.runs.monitor import proxy_line
-from condensery.runs.plan import RunPlan, check_limits
+from condensery.runs.plan import RunPlan, check_limits, check_same_plan
 from condensery.runs.tracking import GivenTrackers, trackers, tracking
 
 
@@ -147,6 +150,7 @@ def run(
     patience: int | None = None,
     evaluation: GivenEvaluation | Literal[False] = None,
     overwrite: bool = False,
+    go_on: bool = False,
     progress: Listener | None = None,
     track: GivenTrackers = None,
     **parts: Any,  # noqa: ANN401 - checked by condense
@@ -154,7 +158,8 @@ def run(
     """Condense into a folder, evaluate the result, and draw a report.
 
     This is ``condensery condense``, with the same folder, files and bits. ``resume`` continues a
-    run that was stopped in any way.
+    run that was stopped in any way. In processes that ``torchrun`` started, all of them condense
+    together, and process 0 does the rest.
 
     Args:
         data: A source for ``load_data``, a ``Data``, or a ``DataSource``. If the images are not in
@@ -178,6 +183,7 @@ def run(
         evaluation: How the result is evaluated; ``None``: as the preset says (``EVALUATIONS``); a
             function changes that plan; ``False``: no evaluation.
         overwrite: Whether a run in the folder is replaced. Other folders are never removed.
+        go_on: Whether a run in the folder is continued if it is this very run.
         progress: A listener, called with every ``Event``. ``None``: a bar on a terminal and in a
             notebook, and nothing elsewhere.
         track: Trackers that get numbers and pictures during the run: ``"tensorboard"``,
@@ -197,13 +203,19 @@ def run(
     Example:
         ``condensery.run("digits", out="RUN", method="mdc", time_budget=600).condensed.take(3)``
     """
-    folder, reporter = RunFolder(Path(out)), Reporter(progress, track=trackers(track))
-    folder.check_new(overwrite=overwrite)
+    if go_on and overwrite:
+        raise ConfigError("resume and overwrite (--resume, --overwrite) exclude each other.")
+    processes = joined()
+    folder, reporter = RunFolder(Path(out)), _reporter(progress, track, processes)
+    begun = _begun(folder, processes) if go_on else None
+    if processes.first and begun is None:
+        folder.check_new(overwrite=overwrite)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget, patience=patience)
+    if begun is not None and threads is None:
+        threads = begun.threads
     with machine.torch_threads(threads) as used:
-        device = usable(device)
-        source, loaded = load_source(data)
+        device, source, loaded = processes.everyone(lambda: _checked_source(data, device))
         condensation = condensery.api.condense(
             loaded,
             method=method,
@@ -212,8 +224,9 @@ def run(
             recipe=recipe,
             settings=settings,
             seed=seed,
-            device=device,
+            device=processes.device(device),
             memory=memory,
+            processes=processes,
             **parts,
         )
         resolved = condensation.recipe
@@ -226,7 +239,8 @@ def run(
             if tested.sizes is None:
                 tested = replace(tested, sizes=chosen_sizes(resolved.ipc, preset=preset))
             # What is checked is the beginning: it has the shape of the result.
-            planned(condensation.snapshot(created=""), loaded, tested, device=device)
+            if processes.first:
+                planned(condensation.snapshot(created=""), loaded, tested, device=device)
         plan = RunPlan(
             source=source,
             data={**facts_of_data(loaded), **remarks(loaded.skipped, loaded.notices)},
@@ -237,14 +251,23 @@ def run(
             time_budget=budget,
             patience=patience,
             evaluation=tested,
-            created=machine.now(),
+            created=machine.now() if begun is None else begun.created,
         )
-        with folder.anew(plan.to_json(), overwrite=overwrite, notice=reporter.notice):
+        if begun is not None:
+            check_same_plan(begun, plan, where=folder.path)
+            plan = begun
+        with ExitStack() as held:
+            if processes.first and begun is None:
+                held.enter_context(
+                    folder.anew(plan.to_json(), overwrite=overwrite, notice=reporter.notice)
+                )
+            elif processes.first:
+                held.enter_context(folder.locked(reporter.notice))
             reporter.notice(describe(loaded))
             reporter.notice(f"engine: {resolved.engine} ({resolved.engine_reason})")
             with tracking(reporter.trackers, _name(folder), folder.path, plan.to_json()):
-                work(folder, plan, loaded, reporter, condensation=condensation)
-    return Run(folder.path)
+                work(folder, plan, loaded, reporter, condensation=condensation, processes=processes)
+    return _finished(folder, processes)
 
 
 def resume(
@@ -277,24 +300,60 @@ def resume(
             in the folder.
         NonFiniteLoss, KeyboardInterrupt: As in ``run``.
     """
-    folder, reporter = RunFolder(Path(path)), Reporter(progress, track=trackers(track))
-    plan = RunPlan.from_json(folder.facts(), where=folder.facts_file)
+    processes = joined()
+    folder, reporter = RunFolder(Path(path)), _reporter(progress, track, processes)
+    plan = _plan(folder, processes)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget)
     with machine.torch_threads(plan.threads):
         usable(plan.device)  # says so at once if it is not there any more
-        loaded = load_again(plan.source, dict(plan.data), data=data, run=folder.path)
+        loaded = processes.everyone(
+            lambda: load_again(plan.source, dict(plan.data), data=data, run=folder.path)
+        )
         changes = bool(settings) or budget is not None
         if changes:
-            _check_incomplete(folder)
+            if processes.first:
+                _check_incomplete(folder)
             plan = plan.changed(loaded.train, settings=settings or {}, time_budget=budget)
             machine.check_engine(plan.recipe, loaded.train, seed=plan.seed)
-        with folder.locked(reporter.notice):
-            if changes:
+        with folder.locked(reporter.notice) if processes.first else nullcontext():
+            if changes and processes.first:
                 folder.write_facts(plan.to_json())
                 folder.outcome.unlink(missing_ok=True)
             with tracking(reporter.trackers, _name(folder), folder.path, plan.to_json()):
-                work(folder, plan, loaded, reporter)
+                work(folder, plan, loaded, reporter, processes=processes)
+    return _finished(folder, processes)
+
+
+def _reporter(progress: Listener | None, track: GivenTrackers, processes: Processes) -> Reporter:
+    """A reporter of process 0; the others report nothing."""
+    if processes.first:
+        return Reporter(progress, track=trackers(track))
+    return Reporter(lambda _: None)
+
+
+def _plan(folder: RunFolder, processes: Processes) -> RunPlan:
+    """The plan of a run, which process 0 reads."""
+    facts = processes.from_first(lambda: json.dumps(folder.facts()).encode())
+    return RunPlan.from_json(json.loads(facts), where=folder.facts_file)
+
+
+def _begun(folder: RunFolder, processes: Processes) -> RunPlan | None:
+    """The plan of a run that has results; None if it begins now."""
+    progress = processes.first and folder.has_progress()
+    return _plan(folder, processes) if processes.any(progress)[0] else None
+
+
+def _checked_source(data: object, device: str) -> tuple[str, DataSource | None, Data]:
+    """The device that can be used, and what ``load_source`` returns."""
+    device = usable(device)
+    return device, *load_source(data)
+
+
+def _finished(folder: RunFolder, processes: Processes) -> Run:
+    """The run; other processes than 0 end here, as process 0 is still evaluating."""
+    if not processes.first:
+        raise SystemExit(0)
     return Run(folder.path)
 
 

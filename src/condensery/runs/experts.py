@@ -3,16 +3,33 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 from condensery.api import Condensation
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet
 from condensery.formatting import duration
+from condensery.parallel import ALONE, Processes
 from condensery.runs.listener import Reporter
 
 
-def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None = None) -> float:
+def train_missing(
+    experts: ExpertSet,
+    reporter: Reporter,
+    *,
+    left: float | None = None,
+    index: int = 0,
+    count: int = 1,
+) -> float:
     """Train the missing epochs.
+
+    Args:
+        experts: The experts.
+        reporter: Gets the progress of this process.
+        left: Seconds after which the training ends; None: when all are trained.
+        index: Index of this process, which trains every ``count``-th expert first, and then those
+            that the other processes have not begun.
+        count: Number of processes that train these experts in one folder.
 
     Returns:
         Seconds of the training.
@@ -32,7 +49,7 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
     with reporter.task(
         "experts", total=total, done=total - missing, unit="epoch", concurrent=experts.concurrent
     ) as task:
-        for result in experts:
+        for result in replace(experts, order=_order(experts.experts, index, count)):
             spent = time.monotonic() - begin
             rest = None if left is None else left - spent
             task.step(
@@ -51,11 +68,26 @@ def train_missing(experts: ExpertSet, reporter: Reporter, *, left: float | None 
     return time.monotonic() - begin
 
 
-def train_for(condensation: Condensation, reporter: Reporter, *, left: float | None) -> float:
-    """Train the missing experts of a condensation.
+def _order(experts: int, index: int, count: int) -> tuple[int, ...]:
+    """Own experts first; then the others from the end, where their processes come last."""
+    own = range(index, experts, count)
+    return (*own, *(other for other in reversed(range(experts)) if other not in own))
+
+
+def train_for(
+    condensation: Condensation,
+    reporter: Reporter,
+    *,
+    left: float | None,
+    processes: Processes = ALONE,
+) -> float:
+    """Train the missing experts of a condensation, shared out among its processes.
 
     Returns:
         Seconds of the training; 0 for a condensation without experts.
     """
     experts = condensation.experts()
-    return 0.0 if experts is None else train_missing(experts, reporter, left=left)
+    if experts is None:
+        return 0.0
+    index, count = processes.index, processes.count
+    return train_missing(experts, reporter, left=left, index=index, count=count)

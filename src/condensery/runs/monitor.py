@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from condensery.api import Condensation
+from condensery.condensing.progress import State
 from condensery.errors import DataError, UnsupportedNetwork
 from condensery.evaluation import Proxy
 from condensery.runs.lines import LineFile, read_lines
@@ -63,29 +64,42 @@ class Monitor:
     def __exit__(self, *error: object) -> None:
         self._file.__exit__(*error)
 
-    def boundary(self, run: Condensation, elapsed: float) -> None:
-        """Measure at the end of an outer iteration if it is time, and it does not take too long."""
+    def due(self, run: Condensation, elapsed: float) -> bool:
+        """Whether to measure at the end of an outer iteration.
+
+        That is so 20 times a run, except where it would take too long.
+        """
         outer, whole = run.state.outer, run.recipe.iterations
         if (outer * _MEASURES) // whole == ((outer - 1) * _MEASURES) // whole:
-            return
+            return False
         expensive = self._spent + self._last > _SHARE * elapsed
-        if expensive and self._last and self._patience is None:
+        return not (expensive and self._last and self._patience is None)
+
+    def boundary(self, run: Condensation, elapsed: float, *, state: State | None = None) -> None:
+        """Measure at the end of an outer iteration if it is ``due``.
+
+        Args:
+            run: The run after the iteration.
+            elapsed: Seconds of the run.
+            state: Its whole state; None if it has one process.
+        """
+        if not self.due(run, elapsed):
             return
-        self._measure(run, beyond=0, end=False)
+        self._measure(run, state, beyond=0, end=False)
         if self._patience is not None and not self._off:
             best = self._means.index(min(self._means))
             self.exhausted = len(self._means) - 1 - best >= self._patience
 
-    def end(self, run: Condensation, *, beyond: int) -> None:
-        """Measure the result if it has not been measured."""
+    def end(self, run: Condensation, *, beyond: int, state: State | None = None) -> None:
+        """Measure the result if it has not been measured; ``state`` as in ``boundary``."""
         if self._measured != (run.state.outer, beyond):
-            self._measure(run, beyond=beyond, end=True)
+            self._measure(run, state, beyond=beyond, end=True)
 
-    def _measure(self, run: Condensation, *, beyond: int, end: bool) -> None:
+    def _measure(self, run: Condensation, state: State | None, *, beyond: int, end: bool) -> None:
         if self._off:
             return
         begin = ready = time.monotonic()
-        recipe, state = run.recipe, run.state
+        recipe, state = run.recipe, run.state if state is None else state
         try:
             if self._proxy is None:
                 name = _WITHOUT_NETWORK if recipe.network == "none" else recipe.network

@@ -11,7 +11,7 @@ from condensery.condensing.machine_choices import with_engine
 from condensery.condensing.recipe import Recipe, from_json, to_json
 from condensery.data import ImageData
 from condensery.errors import ArtifactError, CondenseryError, ConfigError
-from condensery.parts import changed
+from condensery.parts import changed, differences
 from condensery.runs import machine
 from condensery.runs.data_source import DataSource
 from condensery.runs.evaluation import EvaluationPlan
@@ -121,6 +121,32 @@ class RunPlan:
             time_budget=self.time_budget if time_budget is None else time_budget,
             changes=(*self.changes, record),
         )
+
+
+def check_same_plan(begun: RunPlan, now: RunPlan, *, where: Path) -> None:
+    """Refuse to continue a run by another plan; the device, the time and the data's place may vary.
+
+    Raises:
+        ConfigError: Names the keys that differ.
+    """
+    said = differences(_decides(begun), _decides(now))
+    if said:
+        raise ConfigError(
+            f"{where} holds another run: {said}. --resume (go_on=) goes on with the same one; give "
+            "another --out (out=)."
+        )
+
+
+def _decides(plan: RunPlan) -> dict[str, Any]:
+    """The keys of a plan that decide its result."""
+    facts = plan.to_json()
+    facts["recipe"].pop("engine_reason")
+    names = ("data", "seed", "threads", "time_budget", "patience", "recipe", "evaluation")
+    return {
+        **{name: facts[name] for name in names if name != "recipe"},
+        **facts["recipe"],  # by the names of --set
+        "changes": facts["changes"],
+    }
 
 
 def check_limits(*, time_budget: float | None = None, patience: int | None = None) -> None:

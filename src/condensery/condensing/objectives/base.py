@@ -38,9 +38,6 @@ If the objective ``uses_engine``, several threads may call it at the same time."
 
 ObjectiveState = Mapping[str, Tensor]
 
-_TOGETHER = 256
-"""Real images in one call of an engine that divides them itself; affects only the time."""
-
 
 class Objective(Protocol):
     """A distance between synthetic and real data. A class must implement ``bind``."""
@@ -66,10 +63,11 @@ class Objective(Protocol):
 
         Args:
             context: The network, the iteration, and the state of the objective, if it has one.
-            real: Real examples in [0, 1].
+            real: Real examples in [0, 1] of a block of classes; of all classes if the objective is
+                over ``all_classes`` or has a state.
             view: Normalisation and augmentation, the same for real and synthetic examples.
             engine: Computes gradients and features.
-            classes_per_pass: Limits the memory of a pass; never changes the result.
+            classes_per_pass: Classes in a pass, for an engine that does not divide a batch itself.
         """
         ...
 
@@ -160,10 +158,11 @@ class FeatureObjective(Objective):
             ``(features, examples, groups) -> losses [group]``.
         """
         comparison, groups = self.comparison(context), by_class(real)
-        targets, together = list[Tensor](), _TOGETHER if engine.chunked else 0
+        targets = list[Tensor]()
         with torch.no_grad():
             shown = view(real)
-            for rows, members in groups.passes(classes_per_pass, examples=together):
+            concurrent = len(groups) if engine.chunked else classes_per_pass
+            for rows, members in groups.passes(concurrent):
                 features = engine.features(context.network, shown[on(shown.device, members)])
                 own = groups.rows(rows).only(members)
                 targets += [

@@ -21,10 +21,6 @@ from condensery.types import Examples, Groups, StepContext, View, by_class
 
 __all__ = ["GradientMatching"]
 
-_REAL_CLASSES = 10
-"""Examples that an engine with several threads matches in one call, so that the threads wait for
-the slowest one only once. A larger number would need more memory for results."""
-
 
 @register("objective", "gradient")
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -70,7 +66,8 @@ class GradientMatching(Objective):
         groups = by_class(real)
         shown = view(real).detach()  # also of real examples that ask for a gradient
         parts: list[dict[str, Tensor]] = []
-        concurrent = max(classes_per_pass, _REAL_CLASSES) if engine.chunked else classes_per_pass
+        # An engine that divides a batch itself takes all in one call: its threads wait once.
+        concurrent = len(groups) if engine.chunked else classes_per_pass
         for rows, examples in groups.passes(concurrent):
             own = groups.rows(rows).only(examples)
             at = on(shown.device, examples)

@@ -5,7 +5,7 @@ A run that several rows need is made once. Knows nothing about files and batches
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from itertools import accumulate
 
@@ -15,6 +15,7 @@ from torch import Tensor
 from condensery.api import resolve
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.manifest import stored_tensors
+from condensery.condensing.loop import CLASSES_AT_ONCE
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.errors import CondenseryError, ConfigError
@@ -152,7 +153,7 @@ def _recipe(row: ComparedRow, data: ImageData, options: ComparisonOptions, *, ip
             preset=options.preset,
             size_policy=row.size_policy,
             network=None if own.network == "none" else options.network,
-            settings=_settings(row, options.settings),
+            settings=_same_block(data, options.device) | _settings(row, options.settings),
             device=options.device,
         )
     except CondenseryError as error:
@@ -160,8 +161,14 @@ def _recipe(row: ComparedRow, data: ImageData, options: ComparisonOptions, *, ip
         raise type(error)(f"{row.name}: {error}{hint if options.settings else ''}") from error
 
 
-def _settings(row: ComparedRow, settings: Sequence[tuple[str, str]]) -> Mapping[str, str]:
-    own: dict[str, str] = {}
+def _same_block(data: ImageData, device: str) -> dict[str, object]:
+    """One size of the blocks for all rows, so that they can share real images and targets."""
+    on_cpu = torch.device(device).type == "cpu"
+    return {"classes_per_block": min(CLASSES_AT_ONCE, data.classes)} if on_cpu else {}
+
+
+def _settings(row: ComparedRow, settings: Sequence[tuple[str, str]]) -> dict[str, object]:
+    own: dict[str, object] = {}
     for given, value in settings:
         scope, _, key = given.rpartition(":")
         if scope in ("", row.method, f"{row.method}:{row.size_policy}"):
