@@ -13,9 +13,9 @@ import torch
 import condensery
 from condensery.augment import Identity
 from condensery.condensing.loop import initial_state, run
-from condensery.condensing.objectives import DistributionMatching
+from condensery.condensing.objectives import Calibrated, DistributionMatching
 from condensery.condensing.progress import State
-from condensery.condensing.schedules import TrainOnSynthetic
+from condensery.condensing.schedules import Interpolated, Redraw, TrainOnSynthetic
 from condensery.condensing.sizes import MostLearnable, RandomSize
 from condensery.condensing.updates import SGD, LearnedLabels
 from condensery.errors import ConfigError, NonFiniteLoss
@@ -166,6 +166,26 @@ def test_the_number_of_processes_changes_no_bit_for_any_engine_and_block(small, 
     ):
         recipe = short(small, engine=engine, classes_per_block=block, size_policy=RandomSize())
         check(small, data, recipe, [2 + place % 2])
+
+
+def test_networks_are_trained_ahead_one_iteration_in_each_process(small, data, monkeypatch):
+    """Also those that are used again, and the trained parameters that an objective reads."""
+    recipe = short(
+        small,
+        iterations=5,
+        schedule=Interpolated(
+            networks=2, inner=1, repeats=1, trajectories=2, epochs=1, steps=1, memory=2,
+            training=SGDTraining(batch=4),
+        ),
+        objective=Calibrated(),
+    )  # fmt: skip
+    check(small, data, recipe, [2])
+    trained = []
+    contexts = Redraw.contexts
+    counted = lambda own, outer, run: trained.append(outer) or contexts(own, outer, run)  # noqa: E731
+    monkeypatch.setattr(Redraw, "contexts", counted)
+    condensed(small, 2, short(small, iterations=5), data)
+    assert sorted(trained) == [0, 1, 2, 3, 4]
 
 
 def test_another_number_of_processes_after_a_checkpoint_changes_no_bit(small, data):

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from condensery import networks
 from condensery.condensing.objectives import Match, Objective
+from condensery.condensing.prefetch import Prefetch, same_network
 from condensery.condensing.progress import Progress, State, whole_examples
 from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import real_examples
@@ -189,7 +190,9 @@ def run(
         state: A state to continue from, of a ``Progress`` with ``boundary``; None starts a new run.
         device: The device of networks and matching; random numbers are drawn on the CPU.
         processes: Those that do the run in step, each with its own classes. All have the same
-            network, and learn the losses of all classes. Their number changes no bit.
+            network, and learn the losses of all classes. Networks that do not see the condensed set
+            are trained ahead, those of one outer iteration in each process. The number of processes
+            changes no bit.
 
     Yields:
         A ``Progress`` after every image update, and one with ``boundary`` after every outer
@@ -287,6 +290,10 @@ def _together(
         compiled=shared.compiled,
         architecture=shared.network,
     )
+    contexts = shared.schedule.contexts
+    if processes.count > 1 and not shared.schedule.reads_synthetic:
+        first, iterations = now[0].outer, shared.iterations
+        contexts = Prefetch(shared.schedule, processes, first=first, iterations=iterations).contexts
     for outer in range(now[0].outer, shared.iterations):
         now[:] = [
             replace(state, stored=_projected(recipe, state.stored))
@@ -295,9 +302,10 @@ def _together(
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
         kept: dict[tuple[int, int], list[_Bound]] = {}
-        for context in shared.schedule.contexts(outer, run_context):
+        for context in contexts(outer, run_context):
             engine = _engine(shared, context)
-            processes.broadcast([*context.network.parameters(), *context.network.buffers()])
+            if shared.schedule.reads_synthetic:
+                same_network(context, processes)
             units = _units(recipes, now, context, data.classes, processes)
             bound: Iterable[_Bound]
             if context.again is None:
