@@ -132,7 +132,7 @@ def short(small, **changes):
 
 def test_the_number_of_processes_changes_no_bit_for_any_matched_part(small, data, each):
     for place, (objective, parameterization, policy, update) in enumerate(
-        each(small.every("objective", "parameterization", "size_policy", "update"))
+        each(small.every("objective", "parameterization", "asked", "update"))
     ):
         if not objective.all_classes:
             recipe = short(
