@@ -46,7 +46,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--labels", metavar="FILE", type=Path, help="mtt, kip: the labels, if not named like FILE"
     )
     layout.add_argument(
-        "--factor", metavar="F", type=at_least(1), help="idc, dream, mdc, folder: crops per side"
+        "--factor",
+        metavar="F",
+        type=at_least(1),
+        help="idc, dream, mdc, dance, ncfm, folder: crops per side",
     )
     layout.add_argument(
         "--order",

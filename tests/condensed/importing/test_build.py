@@ -16,6 +16,8 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.importing import FORMATS, import_set
 from condensery.data import whitened
 from condensery.errors import ConfigError, DataError, DataWarning
+from condensery.evaluation import protocol_for
+from condensery.evaluation.evaluate import evaluated_set
 
 MEAN = torch.tensor((0.4914, 0.4822, 0.4465))[:, None, None]
 STD = torch.tensor((0.2023, 0.1994, 0.2010))[:, None, None]
@@ -371,6 +373,19 @@ def test_a_folder_with_splits_is_no_condensed_set(tmp_path, mine, drawn):
         import_set(tmp_path / "set", format="folder", data=mine)
 
 
+def test_files_of_dance_and_ncfm_are_pairs_of_pixels_tested_by_their_own_protocols(
+    each, tmp_path, cifar10, drawn
+):
+    images, labels = drawn(cifar10, ipc=2)
+    for format in each(["dance", "ncfm"]):
+        path = pair(tmp_path / f"{format}.pt", images, labels)
+        condensed = import_set(path, format=format, factor=2, data=cifar10)
+        assert condensed.manifest["decode"]["factor"] == 2
+        assert condensed.prefixes
+        check_pixels(condensed, images, ipc=2)
+        assert protocol_for(None, evaluated_set(condensed, data="cifar10")).name == format
+
+
 def test_a_file_is_no_folder(of_dc, cifar10):
     with pytest.raises(DataError, match="is no folder"):
         import_set(of_dc, format="folder", data=cifar10)
@@ -381,9 +396,9 @@ def test_a_choice_that_means_nothing_is_refused_before_reading(each, cifar10):
         [
             ("experiment", 0, "mtt", "dc, dsa, dm"),
             ("labels", "y.pt", "dc", "mtt, kip"),
-            ("factor", 2, "kip", "idc, dream, mdc, folder"),
-            ("order", "crop", "dm", "idc, dream, mdc, folder"),
-            ("mean", [0.5], "folder", "dc, dsa, dm, mtt, idc, dream, mdc, kip"),
+            ("factor", 2, "kip", "idc, dream, mdc, dance, ncfm, folder"),
+            ("order", "crop", "dm", "idc, dream, mdc, dance, ncfm, folder"),
+            ("mean", [0.5], "folder", "dc, dsa, dm, mtt, idc, dream, mdc, dance, ncfm, kip"),
             ("zca", True, "idc", "mtt, kip"),
             ("learned_lr", 0.1, "dc", "mtt"),
         ]
@@ -417,8 +432,12 @@ WEIGHTS = {"features.0.weight": torch.zeros(2, 3), "features.0.bias": torch.zero
 def test_a_file_of_another_layout_is_refused_with_what_it_may_be(each, tmp_path_factory, cifar10):
     for content, format, message in each(
         [
-            ([X, Y], "dc", r"a pair of images and labels.*--format idc, dream or mdc"),
-            ([X, Y], "mtt", r"a pair of images and labels.*--format idc, dream or mdc"),
+            ([X, Y], "dc", r"a pair of images and labels.*--format idc, dream, mdc, dance or ncfm"),
+            (
+                [X, Y],
+                "mtt",
+                r"a pair of images and labels.*--format idc, dream, mdc, dance or ncfm",
+            ),
             ({"data": [[X, Y], [X, Y]]}, "idc", r"lists 2 experiments.*--format dc, dsa or dm"),
             ({"data": [[X, Y]]}, "mtt", r"lists 1 experiment of.*--format dc, dsa or dm"),
             ({"images": X, "labels": Y}, "dm", "a dictionary of images and labels.*--format idc"),

@@ -72,7 +72,8 @@ def import_set(
             whitening.
         experiment: dc, dsa, dm: index of the experiment in the file, from 0 (the default).
         labels: mtt, kip: the file of the labels, if its name does not follow that of the images.
-        factor: idc, dream, mdc (needed there), folder: crops per side of a stored image.
+        factor: idc, dream, mdc, dance, ncfm (needed there), folder: crops per side of a stored
+            image.
         order: With a factor: ``"image"``, size ``k`` is the first ``k`` stored images, or
             ``"crop"``, the first ``k * factor^2`` crops by crop position first, as in the released
             MDC code (the default of mdc).

@@ -144,7 +144,7 @@ def _experiments(where: SetLocation) -> ReadSet:
 
 
 def _one_pair(where: SetLocation) -> ReadSet:
-    """IDC, DREAM, MDC: ``[images, labels]``."""
+    """IDC, DREAM, MDC, DANCE, NCFM: ``[images, labels]``."""
     wanted = "a pair of arrays, [images, labels]"
     (images, labels), digest = _read(
         where, where.file, wanted, lambda content: _pair(where.file, content)
@@ -463,6 +463,8 @@ FORMATS: Mapping[str, ImportFormat] = {
     "idc": _OF_IDC,
     "dream": _OF_IDC,
     "mdc": replace(_OF_IDC, order="crop"),
+    "dance": _OF_IDC,
+    "ncfm": _OF_IDC,
     "kip": ImportFormat(
         read=_arrays,
         stores="standardised",

@@ -23,8 +23,8 @@ _OF_DC = (
     "code wrote it."
 )
 _OF_IDC = (
-    "IDC, DREAM and MDC write such files: give --format idc, dream or mdc (format='idc'), the one "
-    "whose code wrote it, with --factor (factor=)."
+    "IDC, DREAM, MDC, DANCE and NCFM write such files: give --format idc, dream, mdc, dance or "
+    "ncfm (format='idc'), the one whose code wrote it, with --factor (factor=)."
 )
 _OF_MTT = (
     "MTT writes images and labels in a file of each: give the file of the images with --format mtt "
