@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import math
 import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+import safetensors.torch
 import torch
 
-from condensery.checkpoint import load_latest, save_checkpoint, write_atomically
+from condensery.checkpoint import CheckpointTimer, load_latest, save_checkpoint, write_atomically
 from condensery.errors import ArtifactError, ConfigError
 
 
@@ -219,3 +222,48 @@ def test_a_folder_that_is_a_file_is_refused(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("not a folder")
     with pytest.raises(ArtifactError, match="run"):
         save(tmp_path / "run", 1)
+
+
+def test_checkpoints_take_two_percent_of_the_time_however_long_one_takes(each) -> None:
+    for took, least in each([(0.0, 20.0), (0.1, 20.0), (10.0, 490.0)]):
+        now = [0.0]
+        timer = CheckpointTimer(20.0, clock=lambda now=now: now[0])
+        assert not timer.due
+        now[0] += 20.0
+        assert timer.due
+        with timer.saving():
+            now[0] += took
+        now[0] += least - 0.01
+        assert not timer.due
+        now[0] += 0.02
+        assert timer.due
+
+
+def test_where_no_time_is_given_every_checkpoint_is_due() -> None:
+    timer = CheckpointTimer(0.0)
+    with timer.saving():
+        pass
+    assert timer.due
+
+
+def test_a_checkpoint_is_read_by_the_library_of_the_format(tmp_path: Path) -> None:
+    path = save_checkpoint(tmp_path, step=1, tensors=tensors(), facts={"text": "ü" * 99})
+    found = safetensors.torch.load_file(path)
+    assert {name: bits(tensor) for name, tensor in found.items()} == {
+        name: bits(tensor) for name, tensor in tensors().items()
+    }
+
+
+def test_writing_a_checkpoint_takes_no_copy_of_its_tensors(tmp_path: Path) -> None:
+    code = (
+        "import resource, sys, torch\n"
+        "from condensery.checkpoint import save_checkpoint\n"
+        "given = {name: torch.ones(8_000_000) for name in 'abcd'}\n"
+        "save_checkpoint(sys.argv[1], step=0, tensors={'small': torch.ones(9)}, facts={})\n"
+        "before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss\n"
+        "save_checkpoint(sys.argv[1], step=1, tensors=given, facts={})\n"
+        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before)\n"
+    )
+    words = [sys.executable, "-c", code, str(tmp_path)]
+    done = subprocess.run(words, capture_output=True, text=True, check=True, timeout=120)
+    assert int(done.stdout) * 1024 < 0.2 * 4 * 32_000_000

@@ -11,11 +11,12 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Callable, Mapping
-from contextlib import suppress
+import time
+from collections.abc import Callable, Generator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import safetensors.torch
 import torch
@@ -26,6 +27,7 @@ from condensery.errors import ArtifactError, ConfigError
 
 __all__ = [
     "Checkpoint",
+    "CheckpointTimer",
     "load_latest",
     "read_safetensors",
     "save_checkpoint",
@@ -34,6 +36,9 @@ __all__ = [
 
 MAX_CHECKPOINTS = 2
 """Checkpoints that a folder keeps: the newest, and one more in case the newest is damaged."""
+
+SHARE = 0.02
+"""Largest share of the time that writing checkpoints takes, unless one alone takes longer."""
 
 _KEY = "condensery-checkpoint"
 _NAME = re.compile(r"checkpoint-(\d+)\.safetensors")
@@ -94,17 +99,13 @@ def save_checkpoint(
         raise ConfigError(f"step = {step}, but a checkpoint is of a step >= 0.")
     folder = Path(folder)
     path = folder / f"checkpoint-{step}.safetensors"
-    # Own memory: safetensors refuses tensors that share theirs.
-    own = {
-        name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-        for name, tensor in tensors.items()
-    }
-    checkpoint = Checkpoint(step=step, tensors=own, facts=dict(facts))
+    text = json.dumps({"format": 1, "step": step, "facts": dict(facts)})
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise ArtifactError(f"{folder}: cannot be made a folder ({error}).") from error
-    write_atomically(path, checkpoint.to_bytes())
+    with _writing(path) as file:
+        _stream(file, text, tensors)
     before = [old for old in _steps(folder) if old < step][: MAX_CHECKPOINTS - 1]
     for old in _steps(folder):
         if old != step and old not in before:
@@ -160,12 +161,88 @@ def _steps(folder: Path) -> list[int]:
     return sorted((int(match[1]) for match in matches if match), reverse=True)
 
 
+class CheckpointTimer:
+    """Says when the next checkpoint is due, so that all of them take a small share of the time.
+
+    Args:
+        every: Smallest number of seconds between two checkpoints, at least 0.
+        clock: A clock in seconds.
+    """
+
+    def __init__(self, every: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        self._every, self._clock = every, clock
+        self._at, self._took = clock(), 0.0
+
+    @property
+    def due(self) -> bool:
+        """Whether enough time has passed since the last checkpoint, and in relation to its cost."""
+        pause = max(self._every, self._took * (1 - SHARE) / SHARE) if self._every else 0.0
+        return self._clock() - self._at >= pause
+
+    @contextmanager
+    def saving(self) -> Generator[None]:
+        """The body writes a checkpoint."""
+        begin = self._clock()
+        yield
+        self._at = self._clock()
+        self._took = self._at - begin
+
+
+_DTYPES = {
+    torch.float64: "F64",
+    torch.float32: "F32",
+    torch.float16: "F16",
+    torch.bfloat16: "BF16",
+    torch.int64: "I64",
+    torch.int32: "I32",
+    torch.int16: "I16",
+    torch.int8: "I8",
+    torch.uint8: "U8",
+    torch.bool: "BOOL",
+}
+"""Names in the header of a safetensors file."""
+
+
+def _stream(file: IO[bytes], text: str, tensors: Mapping[str, Tensor]) -> None:
+    """Write a safetensors file, one tensor after the other, without a copy of all.
+
+    The hash is computed on the way, and then written into its place in the header.
+    """
+    header: dict[str, Any] = {_KEY: json.dumps({"content": text, "sha256": "0" * 64})}
+    header, end = {"__metadata__": header}, 0
+    for name, tensor in _in_order(tensors):
+        begin, end = end, end + tensor.nbytes
+        entry = {"dtype": _DTYPES[tensor.dtype], "shape": list(tensor.shape)}
+        header[name] = {**entry, "data_offsets": [begin, end]}
+    encoded = json.dumps(header).encode()
+    encoded += b" " * (-len(encoded) % 8)  # so that the tensors are aligned
+    file.write(len(encoded).to_bytes(8, "little") + encoded)
+    digest = hashlib.sha256(text.encode())
+    for name, tensor in _in_order(tensors):
+        file.write(_hashed(digest, name, tensor))
+    header["__metadata__"][_KEY] = json.dumps({"content": text, "sha256": digest.hexdigest()})
+    file.seek(8)
+    file.write(json.dumps(header).encode())
+
+
+def _in_order(tensors: Mapping[str, Tensor]) -> list[tuple[str, Tensor]]:
+    """The order in a file: the largest elements first, so that all are aligned."""
+    return sorted(tensors.items(), key=lambda item: (-item[1].element_size(), item[0]))
+
+
 def _hash(text: str, tensors: Mapping[str, Tensor]) -> str:
     digest = hashlib.sha256(text.encode())
-    for name, tensor in sorted(tensors.items()):
-        digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
-        digest.update(tensor.reshape(-1).view(torch.uint8).numpy().data)
+    for name, tensor in _in_order(tensors):
+        _hashed(digest, name, tensor)
     return digest.hexdigest()
+
+
+def _hashed(digest: Any, name: str, tensor: Tensor) -> memoryview:  # noqa: ANN401 - hashlib's
+    """Add a tensor to the hash; returns its bytes, which are copied only from another device."""
+    content = tensor.detach().cpu().contiguous().reshape(-1).view(torch.uint8).numpy().data
+    digest.update(json.dumps([name, str(tensor.dtype), list(tensor.shape)]).encode())
+    digest.update(content)
+    return content
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -176,10 +253,17 @@ def write_atomically(path: Path, data: bytes) -> None:
     Raises:
         ArtifactError: If the folder is absent, full or not writable.
     """
+    with _writing(path) as file:
+        file.write(data)
+
+
+@contextmanager
+def _writing(path: Path) -> Generator[IO[bytes]]:
+    """A file that replaces ``path`` after the body; see ``write_atomically``."""
     part = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
         with part.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         os.replace(part, path)

@@ -86,3 +86,14 @@ def test_a_long_name_does_not_widen_the_sheet_without_end(pets):
 
 def test_the_same_set_gives_the_same_picture(condensed):
     assert contact_sheet(condensed).tobytes() == contact_sheet(condensed).tobytes()
+
+
+def test_of_many_classes_only_some_have_a_line(condensed, monkeypatch):
+    condensed = CondensedSet.load(condensed)
+    whole, layout_of_whole = contact_sheet(condensed), sheet_layout(condensed)
+    monkeypatch.setattr("condensery.report.tiles._MOST_CLASSES", 2)
+    few, layout = contact_sheet(condensed), sheet_layout(condensed)
+    assert (layout_of_whole.classes, layout.classes) == ((0, 1, 2), (0, 2))
+    assert few.height == layout.height < whole.height
+    own = tile_at(few, layout, line=1, column=0)
+    assert np.array_equal(own, tile_at(whole, layout_of_whole, line=2, column=0))

@@ -110,11 +110,16 @@ class Proxy:
         self._spread = 0.0  # variance summed over features and classes, mean over probes
         power = 0.0  # squares, summed and averaged likewise
         for probe in self._probes:
-            features = [_features(probe, data, data.pixels(i)) for i in drawn]
-            self._means.append(torch.stack([f.mean(dim=0) for f in features]))
-            spread = sum(float(f.var(dim=0).sum()) for f in features if len(f) > 1)
+            means: list[Tensor] = []
+            spread = squares = 0.0
+            for index in drawn:  # so that the features of only one class are held
+                features = _features(probe, data, data.pixels(index))
+                means.append(features.mean(dim=0))
+                spread += float(features.var(dim=0).sum()) if len(features) > 1 else 0.0
+                squares += float(features.square().mean(dim=0).sum())
+            self._means.append(torch.stack(means))
             self._spread += spread / probes
-            power += sum(float(f.square().mean(dim=0).sum()) for f in features) / probes
+            power += squares / probes
         if self._spread <= _ROUNDING * power:
             raise DataError(
                 f"the real images of each class of {data.name} have the same features, so random "

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ConfigError
-from condensery.report.tiles import rgb
+from condensery.report.tiles import rgb, shown_classes
 
 _SMALLEST_TILE = 48
 _PAPER, _INK, _QUIET, _RULE, _BLANK = "#ffffff", "#1b1f24", "#59636e", "#b6bec8", "#f3f5f7"
@@ -33,6 +33,7 @@ class SheetLayout:
     lines: tuple[int, ...]  # top edge of each class's tiles
     width: int  # of the sheet
     height: int  # of the sheet
+    classes: tuple[int, ...]  # the label of each line
     marks: tuple[int, ...]  # the sizes with a bracket, ascending
 
 
@@ -41,8 +42,9 @@ def contact_sheet(
     *,
     sizes_marked: Sequence[int] | Literal["auto"] = "auto",
 ) -> Image.Image:
-    """Draw all images of a condensed set, with a row for each class and a column for each rank.
+    """Draw the images of a condensed set, with a row for each class and a column for each rank.
 
+    Of more than 100 classes, 100 are shown that are evenly spaced, and the sheet says so.
     Images are enlarged by an integer factor without smoothing until a tile has a side of at least
     48 pixels. A class with fewer images has blank tiles.
 
@@ -66,9 +68,14 @@ def contact_sheet(
     draw = ImageDraw.Draw(sheet)
     _draw_marks(draw, layout)
     font = ImageFont.load_default(15)
-    for label, (name, top) in enumerate(zip(condensed.class_names, layout.lines, strict=True)):
+    shown, classes = len(layout.classes), condensed.classes
+    if shown < classes:
+        text = f"{shown} of {classes:,} classes, evenly spaced"
+        at = (layout.columns[0], layout.height - 4)
+        draw.text(at, text, fill=_QUIET, font=font, anchor="ls")
+    for label, top in zip(layout.classes, layout.lines, strict=True):
         middle = top + layout.tile[1] / 2
-        text = _shortened(name, font)
+        text = _shortened(condensed.class_names[label], font)
         draw.text((layout.columns[0] - 14, middle), text, fill=_INK, font=font, anchor="rm")
         for left in layout.columns:
             corner = (left + layout.tile[0] - 1, top + layout.tile[1] - 1)
@@ -81,7 +88,9 @@ def contact_sheet(
 
 
 def sheet_layout(
-    condensed: CondensedSet, *, sizes_marked: Sequence[int] | Literal["auto"] = "auto"
+    condensed: CondensedSet,
+    *,
+    sizes_marked: Sequence[int] | Literal["auto"] = "auto",
 ) -> SheetLayout:
     """The positions of the tiles of ``contact_sheet``.
 
@@ -100,20 +109,22 @@ def sheet_layout(
     factor = max(1, -(-_SMALLEST_TILE // min(height, width)))
     tile = (width * factor, height * factor)
     font = ImageFont.load_default(15)
-    names = max(font.getlength(_shortened(name, font)) for name in condensed.class_names)
+    classes = tuple(shown_classes(condensed))
+    names = max(font.getlength(_shortened(condensed.class_names[c], font)) for c in classes)
     # The caption "images per class" stands left of the brackets, so it needs room, too.
     left = _MARGIN + max(int(names), int(font.getlength("images per class"))) + 14
     columns = [left]
     for rank in range(1, condensed.sizes):
         columns.append(columns[-1] + tile[0] + (_WIDE_GAP if rank in marks else _GAP))
     top = _MARGIN + _LEVEL * len(marks) + 8
-    lines = tuple(top + index * (tile[1] + 4) for index in range(len(condensed.class_names)))
+    lines = tuple(top + index * (tile[1] + 4) for index in range(len(classes)))
     return SheetLayout(
         tile=tile,
         columns=tuple(columns),
         lines=lines,
         width=columns[-1] + tile[0] + _WIDE_GAP + _MARGIN,
         height=lines[-1] + tile[1] + _MARGIN,
+        classes=classes,
         marks=marks,
     )
 

@@ -18,7 +18,13 @@ from time import process_time
 from typing import Any
 
 from condensery.api import Condensation
-from condensery.checkpoint import Checkpoint, load_latest, save_checkpoint, write_atomically
+from condensery.checkpoint import (
+    Checkpoint,
+    CheckpointTimer,
+    load_latest,
+    save_checkpoint,
+    write_atomically,
+)
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.progress import Progress, State
 from condensery.data import Data
@@ -40,7 +46,7 @@ from condensery.runs.plan import RunPlan
 from condensery.runs.report import draw_report
 
 CHECKPOINT_EVERY = 20.0
-"""Smallest number of seconds between two checkpoints, which a kill can lose."""
+"""Smallest number of seconds between two checkpoints; see ``CheckpointTimer``."""
 
 _SHEET = "contact-sheet.png"
 _PREVIEWS = 10
@@ -310,19 +316,16 @@ def _drive(
     cpu_before: float,
 ) -> tuple[Mapping[str, Any], State]:
     """Take the steps, and return the content of ``outcome.json`` and the state of all processes."""
-    begin = saved_at = time.monotonic()
+    begin, timer = time.monotonic(), CheckpointTimer(CHECKPOINT_EVERY)
     cpu_before -= process_time()
     limit, recipe = plan.time_budget or math.inf, plan.recipe
     inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
     unsaved: _Boundary | None = None
     elapsed, beyond = before, 0
 
-    def save_due() -> bool:
-        return time.monotonic() - saved_at >= CHECKPOINT_EVERY
-
     def wants_state() -> bool:
         now = before + time.monotonic() - begin
-        return save_due() or preview_due(run) or monitor.due(run, now)
+        return timer.due or preview_due(run) or monitor.due(run, now)
 
     def save_last() -> None:
         state = _last_boundary(run, None if unsaved is None else unsaved.state)
@@ -354,10 +357,11 @@ def _drive(
                 )
                 if state is None:
                     continue
-                if save_due():
-                    metrics.sync()
-                    replace(unsaved, state=state).save(folder)
-                    unsaved, saved_at = None, time.monotonic()
+                if timer.due:
+                    with timer.saving():
+                        metrics.sync()
+                        replace(unsaved, state=state).save(folder)
+                    unsaved = None
                 if preview_due(run):
                     preview(folder, run, reporter, state=state)
                 monitor.boundary(run, elapsed, state=state)

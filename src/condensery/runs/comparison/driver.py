@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from condensery.api import Condensation, with_place
-from condensery.checkpoint import Checkpoint, save_checkpoint, write_atomically
+from condensery.checkpoint import Checkpoint, CheckpointTimer, save_checkpoint, write_atomically
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.loop import run_together
 from condensery.condensing.progress import State
@@ -41,7 +41,7 @@ from condensery.runs.reranking import rerank_with_progress
 from condensery.selection import FEATURE_NETWORK
 
 CHECKPOINT_EVERY = 20.0
-"""Smallest number of seconds between two checkpoints of a batch, which a kill can lose; also
+"""Smallest number of seconds between two checkpoints of a batch (see ``CheckpointTimer``), and
 between two states that come from a worker of a cluster."""
 
 
@@ -213,7 +213,7 @@ def _condense(
     """Condense batches to their ends, and write the file of every run."""
     now = {id(batch): batch for batch in batches}
     unsaved: set[int] = set()  # of which the last state is not on file
-    saved_at = dict.fromkeys(now, time.monotonic())
+    timers = {number: CheckpointTimer(CHECKPOINT_EVERY) for number in now}
     runs = [run for batch in batches for run in batch.runs]
     updates = [batch.recipe.schedule.updates for batch in batches]
     total = sum(n * each.recipe.iterations for n, each in zip(updates, batches, strict=True))
@@ -235,9 +235,9 @@ def _condense(
                     continue
                 now[number] = now[number].after(step)
                 unsaved.add(number)
-                if time.monotonic() - saved_at[number] >= CHECKPOINT_EVERY:
-                    _save(now[number])
-                    saved_at[number] = time.monotonic()
+                if timers[number].due:
+                    with timers[number].saving():
+                        _save(now[number])
                     unsaved.discard(number)
                 if now[number].done == batch.recipe.iterations:
                     _write_runs(now[number], folder, plan, train, device)
