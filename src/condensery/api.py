@@ -37,8 +37,6 @@ from condensery.parameterizations import Parameterization
 from condensery.parts import changed
 from condensery.registry import find
 
-__all__ = ["Condensation", "condense", "train_experts", "with_place"]
-
 _log = logging.getLogger(__name__)
 
 

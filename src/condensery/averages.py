@@ -6,8 +6,6 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
-__all__ = ["Average", "average", "average_over_sizes"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Average:

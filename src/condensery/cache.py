@@ -27,8 +27,6 @@ from condensery.errors import ConfigError
 from condensery.files import LOCK, lock
 from condensery.quantities import amount
 
-__all__ = ["entry", "hold", "limit", "make_room", "owns", "place", "used"]
-
 _log = logging.getLogger(__name__)
 
 _PLACE = "CONDENSERY_CACHE"

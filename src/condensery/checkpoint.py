@@ -25,15 +25,6 @@ from torch import Tensor
 
 from condensery.errors import ArtifactError, ConfigError
 
-__all__ = [
-    "Checkpoint",
-    "CheckpointTimer",
-    "load_latest",
-    "read_safetensors",
-    "save_checkpoint",
-    "write_atomically",
-]
-
 MAX_CHECKPOINTS = 2
 """Checkpoints that a folder keeps: the newest, and one more in case the newest is damaged."""
 

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from condensery.errors import ConfigError
 
-__all__ = ["following_means", "kmeans", "representatives"]
-
 _SEEDS = 4
 """Number of candidate points for each first centre."""
 

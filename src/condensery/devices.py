@@ -16,10 +16,6 @@ import torch
 from condensery.errors import ConfigError
 from condensery.parallel import one_worker
 
-__all__ = [
-    "accelerated", "check_precision", "computing", "free_memory", "steps_on", "usable",
-]  # fmt: skip
-
 _T = TypeVar("_T")
 
 

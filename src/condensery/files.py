@@ -16,18 +16,6 @@ from pathlib import Path
 
 from condensery.errors import ConfigError
 
-__all__ = [
-    "LOCK",
-    "check_new_file",
-    "check_space",
-    "check_writable",
-    "existing_ancestor",
-    "holds_files",
-    "lock",
-    "locked",
-    "locked_in_turn",
-]
-
 LOCK = ".lock"
 """A file in a folder that the process working in the folder has locked."""
 

@@ -5,18 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from decimal import ROUND_HALF_UP, Decimal
 
-__all__ = [
-    "NOTHING",
-    "PLUS_MINUS",
-    "byte_count",
-    "duration",
-    "markdown_table",
-    "percent",
-    "plus_minus",
-    "points",
-    "rounded",
-]
-
 PLUS_MINUS = " ± "
 """The sign between a mean and its deviation."""
 

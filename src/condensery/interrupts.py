@@ -11,14 +11,6 @@ import threading
 from collections.abc import Callable, Generator
 from contextlib import contextmanager
 
-__all__ = [
-    "deferred_interrupts",
-    "interrupt_asked",
-    "interrupts_are_deferred",
-    "raise_if_interrupted",
-    "set_interrupt_check",
-]
-
 _check: Callable[[], None] | None = None
 _deferred = 0
 

@@ -7,8 +7,6 @@ from __future__ import annotations
 
 import os
 
-__all__ = ["process_count", "process_index"]
-
 
 def process_count() -> int:
     """Number of processes that ``torchrun`` started together with this one; otherwise 1."""

@@ -15,8 +15,6 @@ from typing import Any
 from condensery.parts import choices, written
 from condensery.registry import SLOTS, parts
 
-__all__ = ["markdown", "plain"]
-
 
 def plain(slots: Sequence[str]) -> str:
     """Text for a terminal: the name, the choices with defaults, and one line for each part."""

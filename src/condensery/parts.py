@@ -16,19 +16,6 @@ import msgspec
 from condensery.errors import ConfigError, nearest
 from condensery.registry import SLOTS, check_part, find, holds, name_of, names
 
-__all__ = [
-    "build",
-    "changed",
-    "choices",
-    "converted",
-    "differences",
-    "non_defaults",
-    "part_to_json",
-    "read_part",
-    "required",
-    "written",
-]
-
 _Whole = TypeVar("_Whole")
 
 

@@ -13,8 +13,6 @@ from threading import Lock
 import torch
 from torch import Tensor
 
-__all__ = ["on", "positions", "sent"]
-
 _MOST = 2048
 """Number of remembered values; those that were not used for the longest time are forgotten."""
 

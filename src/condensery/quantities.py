@@ -7,8 +7,6 @@ import re
 
 from condensery.errors import ConfigError
 
-__all__ = ["amount", "duration", "fraction", "value_range", "whole_numbers"]
-
 _UNITS = {"": 1, "k": 1000, "m": 1000**2, "g": 1000**3, "ki": 1024, "mi": 1024**2, "gi": 1024**3}
 _SECONDS = {"": 1, "s": 1, "m": 60, "h": 3600}
 

@@ -25,8 +25,6 @@ from typing import Any, TypeVar
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = ["SLOTS", "Slot", "check_part", "find", "holds", "name_of", "names", "parts", "register"]
-
 GROUP = "condensery"
 """The group of entry points whose modules register parts of other packages."""
 

@@ -14,8 +14,6 @@ from functools import partial
 
 import torch
 
-__all__ = ["branches", "global_stream", "stream"]
-
 
 def _hash(seed: int, path: tuple[str | int, ...]) -> int:
     text = "/".join([str(seed), *(str(part) for part in path)])

@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from condensery.placed import on, positions, sent
 from condensery.rng import stream
 
-__all__ = ["ALL_CLASSES", "Examples", "Groups", "StepContext", "View", "by_class", "nested"]
-
 ALL_CLASSES = -1
 """The ``class_`` of a group that contains all classes (kernel and trajectory methods)."""
 

@@ -13,8 +13,6 @@ from typing import ClassVar, Protocol
 import torch
 from torch import Tensor
 
-__all__ = ["Augment", "Augmentation"]
-
 Augmentation = Callable[[Tensor], Tensor]
 """From normalised images ``[example, channel, height, width]`` to images of the same shape."""
 

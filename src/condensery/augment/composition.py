@@ -21,8 +21,6 @@ from condensery.augment import operations
 from condensery.errors import ConfigError, nearest
 from condensery.placed import sent
 
-__all__ = ["UNIFORMS", "WORDS", "Mode", "Parameters", "augment", "parameters", "placed", "words"]
-
 Mode = Literal["idc", "dsa"]
 
 WORDS = ("color", "crop", "cutout", "flip", "scale", "rotate", "translate")

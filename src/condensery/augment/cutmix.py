@@ -14,8 +14,6 @@ from torch import Tensor
 
 from condensery.placed import sent
 
-__all__ = ["Box", "Mixed", "box_around", "cutmix", "paste"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Mixed:

@@ -22,19 +22,6 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = [
-    "brightness",
-    "color",
-    "contrast",
-    "crop",
-    "cutout",
-    "flip",
-    "look_at",
-    "rotate",
-    "saturation",
-    "scale",
-]
-
 Images = Float[Tensor, "example channel height width"]
 
 

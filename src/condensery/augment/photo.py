@@ -22,8 +22,6 @@ from condensery.errors import ConfigError
 from condensery.placed import on, sent
 from condensery.registry import register
 
-__all__ = ["PhotoPerExample", "boxes", "jitter_weights", "lighting", "resized_crop"]
-
 _LEAST_AREA = 0.5
 _LARGEST_RATIO = 4 / 3
 _TRIES = 10

@@ -28,8 +28,6 @@ from condensery.augment.composition import (
 )
 from condensery.registry import register
 
-__all__ = ["Identity", "PerExample", "Siamese"]
-
 
 def _unchanged(images: Tensor) -> Tensor:
     return images

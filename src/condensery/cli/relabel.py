@@ -10,8 +10,6 @@ from condensery.cli.options import add_data, add_file_out, add_machine, data_sou
 from condensery.cli.parser import at_least, number
 from condensery.files import check_new_file
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the file, the experts and the output."""

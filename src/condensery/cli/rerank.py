@@ -10,8 +10,6 @@ from condensery.cli.options import add_data, add_machine, data_source
 from condensery.cli.parser import at_least, one_of
 from condensery.files import check_new_file
 
-__all__ = ["add_arguments", "run"]
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the file, the rule, its training and the output."""

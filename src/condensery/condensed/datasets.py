@@ -11,8 +11,6 @@ from torch.utils.data import Dataset, TensorDataset
 
 from condensery.types import Examples
 
-__all__ = ["PerChannel", "TransformedDataset", "as_dataset"]
-
 
 def as_dataset(
     examples: Examples,

@@ -14,8 +14,6 @@ from typing import Any
 
 from condensery.errors import ArtifactError, ConfigError
 
-__all__ = ["FILE", "HubFile", "hub_package", "is_on_hub", "located", "repository"]
-
 FILE = "condensed.safetensors"
 """Name of the condensed file in a data set of the Hub."""
 

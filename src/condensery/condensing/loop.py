@@ -47,19 +47,6 @@ from condensery.parallel import (
 from condensery.rng import stream
 from condensery.types import Examples, StepContext, View
 
-__all__ = [
-    "CLASSES_AT_ONCE",
-    "SHARED",
-    "begun",
-    "blocks_of",
-    "check_divisible",
-    "initial_state",
-    "networks_of",
-    "own_classes",
-    "run",
-    "run_together",
-]
-
 
 def initial_state(
     recipe: Recipe, data: ImageData, *, seed: int, processes: Processes = ALONE

@@ -29,8 +29,6 @@ from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.errors import ConfigError
 from condensery.parts import changed
 
-__all__ = ["fitted", "halved", "uncompiled", "with_engine", "within"]
-
 
 def fitted(
     recipe: Recipe, data: ImageData, *, asked: Collection[str], complete: bool, device: str

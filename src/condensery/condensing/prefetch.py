@@ -17,8 +17,6 @@ from condensery.condensing.schedules import RunContext, Schedule
 from condensery.parallel import Processes
 from condensery.types import StepContext
 
-__all__ = ["Prefetch", "same_network"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Kept:

@@ -15,8 +15,6 @@ from condensery.parallel import Processes
 from condensery.placed import on, positions
 from condensery.types import Examples
 
-__all__ = ["BY_ROW", "Progress", "State", "whole_examples"]
-
 BY_ROW = ("images", "labels")
 """Learned tensors with an entry for each stored image; the others belong to all of them."""
 

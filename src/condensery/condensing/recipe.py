@@ -29,15 +29,6 @@ from condensery.parameterizations import Parameterization
 from condensery.parts import build, written
 from condensery.registry import SLOTS, check_part, name_of
 
-__all__ = [
-    "Recipe",
-    "check_readable",
-    "from_json",
-    "read_recipe",
-    "recipe_text",
-    "to_json",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Recipe:

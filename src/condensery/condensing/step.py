@@ -24,19 +24,6 @@ from condensery.placed import on, positions
 from condensery.rng import stream
 from condensery.types import Examples, Groups, StepContext, nested
 
-__all__ = [
-    "AskedSets",
-    "BlockResult",
-    "asked_sets",
-    "first_update",
-    "learned",
-    "match_block",
-    "matched",
-    "measure_block",
-    "rows_of",
-    "update",
-]
-
 
 def learned(recipe: Recipe, stored: Examples | None = None) -> dict[str, ImageUpdate]:
     """The fields of ``Examples`` that a run learns, each with its update.

@@ -14,9 +14,6 @@ from dataclasses import dataclass
 from condensery.data.known import CLASS_TABLES
 from condensery.errors import DataError
 
-__all__ = ["ClassList", "check_chosen", "choose", "counts", "match", "moved", "natural_order"]
-__all__ += ["spelling"]
-
 _SHOWN = 12
 
 

@@ -9,8 +9,6 @@ from torch import Tensor
 from condensery.errors import DataError
 from condensery.rng import stream
 
-__all__ = ["hold_out"]
-
 
 def hold_out(
     labels: Int[Tensor, "image"], *, title: str

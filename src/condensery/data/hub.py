@@ -14,8 +14,6 @@ from pathlib import Path
 from condensery.data.known import KnownSet
 from condensery.errors import DataError
 
-__all__ = ["fetch"]
-
 _SPLITS = ("train", "test")
 
 

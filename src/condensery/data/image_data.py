@@ -17,8 +17,6 @@ from condensery.data.skipped import Skipped, remarks
 from condensery.errors import DataError
 from condensery.placed import on, sent
 
-__all__ = ["Data", "ImageData", "Whitening"]
-
 
 class Whitening(Protocol):
     """A fitted linear map of standardised images; ``whitened`` of this package fits one."""

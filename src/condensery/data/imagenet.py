@@ -10,8 +10,6 @@ from collections.abc import Mapping
 from functools import cache
 from importlib.resources import files
 
-__all__ = ["IMAGENET_10", "IMAGENET_100", "MTT_SUBSETS", "TINY_IMAGENET", "wordnet_names"]
-
 _NUMBERS = """
 n02869837 n01749939 n02488291 n02107142 n13037406 n02091831 n04517823 n04589890 n03062245
 n01773797 n01735189 n07831146 n07753275 n03085013 n04485082 n02105505 n01983481 n02788148

@@ -26,17 +26,6 @@ from condensery.data.imagenet import (
 from condensery.data.labels import default_names
 from condensery.data.statistics import Statistics, measure
 
-__all__ = [
-    "CLASS_TABLES",
-    "EMBEDDED",
-    "KNOWN",
-    "ClassTable",
-    "KnownSet",
-    "known_by_name",
-    "known_by_path",
-    "may_be_mirrored",
-]
-
 
 @dataclass(frozen=True, eq=False)
 class ClassTable:

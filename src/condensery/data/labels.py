@@ -18,8 +18,6 @@ from torch import Tensor
 from condensery.data.source import Source
 from condensery.errors import DataError
 
-__all__ = ["as_labels", "check_classes", "count_from_zero", "default_names"]
-
 _MOST_CLASSES = 65_536
 """Higher labels are indices only if there are more images; ImageNet-21k has 21,841 classes."""
 

@@ -33,8 +33,6 @@ from condensery.data.source import Source, Split
 from condensery.data.statistics import measure
 from condensery.errors import DataError, DataWarning
 
-__all__ = ["load_data", "words_of"]
-
 
 def load_data(
     source: object,

@@ -16,8 +16,6 @@ from condensery.data.readers import archives, idx, layouts
 from condensery.data.readers.folders.folder import holds_images
 from condensery.errors import DataError, nearest
 
-__all__ = ["find"]
-
 
 def find(name: str, data_dir: str | Path) -> str:
     """The place of a data set of the literature below a folder.

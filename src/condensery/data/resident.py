@@ -9,8 +9,6 @@ import torch
 
 from condensery.data.image_data import ImageData
 
-__all__ = ["SHARE", "resident"]
-
 SHARE = 3
 """Images are moved to a device if they take at most one part in so many of its memory."""
 

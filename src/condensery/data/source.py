@@ -12,8 +12,6 @@ from torch import Tensor
 from condensery.data.decoding.cache import CacheFile, DecodedImages
 from condensery.data.skipped import Skipped
 
-__all__ = ["Skipped", "Source", "Split", "divided"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Split:

@@ -8,8 +8,6 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-__all__ = ["Statistics", "measure"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Statistics:

@@ -18,8 +18,6 @@ from torch import Tensor
 from condensery.data.image_data import ImageData
 from condensery.errors import ConfigError, DataError, nearest
 
-__all__ = ["WHITENINGS", "ZCA", "whitened"]
-
 WHITENINGS = ("none", "zca", "zca-regularised")
 """The names of whitenings in recipes."""
 

@@ -18,8 +18,6 @@ from condensery.networks import features, features_and_logits
 from condensery.placed import on, positions
 from condensery.types import Groups
 
-__all__ = ["Autograd"]
-
 
 @dataclass(frozen=True, slots=True)
 class Autograd:

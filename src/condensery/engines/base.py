@@ -13,8 +13,6 @@ from torch import Tensor, nn
 
 from condensery.types import Groups
 
-__all__ = ["Engine"]
-
 
 class Engine(Protocol):
     """Computes gradients per group and features per example."""

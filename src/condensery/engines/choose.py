@@ -17,9 +17,6 @@ from condensery.engines.fused import Fused, supports
 from condensery.engines.one_pass import OnePass
 from condensery.networks import mixes_examples
 
-__all__ = ["NOT_COMPILED", "EngineChoice", "choose", "native_bf16", "pays_to_compile"]
-
-
 NOT_COMPILED = "; not compiled"
 """The end of a reason; the reason why nothing is compiled may follow it."""
 

@@ -25,8 +25,6 @@ from condensery.networks import features, features_and_logits, mixes_examples
 from condensery.placed import on
 from condensery.types import Groups
 
-__all__ = ["OnePass", "cells"]
-
 
 @dataclass(frozen=True, slots=True)
 class OnePass:

@@ -30,8 +30,6 @@ from typing import Generic, ParamSpec, TypeVar
 
 from condensery.parallel import exclusive_lock
 
-__all__ = ["Fallback", "cannot_compile", "cause_of", "compiler", "fell_back", "go_uncompiled"]
-
 _log = logging.getLogger(__name__)
 
 _Arguments = ParamSpec("_Arguments")

@@ -33,8 +33,6 @@ from condensery.experts import EXPERT_TRAINING, ExpertSet, ExpertTraining, cache
 from condensery.experts import loaded as with_parameters
 from condensery.training import accuracy
 
-__all__ = ["ExpertLabels", "relabel", "same_labels"]
-
 _BATCH = 256
 
 

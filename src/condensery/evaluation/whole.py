@@ -27,8 +27,6 @@ from condensery.evaluation.protocol import Protocol, hard_name
 from condensery.evaluation.trial import RealPool, Trial
 from condensery.parts import non_defaults
 
-__all__ = ["LEAST_STEPS", "PASSES", "WholeTrial", "whole_protocol"]
-
 PASSES = 20
 """Passes over all images in a training on the whole data."""
 

@@ -25,8 +25,6 @@ from condensery.experts.files import Trained
 from condensery.files import locked_in_turn
 from condensery.parallel import THREADS, Pool, check_cancelled, workers
 
-__all__ = ["Buffer", "EpochResult", "ExpertSet", "cached", "get_buffer"]
-
 _log = logging.getLogger(__name__)
 
 MOST_IN_MEMORY = 2_000_000_000

@@ -33,8 +33,6 @@ from condensery.training import (
     real_batches,
 )
 
-__all__ = ["EXPERT_TRAINING", "ExpertTraining", "Parameters", "loaded"]
-
 Parameters: TypeAlias = dict[str, Tensor]
 """The parameters of a network by name."""
 

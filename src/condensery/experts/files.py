@@ -26,8 +26,6 @@ from condensery.checkpoint import read_safetensors, write_atomically
 from condensery.errors import ArtifactError
 from condensery.parts import differences
 
-__all__ = ["Trained", "epochs", "read", "remove", "stored_seconds", "write"]
-
 FORMAT = 3
 _NAME = re.compile(r"epoch-(\d+)\.safetensors")
 _KEY = "condensery-expert"

@@ -12,8 +12,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
-__all__ = ["Kernel", "vectors"]
-
 
 class Kernel(Protocol):
     """A similarity of images."""

@@ -19,8 +19,6 @@ from condensery.errors import ConfigError
 from condensery.kernels.base import Kernel, vectors
 from condensery.registry import register
 
-__all__ = ["FullyConnected"]
-
 _SAME = 1e-13
 """Up to this squared sine of their angle, two vectors are equal except for rounding."""
 

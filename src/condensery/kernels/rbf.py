@@ -12,8 +12,6 @@ from condensery.errors import ConfigError
 from condensery.kernels.base import Kernel, vectors
 from condensery.registry import register
 
-__all__ = ["RBF"]
-
 
 @register("kernel", "rbf")
 @dataclass(frozen=True, slots=True, kw_only=True)

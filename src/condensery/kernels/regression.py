@@ -11,8 +11,6 @@ from torch import Tensor
 
 from condensery.errors import ConfigError
 
-__all__ = ["label_solve", "predict", "regularised"]
-
 
 def regularised(
     support: Float[Tensor, "support support"], *, ridge: float

@@ -12,8 +12,6 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError, nearest
 from condensery.registry import find, register
 
-__all__ = ["PRESETS", "Method", "Recipes", "method", "method_of", "recipe_for"]
-
 PRESETS = ("smoke", "quick", "standard", "paper")
 """The presets of every built-in method, shortest run first."""
 

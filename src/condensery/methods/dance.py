@@ -33,8 +33,6 @@ from condensery.methods.base import method
 from condensery.parameterizations import MultiFormation
 from condensery.training import SGDTraining
 
-__all__ = ["SHORT", "Short", "is_large", "recipe", "shortened"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Short:

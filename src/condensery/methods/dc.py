@@ -32,8 +32,6 @@ from condensery.data import ImageData
 from condensery.methods.base import method
 from condensery.parameterizations import Pixels
 
-__all__ = ["pixel_lr", "recipe"]
-
 _LOOPS: Mapping[int, tuple[int, int]] = {
     1: (1, 1),
     10: (10, 50),

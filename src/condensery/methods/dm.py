@@ -32,8 +32,6 @@ from condensery.methods.dc import pixel_lr
 from condensery.methods.dsa import strategy
 from condensery.parameterizations import Pixels
 
-__all__ = ["recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Short:

@@ -21,9 +21,6 @@ from condensery.data import ImageData
 from condensery.methods import idc
 from condensery.methods.base import method
 
-__all__ = ["recipe"]
-
-
 _POOL = {"smoke": 64, "quick": 256, "standard": 1024}
 """Number of images of a class that a shorter run clusters."""
 

@@ -25,8 +25,6 @@ from condensery.methods import dc
 from condensery.methods.base import method
 from condensery.training import SGDTraining
 
-__all__ = ["recipe", "strategy"]
-
 
 @method(
     "dsa",

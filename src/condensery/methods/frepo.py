@@ -33,8 +33,6 @@ from condensery.data import ImageData
 from condensery.methods.base import method
 from condensery.parameterizations import Pixels
 
-__all__ = ["recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Length:

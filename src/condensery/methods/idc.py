@@ -34,8 +34,6 @@ from condensery.methods.base import method
 from condensery.parameterizations import MultiFormation
 from condensery.training import SGDTraining
 
-__all__ = ["recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Paper:

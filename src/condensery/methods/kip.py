@@ -39,8 +39,6 @@ from condensery.data import ImageData
 from condensery.methods.base import method
 from condensery.parameterizations import Pixels
 
-__all__ = ["recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Length:

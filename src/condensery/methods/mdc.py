@@ -26,8 +26,6 @@ from condensery.data import ImageData
 from condensery.methods import idc
 from condensery.methods.base import method
 
-__all__ = ["recipe"]
-
 
 @method(
     "mdc",

@@ -45,8 +45,6 @@ from condensery.methods.dsa import strategy
 from condensery.parameterizations import Pixels
 from condensery.training import SGDTraining
 
-__all__ = ["recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Paper:

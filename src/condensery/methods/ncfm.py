@@ -27,8 +27,6 @@ from condensery.methods import dance
 from condensery.methods.base import method
 from condensery.training import SGDTraining
 
-__all__ = ["recipe"]
-
 
 @method(
     "ncfm",

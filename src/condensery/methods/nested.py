@@ -32,8 +32,6 @@ from condensery.methods import dsa, idc
 from condensery.methods.base import method
 from condensery.training import SGDTraining
 
-__all__ = ["recipe"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class _Length:

@@ -22,8 +22,6 @@ from condensery.data import ImageData
 from condensery.methods import dance
 from condensery.methods.base import method
 
-__all__ = ["recipe"]
-
 
 @method(
     "tgdd",

@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from condensery.errors import ConfigError
 
-__all__ = ["AlexNet"]
-
 
 class AlexNet(nn.Module):
     """Convolutions of 128, 192, 256, 192 and 192 filters with ReLU, then one linear layer.

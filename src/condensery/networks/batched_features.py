@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from condensery.networks.inspection import features
 
-__all__ = ["batched_features"]
-
 
 @torch.no_grad()
 def batched_features(

@@ -30,8 +30,6 @@ from condensery.networks.vgg import VGG11
 from condensery.parallel import exclusive_lock
 from condensery.rng import global_stream
 
-__all__ = ["Factory", "build", "known_networks"]
-
 Factory = Callable[..., nn.Module]
 """Called as ``factory(channels=..., classes=..., side=(height, width))``."""
 

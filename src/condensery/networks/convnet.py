@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from condensery.errors import ConfigError
 from condensery.networks.norms import Norm, instance_norm
 
-__all__ = ["ConvBlock", "ConvNet"]
-
 
 class ConvBlock(nn.Module):
     """3x3 convolution, norm with affine weights, ReLU, 2x2 average pooling."""

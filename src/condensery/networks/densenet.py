@@ -9,8 +9,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["DenseNet"]
-
 
 class DenseLayer(nn.Module):
     """Norm, ReLU, 1x1 to four times the growth, norm, ReLU, 3x3; appended to the input."""

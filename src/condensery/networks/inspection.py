@@ -12,8 +12,6 @@ from torch.nn.modules.dropout import _DropoutNd
 
 from condensery.errors import UnsupportedNetwork
 
-__all__ = ["features", "features_and_logits", "mixes_examples"]
-
 
 def features(
     network: nn.Module, images: Float[Tensor, "example channel height width"]

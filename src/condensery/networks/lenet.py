@@ -10,8 +10,6 @@ from torch import Tensor, nn
 
 from condensery.errors import ConfigError
 
-__all__ = ["LeNet"]
-
 
 class LeNet(nn.Module):
     """Convolutions of 6 and 16 filters with ReLU and 2x2 max pooling, then 120, 84, classes.

@@ -14,8 +14,6 @@ from torch import nn
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = ["LIBRARIES", "library_network"]
-
 
 def library_network(name: str) -> Callable[..., nn.Module] | None:
     """The factory of a network such as ``timm:vit_tiny_patch16_224`` or ``torchvision:resnet18``.

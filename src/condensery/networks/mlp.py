@@ -8,8 +8,6 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["MLP"]
-
 
 class MLP(nn.Module):
     """Flatten, two hidden layers of ``width`` with ReLU, one linear layer.

@@ -9,8 +9,6 @@ from collections.abc import Callable
 
 from torch import nn
 
-__all__ = ["Norm", "batch_norm", "instance_norm"]
-
 Norm = Callable[[int], nn.Module]
 """Called with the number of filters."""
 

@@ -5,8 +5,6 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-__all__ = ["IdentityNetwork"]
-
 
 class IdentityNetwork(nn.Module):
     """A network without parameters, whose features are the images."""

@@ -13,8 +13,6 @@ from torch import Tensor, nn
 from condensery.errors import ConfigError
 from condensery.networks.norms import Norm, batch_norm, instance_norm
 
-__all__ = ["ResNet", "resnet10", "resnet18", "resnet_ap10"]
-
 BIG = 96
 """Images of at least this many pixels on their shorter side get the ImageNet stem."""
 

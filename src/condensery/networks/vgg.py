@@ -11,8 +11,6 @@ from torch import Tensor, nn
 from condensery.errors import ConfigError
 from condensery.networks.norms import Norm
 
-__all__ = ["VGG11"]
-
 _STAGES = ((64,), (128,), (256, 256), (512, 512), (512, 512))
 """Filters of the convolutions; each stage ends with 2x2 max pooling."""
 

@@ -7,8 +7,6 @@ from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
 from threading import Condition, get_ident
 
-__all__ = ["exclusive_lock", "shared_lock"]
-
 
 class _Lock:
     """Held by many threads at the same time (shared), or by one thread alone (exclusive)."""

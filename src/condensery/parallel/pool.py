@@ -11,8 +11,6 @@ from typing import Protocol, TypeVar
 from condensery.errors import ConfigError
 from condensery.parallel.workers import as_completed, workers
 
-__all__ = ["THREADS", "Pool", "Threads", "pool_of"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -25,8 +25,6 @@ from condensery.launch import process_count, process_index
 if TYPE_CHECKING:
     from torch.distributed import Store  # pyright: ignore[reportPrivateImportUsage]
 
-__all__ = ["ALONE", "Processes", "joined"]
-
 _T = TypeVar("_T")
 
 

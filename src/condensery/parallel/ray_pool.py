@@ -23,8 +23,6 @@ from condensery import __version__
 from condensery.errors import CondenseryError, ConfigError, LostWorkers
 from condensery.interrupts import raise_if_interrupted
 
-__all__ = ["LOST_AT_MOST", "RayPool", "unpacked"]
-
 T = TypeVar("T")
 R = TypeVar("R")
 

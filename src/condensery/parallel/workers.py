@@ -21,16 +21,6 @@ import torch
 
 from condensery.interrupts import raise_if_interrupted
 
-__all__ = [
-    "as_completed",
-    "check_cancelled",
-    "map_threads",
-    "one_worker",
-    "overlap",
-    "single_threaded",
-    "workers",
-]
-
 _T = TypeVar("_T")
 
 

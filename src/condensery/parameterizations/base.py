@@ -18,8 +18,6 @@ from torch import Tensor
 from condensery.parts import part_to_json
 from condensery.types import Examples
 
-__all__ = ["Parameterization", "stored_rows"]
-
 
 class Parameterization(Protocol):
     """The relation between stored images and examples."""

@@ -24,8 +24,6 @@ from condensery.parameterizations.base import Parameterization
 from condensery.registry import register
 from condensery.types import Examples
 
-__all__ = ["MultiFormation", "decode_crops", "encode_mix"]
-
 
 @register("parameterization", "multi-formation")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,6 @@ from condensery.parameterizations.base import Parameterization
 from condensery.registry import register
 from condensery.types import Examples
 
-__all__ = ["Pixels"]
-
 
 @register("parameterization", "pixels")
 @dataclass(frozen=True, slots=True, kw_only=True)

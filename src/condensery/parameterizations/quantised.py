@@ -21,8 +21,6 @@ from condensery.parameterizations.pixels import Pixels
 from condensery.registry import register
 from condensery.types import Examples
 
-__all__ = ["Quantised"]
-
 
 @register("parameterization", "quantised")
 @dataclass(frozen=True, slots=True, kw_only=True)

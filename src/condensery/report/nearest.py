@@ -21,8 +21,6 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
 from condensery.report.tiles import encoded, rgb
 
-__all__ = ["MOST", "Nearest", "NearestPair", "nearest_real"]
-
 MOST = 40
 """Images of a set that are compared."""
 

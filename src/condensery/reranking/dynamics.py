@@ -19,8 +19,6 @@ from condensery.engines.toolchain import Fallback
 from condensery.parallel import check_cancelled
 from condensery.training import Trainer, Training, batches
 
-__all__ = ["Dynamics", "watched"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Dynamics:

@@ -30,8 +30,6 @@ from condensery.reranking.rules import SCORES
 from condensery.rng import stream
 from condensery.training import Training
 
-__all__ = ["RULES", "rerank", "rerank_steps"]
-
 RULES = (*SCORES, "random", "herding")
 """The names of all rules."""
 

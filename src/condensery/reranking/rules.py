@@ -13,8 +13,6 @@ from torch import Tensor
 from condensery.errors import ConfigError
 from condensery.reranking.dynamics import Dynamics
 
-__all__ = ["SCORES", "Score", "el2n", "entropy", "forgetting", "lbpe", "margin"]
-
 _EARLY = 10
 """Number of epochs in the sum of EL2N."""
 

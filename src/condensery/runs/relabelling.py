@@ -8,8 +8,6 @@ from condensery.evaluation import ExpertLabels, relabel
 from condensery.evaluation.normalisation import normalised_train
 from condensery.runs.listener import Reporter
 
-__all__ = ["relabel_with_progress"]
-
 
 def relabel_with_progress(
     condensed: CondensedSet,

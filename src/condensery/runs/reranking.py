@@ -10,8 +10,6 @@ from condensery.data import Data
 from condensery.reranking import rerank, rerank_steps
 from condensery.runs.listener import Reporter
 
-__all__ = ["rerank_with_progress"]
-
 
 def rerank_with_progress(
     condensed: CondensedSet,

@@ -18,16 +18,6 @@ from typing import Any, TypeAlias
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = [
-    "TRACKERS",
-    "GivenTrackers",
-    "Tracker",
-    "Trackers",
-    "tracker_name",
-    "trackers",
-    "tracking",
-]
-
 
 class Tracker(ABC):
     """What a tracker of experiments does. Numbers come in the order of the work."""

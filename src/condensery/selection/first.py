@@ -5,8 +5,6 @@ from __future__ import annotations
 from condensery.data import ImageData
 from condensery.selection.order import Orders, RuleOptions
 
-__all__ = ["first_orders"]
-
 
 def first_orders(data: ImageData, options: RuleOptions) -> Orders:
     """The images of every class in the order of the data set; there is no random draw.

@@ -11,8 +11,6 @@ from condensery.errors import ConfigError
 from condensery.selection.order import Orders, RuleOptions
 from condensery.selection.training import TRAINING, drawn, logits_of, training_steps
 
-__all__ = ["check_forgetting", "forgetting_orders", "forgotten"]
-
 
 def check_forgetting(data: ImageData, steps: int) -> None:
     """Refuse a training in which no image is seen twice.

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from condensery.clustering import following_means
 
-__all__ = ["herding"]
-
 
 def herding(features: Float[Tensor, "image feature"], *, count: int) -> Int[Tensor, "image"]:
     """The herding order: the mean of every prefix is close to the mean of all images.

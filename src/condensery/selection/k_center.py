@@ -11,8 +11,6 @@ from torch import Tensor
 
 from condensery.errors import ConfigError
 
-__all__ = ["farthest_first", "k_center"]
-
 
 def k_center(features: Float[Tensor, "image feature"], *, count: int) -> Int[Tensor, "image"]:
     """Farthest first, starting with the image nearest to the mean; the first one for ties.

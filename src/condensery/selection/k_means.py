@@ -13,8 +13,6 @@ from condensery.clustering import kmeans
 from condensery.errors import ConfigError
 from condensery.selection.k_center import farthest_first
 
-__all__ = ["k_means"]
-
 _ITERATIONS = 100
 """Maximum number of Lloyd steps; clustering stops earlier if no image changes its cluster."""
 

@@ -14,8 +14,6 @@ from condensery.parameterizations import MultiFormation
 from condensery.rng import stream
 from condensery.selection.order import BuiltImages, RuleOptions
 
-__all__ = ["mosaics"]
-
 FACTOR = 2
 
 

@@ -18,8 +18,6 @@ from condensery.errors import ConfigError
 from condensery.parameterizations import Parameterization, Pixels, stored_rows
 from condensery.types import Examples
 
-__all__ = ["BuiltImages", "Orders", "RuleOptions", "as_condensed", "as_set", "check_ipc"]
-
 Orders = Sequence[Int[Tensor, "image"]]
 """For every class, positions in the data set, the first choice first."""
 

@@ -9,8 +9,6 @@ from condensery.data import ImageData
 from condensery.rng import stream
 from condensery.selection.order import Orders, RuleOptions
 
-__all__ = ["random_orders"]
-
 
 def random_orders(data: ImageData, options: RuleOptions) -> Orders:
     """All images of every class in random order.

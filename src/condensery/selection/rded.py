@@ -16,8 +16,6 @@ from condensery.selection.order import BuiltImages, RuleOptions
 from condensery.selection.training import ClassFeatures, logits_of
 from condensery.types import Examples
 
-__all__ = ["TEACHER_STEPS", "rded"]
-
 TEACHER_STEPS = 1000
 """Default number of training steps of the network that scores crops."""
 

@@ -32,8 +32,6 @@ from condensery.rng import stream
 from condensery.selection.order import RuleOptions
 from condensery.training import SGDTraining, Trainer, batches
 
-__all__ = ["TRAINING", "ClassFeatures", "TrainingStep", "drawn", "logits_of", "training_steps"]
-
 _log = logging.getLogger(__name__)
 
 TRAINING = SGDTraining()

@@ -19,8 +19,6 @@ from condensery.formatting import byte_count, markdown_table
 from condensery.registry import names
 from condensery.sharing.licence import Licence
 
-__all__ = ["Card", "configuration", "patterns_below", "rank_file"]
-
 _SHOWN = 20  # sizes that the table of sizes shows before it leaves some out
 
 

@@ -6,8 +6,6 @@ import re
 import unicodedata
 from collections.abc import Sequence
 
-__all__ = ["distinct", "folder_names"]
-
 _LONGEST = 100  # bytes of a folder name; file systems hold 143 (encrypted) to 255
 _RESERVED = frozenset(
     [

@@ -22,8 +22,6 @@ from condensery.sharing.folder import check_folder, new_folder
 from condensery.sharing.forms import FORMS
 from condensery.sharing.pictures import check_channels, condensed_pictures, real_pictures
 
-__all__ = ["Exported", "check_export", "export"]
-
 _MARK = "export.json"
 
 

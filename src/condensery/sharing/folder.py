@@ -10,8 +10,6 @@ from pathlib import Path
 from condensery.errors import ConfigError
 from condensery.files import check_writable, existing_ancestor, holds_files
 
-__all__ = ["check_folder", "new_folder"]
-
 
 def check_folder(out: Path, *, option: str, mark: str, what: str, overwrite: bool) -> None:
     """Refuse a folder that contains something other than an earlier result that may be replaced.

@@ -16,8 +16,6 @@ from condensery.sharing.class_names import folder_names
 from condensery.sharing.parquet import require_pyarrow, write_parquet
 from condensery.sharing.pictures import Pictures
 
-__all__ = ["FORMS", "Form"]
-
 _SHARD = 1000  # pictures in a shard
 
 

@@ -8,8 +8,6 @@ from typing import Any
 
 from condensery.errors import ConfigError
 
-__all__ = ["Licence"]
-
 _IDENTIFIER = re.compile(r"[a-z0-9][a-z0-9.+-]*")
 _EXAMPLES = "mit, cc0-1.0, cc-by-4.0, cc-by-sa-4.0, cc-by-nc-4.0"
 

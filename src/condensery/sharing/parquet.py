@@ -15,8 +15,6 @@ from condensery.errors import ConfigError
 from condensery.sharing.class_names import distinct
 from condensery.sharing.pictures import Pictures
 
-__all__ = ["require_pyarrow", "write_parquet"]
-
 _BLOCK = 256  # pictures that are encoded at a time
 
 

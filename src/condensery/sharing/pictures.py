@@ -15,8 +15,6 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 
-__all__ = ["Pictures", "check_channels", "condensed_pictures", "real_pictures"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class Pictures:

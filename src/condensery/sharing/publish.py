@@ -20,8 +20,6 @@ from condensery.sharing.folder import check_folder, new_folder
 from condensery.sharing.licence import Licence
 from condensery.sharing.repository import CARD, SHEET, check_packages, write_repository
 
-__all__ = ["Published", "check_push", "pull", "push"]
-
 _OURS = (CARD, FILE, SHEET, "data/rank-*.parquet")
 _OF_THE_HUB = ".gitattributes"
 

@@ -23,8 +23,6 @@ from condensery.sharing.parquet import require_pyarrow, write_parquet
 from condensery.sharing.pictures import Pictures, check_channels, condensed_pictures
 from condensery.types import Examples
 
-__all__ = ["CARD", "SHEET", "check_packages", "write_repository"]
-
 CARD = "README.md"
 SHEET = "contact-sheet.png"
 _MOST_SHOWN = (30, 20)  # classes and ranks of the contact sheet

@@ -13,8 +13,6 @@ from condensery.parallel import check_cancelled, single_threaded
 from condensery.placed import on
 from condensery.training.precision import autocast, check_precision
 
-__all__ = ["accuracy"]
-
 
 def accuracy(
     network: nn.Module,

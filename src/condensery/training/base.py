@@ -13,8 +13,6 @@ from torch import Tensor
 
 from condensery.augment import Augment
 
-__all__ = ["OptimiserState", "Training"]
-
 OptimiserState = list[list[Tensor]]
 """One list for each quantity of the optimiser, with one tensor for each parameter."""
 

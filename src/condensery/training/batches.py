@@ -17,8 +17,6 @@ from condensery.data import ImageData
 from condensery.errors import ConfigError, DataError
 from condensery.training.base import Training
 
-__all__ = ["Batch", "batches", "real_batches"]
-
 
 class Batch(NamedTuple):
     """Normalised images ``[example, channel, height, width]`` and their labels."""

@@ -17,8 +17,6 @@ from condensery.errors import ConfigError
 from condensery.registry import register
 from condensery.training.base import OptimiserState
 
-__all__ = ["AdamWTraining", "SGDTraining"]
-
 _COLOR_CROP = PerExample(strategy="color_crop")
 
 

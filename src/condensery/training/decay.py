@@ -11,8 +11,6 @@ from typing import Literal, TypeAlias
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = ["MILESTONES", "Decay", "check_decay", "decayed"]
-
 Decay: TypeAlias = Literal["constant", "milestones", "cosine"]
 
 MILESTONES = (Fraction(2, 3), Fraction(5, 6))

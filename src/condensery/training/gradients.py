@@ -20,8 +20,6 @@ from condensery.engines import FusedLoss, can_train, network_plan
 from condensery.engines.toolchain import Fallback, cannot_compile
 from condensery.training.precision import Loss, loss_function
 
-__all__ = ["Gradients", "MixedBatch", "gradients_of"]
-
 
 class MixedBatch(NamedTuple):
     """A batch after CutMix; its loss is ``ratio * own + (1 - ratio) * partner``."""

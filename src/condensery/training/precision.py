@@ -21,18 +21,6 @@ from torch.nn import functional
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = [
-    "COMPILE_AFTER",
-    "FUSED_AFTER",
-    "LOSSES",
-    "PRECISIONS",
-    "Loss",
-    "autocast",
-    "check_loss",
-    "check_precision",
-    "loss_function",
-]
-
 PRECISIONS = ("fp32", "tf32", "bf16")
 
 COMPILE_AFTER = 1000

@@ -11,8 +11,6 @@ from torch import Tensor
 
 from condensery.training.trainer import Trainer
 
-__all__ = ["Clock", "StepTime", "time_steps", "training_steps"]
-
 Clock = Callable[[], float]
 """A clock in seconds, such as ``time.perf_counter``."""
 

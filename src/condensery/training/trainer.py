@@ -14,8 +14,6 @@ from condensery.parallel import single_threaded
 from condensery.training.base import Training
 from condensery.training.gradients import MixedBatch, gradients_of
 
-__all__ = ["Trainer"]
-
 
 class Trainer:
     """A network and its optimiser; each ``step`` changes both.

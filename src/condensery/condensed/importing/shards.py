@@ -17,8 +17,6 @@ from torch import Tensor
 
 from condensery.errors import DataError
 
-__all__ = ["column_of_soft_labels", "read_shards"]
-
 
 def read_shards(shards: Sequence[Path]) -> tuple[Tensor, Tensor, Tensor | None]:
     """Read tar files whose samples are ``KEY.png`` and ``KEY.json``; nothing is unpacked.

@@ -17,8 +17,6 @@ from condensery.data import ImageData
 from condensery.parameterizations import Parameterization, stored_rows
 from condensery.types import Examples
 
-__all__ = ["Init", "Network", "as_stored", "batches_of", "repeated"]
-
 Network = Callable[..., nn.Module]
 """Builds a new network from the path of its random stream: ``network("start", 0)``."""
 

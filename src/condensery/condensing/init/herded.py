@@ -21,8 +21,6 @@ from condensery.registry import register
 from condensery.rng import branches
 from condensery.types import Examples
 
-__all__ = ["HerdedImages"]
-
 
 @register("init", "herded")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -17,8 +17,6 @@ from condensery.registry import register
 from condensery.rng import branches
 from condensery.types import Examples
 
-__all__ = ["KMeansImages"]
-
 
 @register("init", "kmeans")
 @dataclass(frozen=True, slots=True, kw_only=True)

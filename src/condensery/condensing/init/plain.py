@@ -16,8 +16,6 @@ from condensery.registry import register
 from condensery.rng import branches
 from condensery.types import Examples
 
-__all__ = ["FirstImages", "Noise", "RandomImages"]
-
 
 @register("init", "random")
 @dataclass(frozen=True, slots=True, kw_only=True)

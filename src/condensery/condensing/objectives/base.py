@@ -23,15 +23,6 @@ from condensery.engines import Engine
 from condensery.placed import on, positions
 from condensery.types import Examples, Groups, StepContext, View, by_class
 
-__all__ = [
-    "FeatureComparison",
-    "FeatureObjective",
-    "Match",
-    "Objective",
-    "ObjectiveState",
-    "target_rows",
-]
-
 Match = Callable[[Examples, Groups], Tensor]
 """``(examples, groups) -> losses [group]``, not reduced; differentiable in ``examples.images``.
 If the objective ``uses_engine``, several threads may call it at the same time."""

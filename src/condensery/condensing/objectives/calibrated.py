@@ -24,8 +24,6 @@ from condensery.placed import on
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View
 
-__all__ = ["Calibrated"]
-
 
 @register("objective", "calibrated")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,6 @@ from condensery.errors import ConfigError
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext
 
-__all__ = ["CharacteristicFunction"]
-
 _FLOOR = 1e-12
 """Minimum under the square root, whose slope at 0 is infinite."""
 

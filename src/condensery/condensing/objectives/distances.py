@@ -14,8 +14,6 @@ from torch import Tensor
 
 from condensery.errors import ConfigError, nearest
 
-__all__ = ["METRICS", "Gradients", "Metric", "cosine", "l1", "metric", "mse", "whole_cosine"]
-
 Gradients = Mapping[str, Tensor]
 Metric = Callable[[Gradients, Gradients], Tensor]
 

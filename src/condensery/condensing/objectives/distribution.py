@@ -17,8 +17,6 @@ from condensery.condensing.objectives.group_means import group_means
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext
 
-__all__ = ["DistributionMatching"]
-
 
 @register("objective", "distribution")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,6 @@ from condensery.engines import Engine
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View
 
-__all__ = ["FeatureRegression"]
-
 _TOGETHER = 256
 """Real images in one pass of the network; limits the memory, does not change the result."""
 

@@ -19,8 +19,6 @@ from condensery.placed import on
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View, by_class
 
-__all__ = ["GradientMatching"]
-
 
 @register("objective", "gradient")
 @dataclass(frozen=True, slots=True, kw_only=True)

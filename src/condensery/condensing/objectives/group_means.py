@@ -8,8 +8,6 @@ from torch import Tensor
 from condensery.placed import on
 from condensery.types import Examples, Groups
 
-__all__ = ["group_means"]
-
 
 def group_means(values: Tensor, examples: Examples, groups: Groups) -> Tensor:
     """The mean row of every group.

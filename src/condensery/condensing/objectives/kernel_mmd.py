@@ -14,8 +14,6 @@ from condensery.placed import on, positions
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext
 
-__all__ = ["KernelMMD"]
-
 
 @register("objective", "m3d")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -14,8 +14,6 @@ from condensery.kernels import predict
 from condensery.placed import on, positions
 from condensery.types import Groups
 
-__all__ = ["centred", "check_ridge", "losses"]
-
 
 def check_ridge(regularisation: float) -> None:
     """Refuse a ridge that is not a finite number above 0."""

@@ -21,8 +21,6 @@ from condensery.kernels.base import vectors
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View
 
-__all__ = ["RidgeRegression"]
-
 _PAIRS = 2**22
 """Kernel values above which a pass is divided, and computed again for the gradient."""
 

@@ -25,8 +25,6 @@ from condensery.registry import register
 from condensery.training import batches
 from condensery.types import Examples, Groups, StepContext, View
 
-__all__ = ["TrajectoryMatching"]
-
 _PLATEAU = 1e-10
 """If the squared distance that an expert moved is below this share of its squared parameters, the
 distance is only rounding."""

@@ -18,8 +18,6 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-__all__ = ["Parameters", "StepLoss", "descended"]
-
 Parameters: TypeAlias = tuple[Tensor, ...]
 
 StepLoss: TypeAlias = Callable[[int, Parameters, Tensor, Tensor], Tensor]

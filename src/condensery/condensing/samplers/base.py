@@ -15,8 +15,6 @@ from torch import Tensor
 from condensery.data import ImageData
 from condensery.types import Examples, StepContext
 
-__all__ = ["Draw", "Sampler", "real_examples"]
-
 
 class Draw(Protocol):
     """The draws of one outer iteration."""

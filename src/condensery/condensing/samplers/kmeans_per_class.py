@@ -17,9 +17,6 @@ from condensery.registry import register
 from condensery.rng import branches
 from condensery.types import StepContext
 
-__all__ = ["KMeansPerClass"]
-
-
 _NEVER = 10**9
 """More image updates than any run has."""
 

@@ -15,8 +15,6 @@ from condensery.registry import register
 from condensery.rng import branches
 from condensery.types import Examples, StepContext
 
-__all__ = ["RandomPerClass"]
-
 
 @register("sampler", "random-per-class")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -19,8 +19,6 @@ from condensery.experts import ExpertSet, ExpertTraining
 from condensery.training import Training
 from condensery.types import Examples, StepContext
 
-__all__ = ["NetworkTraining", "RunContext", "Schedule"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RunContext:

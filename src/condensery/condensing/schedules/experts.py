@@ -26,8 +26,6 @@ from condensery.rng import stream
 from condensery.training import FUSED_AFTER, Decay, Training, check_precision
 from condensery.types import StepContext
 
-__all__ = ["Experts", "OnExperts"]
-
 _Own = TypeVar("_Own", bound="OnExperts")
 
 

@@ -19,9 +19,6 @@ from condensery.rng import stream
 from condensery.training import Decay, SGDTraining, Training
 from condensery.types import StepContext
 
-__all__ = ["Interpolated"]
-
-
 _LONG = 10_000
 """From so many image updates on, a run uses experts as long as those of the paper."""
 

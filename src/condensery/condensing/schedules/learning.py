@@ -13,8 +13,6 @@ from condensery.rng import stream
 from condensery.training import Trainer, batches
 from condensery.types import Examples
 
-__all__ = ["learn"]
-
 
 def learn(
     trainer: Trainer, examples: Examples, run: RunContext, *, steps: int, at: tuple[int, int]

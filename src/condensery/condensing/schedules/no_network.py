@@ -12,8 +12,6 @@ from condensery.networks import IdentityNetwork
 from condensery.registry import register
 from condensery.types import StepContext
 
-__all__ = ["NoNetwork"]
-
 
 @register("schedule", "no-network")
 @dataclass(frozen=True, slots=True, kw_only=True)

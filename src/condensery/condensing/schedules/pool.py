@@ -21,8 +21,6 @@ from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, Training
 from condensery.types import StepContext
 
-__all__ = ["Pool"]
-
 
 def _plain() -> SGDTraining:
     """Batches of 1000 images, no weight decay, no augmentation."""

@@ -18,8 +18,6 @@ from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, Training, real_batches
 from condensery.types import StepContext
 
-__all__ = ["Redraw"]
-
 
 @register("schedule", "redraw")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -16,8 +16,6 @@ from condensery.rng import stream
 from condensery.training import Decay, SGDTraining, Training
 from condensery.types import StepContext
 
-__all__ = ["Staged"]
-
 
 @register("schedule", "staged")
 @dataclass(frozen=True, slots=True, kw_only=True)

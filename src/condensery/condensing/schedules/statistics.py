@@ -12,8 +12,6 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from condensery.condensing.schedules.base import RunContext
 from condensery.data import ImageData
 
-__all__ = ["fix_statistics"]
-
 _FOR_STATISTICS = 16
 """Real images per class from which the statistics of batch norm are computed."""
 

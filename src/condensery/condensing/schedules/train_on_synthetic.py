@@ -16,8 +16,6 @@ from condensery.rng import stream
 from condensery.training import SGDTraining, Trainer, Training
 from condensery.types import StepContext
 
-__all__ = ["TrainOnSynthetic"]
-
 
 def _plain() -> SGDTraining:
     """The network update of DC: batches of 256, no momentum, weight decay or augmentation."""

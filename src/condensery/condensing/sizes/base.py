@@ -19,17 +19,6 @@ from torch import Tensor
 from condensery.condensing.objectives import Objective
 from condensery.errors import ConfigError, nearest
 
-__all__ = [
-    "WEIGHTS",
-    "MatchedSets",
-    "SizePolicy",
-    "SizeState",
-    "Weights",
-    "check_weights",
-    "full",
-    "weighted",
-]
-
 SizeState = Mapping[str, Tensor]
 
 Weights = Literal["uniform", "inverse", "proportional"]

@@ -17,8 +17,6 @@ from condensery.condensing.sizes.base import (
 )
 from condensery.registry import register
 
-__all__ = ["AllSizes", "OneSize", "RandomSize"]
-
 
 @register("size_policy", "one")
 @dataclass(frozen=True, slots=True, kw_only=True)

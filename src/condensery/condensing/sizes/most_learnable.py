@@ -34,8 +34,6 @@ from condensery.condensing.sizes.base import (
 from condensery.errors import ConfigError
 from condensery.registry import register
 
-__all__ = ["MostLearnable", "period_of"]
-
 
 class RunFacts(Protocol):
     """The fields of a recipe that ``MostLearnable.fitting`` reads."""

@@ -15,8 +15,6 @@ from condensery.condensing.updates.base import ImageUpdate
 from condensery.errors import ConfigError
 from condensery.registry import register
 
-__all__ = ["Adam"]
-
 
 @register("update", "adam")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,8 +10,6 @@ from torch import Tensor
 
 from condensery.types import Examples
 
-__all__ = ["ImageUpdate", "Learned"]
-
 
 class ImageUpdate(Protocol):
     """One step on a stored tensor. Its state goes in and out, so that an update is a value."""

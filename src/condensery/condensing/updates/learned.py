@@ -17,8 +17,6 @@ from condensery.errors import ConfigError
 from condensery.registry import register
 from condensery.types import Examples
 
-__all__ = ["LearnedLR", "LearnedLabels"]
-
 
 @register("labels", "learned")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -15,8 +15,6 @@ from condensery.condensing.updates.base import ImageUpdate
 from condensery.errors import ConfigError
 from condensery.registry import register
 
-__all__ = ["SGD", "sgd_for_all_classes"]
-
 
 @register("update", "sgd")
 @dataclass(frozen=True, slots=True, kw_only=True)

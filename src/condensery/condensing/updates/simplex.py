@@ -16,8 +16,6 @@ from condensery.condensing.updates.adam import Adam
 from condensery.condensing.updates.base import ImageUpdate
 from condensery.registry import register
 
-__all__ = ["OnSimplex", "nearest_probabilities"]
-
 
 @register("update", "on-simplex")
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -28,8 +28,6 @@ from condensery.cache import place
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["IMAGE_MEMORY", "CacheFile", "DecodedImages", "ImageCache", "identity"]
-
 IMAGE_MEMORY = 2_000_000_000
 """Limit in bytes for decoded images in memory: 40,000 of 128 x 128 pixels in colour."""
 

@@ -26,8 +26,6 @@ from condensery.data.decoding.values import Conversion, NoScale, ValueRange
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["Blocks", "Decoding", "EncodedImage", "blocks_of", "decode"]
-
 _BLOCK = 1024
 _RUN = 64
 _THREADS = min(8, os.cpu_count() or 1)

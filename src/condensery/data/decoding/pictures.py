@@ -16,8 +16,6 @@ from torch import Tensor
 
 from condensery.data.decoding.values import Conversion, NoScale
 
-__all__ = ["FORMATS", "available", "eight_bit", "fit", "fit_all", "is_grey", "upright_size"]
-
 # Without EPS (needs Ghostscript), WMF (needs Windows), and formats that Pillow only identifies.
 FORMATS = (
     *("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000", "MPO", "DIB", "TGA"),

@@ -13,8 +13,6 @@ from torch import Tensor
 from condensery.data.decoding.values import Conversion, NoScale
 from condensery.errors import DataError
 
-__all__ = ["as_bytes", "channels_first"]
-
 _CHANNELS = (1, 3)
 _READ = (
     "uint8 (0 to 255), floats in [0, 1], or other numbers with --value-range LOW,HIGH "

@@ -17,8 +17,6 @@ import numpy as np
 
 from condensery.errors import DataError
 
-__all__ = ["Conversion", "NoScale", "ValueRange", "scaled"]
-
 _LEVELS = 64
 """A source with more levels than this after the conversion (a quarter of 256) gets no notice."""
 

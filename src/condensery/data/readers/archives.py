@@ -24,8 +24,6 @@ from condensery.data.decoding.cache import identity
 from condensery.data.readers.folders.walk import readable
 from condensery.errors import DataError
 
-__all__ = ["archives_in", "is_archive", "stem_of", "unpacked"]
-
 _ENDINGS = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tbz", ".tar.xz", ".txz")
 _UNREAD = (".7z", ".rar", ".tar.zst", ".tar.lz4")
 _DAMAGE = (tarfile.TarError, zipfile.BadZipFile, EOFError, zlib.error, lzma.LZMAError, OSError)

@@ -23,8 +23,6 @@ from condensery.data.labels import as_labels
 from condensery.data.source import Source, Split
 from condensery.errors import DataError, nearest
 
-__all__ = ["examined", "read", "read_npz"]
-
 _TRAIN = (("images", "labels"), ("x_train", "y_train"), ("train_images", "train_labels"))
 _TEST = (("test_images", "test_labels"), ("x_test", "y_test"), ("test_images", "test_labels"))
 _VALIDATION = (("val_images", "val_labels"), ("x_val", "y_val"))

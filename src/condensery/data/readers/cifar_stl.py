@@ -23,8 +23,6 @@ from condensery.data.labels import as_labels
 from condensery.data.source import Skipped, Source, Split
 from condensery.errors import DataError
 
-__all__ = ["holds_cifar", "holds_stl10", "read_bytes", "read_cifar", "read_stl10"]
-
 _PIXELS = 3 * 32 * 32
 _STL = (3, 96, 96)
 

@@ -22,8 +22,6 @@ from jaxtyping import UInt8
 
 from condensery.data.source import Source, Split
 
-__all__ = ["read"]
-
 
 def read(name: str) -> Source:
     """Read a data set of the package.

@@ -36,8 +36,6 @@ from condensery.data.labels import as_labels
 from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
-__all__ = ["holds_idx", "holds_one", "read", "read_files", "read_one"]
-
 _NAME = re.compile(
     r"(?P<prefix>.*?)(?P<split>train|t10k|test)[-.](?P<what>images|labels)"
     r"[-.](?P<kind>idx3[-.]ubyte|idx1[-.]ubyte|idx2[-.]int)(?P<zipped>\.gz)?"

@@ -23,8 +23,6 @@ from condensery.data.source import Source
 from condensery.errors import DataError
 from condensery.registry import parts, register
 
-__all__ = ["Layout", "place", "read"]
-
 
 @dataclass(frozen=True, slots=True)
 class Layout:

@@ -22,8 +22,6 @@ from condensery.data.labels import as_labels
 from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
-__all__ = ["holds_svhn", "mat_arrays", "read_svhn"]
-
 _SVHN = ("train_32x32.mat", "test_32x32.mat")
 
 

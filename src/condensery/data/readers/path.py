@@ -18,8 +18,6 @@ from condensery.data.skipped import Skipped
 from condensery.data.source import Source
 from condensery.errors import DataError, nearest
 
-__all__ = ["read", "read_list"]
-
 _DEPTH = 3  # archives inside archives
 
 

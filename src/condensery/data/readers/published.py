@@ -20,8 +20,6 @@ from condensery.data.readers.mat import mat_arrays
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["PUBLISHED", "PublishedLayout"]
-
 _UNLISTED = "in none of the lists of images"
 _Listing = Callable[[Path], Listing]
 _Named = list[tuple[str, str]]  # images below a folder, each with the name of its class

@@ -16,8 +16,6 @@ from torch.utils.data import ConcatDataset, Dataset, Subset
 
 from condensery.errors import DataError
 
-__all__ = ["TorchClasses", "classes_of", "declared"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TorchClasses:

@@ -28,8 +28,6 @@ from condensery.data.skipped import Skipped
 from condensery.data.source import Source, Split
 from condensery.errors import DataError
 
-__all__ = ["MapStyle", "read", "refuse_stream"]
-
 _IMAGES = ("image", "img", "images", "pixel_values")
 _LABELS = ("label", "labels", "fine_label", "target", "targets", "class")
 _TRIED = 1000  # items that are looked at to find the range of values without a scale

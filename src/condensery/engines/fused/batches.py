@@ -11,8 +11,6 @@ from condensery.devices import accelerated
 from condensery.engines.fused.layers import CellSlice
 from condensery.parallel import workers
 
-__all__ = ["default_batch_size", "split"]
-
 
 def default_batch_size(precision: str, images: Tensor) -> int:
     """Number of images in all chunks that are computed at the same time.

@@ -43,8 +43,6 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["EAGER", "Blocks", "SavedBackward", "SavedForward", "SavedTangent"]
-
 Map: TypeAlias = Float[Tensor, "example height width channel"]
 Pooled: TypeAlias = Float[Tensor, "example pooled_height pooled_width channel"]
 Statistic: TypeAlias = Float[Tensor, "example channel"]

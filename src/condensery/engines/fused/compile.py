@@ -20,8 +20,6 @@ from condensery.engines.fused.blocks import Blocks
 from condensery.engines.toolchain import Fallback, cannot_compile
 from condensery.parallel import exclusive_lock, shared_lock
 
-__all__ = ["Compiled", "compiled_blocks"]
-
 # The compiler stores a value that it has computed from many reads, or that is read many times.
 # Here computing it again is always cheaper: a map that is written and read back takes 10 times as
 # long (tangent of a block on 20 x 32x32x128 in bfloat16: 2300 us an image, against 215).

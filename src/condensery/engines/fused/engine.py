@@ -42,8 +42,6 @@ from condensery.parallel import map_threads
 from condensery.placed import on
 from condensery.types import Groups
 
-__all__ = ["Fused"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fused:

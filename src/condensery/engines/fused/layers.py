@@ -20,19 +20,6 @@ from condensery.engines.fused import plan
 from condensery.engines.fused.blocks import Blocks, SavedBackward, SavedForward, SavedTangent
 from condensery.engines.fused.linear import LinearMap
 
-__all__ = [
-    "CellSlice",
-    "Direction",
-    "GateLayer",
-    "Layer",
-    "LinearLayer",
-    "MeanLayer",
-    "NormLayer",
-    "Parts",
-    "SumLayer",
-    "total",
-]
-
 Parts: TypeAlias = list[Tensor]
 
 

@@ -12,8 +12,6 @@ from typing import TypeAlias
 import torch
 from torch import Tensor, nn
 
-__all__ = ["ConvMap", "LinearMap", "MatrixMap", "flatten"]
-
 
 def flatten(a: Tensor, dtype: torch.dtype) -> Tensor:
     """A map as ``nn.Flatten`` gives it, channel by channel: ``[example, feature]``."""

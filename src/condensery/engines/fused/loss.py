@@ -19,8 +19,6 @@ from condensery.engines.fused.plan import Conv, Linear, plan, supports
 from condensery.engines.fused.sweep import SweepResult, Weights, forward, forward_backward
 from condensery.parallel import map_threads
 
-__all__ = ["FusedLoss", "can_train"]
-
 
 def can_train(network: nn.Module) -> bool:
     """Whether ``FusedLoss`` is the fastest way to train a network.

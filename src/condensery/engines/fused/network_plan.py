@@ -15,8 +15,6 @@ from condensery.engines.fused.sweep import Weights, forward
 from condensery.parallel import exclusive_lock
 from condensery.rng import stream
 
-__all__ = ["NetworkPlan", "network_plan"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkPlan:

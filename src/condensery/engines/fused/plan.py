@@ -17,8 +17,6 @@ from torch import fx, nn
 from condensery.errors import UnsupportedNetwork
 from condensery.parallel import exclusive_lock
 
-__all__ = ["Conv", "Gate", "Linear", "Mean", "Node", "Norm", "Sum", "plan", "refuse", "supports"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Conv:

@@ -35,16 +35,6 @@ from condensery.engines.fused.layers import (
 from condensery.engines.fused.linear import ConvMap, MatrixMap, flatten
 from condensery.engines.fused.memory import keep_freed_memory
 
-__all__ = [
-    "SavedSweep",
-    "SweepResult",
-    "Weights",
-    "backward_to_images",
-    "forward",
-    "forward_backward",
-    "image_gradient",
-]
-
 Images: TypeAlias = Float[Tensor, "example channel height width"]
 _T = TypeVar("_T")
 

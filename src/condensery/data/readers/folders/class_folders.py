@@ -31,8 +31,6 @@ from condensery.data.readers.folders.walk import (
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["class_folders", "loose_images"]
-
 _PARTS = frozenset({"part", "fold", "shard", "chunk", "batch", "image", "images", "img", "imgs"})
 
 

@@ -36,8 +36,6 @@ from condensery.data.skipped import Skipped
 from condensery.data.source import Source
 from condensery.errors import DataError
 
-__all__ = ["holds_images", "read"]
-
 _NOT_READ = {
     ".tfrecord": "TFRecord files",
     ".beton": "files of FFCV",

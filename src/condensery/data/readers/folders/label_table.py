@@ -23,8 +23,6 @@ from condensery.data.readers.folders.walk import files, name_of, readable
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["LabelTable", "read_labels", "tables_in"]
-
 _FILE_COLUMNS = (
     *("file_name", "filename", "file", "image_name", "image_path", "image_file", "image", "path"),
     *("file_path", "filepath", "img_name", "img_path", "img", "image_id", "img_id", "imageid"),

@@ -16,8 +16,6 @@ from condensery.data.skipped import Skipped
 from condensery.data.source import Source, divided
 from condensery.errors import DataError
 
-__all__ = ["Listing", "SplitFiles", "load", "together"]
-
 
 @dataclass(frozen=True, slots=True)
 class SplitFiles:

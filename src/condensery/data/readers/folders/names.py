@@ -5,9 +5,6 @@ from __future__ import annotations
 import re
 from typing import Literal
 
-__all__ = ["Kind", "image_of", "is_companion", "is_container", "is_mask_folder", "kind_of"]
-__all__ += ["rest_of", "words_of"]
-
 Kind = Literal["train", "val", "test"]
 
 _WORDS: dict[Kind, tuple[str, ...]] = {

@@ -20,8 +20,6 @@ from condensery.data.readers.folders.walk import (
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["beginning", "count_of", "is_flat", "splits_of", "within_split"]
-
 _IN_ORDER = ("train", "training", "test", "testing", "val", "valid", "validation")
 
 

@@ -21,9 +21,6 @@ from condensery.data.readers.folders.names import image_of, is_mask_folder
 from condensery.data.skipped import Skipped
 from condensery.errors import DataError
 
-__all__ = ["FolderImages", "files", "folders", "has_images", "images_below", "is_image", "name_of"]
-__all__ += ["readable"]
-
 # Formats that are recognised by a signature that no other file is likely to begin with.
 _SIGNED = (
     *("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM", "AVIF", "JPEG2000"),

@@ -15,8 +15,6 @@ from typing import Any, NamedTuple
 
 from condensery.errors import DataError
 
-__all__ = ["ENCODED", "LIST", "PATH", "PIXELS", "ImageColumn", "Schema", "describe"]
-
 ENCODED = "encoded"
 """Encoded images: bytes, or structs of ``bytes`` and ``path``."""
 

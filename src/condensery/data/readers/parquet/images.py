@@ -19,8 +19,6 @@ from condensery.data.readers.parquet.columns import LIST, PATH
 from condensery.data.readers.parquet.table import ParquetTable
 from condensery.errors import DataError
 
-__all__ = ["encoded_blocks", "files_outside", "pixels"]
-
 _EMBED = (
     "datasets.load_dataset('parquet', data_files=...).cast_column('image', datasets.Image()), then "
     "to_parquet(...)"

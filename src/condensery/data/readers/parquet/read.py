@@ -33,8 +33,6 @@ from condensery.data.readers.parquet.table import ParquetTable, opened, read_tab
 from condensery.data.source import Source, Split, divided
 from condensery.errors import DataError
 
-__all__ = ["hold_images", "read"]
-
 _SPLITS = {
     "train": "train",
     "test": "test",

@@ -17,8 +17,6 @@ import numpy as np
 from condensery.data.readers.parquet.columns import ImageColumn, Schema, describe
 from condensery.errors import DataError
 
-__all__ = ["ParquetTable", "opened", "read_table", "require_pyarrow"]
-
 _UNLABELLED = -1  # what the package ``datasets`` writes for no label
 _BLOCK = 1024
 
