@@ -60,7 +60,7 @@ def test_a_run_that_was_killed_at_its_start_begins_anew(condensery, tmp_path: Pa
     code = (
         "import os, sys\n"
         "from condensery.runs import driver\n"
-        "driver.preview = lambda *given: os.kill(os.getpid(), 9)\n"
+        "driver.preview = lambda *given, **more: os.kill(os.getpid(), 9)\n"
         "from condensery.cli.main import main\n"
         "main(sys.argv[1:])\n"
     )

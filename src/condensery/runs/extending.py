@@ -13,7 +13,10 @@ from condensery.runs.api import Run, resume, run
 from condensery.runs.data_source import load_source
 from condensery.runs.listener import Listener
 
-_OF_THE_MACHINE = ("engine", "engine_reason", "batch", "classes_per_pass", "saved_activations")
+_OF_THE_MACHINE = (
+    "engine", "engine_reason", "precision", "compiled", "batch", "saved_activations",
+    "classes_per_pass", "classes_per_block",
+)  # fmt: skip
 """Keys of a recipe that a machine fills in; a stopped run has the same recipe without them."""
 
 
