@@ -10,7 +10,8 @@ and what it gave and cost is written to ``benchmarks/results/frontier/``. A poin
 there is not done again, so a long frontier can be spread over many sittings. The cost is CPU
 seconds of condensing with its initialisation, and of the experts, whoever trained them; of a
 baseline, those of choosing; what the cache holds already costs nothing there, so measure baselines
-with an empty ``CONDENSERY_CACHE``. k-means is chosen anew for every size, since its smaller sizes
+with an empty ``CONDENSERY_CACHE``. What a reader must know of a point can be written into its
+file by hand as ``note``. k-means is chosen anew for every size, since its smaller sizes
 are no prefixes.
 """
 
@@ -219,6 +220,7 @@ def write_page() -> None:
             "",
             table(points),
             "",
+            *(f"{note}.\n" for note in sorted({p["note"] for p in points if p.get("note")})),
             *published_lines(data, ipc=points[0]["ipc"]),
         ]
     (DOCS / "frontier.md").write_text("\n".join(lines).rstrip() + "\n")

@@ -48,12 +48,12 @@ def trained(
     arguments: argparse.Namespace,
 ) -> list[float]:
     """Test accuracy after each phase of one training."""
-    channels, *side = condensed.shape
+    channels, height, width = condensed.shape
     network = networks.build(
         arguments.network,
         channels=channels,
         classes=condensed.classes,
-        side=tuple(side),
+        side=(height, width),
         seed=0,
         path=(),
     )
