@@ -9,9 +9,10 @@ Knows nothing about what is condensed.
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable, Generator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, TypeVar
@@ -180,7 +181,18 @@ def joined(timeout: timedelta = timedelta(minutes=10)) -> Processes:
                 world_size=processes.count if store is not None else -1,
                 timeout=timeout,
             )
+        # Its threads must end before the interpreter does, or they abort the process.
+        atexit.register(_leave)
     return processes
+
+
+def _leave() -> None:
+    """Leave the group of processes, also after an error."""
+    from torch import distributed
+
+    if distributed.is_initialized():
+        with suppress(RuntimeError):
+            distributed.destroy_process_group()
 
 
 def _store(timeout: timedelta) -> Store | None:
