@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from scipy.stats import spearmanr
 
 import condensery
 
@@ -99,21 +100,11 @@ def table(records: list[dict[str, Any]]) -> str:
         quick, full = ([mean[protocol][name] for name in both] for protocol in PROTOCOLS)
         bias = [100 * (a - b) for a, b in zip(quick, full, strict=True)]
         rows.append(
-            f"| {size} | {len(both)} | {spearman(quick, full):.2f} | "
+            f"| {size} | {len(both)} | {spearmanr(quick, full)[0]:.2f} | "
             f"{statistics.fmean(bias):+.1f} ± {statistics.stdev(bias):.1f} | "
             f"{statistics.fmean(cost['quick']):.0f}, {statistics.fmean(cost['idc']):.0f} |"
         )
     return "\n".join(rows)
-
-
-def spearman(first: list[float], second: list[float]) -> float:
-    """Correlation of ranks; equal values share the mean of their ranks."""
-    return statistics.correlation(_ranks(first), _ranks(second))
-
-
-def _ranks(values: list[float]) -> list[float]:
-    below = [sum(other < value for other in values) for value in values]
-    return [rank + (values.count(value) - 1) / 2 for rank, value in zip(below, values, strict=True)]
 
 
 def _key(record: dict[str, Any]) -> tuple[object, ...]:

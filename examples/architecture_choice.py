@@ -7,13 +7,15 @@ Trains each network on the condensed set, on random and on k-means images of the
 all images, and prints Spearman's rank correlation of the accuracies with those of all images, and
 what the choice costs: by how many points the network that comes first on a small set is worse, when
 it is trained on all images, than the best one. The results on all images are kept in the cache.
+Needs scipy (`pip install 'condensery[mat]'`).
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from collections.abc import Sequence
+
+from scipy.stats import spearmanr
 
 import condensery
 from condensery.formatting import markdown_table
@@ -69,7 +71,7 @@ def main() -> None:
     rows = [
         [
             each,
-            f"{spearman(values, whole):.2f}",
+            f"{spearmanr(values, whole)[0]:.2f}",
             f"{100 * (max(whole) - whole[values.index(max(values))]):.1f}",
             f"{seconds[each]:.1f}",
         ]
@@ -78,17 +80,6 @@ def main() -> None:
     head = ["trained on", "Spearman", "points below the best", "seconds a network"]
     print(markdown_table([head, *rows]))
     print(f"All images: {seconds['whole']:.1f} seconds a network.")
-
-
-def spearman(first: Sequence[float], second: Sequence[float]) -> float:
-    """Correlation of the ranks; equal values share the mean of their ranks."""
-    return statistics.correlation(ranks(first), ranks(second))
-
-
-def ranks(values: Sequence[float]) -> list[float]:
-    """The rank of each value, from 0."""
-    below = [sum(other < value for other in values) for value in values]
-    return [b + (values.count(v) - 1) / 2 for b, v in zip(below, values, strict=True)]
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@
 
 One network is trained without interruption. At each phase the device has another budget, and the
 training goes on with another prefix of the same file: nothing is loaded or condensed again. Prints
-the accuracy after each phase, beside a training on random real images of the same sizes.
+the accuracy after each phase, and that of a training on random real images of the same sizes.
 """
 
 from __future__ import annotations

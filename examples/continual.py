@@ -22,6 +22,7 @@ import torch
 import condensery
 from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import markdown_table
+from condensery.registry import names
 from condensery.rng import stream
 
 
@@ -56,8 +57,8 @@ def main() -> None:
         steps = [classes[i : i + arguments.step] for i in range(0, len(classes), arguments.step)]
         for name in memories:
             memory, found = condensery.ReplayMemory(arguments.budget), []
-            for number, names in enumerate(steps):
-                task = condensery.load_data(arguments.data, classes=names, **where)
+            for number, own in enumerate(steps):
+                task = condensery.load_data(arguments.data, classes=own, **where)
                 began = time.process_time()
                 memory.add(images_of(name, task, arguments, seed=order))
                 seconds[name] += time.process_time() - began
@@ -85,7 +86,7 @@ def images_of(
     name: str, task: condensery.Data, arguments: argparse.Namespace, *, seed: int
 ) -> CondensedSet:
     """The images of one step: condensed, or chosen from the real ones."""
-    if name not in ("herding", "random", "k-means"):
+    if name not in names("selection"):
         settings: dict[str, object] = (
             {} if arguments.iterations is None else {"iterations": arguments.iterations}
         )

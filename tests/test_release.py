@@ -1,4 +1,4 @@
-"""What a release consists of beside the package: its version in all places, and the notebook."""
+"""What a release consists of besides the package: its version in all places, and the notebook."""
 
 from __future__ import annotations
 

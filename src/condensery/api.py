@@ -16,8 +16,9 @@ import torch
 
 from condensery.augment import Augment
 from condensery.condensed.artifact import CondensedSet
+from condensery.condensing.blocks import check_divisible
 from condensery.condensing.init import Init
-from condensery.condensing.loop import check_divisible, initial_state, run
+from condensery.condensing.loop import initial_state, run
 from condensery.condensing.machine_choices import fitted, halved, uncompiled, within
 from condensery.condensing.objectives import Objective
 from condensery.condensing.progress import Progress, State

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -57,6 +59,15 @@ def test_joining_twice_gives_the_same_images_and_records_as_joining_once(pair):
     )
     assert all(torch.equal(twice.tensors[key], once.tensors[key]) for key in once.tensors)
     assert twice.manifest["joined"] == once.manifest["joined"]
+
+
+def test_what_speaks_of_one_set_is_in_its_record_alone(pair):
+    first, second = pair
+    said = {"experts": {"experts": 2}, "reranked": {"by": "lbpe"}, "relabelled": {"epoch": 3}}
+    marked = replace(first, manifest={**first.manifest, **said})
+    manifest = condensery.joined([marked, second]).manifest
+    assert not said.keys() & manifest.keys()
+    assert said.items() <= manifest["joined"][0].items()
 
 
 def test_learned_labels_are_zero_for_the_classes_of_other_sets(pair):

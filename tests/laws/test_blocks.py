@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import torch
 
-from condensery.condensing import loop
+from condensery.condensing import blocks
 from condensery.condensing.loop import initial_state, networks_of
 from condensery.condensing.schedules import Redraw
 from condensery.condensing.sizes import MostLearnable
@@ -69,7 +69,7 @@ def test_how_many_classes_are_in_memory_changes_no_bit(small, each, monkeypatch)
         )
         ends = []
         for number in (2, 10):
-            monkeypatch.setattr(loop, "CLASSES_AT_ONCE", number)
+            monkeypatch.setattr(blocks, "AT_ONCE", number)
             ends.append(small.run(recipe, data))
         one, two = ends
         assert [p.losses for p in one] == [p.losses for p in two]
@@ -90,7 +90,7 @@ def test_real_images_of_few_classes_are_in_memory_at_the_same_time(small, monkey
     )
     state = initial_state(recipe, data, seed=small.seed)
     monkeypatch.setattr(ImageData, "pixels", counted)
-    monkeypatch.setattr(loop, "CLASSES_AT_ONCE", 2)
+    monkeypatch.setattr(blocks, "AT_ONCE", 2)
     for block, expected in ((1, [6, 6, 3]), (3, [12, 3]), (5, [15])):  # in passes of 2 classes
         seen.clear()
         small.run(replace(recipe, classes_per_block=block), data, state=state)

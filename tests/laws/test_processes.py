@@ -31,7 +31,7 @@ class Meeting:
     def __init__(self, count):
         self.barrier, self.table = threading.Barrier(count), [None] * count
 
-    def told(self, index, what):
+    def exchanged(self, index, what):
         self.table[index] = what
         self.barrier.wait(WAIT)
         found = list(self.table)
@@ -46,13 +46,13 @@ class Threads(Processes):
     meeting: Any = None
 
     def gather(self, rows):
-        return self.meeting.told(self.index, rows.clone())
+        return self.meeting.exchanged(self.index, rows.clone())
 
     def broadcast(self, tensors, *, source=0):
-        found = self.meeting.told(self.index, [tensor.clone() for tensor in tensors])[source]
+        found = self.meeting.exchanged(self.index, [tensor.clone() for tensor in tensors])[source]
         with torch.no_grad():
-            for tensor, told in zip(tensors, found, strict=True):
-                tensor.copy_(told)
+            for tensor, received in zip(tensors, found, strict=True):
+                tensor.copy_(received)
 
 
 def together(count, work):
@@ -120,9 +120,9 @@ def data(small):
 def check(small, data, recipe, counts):
     alone, losses = condensed(small, 1, recipe, data)
     for count in counts:
-        found, told = condensed(small, count, recipe, data)
+        found, observed = condensed(small, count, recipe, data)
         same(found, alone)
-        assert told == losses
+        assert observed == losses
 
 
 def short(small, **changes):

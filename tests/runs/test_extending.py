@@ -7,7 +7,9 @@ import torch
 
 import condensery
 from condensery.cli.main import main
+from condensery.condensing.recipe import from_json
 from condensery.errors import ConfigError
+from condensery.runs import Event
 
 CHOICES = {"method": "dm", "ipc": 2, "preset": "smoke", "network": "convnet2-w4"}
 
@@ -52,8 +54,24 @@ def test_the_same_call_continues_and_another_one_is_refused(old, tmp_path):
     first = condensery.extend(old, new, tmp_path / "more")
     again = condensery.extend(old, new, tmp_path / "more")
     assert first.to_bytes() == again.to_bytes()
-    with pytest.raises(ConfigError, match="holds another run: seed differ"):
+    with pytest.raises(ConfigError, match="holds another run: seed is 3 there and 4 here"):
         condensery.extend(old, new, tmp_path / "more", seed=4)
+
+
+def test_a_stopped_run_of_new_classes_is_continued_by_the_same_call(old, tmp_path):
+    new = condensery.load_data("digits", classes=["0", "7"])
+
+    def stopping(event: Event) -> None:
+        if (event.kind, event.task) == ("step", "condense") and event.done > updates:
+            raise KeyboardInterrupt
+
+    updates = from_json(old.manifest["recipe"]).schedule.updates  # of an outer iteration
+    with pytest.raises(KeyboardInterrupt):
+        condensery.extend(old, new, tmp_path / "more", progress=stopping)
+    assert not (tmp_path / "more" / "extended.safetensors").exists()
+    whole = condensery.extend(old, new, tmp_path / "more")
+    at_once = condensery.extend(old, new, tmp_path / "at-once")
+    assert torch.equal(whole.stored["images"], at_once.stored["images"])
 
 
 def test_what_cannot_be_added_is_refused_before_a_folder_is_made(old, tmp_path, each):

@@ -30,7 +30,7 @@ def run(out: Path, **more: object) -> condensery.Run:
 
 
 class Recorder(Tracker):
-    """Keeps everything; fails at the call that it is told."""
+    """Keeps everything; fails at a chosen call."""
 
     def __init__(self, fails: str = "") -> None:
         self.seen: list[tuple[Any, ...]] = []

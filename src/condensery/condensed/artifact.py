@@ -30,13 +30,13 @@ from condensery.condensed.manifest import (
     KEY,
     OPTIONAL,
     REQUIRED,
+    bytes_by_size,
     check,
     check_format,
     dumps,
     library_version,
     nested_rows,
     stored_tensors,
-    tensor_bytes,
     words,
 )
 from condensery.errors import ArtifactError, ConfigError
@@ -150,7 +150,6 @@ class CondensedSet:
         learned = stored.labels.detach().cpu().float().contiguous() if soft else None
         rows = nested_rows(rank)
         kinds = {key: "shared" if key in stored.shared else "rows" for key in tensors}
-        each, once = tensor_bytes(tensors, kinds, learned)
         return cls(
             stored=tensors,
             labels=hard[order].detach().cpu().to(torch.int64),
@@ -176,7 +175,7 @@ class CondensedSet:
                 "seed": seed,
                 "data": dict(data),
                 "observations": [],
-                "bytes": [count * each + once for count in rows],
+                "bytes": bytes_by_size(tensors, kinds, learned, rows),
                 "created": created,
                 **({} if experts is None else {"experts": dict(experts)}),
             },

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.manifest import nested_rows, stored_tensors, tensor_bytes
+from condensery.condensed.manifest import bytes_by_size, nested_rows, stored_tensors
 from condensery.errors import ConfigError
+
+_OF_ONE_SET = ("experts", "reranked", "relabelled")
+"""Keys of a manifest that speak of one set; ``joined`` keeps them in the record of that set."""
 
 
 def joined(sets: Sequence[CondensedSet], *, name: str | None = None) -> CondensedSet:
@@ -51,26 +54,13 @@ def joined(sets: Sequence[CondensedSet], *, name: str | None = None) -> Condense
             "classes that it does not have: leave out the classes that are there."
         )
     starts = [sum(each.classes for each in sets[:i]) for i in range(len(sets))]
-    labels = torch.cat([each.labels + at for each, at in zip(sets, starts, strict=True)])
-    rank = torch.cat([each.rank for each in sets])
-    order = (rank.long() * len(names) + labels).argsort(stable=True)
-    stored = {
-        key: torch.cat([each.stored[key] for each in sets])[order].contiguous()
-        for key in first.stored
-    }
     soft = _soft_labels(sets, starts, classes=len(names))
-    soft = None if soft is None else soft[order].contiguous()
-    rows = nested_rows(rank)
-    per_row, _ = tensor_bytes(stored, stored_tensors(first.manifest), soft)
     mean, std = _statistics(sets)
     records = [record for each in sets for record in _records(each)]
     manifest = {
         **first.manifest,
         "name": "+".join(each.name for each in sets) if name is None else name,
         "class_names": names,
-        "sizes": len(rows),
-        "rows": rows,
-        "bytes": [count * per_row for count in rows],
         "mean": mean,
         "std": std,
         "learned_lr": None,  # every run has its own
@@ -83,14 +73,62 @@ def joined(sets: Sequence[CondensedSet], *, name: str | None = None) -> Condense
         "observations": [],
         "joined": records,
     }
-    for key in ("experts", "reranked"):  # of single sets: in their records
+    for key in _OF_ONE_SET:
         manifest.pop(key, None)
+    return concatenated(
+        sets,
+        labels=torch.cat([each.labels + at for each, at in zip(sets, starts, strict=True)]),
+        rank=torch.cat([each.rank for each in sets]),
+        soft_labels=soft,
+        manifest=manifest,
+    )
+
+
+def concatenated(
+    sets: Sequence[CondensedSet],
+    *,
+    labels: Tensor,
+    rank: Tensor,
+    soft_labels: Tensor | None,
+    manifest: Mapping[str, Any],
+) -> CondensedSet:
+    """The rows of all sets as one set, in the order of a file.
+
+    Args:
+        sets: Sets that store images in the same way.
+        labels: The class of every row, in the order of the sets, ``[row]``.
+        rank: The rank of every row, ``[row]``.
+        soft_labels: The learned label of every row, ``[row, class_]``, or ``None``.
+        manifest: The manifest, in which ``sizes``, ``rows`` and ``bytes`` are computed anew.
+
+    Raises:
+        ConfigError: If a set stores something for all of its images together.
+    """
+    kinds = stored_tensors(manifest)
+    for each in sets:
+        if set(stored_tensors(each.manifest).values()) != {"rows"}:
+            raise ConfigError(
+                f"{each.name} stores something for all of its images together, so its images "
+                "cannot be put into one set with others. Use a parameterization that stores every "
+                "image by itself."
+            )
+    order = (rank.long() * len(manifest["class_names"]) + labels).argsort(stable=True)
+    stored = {
+        key: torch.cat([each.stored[key] for each in sets])[order].contiguous() for key in kinds
+    }
+    soft = None if soft_labels is None else soft_labels[order].contiguous()
+    rows = nested_rows(rank)
     return CondensedSet(
         stored=stored,
         labels=labels[order],
         rank=rank[order],
         soft_labels=soft,
-        manifest=manifest,
+        manifest={
+            **manifest,
+            "sizes": len(rows),
+            "rows": rows,
+            "bytes": bytes_by_size(stored, kinds, soft, rows),
+        },
     )
 
 
@@ -98,19 +136,17 @@ def check_joinable(condensed: CondensedSet) -> None:
     """Refuse a set that cannot be joined with any other one.
 
     Raises:
-        ConfigError: If its images are whitened, or it stores something for all images together, or
-            its sizes are no prefixes.
+        ConfigError: If its images are whitened, or its sizes are no prefixes.
     """
     if condensed.manifest["zca"] is not None:
         raise ConfigError(
             f"{condensed.name}: its images are whitened, and the whitening depends on the data of "
             "all classes. Only sets without whitening can be joined."
         )
-    if set(stored_tensors(condensed.manifest).values()) != {"rows"} or not condensed.prefixes:
+    if not condensed.prefixes:
         raise ConfigError(
-            f"{condensed.name}: its images share stored tensors or are decoded crop by crop, so "
-            "images of other classes cannot stand beside them. Use a parameterization that stores "
-            "every image by itself."
+            f"{condensed.name}: it is decoded crop by crop, so the images of a size are parts of "
+            "more stored images. Only sets that are decoded image by image can be joined."
         )
 
 
@@ -176,7 +212,7 @@ def _records(condensed: CondensedSet) -> list[dict[str, Any]]:
     if "joined" in condensed.manifest:
         return list(condensed.manifest["joined"])
     manifest = condensed.manifest
-    keys = ("name", "method", "recipe", "seed", "data", "class_names", "mean", "std", "experts")
+    keys = ("name", "method", "recipe", "seed", "data", "class_names", "mean", "std", *_OF_ONE_SET)
     return [{key: manifest[key] for key in keys if key in manifest}]
 
 

@@ -201,8 +201,8 @@ def _check_agreement(tensors: Mapping[str, Tensor], manifest: dict[str, Any]) ->
     sizes = int(rank.max()) + 1
     _same("sizes", manifest["sizes"], sizes)
     rows, stored = nested_rows(rank), {name: tensors[name] for name in kinds}
-    each, once = tensor_bytes(stored, kinds, tensors.get("soft_labels"))
-    for field, expected in (("rows", rows), ("bytes", [each * x + once for x in rows])):
+    held = bytes_by_size(stored, kinds, tensors.get("soft_labels"), rows)
+    for field, expected in (("rows", rows), ("bytes", held)):
         _same(f"{field}: entries", len(manifest[field]), sizes)
         for k, (found, wanted) in enumerate(zip(manifest[field], expected, strict=True)):
             _same(f"{field}[{k}]", found, wanted)
@@ -248,10 +248,20 @@ def nested_rows(rank: Tensor) -> list[int]:
     return torch.bincount(rank).cumsum(0).tolist()
 
 
-def tensor_bytes(
-    stored: Mapping[str, Tensor], kinds: Mapping[str, str], soft_labels: Tensor | None
-) -> tuple[int, int]:
-    """Bytes of one row of all tensors, with label (8) and rank (4); and of the shared tensors."""
+def bytes_by_size(
+    stored: Mapping[str, Tensor],
+    kinds: Mapping[str, str],
+    soft_labels: Tensor | None,
+    rows: Sequence[int],
+) -> list[int]:
+    """Bytes of the sizes 1, 2, ...: of all tensors of their rows, and of the shared tensors.
+
+    Args:
+        stored: The stored tensors by name.
+        kinds: ``stored_tensors`` of the manifest.
+        soft_labels: Learned labels, if there are any.
+        rows: ``nested_rows`` of the set.
+    """
     soft = 0 if soft_labels is None else soft_labels.shape[1] * 4
     each = sum(
         math.prod(tensor.shape[1:]) * tensor.element_size()
@@ -259,7 +269,8 @@ def tensor_bytes(
         if kinds[name] == "rows"
     )
     once = sum(tensor.nbytes for name, tensor in stored.items() if kinds[name] == "shared")
-    return each + 8 + 4 + soft, once
+    each += 8 + 4 + soft  # a label has 8 bytes, and a rank 4
+    return [count * each + once for count in rows]
 
 
 def dumps(value: object) -> str:

@@ -16,6 +16,8 @@ import torch
 from torch import Tensor, nn
 
 from condensery import networks
+from condensery.condensing import blocks
+from condensery.condensing.blocks import check_divisible, class_blocks, own_classes
 from condensery.condensing.objectives import Match, Objective
 from condensery.condensing.prefetch import Prefetch, same_network
 from condensery.condensing.progress import Progress, State, whole_examples
@@ -114,48 +116,6 @@ def begun(recipe: Recipe, stored: Examples, *, seed: int) -> State:
         sizes=recipe.size_policy.init(torch.bincount(stored.class_)),
         objective=objective,
     )
-
-
-CLASSES_AT_ONCE = 10
-"""Classes whose real images and targets are in memory at the same time, if blocks are smaller."""
-
-
-def blocks_of(recipe: Recipe, classes: int) -> list[range]:
-    """All blocks of classes, ascending: whole passes, which depend on the recipe alone."""
-    passes = -(-recipe.classes_per_block // recipe.classes_per_pass)
-    each = passes * recipe.classes_per_pass
-    return [range(first, min(first + each, classes)) for first in range(0, classes, each)]
-
-
-def own_classes(recipe: Recipe, classes: int, processes: Processes) -> list[int]:
-    """The classes of this process, ascending: of every ``processes.count``-th block."""
-    return [class_ for block in processes.own(blocks_of(recipe, classes)) for class_ in block]
-
-
-def check_divisible(recipe: Recipe, classes: int, processes: Processes) -> None:
-    """Refuse more than one process for a run that cannot be divided by classes.
-
-    Raises:
-        ConfigError: Says what several processes could do.
-    """
-    if processes.count == 1:
-        return
-    objectives = {"objective": recipe.objective, "size_policy.probe": recipe.size_policy.measure}
-    for key, objective in objectives.items():
-        if objective is not None and objective.all_classes:
-            raise ConfigError(
-                f"{key} = {objective} matches all classes as one set: {processes.count} processes "
-                "would do the same work. Condense with one process. Experts may be trained by "
-                "several: torchrun --standalone --nproc-per-node N -m condensery experts ..."
-            )
-    blocks = blocks_of(recipe, classes)
-    if len(blocks) < processes.count:
-        each = len(blocks[0])
-        smaller = "" if each == 1 else ", or --set classes_per_block=1 --set classes_per_pass=1"
-        raise ConfigError(
-            f"{processes.count} processes, but {classes} classes in blocks of {each} make "
-            f"{len(blocks)} shards. Use --nproc-per-node {len(blocks)}{smaller}."
-        )
 
 
 def run(
@@ -412,17 +372,17 @@ def _units(
 ) -> list[Sequence[range]]:
     """The blocks of this process whose real images are made and bound at the same time.
 
-    A unit has at most ``CLASSES_AT_ONCE`` classes, or one block, which bounds the memory of real
+    A unit has at most ``blocks.AT_ONCE`` classes, or one block, which bounds the memory of real
     images and of their targets. It has all blocks where an objective needs all classes: because it
     compares sets of all classes, or because its state is of all classes.
     """
-    blocks = processes.own(blocks_of(recipes[0], classes))
+    own = processes.own(class_blocks(recipes[0], classes))
     every = any(
         bool(state.objective) or any(each.all_classes for each in matched(recipe, context))
         for recipe, state in zip(recipes, states, strict=True)
     )
-    each = len(blocks) if every else max(1, CLASSES_AT_ONCE // len(blocks[0]))
-    return [blocks[first : first + each] for first in range(0, len(blocks), each)]
+    each = len(own) if every else max(1, blocks.AT_ONCE // len(own[0]))
+    return [own[first : first + each] for first in range(0, len(own), each)]
 
 
 def _view(shared: Recipe, run_context: RunContext, context: StepContext) -> View:
@@ -462,19 +422,19 @@ def _bound(
             if objective not in known:
                 here = replace(context, state=state.objective) if stateful else context
                 divided = engine.chunked and not (stateful or objective.all_classes)
-                blocks = unit if divided else [every]
+                parts = unit if divided else [every]
                 known[objective] = [
                     (
                         block,
                         objective.bind(
                             here,
-                            real if len(blocks) == 1 else real.rows(rows_of(real, block)),
+                            real if len(parts) == 1 else real.rows(rows_of(real, block)),
                             view,
                             engine=engine,
                             classes_per_pass=recipe.classes_per_pass,
                         ),
                     )
-                    for block in blocks
+                    for block in parts
                 ]
             own[objective] = known[objective]
         found.append(own)

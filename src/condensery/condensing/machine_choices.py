@@ -13,7 +13,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from condensery.condensing.loop import CLASSES_AT_ONCE, networks_of
+from condensery.condensing.blocks import AT_ONCE
+from condensery.condensing.loop import networks_of
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.devices import accelerated, check_precision, free_memory
@@ -84,7 +85,7 @@ def _classes_per_block(recipe: Recipe, data: ImageData, *, on_cpu: bool) -> int:
         recipe.engine, _network(recipe, data), recipe.precision, compiled=recipe.compiled
     ).engine
     examples = recipe.ipc * recipe.parameterization.examples_each
-    fill = min(engine.batch_size(data.images) // examples, CLASSES_AT_ONCE, data.classes)
+    fill = min(engine.batch_size(data.images) // examples, AT_ONCE, data.classes)
     return max(recipe.classes_per_pass, fill)
 
 

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from condensery import networks
 from condensery.augment import PerExample
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.manifest import stored_tensors, tensor_bytes
+from condensery.condensed.manifest import bytes_by_size, stored_tensors
 from condensery.data import Data, ImageData
 from condensery.data.known import may_be_mirrored
 from condensery.devices import computing, usable
@@ -204,7 +204,7 @@ def _labelled(
     condensed: CondensedSet, soft: Float[Tensor, "row class_"], how: Mapping[str, object]
 ) -> CondensedSet:
     before = condensed.manifest
-    each, once = tensor_bytes(condensed.stored, stored_tensors(before), soft)
+    kinds = stored_tensors(before)
     return CondensedSet(
         stored=condensed.stored,
         labels=condensed.labels,
@@ -213,7 +213,7 @@ def _labelled(
         manifest={
             **before,
             "name": f"{condensed.name}-relabel",
-            "bytes": [count * each + once for count in condensed.rows],
+            "bytes": bytes_by_size(condensed.stored, kinds, soft, condensed.rows),
             "observations": [],
             "relabelled": dict(how),
         },

@@ -96,9 +96,9 @@ class WholeTrial(Trial):
         It contains the training and test images, and the protocol except its name.
         """
         data, test = self.data, self.test
-        told = non_defaults(replace(self.protocol, name=WHOLE))
+        settings = non_defaults(replace(self.protocol, name=WHOLE))
         whitening = test.whitening and test.whitening.to_json()
-        content = (told, test.mean, test.std, data.fingerprint, test.fingerprint, whitening)
+        content = (settings, test.mean, test.std, data.fingerprint, test.fingerprint, whitening)
         return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
     def run(self, *, compiled: bool) -> float:

@@ -15,7 +15,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.errors import ConfigError
-from condensery.report.tiles import rgb, shown_classes
+from condensery.report.tiles import MOST_CLASSES, rgb, shown_classes
 
 _SMALLEST_TILE = 48
 _PAPER, _INK, _QUIET, _RULE, _BLANK = "#ffffff", "#1b1f24", "#59636e", "#b6bec8", "#f3f5f7"
@@ -41,10 +41,11 @@ def contact_sheet(
     condensed: CondensedSet | str | Path,
     *,
     sizes_marked: Sequence[int] | Literal["auto"] = "auto",
+    classes: int = MOST_CLASSES,
+    ranks: int | None = None,
 ) -> Image.Image:
     """Draw the images of a condensed set, with a row for each class and a column for each rank.
 
-    Of more than 100 classes, 100 are shown that are evenly spaced, and the sheet says so.
     Images are enlarged by an integer factor without smoothing until a tile has a side of at least
     48 pixels. A class with fewer images has blank tiles.
 
@@ -52,6 +53,9 @@ def contact_sheet(
         condensed: A condensed set, or the path of its file.
         sizes_marked: Sizes with a bracket at the top; ``"auto"`` marks every size up to 10, and
             about 1, 2, 5, 10, 20, 50 ... in larger sets.
+        classes: The largest number of classes, at least 2. If the set has more, classes are shown
+            that are evenly spaced, and the sheet says so.
+        ranks: The largest number of columns; ``None`` shows all.
 
     Returns:
         An RGB picture.
@@ -62,15 +66,15 @@ def contact_sheet(
     """
     if not isinstance(condensed, CondensedSet):
         condensed = CondensedSet.load(condensed)
-    layout = sheet_layout(condensed, sizes_marked=sizes_marked)
+    layout = sheet_layout(condensed, sizes_marked=sizes_marked, classes=classes, ranks=ranks)
     images = condensed.images
     sheet = Image.new("RGB", (layout.width, layout.height), _PAPER)
     draw = ImageDraw.Draw(sheet)
     _draw_marks(draw, layout)
     font = ImageFont.load_default(15)
-    shown, classes = len(layout.classes), condensed.classes
-    if shown < classes:
-        text = f"{shown} of {classes:,} classes, evenly spaced"
+    shown = len(layout.classes)
+    if shown < condensed.classes:
+        text = f"{shown} of {condensed.classes:,} classes, evenly spaced"
         at = (layout.columns[0], layout.height - 4)
         draw.text(at, text, fill=_QUIET, font=font, anchor="ls")
     for label, top in zip(layout.classes, layout.lines, strict=True):
@@ -80,7 +84,8 @@ def contact_sheet(
         for left in layout.columns:
             corner = (left + layout.tile[0] - 1, top + layout.tile[1] - 1)
             draw.rectangle(((left, top), corner), fill=_BLANK)
-        for row in (condensed.labels == label).nonzero().flatten().tolist():
+        own = (condensed.labels == label) & (condensed.rank < len(layout.columns))
+        for row in own.nonzero().flatten().tolist():
             tile = Image.fromarray(rgb(images[row]))
             tile = tile.resize(layout.tile, Image.Resampling.NEAREST)
             sheet.paste(tile, (layout.columns[int(condensed.rank[row])], top))
@@ -91,40 +96,43 @@ def sheet_layout(
     condensed: CondensedSet,
     *,
     sizes_marked: Sequence[int] | Literal["auto"] = "auto",
+    classes: int = MOST_CLASSES,
+    ranks: int | None = None,
 ) -> SheetLayout:
-    """The positions of the tiles of ``contact_sheet``.
+    """The positions of the tiles of ``contact_sheet``, which explains the arguments.
 
     Raises:
         ConfigError: If a marked size is not in the set.
     """
-    chosen = _auto_marks(condensed.sizes) if sizes_marked == "auto" else tuple(sizes_marked)
+    sizes = condensed.sizes if ranks is None else min(ranks, condensed.sizes)
+    chosen = _auto_marks(sizes) if sizes_marked == "auto" else tuple(sizes_marked)
     for size in chosen:
-        if not 1 <= size <= condensed.sizes:
+        if not 1 <= size <= sizes:
             raise ConfigError(
-                f"sizes_marked holds {size} but {condensed.name} stores {condensed.sizes} images "
-                f"per class. Every mark must be in 1..{condensed.sizes}."
+                f"sizes_marked holds {size} but the sheet of {condensed.name} shows {sizes} images "
+                f"per class. Every mark must be in 1..{sizes}."
             )
     marks = tuple(sorted(set(chosen)))
     height, width = condensed.shape[1:]
     factor = max(1, -(-_SMALLEST_TILE // min(height, width)))
     tile = (width * factor, height * factor)
     font = ImageFont.load_default(15)
-    classes = tuple(shown_classes(condensed))
-    names = max(font.getlength(_shortened(condensed.class_names[c], font)) for c in classes)
+    labels = shown_classes(condensed, most=classes)
+    names = max(font.getlength(_shortened(condensed.class_names[c], font)) for c in labels)
     # The caption "images per class" stands left of the brackets, so it needs room, too.
     left = _MARGIN + max(int(names), int(font.getlength("images per class"))) + 14
     columns = [left]
-    for rank in range(1, condensed.sizes):
+    for rank in range(1, sizes):
         columns.append(columns[-1] + tile[0] + (_WIDE_GAP if rank in marks else _GAP))
     top = _MARGIN + _LEVEL * len(marks) + 8
-    lines = tuple(top + index * (tile[1] + 4) for index in range(len(classes)))
+    lines = tuple(top + index * (tile[1] + 4) for index in range(len(labels)))
     return SheetLayout(
         tile=tile,
         columns=tuple(columns),
         lines=lines,
         width=columns[-1] + tile[0] + _WIDE_GAP + _MARGIN,
         height=lines[-1] + tile[1] + _MARGIN,
-        classes=classes,
+        classes=labels,
         marks=marks,
     )
 

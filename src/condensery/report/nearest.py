@@ -19,7 +19,7 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
-from condensery.report.tiles import encoded, rgb
+from condensery.report.tiles import encoded, rgb, shown_classes
 
 MOST = 40
 """Images of a set that are compared."""
@@ -85,11 +85,8 @@ def nearest_real(condensed: CondensedSet, data: ImageData, *, most: int = MOST) 
     classes = condensed.classes
     each = max(1, most // classes)
     decoded = condensed.decode(min(each, condensed.sizes))
-    chosen = range(classes)
-    if classes > most:
-        chosen = [round(i * (classes - 1) / (most - 1)) for i in range(most)]
     pairs: list[NearestPair] = []
-    for class_ in chosen:
+    for class_ in shown_classes(condensed, most=most):
         own = (decoded.class_ == class_).nonzero().flatten()
         if len(own) and len(data.of_class(class_)) > 1:
             pairs += _of_class(

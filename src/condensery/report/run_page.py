@@ -65,7 +65,7 @@ def write_report(
         proxy: Lines of ``proxy.jsonl``, one for each measure of all sizes.
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
             ``ended``; the page says which are missing.
-        nearest: Real images beside images of the set (``nearest_real``).
+        nearest: The nearest real images of images of the set (``nearest_real``).
 
     Returns:
         ``path``.

@@ -23,7 +23,8 @@ _EXACT_UP_TO = 8_000_000
 
 _PREVIEW_SIDE = 96
 
-_MOST_CLASSES = 100
+MOST_CLASSES = 100
+"""Classes of a set that pages and pictures show."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -56,12 +57,12 @@ def rgb(image: Shaped[Tensor, "channel height width"]) -> UInt8[np.ndarray, "hei
     return image.round().byte().permute(1, 2, 0).contiguous().numpy()
 
 
-def shown_classes(condensed: CondensedSet) -> tuple[int, ...]:
-    """The classes on the page: all, or 100 that are evenly spaced, with the first and the last."""
-    if condensed.classes <= _MOST_CLASSES:
+def shown_classes(condensed: CondensedSet, *, most: int = MOST_CLASSES) -> tuple[int, ...]:
+    """All classes, or ``most`` that are evenly spaced, with the first and the last."""
+    if condensed.classes <= most:
         return tuple(range(condensed.classes))
     last = condensed.classes - 1
-    return tuple(round(i * last / (_MOST_CLASSES - 1)) for i in range(_MOST_CLASSES))
+    return tuple(round(i * last / (most - 1)) for i in range(most))
 
 
 def exact(condensed: CondensedSet) -> bool:

@@ -7,17 +7,11 @@ from pathlib import Path
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.joining import check_joinable, joined
-from condensery.condensing.recipe import Recipe, from_json, read_recipe, to_json
+from condensery.condensing.recipe import Recipe, from_json, read_recipe
 from condensery.errors import ConfigError
-from condensery.runs.api import Run, resume, run
+from condensery.runs.api import run
 from condensery.runs.data_source import load_source
 from condensery.runs.listener import Listener
-
-_OF_THE_MACHINE = (
-    "engine", "engine_reason", "precision", "compiled", "batch", "saved_activations",
-    "classes_per_pass", "classes_per_block",
-)  # fmt: skip
-"""Keys of a recipe that a machine fills in; a stopped run has the same recipe without them."""
 
 
 def extend(
@@ -77,26 +71,21 @@ def extend(
             f"{old.shape[1]} (image_size=)."
         )
     chosen = replace(_recipe(old, recipe), ipc=old.sizes)
-    seed = old.seed if seed is None else seed
-    folder = Path(out)
-    if (folder / "recipe.json").exists() and not overwrite:
-        _check_same(Run(folder), chosen, seed=seed, fingerprint=loaded.train.fingerprint)
-        done = resume(folder, data=loaded, progress=progress)
-    else:
-        done = run(
-            loaded if source is None else source,
-            folder,
-            recipe=chosen,
-            seed=seed,
-            device=device,
-            threads=threads,
-            time_budget=time_budget,
-            evaluation=False,
-            overwrite=overwrite,
-            progress=progress,
-        )
+    done = run(
+        loaded if source is None else source,
+        out,
+        recipe=chosen,
+        seed=old.seed if seed is None else seed,
+        device=device,
+        threads=threads,
+        time_budget=time_budget,
+        evaluation=False,
+        overwrite=overwrite,
+        go_on=not overwrite,
+        progress=progress,
+    )
     whole = joined([old, done.condensed])
-    whole.save(folder / "extended.safetensors")
+    whole.save(done.path / "extended.safetensors")
     return whole
 
 
@@ -112,17 +101,3 @@ def _recipe(condensed: CondensedSet, given: Recipe | str | Path | None) -> Recip
             f"{condensed.name} was not condensed by a recipe ({condensed.method}), so new classes "
             "need one: --recipe FILE (recipe=), which condensery recipe METHOD writes."
         ) from error
-
-
-def _check_same(known: Run, recipe: Recipe, *, seed: int, fingerprint: str) -> None:
-    """Refuse to continue the run of other classes, or by another recipe."""
-    own, wanted = to_json(known.recipe), to_json(recipe)
-    keys = [key for key in wanted if key not in _OF_THE_MACHINE]
-    differ = [key for key in keys if own.get(key) != wanted[key]]
-    differ += ["seed"] if known.facts["seed"] != seed else []
-    differ += ["data"] if known.facts["data"]["fingerprint"] != fingerprint else []
-    if differ:
-        raise ConfigError(
-            f"{known.path} holds another run: {', '.join(differ)} differ. Give another --out, or "
-            "replace that run with --overwrite (overwrite=True)."
-        )

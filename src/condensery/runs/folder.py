@@ -110,7 +110,9 @@ class RunFolder(MarkedFolder):
     proxy = PathInside("proxy.jsonl")  # a line for every measure of all sizes on the way
     checkpoints = PathInside("checkpoints")  # states to resume from
     pictures = PathInside("pictures")  # previews over the run
-    nearest = PathInside("nearest.json")  # real images beside those of the set, for the report
+    nearest = PathInside(
+        "nearest.json"
+    )  # real images that are nearest to those of the set, for the report
     report = PathInside("report.html")  # for people
 
     def check_new(self, *, overwrite: bool) -> None:

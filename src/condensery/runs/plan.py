@@ -132,7 +132,7 @@ def check_same_plan(begun: RunPlan, now: RunPlan, *, where: Path) -> None:
     said = differences(_decides(begun), _decides(now))
     if said:
         raise ConfigError(
-            f"{where} holds another run: {said}. --resume (go_on=) goes on with the same one; give "
+            f"{where} holds another run: {said}. Only the same run is continued there: give "
             "another --out (out=)."
         )
 

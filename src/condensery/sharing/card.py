@@ -66,7 +66,7 @@ class Card:
         licence: The licence of the publisher.
         images: Number of images of the sizes 1, 2, ... as other programs load them.
         file_bytes: Size of the condensed file.
-        shown: Classes and ranks of the contact sheet.
+        shown: Numbers of classes and ranks on the contact sheet.
     """
 
     condensed: CondensedSet
@@ -136,7 +136,7 @@ class Card:
         classes, ranks = self.shown
         whole = self.condensed.classes, self.condensed.sizes
         part = (
-            f" Shown are the first {classes} of {whole[0]} classes and the first {ranks} of "
+            f" Shown are {classes} of {whole[0]} classes, evenly spaced, and the first {ranks} of "
             f"{whole[1]} ranks."
             if (classes, ranks) != whole
             else ""

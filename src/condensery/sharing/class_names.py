@@ -11,7 +11,7 @@ _RESERVED = frozenset(
     [
         *("con", "prn", "aux", "nul"),  # names of devices on Windows, with any ending
         *(f"{port}{number}" for port in ("com", "lpt") for number in range(10)),
-        "export",  # export.json stands beside the folders
+        "export",  # export.json is in the same folder
     ]
 )
 

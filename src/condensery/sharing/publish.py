@@ -64,8 +64,8 @@ def check_push(
         The licence.
 
     Raises:
-        ConfigError: If the name or the licence cannot be used, a package is absent, nobody is
-            logged in, or the folder cannot be written.
+        ConfigError: If the name or the licence cannot be used, a package is absent, this machine
+            is not logged in, or the folder cannot be written.
     """
     repository(to)
     licence = Licence.of(license, link=license_link)
@@ -75,8 +75,8 @@ def check_push(
         check_folder(Path(folder), option="--to-folder", mark=FILE, what=what, overwrite=overwrite)
     elif not hub_package("push (without --to-folder)").get_token():
         raise ConfigError(
-            f"--to {to}: nobody is logged in to the Hub here. Log in with: hf auth login; or set "
-            "HF_TOKEN. With --to-folder DIR (folder=), the files are only written."
+            f"--to {to}: this machine is not logged in to the Hub. Log in with: hf auth login; "
+            "or set HF_TOKEN. With --to-folder DIR (folder=), the files are only written."
         )
     return licence
 
@@ -114,8 +114,8 @@ def push(
         The address of the data set, or the folder.
 
     Raises:
-        ConfigError: If the name or the licence cannot be used, a package is absent, nobody is
-            logged in, or the data set or folder contains something else.
+        ConfigError: If the name or the licence cannot be used, a package is absent, this machine
+            is not logged in, or the data set or folder contains something else.
         ArtifactError: If the file cannot be read, or the Hub refuses the upload.
 
     Example:

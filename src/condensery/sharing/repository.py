@@ -21,7 +21,6 @@ from condensery.sharing.card import Card, rank_file
 from condensery.sharing.licence import Licence
 from condensery.sharing.parquet import require_pyarrow, write_parquet
 from condensery.sharing.pictures import Pictures, check_channels, condensed_pictures
-from condensery.types import Examples
 
 CARD = "README.md"
 SHEET = "contact-sheet.png"
@@ -70,7 +69,7 @@ def write_repository(condensed: CondensedSet, into: Path, *, name: str, licence:
         )
     condensed.save(into / FILE)
     shown = (min(condensed.classes, _MOST_SHOWN[0]), min(condensed.sizes, _MOST_SHOWN[1]))
-    _sheet(condensed, classes=shown[0], ranks=shown[1]).save(into / SHEET)
+    _sheet(condensed).save(into / SHEET)
     card = Card(
         condensed=condensed,
         name=name,
@@ -95,29 +94,10 @@ def _of_rank(pictures: Pictures, rank: int) -> Pictures:
     )
 
 
-def _sheet(condensed: CondensedSet, *, classes: int, ranks: int) -> Image.Image:
-    """The contact sheet of the first classes and ranks, not wider than a page needs."""
-    rows = ((condensed.labels < classes) & (condensed.rank < ranks)).nonzero()[:, 0]
-    images = condensed.images[rows]
-    part = CondensedSet.from_stored(
-        Examples(
-            images=images.float() if images.is_floating_point() else images.float() / 255,
-            labels=condensed.labels[rows],
-            class_=condensed.labels[rows],
-            rank=condensed.rank[rows].long(),
-        ),
-        name=condensed.name,
-        class_names=condensed.class_names[:classes],
-        decode={"kind": "pixels"},
-        mean=(0.5,) * images.shape[1],
-        std=(0.5,) * images.shape[1],
-        method=condensed.method,
-        recipe={},
-        seed=condensed.seed,
-        data={**condensed.manifest["data"], "classes": classes},
-        created=condensed.manifest["created"],
-    )
-    sheet = contact_sheet(part)
+def _sheet(condensed: CondensedSet) -> Image.Image:
+    """The contact sheet, not wider than a page needs."""
+    classes, ranks = _MOST_SHOWN
+    sheet = contact_sheet(condensed, classes=classes, ranks=ranks)
     if sheet.width > _WIDEST:
         height = round(sheet.height * _WIDEST / sheet.width)
         sheet = sheet.resize((_WIDEST, height), Image.Resampling.LANCZOS)

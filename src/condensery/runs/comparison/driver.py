@@ -259,7 +259,7 @@ def _write_runs(
         one = Condensation(run.recipe, train, seed=batch.seed, state=state, device=device)
         one.snapshot(created=plan.created).save(folder.run(run, batch.seed))
     cost = {"runs": batch.names, "seed": batch.seed, "seconds": round(batch.seconds, 3)}
-    if batch.expert_seconds is not None:  # whoever trained them, and when
+    if batch.expert_seconds is not None:  # also if another run has trained them
         cost["expert_cpu_seconds"] = round(batch.expert_seconds, 3)
     others = [
         each

@@ -7,15 +7,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
-from itertools import accumulate
 
 import torch
-from torch import Tensor
 
 from condensery.api import resolve
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.manifest import stored_tensors
-from condensery.condensing.loop import CLASSES_AT_ONCE
+from condensery.condensed.joining import concatenated
+from condensery.condensing.blocks import AT_ONCE
 from condensery.condensing.recipe import Recipe
 from condensery.data import ImageData
 from condensery.errors import CondenseryError, ConfigError
@@ -164,7 +162,7 @@ def _recipe(row: ComparedRow, data: ImageData, options: ComparisonOptions, *, ip
 def _same_block(data: ImageData, device: str) -> dict[str, object]:
     """One size of the blocks for all rows, so that they can share real images and targets."""
     on_cpu = torch.device(device).type == "cpu"
-    return {"classes_per_block": min(CLASSES_AT_ONCE, data.classes)} if on_cpu else {}
+    return {"classes_per_block": min(AT_ONCE, data.classes)} if on_cpu else {}
 
 
 def _settings(row: ComparedRow, settings: Sequence[tuple[str, str]]) -> dict[str, object]:
@@ -196,29 +194,10 @@ def assembled(sets: Sequence[CondensedSet], *, name: str) -> CondensedSet:
                 "concatenated that hold one image of every class."
             )
     learned = [each.soft_labels for each in sets if each.soft_labels is not None]
-    return CondensedSet(
-        stored=_together(sets),
+    return concatenated(
+        sets,
         labels=torch.cat([each.labels for each in sets]),
         rank=torch.cat([each.rank + rank for rank, each in enumerate(sets)]),
         soft_labels=torch.cat(learned) if learned else None,
-        manifest={
-            **first.manifest,
-            "name": name,
-            "sizes": len(sets),
-            "rows": list(accumulate(each.rows[0] for each in sets)),
-            "bytes": list(accumulate(each.bytes_of(1) for each in sets)),
-            "learned_lr": None,  # every run has its own
-        },
+        manifest={**first.manifest, "name": name, "learned_lr": None},  # every run has its own
     )
-
-
-def _together(sets: Sequence[CondensedSet]) -> dict[str, Tensor]:
-    """The rows of all sets, one after the other."""
-    for each in sets:
-        if set(stored_tensors(each.manifest).values()) != {"rows"}:
-            raise ConfigError(
-                f"{each.name} stores something for all of its images together, so sets of single "
-                "runs cannot be put together (baseline b). Leave out b, or use a parameterization "
-                "that stores images."
-            )
-    return {name: torch.cat([each.stored[name] for each in sets]) for name in sets[0].stored}
