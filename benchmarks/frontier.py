@@ -11,8 +11,9 @@ there is not done again, so a long frontier can be spread over many sittings. Th
 seconds of condensing with its initialisation, and of the experts, whoever trained them; of a
 baseline, those of choosing; what the cache holds already costs nothing there, so measure baselines
 with an empty ``CONDENSERY_CACHE``. What a reader must know of a point can be written into its
-file by hand as ``note``. k-means is chosen anew for every size, since its smaller sizes
-are no prefixes.
+file by hand as ``note``. A variant of a method is measured with ``--set KEY=VALUE`` and ``--label``
+(its name in the table, behind the method's); ``--results`` keeps trials out of the page. k-means is
+chosen anew for every size, since its smaller sizes are no prefixes.
 """
 
 from __future__ import annotations
@@ -32,6 +33,7 @@ import torch
 import condensery
 from condensery.checkpoint import write_atomically
 from condensery.evaluation import Observation
+from condensery.evaluation.observation import append_observation, read_observations
 from condensery.formatting import markdown_table
 from condensery.report.published import known
 
@@ -47,7 +49,8 @@ def main() -> None:
         write_page()
         return
     torch.set_num_threads(arguments.threads)
-    RESULTS.mkdir(parents=True, exist_ok=True)
+    for folder in (arguments.results, arguments.work):
+        folder.mkdir(parents=True, exist_ok=True)
     data = condensery.load_data(arguments.data, name=arguments.name)
     for seed in range(arguments.condensations):
         for rule in arguments.baseline:
@@ -76,6 +79,10 @@ def parse() -> argparse.Namespace:
     run.add_argument("--test-network", default="convnet3-w64")
     run.add_argument("--protocol", default="quick")
     run.add_argument("--condensations", type=int, default=1, help="condensation seeds")
+    run.add_argument("--precision", default="fp32", help="of the test networks: fp32 or bf16")
+    run.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipe")
+    run.add_argument("--label", default="", help="name of the variant, behind the method's")
+    run.add_argument("--results", type=Path, default=RESULTS, help="folder of the points")
     run.add_argument("--threads", type=int, default=1)
     return parser.parse_args()
 
@@ -94,12 +101,14 @@ def measure(
 ) -> None:
     """Measure one point, unless its file is there."""
     length = "" if iterations is None else f"-{iterations}"
-    called = f"{data.name}-{name}{length}-seed{seed}"
-    file = RESULTS / f"{called}.json"
+    row = name if iterations is None else name + arguments.label
+    called = f"{data.name}-{row}{length}-seed{seed}"
+    tested = "" if arguments.protocol == "quick" else f"-{arguments.protocol}"
+    file = arguments.results / f"{called}{tested}.json"
     if file.exists():
         return
     if iterations is None:
-        cost, observed = baseline(name, seed, data, arguments)
+        cost, observed = baseline(name, seed, data, arguments, called=called)
     else:
         cost, observed = condensed(name, iterations, seed, data, arguments, called=called)
     accuracy = {
@@ -108,13 +117,14 @@ def measure(
     }
     record = {
         "data": data.name,
-        "row": name,
+        "row": row,
         "iterations": iterations,
         "seed": seed,
         "ipc": arguments.ipc,
         "network": arguments.network,
         "test_network": arguments.test_network,
         "protocol": arguments.protocol,
+        "precision": arguments.precision,
         **cost,
         "accuracy": accuracy,
         "machine": processor(),
@@ -145,15 +155,9 @@ def condensed(
             method=method,
             ipc=arguments.ipc,
             preset=arguments.preset,
-            settings={"iterations": iterations},
+            settings={"iterations": iterations, **dict(s.split("=", 1) for s in arguments.set)},
             seed=seed,
-            evaluation=condensery.EvaluationPlan(
-                sizes=arguments.sizes,
-                networks=(arguments.test_network,),
-                seeds=arguments.networks,
-                protocol=arguments.protocol,
-                baselines=(),
-            ),
+            evaluation=False,
             **({} if arguments.network is None else {"network": arguments.network}),
         )
     outcome = run.outcome
@@ -162,11 +166,11 @@ def condensed(
         "cpu_seconds": outcome["cpu_seconds"],
         "expert_cpu_seconds": outcome.get("expert_cpu_seconds", 0.0),
     }
-    return cost, [o for o in run.observations if o.set == "condensed"]
+    return cost, tested(run.condensed, data, arguments.sizes, called, arguments)
 
 
 def baseline(
-    rule: str, seed: int, data: condensery.Data, arguments: argparse.Namespace
+    rule: str, seed: int, data: condensery.Data, arguments: argparse.Namespace, *, called: str
 ) -> tuple[dict[str, float], list[Observation]]:
     """Choose real images, and test them."""
     observed: list[Observation] = []
@@ -175,16 +179,33 @@ def baseline(
         begin = time.process_time()
         chosen = condensery.select(data, by=rule, ipc=size, seed=seed)
         cpu += time.process_time() - begin
-        observed += condensery.evaluate(
-            chosen,
-            data,
-            sizes=[size],
-            networks=[arguments.test_network],
-            seeds=arguments.networks,
-            protocol=arguments.protocol,
-            baselines=(),
-        ).run()
+        observed += tested(chosen, data, [size], called, arguments)
     return {"cpu_seconds": round(cpu, 1), "expert_cpu_seconds": 0.0}, observed
+
+
+def tested(
+    images: condensery.CondensedSet,
+    data: condensery.Data,
+    sizes: Sequence[int],
+    called: str,
+    arguments: argparse.Namespace,
+) -> list[Observation]:
+    """Train the networks that are not in the file of observations of this point."""
+    file = arguments.work / f"{called}-{arguments.protocol}.jsonl"
+    evaluation = condensery.evaluate(
+        images,
+        data,
+        sizes=sizes,
+        networks=[arguments.test_network],
+        seeds=arguments.networks,
+        protocol=arguments.protocol,
+        precision=arguments.precision,
+        baselines=(),
+        known=read_observations(file),
+    )
+    for observation in evaluation:
+        append_observation(file, observation)
+    return list(evaluation.run())
 
 
 def write_page() -> None:
