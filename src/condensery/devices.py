@@ -58,6 +58,14 @@ def _fails(device: str) -> str | None:
     return None
 
 
+def model(device: torch.device | str) -> str:
+    """The device and what decides its rounding: ``"cuda (NVIDIA H200)"``, ``"cpu (AVX512)"``."""
+    kind = torch.device(device).type
+    if kind == "cuda":
+        return f"{kind} ({torch.cuda.get_device_name(device)})"
+    return f"{kind} ({torch.backends.cpu.get_cpu_capability()})" if kind == "cpu" else kind
+
+
 def free_memory(device: torch.device | str) -> int | None:
     """Bytes that are free on a GPU; None for other devices."""
     device = torch.device(device)

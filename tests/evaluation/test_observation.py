@@ -21,6 +21,7 @@ ONE = Observation(
     seconds=1.5,
     images=120,
     fingerprint="0123456789abcdef",
+    device="cpu (AVX2)",
 )
 TWO = replace(ONE, set="random", seed=1, epochs=7, steps=None)
 
@@ -37,6 +38,13 @@ def test_what_is_appended_is_read_back_in_order(path: Path):
 
     assert read_observations(path) == [ONE, TWO]
     assert len(path.read_text().splitlines()) == 2
+
+
+def test_a_line_of_an_older_version_names_no_device(path: Path):
+    append_observation(path, ONE)
+    path.write_text(path.read_text().replace(', "device": "cpu (AVX2)"', ""))
+
+    assert read_observations(path) == [replace(ONE, device=None)]
 
 
 @pytest.mark.parametrize("kept", [1, 40, -2])
@@ -77,7 +85,7 @@ def test_any_other_damaged_line_is_an_error_that_names_it(each, path: Path):
 
 
 def test_the_key_holds_what_decides_the_result_and_nothing_else():
-    assert replace(ONE, accuracy=0.9, seconds=3.0).key == ONE.key
+    assert replace(ONE, accuracy=0.9, seconds=3.0, device=None).key == ONE.key
     for change in (
         {"set": "random"},
         {"size": 4},

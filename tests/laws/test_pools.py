@@ -16,6 +16,7 @@ import torch
 import condensery
 from condensery.api import train_experts
 from condensery.data import Data, load_data
+from condensery.devices import model
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, evaluate
 from condensery.parallel import THREADS, Pool, pool_of
@@ -83,6 +84,7 @@ def test_every_pool_gives_the_same_observations(
     assert observations(losing) == expected
     assert losing.lost > 3
     assert len({each.accuracy for each in expected}) > 1
+    assert {each.device for each in expected} == {model("cpu")}
 
 
 def test_every_pool_gives_the_same_experts_in_the_same_files(

@@ -11,6 +11,7 @@ import logging
 import os
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import Any
 
 from condensery.errors import ArtifactError
 
@@ -42,6 +43,8 @@ class Observation:
             of ``"whole"`` almost 0 if its result was in the cache.
         images: Number of training images after decoding.
         fingerprint: Hash of the training images, the protocol and the test images.
+        device: The device that trained the network, such as ``"cpu (AVX512)"``, here or on a
+            cluster; of ``"whole"`` also where its result was only read. ``None`` in older files.
     """
 
     set: str
@@ -56,6 +59,7 @@ class Observation:
     seconds: float
     images: int
     fingerprint: str
+    device: str | None = None
 
     @property
     def key(self) -> Key:
@@ -124,6 +128,9 @@ def _parse(line: bytes) -> Observation | None:
         record = json.loads(line)
     except ValueError:
         return None
-    if not isinstance(record, dict) or record.keys() != {f.name for f in fields(Observation)}:
+    if not isinstance(record, dict):
+        return None
+    record: dict[str, Any] = {"device": None, **record}
+    if record.keys() != {f.name for f in fields(Observation)}:
         return None
     return Observation(**record)

@@ -15,7 +15,7 @@ from itertools import groupby
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import ImageData
-from condensery.devices import accelerated
+from condensery.devices import accelerated, model
 from condensery.engines.toolchain import cannot_compile, go_uncompiled
 from condensery.evaluation.observation import Key, Observation
 from condensery.evaluation.teacher import TrainedTeacher
@@ -105,6 +105,7 @@ def _observation(trial: Trial, *, compiled: bool, device: str | None = None) -> 
         seconds=time.perf_counter() - begin,
         images=trial.count,
         fingerprint=trial.fingerprint,
+        device=model(there.test.images.device),
     )
 
 

@@ -7,14 +7,18 @@ writes files, so no shared file system is needed. A task whose worker is lost is
 from __future__ import annotations
 
 import io
+import os
 import pickle
 import platform
 import signal
+import socket
+import tempfile
 import threading
 from collections.abc import Callable, Collection, Generator, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 import torch
@@ -30,6 +34,7 @@ LOST_AT_MOST = 3
 """How often the worker of one task may be lost before the work ends."""
 
 _POLL = 0.5  # seconds between two looks for a signal
+_ANSWER = 5.0  # seconds in which a cluster has to accept a connection
 
 
 class RayPool:
@@ -200,6 +205,7 @@ class RayPool:
         if self._remote is not None and ray.is_initialized():
             return ray
         if not ray.is_initialized():
+            _check_reachable(ray, self._address, given=self._given)
             with _same_signal_handlers():
                 try:
                     ray.init(
@@ -217,6 +223,39 @@ class RayPool:
             num_cpus=self._cpus, num_gpus=self._gpus, max_retries=0, num_returns="streaming"
         )
         return ray
+
+
+def _check_reachable(ray: Any, address: str, *, given: str) -> None:  # noqa: ANN401 - the module
+    """Connect to the cluster that ``ray.init`` would use: it waits for minutes if there is none.
+
+    Raises:
+        ConfigError: If it has no port, or nobody answers there.
+    """
+    file = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "ray_current_cluster")
+    known, origin, remedy = address, "", "Start one there with ray start --head"
+    if address in ("", "auto"):
+        known = os.environ.get("RAY_ADDRESS", "")
+        origin, remedy = " (RAY_ADDRESS)", "Change RAY_ADDRESS"
+        if not known and file.exists():
+            known, origin = file.read_text(encoding="utf-8").strip(), f" (the file {file})"
+            remedy = "If that cluster has ended, remove the file with ray stop"
+    if known in ("", "auto", "local"):  # Ray starts a cluster, or finds one by its processes
+        return
+    host, _, port = known.rpartition(":")
+    if not host or not port.isdigit():
+        raise ConfigError(
+            f"{given}: {known!r}{origin} is no address of a cluster. Give HOST:PORT, such as "
+            "ray:10.0.0.5:6379."
+        )
+    if host in ("localhost", "127.0.0.1"):  # as Ray does: its nodes are known by another address
+        host = ray.util.get_node_ip_address()
+    try:
+        socket.create_connection((host.strip("[]"), int(port)), timeout=_ANSWER).close()
+    except (OSError, OverflowError) as error:  # the latter for a port that is too large
+        raise ConfigError(
+            f"{given}: no Ray cluster answers at {known}{origin}: {error}. {remedy}, or give --on "
+            "ray:local for a new one of this machine alone."
+        ) from error
 
 
 def _versions() -> dict[str, str]:
