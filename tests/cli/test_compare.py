@@ -56,8 +56,8 @@ def test_all_rows_are_tested_by_the_usual_protocol_of_their_images(each):
     for side, usual in each([(64, "idc"), (65, "imagenet")]):
         data = load_data((np.zeros((4, side, side), np.uint8), np.array([0, 0, 1, 1])))
         given = EVALUATIONS["smoke"]
-        assert shared_choices(given, data)["protocol"] == usual
-        assert shared_choices(replace(given, protocol="dc"), data)["protocol"] == "dc"
+        assert shared_choices(given, data, device="cpu")["protocol"] == usual
+        assert shared_choices(replace(given, protocol="dc"), data, device="cpu")["protocol"] == "dc"
 
 
 def test_a_folder_of_something_else_is_left_alone(capsys, tmp_path: Path):

@@ -258,6 +258,13 @@ def test_quick_is_idc_cut_to_1500_steps_of_full_batches():
     assert protocol.lr(1499, images=10) < 1e-6
 
 
+def test_quick_augments_photographs_as_photographs():
+    evaluated = EvaluatedSet(data="mine", side=128)
+    protocol, usual = protocol_for("quick", evaluated), protocol_for("imagenet", evaluated)
+    assert protocol.training.augment == usual.training.augment
+    assert protocol.total_steps(640) == 500
+
+
 def test_a_protocol_that_cannot_work_is_refused(each):
     for change, said in each(
         [

@@ -89,7 +89,12 @@ def test_other_data_networks_settings_and_lengths_are_trained_anew(
     data: Data, condensed: CondensedSet
 ):
     def files(**changes: object) -> set[str]:
-        choices: dict[str, object] = {"networks": [NETWORK], "seeds": 1, "whole": 5}
+        choices: dict[str, object] = {
+            "networks": [NETWORK],
+            "seeds": 1,
+            "whole": 5,
+            "precision": "fp32",
+        }
         planned = evaluate(condensed, changes.pop("data", data), **(choices | changes)).planned
         return {each.file.name for each in planned if isinstance(each, WholeTrial)}
 

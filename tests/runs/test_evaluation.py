@@ -10,6 +10,11 @@ def test_up_to_ten_every_size_is_tested():
     assert chosen_sizes(10, preset="paper") == tuple(range(1, 11))
 
 
+def test_quick_tests_round_sizes():
+    assert chosen_sizes(10, preset="quick") == (1, 2, 5, 10)
+    assert chosen_sizes(7, preset="quick") == (1, 2, 5, 7)
+
+
 def test_of_larger_sets_round_sizes_and_the_last_are_tested():
     assert chosen_sizes(50, preset="quick") == (1, 2, 5, 10, 20, 50)
     assert chosen_sizes(30, preset="standard") == (1, 2, 5, 10, 20, 30)

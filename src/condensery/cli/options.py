@@ -209,8 +209,9 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         (
             "precision",
             "P",
-            one_of(PRECISIONS),
-            f"of training and testing: {', '.join(PRECISIONS)} (default fp32)",
+            one_of(("auto", *PRECISIONS)),
+            f"of training and testing: {', '.join(PRECISIONS)} (default: bf16 on a CPU that "
+            "multiplies it, fp32 elsewhere)",
         ),
         (
             "baselines",

@@ -42,7 +42,7 @@ from condensery.evaluation.whole import WholeTrial, whole_protocol
 from condensery.parallel import THREADS, Pool, pool_of
 from condensery.registry import names
 from condensery.selection import random_selection, select, steps_of
-from condensery.training import check_precision
+from condensery.training import check_precision, suited_precision
 
 
 class Evaluation(Iterator[Observation]):
@@ -111,7 +111,7 @@ def evaluate(
     epochs: int | None = None,
     steps: int | None = None,
     seed: int = 0,
-    precision: str = "fp32",
+    precision: str = "auto",
     baselines: Sequence[str | CondensedSet] = ("random",),
     whole: bool | int = False,
     known: Iterable[Observation] = (),
@@ -142,7 +142,8 @@ def evaluate(
         steps: The same number of optimiser steps for every set and size, instead of epochs.
         seed: The first seed, which also decides the first choice of random images.
         precision: ``"fp32"`` is the reference; ``"bf16"`` is faster if the processor multiplies
-            bfloat16, and it is compiled if there are enough networks.
+            bfloat16, and it is compiled if there are enough networks. ``"auto"`` takes it on such
+            a CPU, and ``"fp32"`` elsewhere. Every observation has the precision that was taken.
         baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
             condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose once,
             with ``seed``, and rules that compare features train a network now.
@@ -177,6 +178,7 @@ def evaluate(
         raise ConfigError("networks is empty, but a set is tested by training at least 1 network.")
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
+    precision = suited_precision(precision, pool.device or data.test.images.device)
     check_precision(precision)
     devices.check_precision(pool.device or data.test.images.device, precision)
     counted = {"condensed": counted_as(condensed, data, classes=classes)}

@@ -52,18 +52,20 @@ def idc(evaluated: EvaluatedSet) -> Protocol:
 def quick(evaluated: EvaluatedSet) -> Protocol:
     """A short evaluation: 1500 steps of full batches, the learning rate along a cosine to 0.
 
-    SGD of batch 64 with learning rate 0.02; augmentation and CutMix are those of ``idc``. Its
-    accuracies are lower than those of ``idc`` and are not those of the papers.
+    SGD of batch 64 with learning rate 0.02; augmentation and CutMix are those of ``idc``, and for
+    photographs those of ``imagenet``, with 500 steps. Its accuracies are lower than those of
+    ``idc`` and are not those of the papers.
 
     Source:
         Ours.
     """
-    usual = idc(evaluated).training
+    photographs = evaluated.side > _PHOTO
+    usual = (imagenet if photographs else idc)(evaluated).training
     assert isinstance(usual, SGDTraining)
     return Protocol(
         name="quick",
-        training=replace(usual, lr=0.02),
-        steps=1500,
+        training=replace(usual, lr=0.02, batch=64),
+        steps=500 if photographs else 1500,
         decay="cosine",
         full_batches=True,
     )

@@ -38,7 +38,8 @@ class EvaluationPlan:
         labels: ``"hard"`` or ``"soft"``, instead of the labels of the protocol, or ``None``.
         epochs: Number of epochs, instead of that of the protocol, or ``None``.
         steps: Optimiser steps instead of epochs, or ``None``.
-        precision: ``"fp32"``, or ``"bf16"`` (faster; the observations say so).
+        precision: ``"fp32"``, ``"bf16"`` (faster; the observations say so), or ``"auto"``, which
+            takes bf16 on a CPU that multiplies it.
         baselines: Sets to compare with: names of selection rules, or condensed files.
         whole: Whether networks are also trained on all real images; a number is that of their
             steps, ``True`` is the usual length.
@@ -53,7 +54,7 @@ class EvaluationPlan:
     labels: str | None = None
     epochs: int | None = None
     steps: int | None = None
-    precision: str = "fp32"
+    precision: str = "auto"
     baselines: tuple[str, ...] = ("random",)
     whole: bool | int = False
     classes: tuple[str, ...] | None = None
@@ -61,7 +62,9 @@ class EvaluationPlan:
 
 EVALUATIONS: Mapping[str, EvaluationPlan] = {
     "smoke": EvaluationPlan(networks=("convnet3-w16",), seeds=1, steps=10),
-    "quick": EvaluationPlan(networks=("convnet3-w64",), seeds=3, steps=200),
+    "quick": EvaluationPlan(
+        networks=("convnet3-w32",), seeds=2, protocol="quick", baselines=("random", "k-means")
+    ),
     "standard": EvaluationPlan(seeds=3, steps=1000),
     "paper": EvaluationPlan(seeds=3),  # the protocol's own length
 }
@@ -81,11 +84,12 @@ def evaluation_of(given: GivenEvaluation, usual: EvaluationPlan) -> EvaluationPl
 def chosen_sizes(largest: int, *, preset: str) -> tuple[int, ...]:
     """The sizes that a preset tests for a set of ``largest`` images per class.
 
-    ``smoke`` tests the first, the second and the last size; other presets all sizes up to 10.
+    ``smoke`` tests the first, the second and the last size; ``quick`` 1, 2, 5, 10, 20 and so on;
+    other presets all sizes up to 10.
     """
     if preset == "smoke":
         return tuple(sorted({1, min(2, largest), largest}))
-    if largest <= 10:
+    if largest <= 10 and preset != "quick":
         return tuple(range(1, largest + 1))
     rounded = [step * 10**power for power in range(len(str(largest))) for step in (1, 2, 5)]
     return (*(size for size in rounded if size < largest), largest)

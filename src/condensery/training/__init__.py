@@ -17,6 +17,7 @@ from condensery.training.precision import (
     PRECISIONS,
     check_loss,
     check_precision,
+    suited_precision,
 )
 from condensery.training.timing import Clock, StepTime, time_steps, training_steps
 from condensery.training.trainer import Trainer
@@ -42,6 +43,7 @@ __all__ = [
     "check_precision",
     "decayed",
     "real_batches",
+    "suited_precision",
     "time_steps",
     "training_steps",
 ]

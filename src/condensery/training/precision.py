@@ -19,6 +19,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from condensery.devices import accelerated
+from condensery.engines import native_bf16
 from condensery.errors import ConfigError, nearest
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -50,6 +52,17 @@ def autocast(precision: str, device: torch.device) -> AbstractContextManager[obj
     if precision != "bf16":
         return nullcontext()
     return torch.autocast(device.type, torch.bfloat16)
+
+
+def suited_precision(precision: str, device: torch.device | str) -> str:
+    """``"auto"`` as a precision of this machine; another one as it is.
+
+    It is ``"bf16"`` on a CPU that multiplies bfloat16, and ``"fp32"`` elsewhere, also on GPUs.
+    """
+    if precision != "auto":
+        return precision
+    on_cpu = not accelerated(device)
+    return "bf16" if on_cpu and native_bf16(str(device)) else "fp32"
 
 
 Criterion = Callable[[Tensor, Tensor], Tensor]

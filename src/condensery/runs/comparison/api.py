@@ -241,7 +241,9 @@ def prepare(
             data,
             options,
             threads=used,
-            evaluation=shared_choices(evaluation, data),
+            evaluation=shared_choices(
+                evaluation, data, device=pool.device or options.device, begun=begun
+            ),
             created=machine.now(),
         )
         if begun is not None:
@@ -258,7 +260,7 @@ def usual_evaluation(preset: str) -> EvaluationPlan:
     """
     if preset not in EVALUATIONS:
         raise ConfigError(f"preset {preset!r} is unknown; known are {', '.join(EVALUATIONS)}.")
-    return EVALUATIONS[preset]
+    return replace(EVALUATIONS[preset], baselines=("random",))  # others are rows
 
 
 def check_evaluation(evaluation: EvaluationPlan, options: ComparisonOptions) -> None:

@@ -22,6 +22,7 @@ from condensery.runs.data_source import facts_of_data
 from condensery.runs.evaluation import EvaluationPlan
 from condensery.runs.machine import check_engine, versions
 from condensery.selection import random_selection, steps_of
+from condensery.training import suited_precision
 
 _GROWS = "More methods, sizes and condensations can be added to it; for anything else give another"
 
@@ -95,10 +96,24 @@ class ComparisonPlan(ComparisonOptions):
         }
 
 
-def shared_choices(evaluation: EvaluationPlan, data: Data) -> dict[str, Any]:
-    """Arguments of ``evaluate`` for all rows, with the usual protocol by default."""
+def shared_choices(
+    evaluation: EvaluationPlan,
+    data: Data,
+    *,
+    device: str,
+    begun: Mapping[str, Any] | None = None,
+) -> dict[str, Any]:
+    """Arguments of ``evaluate`` for all rows, with the usual protocol by default.
+
+    The precision ``"auto"`` is that of the existing comparison ``begun`` (its ``to_json``), or that
+    of this machine.
+    """
     protocol = evaluation.protocol or usual_protocol(max(data.train.side))
-    return asdict(replace(evaluation, protocol=protocol, sizes=None, baselines=()))
+    earlier = (begun or {}).get("fixed", {}).get("evaluate-precision")
+    chosen = evaluation.precision
+    precision = suited_precision(earlier if earlier and chosen == "auto" else chosen, device)
+    plan = replace(evaluation, protocol=protocol, precision=precision, sizes=None, baselines=())
+    return asdict(plan)
 
 
 def make_plan(
