@@ -150,9 +150,17 @@ def condensed(tmp_path_factory) -> SimpleNamespace:
         for outer in range(5)
         for inner in range(3)
     ]
-    proxy = [{"outer": o, "mean": 1 - o / 9, "relative": [1 - o / 8] * SIZES} for o in (1, 3, 5)]
+    proxy = [
+        {"outer": o, "mean": 1 - o / 9, "relative": [1 - o / 8] * SIZES, "cpu": 70.0 * o}
+        for o in (1, 3, 5)
+    ]
     page = write_report(
-        folder / "report.html", condensed=path, observations=seen, metrics=metrics, proxy=proxy
+        folder / "report.html",
+        condensed=path,
+        observations=seen,
+        metrics=metrics,
+        proxy=proxy,
+        run={"expert_cpu_seconds": 90.0},
     )
     return SimpleNamespace(path=path, page=page, classes=CLASSES, sizes=SIZES)
 

@@ -72,7 +72,7 @@ def test_small_sets_mark_every_size_and_large_ones_round_sizes(pets):
 
 
 def test_a_mark_that_is_no_size_of_the_set_is_refused(condensed):
-    with pytest.raises(ConfigError, match=r"holds 5 but .* stores 4 .* 1\.\.4"):
+    with pytest.raises(ConfigError, match=r"holds 5 but .* shows 4 .* 1\.\.4"):
         contact_sheet(condensed, sizes_marked=[1, 5])
 
 
@@ -88,11 +88,10 @@ def test_the_same_set_gives_the_same_picture(condensed):
     assert contact_sheet(condensed).tobytes() == contact_sheet(condensed).tobytes()
 
 
-def test_of_many_classes_only_some_have_a_line(condensed, monkeypatch):
+def test_of_many_classes_only_some_have_a_line(condensed):
     condensed = CondensedSet.load(condensed)
     whole, layout_of_whole = contact_sheet(condensed), sheet_layout(condensed)
-    monkeypatch.setattr("condensery.report.tiles._MOST_CLASSES", 2)
-    few, layout = contact_sheet(condensed), sheet_layout(condensed)
+    few, layout = contact_sheet(condensed, classes=2), sheet_layout(condensed, classes=2)
     assert (layout_of_whole.classes, layout.classes) == ((0, 1, 2), (0, 2))
     assert few.height == layout.height < whole.height
     own = tile_at(few, layout, line=1, column=0)

@@ -187,6 +187,23 @@ def test_the_page_says_the_distance_of_the_images_to_real_ones(whole, report):
     assert "istance" not in report()[1].text
 
 
+def test_the_course_of_a_run_is_over_cpu_time_if_every_measure_has_it(
+    report, observations, metrics, proxy, run_facts
+):
+    timed = [line | {"cpu": 60.0 * line["outer"]} for line in proxy]
+    parts = {"observations": observations, "metrics": metrics}
+    run = run_facts | {"expert_cpu_seconds": 120.0}
+    text, page = report(**parts, proxy=timed, run=run)
+    assert "Condensing took 4 min of CPU time, and the training of its experts 2 min." in page.text
+    assert "+15.0 points to random images" in page.text
+    assert page.text.count("At the end the mean over the sizes was 0.43") == 1
+    assert len(page.all("svg")) == 5
+    assert "CPU minutes" in text
+    assert "experts</text>" in text
+    untimed, _ = report(**parts, proxy=proxy, run=run)
+    assert "CPU" not in untimed
+
+
 def test_baselines_are_in_chart_and_table(report, pets):
     seen = [
         pets.observation(size=size, set=name, seed=seed, accuracy=accuracy)

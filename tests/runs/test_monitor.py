@@ -91,6 +91,16 @@ def test_a_line_says_what_the_proxy_found(digits, tmp_path):
     assert proxy_line(tmp_path / "nothing.jsonl") is None
 
 
+def test_a_line_has_the_cpu_seconds_where_they_are_given(digits, tmp_path):
+    path, run = tmp_path / "proxy.jsonl", begun(digits, iterations=2)
+    with Monitored(path, run, patience=None) as monitor:
+        for progress in run:
+            if progress.boundary and progress.state.outer == 1:
+                monitor.boundary(run, 1e9, cpu=1.5)
+        monitor.end(run, beyond=0)
+    assert [line.get("cpu") for line in lines(path)] == [1.5, None]
+
+
 def test_a_long_run_is_measured_twenty_times(digits, tmp_path):
     path, run = tmp_path / "proxy.jsonl", begun(digits, iterations=60)
     with Monitored(path, run, patience=None) as monitor:

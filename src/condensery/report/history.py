@@ -76,18 +76,20 @@ class Distances:
         mean: Geometric mean of ``relative``.
         relative: Distance of mean features to real images for each size from 1; random images of
             this size have 1, and smaller is better.
+        cpu: CPU seconds of the run until then, without its experts; ``None`` if not recorded.
     """
 
     at: float
     mean: float
     relative: tuple[float, ...]
+    cpu: float | None = None
 
 
 def distances_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Distances, ...]:
     """The measures of a run, in order.
 
     Args:
-        proxy: Lines of ``proxy.jsonl``: ``outer``, ``beyond``, ``mean``, ``relative``.
+        proxy: Lines of ``proxy.jsonl``: ``outer``, ``beyond``, ``mean``, ``relative``, ``cpu``.
         inner: Image updates in an iteration.
     """
     return tuple(
@@ -95,6 +97,7 @@ def distances_of(proxy: Iterable[Mapping[str, Any]], *, inner: int) -> tuple[Dis
             at=int(line["outer"]) + int(line.get("beyond") or 0) / inner,
             mean=float(line["mean"]),
             relative=tuple(line["relative"]),
+            cpu=line.get("cpu"),
         )
         for line in proxy
     )

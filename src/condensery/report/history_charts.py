@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from condensery.report.cost import Cost
 from condensery.report.drawing import MUTED, OURS, RANDOM, empty, legend, line_colour, style
 from condensery.report.history import Distances, History, LossBin
 
@@ -42,15 +43,27 @@ def history_chart(history: History) -> Figure:
         return figure
 
 
-def distance_chart(distances: Sequence[Distances], *, iterations: int | None = None) -> Figure:
-    """Distance of mean features to real images over the run: the mean, the smallest and largest."""
+def distance_chart(
+    distances: Sequence[Distances], *, cost: Cost | None = None, iterations: int | None = None
+) -> Figure:
+    """Distance of mean features to real images over the run: the mean, the smallest and largest.
+
+    Args:
+        distances: The measures, at least one.
+        cost: The CPU seconds of the run for the horizontal axis; without them, it has iterations.
+        iterations: The last iteration.
+    """
     from matplotlib.ticker import MaxNLocator
 
-    at = [each.at for each in distances]
+    seconds, unit = (1.0, "iteration") if cost is None else _unit(cost.total)
+    at = [each.at for each in distances] if cost is None else [x / seconds for x in cost.at]
     largest = len(distances[0].relative)
     ends = [(1, line_colour(3), "--", "^"), (largest, line_colour(2), "-.", "D")]
     with style():
         figure, (axes,) = empty(legend_rows=2)
+        if cost is not None and cost.experts:
+            end = cost.experts / seconds
+            axes.axvspan(0, end, color=MUTED, alpha=0.15, linewidth=0, label="experts")
         axes.axhline(1.0, color=RANDOM, linestyle=":", linewidth=1.6, label="random images")
         lines = [("mean of all sizes", [each.mean for each in distances], OURS, "-", "o")]
         if largest > 1:
@@ -69,13 +82,19 @@ def distance_chart(distances: Sequence[Distances], *, iterations: int | None = N
                 markersize=4,
                 linewidth=1.8,
             )
-        axes.set_xlabel("iteration", color=MUTED)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=True))
-        axes.set_xlim(0, iterations)
+        axes.set_xlabel(unit, color=MUTED)
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6, integer=cost is None))
+        axes.set_xlim(0, iterations if cost is None else 1.02 * at[-1])
         axes.set_ylim(bottom=0)
         axes.set_ylabel("distance to real images", color=MUTED)
         legend(axes)
         return figure
+
+
+def _unit(total: float) -> tuple[float, str]:
+    """The seconds and the name of a unit in which a CPU time has no long numbers."""
+    units = ((3600.0, "CPU hours"), (60.0, "CPU minutes"), (1.0, "CPU seconds"))
+    return next((unit for unit in units if total >= 2 * unit[0]), units[-1])
 
 
 def _losses(axes: Axes, bins: Sequence[LossBin], *, name: str, colour: str, dash: str) -> None:

@@ -29,6 +29,7 @@ from condensery.report.charts import (
     percent_limits,
     time_over_size,
 )
+from condensery.report.cost import Cost, cost_of, gained, spent
 from condensery.report.drawing import to_svg
 from condensery.report.facts import caveats, made, recipe_text
 from condensery.report.history import ChoiceSpan, Distances, History, distances_of, history_of
@@ -64,7 +65,7 @@ def write_report(
         metrics: Lines of ``metrics.jsonl``, one for each image update.
         proxy: Lines of ``proxy.jsonl``, one for each measure of all sizes.
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
-            ``ended``; the page says which are missing.
+            ``ended``, ``expert_cpu_seconds``; the page says which are missing.
         nearest: The nearest real images of images of the set (``nearest_real``).
 
     Returns:
@@ -111,6 +112,7 @@ def render(
     tables = tables or [by_size(condensed, None, None)]
     history = history_of(metrics)
     distances = distances_of(proxy, inner=1 if history is None else history.inner)
+    cost = cost_of(distances, experts=run.get("expert_cpu_seconds"))
     others = known(named, ipc=condensed.sizes)
     sizes = [row.size for row in tables[0].lines]
     held: list[int] = condensed.manifest["bytes"]
@@ -144,7 +146,9 @@ def render(
         prefixes=condensed.prefixes,
         history=history,
         last_distances=distances[-1] if distances else None,
-        history_charts=_history_charts(history, distances),
+        history_charts=_history_charts(history, [] if cost else distances),
+        cost_chart=_cost_chart(cost, distances),
+        cost_words=_cost_words(cost, distances, comparisons),
         spans=[] if history is None else [_span(span) for span in history.spans[:_MOST_SPANS]],
         spans_left=0 if history is None else max(0, len(history.spans) - _MOST_SPANS),
         made=made(condensed, run),
@@ -241,6 +245,26 @@ def _history_charts(history: History | None, distances: Sequence[Distances]) -> 
             f"of all sizes, from {first.mean:.2f} to {last.mean:.2f}; random images have 1.",
         )
     return charts
+
+
+def _cost_chart(cost: Cost | None, distances: Sequence[Distances]) -> dict[str, str]:
+    if cost is None:
+        return {}
+    chart = to_svg(
+        distance_chart(distances, cost=cost),
+        name="cost",
+        label="Line chart: distance of mean features to real images over CPU time, mean of all "
+        f"sizes, from {distances[0].mean:.2f} to {distances[-1].mean:.2f}; random images have 1.",
+    )
+    return {"Distance to real images": chart}
+
+
+def _cost_words(
+    cost: Cost | None, distances: Sequence[Distances], comparisons: Sequence[AccuracyBySize]
+) -> list[str]:
+    if cost is None:
+        return []
+    return [*spent(cost, distances), *filter(None, map(gained, comparisons[:1]))]
 
 
 def _span(span: ChoiceSpan) -> tuple[str, str, str]:

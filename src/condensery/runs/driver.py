@@ -322,6 +322,8 @@ def _drive(
     inner, total = recipe.schedule.updates, recipe.iterations * recipe.schedule.updates
     unsaved: _Boundary | None = None
     elapsed, beyond = before, 0
+    # The processor of one process says nothing about the cost of a GPU or of several processes.
+    timed = run.processes.count == 1 and run.device == "cpu"
 
     def wants_state() -> bool:
         now = before + time.monotonic() - begin
@@ -364,7 +366,8 @@ def _drive(
                     unsaved = None
                 if preview_due(run):
                     preview(folder, run, reporter, state=state)
-                monitor.boundary(run, elapsed, state=state)
+                cpu = cpu_before + process_time() if timed else None
+                monitor.boundary(run, elapsed, cpu=cpu, state=state)
     except BaseException as error:
         # An interruption or a loss that is not finite costs no whole iteration. After another error
         # here the other processes do not come to a transfer.
@@ -378,11 +381,12 @@ def _drive(
             folder.write_facts(replace(plan, recipe=run.ran).to_json())
     state = run.whole_state()
     outer, experts, peak = run.state.outer, run.experts(), peak_memory()
-    cpu = {"cpu_seconds": round(cpu_before + process_time(), 3)}
+    costs = {"cpu_seconds": round(cpu_before + process_time(), 3)}
     if experts is not None:  # whoever trained them, and when
-        cpu["expert_cpu_seconds"] = round(experts.cpu_seconds, 3)
+        costs["expert_cpu_seconds"] = round(experts.cpu_seconds, 3)
     complete = outer == recipe.iterations
-    monitor.end(run, beyond=beyond, state=state)
+    spent = costs["cpu_seconds"] if timed else None
+    monitor.end(run, beyond=beyond, cpu=spent, state=state)
     if not complete and monitor.exhausted:
         reporter.notice(
             f"No size has become better on average for {plan.patience} measures, so the run ends "
@@ -399,7 +403,7 @@ def _drive(
         "of": recipe.iterations,
         "steps_beyond": beyond,
         "seconds": round(elapsed, 3),
-        **cpu,
+        **costs,
         "peak_memory_mb": None if peak is None else round(peak / 1e6, 1),
     }
     return outcome, state

@@ -75,27 +75,44 @@ class Monitor:
         expensive = self._spent + self._last > _SHARE * elapsed
         return not (expensive and self._last and self._patience is None)
 
-    def boundary(self, run: Condensation, elapsed: float, *, state: State | None = None) -> None:
+    def boundary(
+        self,
+        run: Condensation,
+        elapsed: float,
+        *,
+        cpu: float | None = None,
+        state: State | None = None,
+    ) -> None:
         """Measure at the end of an outer iteration if it is ``due``.
 
         Args:
             run: The run after the iteration.
             elapsed: Seconds of the run.
+            cpu: CPU seconds of the run without its experts; None if they do not say its cost.
             state: Its whole state; None if it has one process.
         """
         if not self.due(run, elapsed):
             return
-        self._measure(run, state, beyond=0, end=False)
+        self._measure(run, state, beyond=0, cpu=cpu, end=False)
         if self._patience is not None and not self._off:
             best = self._means.index(min(self._means))
             self.exhausted = len(self._means) - 1 - best >= self._patience
 
-    def end(self, run: Condensation, *, beyond: int, state: State | None = None) -> None:
-        """Measure the result if it has not been measured; ``state`` as in ``boundary``."""
+    def end(
+        self,
+        run: Condensation,
+        *,
+        beyond: int,
+        cpu: float | None = None,
+        state: State | None = None,
+    ) -> None:
+        """Measure the result if it has not been measured; arguments as in ``boundary``."""
         if self._measured != (run.state.outer, beyond):
-            self._measure(run, state, beyond=beyond, end=True)
+            self._measure(run, state, beyond=beyond, cpu=cpu, end=True)
 
-    def _measure(self, run: Condensation, state: State | None, *, beyond: int, end: bool) -> None:
+    def _measure(
+        self, run: Condensation, state: State | None, *, beyond: int, cpu: float | None, end: bool
+    ) -> None:
         if self._off:
             return
         begin = ready = time.monotonic()
@@ -124,6 +141,7 @@ class Monitor:
                 "relative": [round(r, 6) for r in measure.relative],
                 "loss": list(measure.loss),
                 "seconds": round(now - begin, 3),
+                **({} if cpu is None else {"cpu": round(cpu, 3)}),
             }
         )
         by_size = {f"distance/size {k}": r for k, r in enumerate(measure.relative, start=1)}

@@ -166,7 +166,7 @@ def _about(folder: RunFolder) -> dict[str, Any]:
         **{key: facts.get(key) for key in ("recipe", "data", "seed")},
         "versions": versions,
         "machine": ", ".join(str(word) for word in words if word),
-        **{key: outcome.get(key) for key in ("seconds", "peak_memory_mb")},
+        **{key: outcome.get(key) for key in ("seconds", "expert_cpu_seconds", "peak_memory_mb")},
         "ended": _ended(outcome),
     }
 
