@@ -43,7 +43,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--experiment", metavar="N", type=at_least(0), help="dc, dsa, dm: which one (default 0)"
     )
     layout.add_argument(
-        "--labels", metavar="FILE", type=Path, help="mtt, kip: the labels, if not named like FILE"
+        "--labels",
+        metavar="FILE",
+        type=Path,
+        help="mtt, datm, pad, kip: the labels, if not named like FILE",
     )
     layout.add_argument(
         "--factor",
@@ -65,9 +68,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     layout.add_argument(
         "--zca",
         action=argparse.BooleanOptionalAction,
-        help="mtt, kip: whether the images are ZCA-whitened",
+        help="mtt, datm, pad, kip: whether the images are ZCA-whitened",
     )
-    layout.add_argument("--learned-lr", metavar="LR", type=float, help="mtt: the learned one")
+    layout.add_argument(
+        "--learned-lr", metavar="LR", type=float, help="mtt, datm, pad: the learned one"
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:

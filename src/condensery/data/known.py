@@ -335,7 +335,7 @@ def _of_mtt(name: str, *, places: tuple[str, ...] = (), archive: str = _BY_HAND)
         statistics=_IMAGENET,
         class_names=classes,
         aliases=_MTT_NAMES,
-        numbered_by=None if ascending else ("mtt",),
+        numbered_by=None if ascending else ("mtt", "datm", "pad"),
         places=places or ("ILSVRC/Data/CLS-LOC",),
         within="" if places else _IMAGENET_FOLDERS,
         side=128,

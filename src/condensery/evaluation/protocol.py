@@ -183,7 +183,7 @@ class Protocol:
 
 def has_soft_labels(protocol: str) -> bool:
     """Whether networks of a protocol with this name are trained on learned labels."""
-    return protocol.endswith("-soft") or protocol in ("teacher", "frepo", "kip")
+    return protocol.endswith("-soft") or protocol in ("teacher", "frepo", "kip", "datm")
 
 
 SOFT_NOTE = (

@@ -19,6 +19,9 @@ from condensery.training import AdamWTraining, SGDTraining
 _EPOCHS = ((1, 3000), (10, 2000), (50, 1500), (200, 1000), (500, 500))
 """For ``imagenet``: number of epochs for up to so many images per class."""
 
+_IMPORTED = {"datm": "datm", "pad": "datm"}
+"""Protocols of methods whose sets can only be imported."""
+
 _PHOTO = 64
 """Images with more pixels on a side are photographs for the protocols."""
 
@@ -186,14 +189,32 @@ def mtt(evaluated: EvaluatedSet) -> Protocol:
     if lr is None or lr <= 0:
         found = "no learning rate" if lr is None else f"learning rate {lr}"
         raise ConfigError(
-            f"protocol 'mtt' trains with the learning rate that a set has learned, but this set "
-            f"has learned {found}. Use protocol dsa, which is the same with learning rate 0.01, or "
-            "a set that mtt condensed."
+            f"protocols 'mtt' and 'datm' train with the learning rate that a set has learned, but "
+            f"this set has learned {found}. Use protocol dsa, which is the same with learning rate "
+            "0.01, or a set that mtt condensed."
         )
     protocol = dsa(evaluated)
     training = protocol.training
     assert isinstance(training, SGDTraining)
     return replace(protocol, name="mtt", training=replace(training, lr=lr))
+
+
+@register("protocol", "datm")
+def datm(evaluated: EvaluatedSet) -> Protocol:
+    """The evaluation of DATM and PAD: that of MTT with batch 128, on the learned labels.
+
+    Raises:
+        ConfigError: If the set has not learned a learning rate above 0.
+
+    Source:
+        Guo et al. 2024 (DATM) and Li et al. 2024 (PAD), as in the released evaluation code and
+        configurations. Differs: as ``mtt``; the stored labels are probabilities, the softmax of the
+        released logits.
+    """
+    protocol = mtt(evaluated)
+    training = protocol.training
+    assert isinstance(training, SGDTraining)
+    return replace(protocol, name="datm", training=replace(training, batch=128), labels="soft")
 
 
 @register("protocol", "kip")
@@ -283,7 +304,7 @@ def usual_protocol(side: int) -> str:
 
 def published_protocol(method: str) -> str:
     """Name of the protocol with which a method was published; empty: the usual one."""
-    return getattr(parts("method").get(method), "protocol", "")
+    return _IMPORTED.get(method) or getattr(parts("method").get(method), "protocol", "")
 
 
 def full_epochs(name: str, evaluated: EvaluatedSet) -> int | None:

@@ -17,6 +17,7 @@ _KIP = "Nguyen et al. 2021 (KIP)"
 _IDC = "Kim et al. 2022 (IDC), README of the code"
 _DC = "Zhao et al. 2021, 2023 (DC, DSA, DM), README of the code"
 _PAD = "PAD (arXiv 2408.03360), quoting others"
+_OWN_PAD = "Li et al. 2024 (PAD), README of the code"
 _INFO = "InfoUtil, quoting others"
 _PALETTE = "AutoPalette, quoting others"
 
@@ -198,6 +199,8 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "dm": (_usual(26.0, 48.9, 63.0), _PAD),
         "kip": (_usual(50.0, 62.7, 68.4), _KIP),
         "mtt": (_usual(46.3, 65.3, 71.6), _PALETTE),
+        "datm": (_usual(46.9, 66.8, 76.1), _PAD),
+        "pad": (_usual(47.2, 67.4, 77.0), _OWN_PAD),
         "frepo": (_usual(46.8, 65.5, 71.7), _PAD),
         "idc": (_usual(50.6, 67.5, 74.5), _IDC),
         "dance": (_usual(47.1, 70.8, 76.1), _DANCE),
@@ -214,6 +217,8 @@ _SINGLE: Mapping[str, Mapping[str, tuple[Mapping[int, float], str]]] = {
         "dm": (_usual(11.4, 29.7, 43.6), _PAD),
         "kip": (_usual(15.8, 28.3), _KIP),
         "mtt": (_usual(24.3, 40.1, 47.7), _PALETTE),
+        "datm": (_usual(27.9, 47.2, 55.0), _PAD),
+        "pad": (_usual(28.4, 47.8, 55.9), _OWN_PAD),
         "frepo": ({1: 28.7, 10: 42.5, 50: 44.3}, _PAD),
         "idc": ({10: 45.1, 20: 49.0}, _IDC),
         "dance": (_usual(27.9, 49.8, 52.8), _DANCE),

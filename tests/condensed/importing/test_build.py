@@ -6,11 +6,13 @@ import hashlib
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 from PIL import Image
+from torch.nn.functional import one_hot
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.importing import FORMATS, import_set
@@ -18,6 +20,7 @@ from condensery.data import whitened
 from condensery.errors import ConfigError, DataError, DataWarning
 from condensery.evaluation import protocol_for
 from condensery.evaluation.evaluate import evaluated_set
+from condensery.evaluation.protocol import has_soft_labels
 
 MEAN = torch.tensor((0.4914, 0.4822, 0.4465))[:, None, None]
 STD = torch.tensor((0.2023, 0.1994, 0.2010))[:, None, None]
@@ -195,6 +198,61 @@ def test_a_whitened_set_is_evaluated_on_the_very_images_of_its_file(
     torch.testing.assert_close(
         again.normalise(found.images)[inside], held[inside], atol=1e-4, rtol=0
     )
+
+
+@pytest.fixture
+def of_datm(tmp_path, cifar10):
+    """What DATM and PAD write: whitened images, logits that require a gradient, a learning rate."""
+    train = cifar10.train
+    chosen = torch.cat([train.of_class(c)[:2] for c in range(10)])
+    plain = whitened(replace(train, mean=(0, 0, 0), std=(1, 1, 1)), "zca")
+    images = plain.normalise(train.images[chosen].double() / 255).float()
+    draw = torch.Generator().manual_seed(0)
+    logits = torch.randn(20, 10, generator=draw) + 5 * one_hot(train.labels[chosen], 10)
+    torch.save(images, tmp_path / "images_best.pt")
+    torch.save(logits.requires_grad_(), tmp_path / "labels_best.pt")
+    torch.save(torch.tensor(0.04), tmp_path / "lr_best.pt")
+    return SimpleNamespace(
+        path=tmp_path / "images_best.pt", images=train.images[chosen], logits=logits.detach()
+    )
+
+
+def test_logits_of_datm_and_pad_become_learned_labels_with_their_own_protocol(
+    each, of_datm, cifar10
+):
+    for format in each(["datm", "pad"]):
+        with pytest.warns(DataWarning, match=rf"configurations of {format.upper()} for cifar10"):
+            condensed = import_set(of_datm.path, format=format, data=cifar10)
+        check_pixels(condensed, of_datm.images / 255, ipc=2)
+        first = (condensed.labels == 3) & (condensed.rank == 1)
+        torch.testing.assert_close(condensed.soft_labels[first][0], of_datm.logits[7].softmax(0))
+        assert condensed.manifest["zca"]["kind"] == "zca"
+        assert condensed.manifest["learned_lr"] == pytest.approx(0.04)
+        assert imported(condensed)["labels"] == "learned"
+        assert imported(condensed)["learned_labels"] == "logits"
+        assert "--no-zca" in imported(condensed)["notices"][0]
+        protocol = protocol_for(None, evaluated_set(condensed, data="cifar10"))
+        assert (protocol.name, protocol.labels, protocol.training.batch) == ("datm", "soft", 128)
+        assert protocol.training.lr == pytest.approx(0.04)
+        assert has_soft_labels(protocol.name)
+
+
+def test_a_set_of_datm_that_was_only_normalised_says_so(of_datm, cifar10):
+    torch.save((of_datm.images / 255 - MEAN) / STD, of_datm.path)
+    condensed = import_set(of_datm.path, format="datm", data=cifar10, zca=False)
+    check_pixels(condensed, of_datm.images / 255, ipc=2)
+    assert condensed.manifest["zca"] is None
+    assert "notices" not in imported(condensed)
+
+
+def test_of_data_that_no_configuration_whitens_datm_must_say_whether_it_did(of_datm, dataset):
+    with pytest.raises(DataError, match="datm stores images either normalised or ZCA-whitened"):
+        import_set(of_datm.path, format="datm", data=dataset(name="own"))
+
+
+def test_logits_in_a_file_of_mtt_are_refused_with_the_format_that_reads_them(of_datm, cifar10):
+    with pytest.raises(DataError, match="as DATM and PAD write them, give --format datm or pad"):
+        import_set(of_datm.path, format="mtt", data=cifar10, zca=True)
 
 
 def test_the_learned_lr_lies_beside(each, of_mtt, cifar10):
@@ -395,12 +453,17 @@ def test_a_choice_that_means_nothing_is_refused_before_reading(each, cifar10):
     for choice, value, format, owners in each(
         [
             ("experiment", 0, "mtt", "dc, dsa, dm"),
-            ("labels", "y.pt", "dc", "mtt, kip"),
+            ("labels", "y.pt", "dc", "mtt, datm, pad, kip"),
             ("factor", 2, "kip", "idc, dream, mdc, dance, ncfm, folder"),
             ("order", "crop", "dm", "idc, dream, mdc, dance, ncfm, folder"),
-            ("mean", [0.5], "folder", "dc, dsa, dm, mtt, idc, dream, mdc, dance, ncfm, kip"),
-            ("zca", True, "idc", "mtt, kip"),
-            ("learned_lr", 0.1, "dc", "mtt"),
+            (
+                "mean",
+                [0.5],
+                "folder",
+                "dc, dsa, dm, mtt, datm, pad, idc, dream, mdc, dance, ncfm, kip",
+            ),
+            ("zca", True, "idc", "mtt, datm, pad, kip"),
+            ("learned_lr", 0.1, "dc", "mtt, datm, pad"),
         ]
     ):
         with pytest.raises(

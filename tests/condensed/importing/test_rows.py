@@ -16,7 +16,7 @@ def read(labels, data, **choices):
     choices = {
         "images": 3 if labels.ndim == 0 else len(labels),
         "classes": data.train.classes,
-        "centred": False,
+        "learned": "probabilities",
         "by_class": False,
         **choices,
     }
@@ -132,7 +132,7 @@ def test_as_many_labels_as_images_are_needed(mine):
 def test_labels_that_say_a_class_and_no_more_are_not_learned(each, mine):
     for scale, shift in each(product([1.0, 7.0], [0.0, 1 / 3])):
         labels = scale * one_hot(torch.tensor([2, 0, 1]), 3) - shift
-        class_, soft = classes_of(labels, mine, centred=True)
+        class_, soft = classes_of(labels, mine, learned="centred")
         assert class_.tolist() == [2, 0, 1]
         assert soft is None
 
@@ -147,9 +147,29 @@ def test_learned_probabilities_are_kept(mine):
 
 def test_centred_learned_labels_get_their_centre_back(mine):
     labels = torch.tensor([[0.7, 0.2, 0.3], [-0.1, 0.5, 0.4], [0.0, 0.1, 0.9]])
-    class_, soft = classes_of(labels - 1 / 3, mine, centred=True)
+    class_, soft = classes_of(labels - 1 / 3, mine, learned="centred")
     assert class_.tolist() == [0, 1, 2]
     torch.testing.assert_close(soft, labels)
+
+
+def test_logits_become_probabilities(mine):
+    logits = torch.tensor([[4.0, -1.0, 0.5], [0.0, 3.0, 1.0], [-2.0, 0.0, 7.0]])
+    class_, soft = classes_of(logits.double(), mine, learned="logits")
+    assert class_.tolist() == [0, 1, 2]
+    exponential = logits.exp()
+    torch.testing.assert_close(soft, exponential / exponential.sum(dim=1, keepdim=True))
+
+
+def test_logits_that_are_probabilities_already_are_refused(mine):
+    labels = torch.tensor([[0.7, 0.2, 0.1], [0.1, 0.5, 0.4], [0.0, 0.1, 0.9]])
+    with pytest.raises(DataError, match=r"probabilities already.*--format mtt"):
+        classes_of(labels, mine, learned="logits")
+
+
+def test_a_row_of_nan_in_logits_is_refused_with_its_reason(mine):
+    labels = torch.tensor([[4.0, -1.0, 0.5], [torch.nan] * 3, [-2.0, 0.0, 7.0]])
+    with pytest.raises(DataError, match=r"1 of 3 rows are NaN.*no expert classifies"):
+        classes_of(labels, mine, learned="logits")
 
 
 def test_the_rank_is_the_place_among_the_images_of_the_class(mine):

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensed.importing.choices import check_choices, check_names, decoder_for
-from condensery.condensed.importing.formats import ImportChoices, ReadSet, SetLocation
+from condensery.condensed.importing.formats import FORMATS, ImportChoices, ReadSet, SetLocation
 from condensery.condensed.importing.rows import fitting_images, labels_of, ranked
 from condensery.condensed.importing.spaces import space_of, strayed
 from condensery.data import Data
@@ -71,7 +71,8 @@ def import_set(
         data: The data set of the file; its training images give classes, shape and, for ZCA, the
             whitening.
         experiment: dc, dsa, dm: index of the experiment in the file, from 0 (the default).
-        labels: mtt, kip: the file of the labels, if its name does not follow that of the images.
+        labels: mtt, datm, pad, kip: the file of the labels, if its name does not follow that of the
+            images.
         factor: idc, dream, mdc, dance, ncfm (needed there), folder: crops per side of a stored
             image.
         order: With a factor: ``"image"``, size ``k`` is the first ``k`` stored images, or
@@ -80,9 +81,11 @@ def import_set(
         mean: Mean of a normalisation to undo: one number for each channel, or one for all. ``[0]``
             with ``std=[1]`` says that the file contains pixels.
         std: As ``mean``.
-        zca: mtt, kip: whether the images are ZCA-whitened. MTT files do not say it.
-        learned_lr: mtt: the learning rate that the set has learned, if there is no ``lr_*.pt`` in
-            the folder of the file.
+        zca: mtt, datm, pad, kip: whether the images are ZCA-whitened. Files of the first three do
+            not say it; for CIFAR and TinyImageNet, those of DATM and PAD are taken for whitened
+            unless ``zca=False``, with a notice.
+        learned_lr: mtt, datm, pad: the learning rate that the set has learned, if there is no
+            ``lr_*.pt`` in the folder of the file.
         classes: Names of the labels in the file, in the order of the numbers, if the file has no
             names or other names than ``data``.
         ipc: Keep only so many first images of every class.
@@ -129,7 +132,7 @@ def import_set(
         found.labels,
         classes=train.classes if names is None else len(names),
         images=len(images),
-        centred=where.layout.learned == "centred",
+        learned=where.layout.learned,
         by_class=where.layout.by_class,
         name=data.name if found.class_names is None else title,
         title=title,
@@ -158,6 +161,7 @@ def import_set(
         "clamped": share,
         "largest_excess": excess,
         "labels": "hard" if soft is None else "learned",
+        **({} if soft is None else {"learned_labels": where.layout.learned}),
         "classes": matched,
         "rows": len(images),
     }
@@ -214,7 +218,7 @@ def _matched(
 def _other_parts(format: str, file: Path) -> str:
     """Advice if a file is one part of a set; empty if there is none."""
     number = re.search(r"_(\d+)$", file.stem)
-    if format != "mtt" or number is None or "images" not in file.name:
+    if not FORMATS[format].by_class or number is None or "images" not in file.name:
         return ""
     stem = file.stem[: number.start()]
     other = f"{stem}_{0 if int(number[1]) else 1}{file.suffix}"

@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from condensery.condensed.importing.recognise import other, pair_of
+from condensery.condensed.importing.rows import Learned
 from condensery.condensed.importing.safely import as_tensor, hash_of_folder, open_numpy, open_torch
 from condensery.condensed.importing.shards import column_of_soft_labels, read_shards
 from condensery.data.decoding.decode import Decoding
@@ -92,7 +93,8 @@ class ImportFormat:
         stores: ``"normalised"`` with the mean and deviation of the data set, ``"standardised"``
             with measured ones, ``"pixels"`` in about [0, 1], or ``"bytes"``.
         takes: Names of the choices that belong to it; with ``zca``, its images may be whitened.
-        learned: Learned labels are class probabilities, or ``"centred"`` (minus 1 / classes).
+        learned: Learned labels are class probabilities, ``"centred"`` (minus 1 / classes), or
+            ``"logits"``, whose softmax are the probabilities.
         by_class: Whether its code writes the rows class by class, equally many of each.
         order: The default order of sizes if images are decoded.
     """
@@ -100,7 +102,7 @@ class ImportFormat:
     read: Callable[[SetLocation], ReadSet]
     stores: Literal["normalised", "standardised", "pixels", "bytes"]
     takes: tuple[str, ...]
-    learned: Literal["probabilities", "centred"] = "probabilities"
+    learned: Learned = "probabilities"
     by_class: bool = False
     order: Literal["image", "crop"] = "image"
 
@@ -153,7 +155,7 @@ def _one_pair(where: SetLocation) -> ReadSet:
 
 
 def _trajectories(where: SetLocation) -> ReadSet:
-    """MTT: ``images_best.pt`` and ``labels_best.pt``, perhaps with ``lr_best.pt``.
+    """MTT, DATM, PAD: ``images_best.pt`` and ``labels_best.pt``, perhaps with ``lr_best.pt``.
 
     Large sets are published in parts: ``images_best_0.pt``, ``images_best_1.pt``, ...
     """
@@ -448,18 +450,22 @@ def _number(path: Path, content: object) -> float | None:
 
 _SPACE = ("mean", "std")
 _OF_DC = ImportFormat(read=_experiments, stores="normalised", takes=("experiment", *_SPACE))
+_OF_MTT = ImportFormat(
+    read=_trajectories,
+    stores="normalised",
+    takes=("labels", *_SPACE, "zca", "learned_lr"),
+    by_class=True,
+)
+_OF_DATM = replace(_OF_MTT, learned="logits")
 _OF_IDC = ImportFormat(read=_one_pair, stores="pixels", takes=("factor", "order", *_SPACE))
 
 FORMATS: Mapping[str, ImportFormat] = {
     "dc": _OF_DC,
     "dsa": _OF_DC,
     "dm": _OF_DC,
-    "mtt": ImportFormat(
-        read=_trajectories,
-        stores="normalised",
-        takes=("labels", *_SPACE, "zca", "learned_lr"),
-        by_class=True,
-    ),
+    "mtt": _OF_MTT,
+    "datm": _OF_DATM,
+    "pad": _OF_DATM,
     "idc": _OF_IDC,
     "dream": _OF_IDC,
     "mdc": replace(_OF_IDC, order="crop"),

@@ -27,8 +27,8 @@ _OF_IDC = (
     "ncfm (format='idc'), the one whose code wrote it, with --factor (factor=)."
 )
 _OF_MTT = (
-    "MTT writes images and labels in a file of each: give the file of the images with --format mtt "
-    "(format='mtt')."
+    "MTT, DATM and PAD write images and labels in a file of each: give the file of the images with "
+    "--format mtt, datm or pad (format='mtt'), the one whose code wrote it."
 )
 _NO_SET = "It is no condensed set: give the file of the images."
 _AS_IDC = "give --format idc --factor 1 (format='idc', factor=1)."

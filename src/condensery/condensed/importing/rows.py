@@ -7,12 +7,16 @@ formats or normalisation.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.errors import DataError
+
+Learned: TypeAlias = Literal["probabilities", "centred", "logits"]
+"""The values of learned labels in a file; see ``ImportFormat.learned``."""
 
 _SAME = 1e-4  # labels that differ by less are those of all, not learned ones
 _SHOWN = 8
@@ -121,7 +125,7 @@ def labels_of(
     *,
     classes: int,
     images: int,
-    centred: bool,
+    learned: Learned,
     by_class: bool,
     name: str,
     title: str,
@@ -137,7 +141,7 @@ def labels_of(
         labels: Integers ``[row]``, or ``[row, class_]``.
         classes: Number of classes.
         images: Number of images.
-        centred: Whether ``1 / classes`` was subtracted from every entry of ``[row, class_]``.
+        learned: The values of ``[row, class_]``.
         by_class: Whether the code that wrote the file orders the rows class by class.
         name: Name of the data set, for errors.
         title: Name of the file in errors.
@@ -163,10 +167,15 @@ def labels_of(
             f"{classes}. Give the data that the set was made of."
         )
     soft = labels.to(torch.float32)
-    if not bool(torch.isfinite(soft).all()):
+    if bad := int((~torch.isfinite(soft)).any(dim=1).sum()):
+        why = (
+            "The released code begins with NaN where no expert classifies the image correctly"
+            if learned == "logits"
+            else "The run that wrote it diverged"
+        )
         raise DataError(
-            f"{title}: some learned labels are NaN or infinite. The run that wrote it diverged; "
-            "take an earlier file of it."
+            f"{title}: the learned labels of {bad} of {images} rows are NaN or infinite. {why}; "
+            "take another file of this run, or one of another run."
         )
     highest = soft.argmax(dim=1)
     if float(soft.max() - soft.min()) < _SAME:
@@ -178,16 +187,27 @@ def labels_of(
     plain = all(float(x.max() - x.min()) < _SAME for x in (soft[one_hot], soft[~one_hot]))
     if plain and _balanced(highest, classes):
         return RowLabels(class_=highest)
-    soft = soft + 1 / classes if centred else soft
     sums = soft.sum(dim=1)
-    if not centred and (float(soft.min()) < -_SAME or float((sums - 1).abs().max()) > 1e-3):
+    probable = float(soft.min()) >= -_SAME and float((sums - 1).abs().max()) <= 1e-3
+    if learned == "logits":
+        if probable:
+            raise DataError(
+                f"{title}: labels are probabilities already, whose rows sum to 1, and the softmax "
+                "of them would be almost equal for all classes. Give --format mtt (format='mtt'), "
+                "or the file of the logits."
+            )
+        soft = soft.softmax(dim=1)
+    elif learned == "centred":
+        soft = soft + 1 / classes
+    elif not probable:
         if plain:
             return RowLabels(class_=highest)
         raise DataError(
             f"{title}: learned labels are no probabilities: rows sum to {float(sums.min()):.3g}.."
             f"{float(sums.max()):.3g}, the least entry is {float(soft.min()):.3g}. If they are "
-            "logits, load the file yourself and save torch.softmax(labels, 1); or save "
-            "labels.argmax(1) for plain classes."
+            "logits, as DATM and PAD write them, give --format datm or pad (format='datm'), or "
+            "load the file yourself and save torch.softmax(labels, 1); or save labels.argmax(1) "
+            "for plain classes."
         )
     soft = soft.contiguous()
     if class_ is not None:

@@ -21,8 +21,16 @@ from condensery.data.statistics import Statistics, measure
 from condensery.errors import ConfigError, DataError
 
 _SMALL = ("mnist", "fashion-mnist", "svhn", "cifar10", "cifar100")
-_RELEASED = {"dc": _SMALL, "dsa": _SMALL, "dm": _SMALL, "mtt": (*_SMALL, "imagenette")}
+_OF_DATM = ("cifar10", "cifar100", "tiny-imagenet", "imagenette")
+_RELEASED = {
+    **dict.fromkeys(("dc", "dsa", "dm"), _SMALL),
+    "mtt": (*_SMALL, "imagenette"),
+    **dict.fromkeys(("datm", "pad"), _OF_DATM),
+}
 """Data sets with fixed constants in the code of a method."""
+
+_WHITENED = ("cifar10", "cifar100", "tiny-imagenet")
+"""Data sets that all configurations of DATM and PAD whiten."""
 
 # DC, DSA and DM have constants of their own for CIFAR-100; MTT uses those of CIFAR-10 again, as
 # our readers do.
@@ -107,15 +115,23 @@ def space_of(images: Tensor, where: SetLocation, data: ImageData) -> ImageSpace:
         )
     if as_bytes:
         raise DataError(f"{runs}, but format {method} stores normalised images. {_AS_BYTES}")
-    if "zca" in layout.takes and _is_whitened(method, file, given.zca):
-        whitening = unwhitening(data, kind="zca" if method == "mtt" else "zca-regularised")
+    known = known_by_name(data.name, classes=data.classes, channels=data.channels)
+    usual = method in ("datm", "pad") and known is not None and known.name in _WHITENED
+    if "zca" in layout.takes and _is_whitened(method, file, given.zca, usual=usual):
+        whitening = unwhitening(data, kind="zca-regularised" if method == "kip" else "zca")
         record = dict(whitening.zca)
         if whitening.centre is None:
             record["contrast"] = "of the average training image: the whitening forgets it"
-        return ImageSpace(undo=whitening.undo, record=record, whitening=whitening)
+        notices: tuple[str, ...] = ()
+        if given.zca is None and usual:
+            notices = (
+                f"{file}: does not say whether its images are ZCA-whitened. All configurations of "
+                f"{method.upper()} for {data.name} whiten them, so they were read as whitened; "
+                "give --no-zca (zca=False) if this run did not, which wrong pictures show.",
+            )
+        return ImageSpace(undo=whitening.undo, record=record, whitening=whitening, notices=notices)
     if layout.stores == "standardised":
         return _normalised(measure(data.images), "measured on the training images")
-    known = known_by_name(data.name, classes=data.classes, channels=data.channels)
     if known is None or known.statistics is None or known.name not in _RELEASED[method]:
         raise DataError(
             f"{runs}, and nothing says how they were normalised: {method} has no constants for a "
@@ -130,18 +146,20 @@ def space_of(images: Tensor, where: SetLocation, data: ImageData) -> ImageSpace:
     )
 
 
-def _is_whitened(method: str, file: str, zca: bool | None) -> bool:
+def _is_whitened(method: str, file: str, zca: bool | None, *, usual: bool) -> bool:
     if zca is not None:
         return zca
     if method == "kip" and "_nozca" in file:
         return False
     if method == "kip" and "_zca" in file:
         return True
-    if method == "mtt" and "images_zca" in file:
+    if method in ("mtt", "datm", "pad") and "images_zca" in file:
         raise DataError(
-            f"{file}: MTT writes under this name images whose whitening it has undone. Say so "
-            "with mean 0 and std 1 (--mean 0 --std 1)."
+            f"{file}: {method.upper()} writes under this name images whose whitening it has "
+            "undone. Say so with mean 0 and std 1 (--mean 0 --std 1)."
         )
+    if usual:
+        return True
     raise DataError(
         f"{file}: {method} stores images either normalised or ZCA-whitened, and the file does not "
         "say which. Pass zca=True (--zca) if it was made with ZCA, zca=False (--no-zca) if not. "

@@ -65,8 +65,9 @@ def unwhitening(data: ImageData, *, kind: str) -> Unwhitening:
     if entries > LARGEST:
         raise DataError(
             f"{data.name}: images of {entries} pixel values: a whitening takes the square of that "
-            f"many numbers, and more than {LARGEST} values are not undone here. MTT writes the "
-            "same images un-whitened (images_zca_*.pt): import those with --mean 0 --std 1."
+            f"many numbers, and more than {LARGEST} values are not undone here. MTT, DATM and PAD "
+            "write the same images un-whitened (images_zca_*.pt): import those with --mean 0 "
+            "--std 1."
         )
     measured = measure(data.images)
     own = replace(data, mean=measured.mean, std=measured.std)
