@@ -111,6 +111,7 @@ def test_the_orders_of_mtt_are_its_own():
     assert WOOF.class_names[:3] == ("n02096294", "n02093754", "n02111889")
     assert WOOF.numbering() is None
     assert WOOF.numbering("mtt") == WOOF.class_names
+    assert KNOWN["food101"].numbering() is None  # two orders of classes are in use
     assert KNOWN["imagenette"].numbering() == tuple(sorted(KNOWN["imagenette"].class_names))
 
 

@@ -38,7 +38,15 @@ def packages(code: str) -> set[str]:
 
 
 def test_the_page_has_a_block_for_every_program():
-    wanted = {"PyTorch", "Lightning", "timm", "torchvision", "scikit-learn", "datasets"}
+    wanted = {
+        "PyTorch",
+        "Lightning",
+        "timm",
+        "torchvision",
+        "scikit-learn",
+        "datasets",
+        "webdataset",
+    }
     assert BLOCKS.keys() >= wanted
     text = PAGE.read_text()
     assert text.count("```python") == len(BLOCKS) + 1  # no block is left out here

@@ -10,8 +10,8 @@ import torch
 
 from condensery.cli.main import main
 from condensery.condensed.artifact import CondensedSet
-from condensery.data import Data
-from condensery.errors import ConfigError
+from condensery.data import Data, whitened
+from condensery.errors import ConfigError, DataError
 from condensery.evaluation import ExpertLabels, evaluate, relabel, table
 from condensery.evaluation.trial import SetTrial
 from condensery.experts import loaded
@@ -60,6 +60,47 @@ def test_a_stored_image_has_the_mean_label_of_all_that_it_decodes_to(
     expected = torch.stack([each[row == number].mean(dim=0) for number in range(len(grid))])
     assert found is not None
     torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.parametrize("kind", ["zca", "zca-regularised"])
+def test_a_whitened_set_is_labelled_by_experts_of_whitened_images(
+    data: Data, condensed: CondensedSet, kind: str
+):
+    zca = {"kind": kind, "eps": 0.1, "fitted_to": data.train.fingerprint}
+    white = replace(condensed, manifest={**condensed.manifest, "zca": zca})
+
+    found = relabel(white, data, labels=SMALL)
+
+    train = whitened(data.train, kind)
+    experts = SMALL.trained_on(train)
+    assert experts.missing == 0  # they were trained on whitened images
+    images = train.normalise(condensed.images.float() / 255)
+    members = [loaded(SMALL.untrained(train), experts.snapshots(i, 2)[0]) for i in range(2)]
+    logits = torch.stack([member(images) for member in members]).mean(dim=0)
+    assert found.soft_labels is not None
+    torch.testing.assert_close(found.soft_labels, logits.softmax(dim=1).detach())
+    plain = relabel(condensed, data, labels=SMALL).soft_labels
+    assert plain is not None
+    assert not torch.allclose(found.soft_labels, plain, atol=1e-3)
+    assert found.manifest["zca"] == zca
+
+    evaluation = evaluate(
+        found, data, sizes=[1], networks=["convnet1-w4"], seeds=1, steps=3, protocol="teacher"
+    )
+    random = next(trial for trial in evaluation.planned if trial.set == "random")
+    assert isinstance(random, SetTrial)
+    assert random.images.soft_labels is not None
+    assert random.images.manifest["zca"] == zca
+    assert len(evaluation.run()) == 2
+
+
+def test_labels_of_experts_need_the_images_that_the_whitening_was_fitted_to(
+    data: Data, condensed: CondensedSet
+):
+    zca = {"kind": "zca", "eps": 0.1, "fitted_to": "other images"}
+    white = replace(condensed, manifest={**condensed.manifest, "zca": zca})
+    with pytest.raises(DataError, match="whiten"):
+        relabel(white, data, labels=SMALL)
 
 
 def test_hard_protocols_give_the_same_numbers_as_before(data: Data, condensed: CondensedSet):

@@ -257,7 +257,7 @@ _MEDMNIST: Mapping[str, tuple[int, tuple[str, ...]]] = {
     "organsmnist": (1, _ORGANS),
 }
 """Channels and classes of the 2-D sets of MedMNIST, but for ChestMNIST: its images have several
-classes each. Source: ``medmnist/info.py`` of the package medmnist."""
+classes each. Source: ``medmnist/info.py`` of the package medmnist 3.0.2."""
 
 _SIGNS = (
     *(f"Speed limit ({speed}km/h)" for speed in (20, 30, 50, 60, 70, 80)),
@@ -273,6 +273,8 @@ _SIGNS = (
     *("Go straight or left", "Keep right", "Keep left", "Roundabout mandatory"),
     *("End of no passing", "End of no passing by vehicles over 3.5 metric tons"),
 )
+# Source: signnames.csv of Udacity's traffic sign classifier; the publisher has numbers alone.
+
 _PETS = """
 Abyssinian american_bulldog american_pit_bull_terrier basset_hound beagle Bengal Birman Bombay boxer
 British_Shorthair chihuahua Egyptian_Mau english_cocker_spaniel english_setter german_shorthaired
@@ -280,6 +282,8 @@ great_pyrenees havanese japanese_chin keeshond leonberger Maine_Coon miniature_p
 Persian pomeranian pug Ragdoll Russian_Blue saint_bernard samoyed scottish_terrier shiba_inu Siamese
 Sphynx staffordshire_bull_terrier wheaten_terrier yorkshire_terrier
 """
+# Source: the labels of tensorflow-datasets 4.9.10, which are those of ``annotations/list.txt``.
+
 _DISHES = """
 apple_pie baby_back_ribs baklava beef_carpaccio beef_tartare beet_salad beignets bibimbap
 bread_pudding breakfast_burrito bruschetta caesar_salad cannoli caprese_salad carrot_cake ceviche
@@ -295,6 +299,9 @@ pulled_pork_sandwich ramen ravioli red_velvet_cake risotto samosa sashimi scallo
 shrimp_and_grits spaghetti_bolognese spaghetti_carbonara spring_rolls steak strawberry_shortcake
 sushi tacos takoyaki tiramisu tuna_tartare waffles
 """
+# Source: ``food-101_classes.txt`` of tensorflow-datasets 4.9.10. The order is that of the folders,
+# which torchvision has, too. Other loaders follow the list of the publisher, where cheesecake comes
+# before cheese_plate, so that the numbers 16 and 17 mean one or the other.
 
 
 def _of_emnist(split: str, names: tuple[str, ...]) -> KnownSet:
@@ -476,6 +483,7 @@ _ALL = (
         stem=r"food[-_ ]?101",
         archive="http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz",
         class_names=tuple(_DISHES.split()),
+        numbered_by=(),
         places=("food-101",),
         side=128,
     ),
