@@ -2,19 +2,30 @@
 
 from __future__ import annotations
 
+import os
+
 import pytest
 import torch
 
 import condensery
 from condensery import devices
-from condensery.devices import computing, free_memory, steps_on, usable
+from condensery.devices import computing, deterministic, free_memory, steps_on, usable
 from condensery.errors import ConfigError
 from condensery.parallel import map_threads, overlap, workers
 
 
 def rounding():
     """How a GPU would multiply float32 now."""
-    return [getattr(setting, name) for setting, name in devices._settings()]
+    return [getattr(setting, name) for setting, name, _ in devices._products("ieee")]
+
+
+@pytest.fixture
+def fixed(monkeypatch):
+    """``torch.use_deterministic_algorithms(True)``; another process decides what cuBLAS reads."""
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", "")  # which is removed in the end
+    monkeypatch.delenv("CUBLAS_WORKSPACE_CONFIG")
+    with deterministic():
+        yield
 
 
 def test_a_device_that_torch_cannot_use_is_refused_with_its_reason(each):
@@ -48,6 +59,35 @@ def test_float32_is_exact_unless_tf32_is_asked_for_and_nothing_stays_set(each):
     assert rounding() == before
     with computing("cpu", "fp32"):
         assert rounding() == before
+
+
+@pytest.mark.usefixtures("fixed")
+def test_what_else_decides_an_order_is_set_while_a_device_computes():
+    cudnn = torch.backends.cudnn
+    with cudnn.flags(benchmark=True, deterministic=False):
+        with computing("cpu", "fp32"):
+            assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+        assert "CUBLAS_WORKSPACE_CONFIG" not in os.environ
+        with computing("meta", "fp32"):
+            assert (cudnn.benchmark, cudnn.deterministic) == (False, True)
+            assert torch._inductor.config.deterministic
+        assert (cudnn.benchmark, cudnn.deterministic) == (True, False)
+    assert os.environ["CUBLAS_WORKSPACE_CONFIG"] == ":4096:8"
+    assert devices.model("meta") == "meta, deterministic"
+    assert "deterministic" not in devices.model("cpu")
+
+
+@pytest.mark.usefixtures("fixed")
+def test_what_torch_cannot_do_in_a_fixed_order_is_refused_by_its_name():
+    def refuse():
+        with computing("meta", "fp32"):
+            raise RuntimeError("grid_sampler_2d_backward does not have a deterministic algorithm.")
+
+    with pytest.raises(ConfigError, match=r"--deterministic on meta: .*grid_sampler_2d_backward"):
+        refuse()
+    torch.use_deterministic_algorithms(False)
+    with pytest.raises(RuntimeError, match="grid_sampler"):
+        refuse()
 
 
 def test_tf32_on_a_cpu_is_refused_before_any_work():

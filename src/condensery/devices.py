@@ -2,11 +2,13 @@
 
 On a device that is not the CPU, one thread of the CPU gives it its work: several would only wait
 for each other. float32 is exact ("ieee") unless TF32 is asked for, whatever torch does by default.
-Nothing stays set: code of the user outside of our work has its own settings.
+After ``torch.use_deterministic_algorithms(True)`` everything else that lets a GPU add in another
+order is set as well. Nothing stays set: code of the user outside of our work has its own settings.
 """
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
@@ -59,11 +61,16 @@ def _fails(device: str) -> str | None:
 
 
 def model(device: torch.device | str) -> str:
-    """The device and what decides its rounding: ``"cuda (NVIDIA H200)"``, ``"cpu (AVX512)"``."""
+    """The device and what decides its rounding.
+
+    Returns:
+        Such as ``"cpu (AVX512)"``, or ``"cuda (NVIDIA H200), deterministic"``.
+    """
     kind = torch.device(device).type
-    if kind == "cuda":
-        return f"{kind} ({torch.cuda.get_device_name(device)})"
-    return f"{kind} ({torch.backends.cpu.get_cpu_capability()})" if kind == "cpu" else kind
+    if kind == "cpu":
+        return f"{kind} ({torch.backends.cpu.get_cpu_capability()})"
+    name = f"{kind} ({torch.cuda.get_device_name(device)})" if kind == "cuda" else kind
+    return name + (", deterministic" if torch.are_deterministic_algorithms_enabled() else "")
 
 
 def free_memory(device: torch.device | str) -> int | None:
@@ -87,6 +94,23 @@ def check_precision(device: torch.device | str, precision: str) -> None:
 
 
 @contextmanager
+def deterministic(when: bool = True) -> Generator[None]:
+    """``torch.use_deterministic_algorithms(True)`` in the body.
+
+    Args:
+        when: If False, nothing changes.
+    """
+    change = when and not torch.are_deterministic_algorithms_enabled()
+    if change:
+        torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        if change:
+            torch.use_deterministic_algorithms(False)
+
+
+@contextmanager
 def computing(device: torch.device | str, precision: str) -> Generator[None]:
     """What is set while the library computes on a device; see the module.
 
@@ -96,36 +120,50 @@ def computing(device: torch.device | str, precision: str) -> Generator[None]:
             convolutions and matrix products. ``"fp32"`` and ``"bf16"`` do not.
 
     Raises:
-        ConfigError: For ``"tf32"`` on a CPU, which does not have it.
+        ConfigError: For ``"tf32"`` on a CPU, which does not have it; if a GPU cannot compute
+            something in a fixed order, and torch was asked for it.
     """
     check_precision(device, precision)
     if not accelerated(device):
         yield
         return
-    with one_worker(), _products("tf32" if precision == "tf32" else "ieee"):
-        yield
-
-
-@contextmanager
-def _products(kind: str) -> Generator[None]:
-    """How float32 is multiplied on a GPU: ``"ieee"`` or ``"tf32"``."""
-    own = _settings()
-    before = [(setting, name, getattr(setting, name)) for setting, name in own]
+    ordered = torch.are_deterministic_algorithms_enabled()
+    wanted = _products("tf32" if precision == "tf32" else "ieee") + (_ordered() if ordered else [])
+    before = [(setting, name, getattr(setting, name)) for setting, name, _ in wanted]
     try:
-        for setting, name in own:
-            setattr(setting, name, kind if name == "fp32_precision" else kind == "tf32")
-        yield
+        for setting, name, value in wanted:
+            setattr(setting, name, value)
+        with one_worker():
+            yield
+    except RuntimeError as error:
+        if not ordered or "deterministic" not in str(error):
+            raise
+        raise ConfigError(
+            f"--deterministic on {device}: torch has no such algorithm ({str(error)[:300]}). Leave "
+            "--deterministic out, or choose a part that does without this operation."
+        ) from error
     finally:
         for setting, name, value in before:
             setattr(setting, name, value)
 
 
-def _settings() -> list[tuple[Any, str]]:
-    """What torch calls its settings of float32 products; since 2.9 there is one an operator."""
+def _ordered() -> list[tuple[Any, str, Any]]:
+    """What has to be set besides ``torch.use_deterministic_algorithms``.
+
+    cuBLAS reads its variable before its first product, and cuDNN otherwise chooses among its
+    algorithms by their time.
+    """
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    cudnn = torch.backends.cudnn
+    return [(cudnn, "deterministic", True), (cudnn, "benchmark", False)]
+
+
+def _products(kind: str) -> list[tuple[Any, str, Any]]:
+    """How float32 is multiplied on a GPU, ``"ieee"`` or ``"tf32"``; since 2.9 for each operator."""
     cuda, cudnn = torch.backends.cuda.matmul, torch.backends.cudnn
     if hasattr(cuda, "fp32_precision"):
-        return [(part, "fp32_precision") for part in (cuda, cudnn.conv, cudnn.rnn)]  # pyright: ignore[reportAttributeAccessIssue]
-    return [(cuda, "allow_tf32"), (cudnn, "allow_tf32")]
+        return [(part, "fp32_precision", kind) for part in (cuda, cudnn.conv, cudnn.rnn)]  # pyright: ignore[reportAttributeAccessIssue]
+    return [(part, "allow_tf32", kind == "tf32") for part in (cuda, cudnn)]
 
 
 def steps_on(device: torch.device | str, precision: str, steps: Iterator[_T]) -> Generator[_T]:

@@ -249,7 +249,7 @@ def converted(
     try:
         return msgspec.convert(value, hint, strict=not (text and isinstance(value, str)))
     except msgspec.ValidationError as error:
-        known = [kind for kind in get_args(hint) if isinstance(kind, str)]
+        known = [kind for kind in _alternatives(hint) if isinstance(kind, str)]
         if known:
             raise ConfigError(
                 f"{key} = {value!r} is unknown; known are {', '.join(known)}."
@@ -257,6 +257,12 @@ def converted(
             ) from None
         now = "" if current is None else f"; it is {current!r} now"
         raise ConfigError(f"{key} = {value!r} is no {_words(hint)}{now}.") from error
+
+
+def _alternatives(hint: object) -> Iterator[object]:
+    """The words of a ``Literal``, also with true and false beside them."""
+    for kind in get_args(hint):
+        yield from get_args(kind) or ((kind, "true", "false") if kind is bool else (kind,))
 
 
 def _words(hint: object) -> str:

@@ -171,7 +171,7 @@ def test_a_change_that_cannot_work_is_refused(each, recipe):
             ("update.lr", "fast", "is no number"),
             ("update.lr", "NaN", r"update\.lr = nan"),
             ("update.lr", "Infinity", r"update\.lr = inf"),
-            ("compiled", "yes", "is no true or false"),
+            ("compiled", "yes", "known are true, false, graphs"),
             ("size_policy", "al", "size_policy = 'al' is unknown.*Did you mean 'all'"),
             ("engine", "onepass", "Did you mean 'one-pass'"),
         ]

@@ -21,11 +21,15 @@ from condensery.api import Condensation
 from condensery.condensing.loop import initial_state, run_together
 from condensery.condensing.progress import State
 from condensery.condensing.sizes import AllSizes, MostLearnable
+from condensery.devices import deterministic
+from condensery.errors import ConfigError
 from condensery.evaluation import Proxy
 from condensery.parameterizations import Pixels
 from condensery.registry import names, parts
 from condensery.reranking.order import RULES, rerank
 from condensery.selection import select
+from condensery.training.gradients import _Graphs
+from condensery.training.precision import loss_function
 from conftest import Small
 
 there = pytest.mark.skipif(not available(), reason="this torch has no backends in Python")
@@ -145,6 +149,45 @@ def test_a_method_gives_the_same_images_and_a_device_waits_no_more_than_it_did(
     if method in WAITS:  # a method of another package has no bound
         assert all(a <= b for a, b in zip(needed, WAITS[method], strict=True)), seen.most(12)
         assert needed == WAITS[method], f"less than before: enter {needed} for {method}"
+
+
+@there
+def test_with_deterministic_algorithms_and_with_graphs_a_method_gives_the_same_images(monkeypatch):
+    """Compiling is pretended, too: what is asked of torch is what is tested."""
+    data, asked = few_digits(2, 12), set[object]()
+
+    def compile(function, **choices):
+        asked.add(choices.get("mode"))
+        return function
+
+    def found(device, **more):
+        settings = {"iterations": 1, "schedule.inner": 2, "schedule.steps": 2, **more}
+        run = condensery.condense(
+            data,
+            method="idc",
+            ipc=2,
+            preset="smoke",
+            network="convnet2-w4",
+            settings={"engine": "autograd", "schedule.training.batch": 8, **settings},
+            device=device,
+        )
+        for _ in run:
+            assert torch.backends.cudnn.deterministic is False
+        return run.state.stored.images.cpu(), run.recipe
+
+    monkeypatch.setattr(torch, "compile", compile)
+    monkeypatch.setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    loss_function.cache_clear()
+    expected, _ = found("cpu")
+    with Pretending(), deterministic():
+        images, recipe = found(DEVICE, compiled="graphs")
+    loss_function.cache_clear()
+    assert recipe.compiled == "graphs"
+    assert "reduce-overhead" in asked
+    assert not _Graphs.failed
+    assert torch.allclose(images, expected, atol=1e-5)
+    with pytest.raises(ConfigError, match="compiled = 'graphs' on cpu: only GPUs have CUDA graphs"):
+        found("cpu", compiled="graphs")
 
 
 def test_every_method_of_the_library_has_a_bound():

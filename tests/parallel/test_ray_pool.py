@@ -16,8 +16,10 @@ from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import pytest
+import torch
 
 from condensery.data import load_data
+from condensery.devices import deterministic
 from condensery.errors import ConfigError, LostWorkers
 from condensery.evaluation import read_observations
 from condensery.interrupts import set_interrupt_check
@@ -156,6 +158,20 @@ def test_a_lost_task_begins_again_twice_and_then_ends_the_work(ray: Ray):
     ray.lose = 3
     with pytest.raises(LostWorkers, match=r"Task 1 of 1 was lost 3 times \(last: node 127"):
         list(pool_of("ray").as_completed(count_to, [2]))
+
+
+def settings(_: int) -> Iterator[tuple[int, bool]]:
+    yield torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+
+
+@pytest.mark.usefixtures("ray")
+def test_a_worker_computes_with_the_threads_and_the_determinism_of_the_driver(
+    threads: Callable[[int], None],
+):
+    threads(1)  # and afterwards as before
+    with deterministic():
+        assert list(pool_of("ray", threads=2).as_completed(settings, [1])) == [(1, (2, True))]
+    assert list(pool_of("ray").as_completed(settings, [1])) == [(1, (1, False))]
 
 
 def closed_port() -> int:

@@ -10,9 +10,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 import condensery
 from condensery.cli.main import main
+from condensery.devices import deterministic
 from condensery.errors import ArtifactError, ConfigError
 from condensery.runs import DataSource, EvaluationPlan, Event, driver, machine
 
@@ -83,6 +85,35 @@ def test_the_command_line_gives_the_same_bits_and_facts(whole: condensery.Run, t
     assert mine.pop("source")["data"] == theirs.pop("source")["data"]
     assert mine == theirs
     assert {x.name for x in run.path.iterdir()} == {x.name for x in whole.path.iterdir()}
+
+
+def test_a_deterministic_run_says_so_goes_on_so_and_on_a_cpu_has_the_same_bits(
+    whole: condensery.Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(driver, "CHECKPOINT_EVERY", 0.0)
+    seen: list[bool] = []
+
+    def look(event: Event) -> None:
+        seen.append(torch.are_deterministic_algorithms_enabled())
+
+    with deterministic(), pytest.raises(KeyboardInterrupt):
+        a_run("digits", tmp_path / "run", progress=Interrupting("condense", 3))
+    with pytest.raises(ConfigError, match="deterministic is True there and False here"):
+        a_run("digits", tmp_path / "run", go_on=True)
+    resumed = condensery.resume(tmp_path / "run", progress=look)
+    assert condensed_bytes(resumed) == condensed_bytes(whole)
+    assert set(seen) == {True}
+    assert not torch.are_deterministic_algorithms_enabled()
+    assert resumed.facts["deterministic"]
+    assert ", deterministic" in resumed.report.read_text()
+
+
+def test_the_option_of_the_command_line_lasts_as_long_as_the_command(tmp_path: Path):
+    words = ["--method=dm", "--ipc=1", "--preset=smoke", "--network=convnet2-w4", "--no-evaluate"]
+    words += ["--set=iterations=1", "--deterministic", "--out", str(tmp_path / "run")]
+    assert main(["condense", "digits", *words]) == 0
+    assert condensery.Run(tmp_path / "run").facts["deterministic"]
+    assert not torch.are_deterministic_algorithms_enabled()
 
 
 @pytest.mark.parametrize(

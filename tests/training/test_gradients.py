@@ -12,7 +12,7 @@ from condensery.networks import build
 from condensery.rng import stream
 from condensery.training import gradients as module
 from condensery.training.gradients import MixedBatch, gradients_of
-from condensery.training.precision import loss_fp32
+from condensery.training.precision import loss_fp32, loss_function
 
 
 def network(name: str) -> nn.Module:
@@ -46,6 +46,56 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     monkeypatch.setattr(module, "loss_function", loss_function)
     monkeypatch.setattr("condensery.engines.fused.sweep.compiled_blocks", lambda: EAGER)
     return seen
+
+
+@pytest.fixture
+def asked(monkeypatch: pytest.MonkeyPatch) -> list[dict[str, object]]:
+    """Compiling leaves everything as it is; gives the choices of the calls of ``torch.compile``."""
+    seen: list[dict[str, object]] = []
+
+    def compile(function, **choices):
+        seen.append(choices)
+        return function
+
+    monkeypatch.setattr(torch, "compile", compile)
+    monkeypatch.setattr(module._Graphs, "failed", False)
+    loss_function.cache_clear()
+    yield seen
+    loss_function.cache_clear()
+
+
+def test_graphs_replay_full_batches_of_a_loss_that_is_compiled_so(asked, monkeypatch):
+    marks: list[int] = []
+    monkeypatch.setattr(torch.compiler, "cudagraph_mark_step_begin", lambda: marks.append(1))
+    net = network("convnet2-w4")
+    loss, found = gradients_of(net, precision="fp32", compiled=False, batch=6).of(mixed())
+    graphs = gradients_of(net, precision="fp32", compiled="graphs", batch=6)
+
+    again, replayed = graphs.of(mixed())
+    assert again.equal(loss)
+    assert all(a.equal(b) for a, b in zip(found, replayed, strict=True))
+    assert {"dynamic": False, "mode": "reduce-overhead"} in asked
+    assert not graphs.fused()
+    graphs.of(mixed(5))
+    assert len(marks) == 1  # another length would be another graph
+
+
+def test_without_graphs_training_goes_on_as_compiled_and_says_so_once(asked, monkeypatch, caplog):
+    def compile(function, **choices):
+        def refused(*_):
+            raise RuntimeError("no graph can be captured")
+
+        return refused if "mode" in choices else function
+
+    monkeypatch.setattr(torch, "compile", compile)
+    net = network("mlp")
+    loss, _ = gradients_of(net, precision="fp32", compiled=False, batch=6).of(mixed())
+    for _ in range(2):
+        graphs = gradients_of(net, precision="fp32", compiled="graphs", batch=6)
+        assert torch.allclose(graphs.of(mixed())[0], loss)
+    (record,) = caplog.records
+    assert "without CUDA graphs" in record.message
+    assert "because torch cannot make them here: no graph can be captured." in record.message
 
 
 @pytest.mark.usefixtures("uncompiled")

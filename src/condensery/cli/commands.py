@@ -165,4 +165,10 @@ def _run(given: list[str]) -> int:
     arguments, unknown = parser.parse_known_args(given)
     if unknown:
         parsers.get(name, parser).refuse_unknown(unknown)
-    return COMMANDS[name].run(arguments)
+    if not getattr(arguments, "deterministic", False):
+        return COMMANDS[name].run(arguments)
+
+    from condensery.devices import deterministic
+
+    with deterministic():
+        return COMMANDS[name].run(arguments)

@@ -129,9 +129,14 @@ def add_file_out(parser: argparse.ArgumentParser) -> None:
 
 
 def add_machine(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
-    """Add the device and the threads."""
+    """Add the device and the threads; ``commands`` itself sets what ``--deterministic`` asks."""
     machine = parser.add_argument_group("machine")
     machine.add_argument("--device", default="cpu", help="cpu (default), auto, cuda, cuda:1")
+    machine.add_argument(
+        "--deterministic",
+        action="store_true",
+        help="on a GPU, compute the same bits each time, which is slower (a CPU always does)",
+    )
     machine.add_argument("--threads", metavar="N", type=at_least(1), help="CPU threads of torch")
     return machine
 

@@ -339,7 +339,7 @@ def _engine(recipe: Recipe, context: StepContext) -> Engine:
         recipe.engine,
         context.network,
         recipe.precision,
-        compiled=recipe.compiled,
+        compiled=bool(recipe.compiled),
         batch=recipe.batch,
         saved_activations=recipe.saved_activations,
     ).engine

@@ -70,6 +70,10 @@ def fitted(
         if key not in asked and not (complete and _differs_from_default(recipe, key)):
             recipe = changed(recipe, key, value)
     check_precision(device, recipe.precision)
+    if recipe.compiled == "graphs" and on_cpu:
+        raise ConfigError(
+            f"compiled = 'graphs' on {device}: only GPUs have CUDA graphs. Use compiled = true."
+        )
     recipe = _possible(recipe, network, asked, device=device)
     key = "classes_per_block"
     if key in asked or (complete and _differs_from_default(recipe, key)):
@@ -82,7 +86,7 @@ def _classes_per_block(recipe: Recipe, data: ImageData, *, on_cpu: bool) -> int:
     if not on_cpu:
         return recipe.classes_per_pass
     engine = choose(
-        recipe.engine, _network(recipe, data), recipe.precision, compiled=recipe.compiled
+        recipe.engine, _network(recipe, data), recipe.precision, compiled=bool(recipe.compiled)
     ).engine
     examples = recipe.ipc * recipe.parameterization.examples_each
     fill = min(engine.batch_size(data.images) // examples, AT_ONCE, data.classes)
@@ -100,7 +104,7 @@ def with_engine(recipe: Recipe, data: ImageData) -> Recipe:
 
 def _with_engine(recipe: Recipe, network: nn.Module) -> Recipe:
     own, asked = (
-        choose(name, network, recipe.precision, compiled=recipe.compiled)
+        choose(name, network, recipe.precision, compiled=bool(recipe.compiled))
         for name in ("auto", recipe.engine)
     )
     taken = own if own.name == asked.name else asked  # also when the library chose it earlier

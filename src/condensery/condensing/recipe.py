@@ -28,6 +28,7 @@ from condensery.errors import ConfigError, nearest
 from condensery.parameterizations import Parameterization
 from condensery.parts import build, written
 from condensery.registry import SLOTS, check_part, name_of
+from condensery.training.precision import Compiling
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,7 +58,8 @@ class Recipe:
         precision: ``"fp32"`` (exact on every device), ``"tf32"`` (on a GPU, factors of products
             are rounded to 10 bits) or ``"bf16"`` (convolutions in bfloat16; weights, statistics
             and loss in float32).
-        compiled: Whether network training and the fused engine go through ``torch.compile``.
+        compiled: Whether network training and the fused engine go through ``torch.compile``;
+            ``"graphs"`` also lets a GPU replay the steps of network training as CUDA graphs.
         classes_per_pass: Classes that are matched in one pass, more of the same block if they are
             small. Limits the memory; with the fused engine it changes the result by rounding.
         classes_per_block: Classes that the fused engine may match in one pass if they are small,
@@ -90,7 +92,7 @@ class Recipe:
     engine: Literal["auto", "autograd", "one-pass", "fused"] = "auto"
     engine_reason: str = ""
     precision: Literal["fp32", "tf32", "bf16"] = "fp32"
-    compiled: bool = False
+    compiled: Compiling = False
     classes_per_pass: int = 1
     classes_per_block: int = 1
     batch: int | None = None

@@ -142,7 +142,9 @@ class RayPool:
 
         def submit(number: int) -> None:
             content = packer.packed((task, now[number]))
-            running[self._remote.remote(_versions(), content, refs, self._cpus)] = number
+            fixed = torch.are_deterministic_algorithms_enabled()
+            stream = self._remote.remote(_versions(), content, refs, self._cpus, fixed)
+            running[stream] = number
 
         try:
             for number in range(len(tasks)):
@@ -286,7 +288,7 @@ def _by_value() -> Callable[..., Iterator[tuple[str, Any]]]:
     """
 
     def run(
-        expected: dict[str, str], content: bytes, refs: list[Any], threads: int
+        expected: dict[str, str], content: bytes, refs: list[Any], threads: int, fixed: bool
     ) -> Iterator[tuple[str, Any]]:
         import importlib
         import platform
@@ -309,7 +311,10 @@ def _by_value() -> Callable[..., Iterator[tuple[str, Any]]]:
         yield "node", node
         from condensery.parallel.ray_pool import unpacked
 
-        task, given = unpacked(content, refs, threads)
+        torch = importlib.import_module("torch")
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(fixed)
+        task, given = unpacked(content, refs)
         for result in task(given):
             yield "result", result
 
@@ -337,9 +342,8 @@ class _Packer:
         return buffer.getvalue()
 
 
-def unpacked(content: bytes, refs: list[Any], threads: int) -> Any:  # noqa: ANN401 - any task
+def unpacked(content: bytes, refs: list[Any]) -> Any:  # noqa: ANN401 - any task
     """In a worker: the function and the argument of a task, with the shared objects in them."""
-    torch.set_num_threads(threads)
 
     class Unpickler(pickle.Unpickler):
         def persistent_load(self, pid: int) -> object:

@@ -9,13 +9,15 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
+import torch
+
 import condensery.api
 from condensery import quantities
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.recipe import Recipe, check_readable, from_json
 from condensery.data import Data
 from condensery.data.skipped import remarks
-from condensery.devices import usable
+from condensery.devices import deterministic, usable
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
 from condensery.formatting import duration
@@ -252,6 +254,7 @@ def run(
             patience=patience,
             evaluation=tested,
             created=machine.now() if begun is None else begun.created,
+            deterministic=torch.are_deterministic_algorithms_enabled(),
         )
         if begun is not None:
             check_same_plan(begun, plan, where=folder.path)
@@ -305,7 +308,7 @@ def resume(
     plan = _plan(folder, processes)
     budget = _seconds(time_budget)
     check_limits(time_budget=budget)
-    with machine.torch_threads(plan.threads):
+    with machine.torch_threads(plan.threads), deterministic(plan.deterministic):
         usable(plan.device)  # says so at once if it is not there any more
         loaded = processes.everyone(
             lambda: load_again(plan.source, dict(plan.data), data=data, run=folder.path)

@@ -34,6 +34,7 @@ class RunPlan:
             same bytes.
         patience: Number of measures without a better mean that end condensing, or ``None``.
         changes: The changes of ``resume``, in order.
+        deterministic: Whether a GPU computes the same bits each time (``devices.deterministic``).
     """
 
     source: DataSource | None
@@ -47,6 +48,7 @@ class RunPlan:
     created: str
     patience: int | None = None
     changes: tuple[Mapping[str, Any], ...] = ()
+    deterministic: bool = False
 
     def to_json(self) -> dict[str, Any]:
         """The plan as JSON values."""
@@ -56,6 +58,7 @@ class RunPlan:
             "data": dict(self.data),
             "seed": self.seed,
             "device": self.device,
+            "deterministic": self.deterministic,
             "threads": self.threads,
             "time_budget": self.time_budget,
             "patience": self.patience,
@@ -86,6 +89,7 @@ class RunPlan:
                 evaluation=None if evaluation is None else EvaluationPlan(**_tuples(evaluation)),
                 created=values["created"],
                 changes=tuple(values["changes"]),
+                deterministic=bool(values.get("deterministic")),
             )
         except (KeyError, TypeError, ValueError, CondenseryError) as error:
             raise ArtifactError(
@@ -141,9 +145,9 @@ def _decides(plan: RunPlan) -> dict[str, Any]:
     """The keys of a plan that decide its result."""
     facts = plan.to_json()
     facts["recipe"].pop("engine_reason")
-    names = ("data", "seed", "threads", "time_budget", "patience", "recipe", "evaluation")
+    names = ("data", "seed", "threads", "deterministic", "time_budget", "patience", "evaluation")
     return {
-        **{name: facts[name] for name in names if name != "recipe"},
+        **{name: facts[name] for name in names},
         **facts["recipe"],  # by the names of --set
         "changes": facts["changes"],
     }

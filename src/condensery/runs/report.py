@@ -159,7 +159,7 @@ def _about(folder: RunFolder) -> dict[str, Any]:
         outcome = json.loads(folder.outcome.read_text(encoding="utf-8"))
     versions = dict(facts.get("versions") or {})
     machine, threads = versions.pop("machine", None), facts.get("threads")
-    words = [machine, facts.get("device")]
+    words = [machine, facts.get("device"), facts.get("deterministic") and "deterministic"]
     if threads is not None:
         words.append(f"{threads} thread" + ("" if threads == 1 else "s"))
     return {

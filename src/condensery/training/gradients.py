@@ -3,11 +3,13 @@
 The reference is uncompiled autograd in float32. ``"bf16"`` multiplies in bfloat16 and keeps
 weights, statistics, softmax and loss in float32. Compiled, the fused engine differentiates the
 networks that it can train (``can_train``), in batches of any length. The loss of other networks is
-compiled, for full batches only, because each length would be another compilation.
+compiled, for full batches only, because each length would be another compilation. With CUDA graphs
+this is done for all networks: a GPU then gets a step as one piece of work, not kernel by kernel.
 """
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import NamedTuple, TypeAlias
@@ -17,8 +19,10 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from condensery.engines import FusedLoss, can_train, network_plan
-from condensery.engines.toolchain import Fallback, cannot_compile
-from condensery.training.precision import Loss, loss_function
+from condensery.engines.toolchain import Fallback, cannot_compile, cause_of
+from condensery.training.precision import Compiling, Loss, loss_function
+
+_log = logging.getLogger(__name__)
 
 
 class MixedBatch(NamedTuple):
@@ -52,7 +56,7 @@ def gradients_of(
     network: nn.Module,
     *,
     precision: str,
-    compiled: bool,
+    compiled: Compiling,
     batch: int,
     loss: str = "cross-entropy",
 ) -> Gradients:
@@ -62,7 +66,7 @@ def gradients_of(
         network: A network in train mode.
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: Whether to compile. If that fails, a warning says why, and the function continues
-            uncompiled.
+            uncompiled; ``"graphs"`` continues as with True.
         batch: Images in a full batch.
         loss: A name of ``LOSSES``; the fused engine supports only the cross-entropy.
 
@@ -72,6 +76,10 @@ def gradients_of(
     eager = _autograd(network, loss_function(precision, compiled=False, loss=loss))
     if not compiled:
         return Gradients(eager)
+    if compiled == "graphs":
+        usual = gradients_of(network, precision=precision, compiled=True, batch=batch, loss=loss)
+        replayed = _autograd(network, loss_function(precision, compiled=compiled, loss=loss))
+        return Gradients(_Graphs(replayed, usual.of, batch=batch))
     if all(p.device.type == "cpu" for p in network.parameters()):
         cannot_compile()  # asks once in a process; ``Fallback`` heeds the answer
     if loss == "cross-entropy" and can_train(network):
@@ -83,6 +91,39 @@ def gradients_of(
         what="Training of networks",
     )
     return Gradients(lambda mix: (whole if len(mix.images) == batch else eager)(mix))
+
+
+class _Graphs:
+    """Calls ``replayed`` for full batches until it fails once in this process, then ``usual``."""
+
+    failed = False
+
+    def __init__(
+        self,
+        replayed: Callable[[MixedBatch], _Found],
+        usual: Callable[[MixedBatch], _Found],
+        *,
+        batch: int,
+    ) -> None:
+        self._replayed, self._usual, self._batch = replayed, usual, batch
+
+    def __call__(self, mix: MixedBatch) -> _Found:
+        if len(mix.images) != self._batch or _Graphs.failed:
+            return self._usual(mix)
+        torch.compiler.cudagraph_mark_step_begin()  # the results of the step before are used up
+        try:
+            loss, found = self._replayed(mix)
+        except Exception as error:  # a mistake in the arguments shows again in the usual function
+            result = self._usual(mix)
+            _Graphs.failed = True
+            _log.warning(
+                "Training of networks goes on without CUDA graphs, which gives the same results up "
+                "to rounding, because torch cannot make them here: %s. Read no warning with --set "
+                "compiled=true.",
+                cause_of(error).rstrip("."),
+            )
+            return result
+        return loss.clone(), found  # the next step overwrites what this one returned
 
 
 def _autograd(network: nn.Module, loss_of: Loss) -> Callable[[MixedBatch], _Found]:

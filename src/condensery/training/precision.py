@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from functools import cache, partial
+from typing import Literal, TypeAlias
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +25,9 @@ from condensery.engines import native_bf16
 from condensery.errors import ConfigError, nearest
 
 PRECISIONS = ("fp32", "tf32", "bf16")
+
+Compiling: TypeAlias = bool | Literal["graphs"]
+"""Whether something is compiled; ``"graphs"``: and replayed as CUDA graphs, on a GPU."""
 
 COMPILE_AFTER = 1000
 """From so many full-batch steps of one architecture in one process on, compiling saves time.
@@ -133,11 +137,13 @@ def loss_bf16(
 
 
 @cache
-def loss_function(precision: str, *, compiled: bool, loss: str = "cross-entropy") -> Loss:
+def loss_function(precision: str, *, compiled: Compiling, loss: str = "cross-entropy") -> Loss:
     """The training loss with a precision; all networks of a process share a compiled one."""
     check_precision(precision)
     check_loss(loss)
     own = loss_bf16 if precision == "bf16" else loss_fp32
     if loss != "cross-entropy":
         own = partial(own, criterion=LOSSES[loss])
+    if compiled == "graphs":
+        return torch.compile(own, dynamic=False, mode="reduce-overhead")
     return torch.compile(own, dynamic=False) if compiled else own

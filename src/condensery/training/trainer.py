@@ -13,6 +13,7 @@ from condensery.engines import network_plan
 from condensery.parallel import single_threaded
 from condensery.training.base import Training
 from condensery.training.gradients import MixedBatch, gradients_of
+from condensery.training.precision import Compiling
 
 
 class Trainer:
@@ -29,7 +30,8 @@ class Trainer:
         compiled: Whether gradients are computed by compiled code (see ``gradients``). If compiling
             fails, such as without a C++ compiler, a warning says why, and training continues
             uncompiled. It saves time from ``FUSED_AFTER`` steps of a network that the fused engine
-            can train, and from ``COMPILE_AFTER`` steps of another network.
+            can train, and from ``COMPILE_AFTER`` steps of another network. ``"graphs"``: with CUDA
+            graphs, which no GPU has tried yet.
         loss: A name of ``LOSSES``.
         teacher: Computes the labels of every batch, class probabilities ``[example, class_]``, from
             its augmented images; None: the labels of the images are used.
@@ -45,7 +47,7 @@ class Trainer:
         choices: Training,
         *,
         precision: str = "fp32",
-        compiled: bool = False,
+        compiled: Compiling = False,
         loss: str = "cross-entropy",
         teacher: Callable[[Tensor], Tensor] | None = None,
         watch: Callable[[Tensor], None] | None = None,

@@ -17,6 +17,7 @@ from torch import nn
 from condensery.data import ImageData
 from condensery.experts import ExpertSet, ExpertTraining
 from condensery.training import Training
+from condensery.training.precision import Compiling
 from condensery.types import Examples, StepContext
 
 
@@ -31,7 +32,7 @@ class RunContext:
         seed: The seed of the run.
         device: The device of the networks.
         precision: The precision of network training, ``"fp32"`` or ``"bf16"``.
-        compiled: Whether network training goes through ``torch.compile``.
+        compiled: Whether network training goes through ``torch.compile``, perhaps with CUDA graphs.
         architecture: The name of the network in the recipe.
     """
 
@@ -41,7 +42,7 @@ class RunContext:
     seed: int
     device: str = "cpu"
     precision: str = "fp32"
-    compiled: bool = False
+    compiled: Compiling = False
     architecture: str = ""
 
 
@@ -63,7 +64,7 @@ class NetworkTraining:
     steps: int
     batch: int
     precision: str
-    compiled: bool
+    compiled: Compiling
     concurrent: int | None = None
 
 

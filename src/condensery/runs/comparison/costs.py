@@ -190,7 +190,7 @@ class _Probe:
         """The time of an image update of a batch, without network training and clustering."""
         recipes = [_bare(run.recipe) for run in runs]
         updates = (each for each in self._steps(runs, recipes) if not each[0].boundary)
-        return self._timed(updates, compiled=recipes[0].compiled)
+        return self._timed(updates, compiled=bool(recipes[0].compiled))
 
     def clustering(self, run: PlannedRun) -> float:
         """Seconds of one clustering of the real images, and of one image update."""
@@ -222,7 +222,7 @@ class _Probe:
         trainer = Trainer(network, need.training, precision=need.precision, compiled=need.compiled)
         on_a_thread = need.concurrent is not None
         real = self.real(need.batch)
-        return self.training(trainer, real, compiled=need.compiled, on_a_thread=on_a_thread)
+        return self.training(trainer, real, compiled=bool(need.compiled), on_a_thread=on_a_thread)
 
     def real(self, many: int) -> tuple[Tensor, Tensor]:
         """A batch of normalised real images, and their labels."""
