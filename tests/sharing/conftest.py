@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,6 +25,8 @@ class Hub:
         self.commits: list[str] = []
         self.tokens: dict[str, str | None] = {}
         self.refuses: str | None = None
+        self.ranges = True
+        self.sent = 0
         self.address = ""
 
     def handle(self, method: str, path: str, body: bytes) -> tuple[int, dict[str, str], bytes]:
@@ -102,6 +105,10 @@ def served(hub: Hub) -> Iterator[str]:
             hub.tokens[url.path] = self.headers.get("Authorization")
             assert not parse_qs(url.query).get("create_pr")
             code, headers, body = hub.handle(self.command, url.path, self.rfile.read(length))
+            asked = re.fullmatch(r"bytes=(\d+)-(\d+)", self.headers.get("Range") or "")
+            if asked and hub.ranges and code == 200:
+                code, body = 206, body[int(asked[1]) : int(asked[2]) + 1]
+            hub.sent += len(body)
             self.send_response(code)
             for name, value in headers.items():
                 self.send_header(name, value)

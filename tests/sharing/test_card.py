@@ -87,7 +87,7 @@ def test_a_card_of_many_sizes_shows_the_tested_ones_and_some_between(monkeypatch
     text = card(condensed=measured, images=list(range(10, 130, 10)), shown=(10, 4)).text()
     rows = re.findall(r"\|\s+(ipc-\d+) \|", text)
     assert rows == [f"ipc-{size}" for size in (1, 2, 5, 7, 10, 12)]
-    assert "the first 10 of 10 classes and the first 4 of 12 ranks" in text
+    assert "Shown are 10 of 10 classes, evenly spaced, and the first 4 of 12 ranks." in text
 
 
 def test_names_of_data_do_not_become_markdown_or_break_the_head():

@@ -115,6 +115,50 @@ def test_a_pushed_set_is_loaded_by_its_word_wherever_a_file_is(
     assert same(CondensedSet.load("hf://me/digits"), small)
 
 
+@pytest.fixture(scope="module")
+def large() -> CondensedSet:
+    """A set whose images are most of its file."""
+    return select(load_data("fashion-mini").train, by="first", ipc=40)
+
+
+def test_a_size_is_pulled_with_the_bytes_that_it_needs(hub, large, tmp_path: Path, capsys):
+    push(large, to="me/clothes", license="mit")
+    hub.sent = 0
+    found = pull("me/clothes", tmp_path / "two.safetensors", ipc=2)
+    assert same(found, large.take(2))
+    assert same(CondensedSet.load(tmp_path / "two.safetensors"), large.take(2))
+    assert hub.sent < len(hub.files["me/clothes"]["condensed.safetensors"]) / 3
+    assert same(pull("hf://me/clothes@main", ipc=40), large)
+    words = ("pull", "me/clothes", "--ipc", "3", "--out", str(tmp_path / "three.safetensors"))
+    assert main([*words]) == 0
+    assert "3 images per class" in capsys.readouterr().out
+    with pytest.raises(ConfigError, match=r"ipc = 41, but this set holds the sizes 1\.\.40"):
+        pull("me/clothes", ipc=41)
+
+
+def test_a_server_that_sends_no_parts_gives_the_same_size(hub, colour):
+    push(colour, to="me/colours", license="mit")
+    hub.ranges = False
+    assert same(pull("me/colours", ipc=2), colour.take(2))
+
+
+def test_what_is_no_condensed_file_is_refused_when_a_size_is_pulled(hub, colour):
+    push(colour, to="me/colours", license="mit")
+    files = hub.files["me/colours"]
+    whole = files["condensed.safetensors"]
+    files["condensed.safetensors"] = whole[: len(whole) // 2]
+    with pytest.raises(ArtifactError, match=r"hf://me/colours: is truncated"):
+        pull("me/colours", ipc=10)
+    files["condensed.safetensors"] = b"<html>no such thing</html>"
+    with pytest.raises(ArtifactError, match="is no condensed file"):
+        pull("me/colours", ipc=1)
+    del files["condensed.safetensors"]
+    with pytest.raises(ArtifactError, match="has no file"):
+        pull("me/colours", ipc=1)
+    with pytest.raises(ArtifactError, match="no data set of this name"):
+        pull("me/absent", ipc=1)
+
+
 def test_a_second_push_replaces_the_first_only_when_told_to(hub, small, tmp_path: Path):
     push(small, to="me/set", license="mit")
     hub.files["me/set"]["notes.txt"] = b"mine"

@@ -33,6 +33,8 @@ from condensery.condensed.manifest import (
     bytes_by_size,
     check,
     check_format,
+    check_size,
+    cut,
     dumps,
     library_version,
     nested_rows,
@@ -243,16 +245,9 @@ class CondensedSet:
         Raises:
             ConfigError: If ``ipc`` is not in 1..sizes, or a set with ``order="crop"`` would be cut.
         """
-        self._check_size(ipc)
+        manifest = cut(self.manifest, ipc)
         if ipc == self.sizes:
             return self
-        if not self.prefixes:
-            raise ConfigError(
-                f"take({ipc}): this set decodes crop by crop (decode order 'crop'), so its size "
-                f"{ipc} is spread over parts of more than {ipc} stored images and is no prefix of "
-                f"the file's bytes. Use decode({ipc}) or as_dataset({ipc}), or condense with "
-                "order 'image'."
-            )
         count = self.rows[ipc - 1]
         soft = self.soft_labels
         kinds = stored_tensors(self.manifest)
@@ -264,13 +259,7 @@ class CondensedSet:
             labels=self.labels[:count].clone(),
             rank=self.rank[:count].clone(),
             soft_labels=None if soft is None else soft[:count].clone(),
-            manifest={
-                **self.manifest,
-                "sizes": ipc,
-                "rows": self.rows[:ipc],
-                "bytes": self.manifest["bytes"][:ipc],
-                "observations": [x for x in self.manifest["observations"] if x["size"] <= ipc],
-            },
+            manifest=manifest,
         )
 
     def fit_bytes(self, budget: int) -> CondensedSet:
@@ -539,7 +528,4 @@ class CondensedSet:
         return PerChannel(self.mean, self.std)
 
     def _check_size(self, ipc: int) -> None:
-        if not 1 <= ipc <= self.sizes:
-            raise ConfigError(
-                f"ipc = {ipc}, but this set holds the sizes 1..{self.sizes} (images per class)."
-            )
+        check_size(ipc, sizes=self.sizes)

@@ -7,6 +7,8 @@ what it downloads in its own cache, and uses the token of its own log-in.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -69,11 +71,42 @@ class HubFile:
             ArtifactError: If the data set or the file is absent, or cannot be fetched.
         """
         package = hub_package(f"{self}: reading from the Hub")
-        errors = import_module("huggingface_hub.errors")
-        try:
+        with self._explained():
             path = package.hf_hub_download(
                 self.repository, self.file, repo_type="dataset", revision=self.revision
             )
+        return Path(path)
+
+    def reader(self) -> Callable[[int, int], bytes]:
+        """A function that fetches the bytes from a position of the file up to another one.
+
+        All of them are of one commit, also if another one is pushed meanwhile. Errors of this
+        method and of the function are those of ``download``.
+        """
+        package = hub_package(f"{self}: reading from the Hub")
+        utils = import_module("huggingface_hub.utils")
+        with self._explained():
+            facts = package.HfApi().dataset_info(self.repository, revision=self.revision)
+        address = package.hf_hub_url(
+            self.repository, self.file, repo_type="dataset", revision=facts.sha
+        )
+
+        def read(begin: int, end: int) -> bytes:
+            headers = {**utils.build_hf_headers(), "Range": f"bytes={begin}-{end - 1}"}
+            with self._explained():
+                answer = utils.get_session().get(address, headers=headers, timeout=60)
+                utils.hf_raise_for_status(answer)
+            content: bytes = answer.content
+            return content if answer.status_code == 206 else content[begin:end]  # 206: a part
+
+        return read
+
+    @contextmanager
+    def _explained(self) -> Generator[None]:
+        """Errors of huggingface_hub as ours."""
+        errors = import_module("huggingface_hub.errors")
+        try:
+            yield
         except errors.GatedRepoError as error:
             raise ArtifactError(
                 f"{self}: is a gated data set. Ask for access on its page, and log in with: hf "
@@ -104,7 +137,6 @@ class HubFile:
                 f"{self}: could not be downloaded ({type(error).__name__}: {_first_line(error)}). "
                 "Try again."
             ) from error
-        return Path(path)
 
 
 def is_on_hub(word: str | Path) -> bool:

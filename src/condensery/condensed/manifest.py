@@ -243,6 +243,40 @@ def _same(field: str, found: object, expected: object) -> None:
         raise ArtifactError(f"{field}: found {found!r}, expected {expected!r}.")
 
 
+def cut(manifest: Mapping[str, Any], ipc: int) -> dict[str, Any]:
+    """The manifest of the prefix of size ``ipc``.
+
+    Raises:
+        ConfigError: If the size is not in the set, or sizes are no prefixes of its rows.
+    """
+    check_size(ipc, sizes=manifest["sizes"])
+    if ipc < manifest["sizes"] and not decoder(manifest["decode"]).prefixes:
+        raise ConfigError(
+            f"take({ipc}): this set decodes crop by crop (decode order 'crop'), so its size {ipc} "
+            f"is spread over parts of more than {ipc} stored images and is no prefix of the file's "
+            f"bytes. Use decode({ipc}) or as_dataset({ipc}), or condense with order 'image'."
+        )
+    return {
+        **manifest,
+        "sizes": ipc,
+        "rows": manifest["rows"][:ipc],
+        "bytes": manifest["bytes"][:ipc],
+        "observations": [x for x in manifest["observations"] if x["size"] <= ipc],
+    }
+
+
+def check_size(ipc: int, *, sizes: int) -> None:
+    """Refuse a size that a set does not have.
+
+    Raises:
+        ConfigError: Names the sizes that the set has.
+    """
+    if not 1 <= ipc <= sizes:
+        raise ConfigError(
+            f"ipc = {ipc}, but this set holds the sizes 1..{sizes} (images per class)."
+        )
+
+
 def nested_rows(rank: Tensor) -> list[int]:
     """Number of rows of the sizes 1, 2, ... for rows with these ranks."""
     return torch.bincount(rank).cumsum(0).tolist()

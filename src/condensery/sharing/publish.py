@@ -13,7 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from condensery.condensed.artifact import CondensedSet
-from condensery.condensed.hub import FILE, hub_package, is_on_hub, located, repository
+from condensery.condensed.hub import FILE, HubFile, hub_package, is_on_hub, located, repository
+from condensery.condensed.partial import bytes_of_size
 from condensery.errors import ArtifactError, ConfigError
 from condensery.files import check_new_file
 from condensery.sharing.folder import check_folder, new_folder
@@ -139,13 +140,21 @@ def push(
         return _published(condensed, to=to, files=files, url=url)
 
 
-def pull(word: str, out: str | Path | None = None, *, overwrite: bool = False) -> CondensedSet:
+def pull(
+    word: str,
+    out: str | Path | None = None,
+    *,
+    ipc: int | None = None,
+    overwrite: bool = False,
+) -> CondensedSet:
     """Fetch a condensed set from the Hub, and check it.
 
     Args:
         word: ``"USER/NAME"``, or ``"hf://USER/NAME@REVISION/FILE"`` with or without revision and
             file.
         out: File to write; ``None`` writes none.
+        ipc: Fetch only the size of so many images per class: the bytes that it needs, which are
+            not kept in the cache of huggingface_hub. ``None`` fetches all sizes.
         overwrite: Whether an existing file may be replaced.
 
     Returns:
@@ -153,15 +162,22 @@ def pull(word: str, out: str | Path | None = None, *, overwrite: bool = False) -
 
     Raises:
         ConfigError: If the word has another form, a package is absent, or the file cannot be
-            written.
+            written; or if the set does not have the size.
         ArtifactError: If the set cannot be fetched, or is damaged.
 
     Example:
-        ``pull("USER/NAME", "condensed.safetensors").take(5)``
+        ``pull("USER/NAME", "five.safetensors", ipc=5)``
     """
     if out is not None:
         check_new_file(Path(out), overwrite=overwrite)
-    condensed = CondensedSet.load(located(word if is_on_hub(word) else f"hf://{word}"))
+    word = word if is_on_hub(word) else f"hf://{word}"
+    if ipc is None:
+        condensed = CondensedSet.load(located(word))
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            part = Path(folder) / FILE
+            part.write_bytes(bytes_of_size(HubFile.of(word).reader(), ipc, title=word))
+            condensed = CondensedSet.load(part)
     if out is not None:
         condensed.save(out)
     return condensed
