@@ -101,6 +101,14 @@ def test_soft_labels_are_held_against_the_same_training_with_hard_ones():
     assert row[4] == f"{expected:.3f}"
 
 
+def test_a_protocol_of_soft_labels_is_held_against_itself_with_hard_ones(each):
+    for name in each(["teacher", "datm", "frepo"]):
+        soft = record(name, 0.7)
+        assert rows(score_table([soft, record("dsa", 0.6)], full=0.8))[0][4] == "–"
+        (row, *_) = rows(score_table([soft, record(f"{name}-hard", 0.6)], full=0.8))
+        assert row[4] == "0.291"  # as in the formula above
+
+
 def test_augmentation_is_judged_where_dsa_and_dc_were_measured():
     full = {"epochs": 1000, "steps": None}
     records = [

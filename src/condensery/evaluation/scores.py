@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from condensery.errors import ConfigError
-from condensery.evaluation.protocol import hard_name
+from condensery.evaluation.protocol import hard_name, has_soft_labels
 from condensery.formatting import NOTHING, markdown_table
 
 _AUGMENTED, _PLAIN = "dsa", "dc"
@@ -101,8 +101,8 @@ def score_rows(
 ) -> list[list[str]]:
     """Both scores for every measurement with random images; the first row names the columns.
 
-    The label-robust score of a ``-soft`` protocol needs the same protocol with hard labels; the
-    augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be
+    The label-robust score of a protocol with soft labels needs the same protocol with hard labels
+    (``dsa`` for ``dsa-soft``, ``teacher-hard`` for ``teacher``); the augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be
     computed is shown as a dash.
 
     Args:
@@ -145,8 +145,9 @@ def _of_labels(
         return None
     name = str(record["protocol"])
     hard: Mapping[str, Any] | None = record
-    if name.endswith(_SOFT):
-        hard = _matched(record, records, protocol=hard_name(name), same=("epochs", "steps"))
+    if has_soft_labels(name):
+        other = hard_name(name) if name.endswith(_SOFT) else f"{name}-hard"
+        hard = _matched(record, records, protocol=other, same=("epochs", "steps"))
     if hard is None:
         return None
     return label_robust_score(
