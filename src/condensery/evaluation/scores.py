@@ -102,8 +102,8 @@ def score_rows(
     """Both scores for every measurement with random images; the first row names the columns.
 
     The label-robust score of a protocol with soft labels needs the same protocol with hard labels
-    (``dsa`` for ``dsa-soft``, ``teacher-hard`` for ``teacher``); the augmentation-robust score compares protocol dsa with protocol dc. A score that cannot be
-    computed is shown as a dash.
+    (``dsa`` for ``dsa-soft``, ``teacher-hard`` for ``teacher``); the augmentation-robust score
+    compares protocol dsa with protocol dc. A score that cannot be computed is shown as a dash.
 
     Args:
         records: The records of ``summary``.
