@@ -210,10 +210,10 @@ def tested(
 
 def write_page() -> None:
     """Write docs/frontier.md and a picture for each data set and test."""
-    settings: dict[tuple[str, str, str], list[Point]] = {}
+    settings: dict[tuple[str, str, str, str], list[Point]] = {}
     for file in sorted(RESULTS.glob("*.json")):
         point = json.loads(file.read_text())
-        key = (point["data"], point["protocol"], point["test_network"])
+        key = (point["data"], point["protocol"], point["test_network"], point["precision"])
         settings.setdefault(key, []).append(point)
     lines = [
         "# The frontier",
@@ -224,16 +224,16 @@ def write_page() -> None:
         "benchmarks/frontier.py run` measures the points, each of which is a file in",
         "`benchmarks/results/frontier/`. `python benchmarks/frontier.py page` writes this page.",
     ]
-    for (data, protocol, network), points in sorted(settings.items()):
-        name = f"frontier-{data}-{protocol}-{network}.svg"
+    for (data, protocol, network, precision), points in sorted(settings.items()):
+        name = f"frontier-{data}-{protocol}-{network}-{precision}.svg"
         draw(points, DOCS / "pictures" / name)
         machines = "; ".join(sorted({f"{p['machine']}, {p['threads']} thread" for p in points}))
         networks = sorted({len(own) for p in points for own in p["accuracy"].values()})
         lines += [
             "",
-            f"## {data}",
+            f"## {data}: protocol {protocol}, {network}, {precision}",
             "",
-            f"Protocol `{protocol}`, accuracy after the last step, tested with {network}, "
+            "Accuracy after the last step, "
             f"{'-'.join(map(str, networks))} networks a size; n is the number of condensations or "
             f"selections; {machines}.",
             "",

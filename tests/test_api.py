@@ -44,7 +44,7 @@ def digits():
 def condense(data, **choices):
     settings = {**SHORT, **choices.pop("settings", {})}
     return condensery.condense(
-        data, **{"ipc": 2, "preset": "smoke", "settings": settings, **choices}
+        data, **{"method": "mdc", "ipc": 2, "preset": "smoke", "settings": settings, **choices}
     )
 
 
@@ -62,9 +62,8 @@ def test_every_policy_works_with_every_method(each, digits):
 def test_naming_the_methods_own_policy_keeps_its_choices(digits):
     own = condense(digits, preset="standard").recipe.size_policy
     assert own != MostLearnable()
-    assert (
-        condense(digits, preset="standard", size_policy="most-learnable").recipe.size_policy == own
-    )
+    named = condense(digits, preset="standard", size_policy="most-learnable")
+    assert named.recipe.size_policy == own
 
 
 def test_nothing_runs_before_it_is_asked_to(digits):

@@ -32,7 +32,7 @@ from condensery.devices import usable
 from condensery.engines.toolchain import fell_back
 from condensery.errors import ConfigError
 from condensery.experts import ExpertSet, cached
-from condensery.methods import recipe_for
+from condensery.methods import USUAL_METHOD, recipe_for
 from condensery.parallel import ALONE, Pool, Processes, pool_of
 from condensery.parameterizations import Parameterization
 from condensery.parts import changed
@@ -202,7 +202,7 @@ def _too_large(recipe: Recipe, cause: str) -> str:
 def condense(
     data: Data | ImageData,
     *,
-    method: str = "mdc",
+    method: str = USUAL_METHOD,
     ipc: int = 10,
     preset: str = "quick",
     recipe: Recipe | str | Path | None = None,

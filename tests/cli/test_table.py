@@ -139,7 +139,7 @@ def test_the_table_decides_rows_sizes_and_number_of_images(planned, colour: Path
     assert prepared.plan.methods == ("a", "b", "c", "mdc", "random")
     assert prepared.plan.sizes == tuple(range(1, 11))
     assert (prepared.plan.ipc, prepared.plan.preset) == (10, "quick")
-    assert (prepared.plan.evaluation["protocol"], prepared.plan.evaluation["seeds"]) == ("idc", 3)
+    assert (prepared.plan.evaluation["protocol"], prepared.plan.evaluation["seeds"]) == ("quick", 2)
     assert prepared.folder.path == tmp_path / "out" / "cifar10"
 
 

@@ -25,6 +25,8 @@ from condensery.runs.folder import RunFolder
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of data, recipe, evaluation and machine."""
+    from condensery.methods import USUAL_METHOD
+
     add_source(parser)
     parser.add_argument(
         "--out", metavar="RUN", type=Path, required=True, help="folder to make for the run"
@@ -45,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     recipe.add_argument(
         "--method",
         type=named("method"),
-        help=f"{', '.join(names('method'))} (default mdc)",
+        help=f"{', '.join(names('method'))} (default {USUAL_METHOD})",
     )
     recipe.add_argument(
         "--ipc", metavar="N", type=at_least(1), help="images per class (default 10)"
@@ -91,12 +93,13 @@ def run(arguments: argparse.Namespace) -> int:
         RunFolder(arguments.out).check_new(overwrite=arguments.overwrite)
 
     from condensery.cli.progress import listener
+    from condensery.methods import USUAL_METHOD
     from condensery.runs import run as condense
 
     done = condense(
         data_source(arguments),
         arguments.out,
-        method=arguments.method or "mdc",
+        method=arguments.method or USUAL_METHOD,
         ipc=arguments.ipc or 10,
         preset=arguments.preset or "quick",
         **values(arguments, "recipe", "size_policy", "network", "seed", "device", "threads"),

@@ -15,10 +15,11 @@ from condensery.methods import (
     nested,
     tgdd,
 )
-from condensery.methods.base import PRESETS, Method, method, method_of, recipe_for
+from condensery.methods.base import PRESETS, USUAL_METHOD, Method, method, method_of, recipe_for
 
 __all__ = [
     "PRESETS",
+    "USUAL_METHOD",
     "Method",
     "dance",
     "dc",

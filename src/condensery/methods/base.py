@@ -13,6 +13,9 @@ from condensery.errors import ConfigError, nearest
 from condensery.registry import find, register
 
 PRESETS = ("smoke", "quick", "standard", "paper")
+
+USUAL_METHOD = "nested"
+"""The method where none is named: docs/frontier.md has what it gives in minutes."""
 """The presets of every built-in method, shortest run first."""
 
 

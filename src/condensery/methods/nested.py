@@ -62,7 +62,7 @@ _LENGTHS: Mapping[str, _Length] = {
     "smoke": _Length(
         iterations=2, network="convnet3-w16", experts=1, steps=3, networks=1, real=16
     ),
-    "quick": _Length(iterations=16, network="convnet3-w64", experts=2, steps=600),
+    "quick": _Length(iterations=20, network="convnet3", experts=4, steps=800),
     "standard": _Length(
         iterations=60, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
     ),

@@ -21,6 +21,7 @@ from condensery.devices import deterministic, usable
 from condensery.errors import ConfigError
 from condensery.evaluation import Observation, read_observations, table
 from condensery.formatting import duration
+from condensery.methods import USUAL_METHOD
 from condensery.parallel import Processes, joined
 from condensery.runs import machine
 from condensery.runs.data_source import DataSource, describe, facts_of_data, load_again, load_source
@@ -139,7 +140,7 @@ def run(
     data: object,
     out: str | Path,
     *,
-    method: str = "mdc",
+    method: str = USUAL_METHOD,
     ipc: int = 10,
     preset: str = "quick",
     recipe: Recipe | str | Path | None = None,
