@@ -12,7 +12,7 @@ import pytest
 import torch
 from PIL import Image
 
-from condensery.data import load_data
+from condensery.data import ImageData, load_data
 from condensery.data.decoding import decode
 from condensery.data.statistics import measure
 from condensery.errors import DataError
@@ -83,6 +83,22 @@ def test_what_was_decoded_once_is_not_decoded_again(tmp_path, monkeypatch):
     second = load_data(tmp_path / "set", image_memory=0)
     assert first.train.fingerprint == second.train.fingerprint
     assert files(tmp_path / "set") == ["a", "b"]
+
+
+def test_what_was_hashed_once_is_not_hashed_again_but_another_part_is(tmp_path, monkeypatch):
+    pictures(tmp_path / "set")
+    held = load_data(tmp_path / "set")
+    first = load_data(tmp_path / "set", image_memory=0)
+    one = load_data(tmp_path / "set", image_memory=0, test=str(tmp_path / "set"))
+    assert one.train.fingerprint != first.train.fingerprint  # nothing is held out
+    fresh = ImageData.fingerprint.func
+    monkeypatch.setattr(ImageData, "fingerprint", property(lambda _: pytest.fail("hashed again")))
+    again = load_data(tmp_path / "set", image_memory=0)
+    for ours, theirs in ((again.train, held.train), (again.test, held.test)):
+        assert vars(ours)["fingerprint"] == fresh(theirs)
+    Path(str(again.mapped)).touch()
+    with pytest.raises(pytest.fail.Exception):
+        load_data(tmp_path / "set", image_memory=0)
 
 
 def test_another_source_or_a_damaged_file_is_decoded_anew(each, tmp_path_factory, own_cache):

@@ -6,6 +6,7 @@ side. Knows nothing about file formats.
 
 from __future__ import annotations
 
+import hashlib
 import re
 import warnings
 from collections.abc import Mapping, Sequence
@@ -19,7 +20,7 @@ from torch import Tensor
 
 from condensery.data import hub
 from condensery.data.classes import ClassList, check_chosen, choose, counts, match, moved
-from condensery.data.decoding.cache import IMAGE_MEMORY, ImageCache
+from condensery.data.decoding.cache import IMAGE_MEMORY, CacheFile, ImageCache
 from condensery.data.decoding.decode import Decoding
 from condensery.data.decoding.pictures import fit_all
 from condensery.data.decoding.values import ValueRange
@@ -146,7 +147,7 @@ def load_data(
             "another data set: give it by its path."
         )
     names = listed.known_names or listed.names
-    train, held = read.train, read.test
+    train, held, second = read.train, read.test, read
     if test is not None:
         second = _read(test, reading)
         held, changed = _counted_as(listed, second, name=name)
@@ -185,6 +186,10 @@ def load_data(
         )
         for part in (train, held)
     ]
+    if loaded_by is not None:
+        choices = {key: value for key, value in loaded_by.items() if key != "folder"}
+        for split, file, part in zip(splits, (read, second), ("train", "test"), strict=True):
+            _keep_fingerprint(split, file.cache_file, part=f"{part} {choices}")
     for notice in notices:
         warnings.warn(notice, DataWarning, stacklevel=2)
     return Data(
@@ -196,6 +201,20 @@ def load_data(
         mapped=None if read.cache_file is None else str(read.cache_file.path),
         loaded_by=loaded_by,
     )
+
+
+def _keep_fingerprint(data: ImageData, file: CacheFile | None, *, part: str) -> None:
+    """Hash images that are mapped from a file once, and not at every start of a process.
+
+    Args:
+        data: Images of the file.
+        file: Their file; None: they are in memory, and are hashed when they are asked for.
+        part: What decides which images of the file they are, besides labels and classes.
+    """
+    if file is not None:
+        labels = hashlib.blake2b(data.labels.numpy().tobytes(), digest_size=12).hexdigest()
+        what = f"{part} {data.class_names} {tuple(data.images.shape)} {labels}"
+        data.__dict__["fingerprint"] = file.kept(what, lambda: data.fingerprint)
 
 
 def _loaded_by(source: object, test: object, **choices: object) -> dict[str, Any] | None:

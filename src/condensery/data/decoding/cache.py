@@ -13,7 +13,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Generator, Iterable
+from collections.abc import Callable, Generator, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
@@ -25,8 +25,9 @@ from jaxtyping import Int, UInt8
 from torch import Tensor
 
 from condensery.cache import place
+from condensery.checkpoint import write_atomically
 from condensery.data.skipped import Skipped
-from condensery.errors import DataError
+from condensery.errors import ArtifactError, DataError
 
 IMAGE_MEMORY = 2_000_000_000
 """Limit in bytes for decoded images in memory: 40,000 of 128 x 128 pixels in colour."""
@@ -117,6 +118,24 @@ class CacheFile:
             )
         except (OSError, ValueError, KeyError, TypeError):
             return None
+
+    def kept(self, what: str, compute: Callable[[], str]) -> str:
+        """A short text about the images, which is computed once and kept beside them.
+
+        Args:
+            what: Everything besides this file that decides the text.
+            compute: Gives the text.
+        """
+        facts = self.path.stat()
+        content = f"{facts.st_size} {facts.st_mtime_ns} {what}".encode()
+        digest = hashlib.blake2b(content, digest_size=12).hexdigest()
+        file = self.path.with_name(f"{self.path.stem}-{digest}.fingerprint")
+        if file.exists():
+            return file.read_text(encoding="utf-8")
+        text = compute()
+        with contextlib.suppress(ArtifactError):  # the folder is full or may only be read
+            write_atomically(file, text.encode())
+        return text
 
     @contextlib.contextmanager
     def writing(self, shape: tuple[int, ...]) -> Generator[IO[bytes]]:
