@@ -15,8 +15,8 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.evaluation import Protocol
 from condensery.evaluation import trial as trial_module
-from condensery.evaluation.trial import SetTrial, TrainingPool, fresh, pool, train
-from condensery.parameterizations import MultiFormation
+from condensery.evaluation.trial import SetTrial, StoredPool, TrainingPool, fresh, pool, train
+from condensery.parameterizations import MultiFormation, Pixels, Quantised
 from condensery.rng import global_stream, stream
 from condensery.selection import random_selection
 from condensery.training import SGDTraining, accuracy
@@ -103,6 +103,37 @@ def test_a_run_is_train_then_test_whatever_the_global_state(data: Data, condense
 
     assert measured == accuracy(network, data.test)
     assert one.count == 6
+
+
+def test_a_batch_of_a_large_set_has_the_bits_of_the_decoded_set(data: Data, each):
+    index = torch.tensor([3, 0, 11, 3, 7, 2])
+    for part in each(
+        [
+            Pixels(),
+            MultiFormation(factor=2),
+            MultiFormation(factor=3),
+            Quantised(bits=2, inner=MultiFormation(factor=2)),
+        ]
+    ):
+        for size, labels in ((1, "hard"), (2, "soft")):
+            condensed = stored_set(part.decode_json(), soft=labels == "soft")
+            whole = pool(condensed, size, test=data.test, labels=labels)
+            stored = StoredPool(condensed, size, test=data.test, labels=labels)
+            at = index % len(whole.labels)
+            for found, expected in zip(stored.batch(at), whole.batch(at), strict=True):
+                assert found.equal(expected)
+            assert len(stored.labels) == len(whole.labels)
+            assert trial(condensed, data, size=size).count == len(whole.labels)
+
+
+def test_a_large_set_is_never_decoded_as_a_whole(data: Data, monkeypatch: pytest.MonkeyPatch):
+    condensed = stored_set(MultiFormation(factor=2).decode_json())
+    expected = trial(condensed, data).run(compiled=False)
+    crops = stored_set(MultiFormation(factor=2, order="crop").decode_json())
+    monkeypatch.setattr(trial_module, "DECODED", 0)
+    assert isinstance(trial(crops, data).pool(), TrainingPool)  # a size reads all rows
+    monkeypatch.setattr(CondensedSet, "decode", lambda *_: pytest.fail("decoded as a whole"))
+    assert trial(condensed, data).run(compiled=False) == expected
 
 
 def test_the_twin_on_random_images_starts_from_the_same_network(data: Data):

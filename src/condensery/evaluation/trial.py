@@ -6,6 +6,7 @@ Knows nothing about other trials, and nothing about what the images are compared
 from __future__ import annotations
 
 import hashlib
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -34,6 +35,7 @@ from condensery.parts import non_defaults
 from condensery.placed import sent
 from condensery.rng import global_stream, stream
 from condensery.training import Trainer, accuracy, batches
+from condensery.types import Examples
 
 Network = str | Callable[..., nn.Module]
 
@@ -65,6 +67,49 @@ class RealPool:
         """The images and labels at these positions."""
         images = self._data.normalise(self._data.pixels(index))
         return images.to(self._device), self.labels[index].to(self._device)
+
+
+DECODED = 2**30
+"""Bytes of decoded images up to which they are held in memory; larger sets are decoded by batch."""
+
+
+class StoredPool:
+    """The examples of a size as a pool; only the stored images of a batch are decoded.
+
+    For parameterizations that decode ``by_row``. Arguments as in ``pool``.
+    """
+
+    def __init__(self, condensed: CondensedSet, size: int, *, test: ImageData, labels: str) -> None:
+        device, part = test.images.device, condensed.parameterization
+        rows = (condensed.rank < size).nonzero()[:, 0]
+        soft = condensed.soft_labels if labels == "soft" else None
+        self._test, self._part, self._shape = test, part, condensed.shape
+        self._each, self._class = part.examples_each, condensed.labels[rows]
+        self._row_labels = (self._class if soft is None else soft[rows]).to(device)
+        kinds = stored_tensors(condensed.manifest)
+        self._shared = {n: t for n, t in condensed.stored.items() if kinds[n] == "shared"}
+        self._stored = {
+            n: t[rows].to(device) for n, t in condensed.stored.items() if kinds[n] != "shared"
+        }
+        self.labels = self._class.repeat_interleave(self._each)
+
+    def batch(self, index: Tensor) -> tuple[Tensor, Tensor]:
+        """The images and labels at these positions."""
+        device, row = self._test.images.device, index // self._each
+        rows, place = row.unique(return_inverse=True)
+        own = {name: tensor[sent(device, rows)] for name, tensor in self._stored.items()}
+        images, shared = self._part.from_file(own | self._shared, shape=self._shape)
+        class_ = self._class[rows]
+        decoded = self._part.decode(
+            Examples(
+                images=images,
+                labels=class_,
+                class_=class_,
+                rank=torch.zeros_like(class_),
+                shared={name: tensor.to(device) for name, tensor in shared.items()},
+            )
+        ).images[sent(device, place * self._each + index % self._each)]
+        return self._test.normalise(decoded.clamp(0, 1)), self._row_labels[sent(device, row)]
 
 
 def pool(
@@ -131,7 +176,7 @@ def fresh(network: Network, test: ImageData, *, size: int, seed: int) -> nn.Modu
 
 def train(
     network: nn.Module,
-    on: TrainingPool | RealPool,
+    on: TrainingPool | StoredPool | RealPool,
     *,
     protocol: Protocol,
     seed: int,
@@ -198,7 +243,7 @@ class Trial(ABC):
         """Number of training images after decoding."""
 
     @abstractmethod
-    def pool(self) -> TrainingPool | RealPool:
+    def pool(self) -> TrainingPool | StoredPool | RealPool:
         """The training images."""
 
     @abstractmethod
@@ -289,11 +334,17 @@ class SetTrial(Trial):
     @property
     def count(self) -> int:
         """See ``Trial.count``."""
+        part = self.images.parameterization
+        if part.by_row:
+            return int((self.images.rank < self.size).sum()) * part.examples_each
         return len(self.images.decode(self.size))
 
-    def pool(self) -> TrainingPool:
-        """See ``Trial.pool``."""
-        return pool(self.images, self.size, test=self.test, labels=self.protocol.labels)
+    def pool(self) -> TrainingPool | StoredPool:
+        """See ``Trial.pool``; a whitening multiplies matrices, whose bits depend on the batch."""
+        by_batch = self.images.parameterization.by_row and self.test.whitening is None
+        large = 4 * self.count * math.prod(self.images.shape) > DECODED
+        made = StoredPool if by_batch and large and not self.protocol.regression else pool
+        return made(self.images, self.size, test=self.test, labels=self.protocol.labels)
 
     def content_hash(self) -> str:
         """See ``Trial.fingerprint``.

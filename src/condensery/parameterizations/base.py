@@ -62,6 +62,14 @@ class Parameterization(Protocol):
         """Whether the examples of a size depend only on stored rows of lower ranks."""
         return True
 
+    @property
+    def by_row(self) -> bool:
+        """Whether a stored row alone decides ``examples_each`` consecutive examples of its rank.
+
+        Then a batch of a large set can be decoded without the rest of the set.
+        """
+        return False
+
     def begin(self, stored: Examples, *, rng: torch.Generator) -> Examples:
         """The stored tensors before the first update, from packed images.
 

@@ -103,6 +103,11 @@ class MultiFormation(Parameterization):
         """See ``Parameterization.prefixes``: crop by crop, a size reads parts of all images."""
         return self.order == "image"
 
+    @property
+    def by_row(self) -> bool:
+        """See ``Parameterization.by_row``: crop by crop, a row has several ranks."""
+        return self.order == "image"
+
     def _crop_rank(self, stored: Examples) -> Tensor:
         """Rank of every crop, ``[row, crop]``."""
         crops = self.factor**2

@@ -21,6 +21,11 @@ class Pixels(Parameterization):
         """See ``Parameterization.examples_each``."""
         return 1
 
+    @property
+    def by_row(self) -> bool:
+        """See ``Parameterization.by_row``."""
+        return True
+
     def pack(self, images: Tensor) -> Tensor:
         """See ``Parameterization.pack``."""
         return images

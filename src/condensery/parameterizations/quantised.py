@@ -57,6 +57,11 @@ class Quantised(Parameterization):
         """See ``Parameterization.prefixes``."""
         return self.inner.prefixes
 
+    @property
+    def by_row(self) -> bool:
+        """See ``Parameterization.by_row``."""
+        return self.inner.by_row
+
     def pack(self, images: Tensor) -> Tensor:
         """See ``Parameterization.pack``."""
         return self.inner.pack(images)
