@@ -40,6 +40,19 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return out
 
 
+def test_a_page_shows_as_many_classes_as_are_asked_for(run, comparison, tmp_path, condensery):
+    folder, few = run("run"), tmp_path / "few.html"
+    said = condensery("report", folder, "--classes-shown", "3", "--out", few)
+    assert said.code == 0, said.err
+    page, whole = (path.read_text(encoding="utf-8") for path in (few, folder / "report.html"))
+    assert "3 of the 10 classes are shown, evenly spaced" in page
+    assert "classes are shown, evenly spaced" not in whole
+    assert len(page) < len(whole)
+    refused = condensery("report", comparison, "--classes-shown", "3", "--out", few, "--overwrite")
+    assert refused.code == 2
+    assert "--classes-shown 3: a page of several runs shows no images" in refused.err
+
+
 def test_the_page_of_a_run_is_drawn_from_its_files_alone(run, condensery):
     folder = run("run")
     before = (folder / "report.html").read_bytes()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from condensery.cli.parser import at_least
 from condensery.files import check_new_file
 
 
@@ -29,6 +30,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="page to write (default for one run: its report.html; for several it must be given)",
     )
     parser.add_argument("--overwrite", action="store_true", help="replace an existing FILE")
+    parser.add_argument(
+        "--classes-shown",
+        metavar="N",
+        type=at_least(2),
+        help="classes whose images the page of one run shows (default 100), evenly spaced",
+    )
 
 
 def run(arguments: argparse.Namespace) -> int:
@@ -43,6 +50,7 @@ def run(arguments: argparse.Namespace) -> int:
         out=arguments.out,
         against=arguments.against,
         overwrite=arguments.overwrite,
+        classes_shown=arguments.classes_shown,
         progress=listener(),
     )
     if page.markdown:

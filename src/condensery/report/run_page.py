@@ -38,7 +38,7 @@ from condensery.report.nearest import Nearest
 from condensery.report.published import PublishedFigures, known, published
 from condensery.report.size_tables import across, by_size, headlines, printed_rows
 from condensery.report.templates import filled
-from condensery.report.tiles import exact, tile_rows
+from condensery.report.tiles import MOST_CLASSES, exact, tile_rows
 
 _MOST_SPANS = 40
 _PRINTED_WITH = ("convnet3", "resnetap10")
@@ -54,6 +54,7 @@ def write_report(
     proxy: Sequence[Mapping[str, Any]] = (),
     run: Mapping[str, Any] | None = None,
     nearest: Nearest | None = None,
+    classes: int = MOST_CLASSES,
 ) -> Path:
     """Write the page. Equal input gives equal bytes.
 
@@ -67,6 +68,7 @@ def write_report(
         run: ``recipe``, ``versions``, ``machine``, ``seconds``, ``peak_memory_mb``, ``data``,
             ``ended``, ``expert_cpu_seconds``; the page says which are missing.
         nearest: The nearest real images of images of the set (``nearest_real``).
+        classes: Classes whose images are shown, evenly spaced if the set has more; at least 2.
 
     Returns:
         ``path``.
@@ -86,6 +88,7 @@ def write_report(
         proxy=proxy,
         run=run or {},
         nearest=nearest,
+        classes=classes,
     )
     write_atomically(path, text.encode())
     return path
@@ -102,6 +105,7 @@ def render(
     proxy: Sequence[Mapping[str, Any]],
     run: Mapping[str, Any],
     nearest: Nearest | None = None,
+    classes: int = MOST_CLASSES,
 ) -> str:
     """The text of the page."""
     comparisons = compare(observations) or recorded(condensed.observations)
@@ -139,8 +143,8 @@ def render(
         data_name=named,
         matched_with=_matched_with(condensed, run),
         sizes=[asdict(row) for row in tables[0].rows],
-        rows=tile_rows(condensed),
-        exact=exact(condensed),
+        rows=tile_rows(condensed, most=classes),
+        exact=exact(condensed, most=classes),
         nearest=nearest,
         factor=_factor(condensed),
         prefixes=condensed.prefixes,

@@ -65,9 +65,9 @@ def shown_classes(condensed: CondensedSet, *, most: int = MOST_CLASSES) -> tuple
     return tuple(round(i * last / (most - 1)) for i in range(most))
 
 
-def exact(condensed: CondensedSet) -> bool:
+def exact(condensed: CondensedSet, *, most: int = MOST_CLASSES) -> bool:
     """Whether the page contains every pixel of its images, or else previews of large images."""
-    shown = torch.isin(condensed.labels, torch.tensor(shown_classes(condensed))).sum()
+    shown = torch.isin(condensed.labels, torch.tensor(shown_classes(condensed, most=most))).sum()
     return int(shown) * math.prod(condensed.shape) <= _EXACT_UP_TO
 
 
@@ -76,9 +76,9 @@ def encoded(image: Image.Image) -> str:
     return _png(image) if max(image.size) <= _PREVIEW_SIDE else _preview(image)
 
 
-def tile_rows(condensed: CondensedSet) -> tuple[TileRow, ...]:
+def tile_rows(condensed: CondensedSet, *, most: int = MOST_CLASSES) -> tuple[TileRow, ...]:
     """The stored images of ``shown_classes``, by class."""
-    encode = _png if exact(condensed) else _preview
+    encode = _png if exact(condensed, most=most) else _preview
     images, names = condensed.images, condensed.class_names
     return tuple(
         TileRow(
@@ -92,7 +92,7 @@ def tile_rows(condensed: CondensedSet) -> tuple[TileRow, ...]:
                 for row in (condensed.labels == label).nonzero().flatten().tolist()
             ),
         )
-        for label in shown_classes(condensed)
+        for label in shown_classes(condensed, most=most)
     )
 
 

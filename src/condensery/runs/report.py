@@ -21,6 +21,7 @@ from condensery.report.facts import made
 from condensery.report.nearest import Nearest
 from condensery.report.several_runs import ShownSet, baselines, check_data, set_against
 from condensery.report.several_runs_page import markdown, render
+from condensery.report.tiles import MOST_CLASSES
 from condensery.runs.comparison.content import read_content
 from condensery.runs.comparison.folder import ComparisonFolder
 from condensery.runs.folder import RunFolder
@@ -52,6 +53,7 @@ def write_page(
     out: str | Path | None = None,
     against: str | None = None,
     overwrite: bool = False,
+    classes_shown: int | None = None,
     progress: Listener | None = None,
 ) -> WrittenPage:
     """Write the page of a run again, or one page with a table of several runs.
@@ -61,6 +63,8 @@ def write_page(
         out: File to write; ``None`` is the page of the run, and is not possible for several.
         against: The line for differences, by its name in the table; ``None`` is the first line.
         overwrite: Whether a file of another kind may be replaced.
+        classes_shown: Classes whose images the page of one run shows, at least 2, evenly spaced;
+            ``None`` is 100.
         progress: A listener for notices.
 
     Raises:
@@ -72,7 +76,12 @@ def write_page(
     if target is not None:
         check_new_file(target, overwrite=overwrite)
     given = [located(path) for path in paths]
-    if len(given) > 1 or ComparisonFolder(given[0]).facts_file.is_file():
+    several = len(given) > 1 or ComparisonFolder(given[0]).facts_file.is_file()
+    if classes_shown is not None and (several or classes_shown < 2):
+        why = "a page of several runs shows no images" if several else "at least 2 are shown"
+        raise ConfigError(f"--classes-shown {classes_shown}: {why}.")
+    most = MOST_CLASSES if classes_shown is None else classes_shown
+    if several:
         return _several(given, target, against, Reporter(progress))
     if against is not None:
         raise ConfigError(f"--against {against}: one run stands against nothing. Name two or more.")
@@ -80,11 +89,11 @@ def write_page(
     _check_exists(given)
     folder = RunFolder(path) if path.is_dir() else _run_folder(path)
     if folder is not None:
-        return WrittenPage(path=draw_report(folder, target))
+        return WrittenPage(path=draw_report(folder, target, classes=most))
     if target is None:
         target = path.with_suffix(".html")
         check_new_file(target, overwrite=overwrite)
-    return WrittenPage(path=write_report(target, condensed=path))
+    return WrittenPage(path=write_report(target, condensed=path, classes=most))
 
 
 def _several(
@@ -108,8 +117,8 @@ def _several(
     return WrittenPage(path=target, markdown=markdown(tables, data=names[0]))
 
 
-def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
-    """Write the report of everything in a folder.
+def draw_report(folder: RunFolder, out: Path | None = None, *, classes: int = MOST_CLASSES) -> Path:
+    """Write the report of everything in a folder; ``classes`` as in ``write_report``.
 
     Raises:
         ArtifactError: If it is not a run folder, has no condensed file yet, or a file is damaged.
@@ -123,6 +132,7 @@ def draw_report(folder: RunFolder, out: Path | None = None) -> Path:
         proxy=read_lines(folder.proxy),
         run=about,
         nearest=_nearest(folder.nearest),
+        classes=classes,
     )
 
 
