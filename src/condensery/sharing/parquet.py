@@ -64,10 +64,10 @@ def write_parquet(
         "rank": {"dtype": "int32", "_type": "Value"},
     }
     if learned:
-        columns["soft_labels"] = arrow.list_(arrow.float32(), len(names))
+        # A list without a fixed length: pyarrow before 22 cannot read nulls of one with it.
+        columns["soft_labels"] = arrow.list_(arrow.float32())
         features["soft_labels"] = {  # every version reads this word; it became "List" in 4.0
             "feature": {"dtype": "float32", "_type": "Value"},
-            "length": len(names),
             "_type": "Sequence",
         }
     note = json.dumps({"info": {"features": features}})
