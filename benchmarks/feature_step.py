@@ -9,7 +9,6 @@ and 10 synthetic ones a class, one size, by the reference in the tree (autograd,
     python benchmarks/feature_step.py --width 64 --rounds 5
     python benchmarks/feature_step.py --profile          # where the time of an update goes
 
-With *repeats*, as ``nested`` has them, a batch serves four updates, and the mean of four is timed.
 All are interleaved, and times are CPU seconds of the process, so that a busy machine slows them
 alike. Images are random: what an update costs does not depend on them. The one expert takes one
 step, before anything is timed.
@@ -46,7 +45,6 @@ NAMES = {
     "means": "all sizes",
     "one": "one size",
     "expert": "all sizes, the class term by the expert",
-    "repeats": "all sizes, class term, a batch for four updates",
 }
 COMPILED: Mapping[str, Any] = {"engine": "fused", "precision": "fp32", "compiled": True}
 
@@ -80,12 +78,11 @@ class Updates(Run):
                 return together
 
 
-def cpu_seconds(timed: Timed, *, steps: int = 1) -> float:
-    """Of one step, a mean over a few."""
+def cpu_seconds(timed: Timed) -> float:
+    """Of one step."""
     began = time.process_time()
-    for _ in range(steps):
-        timed.step()
-    return (time.process_time() - began) / steps
+    timed.step()
+    return time.process_time() - began
 
 
 def main() -> None:
@@ -120,13 +117,11 @@ def main() -> None:
             update(data, width=asked.width, objective=Calibrated()), data=data
         ),
     }
-    repeats = Interpolated(trajectories=1, epochs=1, steps=1, networks=64, repeats=3)
-    kinds["repeats"] = lambda: Updates(update(data, width=asked.width, schedule=repeats), data=data)
     runs = {name: kinds[name]() for name in asked.only.split(",")}
     took: dict[str, list[float]] = {name: [] for name in runs}
     for _ in range(asked.rounds):
         for name, timed in runs.items():
-            took[name].append(cpu_seconds(timed, steps=4 if name == "repeats" else 1))
+            took[name].append(cpu_seconds(timed))
     first, *_ = took.values()
     print(f"{'':46} {'CPU s':>7} {'least':>7} {'first over it':>13}")
     for name, seconds in took.items():

@@ -153,8 +153,6 @@ class StepContext:
             compare trajectories; None if the schedule has none.
         state: The state of the objective for the set that is matched; empty if it has none. It must
             not be changed in place.
-        again: The ``(outer, inner)`` iteration whose network, real batch and draws are used again;
-            None: all of them are new. Such an update needs no new real images.
         background: A function that may run while the images are updated (``parallel.overlap``),
             such as the next training steps of a network of which ``network`` is a copy. If it is
             not called, the schedule calls it before the next context.
@@ -165,7 +163,6 @@ class StepContext:
     seed: int = 0
     target: Mapping[str, Tensor] | None = None
     state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
-    again: tuple[int, int] | None = None
     background: Callable[[], object] | None = None
 
     def stream(self, *path: str | int) -> torch.Generator:

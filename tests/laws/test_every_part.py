@@ -16,10 +16,8 @@ from examples import REGISTERED, recipe_with
 
 import condensery
 from condensery.condensing.loop import initial_state, run, run_together
-from condensery.condensing.objectives import DistributionMatching
 from condensery.condensing.progress import State
 from condensery.condensing.recipe import from_json, to_json
-from condensery.condensing.schedules import Interpolated
 from condensery.condensing.sizes import MostLearnable
 from condensery.condensing.updates import SGD
 from condensery.parts import choices, required
@@ -127,39 +125,6 @@ def test_a_probe_with_a_state_of_its_own_is_refused(small):
         objective=MovingMean(), size_policy=MostLearnable(probe=MovingMean(), period=1)
     )
     assert list(run(own, small.data(), seed=0))
-
-
-def test_a_repeated_update_binds_nothing(small, monkeypatch):
-    """The loss of images that stay is to the bit what it was; a run goes on at any boundary."""
-    bound = []
-    bind = DistributionMatching.bind
-
-    def counted(self, context, *given, **named):
-        bound.append(context.at)
-        return bind(self, context, *given, **named)
-
-    monkeypatch.setattr(DistributionMatching, "bind", counted)
-    schedule = Interpolated(trajectories=0, networks=2, repeats=2, memory=1)
-    recipe = small.recipe(
-        schedule=schedule, objective=DistributionMatching(), update=SGD(lr=1e-12), iterations=2
-    )
-    whole = small.run(recipe)
-    assert bound == [(0, 0), (0, 3), (1, 0), (1, 3)]
-    losses = [p.losses for p in whole if not p.boundary]
-    assert losses[0] == losses[1] == losses[2]
-    assert losses[3] == losses[4]
-    assert losses[2] != losses[3]
-    half = next(p.state for p in whole if p.boundary)
-    rest = small.run(recipe, state=half)
-    assert torch.equal(rest[-1].state.stored.images, whole[-1].state.stored.images)
-
-
-def test_a_state_and_repeats_do_not_go_together(small):
-    recipe = small.recipe(
-        objective=MovingMean(), schedule=Interpolated(trajectories=0, networks=2, repeats=1)
-    )
-    with pytest.raises(condensery.errors.ConfigError, match=r"schedule\.repeats = 0"):
-        small.run(recipe)
 
 
 def test_the_weight_of_a_size_multiplies_its_gradient(small):

@@ -174,7 +174,7 @@ def test_networks_are_trained_ahead_one_iteration_in_each_process(small, data, m
         small,
         iterations=5,
         schedule=Interpolated(
-            networks=2, inner=1, repeats=1, trajectories=2, epochs=1, steps=1, memory=2,
+            networks=2, inner=2, trajectories=2, epochs=1, steps=1,
             training=SGDTraining(batch=4),
         ),
         objective=Calibrated(),

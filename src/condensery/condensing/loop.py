@@ -212,11 +212,6 @@ def _together(
             f"objective = {recipes[0].objective} has a state of all classes, so the run cannot be "
             f"divided by classes among {processes.count} processes. Condense with one process."
         )
-    if recipes[0].schedule.repeats and any(state.objective for state in states):
-        raise ConfigError(
-            "schedule.repeats shows a batch and its draws again, but the objective of this run has "
-            "a state, which every image update changes. Use schedule.repeats = 0."
-        )
     for recipe in recipes:
         check_divisible(recipe, data.classes, processes)
     shared, now = recipes[0], [state.to(device) for state in states]
@@ -248,36 +243,28 @@ def _together(
         ]
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
-        kept: dict[tuple[int, int], list[_Bound]] = {}
         for context in contexts(outer, run_context):
             engine = _engine(shared, context)
             if shared.schedule.reads_synthetic:
                 same_network(context, processes)
             units = _units(recipes, now, context, data.classes, processes)
-            bound: Iterable[_Bound]
-            if context.again is None:
-                rng = stream(seed, "real", *context.at)
-                drawn = draw(context, classes=mine, rng=rng)
-                view = _view(shared, run_context, context)
-                bound = (
-                    _bound(
-                        recipes,
-                        now,
-                        context,
-                        unit,
-                        _real(data, drawn, unit).to(device),
-                        view,
-                        engine=engine,
-                    )
-                    for unit in units
+            drawn = draw(context, classes=mine, rng=stream(seed, "real", *context.at))
+            view = _view(shared, run_context, context)
+            bound = (
+                _bound(
+                    recipes,
+                    now,
+                    context,
+                    unit,
+                    _real(data, drawn, unit).to(device),
+                    view,
+                    engine=engine,
                 )
-            else:
-                bound = kept[context.again]
+                for unit in units
+            )
             # The other engines need all threads.
             background = context.background if engine.chunked else None
             with overlap(background), single_threaded(engine.chunked):
-                if shared.schedule.repeats and context.again is None:
-                    bound = kept[context.at] = list(bound)
                 together = _updated(
                     recipes, now, context, bound, run_context, engine=engine, processes=processes
                 )

@@ -8,7 +8,7 @@ image update when it comes. The bits are those of one process.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
@@ -52,18 +52,12 @@ class Prefetch:
             own = outer + self._processes.index
             self._kept = list(self._trained(own, run)) if own < self._iterations else []
         mine = owner == self._processes.index
-        earlier: dict[tuple[int, int], StepContext] = {}
         network: nn.Module | None = None
         for inner in range(self._schedule.updates):
             kept = self._kept[inner] if mine else None
-            facts = _facts(kept)
-            self._processes.broadcast([facts], source=owner)
-            again, has_target = int(facts[0]), bool(facts[1])
-            at = (outer, inner)
-            if again >= 0:
-                yield replace(earlier[outer, again], at=at, again=(outer, again))
-                continue
-            if network is None or self._schedule.repeats:  # an earlier one may be used again
+            has_target = torch.tensor([kept is not None and kept.context.target is not None])
+            self._processes.broadcast([has_target], source=owner)
+            if network is None:
                 network = run.network("prefetched").to(run.device)
             target = None
             if has_target:
@@ -78,15 +72,13 @@ class Prefetch:
             self._processes.broadcast([modes], source=owner)
             for module, training in zip(network.modules(), modes.tolist(), strict=True):
                 module.training = training
-            earlier[at] = StepContext(at=at, network=network, seed=run.seed, target=target)
-            yield earlier[at]
+            yield StepContext(at=(outer, inner), network=network, seed=run.seed, target=target)
         if mine:
             self._kept = []
 
     def _trained(self, outer: int, run: RunContext) -> Iterator[_Kept]:
         for context in self._schedule.contexts(outer, run):
-            repeated = context.again is not None  # its network is kept already
-            tensors = [] if repeated else _tensors(context.network, context.target)
+            tensors = _tensors(context.network, context.target)
             yield _Kept(
                 context=context,
                 tensors=[tensor.detach().clone() for tensor in tensors],
@@ -97,14 +89,6 @@ class Prefetch:
 def same_network(context: StepContext, processes: Processes) -> None:
     """Give all processes the network of process 0, whose rounding may differ on another device."""
     processes.broadcast(_tensors(context.network, None))
-
-
-def _facts(kept: _Kept | None) -> Tensor:
-    """The inner iteration that is repeated (-1: none), and whether there is a target."""
-    if kept is None:
-        return torch.zeros(2, dtype=torch.int64)
-    again = kept.context.again
-    return torch.tensor([-1 if again is None else again[1], kept.context.target is not None])
 
 
 def _modes(network: nn.Module) -> Tensor:

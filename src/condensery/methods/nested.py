@@ -6,7 +6,6 @@
 | a few briefly trained experts; networks on the line from before to after | ``Interpolated`` |
 | at every image update the mean features of all sizes 1..N, each with weight 1 | ``AllSizes`` |
 | and the cross-entropy of every image under the same network, in the same pass | ``Calibrated`` |
-| three updates of four see again a network, a batch and a draw of before | ``repeats=3`` |
 | stored mosaics | the parameterization of ``idc`` |
 
 Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to
@@ -43,7 +42,7 @@ class _Length:
         experts: How many.
         epochs: Of an expert.
         steps: Network steps of an epoch; 0 is a pass over the data.
-        networks: Of an outer iteration; each gives four image updates.
+        networks: Of an outer iteration; each gives one image update.
         real: Real images per class.
         lr: Of Adam on the images, in units of the pixel range.
     """
@@ -62,11 +61,11 @@ _LENGTHS: Mapping[str, _Length] = {
     "smoke": _Length(
         iterations=2, network="convnet3-w16", experts=1, steps=3, networks=1, real=16
     ),
-    "quick": _Length(iterations=20, network="convnet3", experts=4, steps=800),
+    "quick": _Length(iterations=64, network="convnet3", experts=4, steps=800),
     "standard": _Length(
-        iterations=60, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
+        iterations=240, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
     ),
-    "paper": _Length(iterations=160, network="convnet3", experts=10, epochs=60, lr=0.01),
+    "paper": _Length(iterations=640, network="convnet3", experts=10, epochs=60, lr=0.01),
 }  # fmt: skip
 
 
@@ -104,7 +103,6 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             training=training,
             decay="cosine",
             networks=length.networks,
-            repeats=3,
         ),
         objective=Calibrated(under="network", counted="images"),
         size_policy=AllSizes(),

@@ -76,22 +76,13 @@ def test_a_context_depends_on_its_number_alone_and_inner_updates_share_it(data):
     assert torch.equal(weights(first.network), weights(one.network))
 
 
-def test_repeats_are_earlier_contexts_of_the_outer_iteration(data):
-    run = world(data)
-    schedule = replace(SHORT, networks=4, inner=1, repeats=3, memory=2)
-    found = list(schedule.contexts(1, run))
-    assert [context.at for context in found] == [(1, inner) for inner in range(16)]
+def test_an_outer_iteration_has_several_networks_and_counts_its_updates(data):
+    schedule = replace(SHORT, networks=3, inner=2)
+    found = list(schedule.contexts(1, world(data)))
+    assert [context.at for context in found] == [(1, inner) for inner in range(6)]
     assert len(found) == schedule.updates
-    known = {}
-    for number, context in enumerate(found):
-        if number % 4 == 0:
-            assert context.again is None
-            known[context.at] = context.network
-        else:
-            assert context.network is known[context.again]
-            assert context.again in list(known)[-2:]
-    assert len({id(network) for network in known.values()}) == 4
-    assert any(c.again != found[number // 4 * 4].at for number, c in enumerate(found) if c.again)
+    assert len({id(context.network) for context in found}) == 3
+    assert all(found[n].network is found[n + 1].network for n in (0, 2, 4))
 
 
 def test_a_fixed_share_is_one_point_of_the_line(data):

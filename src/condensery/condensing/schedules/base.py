@@ -78,11 +78,6 @@ class Schedule(Protocol):
     """Whether there is a network. If not, the network of the recipe is ``"none"``."""
 
     @property
-    def repeats(self) -> int:
-        """For each new context, the number of image updates that repeat an earlier context."""
-        return 0
-
-    @property
     @abstractmethod
     def updates(self) -> int:
         """Image updates in an outer iteration, at least 1."""

@@ -54,10 +54,6 @@ class Interpolated(OnExperts):
         networks: Networks in an outer iteration, at least 1.
         inner: Image updates with new real images and draws under each network, at least 1. The two
             alternating terms of DANCE need 2 (``Calibrated.alternate``).
-        repeats: Further image updates under each network, at least 0. Each repeats the network, the
-            real images and the draws of a random earlier update of the outer iteration, among the
-            last ``memory``, so that it needs no new real images.
-        memory: Number of earlier updates that can be repeated, at least 1.
         training: How experts are trained; the default is that of the paper for small images.
 
     Source:
@@ -72,14 +68,12 @@ class Interpolated(OnExperts):
     highest: float = 1.0
     networks: int = 1
     inner: int = 1
-    repeats: int = 0  # pyright: ignore[reportIncompatibleMethodOverride]
-    memory: int = 64
     training: Training = field(default_factory=SGDTraining)
     decay: Decay = "milestones"
     keep: Literal["all", "ends"] = "ends"
 
     def __post_init__(self) -> None:
-        self.check_numbers(trajectories=0, epochs=1, networks=1, inner=1, repeats=0, memory=1)
+        self.check_numbers(trajectories=0, epochs=1, networks=1, inner=1)
         if not 0 <= self.lowest <= self.highest <= 1:
             raise ConfigError(
                 f"schedule.lowest = {self.lowest} and schedule.highest = {self.highest}, but they "
@@ -104,7 +98,7 @@ class Interpolated(OnExperts):
     @property
     def updates(self) -> int:
         """See ``Schedule.updates``."""
-        return self.networks * (self.inner + self.repeats)
+        return self.networks * self.inner
 
     @property
     def length(self) -> int:
@@ -118,22 +112,10 @@ class Interpolated(OnExperts):
 
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """See ``Schedule.contexts``; trains an expert when it is first drawn."""
-        drawn: list[StepContext] = []
-        at = 0
         for number in range(self.networks):
             network, target = self._network(run, outer, number)
-            for _ in range(self.inner):
-                drawn.append(
-                    StepContext(at=(outer, at), network=network, seed=run.seed, target=target)
-                )
-                yield drawn[-1]
-                at += 1
-            for _ in range(self.repeats):
-                last = drawn[-self.memory :]
-                rng = stream(run.seed, "again", outer, at)
-                earlier = last[int(torch.randint(len(last), (), generator=rng))]
-                yield replace(earlier, at=(outer, at), again=earlier.at)
-                at += 1
+            for inner in range(number * self.inner, (number + 1) * self.inner):
+                yield StepContext(at=(outer, inner), network=network, seed=run.seed, target=target)
 
     def _network(
         self, run: RunContext, outer: int, number: int
