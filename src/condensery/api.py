@@ -88,21 +88,24 @@ class Condensation:
 
         Several processes do not try again: one alone would no longer do what the others do.
         """
-        last, boundary = (-1, -1), self.state
+        last = (-1, -1)
+        boundary: State | None = self.state
         half = halved(self.recipe) if self.processes.count == 1 else None
         for smaller in (half, None):
             recipe = with_place(self.recipe, self.data)
+            steps = run(
+                recipe,
+                self.data,
+                seed=self.seed,
+                state=boundary,
+                device=self.device,
+                processes=self.processes,
+            )
+            boundary = None if smaller is None else boundary  # that of many classes takes gigabytes
             try:
-                for progress in run(
-                    recipe,
-                    self.data,
-                    seed=self.seed,
-                    state=boundary,
-                    device=self.device,
-                    processes=self.processes,
-                ):
+                for progress in steps:
                     if progress.boundary:
-                        boundary = progress.state
+                        boundary = None if smaller is None else progress.state
                     elif (at := (progress.outer, progress.inner)) <= last:
                         continue  # it was reported before memory was short
                     else:
@@ -114,6 +117,7 @@ class Condensation:
                 cause = str(error).partition("\n")[0]
                 if smaller is None:
                     raise ConfigError(_too_large(self.recipe, cause)) from error
+            assert boundary is not None
             # here the tensors of the failed step are free
             _log.warning(
                 "%s is out of memory (%s). The run goes on after iteration %d with %s instead of "

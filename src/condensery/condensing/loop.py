@@ -155,6 +155,7 @@ def run(
     together = run_together(
         [recipe], data, seed=seed, states=[state], device=device, processes=processes
     )
+    del state  # that of many classes takes gigabytes
     for (progress,) in together:
         yield progress
 
@@ -194,6 +195,7 @@ def run_together(
     """
     precision = recipes[0].precision
     steps = _together(recipes, data, seed, states, device, processes)
+    del states
     yield from steps_on(device, precision, steps)
 
 
@@ -215,6 +217,7 @@ def _together(
     for recipe in recipes:
         check_divisible(recipe, data.classes, processes)
     shared, now = recipes[0], [state.to(device) for state in states]
+    del states
     mine = own_classes(shared, data.classes, processes)
     if processes.count > 1:
         now = [state.shard(mine) for state in now]

@@ -74,7 +74,7 @@ class BlockResult:
     classes: Sequence[int]
     rows: Tensor
     losses: Tensor
-    gradients: Mapping[str, Tensor]
+    gradients: dict[str, Tensor]
 
 
 def asked_sets(recipe: Recipe, state: State, *, at: tuple[int, int], seed: int) -> AskedSets:
@@ -270,21 +270,21 @@ def _decoded(recipe: Recipe, stored: Examples) -> tuple[dict[str, Tensor], Examp
 def _assembled(
     stored: Examples, results: Sequence[BlockResult], processes: Processes
 ) -> dict[str, Tensor]:
-    """The gradients of all stored tensors.
+    """The gradients of all stored tensors; those of the blocks are taken out of ``results``.
 
     A block has the gradient of its own rows. Those of a tensor that belongs to all rows are added
     in the order of the classes.
     """
     found: dict[str, Tensor] = {}
     firsts = torch.tensor([result.classes[0] for result in results])
-    for name in results[0].gradients:
-        parts = [result.gradients[name] for result in results]
+    for name in list(results[0].gradients):
         whole = _stored(stored, name)
         if name in BY_ROW:
             found[name] = torch.empty_like(whole)
-            for result, part in zip(results, parts, strict=True):
-                found[name][on(whole.device, result.rows)] = part
+            for result in results:
+                found[name][on(whole.device, result.rows)] = result.gradients.pop(name)
         else:
+            parts = [result.gradients.pop(name) for result in results]
             found[name] = processes.merge(torch.stack(parts), firsts).sum(dim=0)
     return found
 

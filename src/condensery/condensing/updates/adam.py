@@ -75,11 +75,12 @@ class Adam(ImageUpdate):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``ImageUpdate.step``."""
         steps = state["steps"] + 1
-        mean = torch.lerp(gradient, state["mean"], self.momentum).masked_fill(frozen, 0)
-        square = torch.lerp(gradient.square(), state["square"], self.decay).masked_fill(frozen, 0)
-        unbiased = mean / (1 - self.momentum**steps)
-        root = (square / (1 - self.decay**steps)).sqrt()
+        # New tensors are changed in place: a set of many classes takes gigabytes.
+        mean = torch.lerp(gradient, state["mean"], self.momentum).masked_fill_(frozen, 0)
+        square = gradient.square().lerp_(state["square"], self.decay).masked_fill_(frozen, 0)
         dropped = self.final_drop > 0 and remaining <= 1 / self.final_drop
-        lr = self.lr / 5 if dropped else self.lr
-        moved = torch.where(frozen, images, images - lr * unbiased / (root + self.epsilon))
+        moved = (mean / (1 - self.momentum**steps)).mul_(self.lr / 5 if dropped else self.lr)
+        moved.div_((square / (1 - self.decay**steps)).sqrt_().add_(self.epsilon))
+        torch.sub(images, moved, out=moved)
+        torch.where(frozen, images, moved, out=moved)
         return moved, {"mean": mean, "square": square, "steps": steps}

@@ -52,8 +52,11 @@ class SGD(ImageUpdate):
     ) -> tuple[Tensor, dict[str, Tensor]]:
         """See ``ImageUpdate.step``."""
         del remaining
-        velocity = (self.momentum * state["velocity"] + gradient).masked_fill(frozen, 0)
-        moved = torch.where(frozen, images, images - self.lr * velocity)
+        # New tensors are changed in place: a set of many classes takes gigabytes.
+        velocity = (self.momentum * state["velocity"]).add_(gradient).masked_fill_(frozen, 0)
+        moved = self.lr * velocity
+        torch.sub(images, moved, out=moved)
+        torch.where(frozen, images, moved, out=moved)
         return moved, {"velocity": velocity}
 
 
