@@ -6,7 +6,8 @@ runs in a process of its own:
     python benchmarks/many_classes.py [--classes 10,100,1000] [--network convnet4-w8] [--json FILE]
 
 ``update_s`` are the CPU seconds of an update in float32, not compiled. ``memory_mb`` is the
-peak of the process up to the end of condensing, ``data_mb`` the part of it that the training images take. ``page_mb`` is the page of the set;
+peak of the process up to the end of condensing, ``data_mb`` the part of it
+that the training images take. ``page_mb`` is the page of the set;
 ``evaluate_s`` is a training of 5 steps with its test on one image of each class.
 """
 
