@@ -224,6 +224,7 @@ def write_page() -> None:
         "benchmarks/frontier.py run` measures the points, each of which is a file in",
         "`benchmarks/results/frontier/`. `python benchmarks/frontier.py page` writes this page.",
     ]
+    shown: set[str] = set()
     for (data, protocol, network, precision), points in sorted(settings.items()):
         name = f"frontier-{data}-{protocol}-{network}-{precision}.svg"
         draw(points, DOCS / "pictures" / name)
@@ -242,8 +243,10 @@ def write_page() -> None:
             table(points),
             "",
             *(f"{note}.\n" for note in sorted({p["note"] for p in points if p.get("note")})),
-            *published_lines(data, ipc=points[0]["ipc"]),
         ]
+        if data not in shown:
+            lines += published_lines(data, ipc=points[0]["ipc"])
+        shown.add(data)
     (DOCS / "frontier.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
