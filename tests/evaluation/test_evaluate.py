@@ -23,7 +23,7 @@ from condensery.evaluation import (
 from condensery.evaluation import trials as trials_module
 from condensery.evaluation.trial import Trial
 from condensery.selection import random_selection, select
-from condensery.training import SGDTraining
+from condensery.training import SGDTraining, suited_precision
 
 SMALL = ("convnet2-w4",)
 
@@ -50,7 +50,7 @@ def test_every_size_seed_and_network_is_observed_once_with_random_images_as_the_
     ]
     assert [(o.seed, o.size, o.network, o.set) for o in seen] == expected
     assert {(o.protocol, o.epochs, o.steps, o.precision) for o in seen} == {
-        ("idc", None, 2, "fp32")
+        ("idc", None, 2, suited_precision("auto", "cpu"))
     }
     assert [o.images for o in seen] == [3 * o.size for o in seen]
     assert all(0 <= o.accuracy <= 1 and o.seconds > 0 for o in seen)

@@ -41,5 +41,6 @@ def condensery(capsys: pytest.CaptureFixture[str]) -> Command:
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished smoke run on digits, two images per class; not to be changed."""
     run = tmp_path_factory.mktemp("finished") / "run"
-    assert main(["condense", "digits", "--ipc", "2", *SMOKE, "--out", str(run)]) == 0
+    words = ("condense", "digits", "--method", "mdc", "--ipc", "2", "--evaluate-precision", "fp32")
+    assert main([*words, *SMOKE, "--out", str(run)]) == 0
     return run

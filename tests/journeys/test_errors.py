@@ -153,7 +153,8 @@ def test_a_network_that_mixes_examples_is_refused_by_the_one_pass_engine(
     )
     monkeypatch.syspath_prepend(code)
     run = tmp_path / "run"
-    words = ("condense", "digits", "--preset", "smoke", "--ipc", 1, "--no-evaluate", "--out", run)
+    words = ("condense", "digits", "--method", "mdc", "--preset", "smoke", "--ipc", 1)
+    words = (*words, "--no-evaluate", "--out", run)
     network = ("--network", "mixing_network:make")
     said = condensery(*words, *network, "--set", "engine=one-pass")
     assert_one_message(said, ["one-pass", "BatchNorm2d", "autograd"])

@@ -16,7 +16,7 @@ from condensery.runs import driver, evaluation, machine
 
 CREATED = "then"
 LENGTH = ("--set", "iterations=4", "--set", "schedule.inner=2", "--set", "schedule.steps=1")
-WORDS = ("condense", "digits", "--ipc", "2", "--preset", "smoke", *LENGTH)
+WORDS = ("condense", "digits", "--method", "mdc", "--ipc", "2", "--preset", "smoke", *LENGTH)
 TESTED = ("--evaluate-steps", "2", "--evaluate-sizes", "1,2")
 
 
