@@ -33,9 +33,10 @@ import torch
 import condensery
 from condensery.checkpoint import write_atomically
 from condensery.evaluation import Observation
-from condensery.evaluation.observation import append_observation, read_observations
 from condensery.formatting import markdown_table
 from condensery.report.published import known
+from condensery.runs.evaluation import EvaluationPlan, train_planned
+from condensery.runs.listener import Reporter
 
 RESULTS = Path(__file__).parent / "results" / "frontier"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -79,7 +80,7 @@ def parse() -> argparse.Namespace:
     run.add_argument("--test-network", default="convnet3-w64")
     run.add_argument("--protocol", default="quick")
     run.add_argument("--condensations", type=int, default=1, help="condensation seeds")
-    run.add_argument("--precision", default="fp32", help="of the test networks: fp32 or bf16")
+    run.add_argument("--precision", default="bf16", help="of the test networks: bf16, fp32")
     run.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipe")
     run.add_argument("--label", default="", help="name of the variant, behind the method's")
     run.add_argument("--results", type=Path, default=RESULTS, help="folder of the points")
@@ -103,8 +104,8 @@ def measure(
     length = "" if iterations is None else f"-{iterations}"
     row = name if iterations is None else name + arguments.label
     called = f"{data.name}-{row}{length}-seed{seed}"
-    tested = "" if arguments.protocol == "quick" else f"-{arguments.protocol}"
-    file = arguments.results / f"{called}{tested}.json"
+    tested_by = f"{arguments.protocol}-{arguments.test_network}-{arguments.precision}"
+    file = arguments.results / f"{called}-{tested_by}.json"
     if file.exists():
         return
     if iterations is None:
@@ -124,7 +125,7 @@ def measure(
         "network": arguments.network,
         "test_network": arguments.test_network,
         "protocol": arguments.protocol,
-        "precision": arguments.precision,
+        "precision": observed[0].precision,
         **cost,
         "accuracy": accuracy,
         "machine": processor(),
@@ -192,20 +193,15 @@ def tested(
 ) -> list[Observation]:
     """Train the networks that are not in the file of observations of this point."""
     file = arguments.work / f"{called}-{arguments.protocol}.jsonl"
-    evaluation = condensery.evaluate(
-        images,
-        data,
-        sizes=sizes,
-        networks=[arguments.test_network],
+    plan = EvaluationPlan(
+        sizes=tuple(sizes),
+        networks=(arguments.test_network,),
         seeds=arguments.networks,
         protocol=arguments.protocol,
         precision=arguments.precision,
         baselines=(),
-        known=read_observations(file),
     )
-    for observation in evaluation:
-        append_observation(file, observation)
-    return list(evaluation.run())
+    return train_planned(images, data, plan, device="cpu", path=file, reporter=Reporter())
 
 
 def write_page() -> None:

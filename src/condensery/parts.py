@@ -260,7 +260,7 @@ def converted(
 
 
 def _alternatives(hint: object) -> Iterator[object]:
-    """The words of a ``Literal``, also with true and false beside them."""
+    """The words of a ``Literal``, also with true and false."""
     for kind in get_args(hint):
         yield from get_args(kind) or ((kind, "true", "false") if kind is bool else (kind,))
 

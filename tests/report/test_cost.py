@@ -47,8 +47,8 @@ def test_a_run_that_was_measured_once_says_nothing_about_its_last_half(timed):
 def test_the_gain_is_over_the_sizes_that_both_were_tested_at(observations, pets):
     (comparison,) = compare([*observations, pets.observation(set="k-means", size=4, accuracy=0.75)])
     assert gained(comparison) == (
-        "The accuracy at its end, averaged over the tested sizes: +15.0 points to random images "
-        "and −5.0 points to k-means images, which need no condensing (convnet3, protocol idc, "
+        "The accuracy at its end, averaged over the tested sizes: +15.0 points over random images "
+        "and −5.0 points over k-means images, which need no condensing (convnet3, protocol idc, "
         "700 steps)."
     )
 

@@ -195,7 +195,7 @@ def test_the_course_of_a_run_is_over_cpu_time_if_every_measure_has_it(
     run = run_facts | {"expert_cpu_seconds": 120.0}
     text, page = report(**parts, proxy=timed, run=run)
     assert "Condensing took 4 min of CPU time, and the training of its experts 2 min." in page.text
-    assert "+15.0 points to random images" in page.text
+    assert "+15.0 points over random images" in page.text
     assert page.text.count("At the end the mean over the sizes was 0.43") == 1
     assert len(page.all("svg")) == 5
     assert "CPU minutes" in text

@@ -231,7 +231,7 @@ def _check_reachable(ray: Any, address: str, *, given: str) -> None:  # noqa: AN
     """Connect to the cluster that ``ray.init`` would use: it waits for minutes if there is none.
 
     Raises:
-        ConfigError: If it has no port, or nobody answers there.
+        ConfigError: If it has no port, or no cluster answers there.
     """
     file = Path(os.environ.get("RAY_TMPDIR") or tempfile.gettempdir(), "ray", "ray_current_cluster")
     known, origin, remedy = address, "", "Start one there with ray start --head"

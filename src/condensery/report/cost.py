@@ -73,7 +73,7 @@ def gained(comparison: AccuracyBySize) -> str:
     for name, each in {"random": comparison.random, **comparison.baselines}.items():
         both = [point for point in each if point.size in ours]
         if both:
-            parts.append(f"{_difference(ours, both)} to {name} images")
+            parts.append(f"{_difference(ours, both)} over {name} images")
     if not parts:
         return ""
     listed = ", ".join(parts[:-1]) + " and " * (len(parts) > 1) + parts[-1]

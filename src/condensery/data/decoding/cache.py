@@ -120,7 +120,7 @@ class CacheFile:
             return None
 
     def kept(self, what: str, compute: Callable[[], str]) -> str:
-        """A short text about the images, which is computed once and kept beside them.
+        """A short text about the images, which is computed once and kept in their folder.
 
         Args:
             what: Everything besides this file that decides the text.
