@@ -150,7 +150,8 @@ class StepContext:
         network: The network of this update; it must not be changed.
         seed: The seed of the run, from which ``stream`` draws.
         target: Parameters by name of ``network`` after training on real data, for objectives that
-            compare trajectories; None if the schedule has none.
+            need them; None if the schedule has none. They may be on the CPU: an objective sends
+            what it reads to the device of the network.
         state: The state of the objective for the set that is matched; empty if it has none. It must
             not be changed in place.
         background: A function that may run while the images are updated (``parallel.overlap``),

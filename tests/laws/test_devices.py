@@ -114,7 +114,7 @@ def few_digits(classes: int = 3, each: int = 24):
 WAITS = {
     "dance": (1, 12), "dc": (1, 5), "dm": (1, 12), "dream": (1, 11), "dsa": (1, 7),
     "frepo": (2, 9), "idc": (1, 11), "kip": (2, 1), "mdc": (2, 13), "mtt": (3, 25),
-    "ncfm": (1, 13), "nested": (1, 22), "tgdd": (1, 22),
+    "ncfm": (1, 13), "nested": (1, 12), "tgdd": (1, 22),
 }  # fmt: skip
 """Of every method: how often an image update waits for the device, and how often it copies to it.
 

@@ -20,7 +20,7 @@ from condensery.condensing.objectives.unrolled import Parameters, StepLoss, desc
 from condensery.engines import Engine
 from condensery.errors import ConfigError, NonFiniteLoss, UnsupportedNetwork
 from condensery.networks import mixes_examples
-from condensery.placed import on, positions
+from condensery.placed import on, positions, sent
 from condensery.registry import register
 from condensery.training import batches
 from condensery.types import Examples, Groups, StepContext, View
@@ -89,7 +89,9 @@ class TrajectoryMatching(Objective):
         _check_stateless(network)
         named = {name: p.detach() for name, p in network.named_parameters()}
         start = tuple(named.values())
-        target = None if context.target is None else tuple(context.target[name] for name in named)
+        target: tuple[Tensor, ...] | None = None
+        if context.target is not None:
+            target = tuple(sent(p.device, context.target[name]) for name, p in named.items())
         way = None if target is None else _way(start, target, at=context.at)
 
         def match(examples: Examples, groups: Groups) -> Tensor:

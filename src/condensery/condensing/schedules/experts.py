@@ -237,5 +237,4 @@ class Experts(OnExperts):
         start = int(torch.randint(self.max_start_epoch, (), generator=rng))
         before, after = experts.snapshots(index, start, start + self.span)
         network = loaded(run.network("network", outer), before).to(run.device)
-        target = {name: p.to(run.device) for name, p in after.items()}
-        yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=target)
+        yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=after)

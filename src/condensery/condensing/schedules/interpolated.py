@@ -125,11 +125,10 @@ class Interpolated(OnExperts):
         network, target = run.network("network", *path), None
         if self.trajectories:
             experts, index = self.draw(run, stream(run.seed, "expert", *path))
-            untrained, trained = experts.snapshots(index, 0, self.epochs)
+            untrained, target = experts.snapshots(index, 0, self.epochs)
             drawn = float(torch.rand((), generator=stream(run.seed, "interpolation", *path)))
             share = self.lowest + (self.highest - self.lowest) * drawn
-            loaded(network, {n: p.lerp(trained[n], 1 - share) for n, p in untrained.items()})
-            target = {name: p.to(run.device) for name, p in trained.items()}
+            loaded(network, {n: p.lerp(target[n], 1 - share) for n, p in untrained.items()})
         network = network.to(run.device)
         fix_statistics(network, run, rng=stream(run.seed, "statistics", *path))
         return network, target

@@ -69,5 +69,4 @@ class Staged(OnExperts):
         before, after = experts.snapshots(index, stage, later)
         network = loaded(run.network("network", outer), before).to(run.device)
         fix_statistics(network, run, rng=stream(run.seed, "statistics", outer))
-        target = {name: p.to(run.device) for name, p in after.items()}
-        yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=target)
+        yield StepContext(at=(outer, 0), network=network, seed=run.seed, target=after)
