@@ -53,7 +53,7 @@ def main() -> None:
     for folder in (arguments.results, arguments.work):
         folder.mkdir(parents=True, exist_ok=True)
     data = condensery.load_data(arguments.data, name=arguments.name)
-    for seed in range(arguments.condensations):
+    for seed in arguments.seeds:
         for rule in arguments.baseline:
             measure(rule, None, seed, data, arguments)
         for point in arguments.point:
@@ -75,11 +75,11 @@ def parse() -> argparse.Namespace:
     run.add_argument("--ipc", type=int, default=10)
     run.add_argument("--preset", default="quick")
     run.add_argument("--network", help="that is matched, where the preset's is not wanted")
-    run.add_argument("--sizes", type=sizes, default=tuple(range(1, 11)))
+    run.add_argument("--sizes", type=numbers, default=tuple(range(1, 11)))
     run.add_argument("--networks", type=int, default=3, help="networks that test each size")
     run.add_argument("--test-network", default="convnet3-w64")
     run.add_argument("--protocol", default="quick")
-    run.add_argument("--condensations", type=int, default=1, help="condensation seeds")
+    run.add_argument("--seeds", type=numbers, default=(0,), help="of condensing and selection")
     run.add_argument("--precision", default="bf16", help="of the test networks: bf16, fp32")
     run.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipe")
     run.add_argument("--label", default="", help="name of the variant, behind the method's")
@@ -88,8 +88,8 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def sizes(text: str) -> tuple[int, ...]:
-    """Images per class, separated by commas."""
+def numbers(text: str) -> tuple[int, ...]:
+    """Numbers, separated by commas."""
     return tuple(int(part) for part in text.split(","))
 
 

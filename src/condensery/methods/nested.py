@@ -61,7 +61,7 @@ _LENGTHS: Mapping[str, _Length] = {
     "smoke": _Length(
         iterations=2, network="convnet3-w16", experts=1, steps=3, networks=1, real=16
     ),
-    "quick": _Length(iterations=64, network="convnet3", experts=4, steps=800),
+    "quick": _Length(iterations=36, network="convnet3", experts=4, steps=800),
     "standard": _Length(
         iterations=240, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
     ),
@@ -85,9 +85,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     """
     base, length = idc.recipe(data, ipc=ipc, preset="paper"), _LENGTHS[preset]
     words = dsa.strategy(data)
-    training = SGDTraining(
-        lr=0.05, augment=PerExample(strategy=words.replace("cutout_", "")), cutmix=0.0
-    )
+    training = SGDTraining(batch=128, lr=0.02, augment=PerExample(strategy=words, mode="dsa"))
     return replace(
         base,
         method="nested",
@@ -101,7 +99,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             epochs=length.epochs,
             steps=length.steps,
             training=training,
-            decay="cosine",
+            decay="constant",
             networks=length.networks,
         ),
         objective=Calibrated(under="network", counted="images"),
