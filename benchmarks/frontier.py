@@ -225,14 +225,15 @@ def write_page() -> None:
         name = f"frontier-{data}-{protocol}-{network}-{precision}.svg"
         draw(points, DOCS / "pictures" / name)
         machines = "; ".join(sorted({f"{p['machine']}, {p['threads']} thread" for p in points}))
-        networks = sorted({len(own) for p in points for own in p["accuracy"].values()})
+        counts = {len(own) for p in points for own in p["accuracy"].values()}
+        networks = " to ".join(map(str, sorted({min(counts), max(counts)})))
         lines += [
             "",
             f"## {data}: protocol {protocol}, {network}, {precision}",
             "",
-            "Accuracy after the last step, "
-            f"{'-'.join(map(str, networks))} networks a size; n is the number of condensations or "
-            f"selections; {machines}.",
+            "Accuracy after the last step, mean and standard deviation over networks, of which "
+            f"each set and size has {networks}; n is the number of condensations or selections; "
+            f"{machines}.",
             "",
             f"![Accuracy over CPU seconds on {data}](pictures/{name})",
             "",
@@ -312,7 +313,7 @@ def grouped(points: Iterable[Point]) -> dict[tuple[str, int], list[Point]]:
 
 
 def table(points: Sequence[Point]) -> str:
-    """One row for each method and length: mean over condensations and networks."""
+    """One row for each method and length, with the average over all tested sizes."""
     tested = sorted({int(size) for point in points for size in point["accuracy"]})
     shown = [size for size in (1, 2, 3, 5, 7, 10) if size in tested] or tested
     rows = [
@@ -321,7 +322,7 @@ def table(points: Sequence[Point]) -> str:
             str(iterations or ""),
             f"{cost_of(own):.0f}",
             str(len(own)),
-            *(f"{average_of(own, [size]):.1f}" for size in shown),
+            *(spread(own, size) for size in shown),
             f"{average_of(own, tested):.1f}",
         ]
         for (name, iterations), own in sorted(
@@ -330,6 +331,12 @@ def table(points: Sequence[Point]) -> str:
     ]
     head = ["row", "iterations", "CPU s", "n", *map(str, shown), "average"]
     return markdown_table([head, *rows])
+
+
+def spread(points: Sequence[Point], size: int) -> str:
+    """Mean accuracy of a size, and the deviation of its networks, whichever set they learned."""
+    mean, each = average_of(points, [size]), [a for p in points for a in p["accuracy"][str(size)]]
+    return f"{mean:.1f}" if len(each) < 2 else f"{mean:.1f} ± {statistics.stdev(each):.1f}"
 
 
 def cost_of(points: Iterable[Point]) -> float:
