@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     )
     from condensery.condensing.progress import Progress, State
     from condensery.condensing.recipe import Recipe, read_recipe
-    from condensery.condensing.samplers import KMeansPerClass, RandomPerClass, Sampler
+    from condensery.condensing.samplers import KeptMeans, KMeansPerClass, RandomPerClass, Sampler
     from condensery.condensing.schedules import (
         Experts,
         Interpolated,
@@ -132,6 +132,7 @@ __all__ = [
     "Interpolated",
     "KMeansImages",
     "KMeansPerClass",
+    "KeptMeans",
     "Kernel",
     "KernelMMD",
     "Learned",
@@ -221,7 +222,7 @@ _NAMES = {
     "replay": "ReplayMemory",
     "reranking": "rerank",
     "runs": "Comparison EvaluationPlan Run compare extend resume run table",
-    "condensing.samplers": "KMeansPerClass RandomPerClass Sampler",
+    "condensing.samplers": "KeptMeans KMeansPerClass RandomPerClass Sampler",
     "condensing.schedules": "Experts Interpolated NoNetwork Pool Redraw RunContext Schedule "
     "Staged TrainOnSynthetic",
     "selection": "SelectionRule random_selection select",

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import TypeAlias
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -141,6 +142,10 @@ class Groups:
         return self.member[torch.cat(list(groups))].any(dim=0).nonzero()[:, 0]
 
 
+FeaturesOf: TypeAlias = Callable[[Tensor], Tensor]
+"""Features ``[example, feature]`` of normalised images, under a network that the caller knows."""
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StepContext:
     """The context of one image update.
@@ -157,6 +162,10 @@ class StepContext:
         background: A function that may run while the images are updated (``parallel.overlap``),
             such as the next training steps of a network of which ``network`` is a copy. If it is
             not called, the schedule calls it before the next context.
+        place: The number of ``network`` among networks that come again in the run; None if it never
+            does.
+        mean_features: The mean feature of the real images of a class under ``network``, from the
+            class and a function that computes features; None: real examples are given.
     """
 
     at: tuple[int, int]
@@ -165,6 +174,8 @@ class StepContext:
     target: Mapping[str, Tensor] | None = None
     state: Mapping[str, Tensor] = field(default_factory=dict[str, Tensor])
     background: Callable[[], object] | None = None
+    place: int | None = None
+    mean_features: Callable[[int, FeaturesOf], Tensor] | None = None
 
     def stream(self, *path: str | int) -> torch.Generator:
         """A random stream of this context, for the draws of an objective."""

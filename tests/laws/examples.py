@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Any
 
+from condensery.augment import Identity
 from condensery.condensing.objectives import (
     Calibrated,
     FeatureRegression,
@@ -15,6 +16,7 @@ from condensery.condensing.objectives import (
     TrajectoryMatching,
 )
 from condensery.condensing.recipe import Recipe
+from condensery.condensing.samplers import KeptMeans
 from condensery.condensing.schedules import (
     Experts,
     Interpolated,
@@ -61,6 +63,12 @@ EXAMPLES: dict[tuple[str, str], dict[str, Any]] = {
     ("schedule", "redraw"): {"schedule": Redraw(inner=2, steps=1, pretrain=1, training=SMALL)},
     ("schedule", "train-on-synthetic"): {
         "schedule": TrainOnSynthetic(inner=2, epochs=1, training=SMALL)
+    },
+    ("sampler", "kept-means"): {
+        "sampler": KeptMeans(),
+        "schedule": Interpolated(trajectories=0, networks=3, fixed=2),
+        "objective": Calibrated(under="network"),
+        "augment": Identity(),
     },
     ("size_policy", "all"): {"size_policy": AllSizes(weights="inverse")},
     ("size_policy", "random"): {"size_policy": RandomSize(weights="proportional")},

@@ -51,6 +51,8 @@ def _alone(threads):
 
 def anywhere(slot: str, name: str) -> bool:
     """Whether any recipe can have the part; networks alone are trained on per-example views."""
+    if (slot, name) == ("sampler", "kept-means"):  # it needs a schedule that fits
+        return False
     return slot in ANYWHERE and (slot != "augment" or parts(slot)[name].shared)
 
 
@@ -70,6 +72,8 @@ def runs(small):
         if recipe.engine == "one-pass":
             recipe = replace(recipe, engine=next(engine))
         for other in ANYWHERE:
+            if name == "kept-means" and other in ("sampler", "augment"):
+                continue
             tested.append(next(free[other]))
             given = recipe_with(small, *tested[-1])
             recipe = replace(recipe, **{other: getattr(given, other)})

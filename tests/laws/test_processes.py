@@ -15,6 +15,7 @@ from condensery.augment import Identity
 from condensery.condensing.loop import initial_state, run
 from condensery.condensing.objectives import Calibrated, DistributionMatching
 from condensery.condensing.progress import State
+from condensery.condensing.samplers import KeptMeans
 from condensery.condensing.schedules import Interpolated, Redraw, TrainOnSynthetic
 from condensery.condensing.sizes import MostLearnable, RandomSize
 from condensery.condensing.updates import SGD, LearnedLabels
@@ -180,6 +181,9 @@ def test_networks_are_trained_ahead_one_iteration_in_each_process(small, data, m
         objective=Calibrated(),
     )  # fmt: skip
     check(small, data, recipe, [2])
+    fixed = replace(recipe.schedule, inner=1, fixed=2)
+    kept = {"sampler": KeptMeans(), "schedule": fixed, "augment": Identity()}
+    check(small, data, replace(recipe, **kept), [2])
     trained = []
     contexts = Redraw.contexts
     counted = lambda own, outer, run: trained.append(outer) or contexts(own, outer, run)  # noqa: E731

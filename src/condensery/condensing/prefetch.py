@@ -55,8 +55,9 @@ class Prefetch:
         network: nn.Module | None = None
         for inner in range(self._schedule.updates):
             kept = self._kept[inner] if mine else None
-            has_target = torch.tensor([kept is not None and kept.context.target is not None])
-            self._processes.broadcast([has_target], source=owner)
+            facts = torch.tensor([0, _NEW] if kept is None else _facts(kept.context))
+            self._processes.broadcast([facts], source=owner)
+            has_target, place = facts.tolist()
             if network is None:
                 network = run.network("prefetched").to(run.device)
             target = None
@@ -72,7 +73,13 @@ class Prefetch:
             self._processes.broadcast([modes], source=owner)
             for module, training in zip(network.modules(), modes.tolist(), strict=True):
                 module.training = training
-            yield StepContext(at=(outer, inner), network=network, seed=run.seed, target=target)
+            yield StepContext(
+                at=(outer, inner),
+                network=network,
+                seed=run.seed,
+                target=target,
+                place=None if place == _NEW else place,
+            )
         if mine:
             self._kept = []
 
@@ -84,6 +91,15 @@ class Prefetch:
                 tensors=[tensor.detach().clone() for tensor in tensors],
                 training=[module.training for module in context.network.modules()],
             )
+
+
+_NEW = -1
+"""The place of a network that does not come again."""
+
+
+def _facts(context: StepContext) -> list[int]:
+    """Whether there is a target, and the place."""
+    return [context.target is not None, _NEW if context.place is None else context.place]
 
 
 def same_network(context: StepContext, processes: Processes) -> None:

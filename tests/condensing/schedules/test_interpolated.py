@@ -124,3 +124,17 @@ def test_a_number_that_cannot_work_is_refused(each):
         Interpolated(lowest=0.7, highest=0.3)
     with pytest.raises(ConfigError, match="known are constant, milestones, cosine"):
         Interpolated(decay="stepwise")
+
+
+def test_fixed_networks_come_again_and_say_which_they_are(data):
+    run, seen, places = world(data), {}, []
+    schedule = replace(SHORT, networks=2, fixed=3)
+    for outer in range(8):
+        for context in schedule.contexts(outer, run):
+            places.append(context.place)
+            own = weights(context.network)
+            assert torch.equal(seen.setdefault(context.place, own), own)
+    assert set(places) == {0, 1, 2}
+    assert places != sorted(places)
+    assert len({tuple(own.tolist()) for own in seen.values()}) == 3
+    assert {c.place for c in SHORT.contexts(0, run)} == {None}

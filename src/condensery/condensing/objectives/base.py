@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import ClassVar, Protocol
 
 import torch
@@ -39,6 +40,11 @@ class Objective(Protocol):
     uses_engine: ClassVar[bool] = False
     """Whether the loss uses only results of an engine and calls no module. Otherwise a fast engine
     has no advantage."""
+
+    @property
+    def takes_means(self) -> bool:
+        """Whether ``StepContext.mean_features`` can stand for the real examples."""
+        return False
 
     @abstractmethod
     def bind(
@@ -150,6 +156,11 @@ class FeatureObjective(Objective):
         """
         comparison, groups = self.comparison(context), by_class(real)
         targets = list[Tensor]()
+        if context.mean_features is not None:
+            of_images = partial(engine.features, context.network)
+            targets = [context.mean_features(c, of_images)[None] for c in groups.class_.tolist()]
+            targets = [comparison.target(mean) for mean in targets]
+            return partial(_losses, comparison, groups, targets)
         with torch.no_grad():
             shown = view(real)
             concurrent = len(groups) if engine.chunked else classes_per_pass
@@ -161,13 +172,7 @@ class FeatureObjective(Objective):
                     for member in own.member
                 ]
 
-        def losses(features: Tensor, examples: Examples, groups_: Groups) -> Tensor:
-            row = target_rows(groups.class_, groups_.class_)
-            return comparison.losses(
-                features, examples, groups_, [targets[at] for at in row.tolist()]
-            )
-
-        return losses
+        return partial(_losses, comparison, groups, targets)
 
     def bind(
         self,
@@ -187,6 +192,19 @@ class FeatureObjective(Objective):
             return losses(engine.features(context.network, view(examples)), examples, groups)
 
         return match
+
+
+def _losses(
+    comparison: FeatureComparison,
+    real: Groups,
+    targets: Sequence[Tensor],
+    features: Tensor,
+    examples: Examples,
+    groups: Groups,
+) -> Tensor:
+    """The loss of every group, from the targets of the classes of ``real``."""
+    row = target_rows(real.class_, groups.class_)
+    return comparison.losses(features, examples, groups, [targets[at] for at in row.tolist()])
 
 
 def target_rows(classes: Tensor, wanted: Tensor) -> Tensor:

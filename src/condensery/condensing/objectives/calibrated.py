@@ -73,6 +73,11 @@ class Calibrated(Objective):
                     f"{', '.join(known)}."
                 )
 
+    @property
+    def takes_means(self) -> bool:
+        """See ``Objective.takes_means``; the class term needs no real image."""
+        return self.features.takes_means
+
     def bind(
         self,
         context: StepContext,

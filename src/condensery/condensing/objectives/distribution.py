@@ -28,6 +28,11 @@ class DistributionMatching(FeatureObjective):
         Differs: none; as in both released codes, it is the sum and not the mean over features.
     """
 
+    @property
+    def takes_means(self) -> bool:
+        """See ``Objective.takes_means``: nothing else of them is matched."""
+        return True
+
     def comparison(self, context: StepContext) -> FeatureComparison:
         """See ``FeatureObjective.comparison``; nothing is drawn."""
         del context

@@ -83,6 +83,11 @@ class Schedule(Protocol):
         """Image updates in an outer iteration, at least 1."""
         ...
 
+    @property
+    def fixed_networks(self) -> int:
+        """Number of the networks of the whole run, if they come again; 0: every one is new."""
+        return 0
+
     @abstractmethod
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """The contexts of one outer iteration, ``updates`` of them.

@@ -54,6 +54,9 @@ class Interpolated(OnExperts):
         networks: Networks in an outer iteration, at least 1.
         inner: Image updates with new real images and draws under each network, at least 1. The two
             alternating terms of DANCE need 2 (``Calibrated.alternate``).
+        fixed: Networks of the whole run, each with its expert and share, which come again in random
+            order, so that what is computed for a network can be kept (``KeptMeans``); 0: every
+            network is new.
         training: How experts are trained; the default is that of the paper for small images.
 
     Source:
@@ -68,12 +71,13 @@ class Interpolated(OnExperts):
     highest: float = 1.0
     networks: int = 1
     inner: int = 1
+    fixed: int = 0
     training: Training = field(default_factory=SGDTraining)
     decay: Decay = "milestones"
     keep: Literal["all", "ends"] = "ends"
 
     def __post_init__(self) -> None:
-        self.check_numbers(trajectories=0, epochs=1, networks=1, inner=1)
+        self.check_numbers(trajectories=0, epochs=1, networks=1, inner=1, fixed=0)
         if not 0 <= self.lowest <= self.highest <= 1:
             raise ConfigError(
                 f"schedule.lowest = {self.lowest} and schedule.highest = {self.highest}, but they "
@@ -101,6 +105,11 @@ class Interpolated(OnExperts):
         return self.networks * self.inner
 
     @property
+    def fixed_networks(self) -> int:
+        """See ``Schedule.fixed_networks``."""
+        return self.fixed
+
+    @property
     def length(self) -> int:
         """See ``OnExperts.length``."""
         return self.epochs
@@ -113,15 +122,23 @@ class Interpolated(OnExperts):
     def contexts(self, outer: int, run: RunContext) -> Iterator[StepContext]:
         """See ``Schedule.contexts``; trains an expert when it is first drawn."""
         for number in range(self.networks):
-            network, target = self._network(run, outer, number)
+            path: tuple[str | int, ...] = (outer, number) if number else (outer,)
+            place: int | None = None
+            if self.fixed:
+                place = int(
+                    torch.randint(self.fixed, (), generator=stream(run.seed, "fixed", *path))
+                )
+                path = ("fixed", place)
+            network, target = self._network(run, path)
             for inner in range(number * self.inner, (number + 1) * self.inner):
-                yield StepContext(at=(outer, inner), network=network, seed=run.seed, target=target)
+                yield StepContext(
+                    at=(outer, inner), network=network, seed=run.seed, target=target, place=place
+                )
 
     def _network(
-        self, run: RunContext, outer: int, number: int
+        self, run: RunContext, path: tuple[str | int, ...]
     ) -> tuple[nn.Module, Mapping[str, Tensor] | None]:
         """A network of an outer iteration, and the final parameters of its expert."""
-        path = (outer, number) if number else (outer,)
         network, target = run.network("network", *path), None
         if self.trajectories:
             experts, index = self.draw(run, stream(run.seed, "expert", *path))
