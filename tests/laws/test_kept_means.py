@@ -12,7 +12,6 @@ from condensery.augment import Identity, Siamese
 from condensery.condensing.loop import initial_state, run
 from condensery.condensing.objectives import (
     Calibrated,
-    DistributionMatching,
     GradientMatching,
     KernelMMD,
 )
@@ -110,10 +109,6 @@ def test_the_settings_may_come_in_any_order_and_are_refused_before_anything_is_d
     assert condensing.recipe.sampler == KeptMeans()
     with pytest.raises(ConfigError, match="is new"):
         condensery.condense(data, **asked, settings=kept)
-
-
-def test_distribution_matching_takes_means_alone(recipe):
-    assert replace(recipe, objective=DistributionMatching()).objective.takes_means
 
 
 def test_fewer_images_than_none_are_refused():

@@ -36,7 +36,7 @@ class KeptFeatures:
         self._sampler, self._data, self._device = sampler, data, device
         self._known: dict[tuple[int, int], Tensor] = {}
 
-    def told(self, context: StepContext) -> StepContext:
+    def with_means(self, context: StepContext) -> StepContext:
         """The context with the means under its network (``StepContext.mean_features``)."""
         place = context.place
         assert place is not None  # ``check_kept``
@@ -59,7 +59,7 @@ class KeptFeatures:
 
 
 def check_kept(recipe: Recipe) -> None:
-    """Refuse parts beside kept mean features that need other real examples.
+    """Refuse kept mean features together with parts that need real images.
 
     Raises:
         ConfigError: Names the key and what would work.

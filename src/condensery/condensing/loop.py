@@ -252,7 +252,7 @@ def _together(
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
         for context in contexts(outer, run_context):
-            context = context if kept is None else kept.told(context)
+            context = context if kept is None else kept.with_means(context)
             engine = _engine(shared, context)
             if shared.schedule.reads_synthetic:
                 same_network(context, processes)

@@ -20,9 +20,9 @@ from condensery.types import StepContext
 class KeptMeans(Sampler):
     """The mean feature of every class, computed once for each network that comes again, and kept.
 
-    Later image updates under this network read no real image. It needs a schedule whose networks
-    come again (``interpolated`` with ``schedule.pool`` above 0), an objective that compares mean
-    features, and no augmentation, since the means are of the images as they are.
+    In later image updates under this network, no real image goes through it. It needs a schedule
+    whose networks come again (``interpolated`` with ``schedule.fixed`` above 0), an objective that
+    compares mean features, and no augmentation, since the means are of the images as they are.
 
     Attributes:
         images: Images per class in a mean, in the order of the data; 0: all (the default).
