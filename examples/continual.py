@@ -37,7 +37,7 @@ def main() -> None:
     parser.add_argument("--ipc", type=int, default=20, help="images per class of a new step")
     parser.add_argument("--memories", default="nested,herding,random,k-means")
     parser.add_argument("--preset", default="quick")
-    parser.add_argument("--iterations", type=int, help="of condensing, where the preset is long")
+    parser.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipe")
     parser.add_argument("--network", default="convnet3-w32")
     parser.add_argument("--protocol", default="quick")
     parser.add_argument("--steps", type=int, help="training steps, where the protocol is long")
@@ -58,13 +58,13 @@ def main() -> None:
         for name in memories:
             memory, found = condensery.ReplayMemory(arguments.budget), []
             for number, own in enumerate(steps):
-                task = condensery.load_data(arguments.data, classes=own, **where)
+                task = condensery.load_data(whole, classes=own)
                 began = time.process_time()
                 memory.add(images_of(name, task, arguments, seed=order))
                 seconds[name] += time.process_time() - began
                 sizes.setdefault(name, []).append(memory.ipc)
                 if number:  # one step alone needs no memory
-                    found.append(tested(memory, arguments, where, seed=order))
+                    found.append(tested(memory, whole, arguments, seed=order))
                     print(f"order {order}, {name}, {memory}: {100 * found[-1]:.1f}", flush=True)
             accuracy[name].append(found)
     seen = [arguments.step * (number + 1) for number in range(1, len(steps))]
@@ -87,16 +87,13 @@ def images_of(
 ) -> CondensedSet:
     """The images of one step: condensed, or chosen from the real ones."""
     if name not in names("selection"):
-        settings: dict[str, object] = (
-            {} if arguments.iterations is None else {"iterations": arguments.iterations}
-        )
         return condensery.condense(
             task,
             method=name,
             ipc=arguments.ipc,
             preset=arguments.preset,
             network=arguments.network,
-            settings=settings,
+            settings=dict(entry.split("=", 1) for entry in arguments.set),
             seed=seed,
         ).result()
     return condensery.select(task, by=name, ipc=arguments.ipc, seed=seed)
@@ -104,13 +101,13 @@ def images_of(
 
 def tested(
     memory: condensery.ReplayMemory,
+    whole: condensery.Data,
     arguments: argparse.Namespace,
-    where: dict[str, Any],
     *,
     seed: int,
 ) -> float:
     """Accuracy on all classes seen so far of a network that was trained on the memory alone."""
-    seen = condensery.load_data(arguments.data, classes=list(memory.class_names), **where)
+    seen = condensery.load_data(whole, classes=memory.class_names)
     (observation,) = condensery.evaluate(
         memory.condensed,
         seen,

@@ -66,6 +66,7 @@ def load_data(
     * a list of Parquet files;
     * ``(images, labels)``: NumPy arrays or tensors, NHW, NCHW or NHWC, ``uint8`` or floats in
       [0, 1], which are rounded to bytes;
+    * a loaded data set (``Data``), of which ``classes`` takes some without reading files again;
     * a map-style torch data set that yields ``(image, class)`` or dicts of both, such as those of
       Hugging Face; a class is an index or a name.
 
@@ -110,7 +111,9 @@ def load_data(
             "pixels, such as 32."
         )
     scale = ValueRange.of(value_range)
-    asked = KNOWN.get(source) if isinstance(source, str) else None
+    loaded = source if isinstance(source, Data) else None
+    word = loaded.name if loaded else source
+    asked = KNOWN.get(word) if isinstance(word, str) else None
     reading = _LoadOptions(
         decoding=Decoding(
             size=image_size,
@@ -168,6 +171,7 @@ def load_data(
             f"{title}: train images are {ours} and test images {theirs} (channels, height, "
             f"width), but both must be the same. {way}"
         )
+    stored_range = (scale.low, scale.high) if scale else loaded and loaded.train.value_range
     statistics = (known and known.statistics) or measure(train.images)
     called = known.name if known else name or _plain(title)
     if asked and known is None:  # some of its classes, which the user chose
@@ -182,7 +186,7 @@ def load_data(
             std=statistics.std,
             skipped=skipped,
             notices=notices,
-            value_range=None if scale is None else (scale.low, scale.high),
+            value_range=stored_range,
         )
         for part in (train, held)
     ]
@@ -257,6 +261,9 @@ def _as_given(source: object, how: _LoadOptions) -> Source:
     elif isinstance(source, str) and (known := KNOWN.get(source)) is not None:
         decoding = replace(decoding, size=decoding.size or known.side)
         read = path.read(_located(known, how), decoding, classes or known.folders)
+    elif isinstance(source, Data):
+        read = _source_of(source)
+        read = arrays.examined(read, scale) if (scale := decoding.value_range) else read
     elif isinstance(source, (str, Path)):
         read = path.read(str(source), decoding, classes)
     elif words is not None:
@@ -277,6 +284,23 @@ def _as_given(source: object, how: _LoadOptions) -> Source:
         )
     # Arrays are brought to the side here; images that were decoded have it already.
     return read if (size := decoding.size) is None else read.mapped(lambda x: fit_all(x, size))
+
+
+def _source_of(data: Data) -> Source:
+    """A loaded data set as a source."""
+    if data.train.whitening is not None:
+        raise DataError(
+            f"{data.name} is whitened, and load_data gives plain images. Give the data from which "
+            "it was made, and whiten the result."
+        )
+    return Source(
+        title=data.name,
+        train=Split(images=data.train.images, labels=data.train.labels),
+        test=Split(images=data.test.images, labels=data.test.labels),
+        class_names=data.train.class_names,
+        skipped=data.skipped,
+        notices=data.notices,
+    )
 
 
 def _located(known: KnownSet, how: _LoadOptions) -> str:
