@@ -21,6 +21,7 @@ from __future__ import annotations
 import argparse
 import json
 import platform
+import re
 import statistics
 import sys
 import time
@@ -103,7 +104,7 @@ def measure(
     """Measure one point, unless its file is there."""
     length = "" if iterations is None else f"-{iterations}"
     row = name if iterations is None else name + arguments.label
-    called = f"{data.name}-{row}{length}-seed{seed}"
+    called = f"{data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{seed}"
     tested_by = f"{arguments.protocol}-{arguments.test_network}-{arguments.precision}"
     file = arguments.results / f"{called}-{tested_by}.json"
     if file.exists():
