@@ -5,18 +5,22 @@
 
 One network is trained without interruption. At each phase the device has another budget, and the
 training goes on with another prefix of the same file: nothing is loaded or condensed again. Prints
-the accuracy after each phase, and that of a training on random real images of the same sizes.
+the accuracy after each phase, mean and deviation over networks, and that of trainings on real
+images of the same number: random ones, and those that k-means chooses anew for every size, for
+which the device would have to keep all images.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 
 import torch
 from torch.nn.functional import cross_entropy
 
 import condensery
 from condensery import networks
+from condensery.averages import average
 from condensery.formatting import markdown_table
 
 
@@ -28,39 +32,45 @@ def main() -> None:
     parser.add_argument("--sizes", default="10,1,3,10", help="images per class of each phase")
     parser.add_argument("--steps", type=int, default=300, help="optimiser steps of a phase")
     parser.add_argument("--network", default="convnet3-w32")
+    parser.add_argument("--seeds", type=int, default=1, help="networks of each set")
     arguments = parser.parse_args()
 
     data = condensery.load_data(arguments.data)
     condensed = condensery.CondensedSet.load(arguments.file)
     sizes = [int(size) for size in arguments.sizes.split(",")]
-    real = condensery.select(data, by="random", ipc=max(sizes))
-    sets = {"condensed": condensed, "random": real}
-    results = {name: trained(each, data, sizes, arguments) for name, each in sets.items()}
-    rows = [[name, *(f"{100 * value:.1f}" for value in own)] for name, own in results.items()]
+    sets = {"condensed": {size: condensed.take(size) for size in sizes}}
+    for rule in ("random", "k-means"):
+        sets[rule] = {size: condensery.select(data, by=rule, ipc=size) for size in set(sizes)}
+    rows: list[list[str]] = []
+    for name, own in sets.items():
+        runs = [trained(own, data, sizes, arguments, seed) for seed in range(arguments.seeds)]
+        rows.append([name, *(str(average(phase)) for phase in zip(*runs, strict=True))])
     kept = [f"size {size}, {condensed.bytes_of(size):,} bytes" for size in sizes]
     print(markdown_table([["after the phase with", *kept], *rows]))
 
 
 def trained(
-    condensed: condensery.CondensedSet,
+    sets: Mapping[int, condensery.CondensedSet],
     data: condensery.Data,
     sizes: list[int],
     arguments: argparse.Namespace,
+    seed: int,
 ) -> list[float]:
     """Test accuracy after each phase of one training."""
+    condensed = sets[sizes[0]]
     channels, height, width = condensed.shape
     network = networks.build(
         arguments.network,
         channels=channels,
         classes=condensed.classes,
         side=(height, width),
-        seed=0,
+        seed=seed,
         path=(),
     )
     optimiser = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=5e-4)
     found: list[float] = []
     for size in sizes:
-        loader = condensed.as_dataloader(size, batch_size=64, normalise=True)
+        loader = sets[size].as_dataloader(size, batch_size=64, normalise=True)
         taken = 0
         while taken < arguments.steps:
             for images, labels in loader:

@@ -20,6 +20,7 @@ from typing import Any
 import torch
 
 import condensery
+from condensery.averages import average
 from condensery.condensed.artifact import CondensedSet
 from condensery.formatting import markdown_table
 from condensery.registry import names
@@ -71,8 +72,8 @@ def main() -> None:
     rows = [
         [
             name,
-            *(spread([order[i] for order in accuracy[name]]) for i in range(len(seen))),
-            spread([statistics.fmean(order) for order in accuracy[name]]),
+            *(str(average(order[i] for order in accuracy[name])) for i in range(len(seen))),
+            str(average(statistics.fmean(order) for order in accuracy[name])),
             str(sizes[name][len(steps) - 1]),
             f"{seconds[name] / arguments.orders:.0f}",
         ]
@@ -120,12 +121,6 @@ def tested(
         baselines=(),
     ).run()
     return observation.accuracy
-
-
-def spread(values: list[float]) -> str:
-    """Mean and sample deviation in per cent."""
-    mean = f"{100 * statistics.fmean(values):.1f}"
-    return mean if len(values) < 2 else f"{mean} ± {100 * statistics.stdev(values):.1f}"
 
 
 if __name__ == "__main__":

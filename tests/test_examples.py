@@ -55,4 +55,4 @@ def test_the_size_changes_while_one_network_is_trained(tmp_path):
     )  # fmt: skip
     head, _, *rows = cells_of(table)
     assert head[1:] == ["size 3, 2,280 bytes", "size 1, 760 bytes", "size 2, 1,520 bytes"]
-    assert [row[0] for row in rows] == ["condensed", "random"]
+    assert [row[0] for row in rows] == ["condensed", "random", "k-means"]

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from statistics import fmean, stdev
 
+from condensery.formatting import plus_minus
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Average:
@@ -20,6 +22,9 @@ class Average:
     mean: float
     std: float | None
     count: int
+
+    def __str__(self) -> str:
+        return plus_minus(self.mean, self.std)
 
 
 def average(values: Iterable[float]) -> Average:
