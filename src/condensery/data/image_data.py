@@ -178,9 +178,17 @@ class ImageData:
     def to(self, device: torch.device | str) -> ImageData:
         """The same data with its images on another device; labels stay on the CPU."""
         moved = replace(self, images=self.images.to(device))
-        if "fingerprint" in self.__dict__:  # so that nothing is hashed again
-            moved.__dict__["fingerprint"] = self.fingerprint
-        return moved
+        known = vars(self).get("fingerprint")
+        return moved if known is None else moved.with_fingerprint(known)
+
+    def with_fingerprint(self, fingerprint: str) -> ImageData:
+        """The same data with a fingerprint that is known, so that nothing is hashed again.
+
+        ``dataclasses.replace`` leaves it out, because it makes other data.
+        """
+        same = replace(self)
+        vars(same)["fingerprint"] = fingerprint
+        return same
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)

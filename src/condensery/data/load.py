@@ -192,8 +192,10 @@ def load_data(
     ]
     if loaded_by is not None:
         choices = {key: value for key, value in loaded_by.items() if key != "folder"}
-        for split, file, part in zip(splits, (read, second), ("train", "test"), strict=True):
-            _keep_fingerprint(split, file.cache_file, part=f"{part} {choices}")
+        splits = [
+            _hashed(split, file.cache_file, part=f"{part} {choices}")
+            for split, file, part in zip(splits, (read, second), ("train", "test"), strict=True)
+        ]
     for notice in notices:
         warnings.warn(notice, DataWarning, stacklevel=2)
     return Data(
@@ -207,18 +209,19 @@ def load_data(
     )
 
 
-def _keep_fingerprint(data: ImageData, file: CacheFile | None, *, part: str) -> None:
-    """Hash images that are mapped from a file once, and not at every start of a process.
+def _hashed(data: ImageData, file: CacheFile | None, *, part: str) -> ImageData:
+    """The data with a fingerprint that a file of mapped images keeps for the next process.
 
     Args:
         data: Images of the file.
         file: Their file; None: they are in memory, and are hashed when they are asked for.
         part: What decides which images of the file they are, besides labels and classes.
     """
-    if file is not None:
-        labels = hashlib.blake2b(data.labels.numpy().tobytes(), digest_size=12).hexdigest()
-        what = f"{part} {data.class_names} {tuple(data.images.shape)} {labels}"
-        data.__dict__["fingerprint"] = file.kept(what, lambda: data.fingerprint)
+    if file is None:
+        return data
+    labels = hashlib.blake2b(data.labels.numpy().tobytes(), digest_size=12).hexdigest()
+    what = f"{part} {data.class_names} {tuple(data.images.shape)} {labels}"
+    return data.with_fingerprint(file.kept(what, lambda: data.fingerprint))
 
 
 def _loaded_by(source: object, test: object, **choices: object) -> dict[str, Any] | None:
