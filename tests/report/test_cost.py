@@ -49,7 +49,7 @@ def test_the_gain_is_over_the_sizes_that_both_were_tested_at(observations, pets)
     assert gained(comparison) == (
         "The accuracy at its end, averaged over the tested sizes: +15.0 points over random images "
         "and −5.0 points over k-means images, which need no condensing (convnet3, protocol idc, "
-        "700 steps)."
+        "700 steps). But k-means images are better at size 4."
     )
 
 

@@ -65,21 +65,27 @@ def spent(cost: Cost, distances: Sequence[Distances]) -> list[str]:
 def gained(comparison: AccuracyBySize) -> str:
     """The mean difference to every baseline over the sizes that both were tested at; may be empty.
 
+    A baseline that is better at some size, whatever the mean says, is named with these sizes.
+
     Args:
         comparison: The accuracies in one setting.
     """
     ours = {point.size: point.mean for point in comparison.ours}
     parts: list[str] = []
+    better: list[str] = []
     for name, each in {"random": comparison.random, **comparison.baselines}.items():
         both = [point for point in each if point.size in ours]
         if both:
             parts.append(f"{_difference(ours, both)} over {name} images")
+        sizes = [str(point.size) for point in both if point.mean > ours[point.size]]
+        if sizes:
+            better.append(f" But {name} images are better at size {', '.join(sizes)}.")
     if not parts:
         return ""
     listed = ", ".join(parts[:-1]) + " and " * (len(parts) > 1) + parts[-1]
     return (
         f"The accuracy at its end, averaged over the tested sizes: {listed}, which need no "
-        f"condensing ({comparison.title})."
+        f"condensing ({comparison.title}).{''.join(better)}"
     )
 
 
