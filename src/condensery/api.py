@@ -18,7 +18,6 @@ from condensery.augment import Augment
 from condensery.condensed.artifact import CondensedSet
 from condensery.condensing.blocks import check_divisible
 from condensery.condensing.init import Init
-from condensery.condensing.kept_features import check_kept
 from condensery.condensing.loop import initial_state, run
 from condensery.condensing.machine_choices import fitted, halved, uncompiled, within
 from condensery.condensing.objectives import Objective
@@ -350,7 +349,7 @@ def chosen(
         recipe = recipe if same else changed(recipe, slot, part)  # its own choices stay
     for key, value in settings.items():
         recipe = changed(recipe, key, value)
-    check_kept(recipe)
+    recipe.sampler.check(recipe)
     return recipe
 
 

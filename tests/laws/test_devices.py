@@ -12,7 +12,7 @@ from itertools import cycle
 
 import pytest
 import torch
-from examples import REGISTERED, recipe_with
+from examples import EXAMPLES, REGISTERED, recipe_with
 from pretend import DEVICE, Pretending, available
 
 import condensery
@@ -51,9 +51,8 @@ def _alone(threads):
 
 def anywhere(slot: str, name: str) -> bool:
     """Whether any recipe can have the part; networks alone are trained on per-example views."""
-    if (slot, name) == ("sampler", "kept-means"):  # it needs a schedule that fits
-        return False
-    return slot in ANYWHERE and (slot != "augment" or parts(slot)[name].shared)
+    alone = set(EXAMPLES.get((slot, name), {slot})) == {slot}  # it needs no other part
+    return slot in ANYWHERE and alone and (slot != "augment" or parts(slot)[name].shared)
 
 
 def runs(small):
@@ -72,7 +71,7 @@ def runs(small):
         if recipe.engine == "one-pass":
             recipe = replace(recipe, engine=next(engine))
         for other in ANYWHERE:
-            if name == "kept-means" and other in ("sampler", "augment"):
+            if slot in ANYWHERE and other in EXAMPLES.get((slot, name), ()):
                 continue
             tested.append(next(free[other]))
             given = recipe_with(small, *tested[-1])

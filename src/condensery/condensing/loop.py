@@ -18,12 +18,11 @@ from torch import Tensor, nn
 from condensery import networks
 from condensery.condensing import blocks
 from condensery.condensing.blocks import check_divisible, class_blocks, own_classes
-from condensery.condensing.kept_features import KeptFeatures, check_kept
 from condensery.condensing.objectives import Match, Objective
 from condensery.condensing.prefetch import Prefetch, same_network
 from condensery.condensing.progress import Progress, State, whole_examples
 from condensery.condensing.recipe import Recipe
-from condensery.condensing.samplers import KeptMeans, real_examples
+from condensery.condensing.samplers import real_examples
 from condensery.condensing.schedules import RunContext
 from condensery.condensing.step import (
     BlockResult,
@@ -217,7 +216,7 @@ def _together(
         )
     for recipe in recipes:
         check_divisible(recipe, data.classes, processes)
-        check_kept(recipe)
+        recipe.sampler.check(recipe)
     shared, now = recipes[0], [state.to(device) for state in states]
     del states
     mine = own_classes(shared, data.classes, processes)
@@ -237,9 +236,7 @@ def _together(
         compiled=shared.compiled,
         architecture=shared.network,
     )
-    kept: KeptFeatures | None = None
-    if isinstance(shared.sampler, KeptMeans):
-        kept = KeptFeatures(shared.sampler, data, device)
+    provided = shared.sampler.provider(data, device)
     contexts = shared.schedule.contexts
     if processes.count > 1 and not shared.schedule.reads_synthetic:
         first, iterations = now[0].outer, shared.iterations
@@ -252,7 +249,7 @@ def _together(
         draw = shared.sampler.begin(data)
         together: tuple[Progress, ...] = ()
         for context in contexts(outer, run_context):
-            context = context if kept is None else kept.with_means(context)
+            context = provided(context)
             engine = _engine(shared, context)
             if shared.schedule.reads_synthetic:
                 same_network(context, processes)

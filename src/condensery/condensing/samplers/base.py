@@ -6,14 +6,17 @@ Knows nothing about losses.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Protocol
 
 import torch
 from torch import Tensor
 
 from condensery.data import ImageData
 from condensery.types import Examples, StepContext
+
+if TYPE_CHECKING:
+    from condensery.condensing.recipe import Recipe
 
 
 class Draw(Protocol):
@@ -43,6 +46,27 @@ class Sampler(Protocol):
         Their state ends with the outer iteration, so that a run can resume at any iteration.
         """
         ...
+
+    def check(self, recipe: Recipe) -> None:
+        """Refuse the other parts of a recipe with which this sampler cannot work.
+
+        Raises:
+            ConfigError: Names the key and what would work.
+        """
+        del recipe
+
+    def provider(self, data: ImageData, device: str) -> Callable[[StepContext], StepContext]:
+        """What objectives get from the sampler besides real examples, in one run and process.
+
+        Args:
+            data: Real training images.
+            device: The device of the networks.
+
+        Returns:
+            Maps the context of every image update to the one that objectives see.
+        """
+        del data, device
+        return lambda context: context
 
     def costly_draws(self, updates: int) -> int:
         """Number of draws of an outer iteration that take long, such as a clustering."""
