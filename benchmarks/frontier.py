@@ -38,7 +38,7 @@ import torch
 import condensery
 from condensery.checkpoint import write_atomically
 from condensery.evaluation import Observation, read_observations, summary
-from condensery.formatting import markdown_table
+from condensery.formatting import NOTHING, markdown_table
 from condensery.report.published import known
 from condensery.runs.evaluation import EvaluationPlan, train_planned
 from condensery.runs.listener import Reporter
@@ -304,11 +304,11 @@ def _figure(value: float | None) -> str:
 
 
 def draw(points: Sequence[Point], file: Path) -> None:
-    """Three charts: the smallest size, the largest, and the average over the tested sizes."""
+    """Three charts: the smallest size, the largest, and the average over sizes that all have."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
 
-    tested = sorted({int(size) for point in points for size in point["accuracy"]})
+    tested = sizes_of(points)
     panels: dict[str, list[int]] = {
         f"size {tested[0]}": tested[:1],
         f"size {tested[-1]}": tested[-1:],
@@ -349,30 +349,44 @@ def grouped(points: Iterable[Point]) -> dict[tuple[str, int], list[Point]]:
 
 
 def table(points: Sequence[Point]) -> str:
-    """One row for each method and length, with the average over all tested sizes."""
+    """One row for each method and length, with the average over the sizes that all rows have."""
     tested = sorted({int(size) for point in points for size in point["accuracy"]})
-    shown = [size for size in (1, 2, 3, 5, 7, 10) if size in tested] or tested
+    averages = {"average of " + ", ".join(map(str, sizes_of(points))): sizes_of(points)}
+    if sizes_of(points) != tested:
+        averages["average of all"] = tested
     rows = [
         [
             f"`{name}`",
             str(iterations or ""),
             f"{cost_of(own):.0f}",
             str(len(own)),
-            *(spread(own, size) for size in shown),
-            f"{average_of(own, tested):.1f}",
+            *(spread(own, size) for size in tested),
+            *(mean_over(own, sizes) for sizes in averages.values()),
         ]
         for (name, iterations), own in sorted(
             grouped(points).items(), key=lambda item: cost_of(item[1])
         )
     ]
-    head = ["row", "iterations", "CPU s", "n", *map(str, shown), "average"]
+    head = ["row", "iterations", "CPU s", "n", *map(str, tested), *averages]
     return markdown_table([head, *rows])
+
+
+def sizes_of(points: Iterable[Point]) -> list[int]:
+    """The sizes that all points have."""
+    return sorted(set.intersection(*({int(size) for size in p["accuracy"]} for p in points)))
 
 
 def spread(points: Sequence[Point], size: int) -> str:
     """Mean accuracy of a size, and the deviation of its networks, whichever set they learned."""
-    mean, each = average_of(points, [size]), [a for p in points for a in p["accuracy"][str(size)]]
-    return f"{mean:.1f}" if len(each) < 2 else f"{mean:.1f} ± {statistics.stdev(each):.1f}"
+    each = [a for point in points for a in point["accuracy"].get(str(size), ())]
+    std = f" ± {statistics.stdev(each):.1f}" if len(each) > 1 else ""
+    return mean_over(points, [size]) + std
+
+
+def mean_over(points: Sequence[Point], sizes: Sequence[int]) -> str:
+    """Mean accuracy over sizes, if all of them were tested."""
+    known = set(sizes) <= set(sizes_of(points))
+    return f"{average_of(points, sizes):.1f}" if known else NOTHING
 
 
 def cost_of(points: Iterable[Point]) -> float:
