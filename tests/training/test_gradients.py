@@ -35,7 +35,7 @@ def uncompiled(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     """Compiling leaves everything as it is; gives the lengths that a compiled loss has seen."""
     seen: list[int] = []
 
-    def loss_function(precision: str, *, compiled: bool, loss: str):
+    def loss_function(precision: str, *, compiled: bool, loss: str, architecture: str = ""):
         def own(net: nn.Module, images: torch.Tensor, *rest: torch.Tensor) -> torch.Tensor:
             if compiled:
                 seen.append(len(images))
@@ -189,3 +189,21 @@ def test_where_compiling_fails_autograd_goes_on_and_says_so(
         assert torch.equal(loss, expected[0])
         assert all(map(torch.equal, found, expected[1]))
     assert caplog.text.count("no compiler here") == 1
+
+
+def test_more_networks_than_torch_compiles_of_one_function_are_all_compiled(monkeypatch):
+    graphs: list[object] = []
+    compile, limit = torch.compile, torch._dynamo.config.recompile_limit
+
+    def backend(graph, inputs):
+        graphs.append(graph)
+        return graph.forward
+
+    monkeypatch.setattr(torch, "compile", lambda own, **_: compile(own, backend=backend))
+    module.loss_function.cache_clear()
+    for width in range(2, limit + 4):
+        net = nn.Sequential(nn.Flatten(), nn.Linear(3 * 64, width), nn.Tanh(), nn.Linear(width, 5))
+        for _ in range(2):
+            gradients_of(net, precision="fp32", compiled=True, batch=6).of(mixed())
+    module.loss_function.cache_clear()
+    assert len(graphs) == limit + 2

@@ -24,9 +24,11 @@ import sysconfig
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import nullcontext
+from itertools import count
 from pathlib import Path
 from threading import Lock
-from typing import Generic, ParamSpec, TypeVar
+from types import FunctionType
+from typing import Generic, ParamSpec, TypeVar, cast
 
 from condensery.parallel import exclusive_lock
 
@@ -43,6 +45,20 @@ _OPTIONS = (
     "`--set schedule.compiled=false`, evaluation: `--precision fp32`); in Python with "
     'settings={"compiled": "false"}, and precision="fp32" for evaluate().'
 )
+
+
+_copies = count()
+
+
+def another(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+    """A copy of a function that torch counts as another one.
+
+    Torch compiles one function at most 8 times, for example for 8 networks, and then runs it
+    uncompiled in the whole process, with a warning of its own.
+    """
+    original = cast(FunctionType, function)
+    code = original.__code__.replace(co_name=f"{original.__name__}_{next(_copies)}")
+    return FunctionType(code, original.__globals__, code.co_name, original.__defaults__)
 
 
 class _Process:

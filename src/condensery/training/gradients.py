@@ -78,7 +78,7 @@ def gradients_of(
         return Gradients(eager)
     if compiled == "graphs":
         usual = gradients_of(network, precision=precision, compiled=True, batch=batch, loss=loss)
-        replayed = _autograd(network, loss_function(precision, compiled=compiled, loss=loss))
+        replayed = _compiled(network, precision, compiled, loss)
         return Gradients(_Graphs(replayed, usual.of, batch=batch))
     if all(p.device.type == "cpu" for p in network.parameters()):
         cannot_compile()  # asks once in a process; ``Fallback`` heeds the answer
@@ -86,7 +86,7 @@ def gradients_of(
         fused = Fallback(_fused(network, precision), eager, what="Training of networks")
         return Gradients(fused, lambda: not fused.failed)
     whole = Fallback(
-        _autograd(network, loss_function(precision, compiled=True, loss=loss)),
+        _compiled(network, precision, compiled, loss),
         eager,
         what="Training of networks",
     )
@@ -134,6 +134,13 @@ def _autograd(network: nn.Module, loss_of: Loss) -> Callable[[MixedBatch], _Foun
         return loss.detach(), torch.autograd.grad(loss, trained, allow_unused=True)
 
     return gradients
+
+
+def _compiled(
+    network: nn.Module, precision: str, compiled: Compiling, loss: str
+) -> Callable[[MixedBatch], _Found]:
+    own = loss_function(precision, compiled=compiled, loss=loss, architecture=repr(network))
+    return _autograd(network, own)
 
 
 def _fused(network: nn.Module, precision: str) -> Callable[[MixedBatch], _Found]:

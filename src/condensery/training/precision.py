@@ -22,6 +22,7 @@ from torch.nn import functional
 
 from condensery.devices import accelerated
 from condensery.engines import native_bf16
+from condensery.engines.toolchain import another
 from condensery.errors import ConfigError, nearest
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -137,11 +138,21 @@ def loss_bf16(
 
 
 @cache
-def loss_function(precision: str, *, compiled: Compiling, loss: str = "cross-entropy") -> Loss:
-    """The training loss with a precision; all networks of a process share a compiled one."""
+def loss_function(
+    precision: str, *, compiled: Compiling, loss: str = "cross-entropy", architecture: str = ""
+) -> Loss:
+    """The training loss with a precision.
+
+    Args:
+        precision: ``"fp32"`` or ``"bf16"``.
+        compiled: Whether it is compiled, perhaps with CUDA graphs.
+        loss: A name of ``LOSSES``.
+        architecture: The networks that share a compiled loss (``toolchain.another``).
+    """
     check_precision(precision)
     check_loss(loss)
     own = loss_bf16 if precision == "bf16" else loss_fp32
+    own = another(own) if compiled else own
     if loss != "cross-entropy":
         own = partial(own, criterion=LOSSES[loss])
     if compiled == "graphs":

@@ -10,14 +10,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from functools import cache
-from types import FunctionType
-from typing import Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from condensery.engines.fused.blocks import Blocks
-from condensery.engines.toolchain import Fallback, cannot_compile
+from condensery.engines.toolchain import Fallback, another, cannot_compile
 from condensery.parallel import exclusive_lock, shared_lock
 
 # The compiler stores a value that it has computed from many reads, or that is read many times.
@@ -51,8 +50,7 @@ class Compiled:
         kind: Callable[..., tuple[object, ...]],
         dynamic: Callable[..., Iterable[tuple[Tensor, int]]],
     ) -> None:
-        self._function = cast(FunctionType, function)
-        self._kind, self._dynamic = kind, dynamic
+        self._function, self._kind, self._dynamic = function, kind, dynamic
         self._compiled: dict[tuple[object, ...], Callable[..., Any]] = {}
 
     def __call__(self, *arguments: Any) -> Any:  # noqa: ANN401
@@ -77,16 +75,10 @@ class Compiled:
         for x, axis in self._dynamic(*arguments):
             torch._dynamo.maybe_mark_dynamic(x, axis)
         options = {**_OPTIONS, "cpp_wrapper": device == "cpu"}
-        compiled = torch.compile(_copy(self._function, len(self._compiled)), options=options)
+        compiled = torch.compile(another(self._function), options=options)
         result = compiled(*arguments)
         self._compiled[kind] = compiled
         return result
-
-
-def _copy(function: FunctionType, number: int) -> FunctionType:
-    """A copy of a function, which torch counts as another function."""
-    code = function.__code__.replace(co_name=f"{function.__name__}_{number}")
-    return FunctionType(code, function.__globals__, code.co_name)
 
 
 @cache
