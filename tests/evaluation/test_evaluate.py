@@ -381,6 +381,20 @@ def test_what_is_selected_by_features_is_what_select_gives(
     assert torch.equal(trial.images.images, expected.images)
 
 
+def test_k_means_chooses_anew_for_every_size_and_other_rules_once(
+    data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr(sys.modules["condensery.selection.select"], "FEATURE_STEPS", 2)
+    rules = ("k-means", "herding")
+    planned = evaluate(condensed, data, sizes=[1, 2, 4], seeds=1, baselines=rules).planned
+
+    chosen = {(trial.set, trial.size): trial.images.sizes for trial in planned}
+    assert [chosen["k-means", size] for size in (1, 2, 4)] == [1, 2, 4]
+    assert [chosen["herding", size] for size in (1, 2, 4)] == [4, 4, 4]
+    (one,) = (t for t in planned if (t.set, t.size) == ("k-means", 2))
+    assert torch.equal(one.images.images, select(data.train, by="k-means", ipc=2).images)
+
+
 def test_what_cannot_be_a_baseline_is_refused(each, data: Data, condensed: CondensedSet, split):
     for baselines, error, words in each(
         [

@@ -41,7 +41,7 @@ from condensery.evaluation.trials import Trials
 from condensery.evaluation.whole import WholeTrial, whole_protocol
 from condensery.parallel import THREADS, Pool, pool_of
 from condensery.registry import names
-from condensery.selection import random_selection, select, steps_of
+from condensery.selection import random_selection, rule_of, select, steps_of
 from condensery.training import check_precision, suited_precision
 
 
@@ -144,7 +144,8 @@ def evaluate(
         precision: ``"fp32"`` is the reference; ``"bf16"`` is faster if the processor multiplies
             bfloat16, and it is compiled if there are enough networks. ``"auto"`` takes it on such
             a CPU, and ``"fp32"`` elsewhere. Every observation has the precision that was taken.
-        baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
+        baselines: Sets to compare with, tested by the same protocol: names of selection rules
+            (k-means chooses anew for every size, the others once), or
             condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose once,
             with ``seed``, and rules that compare features train a network now.
         whole: Whether the same networks are also trained on all real training images, last of all,
@@ -213,13 +214,16 @@ def evaluate(
         if not isinstance(each, str):
             counted[_name_of(each)] = counted_as(each, data, classes=classes)
     data = replace(data, train=train_as(condensed, data))  # baselines are whitened, too
-    others = _baselines(baselines, data, largest=max(sizes), seed=seed)
+    others = _baselines(baselines, data, sizes=sizes, seed=seed)
     if recipe.labels == "soft" and "relabelled" in condensed.manifest:
         at = str(data.test.images.device)
         taught = partial(_taught_as, condensed, data=data, device=at)
     else:
         taught = _as_it_is
-    others = {name: taught(images) for name, images in others.items()}
+    others = {
+        name: {size: taught(images) for size, images in each.items()}
+        for name, each in others.items()
+    }
     tests: dict[str, ImageData] = {}
     teacher = None
     if recipe.teacher is not None:
@@ -227,18 +231,19 @@ def evaluate(
         teacher.untrained()  # one that cannot be built shows now
     planned: list[Trial] = []
     for own in range(seed, seed + seeds):
-        sets = {"condensed": condensed, **others}
+        sets = {"condensed": dict.fromkeys(sizes, condensed), **others}
         if "random" in baselines:
-            sets["random"] = taught(random_selection(data.train, ipc=max(sizes), seed=own))
-        for name, images in sets.items():
+            chosen = taught(random_selection(data.train, ipc=max(sizes), seed=own))
+            sets["random"] = dict.fromkeys(sizes, chosen)
+        for name, of_size in sets.items():
             if name not in tests:
                 # Under a teacher a network learns the teacher's labels, which are the data's.
                 own_order = data if teacher is not None else counted.get(name, data)
-                tests[name] = normalised_as(images, own_order)
+                tests[name] = normalised_as(of_size[sizes[0]], own_order)
         planned.extend(
             SetTrial(
                 set=name,
-                images=images,
+                images=of_size[size],
                 test=tests[name],
                 size=size,
                 network=network,
@@ -249,7 +254,7 @@ def evaluate(
             )
             for size in sizes
             for network in networks
-            for name, images in sets.items()
+            for name, of_size in sets.items()
         )
     return Evaluation([*planned, *of_all], known=known, pool=pool)
 
@@ -311,9 +316,12 @@ def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
 
 
 def _baselines(
-    baselines: Sequence[str | CondensedSet], data: Data, *, largest: int, seed: int
-) -> Mapping[str, CondensedSet]:
-    """The baselines by name. Rules choose with the first seed, after all baselines are checked."""
+    baselines: Sequence[str | CondensedSet], data: Data, *, sizes: Sequence[int], seed: int
+) -> Mapping[str, Mapping[int, CondensedSet]]:
+    """The images of every size of the baselines, by name.
+
+    Rules choose with the first seed, after all baselines are checked.
+    """
     names = [_name_of(each) for each in baselines]
     for name in names:
         if names.count(name) > 1 or name in ("condensed", WHOLE):
@@ -324,15 +332,22 @@ def _baselines(
     for each in baselines:
         if isinstance(each, str):
             steps_of(each, data.train)
-        elif each.sizes < largest:
+        elif each.sizes < max(sizes):
             raise ConfigError(
-                f"The baseline {each.name} holds {each.sizes} images per class, but size {largest} "
+                f"The baseline {each.name} holds {each.sizes} images per class, but size "
+                f"{max(sizes)} "
                 f"is to be tested. Test sizes 1..{each.sizes}, or give a larger baseline."
             )
-    return {
-        name: select(data.train, by=each, ipc=largest, seed=seed) if isinstance(each, str) else each
-        for name, each in zip(names, baselines, strict=True)
-    }
+    found: dict[str, Mapping[int, CondensedSet]] = {}
+    for name, each in zip(names, baselines, strict=True):
+        if not isinstance(each, str):
+            found[name] = dict.fromkeys(sizes, each)
+        elif rule_of(each).prefixes:
+            chosen = select(data.train, by=each, ipc=max(sizes), seed=seed)
+            found[name] = dict.fromkeys(sizes, chosen)
+        else:
+            found[name] = {n: select(data.train, by=each, ipc=n, seed=seed) for n in sizes}
+    return found
 
 
 def _name_of(each: str | CondensedSet) -> str:

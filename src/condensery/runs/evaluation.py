@@ -23,7 +23,7 @@ from condensery.evaluation.summary import same_whole
 from condensery.parallel import THREADS, Pool
 from condensery.registry import names
 from condensery.runs.listener import Reporter
-from condensery.selection import FEATURE_NETWORK, select, steps_of
+from condensery.selection import FEATURE_NETWORK, rule_of, select, steps_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -137,14 +137,14 @@ def train_planned(
     """
     known = [] if path is None else read_observations(path)
     largest = condensed.sizes if evaluation.sizes is None else max(evaluation.sizes)
-    baselines = [
-        each
-        if each == "random" or not isinstance(each, str)
-        else select_with_progress(
-            data.train, by=each, ipc=largest, device=device, reporter=reporter
-        )
-        for each in _baselines(evaluation)
-    ]
+    baselines = _baselines(evaluation)
+    for place, each in enumerate(baselines):
+        if isinstance(each, str) and each != "random":
+            chosen = select_with_progress(
+                data.train, by=each, ipc=largest, device=device, reporter=reporter
+            )
+            # Others choose anew for every size, from features that are in the cache now.
+            baselines[place] = chosen if rule_of(each).prefixes else each
     networks = _evaluation(
         condensed, data, evaluation, baselines=baselines, device=device, known=known, pool=pool
     )

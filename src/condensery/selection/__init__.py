@@ -14,6 +14,7 @@ from condensery.selection.select import (
     FEATURE_NETWORK,
     SelectionRule,
     random_selection,
+    rule_of,
     select,
     steps_of,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "k_center",
     "k_means",
     "random_selection",
+    "rule_of",
     "select",
     "steps_of",
 ]

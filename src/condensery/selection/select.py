@@ -63,6 +63,8 @@ class SelectionRule:
         steps: Default number of training steps; ``None`` for a rule without training.
         summary: A summary in one line.
         check: Refuses a number of steps that cannot work, before any training.
+        prefixes: Whether the images of a smaller number are the first of those of a larger one. If
+            not, a comparison chooses anew for every size; cut, the rule would be a weaker one.
     """
 
     orders: Callable[[ImageData, RuleOptions], Orders] | None = None
@@ -70,6 +72,7 @@ class SelectionRule:
     steps: Callable[[ImageData], int] | None = None
     check: Callable[[ImageData, int], None] = _check_steps
     summary: str = ""
+    prefixes: bool = True
 
 
 Choose = Callable[[Tensor, int, torch.Generator], Tensor]
@@ -128,6 +131,7 @@ register("selection", "k-means")(
         orders=_by_features(lambda features, count, rng: k_means(features, count=count, rng=rng)),
         steps=_feature_steps,
         summary="the images nearest to the centres of clusters of features",
+        prefixes=False,
     )
 )
 register("selection", "forgetting")(

@@ -37,6 +37,18 @@ def test_a_runs_anew_for_every_size_and_is_tested_whole(digits, tiny):
     ]
 
 
+def test_k_means_is_chosen_anew_for_every_size_and_other_rules_once(digits, tiny):
+    found = sets("k-means", digits, tiny)
+    assert [(each.file, each.sizes, each.ipc) for each in found] == [
+        ("k-means-ipc1", (1,), 1),
+        ("k-means-ipc3", (3,), 3),
+    ]
+    assert len({each.identity for each in found}) == 2
+    for word in ("herding", "k-means:rerank"):  # an order of one set
+        (planned,) = sets(word, digits, tiny)
+        assert (planned.sizes, planned.ipc) == ((1, 3), 3)
+
+
 def test_c_is_the_largest_run_of_a_and_the_base_method_itself(digits, tiny):
     (c,), (idc,), (one,) = (sets(w, digits, tiny) for w in ("c", "idc", "idc:one"))
     largest = sets("a", digits, tiny)[-1]

@@ -20,6 +20,7 @@ from condensery.errors import CondenseryError, ConfigError
 from condensery.methods import recipe_for
 from condensery.registry import name_of, names
 from condensery.runs.comparison.rows import ComparedRow, compared_row
+from condensery.selection import rule_of
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +93,7 @@ class PlannedSet:
     @property
     def identity(self) -> tuple[str, ...]:
         """A key that is equal for sets with equal images."""
-        images = tuple(run.name for run in self.runs) or (self.row.method,)
+        images = tuple(run.name for run in self.runs) or (self.row.method, f"ipc{self.ipc}")
         return (*images, "rerank") if self.row.reranked else images
 
 
@@ -123,7 +124,9 @@ def planned_sets(
         return PlannedSet(row=row, file=row.file + name, runs=tuple(runs), sizes=own, ipc=ipc)
 
     if row.kind == "selection":
-        return (planned([]),)
+        if row.reranked or rule_of(row.method).prefixes:
+            return (planned([]),)
+        return tuple(planned([], name=f"-ipc{n}", ipc=n) for n in sizes)
     if row.kind == "a":
         return tuple(planned([PlannedRun(recipe=recipe(n))], name=f"-ipc{n}", ipc=n) for n in sizes)
     if row.kind == "b":
