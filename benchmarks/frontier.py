@@ -372,8 +372,9 @@ def table(points: Sequence[Point]) -> str:
 
 
 def sizes_of(points: Iterable[Point]) -> list[int]:
-    """The sizes that all points have."""
-    return sorted(set.intersection(*({int(size) for size in p["accuracy"]} for p in points)))
+    """The sizes that all rows have."""
+    rows = [{int(n) for p in own for n in p["accuracy"]} for own in grouped(points).values()]
+    return sorted(set.intersection(*rows))
 
 
 def spread(points: Sequence[Point], size: int) -> str:
@@ -384,9 +385,9 @@ def spread(points: Sequence[Point], size: int) -> str:
 
 
 def mean_over(points: Sequence[Point], sizes: Sequence[int]) -> str:
-    """Mean accuracy over sizes, if all of them were tested."""
-    known = set(sizes) <= set(sizes_of(points))
-    return f"{average_of(points, sizes):.1f}" if known else NOTHING
+    """Mean accuracy over sizes, if all of them were tested, perhaps of some condensations alone."""
+    tested = {int(size) for point in points for size in point["accuracy"]}
+    return f"{average_of(points, sizes):.1f}" if set(sizes) <= tested else NOTHING
 
 
 def cost_of(points: Iterable[Point]) -> float:
@@ -395,9 +396,9 @@ def cost_of(points: Iterable[Point]) -> float:
 
 
 def average_of(points: Sequence[Point], sizes: Sequence[int]) -> float:
-    """Accuracy: mean over condensations and networks of each size, then over sizes."""
+    """Accuracy: mean over all networks of each size, then over sizes."""
     return statistics.fmean(
-        statistics.fmean(a for point in points for a in point["accuracy"][str(size)])
+        statistics.fmean(a for point in points for a in point["accuracy"].get(str(size), ()))
         for size in sizes
     )
 
