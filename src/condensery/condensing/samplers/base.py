@@ -7,16 +7,17 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 import torch
 from torch import Tensor
 
+from condensery.augment import Augment
+from condensery.condensing.objectives import Objective
+from condensery.condensing.schedules import Schedule
+from condensery.condensing.sizes import SizePolicy
 from condensery.data import ImageData
 from condensery.types import Examples, StepContext
-
-if TYPE_CHECKING:
-    from condensery.condensing.recipe import Recipe
 
 
 class Draw(Protocol):
@@ -36,6 +37,30 @@ class Draw(Protocol):
         ...
 
 
+class RecipeFacts(Protocol):
+    """The fields of a recipe that ``Sampler.check`` may read."""
+
+    @property
+    def augment(self) -> Augment:
+        """How images are augmented."""
+        ...
+
+    @property
+    def schedule(self) -> Schedule:
+        """Under which networks images are matched."""
+        ...
+
+    @property
+    def objective(self) -> Objective:
+        """What is matched."""
+        ...
+
+    @property
+    def size_policy(self) -> SizePolicy:
+        """For which sizes."""
+        ...
+
+
 class Sampler(Protocol):
     """How real examples are drawn. A sampler must implement ``begin``."""
 
@@ -47,7 +72,7 @@ class Sampler(Protocol):
         """
         ...
 
-    def check(self, recipe: Recipe) -> None:
+    def check(self, recipe: RecipeFacts) -> None:
         """Refuse the other parts of a recipe with which this sampler cannot work.
 
         Raises:

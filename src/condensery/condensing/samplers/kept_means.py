@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
 from condensery.augment import Identity
-from condensery.condensing.samplers.base import Draw, Sampler
+from condensery.condensing.samplers.base import Draw, RecipeFacts, Sampler
 from condensery.data import ImageData
 from condensery.errors import ConfigError
 from condensery.registry import name_of, register
 from condensery.types import FeaturesOf, StepContext
-
-if TYPE_CHECKING:
-    from condensery.condensing.recipe import Recipe
 
 _AT_ONCE = 256
 """Real images in a pass."""
@@ -86,7 +82,7 @@ class KeptMeans(Sampler):
 
         return with_means
 
-    def check(self, recipe: Recipe) -> None:
+    def check(self, recipe: RecipeFacts) -> None:
         """See ``Sampler.check``: whatever needs real images at an update is refused."""
         sampler = "sampler = kept-means keeps mean features"
         if not recipe.schedule.fixed_networks:
