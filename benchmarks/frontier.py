@@ -219,7 +219,7 @@ def tested(
 def keep(run: Path, to: Path, *, protocol: str) -> None:
     """Copy file, outcome and observations of a point; the file gets the accuracies.
 
-    The real images of the same data and test, which are points of their own, stand beside them.
+    It also gets those of the real images of the same data and test, which are points of their own.
     """
     file = run.parent / f"{run.name}-{protocol}.jsonl"
     observed = read_observations(file)

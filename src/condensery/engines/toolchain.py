@@ -50,7 +50,7 @@ _OPTIONS = (
 _copies = count()
 
 
-def another(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
+def copy_of(function: Callable[_Arguments, _Result]) -> Callable[_Arguments, _Result]:
     """A copy of a function that torch counts as another one.
 
     Torch compiles one function at most 8 times, for example for 8 networks, and then runs it

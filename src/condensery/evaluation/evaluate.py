@@ -10,7 +10,7 @@ Knows nothing about how the set was condensed.
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -144,10 +144,10 @@ def evaluate(
         precision: ``"fp32"`` is the reference; ``"bf16"`` is faster if the processor multiplies
             bfloat16, and it is compiled if there are enough networks. ``"auto"`` takes it on such
             a CPU, and ``"fp32"`` elsewhere. Every observation has the precision that was taken.
-        baselines: Sets to compare with, tested by the same protocol: names of selection rules
-            (k-means chooses anew for every size, the others once), or
-            condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose once,
-            with ``seed``, and rules that compare features train a network now.
+        baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
+            condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose with
+            ``seed``: once, or for every size if a smaller choice is no prefix of a larger one, as
+            with k-means. Rules that compare features train a network now.
         whole: Whether the same networks are also trained on all real training images, last of all,
             with their true classes. A number is that of the optimiser steps; ``True`` is 20 passes
             over the images, but at least 5,000 steps (``whole_protocol``). A result is stored in
@@ -220,10 +220,7 @@ def evaluate(
         taught = partial(_taught_as, condensed, data=data, device=at)
     else:
         taught = _as_it_is
-    others = {
-        name: {size: taught(images) for size, images in each.items()}
-        for name, each in others.items()
-    }
+    others = {name: _each_once(taught, of_size) for name, of_size in others.items()}
     tests: dict[str, ImageData] = {}
     teacher = None
     if recipe.teacher is not None:
@@ -295,6 +292,14 @@ def _taught_as(
     return same_labels(condensed, images, data, device=device)
 
 
+def _each_once(
+    make: Callable[[CondensedSet], CondensedSet], of_size: Mapping[int, CondensedSet]
+) -> Mapping[int, CondensedSet]:
+    """What is made of the set of every size; a set of several sizes is made once."""
+    made = {key: make(each) for key, each in {id(x): x for x in of_size.values()}.items()}
+    return {size: made[id(each)] for size, each in of_size.items()}
+
+
 def _as_it_is(images: CondensedSet) -> CondensedSet:
     return images
 
@@ -335,8 +340,8 @@ def _baselines(
         elif each.sizes < max(sizes):
             raise ConfigError(
                 f"The baseline {each.name} holds {each.sizes} images per class, but size "
-                f"{max(sizes)} "
-                f"is to be tested. Test sizes 1..{each.sizes}, or give a larger baseline."
+                f"{max(sizes)} is to be tested. Test sizes 1..{each.sizes}, or give a larger "
+                "baseline."
             )
     found: dict[str, Mapping[int, CondensedSet]] = {}
     for name, each in zip(names, baselines, strict=True):

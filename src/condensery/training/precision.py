@@ -22,7 +22,7 @@ from torch.nn import functional
 
 from condensery.devices import accelerated
 from condensery.engines import native_bf16
-from condensery.engines.toolchain import another
+from condensery.engines.toolchain import copy_of
 from condensery.errors import ConfigError, nearest
 
 PRECISIONS = ("fp32", "tf32", "bf16")
@@ -147,12 +147,13 @@ def loss_function(
         precision: ``"fp32"`` or ``"bf16"``.
         compiled: Whether it is compiled, perhaps with CUDA graphs.
         loss: A name of ``LOSSES``.
-        architecture: The networks that share a compiled loss (``toolchain.another``).
+        architecture: Networks of one architecture share a compiled loss; each architecture has
+            its own, because torch limits how often one function is compiled.
     """
     check_precision(precision)
     check_loss(loss)
     own = loss_bf16 if precision == "bf16" else loss_fp32
-    own = another(own) if compiled else own
+    own = copy_of(own) if compiled else own
     if loss != "cross-entropy":
         own = partial(own, criterion=LOSSES[loss])
     if compiled == "graphs":

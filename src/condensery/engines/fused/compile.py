@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from condensery.engines.fused.blocks import Blocks
-from condensery.engines.toolchain import Fallback, another, cannot_compile
+from condensery.engines.toolchain import Fallback, cannot_compile, copy_of
 from condensery.parallel import exclusive_lock, shared_lock
 
 # The compiler stores a value that it has computed from many reads, or that is read many times.
@@ -75,7 +75,7 @@ class Compiled:
         for x, axis in self._dynamic(*arguments):
             torch._dynamo.maybe_mark_dynamic(x, axis)
         options = {**_OPTIONS, "cpp_wrapper": device == "cpu"}
-        compiled = torch.compile(another(self._function), options=options)
+        compiled = torch.compile(copy_of(self._function), options=options)
         result = compiled(*arguments)
         self._compiled[kind] = compiled
         return result
