@@ -214,7 +214,7 @@ def evaluate(
         if not isinstance(each, str):
             counted[_name_of(each)] = counted_as(each, data, classes=classes)
     data = replace(data, train=train_as(condensed, data))  # baselines are whitened, too
-    others = _baselines(baselines, data, sizes=sizes, seed=seed)
+    others = _baselines(baselines, data, sizes=sizes, seed=seed, device=device or here)
     if recipe.labels == "soft" and "relabelled" in condensed.manifest:
         at = str(data.test.images.device)
         taught = partial(_taught_as, condensed, data=data, device=at)
@@ -321,7 +321,12 @@ def evaluated_set(condensed: CondensedSet, *, data: str) -> EvaluatedSet:
 
 
 def _baselines(
-    baselines: Sequence[str | CondensedSet], data: Data, *, sizes: Sequence[int], seed: int
+    baselines: Sequence[str | CondensedSet],
+    data: Data,
+    *,
+    sizes: Sequence[int],
+    seed: int,
+    device: str,
 ) -> Mapping[str, Mapping[int, CondensedSet]]:
     """The images of every size of the baselines, by name.
 
@@ -343,15 +348,15 @@ def _baselines(
                 f"{max(sizes)} is to be tested. Test sizes 1..{each.sizes}, or give a larger "
                 "baseline."
             )
+    choose = partial(select, data.train, seed=seed, device=device)
     found: dict[str, Mapping[int, CondensedSet]] = {}
     for name, each in zip(names, baselines, strict=True):
         if not isinstance(each, str):
             found[name] = dict.fromkeys(sizes, each)
         elif rule_of(each).prefixes:
-            chosen = select(data.train, by=each, ipc=max(sizes), seed=seed)
-            found[name] = dict.fromkeys(sizes, chosen)
+            found[name] = dict.fromkeys(sizes, choose(by=each, ipc=max(sizes)))
         else:
-            found[name] = {n: select(data.train, by=each, ipc=n, seed=seed) for n in sizes}
+            found[name] = {size: choose(by=each, ipc=size) for size in sizes}
     return found
 
 
