@@ -92,7 +92,7 @@ def parse() -> argparse.Namespace:
     run.add_argument("--test-network", default="convnet3-w64")
     run.add_argument("--protocol", default="quick")
     run.add_argument("--seeds", type=numbers, default=(0,), help="of condensing and selection")
-    run.add_argument("--precision", default="bf16", help="of the test networks: bf16, fp32")
+    run.add_argument("--precision", default="auto", help="of the test networks: auto, bf16, fp32")
     run.add_argument("--set", action="append", default=[], help="KEY=VALUE of the recipe")
     run.add_argument("--label", default="", help="name of the variant, behind the method's")
     run.add_argument("--results", type=Path, default=RESULTS, help="folder of the points")

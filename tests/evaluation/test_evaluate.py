@@ -280,12 +280,23 @@ def compiled(
     return choice
 
 
-def test_only_bfloat16_with_many_full_batches_is_compiled(compiled: Callable[..., set[bool]]):
+def test_another_network_is_compiled_in_bfloat16_for_many_full_batches(
+    compiled: Callable[..., set[bool]],
+):
     assert compiled(6, "convnet1-w4-bn", steps=50, seeds=1, precision="bf16") == {True}
     assert compiled(6, "convnet1-w4-bn", steps=49, seeds=1, precision="bf16") == {False}
     assert compiled(6, "convnet1-w4-bn", steps=25, seeds=2, precision="bf16") == {True}
     assert compiled(64, "convnet1-w4-bn", steps=50, seeds=1, precision="bf16") == {False}
     assert compiled(6, "convnet1-w4-bn", steps=50, seeds=1, precision="fp32") == {False}
+
+
+def test_without_bfloat16_auto_compiles_what_the_fused_engine_trains(
+    compiled: Callable[..., set[bool]], monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setattr("condensery.training.precision.native_bf16", lambda device: False)
+    assert compiled(64, "convnet2-w4", steps=50, seeds=1, precision="auto") == {True}
+    assert compiled(64, "convnet2-w4", steps=49, seeds=1, precision="auto") == {False}
+    assert compiled(6, "convnet1-w4-bn", steps=50, seeds=1, precision="auto") == {False}
 
 
 def test_of_a_convnet_every_step_counts(compiled: Callable[..., set[bool]]):

@@ -141,9 +141,10 @@ def evaluate(
         epochs: Length of a training, instead of the length of the protocol.
         steps: The same number of optimiser steps for every set and size, instead of epochs.
         seed: The first seed, which also decides the first choice of random images.
-        precision: ``"fp32"`` is the reference; ``"bf16"`` is faster if the processor multiplies
-            bfloat16, and it is compiled if there are enough networks. ``"auto"`` takes it on such
-            a CPU, and ``"fp32"`` elsewhere. Every observation has the precision that was taken.
+        precision: ``"fp32"`` is the reference, in which nothing is compiled; ``"bf16"`` is faster
+            if the processor multiplies bfloat16. ``"auto"`` takes it on such a CPU, and float32
+            elsewhere. These two are compiled if there are enough networks, which changes results
+            only by rounding. Every observation has the precision that was taken.
         baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
             condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose with
             ``seed``: once, or for every size if a smaller choice is no prefix of a larger one, as
@@ -179,6 +180,7 @@ def evaluate(
         raise ConfigError("networks is empty, but a set is tested by training at least 1 network.")
     if seeds < 1:
         raise ConfigError(f"seeds = {seeds}, but at least 1 network is needed per size.")
+    compiles = precision != "fp32"
     precision = suited_precision(precision, pool.device or data.test.images.device)
     check_precision(precision)
     devices.check_precision(pool.device or data.test.images.device, precision)
@@ -192,6 +194,7 @@ def evaluate(
     )
     if recipe.regression is not None:
         networks, precision = [recipe.regression.kernel.name], "fp32"  # as good as it gets
+        compiles = False
     elif recipe.labels == "soft":
         _check_learned(condensed)
     for network in networks if recipe.regression is None else ():
@@ -209,6 +212,7 @@ def evaluate(
                 recipe, images=len(data.train), steps=None if whole is True else whole
             ),
             precision=precision,
+            compiles=compiles,
         )
     for each in baselines:
         if not isinstance(each, str):
@@ -247,6 +251,7 @@ def evaluate(
                 seed=own,
                 protocol=protocol_of(network, recipe),
                 precision=precision,
+                compiles=compiles,
                 teacher=teacher,
             )
             for size in sizes
@@ -264,6 +269,7 @@ def _whole_trials(
     seeds: Sequence[int],
     protocol: Protocol,
     precision: str,
+    compiles: bool,
 ) -> list[Trial]:
     """The trainings on all images, whose classes are in the order of the data."""
     train, test = normalised_train(condensed, data), normalised_as(condensed, data)
@@ -277,6 +283,7 @@ def _whole_trials(
             seed=seed,
             protocol=protocol_of(network, protocol),
             precision=precision,
+            compiles=compiles,
         )
         for seed in seeds
         for network in networks

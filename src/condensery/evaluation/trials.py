@@ -120,17 +120,21 @@ class _Execution(Enum):
 def _executions(trials: Sequence[Trial]) -> dict[str, _Execution]:
     """For each network, whether compiling saves time for its number of steps.
 
-    In fp32 nothing is compiled: it is the reference, whose bits must not change. On a GPU networks
-    are trained one after the other.
+    In fp32, only networks of the fused engine are: nobody has measured what the others gain. On a
+    GPU networks are trained one after the other.
     """
     executions = {trial.name: _Execution.EAGER for trial in trials}
     steps: Counter[str] = Counter()
     swept: dict[str, bool] = {}
     for trial in trials:
-        if trial.precision == "bf16":
-            if trial.name not in swept:
-                swept[trial.name] = trial.swept and not accelerated(trial.test.images.device)
-            steps[trial.name] += trial.steps if swept[trial.name] else trial.full_batches
+        if not trial.compiles:
+            continue
+        if trial.name not in swept:
+            swept[trial.name] = trial.swept and not accelerated(trial.test.images.device)
+        if swept[trial.name]:
+            steps[trial.name] += trial.steps
+        elif trial.precision == "bf16":
+            steps[trial.name] += trial.full_batches
     for name, count in steps.items():
         if count >= (FUSED_AFTER if swept[name] else COMPILE_AFTER):
             executions[name] = _Execution.SWEPT if swept[name] else _Execution.COMPILED

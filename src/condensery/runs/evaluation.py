@@ -39,7 +39,7 @@ class EvaluationPlan:
         epochs: Number of epochs, instead of that of the protocol, or ``None``.
         steps: Optimiser steps instead of epochs, or ``None``.
         precision: ``"fp32"``, ``"bf16"`` (faster; the observations say so), or ``"auto"``, which
-            takes bf16 on a CPU that multiplies it.
+            takes bf16 on a CPU that multiplies it, and elsewhere fp32 that may be compiled.
         baselines: Sets to compare with: names of selection rules, or condensed files.
         whole: Whether networks are also trained on all real images; a number is that of their
             steps, ``True`` is the usual length.
