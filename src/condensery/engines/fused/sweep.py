@@ -17,6 +17,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from condensery.devices import keep_freed_memory
 from condensery.engines.fused import plan
 from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.engines.fused.compile import compiled_blocks
@@ -33,7 +34,6 @@ from condensery.engines.fused.layers import (
     total,
 )
 from condensery.engines.fused.linear import ConvMap, MatrixMap, flatten
-from condensery.engines.fused.memory import keep_freed_memory
 
 Images: TypeAlias = Float[Tensor, "example channel height width"]
 _T = TypeVar("_T")
