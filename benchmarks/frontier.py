@@ -14,7 +14,9 @@ baseline, those of choosing; what the cache holds already costs nothing there, s
 with an empty ``CONDENSERY_CACHE``. What a reader must know of a point can be written into its
 file by hand as ``note``. A variant of a method is measured with ``--set KEY=VALUE`` and ``--label``
 (its name in the table, behind the method's); ``--results`` keeps trials out of the page. k-means is
-chosen anew for every size, since its smaller sizes are no prefixes. ``keep`` copies the condensed
+chosen anew for every size, since its smaller sizes are no prefixes. ``idc:35:rerank`` is the set of
+the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added; that point
+comes first in ``--point``. ``keep`` copies the condensed
 file of a point, with the accuracies of its networks and of the real images inside.
 """
 
@@ -42,6 +44,7 @@ from condensery.formatting import NOTHING, markdown_table
 from condensery.report.published import known
 from condensery.runs.evaluation import EvaluationPlan, train_planned
 from condensery.runs.listener import Reporter
+from condensery.training import suited_precision
 
 RESULTS = Path(__file__).parent / "results" / "frontier"
 DOCS = Path(__file__).parents[1] / "docs"
@@ -65,8 +68,8 @@ def main() -> None:
         for rule in arguments.baseline:
             measure(rule, None, seed, data, arguments)
         for point in arguments.point:
-            method, iterations = point.rsplit(":", 1)
-            measure(method, int(iterations), seed, data, arguments)
+            method, iterations, *then = point.split(":")
+            measure(method, int(iterations), seed, data, arguments, reranked=then == ["rerank"])
 
 
 def parse() -> argparse.Namespace:
@@ -82,7 +85,9 @@ def parse() -> argparse.Namespace:
     run.add_argument("data")
     run.add_argument("--name", help="of the data set, where its path does not say it")
     run.add_argument("--work", type=Path, required=True, help="folder of the runs")
-    run.add_argument("--point", action="append", default=[], help="METHOD:ITERATIONS")
+    run.add_argument(
+        "--point", action="append", default=[], help="METHOD:ITERATIONS, or with :rerank"
+    )
     run.add_argument("--baseline", action="append", default=[], help="a selection rule")
     run.add_argument("--ipc", type=int, default=10)
     run.add_argument("--preset", default="quick")
@@ -111,19 +116,31 @@ def measure(
     seed: int,
     data: condensery.Data,
     arguments: argparse.Namespace,
+    *,
+    reranked: bool = False,
 ) -> None:
     """Measure one point, unless its file is there."""
     length = "" if iterations is None else f"-{iterations}"
     row = name if iterations is None else name + arguments.label
     called = f"{data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{seed}"
-    tested_by = f"{arguments.protocol}-{arguments.test_network}-{arguments.precision}"
+    condensed_as = called
+    if reranked:
+        row, called = f"{row}, reranked", f"{called}-reranked"
+    precision = suited_precision(arguments.precision, "cpu")
+    tested_by = f"{arguments.protocol}-{arguments.test_network}-{precision}"
     file = arguments.results / f"{called}-{tested_by}.json"
     if file.exists():
         return
     if iterations is None:
         cost, observed = baseline(name, seed, data, arguments, called=called)
     else:
-        cost, observed = condensed(name, iterations, seed, data, arguments, called=called)
+        cost, images = condensed(name, iterations, seed, data, arguments, called=condensed_as)
+        if reranked:
+            begin = time.process_time()
+            by = arguments.network or "convnet3"
+            images = condensery.rerank(images, data, network=by, seed=seed)
+            cost["cpu_seconds"] = round(cost["cpu_seconds"] + time.process_time() - begin, 1)
+        observed = tested(images, data, arguments.sizes, called, arguments)
     accuracy = {
         size: [round(100 * o.accuracy, 2) for o in observed if o.size == size]
         for size in arguments.sizes
@@ -156,8 +173,8 @@ def condensed(
     arguments: argparse.Namespace,
     *,
     called: str,
-) -> tuple[dict[str, float], list[Observation]]:
-    """Condense, or go on, and test."""
+) -> tuple[dict[str, float], condensery.CondensedSet]:
+    """Condense, or go on."""
     out = arguments.work / called
     if (out / "recipe.json").exists():
         run = condensery.resume(out, data=data)
@@ -179,7 +196,7 @@ def condensed(
         "cpu_seconds": outcome["cpu_seconds"],
         "expert_cpu_seconds": outcome.get("expert_cpu_seconds", 0.0),
     }
-    return cost, tested(run.condensed, data, arguments.sizes, called, arguments)
+    return cost, run.condensed
 
 
 def baseline(

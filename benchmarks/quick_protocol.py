@@ -31,6 +31,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("data")
     parser.add_argument("sets", nargs="+", type=Path)
+    parser.add_argument("--name", help="of the data set, where its path does not say it")
     parser.add_argument("--sizes", default="1,3,10")
     parser.add_argument("--network", default="convnet3")
     parser.add_argument(
@@ -40,7 +41,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
-    data = condensery.load_data(arguments.data)
+    data = condensery.load_data(arguments.data, name=arguments.name)
     sizes = [int(size) for size in arguments.sizes.split(",")]
     lines = arguments.out.read_text().splitlines() if arguments.out.exists() else []
     known = {_key(record): record for record in map(json.loads, lines)}
