@@ -9,6 +9,7 @@ import pytest
 from condensery.augment import Identity, PerExample
 from condensery.errors import ConfigError
 from condensery.evaluation import EvaluatedSet, Protocol, Teacher, protocol_for
+from condensery.evaluation.protocol import has_soft_labels
 from condensery.parts import non_defaults
 from condensery.registry import parts
 from condensery.training import AdamWTraining, SGDTraining
@@ -235,6 +236,16 @@ def test_other_labels_than_the_protocols_own_are_said_in_its_name():
     assert protocol_for(soft, evaluated, labels="soft") is soft
     with pytest.raises(ConfigError, match=r"labels = 'sofd' is unknown.*Did you mean 'soft'"):
         protocol_for("dsa", evaluated, labels="sofd")
+
+
+def test_the_name_of_every_protocol_says_whether_labels_are_learned():
+    evaluated = EvaluatedSet(data="cifar10", learned_lr=0.01)
+    own = replace(protocol_for("dsa", evaluated), name="mine", labels="soft")
+
+    assert protocol_for(own, evaluated).name == "mine-soft"
+    for name in parts("protocol"):
+        found = protocol_for(name, evaluated)
+        assert has_soft_labels(found.name) == (found.labels == "soft")
 
 
 def test_adamw_is_idc_with_another_optimiser_along_a_cosine():

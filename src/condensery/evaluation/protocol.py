@@ -181,9 +181,16 @@ class Protocol:
         return math.ceil(images / self.training.batch)
 
 
+_SOFT_NAMES = ("teacher", "frepo", "kip", "datm")
+
+
 def has_soft_labels(protocol: str) -> bool:
-    """Whether networks of a protocol with this name are trained on learned labels."""
-    return protocol.endswith("-soft") or protocol in ("teacher", "frepo", "kip", "datm")
+    """Whether networks of a protocol with this name are trained on learned labels.
+
+    Results know the name alone. ``protocol_for`` therefore adds ``-soft`` to every name of which
+    this would not be true.
+    """
+    return protocol.endswith("-soft") or protocol in _SOFT_NAMES
 
 
 SOFT_NOTE = (

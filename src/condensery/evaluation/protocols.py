@@ -12,7 +12,7 @@ from condensery.augment import Identity, PerExample, PhotoPerExample
 from condensery.condensing.objectives import RidgeRegression
 from condensery.data.known import may_be_mirrored
 from condensery.errors import ConfigError
-from condensery.evaluation.protocol import EvaluatedSet, Protocol, hard_name
+from condensery.evaluation.protocol import EvaluatedSet, Protocol, hard_name, has_soft_labels
 from condensery.registry import find, parts, register
 from condensery.training import AdamWTraining, SGDTraining
 
@@ -352,7 +352,8 @@ def protocol_for(
         epochs: Number of epochs, instead of that of the protocol.
         steps: A fixed number of optimiser steps instead of epochs (see ``Protocol``).
         labels: ``"hard"`` or ``"soft"``, instead of the labels of the protocol. The name of the
-            protocol then contains them, such as ``dsa-soft``.
+            protocol then contains them, such as ``dsa-soft``; so does that of a protocol of your
+            own with soft labels, because its results must not stand beside those of hard labels.
 
     Raises:
         ConfigError: If a name is unknown, both ``epochs`` and ``steps`` are given, or the set lacks
@@ -369,6 +370,8 @@ def protocol_for(
         protocol = _resolved(protocol, evaluated)
     if labels is not None and labels != protocol.labels:
         protocol = replace(protocol, name=f"{protocol.name}-{labels}", labels=labels)
+    if protocol.labels == "soft" and not has_soft_labels(protocol.name):
+        protocol = replace(protocol, name=f"{protocol.name}-soft")
     if epochs is not None:
         return replace(protocol, epochs=epochs, steps=None)
     return protocol if steps is None else replace(protocol, steps=steps)
