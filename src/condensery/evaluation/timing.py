@@ -114,7 +114,7 @@ class TrainingTimer:
             images, labels = self._batch(length)
             trainer = Trainer(self._network, self.protocol.training)
             steps = training_steps(trainer, images, labels, rng=stream(0, "pace", length))
-            with computing(self._device, "fp32"):  # as ``evaluate`` trains
+            with computing(self._device, "fp32"):
                 found = time_steps(steps, untimed=2, least=3, least_seconds=1.0, clock=self._clock)
             self._rates[length] = found.each
             self.timed += found.count

@@ -133,6 +133,8 @@ class Buffer:
         """
         wanting = sorted(index for index in experts if self.epochs(index) < epochs)
         self._hold()
+        if not wanting:  # asked for at every image update: no network is built to ask how it trains
+            return
         with ExitStack() as locks:
             alone: dict[int, ExitStack] = {}
             starts: list[_Start] = []
@@ -166,7 +168,7 @@ class Buffer:
                     alone[start.index].close()
                 if epoch:
                     yield EpochResult(index=start.index, epoch=epoch, loss=expert.losses[-1])
-        if self._locked and wanting:
+        if self._locked:
             cache.make_room()
 
     def snapshots(self, index: int, *numbers: int) -> list[Parameters]:
