@@ -15,9 +15,9 @@ with an empty ``CONDENSERY_CACHE``. What a reader must know of a point can be wr
 file by hand as ``note``. A variant of a method is measured with ``--set KEY=VALUE`` and ``--label``
 (its name in the table, behind the method's); ``--results`` keeps trials out of the page. k-means is
 chosen anew for every size, since its smaller sizes are no prefixes. ``idc:35:rerank`` is the set of
-the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added; that point
-comes first in ``--point``. ``keep`` copies the condensed
-file of a point, with the accuracies of its networks and of the real images inside.
+the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added. ``keep``
+copies the condensed file of a point, with the accuracies of its networks and of the real images
+inside.
 """
 
 from __future__ import annotations
@@ -69,7 +69,9 @@ def main() -> None:
             measure(rule, None, seed, data, arguments)
         for point in arguments.point:
             method, iterations, *then = point.split(":")
-            measure(method, int(iterations), seed, data, arguments, reranked=then == ["rerank"])
+            if then not in ([], ["rerank"]):
+                raise SystemExit(f"--point {point}: give METHOD:ITERATIONS, or that with :rerank.")
+            measure(method, int(iterations), seed, data, arguments, reranked=bool(then))
 
 
 def parse() -> argparse.Namespace:

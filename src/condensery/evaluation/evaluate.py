@@ -143,7 +143,7 @@ def evaluate(
         seed: The first seed, which also decides the first choice of random images.
         precision: ``"fp32"`` is the reference, in which nothing is compiled; ``"bf16"`` is faster
             if the processor multiplies bfloat16. ``"auto"`` takes it on such a CPU, and float32
-            elsewhere. These two are compiled if there are enough networks, which changes results
+            elsewhere. These two are compiled if enough steps are trained, which changes results
             only by rounding. Every observation has the precision that was taken.
         baselines: Sets to compare with, tested by the same protocol: names of selection rules, or
             condensed sets. ``"random"`` makes a new choice for every seed. Other rules choose with

@@ -353,7 +353,7 @@ def protocol_for(
         steps: A fixed number of optimiser steps instead of epochs (see ``Protocol``).
         labels: ``"hard"`` or ``"soft"``, instead of the labels of the protocol. The name of the
             protocol then contains them, such as ``dsa-soft``; so does that of a protocol of your
-            own with soft labels, because its results must not stand beside those of hard labels.
+            own with soft labels, because its results must not be mixed with those of hard labels.
 
     Raises:
         ConfigError: If a name is unknown, both ``epochs`` and ``steps`` are given, or the set lacks

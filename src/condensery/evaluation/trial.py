@@ -235,7 +235,7 @@ class Trial(ABC):
     seed: int  # of the network and its training
     protocol: Protocol  # how to train, and how long
     precision: str  # ``"fp32"``, ``"tf32"`` or ``"bf16"``
-    compiles: bool = False  # whether compiled code may do it, where that saves time
+    compiles: bool = False  # whether compiled code may train it, where that saves time
     teacher: TrainedTeacher | None = None  # labels every batch; of a protocol that names one
 
     @property

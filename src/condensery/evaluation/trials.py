@@ -120,8 +120,8 @@ class _Execution(Enum):
 def _executions(trials: Sequence[Trial]) -> dict[str, _Execution]:
     """For each network, whether compiling saves time for its number of steps.
 
-    In fp32, only networks of the fused engine are: nobody has measured what the others gain. On a
-    GPU networks are trained one after the other.
+    In fp32, only networks of the fused engine are compiled: the gain of others was not measured. On
+    a GPU networks are trained one after the other.
     """
     executions = {trial.name: _Execution.EAGER for trial in trials}
     steps: Counter[str] = Counter()
