@@ -33,7 +33,7 @@ def recipe(small):
     return small.recipe(
         sampler=KeptMeans(),
         schedule=FIXED,
-        objective=Calibrated(under="network", counted="images"),
+        objective=Calibrated(under="network"),
         augment=Identity(),
         size_policy=AllSizes(),
         iterations=2,

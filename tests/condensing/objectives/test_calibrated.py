@@ -64,14 +64,6 @@ def test_the_gradient_of_one_pass_is_that_of_two(each, tiny):
         assert torch.allclose(both, distance + classes, rtol=1e-8, atol=1e-12)
 
 
-def test_an_image_may_count_once_however_many_sets_hold_it(tiny):
-    alone = tiny.bind(DistributionMatching())(tiny.synthetic, tiny.groups)
-    found = tiny.bind(Calibrated(under="network", counted="images"))(tiny.synthetic, tiny.groups)
-    own = entropies(tiny, tiny.network)
-    largest = [3 * sum(own[i] for i in rows) / len(rows) for _, rows in tiny.sets[:2]]
-    assert (found - alone).tolist() == pytest.approx([*largest, 0, 0], abs=1e-9)
-
-
 def test_without_a_weight_the_distance_is_left_at_every_iteration(each, tiny):
     alone = losses_and_gradient(tiny.bind(DistributionMatching()), tiny)
     for alternate, inner in each([(False, 0), (True, 0), (True, 1)]):
@@ -116,7 +108,6 @@ def test_a_choice_that_cannot_work_is_refused(each):
             ({"features": GradientMatching()}, r"objective\.features = GradientMatching.*m3d"),
             ({"weight": -1.0}, r"objective\.weight = -1"),
             ({"under": "teacher"}, "known are expert, network"),
-            ({"counted": "all"}, "known are sets, images"),
         ]
     ):
         with pytest.raises(ConfigError, match=said):

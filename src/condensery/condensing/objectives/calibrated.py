@@ -20,7 +20,6 @@ from condensery.engines import Engine
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.experts import loaded
 from condensery.networks import mixes_examples
-from condensery.placed import on
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View
 
@@ -30,15 +29,14 @@ from condensery.types import Examples, Groups, StepContext, View
 class Calibrated(Objective):
     """A distance of features plus ``weight`` times the cross-entropy of the synthetic examples.
 
+    Every set has the mean cross-entropy of its own examples.
+
     Attributes:
         features: The distance of features.
         weight: Weight of the class term, at least 0; with 0 there is only the distance, at every
             iteration.
         under: The network that classifies: ``"expert"``, the target of the schedule (DANCE, TGDD),
             or ``"network"``, the network of the features, which needs no second pass.
-        counted: ``"sets"``: every set has the mean over its own examples. ``"images"``: only the
-            largest set of a class has the term, as a sum over its stored images, so that every
-            image counts once.
         alternate: Whether the terms alternate, the distance at even inner iterations and the class
             term at odd ones, instead of being added.
 
@@ -54,7 +52,6 @@ class Calibrated(Objective):
     features: FeatureObjective = field(default_factory=DistributionMatching)
     weight: float = 1.0
     under: Literal["expert", "network"] = "expert"
-    counted: Literal["sets", "images"] = "sets"
     alternate: bool = False
 
     def __post_init__(self) -> None:
@@ -65,13 +62,10 @@ class Calibrated(Objective):
             )
         if not 0 <= self.weight < float("inf"):
             raise ConfigError(f"objective.weight = {self.weight}, but it must be 0 or more.")
-        words = {"under": ("expert", "network"), "counted": ("sets", "images")}
-        for name, known in words.items():
-            if getattr(self, name) not in known:
-                raise ConfigError(
-                    f"objective.{name} = {getattr(self, name)!r} is unknown; known are "
-                    f"{', '.join(known)}."
-                )
+        if self.under not in (known := ("expert", "network")):
+            raise ConfigError(
+                f"objective.under = {self.under!r} is unknown; known are {', '.join(known)}."
+            )
 
     @property
     def takes_means(self) -> bool:
@@ -114,20 +108,16 @@ class Calibrated(Objective):
             if classify:
                 if logits is None:
                     _, logits = engine.features_and_logits(classifier, shown)
-                losses.append(self.weight * self._class_term(logits, examples, groups))
+                losses.append(self.weight * _class_term(logits, examples, groups))
             return torch.stack(losses).sum(dim=0)
 
         return match
 
-    def _class_term(self, logits: Tensor, examples: Examples, groups: Groups) -> Tensor:
-        """Cross-entropy of every group."""
-        each = nn.functional.cross_entropy(logits, examples.labels, reduction="none")
-        means = group_means(each[:, None], examples, groups)[:, 0]
-        if self.counted == "sets":
-            return means
-        same = groups.class_[:, None] == groups.class_
-        largest = groups.size == torch.where(same, groups.size, 0).amax(dim=1)
-        return means * on(means.device, groups.size) * on(means.device, largest)
+
+def _class_term(logits: Tensor, examples: Examples, groups: Groups) -> Tensor:
+    """The mean cross-entropy of the examples of every group."""
+    each = nn.functional.cross_entropy(logits, examples.labels, reduction="none")
+    return group_means(each[:, None], examples, groups)[:, 0]
 
 
 def _expert(context: StepContext) -> nn.Module:
