@@ -72,20 +72,25 @@ def check_engine(recipe: Recipe, data: ImageData, *, seed: int) -> None:
     Raises:
         ConfigError, UnsupportedNetwork: If the network and the engine do not fit.
     """
-    network = networks_of(recipe, data)(seed=seed, path=("preflight",))
+    build = networks_of(recipe, data)
+    network, target = build(seed=seed, path=("preflight",)), None
+    if recipe.schedule.expert_training(recipe.network):  # another network stands for the trained
+        target = dict(build(seed=seed, path=("preflight", "target")).named_parameters())
     index = torch.stack([data.of_class(c)[0] for c in (0, 1)])
     labels = data.labels[index]
     real = Examples(
         images=data.pixels(index), labels=labels, class_=labels, rank=torch.zeros_like(labels)
     )
     state = recipe.objective.init(real, rng=stream(seed, "preflight"))
-    recipe.objective.bind(
-        StepContext(at=(0, 0), network=network, state=state),
-        real,
-        lambda examples: data.normalise(examples.images),
-        engine=choose(recipe.engine, network, recipe.precision, compiled=False).engine,
-        classes_per_pass=recipe.classes_per_pass,
-    )
+    engine = choose(recipe.engine, network, recipe.precision, compiled=False).engine
+    for inner in range(min(recipe.schedule.updates, 2)):  # terms of an objective may alternate
+        recipe.objective.bind(
+            StepContext(at=(0, inner), network=network, state=state, target=target),
+            real,
+            lambda examples: data.normalise(examples.images),
+            engine=engine,
+            classes_per_pass=recipe.classes_per_pass,
+        )
 
 
 def peak_memory() -> int | None:
