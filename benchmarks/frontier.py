@@ -15,9 +15,9 @@ with an empty ``CONDENSERY_CACHE``. What a reader must know of a point can be wr
 file by hand as ``note``. A variant of a method is measured with ``--set KEY=VALUE`` and ``--label``
 (its name in the table, behind the method's); ``--results`` keeps trials out of the page. k-means is
 chosen anew for every size, since its smaller sizes are no prefixes. ``idc:35:rerank`` is the set of
-the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added. ``keep``
-copies the condensed file of a point, with the accuracies of its networks and of the real images
-inside.
+the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added.
+``nested:36:a`` is baseline A: a run for each size, of this size alone. ``keep`` copies the
+condensed file of a point, with the accuracies of its networks and of the real images inside.
 """
 
 from __future__ import annotations
@@ -69,9 +69,9 @@ def main() -> None:
             measure(rule, None, seed, data, arguments)
         for point in arguments.point:
             method, iterations, *then = point.split(":")
-            if then not in ([], ["rerank"]):
-                raise SystemExit(f"--point {point}: give METHOD:ITERATIONS, or that with :rerank.")
-            measure(method, int(iterations), seed, data, arguments, reranked=bool(then))
+            if then not in ([], ["rerank"], ["a"]):
+                raise SystemExit(f"--point {point}: give METHOD:ITERATIONS, or also :rerank or :a.")
+            measure(method, int(iterations), seed, data, arguments, then="".join(then))
 
 
 def parse() -> argparse.Namespace:
@@ -88,7 +88,7 @@ def parse() -> argparse.Namespace:
     run.add_argument("--name", help="of the data set, where its path does not say it")
     run.add_argument("--work", type=Path, required=True, help="folder of the runs")
     run.add_argument(
-        "--point", action="append", default=[], help="METHOD:ITERATIONS, or with :rerank"
+        "--point", action="append", default=[], help="METHOD:ITERATIONS, or also :rerank or :a"
     )
     run.add_argument("--baseline", action="append", default=[], help="a selection rule")
     run.add_argument("--ipc", type=int, default=10)
@@ -119,15 +119,17 @@ def measure(
     data: condensery.Data,
     arguments: argparse.Namespace,
     *,
-    reranked: bool = False,
+    then: str = "",
 ) -> None:
     """Measure one point, unless its file is there."""
     length = "" if iterations is None else f"-{iterations}"
     row = name if iterations is None else name + arguments.label
     called = f"{data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{seed}"
     condensed_as = called
-    if reranked:
+    if then == "rerank":
         row, called = f"{row}, reranked", f"{called}-reranked"
+    elif then == "a":
+        row, called = f"{row}, a run for each size", f"{called}-a"
     precision = suited_precision(arguments.precision, "cpu")
     tested_by = f"{arguments.protocol}-{arguments.test_network}-{precision}"
     file = arguments.results / f"{called}-{tested_by}.json"
@@ -135,9 +137,11 @@ def measure(
         return
     if iterations is None:
         cost, observed = baseline(name, seed, data, arguments, called=called)
+    elif then == "a":
+        cost, observed = separate(name, iterations, seed, data, arguments, called=called)
     else:
         cost, images = condensed(name, iterations, seed, data, arguments, called=condensed_as)
-        if reranked:
+        if then == "rerank":
             begin = time.process_time()
             by = arguments.network or "convnet3"
             images = condensery.rerank(images, data, network=by, seed=seed)
@@ -175,8 +179,9 @@ def condensed(
     arguments: argparse.Namespace,
     *,
     called: str,
+    alone: int | None = None,
 ) -> tuple[dict[str, float], condensery.CondensedSet]:
-    """Condense, or go on."""
+    """Condense, or go on; one size ``alone`` if it is given."""
     out = arguments.work / called
     if (out / "recipe.json").exists():
         run = condensery.resume(out, data=data)
@@ -185,8 +190,9 @@ def condensed(
             data,
             out,
             method=method,
-            ipc=arguments.ipc,
+            ipc=alone or arguments.ipc,
             preset=arguments.preset,
+            size_policy=None if alone is None else "one",
             settings={"iterations": iterations, **dict(s.split("=", 1) for s in arguments.set)},
             seed=seed,
             evaluation=False,
@@ -199,6 +205,28 @@ def condensed(
         "expert_cpu_seconds": outcome.get("expert_cpu_seconds", 0.0),
     }
     return cost, run.condensed
+
+
+def separate(
+    method: str,
+    iterations: int,
+    seed: int,
+    data: condensery.Data,
+    arguments: argparse.Namespace,
+    *,
+    called: str,
+) -> tuple[dict[str, float], list[Observation]]:
+    """Condense each size in a run of its own, and test it; all runs share the experts."""
+    observed: list[Observation] = []
+    cost = {"cpu_seconds": 0.0, "expert_cpu_seconds": 0.0}
+    for size in arguments.sizes:
+        own, images = condensed(
+            method, iterations, seed, data, arguments, called=f"{called}-{size}", alone=size
+        )
+        cost["cpu_seconds"] = round(cost["cpu_seconds"] + own["cpu_seconds"], 1)
+        cost["expert_cpu_seconds"] = max(cost["expert_cpu_seconds"], own["expert_cpu_seconds"])
+        observed += tested(images, data, [size], called, arguments)
+    return cost, observed
 
 
 def baseline(
