@@ -5,7 +5,7 @@
 | start where every prefix has nearly the mean feature of its class | ``HerdedImages`` |
 | a few briefly trained experts; networks on the line from before to after | ``Interpolated`` |
 | at every image update the mean features of all sizes 1..N, each with weight 1 | ``AllSizes`` |
-| and ten times the mean cross-entropy of every size, in the same pass | ``Calibrated`` |
+| and the mean cross-entropy of every size n, times 10 / sqrt(n), in the same pass | ``Calibrated`` |
 | stored mosaics | the parameterization of ``idc`` |
 
 Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to
@@ -102,7 +102,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             decay="constant",
             networks=length.networks,
         ),
-        objective=Calibrated(under="network", weight=10),
+        objective=Calibrated(under="network", weight=10, exponent=0.5),
         size_policy=AllSizes(),
         update=Adam(lr=length.lr, final_drop=4),
         init=HerdedImages(),

@@ -64,6 +64,20 @@ def test_the_gradient_of_one_pass_is_that_of_two(each, tiny):
         assert torch.allclose(both, distance + classes, rtol=1e-8, atol=1e-12)
 
 
+def test_the_weight_may_fall_with_the_size(tiny):
+    alone = tiny.bind(DistributionMatching())(tiny.synthetic, tiny.groups)
+    objective = Calibrated(under="network", weight=3.0, exponent=0.5)
+    found = tiny.bind(objective)(tiny.synthetic, tiny.groups)
+    own = entropies(tiny, tiny.network)
+    sizes = tiny.groups.size.tolist()
+    term = [
+        3 / size**0.5 * sum(own[i] for i in rows) / len(rows)
+        for size, (_, rows) in zip(sizes, tiny.sets, strict=True)
+    ]
+    assert len(set(sizes)) > 1
+    assert (found - alone).tolist() == pytest.approx(term, rel=1e-9)
+
+
 def test_without_a_weight_the_distance_is_left_at_every_iteration(each, tiny):
     alone = losses_and_gradient(tiny.bind(DistributionMatching()), tiny)
     for alternate, inner in each([(False, 0), (True, 0), (True, 1)]):
@@ -107,6 +121,7 @@ def test_a_choice_that_cannot_work_is_refused(each):
         [
             ({"features": GradientMatching()}, r"objective\.features = GradientMatching.*m3d"),
             ({"weight": -1.0}, r"objective\.weight = -1"),
+            ({"exponent": -0.5}, r"objective\.exponent = -0\.5"),
             ({"under": "teacher"}, "known are expert, network"),
         ]
     ):

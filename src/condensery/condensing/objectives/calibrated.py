@@ -20,6 +20,7 @@ from condensery.engines import Engine
 from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.experts import loaded
 from condensery.networks import mixes_examples
+from condensery.placed import on
 from condensery.registry import register
 from condensery.types import Examples, Groups, StepContext, View
 
@@ -35,6 +36,8 @@ class Calibrated(Objective):
         features: The distance of features.
         weight: Weight of the class term, at least 0; with 0 there is only the distance, at every
             iteration.
+        exponent: How fast the weight falls with the size, at least 0: that of a set for n images per
+            class is ``weight / n ** exponent``.
         under: The network that classifies: ``"expert"``, the target of the schedule (DANCE, TGDD),
             or ``"network"``, the network of the features, which needs no second pass.
         alternate: Whether the terms alternate, the distance at even inner iterations and the class
@@ -51,6 +54,7 @@ class Calibrated(Objective):
 
     features: FeatureObjective = field(default_factory=DistributionMatching)
     weight: float = 1.0
+    exponent: float = 0.0
     under: Literal["expert", "network"] = "expert"
     alternate: bool = False
 
@@ -60,8 +64,11 @@ class Calibrated(Objective):
                 f"objective.features = {self.features!r}, but a class term is added to a distance "
                 "of features: distribution, characteristic-function or m3d."
             )
-        if not 0 <= self.weight < float("inf"):
-            raise ConfigError(f"objective.weight = {self.weight}, but it must be 0 or more.")
+        for name in ("weight", "exponent"):
+            if not 0 <= getattr(self, name) < float("inf"):
+                raise ConfigError(
+                    f"objective.{name} = {getattr(self, name)}, but it must be 0 or more."
+                )
         if self.under not in (known := ("expert", "network")):
             raise ConfigError(
                 f"objective.under = {self.under!r} is unknown; known are {', '.join(known)}."
@@ -108,7 +115,9 @@ class Calibrated(Objective):
             if classify:
                 if logits is None:
                     _, logits = engine.features_and_logits(classifier, shown)
-                losses.append(self.weight * _class_term(logits, examples, groups))
+                term = _class_term(logits, examples, groups)
+                weight = (self.weight / groups.size.double() ** self.exponent).to(term.dtype)
+                losses.append(on(term.device, weight) * term)
             return torch.stack(losses).sum(dim=0)
 
         return match
