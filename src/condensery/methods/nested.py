@@ -5,7 +5,7 @@
 | start where every prefix has nearly the mean feature of its class | ``HerdedImages`` |
 | a few briefly trained experts; networks on the line from before to after | ``Interpolated`` |
 | at every image update the mean features of all sizes 1..N, each with weight 1 | ``AllSizes`` |
-| and the mean cross-entropy of every size n, times 10 / sqrt(n), in the same pass | ``Calibrated`` |
+| and the mean cross-entropy of every size n, times 10 / sqrt(n), in one pass | ``Calibrated`` |
 | stored mosaics | the parameterization of ``idc`` |
 
 Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to

@@ -36,8 +36,8 @@ class Calibrated(Objective):
         features: The distance of features.
         weight: Weight of the class term, at least 0; with 0 there is only the distance, at every
             iteration.
-        exponent: How fast the weight falls with the size, at least 0: that of a set for n images per
-            class is ``weight / n ** exponent``.
+        exponent: How fast the weight falls with the size, at least 0: that of a set for n images
+            per class is ``weight / n ** exponent``.
         under: The network that classifies: ``"expert"``, the target of the schedule (DANCE, TGDD),
             or ``"network"``, the network of the features, which needs no second pass.
         alternate: Whether the terms alternate, the distance at even inner iterations and the class
