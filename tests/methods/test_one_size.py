@@ -139,7 +139,7 @@ def test_nested_matches_every_size_under_interpolated_experts_from_a_herded_star
         assert recipe.size_policy == AllSizes()
         assert recipe.init == HerdedImages()
         assert isinstance(recipe.parameterization, MultiFormation)
-        assert recipe.objective == Calibrated(under="network", weight=10, exponent=0.5)
+        assert recipe.objective == Calibrated(under="network", weight=10.0, exponent=0.5)
         assert isinstance(recipe.schedule, Interpolated)
         assert recipe.schedule.decay == "constant"  # an annealed expert costs points at size 10
         assert "flip" in recipe.augment.strategy

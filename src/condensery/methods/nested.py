@@ -102,7 +102,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             decay="constant",
             networks=length.networks,
         ),
-        objective=Calibrated(under="network", weight=10, exponent=0.5),
+        objective=Calibrated(under="network", weight=10.0, exponent=0.5),
         size_policy=AllSizes(),
         update=Adam(lr=length.lr, final_drop=4),
         init=HerdedImages(),
