@@ -121,7 +121,7 @@ def measure(
     *,
     then: str = "",
 ) -> None:
-    """Measure one point, unless its file is there."""
+    """Measure one point, unless its file is there; ``then`` is the third word of ``--point``."""
     length = "" if iterations is None else f"-{iterations}"
     row = name if iterations is None else name + arguments.label
     called = f"{data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{seed}"
