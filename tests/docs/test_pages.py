@@ -151,7 +151,7 @@ def test_a_script_that_a_page_starts_exists_and_has_the_options(each):
 def test_an_option_that_prose_names_exists(options: dict[str, set[str]]):
     known = set.union(OTHERS, *options.values())
     for path in (ROOT / "benchmarks").glob("*.py"):
-        known |= set(re.findall(r'add_argument\("(--[\w-]+)"', path.read_text(encoding="utf-8")))
+        known |= set(re.findall(r'add_argument\(\s*"(--[\w-]+)"', path.read_text(encoding="utf-8")))
     for page, code in spoken():
         for word in re.findall(r"(?:^|\s)(--[\w-]+)(?!\S*\.\.\.)", code):
             assert word in known, f"{page}: `{code}`"
