@@ -17,7 +17,8 @@ file by hand as ``note``. A variant of a method is measured with ``--set KEY=VAL
 chosen anew for every size, since its smaller sizes are no prefixes. ``idc:35:rerank`` is the set of
 the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added.
 ``nested:36:a`` is baseline A: a run for each size, of this size alone. ``keep`` copies the
-condensed file of a point, with the accuracies of its networks and of the real images inside.
+condensed file of a point, with the accuracies of its networks and of the real images inside, and
+writes its page.
 """
 
 from __future__ import annotations
@@ -44,6 +45,7 @@ from condensery.formatting import NOTHING, markdown_table
 from condensery.report.published import known
 from condensery.runs.evaluation import EvaluationPlan, train_planned
 from condensery.runs.listener import Reporter
+from condensery.runs.report import write_page as write_report
 from condensery.training import suited_precision
 
 RESULTS = Path(__file__).parent / "results" / "frontier"
@@ -264,9 +266,10 @@ def tested(
 
 
 def keep(run: Path, to: Path, *, protocol: str) -> None:
-    """Copy file, outcome and observations of a point; the file gets the accuracies.
+    """Copy file, outcome and observations of a point, and write the page of the file.
 
-    It also gets those of the real images of the same data and test, which are points of their own.
+    The file gets the accuracies, also those of the real images of the same data and test, which are
+    points of their own.
     """
     file = run.parent / f"{run.name}-{protocol}.jsonl"
     observed = read_observations(file)
@@ -285,6 +288,7 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     condensed.with_observations(summary([*observed, *real])).save(to / "condensed.safetensors")
     for source, name in ((file, "observations.jsonl"), (run / "outcome.json", "outcome.json")):
         shutil.copyfile(source, to / name)
+    write_report([to / "condensed.safetensors"], out=to / "report.html", overwrite=True)
 
 
 def write_page() -> None:
