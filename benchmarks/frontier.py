@@ -3,7 +3,6 @@ r"""Accuracy over CPU seconds of every method: the frontier of docs/frontier.md.
     python benchmarks/frontier.py run fashion-mini --name fashion-mini --work FOLDER \
         --point nested:25 --point nested:100 --point dm:25 --baseline random --baseline k-means
     python benchmarks/frontier.py page    # writes docs/frontier.md
-    python benchmarks/frontier.py keep FOLDER/fashion-mini-nested-100-seed0 results/NAME
 
 A point is a method and its number of outer iterations, so that its learning rate ends as the method
 says. It is condensed as a run in ``--work`` (a run that was stopped goes on), its sizes are tested,
@@ -16,9 +15,8 @@ file by hand as ``note``. A variant of a method is measured with ``--set KEY=VAL
 (its name in the table, behind the method's); ``--results`` keeps trials out of the page. k-means is
 chosen anew for every size, since its smaller sizes are no prefixes. ``idc:35:rerank`` is the set of
 the point ``idc:35`` in the order of ``condensery.rerank``, the cost of which is added.
-``nested:36:a`` is baseline A: a run for each size, of this size alone. ``keep`` copies the
-condensed file of a point, with the accuracies of its networks and of the real images inside, and
-writes its page.
+``nested:36:a`` is baseline A: a run for each size, of this size alone. benchmarks/reference.py
+keeps the condensed file of a point in results/.
 """
 
 from __future__ import annotations
@@ -27,12 +25,10 @@ import argparse
 import json
 import platform
 import re
-import shutil
 import statistics
 import sys
 import time
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -40,12 +36,11 @@ import torch
 
 import condensery
 from condensery.checkpoint import write_atomically
-from condensery.evaluation import Observation, read_observations, summary
+from condensery.evaluation import Observation
 from condensery.formatting import NOTHING, markdown_table
 from condensery.report.published import known
 from condensery.runs.evaluation import EvaluationPlan, train_planned
 from condensery.runs.listener import Reporter
-from condensery.runs.report import write_page as write_report
 from condensery.training import suited_precision
 
 RESULTS = Path(__file__).parent / "results" / "frontier"
@@ -58,9 +53,6 @@ def main() -> None:
     arguments = parse()
     if arguments.what == "page":
         write_page()
-        return
-    if arguments.what == "keep":
-        keep(arguments.run, arguments.to, protocol=arguments.protocol)
         return
     torch.set_num_threads(arguments.threads)
     for folder in (arguments.results, arguments.work):
@@ -81,10 +73,6 @@ def parse() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     what = parser.add_subparsers(dest="what", required=True)
     what.add_parser("page", help="write docs/frontier.md and its pictures")
-    kept = what.add_parser("keep", help="copy the condensed file of a point")
-    kept.add_argument("run", type=Path, help="its folder in --work")
-    kept.add_argument("to", type=Path, help="the new folder")
-    kept.add_argument("--protocol", default="idc", help="of the observations that are kept")
     run = what.add_parser("run", help="measure points")
     run.add_argument("data")
     run.add_argument("--name", help="of the data set, where its path does not say it")
@@ -263,32 +251,6 @@ def tested(
         baselines=(),
     )
     return train_planned(images, data, plan, device="cpu", path=file, reporter=Reporter())
-
-
-def keep(run: Path, to: Path, *, protocol: str) -> None:
-    """Copy file, outcome and observations of a point, and write the page of the file.
-
-    The file gets the accuracies, also those of the real images of the same data and test, which are
-    points of their own.
-    """
-    file = run.parent / f"{run.name}-{protocol}.jsonl"
-    observed = read_observations(file)
-    condensed = condensery.CondensedSet.load(run / "condensed.safetensors")
-    own = {(o.protocol, o.network, o.precision) for o in observed}
-    real = [
-        replace(observed[0], set=point["row"], size=int(size), seed=seed, accuracy=share / 100)
-        for point in map(json.loads, (each.read_text() for each in sorted(RESULTS.glob("*.json"))))
-        if point["iterations"] is None
-        and point["data"] == condensed.manifest["data"]["name"]
-        and own == {(point["protocol"], point["test_network"], point["precision"])}
-        for size, shares in point["accuracy"].items()
-        for seed, share in enumerate(shares)
-    ]
-    to.mkdir(parents=True, exist_ok=True)
-    condensed.with_observations(summary([*observed, *real])).save(to / "condensed.safetensors")
-    for source, name in ((file, "observations.jsonl"), (run / "outcome.json", "outcome.json")):
-        shutil.copyfile(source, to / name)
-    write_report([to / "condensed.safetensors"], out=to / "report.html", overwrite=True)
 
 
 def write_page() -> None:

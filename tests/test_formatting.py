@@ -54,3 +54,7 @@ def test_the_columns_of_a_markdown_table_line_up():
     assert markdown_table([["size", "x"], ["1", "10.5"]]) == (
         "| size |    x |\n| ---: | ---: |\n|    1 | 10.5 |"
     )
+
+
+def test_the_rule_below_a_narrow_column_of_a_table_has_a_dash():
+    assert markdown_table([["n"], ["1"]]) == "|  n |\n| -: |\n|  1 |"

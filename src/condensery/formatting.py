@@ -69,7 +69,8 @@ def markdown_table(rows: Sequence[Sequence[str]]) -> str:
     Args:
         rows: Rows of equally many cells; the first row is the header.
     """
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    # A column of one character would have the rule ":", which is no rule in Markdown.
+    widths = [max(2, *map(len, column)) for column in zip(*rows, strict=True)]
     rule = [f"{'-' * (width - 1)}:" for width in widths]
     return "\n".join(
         "| " + " | ".join(cell.rjust(w) for cell, w in zip(row, widths, strict=True)) + " |"

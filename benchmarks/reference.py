@@ -1,0 +1,149 @@
+r"""The reference sets of results/: keep the file of a point, and write docs/reference-sets.md.
+
+    python benchmarks/reference.py keep RUNS/cifar10-nested-36-seed0 results/NAME --protocol idc
+    python benchmarks/reference.py page
+
+RUNS is the ``--work`` folder of benchmarks/frontier.py. A folder of results/ holds the condensed
+file with its recipe and accuracies, the observation of every network, what condensing took, and
+the report page. Tests with further networks are added by ``condensery evaluate``, with the
+folder's observations.jsonl as ``--out``.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import statistics
+import sys
+from collections.abc import Iterable
+from dataclasses import replace
+from pathlib import Path
+
+from frontier import DOCS, RESULTS, Point, published_lines
+
+import condensery
+from condensery.evaluation import Observation, read_observations, summary
+from condensery.formatting import NOTHING, markdown_table
+from condensery.runs.report import write_page as write_report
+
+SETS = Path(__file__).parents[1] / "results"
+Test = tuple[str, str, str]
+"""Protocol, network and precision of a test."""
+
+
+def main() -> None:
+    """Keep a set, or write the page of all sets."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    what = parser.add_subparsers(dest="what", required=True)
+    what.add_parser("page", help="write docs/reference-sets.md")
+    kept = what.add_parser("keep", help="copy the condensed file of a point")
+    kept.add_argument("run", type=Path, help="its folder in --work of frontier.py")
+    kept.add_argument("to", type=Path, help="the new folder")
+    kept.add_argument("--protocol", default="idc", help="of the observations that are kept")
+    arguments = parser.parse_args()
+    if arguments.what == "page":
+        write_page()
+    else:
+        keep(arguments.run, arguments.to, protocol=arguments.protocol)
+
+
+def keep(run: Path, to: Path, *, protocol: str) -> None:
+    """Copy file, outcome and observations of a point, and write the report page of the file.
+
+    The file gets the accuracies, also those of real images of the same data and test, which are
+    points of their own.
+    """
+    file = run.parent / f"{run.name}-{protocol}.jsonl"
+    observed = read_observations(file)
+    condensed = condensery.CondensedSet.load(run / "condensed.safetensors")
+    real = [
+        replace(observed[0], set=point["row"], size=int(size), seed=seed, accuracy=share / 100)
+        for test in {test_of(each) for each in observed}
+        for point in real_images(condensed.manifest["data"]["name"], test)
+        for size, shares in point["accuracy"].items()
+        for seed, share in enumerate(shares)
+    ]
+    to.mkdir(parents=True, exist_ok=True)
+    condensed.with_observations(summary([*observed, *real])).save(to / "condensed.safetensors")
+    for source, name in ((file, "observations.jsonl"), (run / "outcome.json", "outcome.json")):
+        shutil.copyfile(source, to / name)
+    write_report([to / "condensed.safetensors"], out=to / "report.html", overwrite=True)
+
+
+def test_of(observation: Observation) -> Test:
+    """How a network was trained and tested."""
+    return observation.protocol, observation.network, observation.precision
+
+
+def real_images(data: str, test: Test) -> list[Point]:
+    """The points of the frontier that are real images, by the same test."""
+    points = (json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json")))
+    return [
+        point
+        for point in points
+        if point["iterations"] is None
+        and point["data"] == data
+        and (point["protocol"], point["test_network"], point["precision"]) == test
+    ]
+
+
+def write_page() -> None:
+    """Write docs/reference-sets.md: every set of results/ by every test, beside real images."""
+    folders: dict[tuple[str, int], list[Path]] = {}
+    for file in sorted(SETS.glob("*/condensed.safetensors")):
+        condensed = condensery.CondensedSet.load(file)
+        key = (condensed.manifest["data"]["name"], condensed.size)
+        folders.setdefault(key, []).append(file.parent)
+    lines = [
+        "# Reference sets",
+        "",
+        "The condensed files of [results](../results/README.md), which can be used at once, and",
+        "what networks learn from each of their sizes: test accuracy in per cent after the last",
+        "step, mean and standard deviation over networks. Real images of the same number stand",
+        "below them. CPU seconds are of everything, on the machine that results/README.md names.",
+        "`python benchmarks/reference.py page` writes this page.",
+    ]
+    for (data, ipc), own in sorted(folders.items()):
+        lines += ["", f"## {data}, {ipc} images per class", "", table(data, own), ""]
+        lines += published_lines(data, ipc=ipc)
+    (DOCS / "reference-sets.md").write_text("\n".join(lines).rstrip() + "\n")
+
+
+def table(data: str, folders: Iterable[Path]) -> str:
+    """One row for each test and set, and below the sets those of real images."""
+    rows: dict[Test, list[tuple[str, str, dict[int, list[float]]]]] = {}
+    for folder in folders:
+        outcome = json.loads((folder / "outcome.json").read_text())
+        cost = f"{outcome['cpu_seconds'] + outcome.get('expert_cpu_seconds', 0):.0f}"
+        found: dict[tuple[Test, str], dict[int, list[float]]] = {}
+        for each in read_observations(folder / "observations.jsonl"):
+            sizes = found.setdefault((test_of(each), each.set), {})
+            sizes.setdefault(each.size, []).append(100 * each.accuracy)
+        for (test, name), accuracy in found.items():
+            condensed = name == "condensed"
+            row = (f"`{folder.name if condensed else name}`", cost if condensed else "", accuracy)
+            rows.setdefault(test, []).append(row)
+    for test, own in rows.items():
+        for point in real_images(data, test):
+            accuracy = {int(size): shares for size, shares in point["accuracy"].items()}
+            own.append((f"`{point['row']}`", f"{point['cpu_seconds']:.0f}", accuracy))
+    columns = sorted({size for own in rows.values() for *_, by_size in own for size in by_size})
+    body = [
+        [", ".join(test), name, cost, *(spread(by_size.get(size, [])) for size in columns)]
+        for test, own in sorted(rows.items())
+        for name, cost, by_size in own
+    ]
+    return markdown_table([["test", "set", "CPU s", *map(str, columns)], *body])
+
+
+def spread(accuracy: list[float]) -> str:
+    """Mean and standard deviation, of one network the mean alone."""
+    if not accuracy:
+        return NOTHING
+    std = f" ± {statistics.stdev(accuracy):.1f}" if len(accuracy) > 1 else ""
+    return f"{statistics.fmean(accuracy):.1f}{std}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())
