@@ -116,7 +116,8 @@ def test_the_axis_holds_every_band_and_nothing_that_is_impossible():
 
     assert limits((52.0, 3.0), (71.0, 0.5)) == (40.0, 75.0)
     assert limits((3.0, 9.0), (98.0, 9.0)) == (0.0, 100.0)
-    assert limits((10.4, 0.0), (14.4, 0.0)) == (0.0, 15.0)
+    assert limits((10.4, 0.0), (13.9, 0.0)) == (0.0, 15.0)
+    assert limits((10.4, 0.0), (14.9, 0.0)) == (0.0, 20.0)
     assert limits() == (0.0, 100.0)
 
 

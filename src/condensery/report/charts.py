@@ -75,8 +75,8 @@ def percent_limits(traces: Iterable[SizeLine]) -> tuple[float, float]:
     ]
     if not ends:
         return 0.0, 100.0
-    # The lowest line keeps some distance to the axis.
-    return max(0.0, (min(ends) - 1) // 10 * 10), min(100.0, (max(ends) // 5 + 1) * 5)
+    # The outer lines keep some distance to the frame, which would cut their marks.
+    return max(0.0, (min(ends) - 1) // 10 * 10), min(100.0, ((max(ends) + 1) // 5 + 1) * 5)
 
 
 def lines_over_size(
