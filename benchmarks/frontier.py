@@ -29,6 +29,7 @@ import statistics
 import sys
 import time
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -60,12 +61,9 @@ def main() -> None:
     data = condensery.load_data(arguments.data, name=arguments.name)
     for seed in arguments.seeds:
         for rule in arguments.baseline:
-            measure(rule, None, seed, data, arguments)
+            measure(Asked(name=rule, iterations=None, seed=seed, data=data, arguments=arguments))
         for point in arguments.point:
-            method, iterations, *then = point.split(":")
-            if then not in ([], ["rerank"], ["a"]):
-                raise SystemExit(f"--point {point}: give METHOD:ITERATIONS, or also :rerank or :a.")
-            measure(method, int(iterations), seed, data, arguments, then="".join(then))
+            measure(Asked(**point, seed=seed, data=data, arguments=arguments))
 
 
 def parse() -> argparse.Namespace:
@@ -77,9 +75,8 @@ def parse() -> argparse.Namespace:
     run.add_argument("data")
     run.add_argument("--name", help="of the data set, where its path does not say it")
     run.add_argument("--work", type=Path, required=True, help="folder of the runs")
-    run.add_argument(
-        "--point", action="append", default=[], help="METHOD:ITERATIONS, or also :rerank or :a"
-    )
+    help_ = "METHOD:ITERATIONS, or also :rerank or :a"
+    run.add_argument("--point", type=words_of, action="append", default=[], help=help_)
     run.add_argument("--baseline", action="append", default=[], help="a selection rule")
     run.add_argument("--ipc", type=int, default=10)
     run.add_argument("--preset", default="quick")
@@ -97,55 +94,87 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
+def words_of(point: str) -> dict[str, Any]:
+    """The method, the iterations and what is done then, of a ``--point``."""
+    words = re.fullmatch(r"([\w-]+):(\d+)(?::(rerank|a))?", point)
+    if words is None:
+        raise argparse.ArgumentTypeError(f"{point}: give METHOD:ITERATIONS, or also :rerank or :a")
+    return {"name": words[1], "iterations": int(words[2]), "then": words[3] or ""}
+
+
 def numbers(text: str) -> tuple[int, ...]:
     """Numbers, separated by commas."""
     return tuple(int(part) for part in text.split(","))
 
 
-def measure(
-    name: str,
-    iterations: int | None,
-    seed: int,
-    data: condensery.Data,
-    arguments: argparse.Namespace,
-    *,
-    then: str = "",
-) -> None:
-    """Measure one point, unless its file is there; ``then`` is the third word of ``--point``."""
-    length = "" if iterations is None else f"-{iterations}"
-    row = name if iterations is None else name + arguments.label
-    called = f"{data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{seed}"
-    condensed_as = called
-    if then == "rerank":
-        row, called = f"{row}, reranked", f"{called}-reranked"
-    elif then == "a":
-        row, called = f"{row}, a run for each size", f"{called}-a"
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """One point: what is condensed or chosen, and how it is tested.
+
+    Attributes:
+        name: A method, or a selection rule.
+        iterations: Outer iterations of a method; ``None`` for a selection.
+        then: The third word of ``--point``: ``""``, ``"rerank"`` or ``"a"``.
+        seed: Of condensing or selection.
+        data: Real data.
+        arguments: The command line.
+    """
+
+    name: str
+    iterations: int | None
+    then: str = ""
+    seed: int
+    data: condensery.Data
+    arguments: argparse.Namespace
+
+    @property
+    def row(self) -> str:
+        """Its name on the page."""
+        name = self.name if self.iterations is None else self.name + self.arguments.label
+        return name + {"": "", "rerank": ", reranked", "a": ", a run for each size"}[self.then]
+
+    @property
+    def run(self) -> str:
+        """The name of the run folder, which a reranked set shares with the set itself."""
+        row = self.name if self.iterations is None else self.name + self.arguments.label
+        length = "" if self.iterations is None else f"-{self.iterations}"
+        return f"{self.data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{self.seed}"
+
+    @property
+    def called(self) -> str:
+        """The name of its files."""
+        return self.run + {"": "", "rerank": "-reranked", "a": "-a"}[self.then]
+
+
+def measure(asked: Asked) -> None:
+    """Measure one point, unless its file is there."""
+    arguments = asked.arguments
     precision = suited_precision(arguments.precision, "cpu")
     tested_by = f"{arguments.protocol}-{arguments.test_network}-{precision}"
-    file = arguments.results / f"{called}-{tested_by}.json"
+    file = arguments.results / f"{asked.called}-{tested_by}.json"
     if file.exists():
         return
-    if iterations is None:
-        cost, observed = baseline(name, seed, data, arguments, called=called)
-    elif then == "a":
-        cost, observed = separate(name, iterations, seed, data, arguments, called=called)
+    if asked.iterations is None:
+        cost, observed = baseline(asked)
+    elif asked.then == "a":
+        cost, observed = separate(asked)
     else:
-        cost, images = condensed(name, iterations, seed, data, arguments, called=condensed_as)
-        if then == "rerank":
+        cost, images = condensed(asked, folder=asked.run)
+        if asked.then == "rerank":
             begin = time.process_time()
             by = arguments.network or "convnet3"
-            images = condensery.rerank(images, data, network=by, seed=seed)
+            images = condensery.rerank(images, asked.data, network=by, seed=asked.seed)
             cost["cpu_seconds"] = round(cost["cpu_seconds"] + time.process_time() - begin, 1)
-        observed = tested(images, data, arguments.sizes, called, arguments)
+        observed = tested(images, asked, arguments.sizes)
     accuracy = {
         size: [round(100 * o.accuracy, 2) for o in observed if o.size == size]
         for size in arguments.sizes
     }
     record = {
-        "data": data.name,
-        "row": row,
-        "iterations": iterations,
-        "seed": seed,
+        "data": asked.data.name,
+        "row": asked.row,
+        "iterations": asked.iterations,
+        "seed": asked.seed,
         "ipc": arguments.ipc,
         "network": arguments.network,
         "test_network": arguments.test_network,
@@ -158,33 +187,31 @@ def measure(
         "threads": arguments.threads,
     }
     write_atomically(file, (json.dumps(record, indent=1) + "\n").encode())
-    print(called, cost, {size: statistics.fmean(of) for size, of in accuracy.items()}, flush=True)
+    means = {size: statistics.fmean(of) for size, of in accuracy.items()}
+    print(asked.called, cost, means, flush=True)
 
 
 def condensed(
-    method: str,
-    iterations: int,
-    seed: int,
-    data: condensery.Data,
-    arguments: argparse.Namespace,
-    *,
-    called: str,
-    alone: int | None = None,
+    asked: Asked, *, folder: str, alone: int | None = None
 ) -> tuple[dict[str, float], condensery.CondensedSet]:
     """Condense, or go on; one size ``alone`` if it is given."""
-    out = arguments.work / called
+    arguments = asked.arguments
+    out = arguments.work / folder
     if (out / "recipe.json").exists():
-        run = condensery.resume(out, data=data)
+        run = condensery.resume(out, data=asked.data)
     else:
         run = condensery.run(
-            data,
+            asked.data,
             out,
-            method=method,
+            method=asked.name,
             ipc=alone or arguments.ipc,
             preset=arguments.preset,
             size_policy=None if alone is None else "one",
-            settings={"iterations": iterations, **dict(s.split("=", 1) for s in arguments.set)},
-            seed=seed,
+            settings={
+                "iterations": asked.iterations,
+                **dict(s.split("=", 1) for s in arguments.set),
+            },
+            seed=asked.seed,
             evaluation=False,
             **({} if arguments.network is None else {"network": arguments.network}),
         )
@@ -197,51 +224,36 @@ def condensed(
     return cost, run.condensed
 
 
-def separate(
-    method: str,
-    iterations: int,
-    seed: int,
-    data: condensery.Data,
-    arguments: argparse.Namespace,
-    *,
-    called: str,
-) -> tuple[dict[str, float], list[Observation]]:
+def separate(asked: Asked) -> tuple[dict[str, float], list[Observation]]:
     """Condense each size in a run of its own, and test it; all runs share the experts."""
     observed: list[Observation] = []
     cost = {"cpu_seconds": 0.0, "expert_cpu_seconds": 0.0}
-    for size in arguments.sizes:
-        own, images = condensed(
-            method, iterations, seed, data, arguments, called=f"{called}-{size}", alone=size
-        )
+    for size in asked.arguments.sizes:
+        own, images = condensed(asked, folder=f"{asked.called}-{size}", alone=size)
         cost["cpu_seconds"] = round(cost["cpu_seconds"] + own["cpu_seconds"], 1)
         cost["expert_cpu_seconds"] = max(cost["expert_cpu_seconds"], own["expert_cpu_seconds"])
-        observed += tested(images, data, [size], called, arguments)
+        observed += tested(images, asked, [size])
     return cost, observed
 
 
-def baseline(
-    rule: str, seed: int, data: condensery.Data, arguments: argparse.Namespace, *, called: str
-) -> tuple[dict[str, float], list[Observation]]:
+def baseline(asked: Asked) -> tuple[dict[str, float], list[Observation]]:
     """Choose real images, and test them."""
     observed: list[Observation] = []
     cpu = 0.0
-    for size in arguments.sizes:
+    for size in asked.arguments.sizes:
         begin = time.process_time()
-        chosen = condensery.select(data, by=rule, ipc=size, seed=seed)
+        chosen = condensery.select(asked.data, by=asked.name, ipc=size, seed=asked.seed)
         cpu += time.process_time() - begin
-        observed += tested(chosen, data, [size], called, arguments)
+        observed += tested(chosen, asked, [size])
     return {"cpu_seconds": round(cpu, 1), "expert_cpu_seconds": 0.0}, observed
 
 
 def tested(
-    images: condensery.CondensedSet,
-    data: condensery.Data,
-    sizes: Sequence[int],
-    called: str,
-    arguments: argparse.Namespace,
+    images: condensery.CondensedSet, asked: Asked, sizes: Sequence[int]
 ) -> list[Observation]:
     """Train the networks that are not in the file of observations of this point."""
-    file = arguments.work / f"{called}-{arguments.protocol}.jsonl"
+    arguments = asked.arguments
+    file = arguments.work / f"{asked.called}-{arguments.protocol}.jsonl"
     plan = EvaluationPlan(
         sizes=tuple(sizes),
         networks=(arguments.test_network,),
@@ -250,7 +262,7 @@ def tested(
         precision=arguments.precision,
         baselines=(),
     )
-    return train_planned(images, data, plan, device="cpu", path=file, reporter=Reporter())
+    return train_planned(images, asked.data, plan, device="cpu", path=file, reporter=Reporter())
 
 
 def write_page() -> None:
