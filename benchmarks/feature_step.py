@@ -3,10 +3,11 @@ r"""One image update of features of all sizes 1 to 10, over one iteration of the
 The update: CIFAR-10 shape, ConvNet-3 of width 128 on the line between an untrained and a trained
 network, 64 real images a class, mosaics of factor 2, mean features of all ten nested sets, and the
 cross-entropy of the 400 synthetic examples in the same pass. The iteration of DM: 256 real images
-and 10 synthetic ones a class, one size, by the reference in the tree (autograd, float32).
+and 10 synthetic ones a class, one size, by the reference in the tree (autograd, always float32).
 
     python benchmarks/feature_step.py                    # CPU seconds, one thread, and their ratio
     python benchmarks/feature_step.py --width 64 --rounds 5
+    python benchmarks/feature_step.py --precision bf16   # as runs match on a CPU that multiplies it
     python benchmarks/feature_step.py --profile          # where the time of an update goes
 
 All are interleaved, and times are CPU seconds of the process, so that a busy machine slows them
@@ -20,7 +21,7 @@ import argparse
 import cProfile
 import pstats
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 from typing import Any
@@ -28,13 +29,11 @@ from typing import Any
 import torch
 from steps import REFERENCE, TIMED, Run, Timed, images
 
-from condensery.augment import Siamese
+from condensery.condensing.init import RandomImages
 from condensery.condensing.objectives import Calibrated, DistributionMatching
 from condensery.condensing.recipe import Recipe
-from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Interpolated
-from condensery.condensing.sizes import AllSizes, OneSize
-from condensery.condensing.updates import Adam
+from condensery.condensing.sizes import OneSize
 from condensery.data import ImageData
 from condensery.methods import recipe_for
 
@@ -46,24 +45,16 @@ NAMES = {
     "one": "one size",
     "expert": "all sizes, the class term by the expert",
 }
-COMPILED: Mapping[str, Any] = {"engine": "fused", "precision": "fp32", "compiled": True}
 
 
 def update(data: ImageData, *, width: int, **changes: Any) -> Recipe:
-    """The recipe whose updates are timed."""
+    """The recipe whose updates are timed: preset ``quick`` of ``nested``, with one short expert."""
     return replace(
-        recipe_for("dance", data, ipc=10, preset="paper"),
-        **{
-            "network": f"convnet3-w{width}",
-            "augment": Siamese(strategy="color_crop_cutout_flip_scale_rotate", mode="dsa"),
-            "sampler": RandomPerClass(batch=64),
-            "schedule": Interpolated(trajectories=1, epochs=1, steps=1),
-            "objective": Calibrated(under="network"),
-            "size_policy": AllSizes(),
-            "update": Adam(lr=0.02),
-            **COMPILED,
-            **changes,
-        },
+        recipe_for("nested", data, ipc=10, preset="quick"),
+        network=f"convnet3-w{width}",
+        schedule=Interpolated(trajectories=1, epochs=1, steps=1),
+        init=RandomImages(),
+        **changes,
     )
 
 
@@ -92,11 +83,17 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default=",".join(NAMES), help=", ".join(NAMES))
+    parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     data = images()
-    ours = Updates(update(data, width=asked.width), data=data)
+    fast = {"engine": "fused", "precision": asked.precision, "compiled": True}
+
+    def updates(**changes: Any) -> Updates:
+        return Updates(update(data, width=asked.width, **fast, **changes), data=data)
+
+    ours = updates()
     if asked.profile:
         profile = cProfile.Profile()
         ours.step()
@@ -107,15 +104,11 @@ def main() -> None:
     means, one = DistributionMatching(), OneSize()
     kinds: dict[str, Callable[[], Timed]] = {
         "reference": lambda: TIMED["dm_iteration"](data, network=network, **REFERENCE),
-        "compiled": lambda: TIMED["dm_iteration"](data, network=network, **COMPILED),
+        "compiled": lambda: TIMED["dm_iteration"](data, network=network, **fast),
         "all": lambda: ours,
-        "means": lambda: Updates(update(data, width=asked.width, objective=means), data=data),
-        "one": lambda: Updates(
-            update(data, width=asked.width, objective=means, size_policy=one), data=data
-        ),
-        "expert": lambda: Updates(
-            update(data, width=asked.width, objective=Calibrated()), data=data
-        ),
+        "means": lambda: updates(objective=means),
+        "one": lambda: updates(objective=means, size_policy=one),
+        "expert": lambda: updates(objective=Calibrated()),
     }
     runs = {name: kinds[name]() for name in asked.only.split(",")}
     took: dict[str, list[float]] = {name: [] for name in runs}
