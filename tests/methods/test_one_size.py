@@ -150,6 +150,18 @@ def test_nested_matches_every_size_under_interpolated_experts_from_a_herded_star
     assert large.network == "resnetap10"
 
 
+def test_nested_stores_more_and_smaller_images_in_small_sets_of_images_that_are_large_enough():
+    def factor(side: int, ipc: int) -> int:
+        recipe = recipe_for("nested", data("x", side), ipc=ipc, preset="quick")
+        assert isinstance(recipe.parameterization, MultiFormation)
+        return recipe.parameterization.factor
+
+    assert (factor(32, 1), factor(32, 10), factor(24, 10)) == (3, 3, 3)
+    assert factor(32, 11) == 2
+    assert (factor(20, 10), factor(8, 10)) == (2, 1)  # crops of at least 8 pixels
+    assert factor(128, 10) == 3
+
+
 def test_another_method_takes_interpolated_experts_by_one_option():
     recipe = recipe_for("mdc", data(), ipc=5, preset="quick")
     found = changed(recipe, "schedule", "interpolated")

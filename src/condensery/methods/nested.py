@@ -6,7 +6,7 @@
 | a few briefly trained experts; networks on the line from before to after | ``Interpolated`` |
 | at every image update the mean features of all sizes 1..N, each with weight 1 | ``AllSizes`` |
 | and the mean cross-entropy of every size n, times 10 / sqrt(n), in one pass | ``Calibrated`` |
-| stored mosaics | the parameterization of ``idc`` |
+| stored mosaics of 3 x 3 small images, of 2 x 2 in sets of more than 10 | ``MultiFormation`` |
 
 Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to
 match every size at once, to classify by the network of the features, and the start. Any objective
@@ -29,6 +29,7 @@ from condensery.condensing.updates import Adam
 from condensery.data import ImageData
 from condensery.methods import dsa, idc
 from condensery.methods.base import method
+from condensery.parameterizations import MultiFormation
 from condensery.training import SGDTraining
 
 
@@ -61,7 +62,7 @@ _LENGTHS: Mapping[str, _Length] = {
     "smoke": _Length(
         iterations=2, network="convnet3-w16", experts=1, steps=3, networks=1, real=16
     ),
-    "quick": _Length(iterations=36, network="convnet3", experts=4, steps=800),
+    "quick": _Length(iterations=28, network="convnet3", experts=4, steps=1200),
     "standard": _Length(
         iterations=240, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
     ),
@@ -84,6 +85,10 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             longest, with experts trained as long as DANCE's.
     """
     base, length = idc.recipe(data, ipc=ipc, preset="paper"), _LENGTHS[preset]
+    mosaic = base.parameterization
+    assert isinstance(mosaic, MultiFormation)
+    if mosaic.factor == 2 and ipc <= 10 and min(data.side) >= 24:  # crops of at least 8 pixels
+        mosaic = replace(mosaic, factor=3)
     words = dsa.strategy(data)
     training = SGDTraining(batch=128, lr=0.02, augment=PerExample(strategy=words, mode="dsa"))
     return replace(
@@ -92,6 +97,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         preset=preset,
         iterations=length.iterations,
         network=length.network if base.network == "convnet3" else base.network,
+        parameterization=mosaic,
         augment=Siamese(strategy=words, mode="dsa"),
         sampler=RandomPerClass(batch=length.real),
         schedule=Interpolated(
