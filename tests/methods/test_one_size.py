@@ -156,9 +156,8 @@ def test_nested_stores_more_and_smaller_images_in_small_sets_of_images_that_are_
         assert isinstance(recipe.parameterization, MultiFormation)
         return recipe.parameterization.factor
 
-    assert (factor(32, 1), factor(32, 10), factor(24, 10)) == (3, 3, 3)
-    assert factor(32, 11) == 2
-    assert (factor(20, 10), factor(8, 10)) == (2, 1)  # crops of at least 8 pixels
+    assert (factor(32, 1), factor(32, 10), factor(32, 11)) == (3, 3, 2)
+    assert (factor(28, 10), factor(8, 10)) == (2, 1)  # crops of at least 10 pixels, or whole images
     assert factor(128, 10) == 3
 
 

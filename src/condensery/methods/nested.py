@@ -6,10 +6,11 @@
 | a few briefly trained experts; networks on the line from before to after | ``Interpolated`` |
 | at every image update the mean features of all sizes 1..N, each with weight 1 | ``AllSizes`` |
 | and the mean cross-entropy of every size n, times 10 / sqrt(n), in one pass | ``Calibrated`` |
-| stored mosaics of 3 x 3 small images, of 2 x 2 in sets of more than 10 | ``MultiFormation`` |
+| stored mosaics, of nine images for images of 30 pixels a side and more | ``MultiFormation`` |
 
 Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to
-match every size at once, to classify by the network of the features, and the start. Any objective
+match every size at once, to classify by the network of the features, the start, and nine images on
+a stored one (IDC: four), in sets of at most ten images per class. Any objective
 works (``--set objective=gradient``). docs/methods/nested.md says what is known.
 """
 
@@ -87,7 +88,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     base, length = idc.recipe(data, ipc=ipc, preset="paper"), _LENGTHS[preset]
     mosaic = base.parameterization
     assert isinstance(mosaic, MultiFormation)
-    if mosaic.factor == 2 and ipc <= 10 and min(data.side) >= 24:  # crops of at least 8 pixels
+    if mosaic.factor == 2 and ipc <= 10 and min(data.side) >= 30:  # crops of at least 10 pixels
         mosaic = replace(mosaic, factor=3)
     words = dsa.strategy(data)
     training = SGDTraining(batch=128, lr=0.02, augment=PerExample(strategy=words, mode="dsa"))
