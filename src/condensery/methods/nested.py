@@ -99,7 +99,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         iterations=length.iterations,
         network=length.network if base.network == "convnet3" else base.network,
         parameterization=mosaic,
-        augment=Siamese(strategy=words, mode="dsa"),
+        augment=Siamese(strategy=words),
         sampler=RandomPerClass(batch=length.real),
         schedule=Interpolated(
             trajectories=length.experts,
