@@ -1,9 +1,10 @@
 r"""One image update of features of all sizes 1 to 10, over one iteration of the released DM.
 
 The update: CIFAR-10 shape, ConvNet-3 of width 128 on the line between an untrained and a trained
-network, 64 real images a class, mosaics of factor 2, mean features of all ten nested sets, and the
-cross-entropy of the 400 synthetic examples in the same pass. The iteration of DM: 256 real images
-and 10 synthetic ones a class, one size, by the reference in the tree (autograd, always float32).
+network, 64 real images a class, mosaics of nine images (``--factor``), mean features of all ten
+nested sets, and the cross-entropy of the 900 synthetic examples in the same pass. The iteration of
+DM: 256 real images and 10 synthetic ones a class, one size, by the reference in the tree (autograd,
+always float32).
 
     python benchmarks/feature_step.py                    # CPU seconds, one thread, and their ratio
     python benchmarks/feature_step.py --width 64 --rounds 5
@@ -36,6 +37,7 @@ from condensery.condensing.schedules import Interpolated
 from condensery.condensing.sizes import OneSize
 from condensery.data import ImageData
 from condensery.methods import recipe_for
+from condensery.parameterizations import MultiFormation
 
 NAMES = {
     "reference": "an iteration of DM, reference",
@@ -83,15 +85,18 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--only", default=",".join(NAMES), help=", ".join(NAMES))
+    parser.add_argument("--factor", type=int, default=3, help="small images a side of a stored one")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32")
     parser.add_argument("--profile", action="store_true")
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     data = images()
     fast = {"engine": "fused", "precision": asked.precision, "compiled": True}
+    mosaic = MultiFormation(factor=asked.factor)
 
     def updates(**changes: Any) -> Updates:
-        return Updates(update(data, width=asked.width, **fast, **changes), data=data)
+        recipe = update(data, width=asked.width, parameterization=mosaic, **fast, **changes)
+        return Updates(recipe, data=data)
 
     ours = updates()
     if asked.profile:
