@@ -39,6 +39,7 @@ import condensery
 from condensery.checkpoint import write_atomically
 from condensery.evaluation import Observation
 from condensery.formatting import NOTHING, markdown_table
+from condensery.report.drawing import mark
 from condensery.report.published import known
 from condensery.runs.evaluation import EvaluationPlan, train_planned
 from condensery.runs.listener import Reporter
@@ -340,7 +341,8 @@ def draw(points: Sequence[Point], file: Path) -> None:
         f"average of {', '.join(map(str, tested))}": tested,
     }
     groups = grouped(points)
-    names = sorted({name for name, _ in groups})
+    # Lines are told apart by colour and mark together; real images, which have no mark, come first.
+    names = sorted({name for name, _ in groups}, key=lambda name: ((name, 0) not in groups, name))
     with rc_context({"svg.hashsalt": "condensery", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(10, 3.4), layout="constrained")
         for axes, (title, sizes) in zip(figure.subplots(1, 3), panels.items(), strict=True):
@@ -352,7 +354,7 @@ def draw(points: Sequence[Point], file: Path) -> None:
                 )
                 if all(length for *_, length in own):
                     costs, means, _ = zip(*own, strict=True)
-                    axes.plot(costs, means, "o-", color=f"C{index}", label=name)
+                    axes.plot(costs, means, color=f"C{index}", marker=mark(index), label=name)
                 else:
                     axes.axhline(own[0][1], color=f"C{index}", linestyle="--", label=name)
             axes.set_xscale("log")
