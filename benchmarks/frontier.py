@@ -341,7 +341,7 @@ def draw(points: Sequence[Point], file: Path) -> None:
         f"average of {', '.join(map(str, tested))}": tested,
     }
     groups = grouped(points)
-    # Lines are told apart by colour and mark together; real images, which have no mark, come first.
+    # Colour and mark together belong to one row alone; real images, without a mark, come first.
     names = sorted({name for name, _ in groups}, key=lambda name: ((name, 0) not in groups, name))
     with rc_context({"svg.hashsalt": "condensery", "svg.fonttype": "none", "font.size": 9}):
         figure = Figure(figsize=(10, 3.4), layout="constrained")

@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import shutil
-import statistics
 import sys
 from collections.abc import Iterable
 from dataclasses import replace
@@ -23,8 +22,9 @@ from pathlib import Path
 from frontier import DOCS, RESULTS, Point, published_lines
 
 import condensery
+from condensery.averages import average
 from condensery.evaluation import Observation, read_observations, summary
-from condensery.formatting import NOTHING, markdown_table
+from condensery.formatting import NOTHING, markdown_table, plus_minus
 from condensery.runs.report import write_page as write_report
 
 SETS = Path(__file__).parents[1] / "results"
@@ -89,7 +89,7 @@ def real_images(data: str, test: Test) -> list[Point]:
 
 
 def write_page() -> None:
-    """Write docs/reference-sets.md: every set of results/ by every test, beside real images."""
+    """Write docs/reference-sets.md: every set of results/ by every test, with real images."""
     folders: dict[tuple[str, int], list[Path]] = {}
     for file in sorted(SETS.glob("*/condensed.safetensors")):
         condensed = condensery.CondensedSet.load(file)
@@ -119,14 +119,17 @@ def table(data: str, folders: Iterable[Path]) -> str:
         found: dict[tuple[Test, str], dict[int, list[float]]] = {}
         for each in read_observations(folder / "observations.jsonl"):
             sizes = found.setdefault((test_of(each), each.set), {})
-            sizes.setdefault(each.size, []).append(100 * each.accuracy)
+            sizes.setdefault(each.size, []).append(each.accuracy)
         for (test, name), accuracy in found.items():
             condensed = name == "condensed"
             row = (f"`{folder.name if condensed else name}`", cost if condensed else "", accuracy)
             rows.setdefault(test, []).append(row)
     for test, own in rows.items():
         for point in real_images(data, test):
-            accuracy = {int(size): shares for size, shares in point["accuracy"].items()}
+            accuracy = {
+                int(size): [share / 100 for share in shares]
+                for size, shares in point["accuracy"].items()
+            }
             own.append((f"`{point['row']}`", f"{point['cpu_seconds']:.0f}", accuracy))
     columns = sorted({size for own in rows.values() for *_, by_size in own for size in by_size})
     body = [
@@ -138,11 +141,11 @@ def table(data: str, folders: Iterable[Path]) -> str:
 
 
 def spread(accuracy: list[float]) -> str:
-    """Mean and standard deviation, of one network the mean alone."""
+    """Mean and standard deviation in per cent, of one network the mean alone."""
     if not accuracy:
         return NOTHING
-    std = f" ± {statistics.stdev(accuracy):.1f}" if len(accuracy) > 1 else ""
-    return f"{statistics.fmean(accuracy):.1f}{std}"
+    found = average(accuracy)
+    return plus_minus(found.mean, found.std)
 
 
 if __name__ == "__main__":

@@ -143,6 +143,7 @@ def test_nested_matches_every_size_under_interpolated_experts_from_a_herded_star
         assert isinstance(recipe.schedule, Interpolated)
         assert recipe.schedule.decay == "constant"  # an annealed expert costs points at size 10
         assert "flip" in recipe.augment.strategy
+        assert recipe.augment.mode == "idc"  # as the tests draw; "dsa" costs a point
         training = recipe.schedule.training
         assert (training.batch, training.lr, training.cutmix) == (128, 0.02, 0.5)
         assert training.augment == PerExample(strategy=recipe.augment.strategy, mode="dsa")

@@ -10,8 +10,8 @@
 
 Mean features under interpolated experts and the class term are DANCE's (``dance``). Ours is to
 match every size at once, to classify by the network of the features, the start, and nine images on
-a stored one (IDC: four), in sets of at most ten images per class. Any objective
-works (``--set objective=gradient``). docs/methods/nested.md says what is known.
+a stored one (IDC: four) in sets of at most ten images per class. Any objective works (``--set
+objective=gradient``). docs/methods/nested.md says what is known.
 """
 
 from __future__ import annotations
