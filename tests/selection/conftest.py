@@ -11,12 +11,12 @@ from condensery.data import ImageData
 from condensery.rng import stream
 
 
-def toy(per_class: tuple[int, ...], seed: int = 0) -> ImageData:
-    """Grey 8x8 images; class ``c`` lies around ``40 + 60 c``, every image differs."""
+def toy(per_class: tuple[int, ...], seed: int = 0, side: int = 8) -> ImageData:
+    """Square grey images; class ``c`` lies around ``40 + 60 c``, every image differs."""
     labels = torch.cat([torch.full((n,), c) for c, n in enumerate(per_class)])
     rng = stream(seed, "toy")
     labels = labels[torch.randperm(len(labels), generator=rng)]
-    noise = torch.randint(-25, 26, (len(labels), 1, 8, 8), generator=rng)
+    noise = torch.randint(-25, 26, (len(labels), 1, side, side), generator=rng)
     return ImageData(
         name="toy",
         images=(40 + 60 * labels[:, None, None, None] + noise).to(torch.uint8),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
 import torch
 
 from condensery.condensing.init import HerdedImages
 from condensery.data import ImageData
+from condensery.methods import recipe_for
 from condensery.networks import build
 from condensery.parameterizations import MultiFormation
 from condensery.rng import stream
@@ -34,6 +37,17 @@ def test_a_mosaic_is_the_herded_start_of_multi_formation(data: ImageData):
     assert set_.manifest["recipe"] == {
         "method": "mosaic", "ipc": 2, "network": "convnet1-w4", "factor": 2
     }  # fmt: skip
+
+
+def test_a_small_set_has_mosaics_of_nine_where_nested_starts_with_nine(
+    split: Callable[..., ImageData],
+):
+    large = split((12, 12), side=30)
+    for ipc, factor in ((10, 3), (11, 2)):
+        set_ = select(large, by="mosaic", ipc=ipc, network="convnet1-w4")
+        recipe = recipe_for("nested", large, ipc=ipc, preset="smoke")
+        assert set_.manifest["decode"]["factor"] == factor
+        assert set_.manifest["decode"] == recipe.parameterization.decode_json()
 
 
 def likes_bright(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -30,7 +30,7 @@ from condensery.condensing.updates import Adam
 from condensery.data import ImageData
 from condensery.methods import dsa, idc
 from condensery.methods.base import method
-from condensery.parameterizations import MultiFormation
+from condensery.parameterizations import MultiFormation, finer_factor
 from condensery.training import SGDTraining
 
 
@@ -88,8 +88,8 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
     base, length = idc.recipe(data, ipc=ipc, preset="paper"), _LENGTHS[preset]
     mosaic = base.parameterization
     assert isinstance(mosaic, MultiFormation)
-    if mosaic.factor == 2 and ipc <= 10 and min(data.side) >= 30:  # crops of at least 10 pixels
-        mosaic = replace(mosaic, factor=3)
+    if mosaic.factor == 2:
+        mosaic = replace(mosaic, factor=finer_factor(data.side, ipc=ipc))
     words = dsa.strategy(data)
     training = SGDTraining(batch=128, lr=0.02, augment=PerExample(strategy=words, mode="dsa"))
     return replace(

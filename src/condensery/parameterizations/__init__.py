@@ -7,7 +7,12 @@ from collections.abc import Mapping
 
 from condensery.errors import ConfigError
 from condensery.parameterizations.base import Parameterization, stored_rows
-from condensery.parameterizations.multi_formation import MultiFormation, decode_crops, encode_mix
+from condensery.parameterizations.multi_formation import (
+    MultiFormation,
+    decode_crops,
+    encode_mix,
+    finer_factor,
+)
 from condensery.parameterizations.pixels import Pixels
 from condensery.parameterizations.quantised import Quantised
 from condensery.parts import read_part
@@ -21,6 +26,7 @@ __all__ = [
     "decode_crops",
     "decoder",
     "encode_mix",
+    "finer_factor",
     "stored_rows",
 ]
 

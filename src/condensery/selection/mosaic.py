@@ -1,6 +1,6 @@
-"""Mosaics of four small real images, ordered so that every prefix is near the mean of its class.
+"""Mosaics of small real images, ordered so that every prefix is near the mean of its class.
 
-This is the initialisation of a condensation with multi-formation, without any update.
+This is the initialisation of ``nested``, without any update.
 """
 
 from __future__ import annotations
@@ -10,11 +10,9 @@ from functools import partial
 from condensery.condensing.init import HerdedImages
 from condensery.data import ImageData
 from condensery.networks import build
-from condensery.parameterizations import MultiFormation
+from condensery.parameterizations import MultiFormation, finer_factor
 from condensery.rng import stream
 from condensery.selection.order import BuiltImages, RuleOptions
-
-FACTOR = 2
 
 
 def mosaics(data: ImageData, options: RuleOptions) -> BuiltImages:
@@ -24,7 +22,8 @@ def mosaics(data: ImageData, options: RuleOptions) -> BuiltImages:
         The choice is herding (Welling 2009), mosaics are the initialisation of IDC (Kim et al.
         2022); the combination is ours, see ``HerdedImages``.
     """
-    parameterization = MultiFormation(factor=FACTOR)
+    factor = finer_factor(data.side, ipc=options.ipc)
+    parameterization = MultiFormation(factor=factor)
     network = partial(
         build,
         options.network,
@@ -40,5 +39,5 @@ def mosaics(data: ImageData, options: RuleOptions) -> BuiltImages:
         rng=stream(options.seed, "selection", "mosaic"),
         network=lambda *path: network(path=("selection", *path)).to(options.device),
     )
-    recipe = {"network": options.network, "factor": FACTOR}
+    recipe = {"network": options.network, "factor": factor}
     return BuiltImages(stored=stored, parameterization=parameterization, recipe=recipe)

@@ -146,7 +146,7 @@ register("selection", "forgetting")(
 
 register("selection", "mosaic")(
     SelectionRule(
-        made=mosaics, summary="herded mosaics, four real images on one, as a start has them"
+        made=mosaics, summary="herded mosaics of four or nine real images, the start of nested"
     )
 )
 register("selection", "rded")(
