@@ -36,9 +36,10 @@ from typing import Any
 import torch
 
 import condensery
+from condensery.averages import average
 from condensery.checkpoint import write_atomically
 from condensery.evaluation import Observation
-from condensery.formatting import NOTHING, markdown_table
+from condensery.formatting import NOTHING, markdown_table, percent, plus_minus
 from condensery.report.drawing import mark
 from condensery.report.published import known
 from condensery.runs.evaluation import EvaluationPlan, train_planned
@@ -348,7 +349,7 @@ def draw(points: Sequence[Point], file: Path) -> None:
         for axes, (title, sizes) in zip(figure.subplots(1, 3), panels.items(), strict=True):
             for index, name in enumerate(names):
                 own = sorted(
-                    (cost_of(g), average_of(g, sizes), length)
+                    (cost_of(g), 100 * average_of(g, sizes), length)
                     for (row, length), g in groups.items()
                     if row == name
                 )
@@ -387,7 +388,7 @@ def table(points: Sequence[Point]) -> str:
             str(iterations or ""),
             f"{cost_of(own):.0f}",
             str(len(own)),
-            *(spread(own, size) for size in tested),
+            *(spread(networks_of(own, size)) for size in tested),
             *(mean_over(own, sizes) for sizes in averages.values()),
         ]
         for (name, iterations), own in sorted(
@@ -404,17 +405,23 @@ def sizes_of(points: Iterable[Point]) -> list[int]:
     return sorted(set.intersection(*rows))
 
 
-def spread(points: Sequence[Point], size: int) -> str:
-    """Mean accuracy of a size, and the deviation of its networks, whichever set they learned."""
-    each = [a for point in points for a in point["accuracy"].get(str(size), ())]
-    std = f" ± {statistics.stdev(each):.1f}" if len(each) > 1 else ""
-    return mean_over(points, [size]) + std
+def networks_of(points: Iterable[Point], size: int) -> list[float]:
+    """The accuracy of every network of a size, as a fraction, whichever set it learned."""
+    return [share / 100 for p in points for share in p["accuracy"].get(str(size), ())]
+
+
+def spread(accuracy: Sequence[float]) -> str:
+    """Mean and standard deviation in per cent, of one network the mean alone."""
+    if not accuracy:
+        return NOTHING
+    found = average(accuracy)
+    return plus_minus(found.mean, found.std)
 
 
 def mean_over(points: Sequence[Point], sizes: Sequence[int]) -> str:
     """Mean accuracy over sizes, if all of them were tested, perhaps of some condensations alone."""
-    tested = {int(size) for point in points for size in point["accuracy"]}
-    return f"{average_of(points, sizes):.1f}" if set(sizes) <= tested else NOTHING
+    tested = all(networks_of(points, size) for size in sizes)
+    return percent(average_of(points, sizes)) if tested else NOTHING
 
 
 def cost_of(points: Iterable[Point]) -> float:
@@ -423,11 +430,8 @@ def cost_of(points: Iterable[Point]) -> float:
 
 
 def average_of(points: Sequence[Point], sizes: Sequence[int]) -> float:
-    """Accuracy: mean over all networks of each size, then over sizes."""
-    return statistics.fmean(
-        statistics.fmean(a for point in points for a in point["accuracy"].get(str(size), ()))
-        for size in sizes
-    )
+    """Accuracy as a fraction: mean over all networks of each size, then over sizes."""
+    return statistics.fmean(statistics.fmean(networks_of(points, size)) for size in sizes)
 
 
 def processor() -> str:

@@ -19,12 +19,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
-from frontier import DOCS, RESULTS, Point, published_lines
+from frontier import DOCS, RESULTS, Point, networks_of, published_lines, spread
 
 import condensery
-from condensery.averages import average
 from condensery.evaluation import Observation, read_observations, summary
-from condensery.formatting import NOTHING, markdown_table, plus_minus
+from condensery.formatting import markdown_table
 from condensery.runs.report import write_page as write_report
 
 SETS = Path(__file__).parents[1] / "results"
@@ -58,11 +57,11 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     observed = read_observations(file)
     condensed = condensery.CondensedSet.load(run / "condensed.safetensors")
     real = [
-        replace(observed[0], set=point["row"], size=int(size), seed=seed, accuracy=share / 100)
+        replace(observed[0], set=point["row"], size=size, seed=seed, accuracy=accuracy)
         for test in {test_of(each) for each in observed}
         for point in real_images(condensed.manifest["data"]["name"], test)
-        for size, shares in point["accuracy"].items()
-        for seed, share in enumerate(shares)
+        for size, each in accuracies(point).items()
+        for seed, accuracy in enumerate(each)
     ]
     to.mkdir(parents=True, exist_ok=True)
     condensed.with_observations(summary([*observed, *real])).save(to / "condensed.safetensors")
@@ -86,6 +85,11 @@ def real_images(data: str, test: Test) -> list[Point]:
         and point["data"] == data
         and (point["protocol"], point["test_network"], point["precision"]) == test
     ]
+
+
+def accuracies(point: Point) -> dict[int, list[float]]:
+    """The accuracy of every network of a point by size, as fractions."""
+    return {int(size): networks_of([point], int(size)) for size in point["accuracy"]}
 
 
 def write_page() -> None:
@@ -126,11 +130,8 @@ def table(data: str, folders: Iterable[Path]) -> str:
             rows.setdefault(test, []).append(row)
     for test, own in rows.items():
         for point in real_images(data, test):
-            accuracy = {
-                int(size): [share / 100 for share in shares]
-                for size, shares in point["accuracy"].items()
-            }
-            own.append((f"`{point['row']}`", f"{point['cpu_seconds']:.0f}", accuracy))
+            row = (f"`{point['row']}`", f"{point['cpu_seconds']:.0f}", accuracies(point))
+            own.append(row)
     columns = sorted({size for own in rows.values() for *_, by_size in own for size in by_size})
     body = [
         [", ".join(test), name, cost, *(spread(by_size.get(size, [])) for size in columns)]
@@ -138,14 +139,6 @@ def table(data: str, folders: Iterable[Path]) -> str:
         for name, cost, by_size in own
     ]
     return markdown_table([["test", "set", "CPU s", *map(str, columns)], *body])
-
-
-def spread(accuracy: list[float]) -> str:
-    """Mean and standard deviation in per cent, of one network the mean alone."""
-    if not accuracy:
-        return NOTHING
-    found = average(accuracy)
-    return plus_minus(found.mean, found.std)
 
 
 if __name__ == "__main__":
