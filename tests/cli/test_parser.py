@@ -15,6 +15,7 @@ from condensery.cli.parser import (
     one_of,
     setting,
     several,
+    several_or_none,
     whole_numbers,
 )
 
@@ -65,6 +66,13 @@ def test_words_come_each_once():
     assert several("convnet3, resnet10,convnet3") == ("convnet3", "resnet10")
     with pytest.raises(argparse.ArgumentTypeError, match="nothing"):
         several(" ,")
+
+
+def test_none_stands_alone_and_means_no_word():
+    assert several_or_none("none") == ()
+    assert several_or_none("random,k-means") == ("random", "k-means")
+    with pytest.raises(argparse.ArgumentTypeError, match="one of both"):
+        several_or_none("none,random")
 
 
 def test_a_number_below_the_least_is_refused():

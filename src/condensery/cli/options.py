@@ -18,6 +18,7 @@ from condensery.cli.parser import (
     one_of,
     setting,
     several,
+    several_or_none,
     value_range,
     whole_numbers,
 )
@@ -221,8 +222,8 @@ def add_evaluation(parser: argparse._ActionsContainer, *, prefix: str) -> None:
         (
             "baselines",
             "A,B",
-            several,
-            f"sets to compare with: {', '.join(rules)}, condensed files (default random)",
+            several_or_none,
+            f"sets to compare with: {', '.join(rules)}, condensed files, or none (default random)",
         ),
     ]
     for name, metavar, kind, text in kinds:

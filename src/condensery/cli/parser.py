@@ -89,6 +89,14 @@ def several(text: str) -> tuple[str, ...]:
     return words
 
 
+def several_or_none(text: str) -> tuple[str, ...]:
+    """Words separated by commas, or ``none``."""
+    words = several(text)
+    if "none" in words and len(words) > 1:
+        raise argparse.ArgumentTypeError(f"{text!r} names none and others: give one of both")
+    return () if words == ("none",) else words
+
+
 def one_of(known: Sequence[str]) -> Callable[[str], str]:
     """A parser of known words; the error names the nearest one."""
 
