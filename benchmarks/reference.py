@@ -67,7 +67,9 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     condensed.with_observations(summary([*observed, *real])).save(to / "condensed.safetensors")
     for source, name in ((file, "observations.jsonl"), (run / "outcome.json", "outcome.json")):
         shutil.copyfile(source, to / name)
-    write_report([to / "condensed.safetensors"], out=to / "report.html", overwrite=True)
+    write_report(
+        [to / "condensed.safetensors"], out=to / "report.html", overwrite=True, classes_shown=10
+    )
 
 
 def test_of(observation: Observation) -> Test:
