@@ -6,6 +6,7 @@ import argparse
 
 import pytest
 
+from condensery.cli.options import add_evaluation, evaluation_for
 from condensery.cli.parser import (
     Parser,
     amount,
@@ -18,6 +19,7 @@ from condensery.cli.parser import (
     several_or_none,
     whole_numbers,
 )
+from condensery.runs import EvaluationPlan
 
 
 def test_a_duration_is_in_seconds(each):
@@ -71,8 +73,12 @@ def test_words_come_each_once():
 def test_none_stands_alone_and_means_no_word():
     assert several_or_none("none") == ()
     assert several_or_none("random,k-means") == ("random", "k-means")
-    with pytest.raises(argparse.ArgumentTypeError, match="one of both"):
+    with pytest.raises(argparse.ArgumentTypeError, match="none alone"):
         several_or_none("none,random")
+    parser = argparse.ArgumentParser()
+    add_evaluation(parser, prefix="")
+    plan = evaluation_for(parser.parse_args(["--baselines", "none"]), EvaluationPlan())
+    assert plan.baselines == ()
 
 
 def test_a_number_below_the_least_is_refused():

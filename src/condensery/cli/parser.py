@@ -93,7 +93,9 @@ def several_or_none(text: str) -> tuple[str, ...]:
     """Words separated by commas, or ``none``."""
     words = several(text)
     if "none" in words and len(words) > 1:
-        raise argparse.ArgumentTypeError(f"{text!r} names none and others: give one of both")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} names none and others: give none alone, or only the others"
+        )
     return () if words == ("none",) else words
 
 

@@ -1,6 +1,6 @@
 """Mosaics of small real images, ordered so that every prefix is near the mean of its class.
 
-This is the initialisation of ``nested``, without any update.
+For images of 16 to 64 pixels a side, this is the initialisation of ``nested``, without any update.
 """
 
 from __future__ import annotations
