@@ -104,7 +104,7 @@ def test_the_table_shows_percent_by_size_and_the_average_over_sizes():
     )
 
 
-def test_the_table_has_a_part_for_every_protocol_and_a_dash_where_nothing_was_measured():
+def test_the_table_has_a_part_for_every_protocol():
     observations = [
         seen("condensed", 1, 0.5),
         seen("condensed", 1, 0.5, epochs=None, steps=9, precision="bf16"),
@@ -114,7 +114,20 @@ def test_the_table_has_a_part_for_every_protocol_and_a_dash_where_nothing_was_me
 
     assert "1000 epochs" in one + two
     assert "9 steps, convnet3, 1 seed, bf16" in one + two
-    assert "|      50.0 |      – |    – |" in one
+
+
+def test_what_was_not_measured_is_a_dash_where_another_size_has_it_and_else_no_column():
+    observations = [seen("condensed", 1, 0.5), seen("condensed", 2, 0.6)]
+
+    alone = table(summary(observations))
+    with_random = table(summary([*observations, seen("random", 2, 0.5)]))
+
+    assert "|          average |      55.0 |" in alone
+    assert "random" not in alone
+    assert "gain" not in alone
+    assert "|                1 |      50.0 |      – |     – |" in with_random
+    assert "|                2 |      60.0 |   50.0 | +10.0 |" in with_random
+    assert "|          average |      55.0 |      – |     – |" in with_random
 
 
 def test_other_baselines_are_averaged_and_shown_behind_the_gain():

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from functools import partial
 from statistics import fmean
 from typing import Any
 
@@ -165,41 +166,60 @@ def whole_text(record: Mapping[str, Any]) -> str:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _Column:
+    """A column of the table.
+
+    Attributes:
+        head: Its name.
+        cell: What it shows of a record.
+        mean: What it shows of all records.
+    """
+
+    head: str
+    cell: Callable[[Mapping[str, Any]], str]
+    mean: str
+
+
 def _rows(records: Sequence[Mapping[str, Any]]) -> str:
-    baselines = list(dict.fromkeys(name for record in records for name in _baselines(record)))
-    relative = ["of all images"] if any(record.get("whole") for record in records) else []
-    rows = [["images per class", "condensed", *relative, "random", "gain", *baselines]]
-    for record in records:
-        accuracy, random = record["accuracy"], record["random"]
-        others = _baselines(record)
-        rows.append(
-            [
-                str(record["size"]),
-                plus_minus(accuracy, record["std"]),
-                *(share_of_whole(record) for _ in relative),
-                NOTHING if random is None else plus_minus(random, record["random_std"]),
-                _gain(accuracy, random),
-                *(
-                    plus_minus(others[name]["accuracy"], others[name]["std"])
-                    if name in others
-                    else NOTHING
-                    for name in baselines
-                ),
-            ]
-        )
+    """A row for each size and, of several sizes, a last one of means; no column is empty."""
+    columns = list(_columns(records))
+    rows = [[column.head for column in columns]]
+    rows += [[column.cell(record) for column in columns] for record in records]
     if len(records) > 1:
-        accuracy = fmean(record["accuracy"] for record in records)
-        random = _over_sizes([record["random"] for record in records])
-        means = [
-            _over_sizes([_baselines(record).get(name, {}).get("accuracy") for record in records])
-            for name in baselines
-        ]
-        shown = [NOTHING if mean is None else percent(mean) for mean in (random, *means)]
-        share = _over_sizes([relative_accuracy(record) for record in records])
-        of_whole = [NOTHING if share is None else f"{percent(share)} %" for _ in relative]
-        gain = _gain(accuracy, random)
-        rows.append(["average", percent(accuracy), *of_whole, shown[0], gain, *shown[1:]])
+        rows.append([column.mean for column in columns])
     return markdown_table(rows)
+
+
+def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[_Column]:
+    own = fmean(record["accuracy"] for record in records)
+    random = _over_sizes([record["random"] for record in records])
+    yield _Column("images per class", lambda record: str(record["size"]), "average")
+    yield _Column("condensed", lambda r: plus_minus(r["accuracy"], r["std"]), percent(own))
+    if any(record.get("whole") for record in records):
+        share = _over_sizes([relative_accuracy(record) for record in records])
+        mean = NOTHING if share is None else f"{percent(share)} %"
+        yield _Column("of all images", share_of_whole, mean)
+    if any(record["random"] is not None for record in records):
+        yield _Column("random", _random, _mean(random))
+        yield _Column("gain", lambda r: _gain(r["accuracy"], r["random"]), _gain(own, random))
+    for name in dict.fromkeys(name for record in records for name in _baselines(record)):
+        means = [_baselines(record).get(name, {}).get("accuracy") for record in records]
+        yield _Column(name, partial(_baseline, name), _mean(_over_sizes(means)))
+
+
+def _random(record: Mapping[str, Any]) -> str:
+    random = record["random"]
+    return NOTHING if random is None else plus_minus(random, record["random_std"])
+
+
+def _baseline(name: str, record: Mapping[str, Any]) -> str:
+    found = _baselines(record).get(name)
+    return plus_minus(found["accuracy"], found["std"]) if found else NOTHING
+
+
+def _mean(mean: float | None) -> str:
+    return NOTHING if mean is None else percent(mean)
 
 
 def relative_accuracy(record: Mapping[str, Any]) -> float | None:
