@@ -22,13 +22,15 @@ from pathlib import Path
 from frontier import DOCS, RESULTS, Point, networks_of, published_lines, spread
 
 import condensery
-from condensery.evaluation import Observation, read_observations, summary
+from condensery.evaluation import Observation, protocol_for, read_observations, summary
+from condensery.evaluation.evaluate import evaluated_set
+from condensery.evaluation.protocol import EvaluatedSet
 from condensery.formatting import markdown_table
 from condensery.runs.report import write_page as write_report
 
 SETS = Path(__file__).parents[1] / "results"
 Test = tuple[str, str, str]
-"""Protocol, network and precision of a test."""
+"""Protocol, with its length if that is not the usual one, network and precision of a test."""
 
 
 def main() -> None:
@@ -56,10 +58,12 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     file = run.parent / f"{run.name}-{protocol}.jsonl"
     observed = read_observations(file)
     condensed = condensery.CondensedSet.load(run / "condensed.safetensors")
+    data = condensed.manifest["data"]["name"]
+    evaluated = evaluated_set(condensed, data=data)
     real = [
         replace(observed[0], set=point["row"], size=size, seed=seed, accuracy=accuracy)
-        for test in {test_of(each) for each in observed}
-        for point in real_images(condensed.manifest["data"]["name"], test)
+        for test in {test_of(each, evaluated) for each in observed}
+        for point in real_images(data, test)
         for size, each in accuracies(point).items()
         for seed, accuracy in enumerate(each)
     ]
@@ -72,9 +76,17 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     )
 
 
-def test_of(observation: Observation) -> Test:
-    """How a network was trained and tested."""
-    return observation.protocol, observation.network, observation.precision
+def test_of(observation: Observation, evaluated: EvaluatedSet) -> Test:
+    """How a network was trained and tested; networks of different tests are never averaged.
+
+    Args:
+        observation: Of the network.
+        evaluated: The condensed set whose reference this is.
+    """
+    protocol, epochs, steps = observation.protocol, observation.epochs, observation.steps
+    if (epochs, steps) != protocol_for(protocol, evaluated).length:
+        protocol += f" of {epochs:,} epochs" if steps is None else f" of {steps:,} steps"
+    return protocol, observation.network, observation.precision
 
 
 def real_images(data: str, test: Test) -> list[Point]:
@@ -121,11 +133,14 @@ def table(data: str, folders: Iterable[Path]) -> str:
     """One row for each test and set, and below the sets those of real images."""
     rows: dict[Test, list[tuple[str, str, dict[int, list[float]]]]] = {}
     for folder in folders:
+        evaluated = evaluated_set(
+            condensery.CondensedSet.load(folder / "condensed.safetensors"), data=data
+        )
         outcome = json.loads((folder / "outcome.json").read_text())
         cost = f"{outcome['cpu_seconds'] + outcome.get('expert_cpu_seconds', 0):.0f}"
         found: dict[tuple[Test, str], dict[int, list[float]]] = {}
         for each in read_observations(folder / "observations.jsonl"):
-            sizes = found.setdefault((test_of(each), each.set), {})
+            sizes = found.setdefault((test_of(each, evaluated), each.set), {})
             sizes.setdefault(each.size, []).append(each.accuracy)
         for (test, name), accuracy in found.items():
             condensed = name == "condensed"
