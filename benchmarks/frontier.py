@@ -345,7 +345,8 @@ def draw(points: Sequence[Point], file: Path) -> None:
     # Colour and mark together belong to one row alone; real images, without a mark, come first.
     names = sorted({name for name, _ in groups}, key=lambda name: ((name, 0) not in groups, name))
     with rc_context({"svg.hashsalt": "condensery", "svg.fonttype": "none", "font.size": 9}):
-        figure = Figure(figsize=(10, 3.4), layout="constrained")
+        height = max(3.4, 0.22 * len(names))  # inches; the legend has a line for each name
+        figure = Figure(figsize=(10, height), layout="constrained")
         for axes, (title, sizes) in zip(figure.subplots(1, 3), panels.items(), strict=True):
             for index, name in enumerate(names):
                 own = sorted(
