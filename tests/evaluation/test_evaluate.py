@@ -21,7 +21,7 @@ from condensery.evaluation import (
     protocol_for,
 )
 from condensery.evaluation import trials as trials_module
-from condensery.evaluation.trial import Trial
+from condensery.evaluation.trial import Outcome, Trial
 from condensery.selection import random_selection, select
 from condensery.training import SGDTraining, suited_precision
 
@@ -264,9 +264,9 @@ def compiled(
     monkeypatch.setattr(trials_module, "cannot_compile", lambda: None)
     asked: list[bool] = []
 
-    def run(self: Trial, *, compiled: bool) -> float:
+    def run(self: Trial, *, compiled: bool) -> Outcome:
         asked.append(compiled)
-        return 0.5
+        return Outcome(0.5, 1.0)
 
     monkeypatch.setattr(Trial, "run", run)
 

@@ -69,6 +69,24 @@ def test_other_lengths_protocols_networks_and_precisions_are_never_averaged_toge
     assert all(r["random"] is None for r in records if r["networks"] != ["mlp"])
 
 
+def test_a_table_says_of_which_sizes_the_networks_had_not_learned_their_images():
+    observations = [
+        seen("condensed", 1, 0.5, learned=1.0),
+        seen("condensed", 2, 0.5, learned=0.95),
+        seen("condensed", 5, 0.4, learned=0.0),
+        seen("condensed", 5, 0.4, seed=1, learned=0.5),
+        seen("random", 5, 0.4, learned=0.1),
+        seen("condensed", 10, 0.4, learned=0.1),
+        seen("condensed", 10, 0.4, seed=1),  # of an older version
+    ]
+
+    records = summary(observations)
+
+    assert [record.get("learned") for record in records] == [1.0, 0.95, 0.25, None]
+    assert "classify only 25.0 % at size 5 of their own training images" in table(records)
+    assert "Not learned" not in table(summary(observations[:2]))
+
+
 def test_sizes_ascend_as_numbers():
     observations = [seen("condensed", size, 0.1) for size in (10, 2, 1)]
 

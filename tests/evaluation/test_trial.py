@@ -101,8 +101,24 @@ def test_a_run_is_train_then_test_whatever_the_global_state(data: Data, condense
     with global_stream(5, "elsewhere"):
         measured = one.run(compiled=False)
 
-    assert measured == accuracy(network, data.test)
+    assert measured.accuracy == accuracy(network, data.test)
     assert one.count == 6
+
+
+def test_a_run_says_how_much_of_its_own_images_the_network_has_learned(
+    data: Data, condensed: CondensedSet, monkeypatch: pytest.MonkeyPatch
+):
+    one = trial(condensed, data, size=4, protocol=replace(WHOLE, steps=5))
+    own = pool(condensed, 4, test=data.test)
+    network = fresh("convnet2-w4", data.test, size=4, seed=3)
+    train(network, own, protocol=one.protocol, seed=3)
+    with torch.no_grad():
+        right = network(own.images).argmax(dim=1) == own.labels
+    assert 0 < right.float().mean() < 1
+
+    assert one.run(compiled=False).learned == right.float().mean()
+    monkeypatch.setattr(trial_module, "LEARNED_OF", 3)  # of the 12 images at equal distances
+    assert one.run(compiled=False).learned == pytest.approx(float(right[::4].float().mean()))
 
 
 def test_a_batch_of_a_large_set_has_the_bits_of_the_decoded_set(data: Data, each):
@@ -280,9 +296,10 @@ def test_a_trial_trains_and_tests_as_it_is_asked_to(
 
     monkeypatch.setattr(trial_module, "train", answer)
     monkeypatch.setattr(trial_module, "accuracy", answer)
+    monkeypatch.setattr(trial_module, "share_right", answer)
 
-    assert trial(condensed, data, precision="bf16").run(compiled=compiled) == 0.5
-    assert asked == [("bf16", compiled)] * 2
+    assert trial(condensed, data, precision="bf16").run(compiled=compiled) == (0.5, 0.5)
+    assert asked == [("bf16", compiled)] * 3
 
 
 def test_a_trial_knows_whether_every_batch_of_its_network_can_be_compiled(

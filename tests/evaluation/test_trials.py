@@ -12,7 +12,7 @@ from condensery.data import Data
 from condensery.engines.fused.blocks import EAGER
 from condensery.evaluation import Evaluation, Observation, evaluate
 from condensery.evaluation import trials as trials_module
-from condensery.evaluation.trial import Trial
+from condensery.evaluation.trial import Outcome, Trial
 
 
 @pytest.fixture
@@ -63,11 +63,11 @@ def test_each_has_a_thread_unless_it_is_eager(
     threads(2)
     together, seen = threading.Barrier(2), list[tuple[bool, str]]()
 
-    def run(self: Trial, *, compiled: bool) -> float:
+    def run(self: Trial, *, compiled: bool) -> Outcome:
         seen.append((compiled, threading.current_thread().name))
         if compiled:
             together.wait(timeout=10)
-        return 0.5
+        return Outcome(0.5, 1.0)
 
     monkeypatch.setattr(Trial, "run", run)
     assert len(chosen().run()) == 12
@@ -99,7 +99,7 @@ def test_after_a_failure_what_is_left_can_be_asked_for_again(
     whole = known(chosen().run())
     evaluation, original, fails = chosen(), Trial.run, [True]
 
-    def run(self: Trial, *, compiled: bool) -> float:
+    def run(self: Trial, *, compiled: bool) -> Outcome:
         if (self.size, self.seed) == (2, 1) and fails:
             fails.clear()
             raise RuntimeError("once")
@@ -122,10 +122,10 @@ def test_an_evaluation_that_is_dropped_ends_its_trainings(
     threads(2)
     original, begun, ended = Trial.run, threading.Event(), list[BaseException | None]()
 
-    def run(self: Trial, *, compiled: bool) -> float:
+    def run(self: Trial, *, compiled: bool) -> Outcome:
         if (self.size, self.set) == (1, "condensed"):
             begun.wait(timeout=10)
-            return 0.5
+            return Outcome(0.5, 1.0)
         begun.set()
         try:
             for _ in range(1000):

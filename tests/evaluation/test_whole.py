@@ -82,7 +82,7 @@ def test_a_result_is_trained_once_for_all_runs_sets_and_label_kinds(
     trials = evaluate(other, data, sizes=[1], networks=[NETWORK], seeds=2, steps=3, whole=5).planned
     again = [each.run(compiled=False) for each in trials if isinstance(each, WholeTrial)]
 
-    assert again == [o.accuracy for o in first]
+    assert again == [(o.accuracy, None) for o in first]
 
 
 def test_other_data_networks_settings_and_lengths_are_trained_anew(

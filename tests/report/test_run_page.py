@@ -336,6 +336,8 @@ def test_caveats_follow_what_was_measured(each, report, pets):
             ({"steps": None, "epochs": 3, "protocol": "of somebody else"}, "shortened", False),
             ({}, "One network says nothing about the spread", True),
             ({}, "No random real images were tested", True),
+            ({"learned": 0.5}, "classify only 50.0 % at size", True),
+            ({"learned": 1.0}, "classify only", False),
         ]
     ):
         _, page = report(observations=[pets.observation(**change)])

@@ -10,7 +10,7 @@ from condensery.data import ImageData
 from condensery.engines.fused.blocks import EAGER, Blocks
 from condensery.errors import ConfigError
 from condensery.networks import build
-from condensery.training import accuracy
+from condensery.training import accuracy, share_right
 
 
 class Brightness(nn.Module):
@@ -43,6 +43,15 @@ def ramp(wrong: int) -> ImageData:
 def test_the_share_of_right_answers_does_not_depend_on_the_batch(each):
     for batch, wrong in each(product([1, 3, 256], [0, 1, 3])):
         assert accuracy(Brightness(), ramp(wrong), batch=batch) == (10 - wrong) / 10
+
+
+def test_the_largest_label_counts_where_labels_are_probabilities(each):
+    data, network = ramp(3), Brightness()
+    images = data.normalise(data.pixels(torch.arange(10)))
+    soft = torch.where(nn.functional.one_hot(data.labels) == 1, 0.6, 0.4)
+    for labels in each([data.labels, soft]):
+        batches = zip(images.split(4), labels.split(4), strict=True)
+        assert share_right(network, batches) == 0.7
 
 
 def test_bfloat16_gives_the_same_answers_where_they_are_clear():

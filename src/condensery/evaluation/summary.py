@@ -14,6 +14,12 @@ from condensery.evaluation.observation import WHOLE, Observation
 from condensery.evaluation.protocol import SOFT_NOTE, hard_name, has_soft_labels
 from condensery.formatting import NOTHING, markdown_table, percent, plus_minus, points
 
+LEARNED = 0.95
+"""Share of its own training images below which a network has not learned them.
+
+A ConvNet of width 32 reaches 1 by protocol ``quick``, on condensed and on real images of CIFAR-10.
+"""
+
 
 def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
     """One record for each protocol, length, architecture and size, ascending.
@@ -25,25 +31,26 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         ``networks`` is a list with one architecture, because a deviation across architectures has
         no meaning. ``seeds`` is the number of networks on the condensed set. ``random`` is ``None``
         if no random images were tested; sizes without a network on the condensed set are left out.
-        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``. With networks
+        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``. ``"learned"`` is
+        the mean of ``Observation.learned`` over the condensed set, if all have one. With networks
         trained on all real images, ``"whole"`` is ``{"accuracy", "std", "seeds", "images",
         "steps"}``, of the longest such training with the same protocol, network and precision.
     """
     observations = tuple(observations)
     whole = whole_accuracies(map(asdict, observations))
-    groups: dict[tuple[Any, ...], dict[str, list[float]]] = {}
+    groups: dict[tuple[Any, ...], dict[str, list[Observation]]] = {}
     for each in observations:
         if each.set == WHOLE:
             continue
         length = (each.epochs or 0, each.steps or 0)
         key = (each.protocol, length, each.precision, each.network, each.size)
-        groups.setdefault(key, {}).setdefault(each.set, []).append(each.accuracy)
+        groups.setdefault(key, {}).setdefault(each.set, []).append(each)
     records: list[dict[str, Any]] = []
     for (protocol, length, precision, network, size), sets in sorted(groups.items()):
         if "condensed" not in sets:
             continue
         epochs, steps = length
-        averages = {name: average(accuracies) for name, accuracies in sets.items()}
+        averages = {name: average(o.accuracy for o in of) for name, of in sets.items()}
         condensed, random = averages.pop("condensed"), averages.pop("random", None)
         record = {
             "size": size,
@@ -63,6 +70,9 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         }
         if others:
             record["baselines"] = others
+        learned = [each.learned for each in sets["condensed"] if each.learned is not None]
+        if len(learned) == condensed.count:
+            record["learned"] = fmean(learned)
         records.append(record)
     return [_with_whole(record, whole) for record in records]
 
@@ -144,9 +154,15 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
     for record in records:
         groups.setdefault(title(record), []).append(record)
     return "\n\n".join(
-        "\n\n".join(filter(None, (name, _rows(group), _soft(group[0]), whole_text(group[0]))))
+        "\n\n".join(filter(None, (name, _rows(group), *_notes(group))))
         for name, group in groups.items()
     )
+
+
+def _notes(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    """What stands below a table; empty texts are left out."""
+    unlearned = unlearned_text({record["size"]: record.get("learned") for record in group})
+    return _soft(group[0]), whole_text(group[0]), unlearned
 
 
 def _soft(record: Mapping[str, Any]) -> str:
@@ -163,6 +179,22 @@ def whole_text(record: Mapping[str, Any]) -> str:
     return (
         f"All {whole['images']:,} training images: {accuracy} % ({networks}, "
         f"{whole['steps']:,} steps). Of all images: the accuracy as a share of this."
+    )
+
+
+def unlearned_text(learned: Mapping[int, float | None]) -> str:
+    """Which sizes the networks had not learned when they were tested, in words; empty if none.
+
+    Args:
+        learned: ``Observation.learned`` of every size.
+    """
+    low = {size: share for size, share in learned.items() if share is not None and share < LEARNED}
+    if not low:
+        return ""
+    told = ", ".join(f"{percent(share)} % at size {size}" for size, share in low.items())
+    return (
+        f"Not learned: at the end of the training the networks classify only {told} of their own "
+        "training images correctly. A longer training (--steps, --epochs) may give more."
     )
 
 

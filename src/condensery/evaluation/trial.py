@@ -8,10 +8,10 @@ from __future__ import annotations
 import hashlib
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import islice
 from typing import Any, NamedTuple
 
@@ -34,10 +34,28 @@ from condensery.parallel import check_cancelled
 from condensery.parts import non_defaults
 from condensery.placed import sent
 from condensery.rng import global_stream, stream
-from condensery.training import Trainer, accuracy, batches
+from condensery.training import Trainer, accuracy, batches, share_right
 from condensery.types import Examples
 
 Network = str | Callable[..., nn.Module]
+
+LEARNED_OF = 1000
+"""Training images of which ``Outcome.learned`` counts those that are classified correctly."""
+
+
+class Outcome(NamedTuple):
+    """What a trial has measured.
+
+    Attributes:
+        accuracy: Fraction of the test images that the network classifies correctly after its last
+            step.
+        learned: The same fraction of the images that it was trained on, without augmentation; of
+            more than ``LEARNED_OF`` of them, of so many at equal distances. ``None`` for a kernel
+            regression, and for all real images.
+    """
+
+    accuracy: float
+    learned: float | None
 
 
 class TrainingPool(NamedTuple):
@@ -256,20 +274,16 @@ class Trial(ABC):
         """Hash of everything that decides the accuracy except network and seed, 16 hex digits."""
         return self.content_hash()
 
-    def run(self, *, compiled: bool) -> float:
-        """Train and test.
-
-        Returns:
-            Fraction of the test images that the network classifies correctly after its last step.
-        """
+    def run(self, *, compiled: bool) -> Outcome:
+        """Train and test."""
         with computing(self.test.images.device, self.precision):
             return self._run(compiled=compiled)
 
-    def _run(self, *, compiled: bool) -> float:
+    def _run(self, *, compiled: bool) -> Outcome:
         on, regression = self.pool(), self.protocol.regression
         if regression is not None:
             assert isinstance(on, TrainingPool)
-            return kernel_accuracy(regression, on.images, on.labels, self.test)
+            return Outcome(kernel_accuracy(regression, on.images, on.labels, self.test), None)
         # Dropout draws from the global state. What is compiled has none, and runs in threads.
         draws = nullcontext() if compiled else global_stream(self.seed, "evaluate", "dropout")
         with draws:
@@ -282,7 +296,17 @@ class Trial(ABC):
                 compiled=compiled,
                 teacher=self.teacher,
             )
-        return accuracy(network, self.test, precision=self.precision, compiled=compiled)
+        share = partial(share_right, network, precision=self.precision, compiled=compiled)
+        return Outcome(
+            accuracy(network, self.test, precision=self.precision, compiled=compiled),
+            None if isinstance(on, RealPool) else share(self._some(on)),
+        )
+
+    def _some(self, on: TrainingPool | StoredPool) -> Iterator[tuple[Tensor, Tensor]]:
+        """Batches of the training images that ``Outcome.learned`` is about."""
+        some = min(len(on.labels), LEARNED_OF)
+        index = torch.arange(some) * len(on.labels) // some
+        return (on.batch(part) for part in index.split(self.protocol.training.batch))
 
     def untrained(self) -> nn.Module:
         """The network before its training."""

@@ -91,7 +91,7 @@ def _observation(trial: Trial, *, compiled: bool, device: str | None = None) -> 
     begin = time.perf_counter()
     epochs, steps = trial.protocol.length
     there = trial if device is None else replace(trial, test=trial.test.to(device))
-    accuracy = there.run(compiled=compiled)
+    outcome = there.run(compiled=compiled)
     return Observation(
         set=trial.set,
         size=trial.size,
@@ -101,11 +101,12 @@ def _observation(trial: Trial, *, compiled: bool, device: str | None = None) -> 
         epochs=epochs,
         steps=steps,
         precision=trial.precision,
-        accuracy=accuracy,
+        accuracy=outcome.accuracy,
         seconds=time.perf_counter() - begin,
         images=trial.count,
         fingerprint=trial.fingerprint,
         device=model(there.test.images.device),
+        learned=outcome.learned,
     )
 
 

@@ -24,7 +24,7 @@ from condensery.data import ImageData
 from condensery.errors import ArtifactError, ConfigError
 from condensery.evaluation.observation import WHOLE
 from condensery.evaluation.protocol import Protocol, hard_name
-from condensery.evaluation.trial import RealPool, Trial
+from condensery.evaluation.trial import Outcome, RealPool, Trial
 from condensery.parts import non_defaults
 
 PASSES = 20
@@ -101,7 +101,7 @@ class WholeTrial(Trial):
         content = (settings, test.mean, test.std, data.fingerprint, test.fingerprint, whitening)
         return hashlib.blake2b(repr(content).encode(), digest_size=8).hexdigest()
 
-    def run(self, *, compiled: bool) -> float:
+    def run(self, *, compiled: bool) -> Outcome:
         """The accuracy from the cache, or else of a training, which is then stored there.
 
         Raises:
@@ -109,11 +109,11 @@ class WholeTrial(Trial):
         """
         file = self.file
         if file.exists():
-            return _read(file)
+            return Outcome(_read(file), None)
         begin = time.perf_counter()
-        accuracy = super().run(compiled=compiled)
-        self._store(file, accuracy, seconds=time.perf_counter() - begin)
-        return accuracy
+        outcome = super().run(compiled=compiled)
+        self._store(file, outcome.accuracy, seconds=time.perf_counter() - begin)
+        return outcome
 
     @cached_property
     def file(self) -> Path:

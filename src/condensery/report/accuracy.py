@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import median
+from statistics import fmean, median
 from typing import Any
 
 from condensery.averages import average
@@ -34,6 +34,7 @@ class AccuracyPoint:
         networks: Number of networks.
         by_seed: ``{seed: accuracy}``; empty if only the mean is known.
         seconds: Median wall time of training and testing a network, if known.
+        learned: Mean of ``Observation.learned`` over the networks, if known of all.
     """
 
     size: int
@@ -42,6 +43,7 @@ class AccuracyPoint:
     networks: int
     by_seed: Mapping[int, float] = field(default_factory=dict[int, float], compare=False)
     seconds: float | None = field(default=None, compare=False)
+    learned: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -224,6 +226,7 @@ def _point(size: int, records: Mapping[int, Record]) -> AccuracyPoint:
     accuracy = average(by_seed.values())
     took = [float(record["seconds"]) for record in records.values() if record.get("seconds")]
     seconds = median(took) if took else None
+    learned = [each["learned"] for each in records.values() if each.get("learned") is not None]
     return AccuracyPoint(
         size=size,
         mean=accuracy.mean,
@@ -231,6 +234,7 @@ def _point(size: int, records: Mapping[int, Record]) -> AccuracyPoint:
         networks=accuracy.count,
         by_seed=by_seed,
         seconds=seconds,
+        learned=fmean(learned) if len(learned) == len(records) else None,
     )
 
 
@@ -248,6 +252,12 @@ def _read(records: Sequence[Record]) -> dict[str, tuple[AccuracyPoint, ...]]:
         for name, (mean, std) in sets.items():
             if mean is not None:
                 deviation = std if count > 1 else None
-                point = AccuracyPoint(size=record["size"], mean=mean, std=deviation, networks=count)
+                point = AccuracyPoint(
+                    size=record["size"],
+                    mean=mean,
+                    std=deviation,
+                    networks=count,
+                    learned=record.get("learned") if name == _OURS else None,
+                )
                 found.setdefault(name, []).append(point)
     return {name: tuple(points) for name, points in found.items()}

@@ -13,6 +13,7 @@ from condensery.condensed.artifact import CondensedSet
 from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocol import SOFT_NOTE, has_soft_labels
 from condensery.evaluation.protocols import full_epochs
+from condensery.evaluation.summary import unlearned_text
 from condensery.formatting import duration
 from condensery.report.accuracy import AccuracyBySize
 from condensery.report.history import History
@@ -122,6 +123,8 @@ def _of_comparison(
             f"The protocol {comparison.protocol} was shortened to {comparison.epochs:,} of "
             f"{full:,} epochs. Do not compare these accuracies with published ones."
         )
+    if unlearned := unlearned_text({point.size: point.learned for point in comparison.ours}):
+        found.append(unlearned)
     if has_soft_labels(comparison.protocol):
         found.append(SOFT_NOTE)
     if not comparison.random:

@@ -5,7 +5,7 @@
 computes the gradient of a step, by autograd or by the fused engine.
 """
 
-from condensery.training.accuracy import accuracy
+from condensery.training.accuracy import accuracy, share_right
 from condensery.training.base import Training
 from condensery.training.batches import Batch, batches, real_batches
 from condensery.training.choices import AdamWTraining, SGDTraining
@@ -43,6 +43,7 @@ __all__ = [
     "check_precision",
     "decayed",
     "real_batches",
+    "share_right",
     "suited_precision",
     "time_steps",
     "training_steps",

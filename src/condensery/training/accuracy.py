@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import torch
 from torch import Tensor, nn
 
@@ -41,10 +43,38 @@ def accuracy(
     Raises:
         ConfigError: If ``precision`` is unknown.
     """
-    check_precision(precision)
-    training = network.training
-    device = next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
+    device = _device(network)
     batch = batch or _batch(data, device)
+    parts = (slice(start, start + batch) for start in range(0, len(data), batch))
+    batches = (
+        (data.normalise(data.pixels(part).to(device)), on(device, data.labels[part]))
+        for part in parts
+    )
+    return share_right(network, batches, precision=precision, compiled=compiled)
+
+
+def share_right(
+    network: nn.Module,
+    batches: Iterable[tuple[Tensor, Tensor]],
+    *,
+    precision: str = "fp32",
+    compiled: bool = False,
+) -> float:
+    """The fraction of normalised images that ``network`` classifies correctly, in [0, 1].
+
+    Args:
+        network: As in ``accuracy``.
+        batches: Images ``[example, channel, height, width]`` on the device of the network, and
+            their class indices ``[example]`` or label probabilities ``[example, class_]``, of which
+            the largest counts; at least one batch.
+        precision: As in ``accuracy``.
+        compiled: As in ``accuracy``.
+
+    Raises:
+        ConfigError: If ``precision`` is unknown.
+    """
+    check_precision(precision)
+    training, device, seen = network.training, _device(network), 0
     right: Tensor | int = 0  # counted on the device, which is waited for once
 
     def eager(images: Tensor) -> Tensor:
@@ -58,15 +88,14 @@ def accuracy(
     try:
         network.eval()
         with torch.no_grad(), single_threaded(logits is not eager):
-            for start in range(0, len(data), batch):
+            for images, labels in batches:
                 check_cancelled()
-                part = slice(start, start + batch)
-                images = data.normalise(data.pixels(part).to(device))
-                predicted = logits(images).argmax(dim=1)
-                right = right + (predicted == on(device, data.labels[part])).sum()
+                expected = labels.argmax(dim=1) if labels.is_floating_point() else labels
+                right = right + (logits(images).argmax(dim=1) == expected).sum()
+                seen += len(images)
     finally:
         network.train(training)
-    return int(right) / len(data)
+    return int(right) / seen
 
 
 def _batch(data: ImageData, device: torch.device) -> int:
@@ -74,3 +103,7 @@ def _batch(data: ImageData, device: torch.device) -> int:
         return 64
     height, width = data.side
     return min(1024, max(64, 2**20 // (height * width)))
+
+
+def _device(network: nn.Module) -> torch.device:
+    return next((parameter.device for parameter in network.parameters()), torch.device("cpu"))
