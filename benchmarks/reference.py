@@ -15,13 +15,13 @@ import argparse
 import json
 import shutil
 import sys
-from collections.abc import Iterable
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
 from frontier import DOCS, RESULTS, Point, networks_of, published_lines, spread
 
-import condensery
+from condensery import CondensedSet
 from condensery.evaluation import Observation, protocol_for, read_observations, summary
 from condensery.evaluation.evaluate import evaluated_set
 from condensery.evaluation.protocol import EvaluatedSet
@@ -57,11 +57,13 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     """
     file = run.parent / f"{run.name}-{protocol}.jsonl"
     observed = read_observations(file)
-    condensed = condensery.CondensedSet.load(run / "condensed.safetensors")
+    condensed = CondensedSet.load(run / "condensed.safetensors")
     data = condensed.manifest["data"]["name"]
     evaluated = evaluated_set(condensed, data=data)
     real = [
-        replace(observed[0], set=point["row"], size=size, seed=seed, accuracy=accuracy)
+        replace(
+            observed[0], set=point["row"], size=size, seed=seed, accuracy=accuracy, learned=None
+        )
         for test in {test_of(each, evaluated) for each in observed}
         for point in real_images(data, test)
         for size, each in accuracies(point).items()
@@ -108,11 +110,11 @@ def accuracies(point: Point) -> dict[int, list[float]]:
 
 def write_page() -> None:
     """Write docs/reference-sets.md: every set of results/ by every test, with real images."""
-    folders: dict[tuple[str, int], list[Path]] = {}
+    sets: dict[tuple[str, int], dict[Path, CondensedSet]] = {}
     for file in sorted(SETS.glob("*/condensed.safetensors")):
-        condensed = condensery.CondensedSet.load(file)
+        condensed = CondensedSet.load(file)
         key = (condensed.manifest["data"]["name"], condensed.size)
-        folders.setdefault(key, []).append(file.parent)
+        sets.setdefault(key, {})[file.parent] = condensed
     lines = [
         "# Reference sets",
         "",
@@ -122,20 +124,18 @@ def write_page() -> None:
         "below them. CPU seconds are of everything, on the machine that results/README.md names.",
         "`python benchmarks/reference.py page` writes this page.",
     ]
-    for (data, ipc), own in sorted(folders.items()):
+    for (data, ipc), own in sorted(sets.items()):
         lines += ["", f"## {data}, {ipc} images per class", "", table(data, own)]
         if published := published_lines(data, ipc=ipc):
             lines += ["", *published]
     (DOCS / "reference-sets.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
-def table(data: str, folders: Iterable[Path]) -> str:
+def table(data: str, sets: Mapping[Path, CondensedSet]) -> str:
     """One row for each test and set, and below the sets those of real images."""
     rows: dict[Test, list[tuple[str, str, dict[int, list[float]]]]] = {}
-    for folder in folders:
-        evaluated = evaluated_set(
-            condensery.CondensedSet.load(folder / "condensed.safetensors"), data=data
-        )
+    for folder, condensed in sets.items():
+        evaluated = evaluated_set(condensed, data=data)
         outcome = json.loads((folder / "outcome.json").read_text())
         cost = f"{outcome['cpu_seconds'] + outcome.get('expert_cpu_seconds', 0):.0f}"
         found: dict[tuple[Test, str], dict[int, list[float]]] = {}
@@ -143,8 +143,8 @@ def table(data: str, folders: Iterable[Path]) -> str:
             sizes = found.setdefault((test_of(each, evaluated), each.set), {})
             sizes.setdefault(each.size, []).append(each.accuracy)
         for (test, name), accuracy in found.items():
-            condensed = name == "condensed"
-            row = (f"`{folder.name if condensed else name}`", cost if condensed else "", accuracy)
+            ours = name == "condensed"
+            row = (f"`{folder.name if ours else name}`", cost if ours else "", accuracy)
             rows.setdefault(test, []).append(row)
     for test, own in rows.items():
         for point in real_images(data, test):
