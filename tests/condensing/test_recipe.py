@@ -60,7 +60,7 @@ def test_every_part_survives_writing_and_reading(each, recipe):
             {"init": HerdedImages(candidates=5, networks=2, sample=9)},
             {"augment": Identity()},
             {"augment": Siamese(strategy="flip", mode="dsa")},
-            {"objective": DistributionMatching()},
+            {"objective": DistributionMatching(blocks=2)},
             {"objective": GradientMatching(metric="cosine", parameters="all")},
             {"size_policy": AllSizes()},
             {"size_policy": RandomSize()},
@@ -77,7 +77,7 @@ def test_a_recipe_says_the_kind_of_each_part(recipe):
     values = to_json(recipe)
     assert values["size_policy"] == {
         "kind": "most-learnable",
-        "probe": {"kind": "distribution"},
+        "probe": {"kind": "distribution", "blocks": 1},
         "period": 100,
         "freeze": "exact",
         "classwise": False,

@@ -7,7 +7,7 @@ import torch
 from torch import nn
 
 from condensery.errors import UnsupportedNetwork
-from condensery.networks import build, features, mixes_examples
+from condensery.networks import build, features, features_and_logits, mixes_examples
 from condensery.rng import global_stream, stream
 
 
@@ -58,6 +58,27 @@ def test_a_submodule_called_features_is_not_taken_for_a_method():
 def test_a_network_without_features_is_an_error_that_says_what_to_add():
     with pytest.raises(UnsupportedNetwork, match=r"features\(images\)"):
         features(users(last=False), images())
+
+
+def test_features_of_several_blocks_stand_side_by_side_with_equal_weight():
+    network, shown = ours("convnet3-w4"), images()
+    maps = [network.blocks[: count + 1](shown).flatten(1) for count in range(3)]
+    assert [each.shape[1] for each in maps] == [1024, 256, 64]
+    expected = torch.cat([maps[2], maps[1] / 2, maps[0] / 4], dim=1)
+    torch.testing.assert_close(features(network, shown, blocks=3), expected)
+    torch.testing.assert_close(features(network, shown, blocks=2), expected[:, :320])
+    found, logits = features_and_logits(network, shown, blocks=2)
+    torch.testing.assert_close(found, expected[:, :320])
+    torch.testing.assert_close(logits, network(shown))
+    assert not any(block._forward_hooks for block in network.blocks)
+
+
+def test_a_network_with_fewer_blocks_is_refused(each):
+    for name, blocks, words in each(
+        [("mlp", 2, "MLP has no nn.Sequential"), ("convnet3", 4, "has 3. Use 1 to 3.")]
+    ):
+        with pytest.raises(UnsupportedNetwork, match=words):
+            features(ours(name), images(), blocks=blocks)
 
 
 def test_networks_with_instance_norm_or_none_do_not_mix(each):

@@ -49,13 +49,15 @@ class Autograd:
         found = [_group(network, parameters, images[at], labels[at], names) for at in rows]
         return {name: torch.stack([own[i] for own in found]) for i, name in enumerate(names)}
 
-    def features(self, network: nn.Module, images: Tensor) -> Tensor:
+    def features(self, network: nn.Module, images: Tensor, *, blocks: int = 1) -> Tensor:
         """See ``Engine.features``."""
-        return features(network, images).flatten(1)
+        return features(network, images, blocks=blocks).flatten(1)
 
-    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_logits(
+        self, network: nn.Module, images: Tensor, *, blocks: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """See ``Engine.features_and_logits``."""
-        seen, logits = features_and_logits(network, images)
+        seen, logits = features_and_logits(network, images, blocks=blocks)
         return seen.flatten(1), logits
 
 

@@ -57,26 +57,31 @@ class Engine(Protocol):
         """
         ...
 
-    def features(self, network: nn.Module, images: Tensor) -> Tensor:
+    def features(self, network: nn.Module, images: Tensor, *, blocks: int = 1) -> Tensor:
         """The input of the last layer, ``[example, feature]``; differentiable once.
 
         Args:
             network: As for ``gradients``.
             images: As the network sees them.
+            blocks: Above 1, the features of so many last blocks (``networks.features``).
 
         Raises:
-            UnsupportedNetwork: If this engine cannot differentiate ``network``.
+            UnsupportedNetwork: If this engine cannot differentiate ``network``, or it has fewer
+                blocks.
         """
         ...
 
-    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_logits(
+        self, network: nn.Module, images: Tensor, *, blocks: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """``features`` and the logits ``[example, class_]``, from one pass if possible.
 
         Args:
             network: As for ``gradients``.
             images: As the network sees them.
+            blocks: As in ``features``.
 
         Raises:
-            UnsupportedNetwork: If this engine cannot differentiate ``network``.
+            UnsupportedNetwork: As ``features``.
         """
         ...

@@ -4,7 +4,13 @@ from __future__ import annotations
 
 from condensery.networks.batched_features import batched_features
 from condensery.networks.build import Factory, build, known_networks
-from condensery.networks.inspection import features, features_and_logits, mixes_examples
+from condensery.networks.inspection import (
+    earlier_blocks,
+    features,
+    features_and_logits,
+    mixes_examples,
+    side_by_side,
+)
 from condensery.networks.nothing import IdentityNetwork
 
 __all__ = [
@@ -12,8 +18,10 @@ __all__ = [
     "IdentityNetwork",
     "batched_features",
     "build",
+    "earlier_blocks",
     "features",
     "features_and_logits",
     "known_networks",
     "mixes_examples",
+    "side_by_side",
 ]

@@ -5,6 +5,11 @@ Knows about the networks of this package only that they have a method ``features
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+
+import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
@@ -14,22 +19,32 @@ from condensery.errors import UnsupportedNetwork
 
 
 def features(
-    network: nn.Module, images: Float[Tensor, "example channel height width"]
+    network: nn.Module, images: Float[Tensor, "example channel height width"], *, blocks: int = 1
 ) -> Float[Tensor, "example ..."]:
-    """The features of images: the input of the last layer of a network.
+    """The features of images: the input of the last layer of a network, or more.
 
     Args:
         network: Any network. If it has a method ``features``, that is called; otherwise the
             input of its last ``nn.Linear`` (in the order of ``modules()``) is used.
         images: ``[example, channel, height, width]``, normalised.
+        blocks: Above 1, features of so many last blocks, for networks with an ``nn.Sequential``
+            called ``blocks``, as ConvNets have it.
 
     Returns:
-        ``[example, ...]``; for our networks the map of the last convolutional block.
+        ``[example, ...]``; for our networks the map of the last convolutional block. Of several
+        blocks ``[example, feature]`` (``side_by_side``).
 
     Raises:
         UnsupportedNetwork: If there is neither a method ``features`` nor an ``nn.Linear``
-            that the forward pass uses.
+            that the forward pass uses, or the network has fewer blocks.
     """
+    earlier = earlier_blocks(network, blocks)
+    with _outputs(earlier) as seen:
+        last = _last_features(network, images)
+    return side_by_side([last, *(seen[block] for block in earlier)]) if earlier else last
+
+
+def _last_features(network: nn.Module, images: Tensor) -> Tensor:
     own = getattr(network, "features", None)
     if callable(own) and not isinstance(own, nn.Module):
         result = own(images)
@@ -54,12 +69,15 @@ def features(
     return inputs[-1]
 
 
-def features_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+def features_and_logits(
+    network: nn.Module, images: Tensor, *, blocks: int = 1
+) -> tuple[Tensor, Tensor]:
     """``features`` and the logits, from one pass if the logits are computed from the features.
 
     Args:
         network: As in ``features``.
         images: As in ``features``.
+        blocks: As in ``features``.
 
     Returns:
         ``[example, ...]`` and ``[example, class_]``.
@@ -69,18 +87,73 @@ def features_and_logits(network: nn.Module, images: Tensor) -> tuple[Tensor, Ten
     """
     own, seen = getattr(type(network), "features", None), list[Tensor]()
     if own is None or "features" in vars(network):
-        return features(network, images), network(images)
+        return features(network, images, blocks=blocks), network(images)
 
     def noted(images: Tensor) -> Tensor:
         seen.append(own(network, images))
         return seen[-1]
 
+    earlier = earlier_blocks(network, blocks)
     vars(network)["features"] = noted  # before the method of the class
     try:
-        logits = network(images)
+        with _outputs(earlier) as before:
+            logits = network(images)
     finally:
         del vars(network)["features"]
-    return (seen[0] if len(seen) == 1 else features(network, images)), logits
+    if len(seen) != 1:
+        return features(network, images, blocks=blocks), logits
+    joined = [seen[0], *(before[block] for block in earlier)]
+    return side_by_side(joined) if earlier else seen[0], logits
+
+
+def earlier_blocks(network: nn.Module, blocks: int) -> Sequence[nn.Module]:
+    """The blocks before the last one of ``blocks`` blocks, from the last to the first.
+
+    Raises:
+        UnsupportedNetwork: If the network has fewer blocks.
+    """
+    if blocks == 1:
+        return ()
+    own, asked = getattr(network, "blocks", None), f"Features of {blocks} blocks are compared"
+    if not isinstance(own, nn.Sequential):
+        raise UnsupportedNetwork(
+            f"{asked} (objective.blocks), but {type(network).__name__} has no nn.Sequential called "
+            "`blocks`, as ConvNets have it. Use a ConvNet, or 1 block."
+        )
+    if not 1 <= blocks <= len(own):
+        raise UnsupportedNetwork(
+            f"{asked} (objective.blocks), but {type(network).__name__} has {len(own)}. "
+            f"Use 1 to {len(own)}."
+        )
+    return list(own)[-blocks:-1][::-1]
+
+
+def side_by_side(maps: Sequence[Tensor]) -> Float[Tensor, "example feature"]:
+    """Features of several blocks as one vector for each example.
+
+    A map that is k times as large as the first is divided by the square root of k. So every block
+    has the same weight in a squared distance, and the first the weight that it has alone.
+
+    Args:
+        maps: ``[example, ...]``, the last block first.
+    """
+    flat = [each.flatten(1) for each in maps]
+    size = flat[0].shape[1]
+    return torch.cat([each * math.sqrt(size / each.shape[1]) for each in flat], dim=1)
+
+
+@contextmanager
+def _outputs(modules: Sequence[nn.Module]) -> Iterator[dict[nn.Module, Tensor]]:
+    """The latest output of every module, of the forward passes in this context."""
+    found: dict[nn.Module, Tensor] = {}
+
+    def note(module: nn.Module, _given: tuple[Tensor, ...], made: Tensor) -> None:
+        found[module] = made
+
+    with ExitStack() as hooks:
+        for module in modules:
+            hooks.callback(module.register_forward_hook(note).remove)
+        yield found
 
 
 def mixes_examples(network: nn.Module) -> str | None:

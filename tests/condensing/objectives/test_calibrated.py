@@ -18,7 +18,12 @@ from condensery.errors import ConfigError, UnsupportedNetwork
 from condensery.networks import build
 from condensery.types import StepContext
 
-INSIDE = [DistributionMatching(), CharacteristicFunction(frequencies=4), KernelMMD()]
+INSIDE = [
+    DistributionMatching(),
+    DistributionMatching(blocks=2),
+    CharacteristicFunction(frequencies=4),
+    KernelMMD(),
+]
 
 
 def entropies(tiny, network):

@@ -9,6 +9,7 @@ import torch
 
 from condensery.condensing.objectives import DistributionMatching
 from condensery.engines import Autograd, OnePass
+from condensery.errors import ConfigError
 from condensery.networks import build
 from condensery.rng import stream
 from condensery.types import Examples, StepContext, nested
@@ -44,6 +45,26 @@ def test_a_loss_is_the_squared_distance_of_mean_features(each):
         for row, (theirs, ours) in enumerate(sets):
             distance = mean_feature(real, theirs) - mean_feature(synthetic, ours)
             assert found[row].item() == pytest.approx(distance.square().sum().item(), rel=1e-10)
+
+
+def test_the_loss_of_two_blocks_is_the_sum_of_both_with_equal_weight(tiny):
+    both = tiny.bind(DistributionMatching(blocks=2))(tiny.synthetic, tiny.groups)
+    last = tiny.bind(DistributionMatching())(tiny.synthetic, tiny.groups)
+
+    def first(given, rows):
+        return tiny.network.blocks[0](given.images[rows] * 3).mean(dim=0).detach()
+
+    distances = [first(tiny.real, real) - first(tiny.synthetic, own) for real, own in tiny.sets]
+    assert distances[0].shape == (4, 4, 4)  # the second map is 4 x 2 x 2
+    expected = [a + d.square().sum() / 4 for a, d in zip(last, distances, strict=True)]
+    torch.testing.assert_close(both, torch.stack(expected), rtol=1e-9, atol=0)
+
+
+def test_means_are_not_kept_of_several_blocks_and_less_than_one_is_refused():
+    assert DistributionMatching().takes_means
+    assert not DistributionMatching(blocks=2).takes_means
+    with pytest.raises(ConfigError, match=r"objective\.blocks = 0"):
+        DistributionMatching(blocks=0)
 
 
 def test_the_feature_of_a_set_pulls_all_its_images_alike():

@@ -10,8 +10,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from condensery.engines import Autograd, choose
+from condensery.engines import Autograd, OnePass, choose
 from condensery.engines.fused import Fused
+from condensery.errors import UnsupportedNetwork
 from condensery.networks import build
 from condensery.networks.resnet import ResNet
 from condensery.rng import global_stream, stream
@@ -230,6 +231,42 @@ def test_features_and_logits_of_one_sweep_equal_the_reference(each):
             (gradient,) = torch.autograd.grad([seen, logits], images, shares)
             parts.append(gradient)
         assert error(*parts) < 1e-9
+
+
+class Stem(nn.Module):
+    """Features that do not come from ``blocks`` alone."""
+
+    def __init__(self, side):
+        super().__init__()
+        self.stem, self.blocks = nn.Conv2d(3, 3, 1), ours("convnet2-w4")(side).blocks
+        self.classifier = nn.Linear(4 * (side[0] // 4) ** 2, 3)
+
+    def forward(self, images):
+        return self.classifier(self.blocks(self.stem(images)).flatten(1))
+
+
+def test_features_of_several_blocks_equal_the_reference(each):
+    net, images, *_ = world(ours("convnet3-w4"), 8)
+    upstream = torch.randn(2, len(images), 10_000, generator=stream(4), dtype=torch.float64)
+    for blocks in each([1, 2, 3]):
+        parts = []
+        for engine in (Fused(batch=4), OnePass(), Autograd()):
+            alone = engine.features(net, images, blocks=blocks)
+            seen, logits = engine.features_and_logits(net, images, blocks=blocks)
+            assert torch.allclose(seen, alone)
+            shares = upstream[0, :, : seen.shape[1]], upstream[1, :, : logits.shape[1]]
+            (gradient,) = torch.autograd.grad([seen, logits], images, shares)
+            parts.append((seen, gradient))
+        for part in parts[:-1]:
+            assert error(part[0], parts[-1][0]) < 1e-12
+            assert error(part[1], parts[-1][1]) < 1e-9
+
+
+def test_features_of_blocks_behind_something_else_are_refused():
+    net, images, *_ = world(Stem, 8)
+    assert Autograd().features(net, images, blocks=2).shape == (len(images), 80)
+    with pytest.raises(UnsupportedNetwork, match="do not come from its `blocks` alone"):
+        Fused().features(net, images, blocks=2)
 
 
 def test_bfloat16_points_the_same_way(each):

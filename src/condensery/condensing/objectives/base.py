@@ -135,6 +135,11 @@ class FeatureObjective(Objective):
     all_classes: ClassVar[bool] = False
     uses_engine: ClassVar[bool] = True
 
+    @property
+    def of_blocks(self) -> int:
+        """Of how many last blocks of the network features are compared (``Engine.features``)."""
+        return 1
+
     @abstractmethod
     def comparison(self, context: StepContext) -> FeatureComparison:
         """The distance of features with the draws of this context."""
@@ -157,7 +162,7 @@ class FeatureObjective(Objective):
         comparison, groups = self.comparison(context), by_class(real)
         targets = list[Tensor]()
         if context.mean_features is not None:
-            of_images = partial(engine.features, context.network)
+            of_images = partial(engine.features, context.network, blocks=self.of_blocks)
             targets = [context.mean_features(c, of_images)[None] for c in groups.class_.tolist()]
             targets = [comparison.target(mean) for mean in targets]
             return partial(_losses, comparison, groups, targets)
@@ -165,7 +170,9 @@ class FeatureObjective(Objective):
             shown = view(real)
             concurrent = len(groups) if engine.chunked else classes_per_pass
             for rows, members in groups.passes(concurrent):
-                features = engine.features(context.network, shown[on(shown.device, members)])
+                features = engine.features(
+                    context.network, shown[on(shown.device, members)], blocks=self.of_blocks
+                )
                 own = groups.rows(rows).only(members)
                 targets += [
                     comparison.target(features[on(features.device, positions(member))])
@@ -189,7 +196,8 @@ class FeatureObjective(Objective):
         )
 
         def match(examples: Examples, groups: Groups) -> Tensor:
-            return losses(engine.features(context.network, view(examples)), examples, groups)
+            seen = engine.features(context.network, view(examples), blocks=self.of_blocks)
+            return losses(seen, examples, groups)
 
         return match
 

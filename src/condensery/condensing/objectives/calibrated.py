@@ -95,6 +95,7 @@ class Calibrated(Objective):
             ConfigError: If an expert classifies and the schedule has none.
         """
         network, odd = context.network, context.at[1] % 2 == 1
+        blocks = self.features.of_blocks
         classify = self.weight > 0 and (odd or not self.alternate)
         classifier = network
         if classify and self.under == "expert":
@@ -108,10 +109,11 @@ class Calibrated(Objective):
         def match(examples: Examples, groups: Groups) -> Tensor:
             shown, losses, logits = view(examples), list[Tensor](), None
             if distance is not None and classify and classifier is network:
-                seen, logits = engine.features_and_logits(network, shown)
+                seen, logits = engine.features_and_logits(network, shown, blocks=blocks)
                 losses.append(distance(seen, examples, groups))
             elif distance is not None:
-                losses.append(distance(engine.features(network, shown), examples, groups))
+                seen = engine.features(network, shown, blocks=blocks)
+                losses.append(distance(seen, examples, groups))
             if classify:
                 if logits is None:
                     _, logits = engine.features_and_logits(classifier, shown)

@@ -99,8 +99,8 @@ class KeptMeans(Sampler):
             if objective is not None and not objective.takes_means:
                 raise ConfigError(
                     f"{sampler}, but {key} = {name_of('objective', type(objective))} needs the "
-                    "real images themselves. Use distribution, or calibrated with it, or another "
-                    "sampler."
+                    "real images themselves. Use distribution of 1 block, or calibrated with it, "
+                    "or another sampler."
                 )
         if recipe.augment != Identity():
             raise ConfigError(

@@ -25,7 +25,7 @@ from torch.autograd.function import once_differentiable
 from condensery.engines.fused.batches import default_batch_size, split
 from condensery.engines.fused.layers import CellSlice, Direction, Layer
 from condensery.engines.fused.linear import flatten
-from condensery.engines.fused.network_plan import network_plan
+from condensery.engines.fused.network_plan import block_ends, network_plan
 from condensery.engines.fused.plan import Node
 from condensery.engines.fused.sweep import (
     SavedSweep,
@@ -38,6 +38,7 @@ from condensery.engines.fused.sweep import (
 )
 from condensery.engines.one_pass import cells
 from condensery.errors import ConfigError, nearest
+from condensery.networks import side_by_side
 from condensery.parallel import map_threads
 from condensery.placed import on
 from condensery.types import Groups
@@ -113,34 +114,40 @@ class Fused:
                 found, _ = job.gradients(images, save=False)
         return dict(zip(names, found, strict=True))
 
-    def features(self, network: nn.Module, images: Tensor) -> Tensor:
+    def features(self, network: nn.Module, images: Tensor, *, blocks: int = 1) -> Tensor:
         """See ``Engine.features``; differentiable once.
 
         Raises:
-            UnsupportedNetwork: If ``plan`` does not support ``network``.
+            UnsupportedNetwork: If ``plan`` does not support ``network``, or it has fewer blocks.
         """
-        return self._values(network, network_plan(network, images).features, images)[-1]
+        nodes = network_plan(network, images).features
+        ends = block_ends(network, nodes, blocks)
+        return _joined(self._values(network, nodes, images, *ends))
 
-    def features_and_logits(self, network: nn.Module, images: Tensor) -> tuple[Tensor, Tensor]:
+    def features_and_logits(
+        self, network: nn.Module, images: Tensor, *, blocks: int = 1
+    ) -> tuple[Tensor, Tensor]:
         """See ``Engine.features_and_logits``; differentiable once.
 
         Raises:
-            UnsupportedNetwork: If ``plan`` does not support ``network``.
+            UnsupportedNetwork: As ``features``.
         """
         found = network_plan(network, images)
         features, logits = found.features, found.logits
+        ends = block_ends(network, features, blocks)
         if features != logits[: len(features)]:  # a pool follows that is joined with a layer
-            both = (self._values(network, nodes, images)[-1] for nodes in (features, logits))
-            return next(both), next(both)
-        seen, told = self._values(network, logits, images, len(features), len(logits))
-        return seen, told
+            seen = self._values(network, features, images, *ends)
+            (told,) = self._values(network, logits, images, len(logits))
+        else:
+            *seen, told = self._values(network, logits, images, *ends, len(logits))
+        return _joined(seen), told
 
     def _values(
         self, network: nn.Module, nodes: Sequence[Node], images: Tensor, *numbers: int
     ) -> tuple[Tensor, ...]:
-        """Values of the nodes with these numbers, or of the last node, ``[example, feature]``."""
-        wanted, weights = numbers or (len(nodes),), self._weights(network, nodes, images)
-        return _Values.apply(images, weights, wanted, self.batch_size(images))
+        """Values of the nodes with these numbers, ascending, each ``[example, feature]``."""
+        weights = self._weights(network, nodes, images)
+        return _Values.apply(images, weights, numbers, self.batch_size(images))
 
     def within(self, budget: int, network: nn.Module, image: Tensor, label: Tensor) -> Fused:
         """The same engine with ``batch`` and ``saved_activations`` for a budget of memory.
@@ -206,6 +213,11 @@ class Fused:
             share=on(images.device, share),
             saved_activations=self.saved_activations,
         )
+
+
+def _joined(values: Sequence[Tensor]) -> Tensor:
+    """The features of blocks, from the first to the last of them."""
+    return values[0] if len(values) == 1 else side_by_side(values[::-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, fields, replace
 from weakref import WeakKeyDictionary
 
 import torch
@@ -67,6 +68,44 @@ def network_plan(network: nn.Module, images: Tensor) -> NetworkPlan:
     _compare(network, found, like=images)
     _PLANS[network] = found
     return found
+
+
+def block_ends(network: nn.Module, nodes: Sequence[Node], blocks: int) -> tuple[int, ...]:
+    """The numbers of the values that ``blocks`` last blocks give, ascending.
+
+    Args:
+        network: As in ``network_plan``.
+        nodes: Its ``NetworkPlan.features``, whose last value is that of the last block.
+        blocks: How many blocks, at least 1.
+
+    Raises:
+        UnsupportedNetwork: If the network has fewer blocks, or more than its blocks gives its
+            features.
+    """
+    last = len(nodes)
+    if not networks.earlier_blocks(network, blocks):
+        return (last,)
+    own = network.get_submodule("blocks")
+    assert isinstance(own, nn.Sequential)
+    ends = [
+        len(alone)
+        for count in range(len(own) - blocks + 1, len(own) + 1)
+        if tuple(nodes[: len(alone := _inside("blocks", plan(own[:count])))]) == alone
+    ]
+    if len(ends) < blocks or ends[-1] != last:
+        refuse(network, "", network, "has features that do not come from its `blocks` alone")
+    return tuple(ends)
+
+
+def _inside(parent: str, nodes: Sequence[Node]) -> tuple[Node, ...]:
+    """Nodes of a module as a network names them in which it is called ``parent``."""
+
+    def named(node: Node) -> Node:
+        names = {field.name: getattr(node, field.name) for field in fields(node)}
+        own = {key: f"{parent}.{name}" for key, name in names.items() if isinstance(name, str)}
+        return replace(node, **own)
+
+    return tuple(named(node) for node in nodes)
 
 
 @torch.no_grad()
