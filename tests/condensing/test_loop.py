@@ -23,7 +23,7 @@ from condensery.condensing.updates import SGD, Adam
 from condensery.data import ImageData
 from condensery.engines import Autograd
 from condensery.engines.fused.blocks import EAGER
-from condensery.errors import ConfigError, DataError, NonFiniteLoss
+from condensery.errors import ConfigError, DataError, NonFiniteLoss, UnsupportedNetwork
 from condensery.parallel import overlap
 from condensery.parameterizations import MultiFormation, Pixels
 from condensery.rng import stream
@@ -269,6 +269,16 @@ def test_a_class_without_images_is_refused(digits):
     data = replace(digits, class_names=("0", "1", "2", "nobody"))
     with pytest.raises(DataError, match="'nobody'"):
         initial_state(recipe(), data, seed=0)
+
+
+def test_a_network_that_the_objective_cannot_use_is_refused_before_any_is_trained(
+    digits, each, monkeypatch
+):
+    blocks = DistributionMatching(blocks=3)
+    monkeypatch.setattr(Redraw, "contexts", lambda *_: pytest.fail("a network was trained"))
+    for change in each([{"objective": blocks}, {"size_policy": MostLearnable(probe=blocks)}]):
+        with pytest.raises(UnsupportedNetwork, match="ConvNet has 2"):
+            list(run(recipe(**change), digits, seed=0))
 
 
 def test_a_loss_that_is_not_finite_names_iteration_class_and_size(digits):

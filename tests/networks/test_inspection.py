@@ -75,7 +75,7 @@ def test_features_of_several_blocks_stand_side_by_side_with_equal_weight():
 
 def test_a_network_with_fewer_blocks_is_refused(each):
     for name, blocks, words in each(
-        [("mlp", 2, "MLP has no nn.Sequential"), ("convnet3", 4, "has 3. Use 1 to 3.")]
+        [("mlp", 2, "MLP has no nn.Sequential"), ("convnet3", 4, "ConvNet has 3. Use 1 to 3.")]
     ):
         with pytest.raises(UnsupportedNetwork, match=words):
             features(ours(name), images(), blocks=blocks)

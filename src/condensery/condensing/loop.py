@@ -217,6 +217,9 @@ def _together(
     for recipe in recipes:
         check_divisible(recipe, data.classes, processes)
         recipe.sampler.check(recipe)
+        network = networks_of(recipe, data)(seed=seed, path=("check",))
+        for objective in filter(None, (recipe.objective, recipe.size_policy.measure)):
+            objective.check(network)
     shared, now = recipes[0], [state.to(device) for state in states]
     del states
     mine = own_classes(shared, data.classes, processes)

@@ -114,17 +114,16 @@ def earlier_blocks(network: nn.Module, blocks: int) -> Sequence[nn.Module]:
     """
     if blocks == 1:
         return ()
-    own, asked = getattr(network, "blocks", None), f"Features of {blocks} blocks are compared"
+    own, kind = getattr(network, "blocks", None), type(network).__name__
+    asked = f"blocks = {blocks}: features of so many blocks are to be compared, but {kind}"
     if not isinstance(own, nn.Sequential):
         raise UnsupportedNetwork(
-            f"{asked} (objective.blocks), but {type(network).__name__} has no nn.Sequential called "
-            "`blocks`, as ConvNets have it. Use a ConvNet, or 1 block."
+            f"{asked} has no nn.Sequential called `blocks`, as ConvNets have it. Use a ConvNet, or "
+            "1 block (--set objective.blocks=1, or objective.features.blocks=1 where the objective "
+            "has other terms)."
         )
     if not 1 <= blocks <= len(own):
-        raise UnsupportedNetwork(
-            f"{asked} (objective.blocks), but {type(network).__name__} has {len(own)}. "
-            f"Use 1 to {len(own)}."
-        )
+        raise UnsupportedNetwork(f"{asked} has {len(own)}. Use 1 to {len(own)}.")
     return list(own)[-blocks:-1][::-1]
 
 

@@ -121,6 +121,23 @@ def test_an_expert_whose_statistics_are_unknown_is_refused(tiny):
         )
 
 
+def test_a_network_that_cannot_classify_or_has_too_few_blocks_is_refused_before_its_training(each):
+    norms = build("convnet2-w4-bn", channels=3, classes=2, side=(8, 8), seed=0, path=())
+    plain = build("convnet2-w4", channels=3, classes=2, side=(8, 8), seed=0, path=())
+    blocks = DistributionMatching(blocks=3)
+    for objective, network, said in each(
+        [
+            (Calibrated(), norms, "under = 'network'"),
+            (Calibrated(features=blocks, under="network"), plain, "Use 1 to 2"),
+            (blocks, plain, "Use 1 to 2"),
+        ]
+    ):
+        with pytest.raises(UnsupportedNetwork, match=said):
+            objective.check(network)
+    Calibrated(under="network").check(norms)
+    Calibrated(weight=0.0).check(norms)
+
+
 def test_a_choice_that_cannot_work_is_refused(each):
     for choice, said in each(
         [

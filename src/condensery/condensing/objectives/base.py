@@ -18,9 +18,10 @@ from functools import partial
 from typing import ClassVar, Protocol
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from condensery.engines import Engine
+from condensery.networks import earlier_blocks
 from condensery.placed import on, positions
 from condensery.types import Examples, Groups, StepContext, View, by_class
 
@@ -45,6 +46,17 @@ class Objective(Protocol):
     def takes_means(self) -> bool:
         """Whether ``StepContext.mean_features`` can stand for the real examples."""
         return False
+
+    def check(self, network: nn.Module) -> None:
+        """Refuse networks that the objective cannot use, before any of them is trained.
+
+        Args:
+            network: A network of the run, untrained.
+
+        Raises:
+            UnsupportedNetwork: If the objective cannot use it.
+        """
+        del network
 
     @abstractmethod
     def bind(
@@ -139,6 +151,10 @@ class FeatureObjective(Objective):
     def of_blocks(self) -> int:
         """Of how many last blocks of the network features are compared (``Engine.features``)."""
         return 1
+
+    def check(self, network: nn.Module) -> None:
+        """See ``Objective.check``: it must have as many blocks."""
+        earlier_blocks(network, self.of_blocks)
 
     @abstractmethod
     def comparison(self, context: StepContext) -> FeatureComparison:

@@ -79,6 +79,12 @@ class Calibrated(Objective):
         """See ``Objective.takes_means``; the class term needs no real image."""
         return self.features.takes_means
 
+    def check(self, network: nn.Module) -> None:
+        """See ``Objective.check``."""
+        self.features.check(network)
+        if self.weight > 0 and self.under == "expert":
+            _check_expert(network)
+
     def bind(
         self,
         context: StepContext,
@@ -139,7 +145,12 @@ def _expert(context: StepContext) -> nn.Module:
             "schedule = interpolated with schedule.trajectories above 0, schedule = staged, under "
             "= 'network', or weight = 0."
         )
-    network = context.network
+    _check_expert(context.network)
+    return loaded(deepcopy(context.network), dict(context.target))
+
+
+def _check_expert(network: nn.Module) -> None:
+    """Refuse a network of which parameters are not all that a classifier needs."""
     culprit = mixes_examples(network) or next((name for name, _ in network.named_buffers()), None)
     if culprit is not None:
         raise UnsupportedNetwork(
@@ -147,4 +158,3 @@ def _expert(context: StepContext) -> nn.Module:
             f"of {type(network).__name__} depends on the batch or keeps a state besides them. Use "
             "under = 'network', or a network with instance norm and without dropout."
         )
-    return loaded(deepcopy(network), dict(context.target))
