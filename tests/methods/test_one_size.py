@@ -139,7 +139,10 @@ def test_nested_matches_every_size_under_interpolated_experts_from_a_herded_star
         assert recipe.size_policy == AllSizes()
         assert recipe.init == HerdedImages()
         assert isinstance(recipe.parameterization, MultiFormation)
-        assert recipe.objective == Calibrated(under="network", weight=10.0, exponent=0.5)
+        features = DistributionMatching(blocks=2 if preset in ("standard", "paper") else 1)
+        assert recipe.objective == Calibrated(
+            features=features, under="network", weight=10.0, exponent=0.5
+        )
         assert isinstance(recipe.schedule, Interpolated)
         assert recipe.schedule.decay == "constant"  # an annealed expert costs points at size 10
         assert "flip" in recipe.augment.strategy
@@ -147,8 +150,9 @@ def test_nested_matches_every_size_under_interpolated_experts_from_a_herded_star
         training = recipe.schedule.training
         assert (training.batch, training.lr, training.cutmix) == (128, 0.02, 0.5)
         assert training.augment == PerExample(strategy=recipe.augment.strategy, mode="dsa")
-    large = recipe_for("nested", data("imagenet-10", 224), ipc=5, preset="quick")
-    assert large.network == "resnetap10"
+    large = recipe_for("nested", data("imagenet-10", 224), ipc=5, preset="standard")
+    assert large.network == "resnetap10"  # which has no blocks
+    assert large.objective == Calibrated(under="network", weight=10.0, exponent=0.5)
 
 
 def test_nested_stores_more_and_smaller_images_in_small_sets_of_images_that_are_large_enough():

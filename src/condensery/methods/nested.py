@@ -21,7 +21,7 @@ from dataclasses import dataclass, replace
 
 from condensery.augment import PerExample, Siamese
 from condensery.condensing.init import HerdedImages
-from condensery.condensing.objectives import Calibrated
+from condensery.condensing.objectives import Calibrated, DistributionMatching
 from condensery.condensing.recipe import Recipe
 from condensery.condensing.samplers import RandomPerClass
 from condensery.condensing.schedules import Interpolated
@@ -47,6 +47,7 @@ class _Length:
         networks: Of an outer iteration; each gives one image update.
         real: Real images per class.
         lr: Of Adam on the images, in units of the pixel range.
+        blocks: Of the ConvNet, whose mean features are matched.
     """
 
     iterations: int
@@ -57,6 +58,7 @@ class _Length:
     networks: int = 16
     real: int = 64
     lr: float = 0.02
+    blocks: int = 1
 
 
 _LENGTHS: Mapping[str, _Length] = {
@@ -65,9 +67,9 @@ _LENGTHS: Mapping[str, _Length] = {
     ),
     "quick": _Length(iterations=28, network="convnet3", experts=4, steps=1200),
     "standard": _Length(
-        iterations=240, network="convnet3", experts=5, epochs=4, steps=500, lr=0.01
+        iterations=28, network="convnet3", experts=3, epochs=4, steps=500, blocks=2
     ),
-    "paper": _Length(iterations=640, network="convnet3", experts=10, epochs=60, lr=0.01),
+    "paper": _Length(iterations=640, network="convnet3", experts=10, epochs=60, lr=0.01, blocks=2),
 }  # fmt: skip
 
 
@@ -86,6 +88,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             longest, with experts trained as long as DANCE's.
     """
     base, length = idc.recipe(data, ipc=ipc, preset="paper"), _LENGTHS[preset]
+    small = base.network == "convnet3"  # photographs have another network, without blocks
     mosaic = base.parameterization
     assert isinstance(mosaic, MultiFormation)
     if mosaic.factor == 2:
@@ -97,7 +100,7 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
         method="nested",
         preset=preset,
         iterations=length.iterations,
-        network=length.network if base.network == "convnet3" else base.network,
+        network=length.network if small else base.network,
         parameterization=mosaic,
         augment=Siamese(strategy=words),
         sampler=RandomPerClass(batch=length.real),
@@ -109,7 +112,12 @@ def recipe(data: ImageData, *, ipc: int, preset: str) -> Recipe:
             decay="constant",
             networks=length.networks,
         ),
-        objective=Calibrated(under="network", weight=10.0, exponent=0.5),
+        objective=Calibrated(
+            features=DistributionMatching(blocks=length.blocks if small else 1),
+            under="network",
+            weight=10.0,
+            exponent=0.5,
+        ),
         size_policy=AllSizes(),
         update=Adam(lr=length.lr, final_drop=4),
         init=HerdedImages(),
