@@ -1,6 +1,7 @@
 """What other packages need to know of a network: its features, and whether it mixes examples.
 
-Knows about the networks of this package only that they have a method ``features``.
+Knows about the networks of this package only that they have a method ``features``, and that
+ConvNets have their blocks in ``blocks``.
 """
 
 from __future__ import annotations
