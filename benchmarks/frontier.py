@@ -334,6 +334,7 @@ def draw(points: Sequence[Point], file: Path) -> None:
     """Three charts: the smallest size, the largest, and the average over sizes that all have."""
     from matplotlib import rc_context
     from matplotlib.figure import Figure
+    from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     tested = sizes_of(points)
     panels: dict[str, list[int]] = {
@@ -360,6 +361,10 @@ def draw(points: Sequence[Point], file: Path) -> None:
                 else:
                     axes.axhline(own[0][1], color=f"C{index}", linestyle="--", label=name)
             axes.set_xscale("log")
+            # Labels of minor ticks are printed over one another where all costs are alike.
+            axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.xaxis.set_major_formatter(StrMethodFormatter("{x:,.0f}"))
+            axes.xaxis.set_minor_formatter(NullFormatter())
             axes.set_title(title)
             axes.set_xlabel("CPU seconds of everything")
             axes.grid(visible=True, color="#dddddd")
