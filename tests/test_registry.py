@@ -97,7 +97,7 @@ def test_a_part_that_lacks_something_is_told_what_and_where_it_is_described():
     class Half:
         def bind(self): ...
 
-    missing = r"lacks advance, all_classes, init.*inherit from .*Objective"
+    missing = r"lacks advance, all_classes, check, init.*inherit from .*Objective"
     with pytest.raises(ConfigError, match=missing):
         check_part("objective", Half())
     check_part("objective", Mine())
