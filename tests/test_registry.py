@@ -9,6 +9,7 @@ import pytest
 
 from condensery import registry
 from condensery.condensing.objectives import DistributionMatching, Objective
+from condensery.condensing.sizes import AllSizes
 from condensery.errors import ConfigError
 from condensery.registry import SLOTS, check_part, find, name_of, names, parts, register
 
@@ -90,6 +91,7 @@ def test_what_cannot_be_a_part_is_refused_with_a_way_out(each):
     ):
         with pytest.raises(ConfigError, match=said):
             call()
+    assert find("size_policy", "all") is AllSizes
 
 
 def test_a_part_that_lacks_something_is_told_what_and_where_it_is_described():
