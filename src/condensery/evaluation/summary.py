@@ -191,9 +191,9 @@ def unlearned_text(learned: Mapping[int, float | None]) -> str:
     low = {size: share for size, share in learned.items() if share is not None and share < LEARNED}
     if not low:
         return ""
-    told = ", ".join(f"{percent(share)} % at size {size}" for size, share in low.items())
+    shares = ", ".join(f"{percent(share)} % at size {size}" for size, share in low.items())
     return (
-        f"Not learned: at the end of the training the networks classify only {told} of their own "
+        f"Not learned: at the end of the training the networks classify only {shares} of their own "
         "training images correctly. A longer training (--steps, --epochs) may give more."
     )
 

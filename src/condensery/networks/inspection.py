@@ -42,7 +42,7 @@ def features(
     earlier = earlier_blocks(network, blocks)
     with _outputs(earlier) as seen:
         last = _last_features(network, images)
-    return side_by_side([last, *(seen[block] for block in earlier)]) if earlier else last
+    return side_by_side([last, *(seen[block] for block in earlier)])
 
 
 def _last_features(network: nn.Module, images: Tensor) -> Tensor:
@@ -103,8 +103,7 @@ def features_and_logits(
         del vars(network)["features"]
     if len(seen) != 1:
         return features(network, images, blocks=blocks), logits
-    joined = [seen[0], *(before[block] for block in earlier)]
-    return side_by_side(joined) if earlier else seen[0], logits
+    return side_by_side([seen[0], *(before[block] for block in earlier)]), logits
 
 
 def earlier_blocks(network: nn.Module, blocks: int) -> Sequence[nn.Module]:
@@ -128,15 +127,17 @@ def earlier_blocks(network: nn.Module, blocks: int) -> Sequence[nn.Module]:
     return list(own)[-blocks:-1][::-1]
 
 
-def side_by_side(maps: Sequence[Tensor]) -> Float[Tensor, "example feature"]:
+def side_by_side(maps: Sequence[Tensor]) -> Float[Tensor, "example ..."]:
     """Features of several blocks as one vector for each example.
 
     A map that is k times as large as the first is divided by the square root of k. So every block
     has the same weight in a squared distance, and the first the weight that it has alone.
 
     Args:
-        maps: ``[example, ...]``, the last block first.
+        maps: ``[example, ...]``, the last block first; one alone is returned as it is.
     """
+    if len(maps) == 1:
+        return maps[0]
     flat = [each.flatten(1) for each in maps]
     size = flat[0].shape[1]
     return torch.cat([each * math.sqrt(size / each.shape[1]) for each in flat], dim=1)

@@ -122,7 +122,7 @@ class Fused:
         """
         nodes = network_plan(network, images).features
         ends = block_ends(network, nodes, blocks)
-        return _joined(self._values(network, nodes, images, *ends))
+        return side_by_side(self._values(network, nodes, images, *ends)[::-1])
 
     def features_and_logits(
         self, network: nn.Module, images: Tensor, *, blocks: int = 1
@@ -137,10 +137,10 @@ class Fused:
         ends = block_ends(network, features, blocks)
         if features != logits[: len(features)]:  # a pool follows that is joined with a layer
             seen = self._values(network, features, images, *ends)
-            (told,) = self._values(network, logits, images, len(logits))
+            (outputs,) = self._values(network, logits, images, len(logits))
         else:
-            *seen, told = self._values(network, logits, images, *ends, len(logits))
-        return _joined(seen), told
+            *seen, outputs = self._values(network, logits, images, *ends, len(logits))
+        return side_by_side(seen[::-1]), outputs
 
     def _values(
         self, network: nn.Module, nodes: Sequence[Node], images: Tensor, *numbers: int
@@ -213,11 +213,6 @@ class Fused:
             share=on(images.device, share),
             saved_activations=self.saved_activations,
         )
-
-
-def _joined(values: Sequence[Tensor]) -> Tensor:
-    """The features of blocks, from the first to the last of them."""
-    return values[0] if len(values) == 1 else side_by_side(values[::-1])
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
