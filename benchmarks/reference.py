@@ -62,10 +62,15 @@ def keep(run: Path, to: Path, *, protocol: str) -> None:
     evaluated = evaluated_set(condensed, data=data)
     real = [
         replace(
-            observed[0], set=point["row"], size=size, seed=seed, accuracy=accuracy, learned=None
+            observed[0],
+            set=point["row"],
+            size=size,
+            seed=seed,
+            accuracy=accuracy,
+            training_accuracy=None,
         )
         for test in {test_of(each, evaluated) for each in observed}
-        for point in real_images(data, test)
+        for point in real_images(data, condensed.size, test)
         for size, each in accuracies(point).items()
         for seed, accuracy in enumerate(each)
     ]
@@ -91,14 +96,14 @@ def test_of(observation: Observation, evaluated: EvaluatedSet) -> Test:
     return protocol, observation.network, observation.precision
 
 
-def real_images(data: str, test: Test) -> list[Point]:
-    """The points of the frontier that are real images, by the same test."""
+def real_images(data: str, ipc: int, test: Test) -> list[Point]:
+    """The points of the frontier that are up to ``ipc`` real images a class, by the same test."""
     points = (json.loads(file.read_text()) for file in sorted(RESULTS.glob("*.json")))
     return [
         point
         for point in points
         if point["iterations"] is None
-        and point["data"] == data
+        and (point["data"], point["ipc"]) == (data, ipc)
         and (point["protocol"], point["test_network"], point["precision"]) == test
     ]
 
@@ -125,13 +130,13 @@ def write_page() -> None:
         "`python benchmarks/reference.py page` writes this page.",
     ]
     for (data, ipc), own in sorted(sets.items()):
-        lines += ["", f"## {data}, {ipc} images per class", "", table(data, own)]
+        lines += ["", f"## {data}, {ipc} images per class", "", table(data, ipc, own)]
         if published := published_lines(data, ipc=ipc):
             lines += ["", *published]
     (DOCS / "reference-sets.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
-def table(data: str, sets: Mapping[Path, CondensedSet]) -> str:
+def table(data: str, ipc: int, sets: Mapping[Path, CondensedSet]) -> str:
     """One row for each test and set, and below the sets those of real images."""
     rows: dict[Test, list[tuple[str, str, dict[int, list[float]]]]] = {}
     for folder, condensed in sets.items():
@@ -147,7 +152,7 @@ def table(data: str, sets: Mapping[Path, CondensedSet]) -> str:
             row = (f"`{folder.name if ours else name}`", cost if ours else "", accuracy)
             rows.setdefault(test, []).append(row)
     for test, own in rows.items():
-        for point in real_images(data, test):
+        for point in real_images(data, ipc, test):
             row = (f"`{point['row']}`", f"{point['cpu_seconds']:.0f}", accuracies(point))
             own.append(row)
     columns = sorted({size for own in rows.values() for *_, by_size in own for size in by_size})

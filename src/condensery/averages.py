@@ -34,6 +34,13 @@ def average(values: Iterable[float]) -> Average:
     return Average(mean=fmean(values), std=std, count=len(values))
 
 
+def mean_if_known(values: Iterable[float | None]) -> float | None:
+    """The mean of values that are all known; ``None`` if one is not, or there are none."""
+    values = tuple(values)
+    known = [value for value in values if value is not None]
+    return fmean(known) if known and len(known) == len(values) else None
+
+
 def average_over_sizes(by_size: Iterable[Sequence[float]]) -> Average:
     """The average over several sizes, with the deviation of that average.
 

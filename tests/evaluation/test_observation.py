@@ -22,7 +22,7 @@ ONE = Observation(
     images=120,
     fingerprint="0123456789abcdef",
     device="cpu (AVX2)",
-    learned=0.75,
+    training_accuracy=0.75,
 )
 TWO = replace(ONE, set="random", seed=1, epochs=7, steps=None)
 
@@ -43,9 +43,11 @@ def test_what_is_appended_is_read_back_in_order(path: Path):
 
 def test_a_line_of_an_older_version_lacks_what_was_not_recorded_then(path: Path):
     append_observation(path, ONE)
-    path.write_text(path.read_text().replace(', "device": "cpu (AVX2)", "learned": 0.75', ""))
+    path.write_text(
+        path.read_text().replace(', "device": "cpu (AVX2)", "training_accuracy": 0.75', "")
+    )
 
-    assert read_observations(path) == [replace(ONE, device=None, learned=None)]
+    assert read_observations(path) == [replace(ONE, device=None, training_accuracy=None)]
 
 
 @pytest.mark.parametrize("kept", [1, 40, -2])

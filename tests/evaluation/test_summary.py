@@ -71,18 +71,18 @@ def test_other_lengths_protocols_networks_and_precisions_are_never_averaged_toge
 
 def test_a_table_says_of_which_sizes_the_networks_had_not_learned_their_images():
     observations = [
-        seen("condensed", 1, 0.5, learned=1.0),
-        seen("condensed", 2, 0.5, learned=0.95),
-        seen("condensed", 5, 0.4, learned=0.0),
-        seen("condensed", 5, 0.4, seed=1, learned=0.5),
-        seen("random", 5, 0.4, learned=0.1),
-        seen("condensed", 10, 0.4, learned=0.1),
+        seen("condensed", 1, 0.5, training_accuracy=1.0),
+        seen("condensed", 2, 0.5, training_accuracy=0.95),
+        seen("condensed", 5, 0.4, training_accuracy=0.0),
+        seen("condensed", 5, 0.4, seed=1, training_accuracy=0.5),
+        seen("random", 5, 0.4, training_accuracy=0.1),
+        seen("condensed", 10, 0.4, training_accuracy=0.1),
         seen("condensed", 10, 0.4, seed=1),  # of an older version
     ]
 
     records = summary(observations)
 
-    assert [record.get("learned") for record in records] == [1.0, 0.95, 0.25, None]
+    assert [record.get("training_accuracy") for record in records] == [1.0, 0.95, 0.25, None]
     assert "classify only 25.0 % at size 5 of their own training images" in table(records)
     assert "Not learned" not in table(summary(observations[:2]))
 

@@ -116,9 +116,11 @@ def test_a_run_says_how_much_of_its_own_images_the_network_has_learned(
         right = network(own.images).argmax(dim=1) == own.labels
     assert 0 < right.float().mean() < 1
 
-    assert one.run(compiled=False).learned == right.float().mean()
-    monkeypatch.setattr(trial_module, "LEARNED_OF", 4)  # of the 12 images at equal distances
-    assert one.run(compiled=False).learned == pytest.approx(float(right[::3].float().mean()))
+    assert one.run(compiled=False).training_accuracy == right.float().mean()
+    monkeypatch.setattr(trial_module, "TRAINING_SAMPLE", 4)  # of the 12 images at equal distances
+    assert one.run(compiled=False).training_accuracy == pytest.approx(
+        float(right[::3].float().mean())
+    )
 
 
 def test_a_batch_of_a_large_set_has_the_bits_of_the_decoded_set(data: Data, each):

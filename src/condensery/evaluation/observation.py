@@ -45,8 +45,8 @@ class Observation:
         fingerprint: Hash of the training images, the protocol and the test images.
         device: The device that trained the network, such as ``"cpu (AVX512)"``, here or on a
             cluster; of ``"whole"`` also where its result was only read. ``None`` in older files.
-        learned: Fraction of correct images among those that the network was trained on
-            (``Outcome.learned``). ``None`` in older files, too.
+        training_accuracy: Fraction of correct images among those that the network was trained on
+            (``Outcome.training_accuracy``). ``None`` in older files, too.
     """
 
     set: str
@@ -62,7 +62,7 @@ class Observation:
     images: int
     fingerprint: str
     device: str | None = None
-    learned: float | None = None
+    training_accuracy: float | None = None
 
     @property
     def key(self) -> Key:
@@ -133,7 +133,7 @@ def _parse(line: bytes) -> Observation | None:
         return None
     if not isinstance(record, dict):
         return None
-    record: dict[str, Any] = {"device": None, "learned": None, **record}
+    record: dict[str, Any] = {"device": None, "training_accuracy": None, **record}
     if record.keys() != {f.name for f in fields(Observation)}:
         return None
     return Observation(**record)

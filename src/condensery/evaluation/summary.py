@@ -8,7 +8,7 @@ from functools import partial
 from statistics import fmean
 from typing import Any
 
-from condensery.averages import average
+from condensery.averages import average, mean_if_known
 from condensery.condensed.choosing import title
 from condensery.evaluation.observation import WHOLE, Observation
 from condensery.evaluation.protocol import SOFT_NOTE, hard_name, has_soft_labels
@@ -31,10 +31,11 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         ``networks`` is a list with one architecture, because a deviation across architectures has
         no meaning. ``seeds`` is the number of networks on the condensed set. ``random`` is ``None``
         if no random images were tested; sizes without a network on the condensed set are left out.
-        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``. ``"learned"`` is
-        the mean of ``Observation.learned`` over the condensed set, if all have one. With networks
-        trained on all real images, ``"whole"`` is ``{"accuracy", "std", "seeds", "images",
-        "steps"}``, of the longest such training with the same protocol, network and precision.
+        With other baselines, ``"baselines"`` is ``{name: {"accuracy", "std"}}``.
+        ``"training_accuracy"`` is the mean of ``Observation.training_accuracy`` over the condensed
+        set, if all have one. With networks trained on all real images, ``"whole"`` is
+        ``{"accuracy", "std", "seeds", "images", "steps"}``, of the longest such training with the
+        same protocol, network and precision.
     """
     observations = tuple(observations)
     whole = whole_accuracies(map(asdict, observations))
@@ -70,9 +71,9 @@ def summary(observations: Iterable[Observation]) -> list[dict[str, Any]]:
         }
         if others:
             record["baselines"] = others
-        learned = [each.learned for each in sets["condensed"] if each.learned is not None]
-        if len(learned) == condensed.count:
-            record["learned"] = fmean(learned)
+        trained = mean_if_known(each.training_accuracy for each in sets["condensed"])
+        if trained is not None:
+            record["training_accuracy"] = trained
         records.append(record)
     return [_with_whole(record, whole) for record in records]
 
@@ -161,7 +162,9 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _notes(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What stands below a table; empty texts are left out."""
-    unlearned = unlearned_text({record["size"]: record.get("learned") for record in group})
+    unlearned = unlearned_text(
+        {f"size {record['size']}": record.get("training_accuracy") for record in group}
+    )
     return _soft(group[0]), whole_text(group[0]), unlearned
 
 
@@ -182,16 +185,17 @@ def whole_text(record: Mapping[str, Any]) -> str:
     )
 
 
-def unlearned_text(learned: Mapping[int, float | None]) -> str:
-    """Which sizes the networks had not learned when they were tested, in words; empty if none.
+def unlearned_text(trained: Mapping[str, float | None]) -> str:
+    """What the networks had not learned when they were tested, in words; empty if nothing.
 
     Args:
-        learned: ``Observation.learned`` of every size.
+        trained: ``Observation.training_accuracy`` of what they were trained on, such as
+            ``"size 5"``; ``None`` if it is not known.
     """
-    low = {size: share for size, share in learned.items() if share is not None and share < LEARNED}
+    low = {what: share for what, share in trained.items() if share is not None and share < LEARNED}
     if not low:
         return ""
-    shares = ", ".join(f"{percent(share)} % at size {size}" for size, share in low.items())
+    shares = ", ".join(f"{percent(share)} % at {what}" for what, share in low.items())
     return (
         f"Not learned: at the end of the training the networks classify only {shares} of their own "
         "training images correctly. A longer training (--steps, --epochs) may give more."
@@ -225,11 +229,11 @@ def _rows(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[_Column]:
     own = fmean(record["accuracy"] for record in records)
-    random = _over_sizes([record["random"] for record in records])
+    random = mean_if_known([record["random"] for record in records])
     yield _Column("images per class", lambda record: str(record["size"]), "average")
     yield _Column("condensed", lambda r: plus_minus(r["accuracy"], r["std"]), percent(own))
     if any(record.get("whole") for record in records):
-        share = _over_sizes([relative_accuracy(record) for record in records])
+        share = mean_if_known([relative_accuracy(record) for record in records])
         mean = NOTHING if share is None else f"{percent(share)} %"
         yield _Column("of all images", share_of_whole, mean)
     if any(record["random"] is not None for record in records):
@@ -237,7 +241,7 @@ def _columns(records: Sequence[Mapping[str, Any]]) -> Iterator[_Column]:
         yield _Column("gain", lambda r: _gain(r["accuracy"], r["random"]), _gain(own, random))
     for name in dict.fromkeys(name for record in records for name in _baselines(record)):
         means = [_baselines(record).get(name, {}).get("accuracy") for record in records]
-        yield _Column(name, partial(_baseline, name), _mean(_over_sizes(means)))
+        yield _Column(name, partial(_baseline, name), _mean(mean_if_known(means)))
 
 
 def _random(record: Mapping[str, Any]) -> str:
@@ -273,9 +277,3 @@ def _gain(accuracy: float, random: float | None) -> str:
 def _baselines(record: Mapping[str, Any]) -> Mapping[str, Mapping[str, float]]:
     """The baselines of a record other than random images; empty if there are none."""
     return record.get("baselines") or {}
-
-
-def _over_sizes(means: Sequence[float | None]) -> float | None:
-    """The mean over the sizes, if all were tested."""
-    known = [mean for mean in means if mean is not None]
-    return fmean(known) if len(known) == len(means) else None

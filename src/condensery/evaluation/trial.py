@@ -39,8 +39,8 @@ from condensery.types import Examples
 
 Network = str | Callable[..., nn.Module]
 
-LEARNED_OF = 1000
-"""Training images of which ``Outcome.learned`` counts those that are classified correctly."""
+TRAINING_SAMPLE = 1000
+"""The most training images that ``Outcome.training_accuracy`` is about."""
 
 
 class Outcome(NamedTuple):
@@ -49,13 +49,13 @@ class Outcome(NamedTuple):
     Attributes:
         accuracy: Fraction of the test images that the network classifies correctly after its last
             step.
-        learned: The same fraction of the images that it was trained on, without augmentation; of
-            more than ``LEARNED_OF`` of them, of so many at equal distances. ``None`` for a kernel
-            regression, and for all real images.
+        training_accuracy: The same fraction of the images that it was trained on, without
+            augmentation; of more than ``TRAINING_SAMPLE`` of them, of so many at equal distances.
+            ``None`` for a kernel regression, and for all real images.
     """
 
     accuracy: float
-    learned: float | None
+    training_accuracy: float | None
 
 
 class TrainingPool(NamedTuple):
@@ -303,8 +303,8 @@ class Trial(ABC):
         )
 
     def _some(self, on: TrainingPool | StoredPool) -> Iterator[tuple[Tensor, Tensor]]:
-        """Batches of the training images that ``Outcome.learned`` is about."""
-        some = min(len(on.labels), LEARNED_OF)
+        """Batches of the training images that ``Outcome.training_accuracy`` is about."""
+        some = min(len(on.labels), TRAINING_SAMPLE)
         index = torch.arange(some) * len(on.labels) // some
         return (on.batch(part) for part in index.split(self.protocol.training.batch))
 

@@ -106,7 +106,7 @@ def _observation(trial: Trial, *, compiled: bool, device: str | None = None) -> 
         images=trial.count,
         fingerprint=trial.fingerprint,
         device=model(there.test.images.device),
-        learned=outcome.learned,
+        training_accuracy=outcome.training_accuracy,
     )
 
 

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from statistics import fmean, median
+from statistics import median
 from typing import Any
 
-from condensery.averages import average
+from condensery.averages import average, mean_if_known
 from condensery.evaluation.observation import WHOLE
 from condensery.evaluation.protocol import hard_name
 from condensery.evaluation.summary import whole_accuracies
@@ -34,7 +34,7 @@ class AccuracyPoint:
         networks: Number of networks.
         by_seed: ``{seed: accuracy}``; empty if only the mean is known.
         seconds: Median wall time of training and testing a network, if known.
-        learned: Mean of ``Observation.learned`` over the networks, if known of all.
+        training_accuracy: Mean of ``Observation.training_accuracy``, if known of all networks.
     """
 
     size: int
@@ -43,7 +43,7 @@ class AccuracyPoint:
     networks: int
     by_seed: Mapping[int, float] = field(default_factory=dict[int, float], compare=False)
     seconds: float | None = field(default=None, compare=False)
-    learned: float | None = field(default=None, compare=False)
+    training_accuracy: float | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -226,7 +226,6 @@ def _point(size: int, records: Mapping[int, Record]) -> AccuracyPoint:
     accuracy = average(by_seed.values())
     took = [float(record["seconds"]) for record in records.values() if record.get("seconds")]
     seconds = median(took) if took else None
-    learned = [each["learned"] for each in records.values() if each.get("learned") is not None]
     return AccuracyPoint(
         size=size,
         mean=accuracy.mean,
@@ -234,7 +233,7 @@ def _point(size: int, records: Mapping[int, Record]) -> AccuracyPoint:
         networks=accuracy.count,
         by_seed=by_seed,
         seconds=seconds,
-        learned=fmean(learned) if len(learned) == len(records) else None,
+        training_accuracy=mean_if_known(each.get("training_accuracy") for each in records.values()),
     )
 
 
@@ -257,7 +256,7 @@ def _read(records: Sequence[Record]) -> dict[str, tuple[AccuracyPoint, ...]]:
                     mean=mean,
                     std=deviation,
                     networks=count,
-                    learned=record.get("learned") if name == _OURS else None,
+                    training_accuracy=record.get("training_accuracy") if name == _OURS else None,
                 )
                 found.setdefault(name, []).append(point)
     return {name: tuple(points) for name, points in found.items()}

@@ -123,7 +123,9 @@ def _of_comparison(
             f"The protocol {comparison.protocol} was shortened to {comparison.epochs:,} of "
             f"{full:,} epochs. Do not compare these accuracies with published ones."
         )
-    if unlearned := unlearned_text({point.size: point.learned for point in comparison.ours}):
+    if unlearned := unlearned_text(
+        {f"size {point.size}": point.training_accuracy for point in comparison.ours}
+    ):
         found.append(unlearned)
     if has_soft_labels(comparison.protocol):
         found.append(SOFT_NOTE)

@@ -40,6 +40,7 @@ class SizeTable:
     rows: tuple[SizeRow, ...]  # sizes 1..N
     printed: bool  # whether anything is published of the method
     timed: bool  # whether the time of a training is known
+    against_random: bool  # whether random images were tested
     whole: str  # what all images give, in per cent; empty if unknown
 
     @property
@@ -84,6 +85,7 @@ def by_size(
         rows=rows,
         printed=any(row.printed for row in rows),
         timed=any(row.seconds for row in rows),
+        against_random=any(row.random for row in rows),
         whole="" if comparison is None else spread(comparison.whole),
     )
 

@@ -102,3 +102,16 @@ def test_what_was_taken_is_counted_for_every_row(data):
         "b": (10, 10),
         "random": (0, 10),
     }
+
+
+def test_a_table_says_which_sets_the_networks_had_not_learned(each, data):
+    own = planned(data, "random")
+    images = random_selection(data.train, ipc=10, seed=0)
+    evaluated = MeasuredSet(row="random", condensation=0, sizes=(1,), images=lambda seed: images)
+    found = measurement([evaluated], data, seed=4, choices=own.evaluation)
+    trained = [found.named(observation) for observation in found.evaluation]
+    for share, there in each([(0.5, True), (1.0, False), (None, False)]):  # None: an older version
+        known = [replace(observation, training_accuracy=share) for observation in trained]
+        shown = content(own, data, found, known=known, costs=[])
+        notes = " ".join(shown.notes(shown.tables[0]))
+        assert ("classify only 50.0 % at random, size 1 of their own" in notes) is there

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 import msgspec
@@ -54,6 +54,8 @@ class ComparisonContent:
     base: str  # the method of A, B and C
     unfinished: int  # networks that are still to be trained
     evaluation_seconds: float  # of all networks together
+    unlearned: Mapping[str, str] = field(default_factory=dict[str, str])
+    """By network, which of its sets it had not learned, in words; not in older files."""
 
     @property
     def warning(self) -> str:
@@ -99,6 +101,8 @@ class ComparisonContent:
                 "Published figures are of the full protocol, in their own implementation; do not "
                 "compare those of a shortened run with them. Their average is over the sizes shown."
             )
+        if table.network in self.unlearned:
+            notes.append(self.unlearned[table.network])
         if self.unfinished:
             notes.append(
                 f"{self.unfinished} networks are still to be trained: these numbers will change."

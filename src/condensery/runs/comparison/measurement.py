@@ -5,15 +5,17 @@ Sets with equal images are evaluated once. Knows nothing about files.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from condensery.averages import mean_if_known
 from condensery.condensed.artifact import CondensedSet
 from condensery.data import Data
 from condensery.errors import CondenseryError
 from condensery.evaluation import Evaluation, Observation, evaluate
 from condensery.evaluation.observation import Key
+from condensery.evaluation.summary import unlearned_text
 from condensery.evaluation.trial import Trial
 from condensery.parallel import THREADS, Pool
 
@@ -69,18 +71,33 @@ class Measurement:
         """The observation before ``named``."""
         return replace(observation, set=_SET)
 
+    def known(
+        self, observations: Iterable[Observation]
+    ) -> Iterator[tuple[MeasuredSet, Observation]]:
+        """The trained ones of its networks, in the order of training, each with its set."""
+        by_key = _by_key(observations)
+        return ((each, by_key[key]) for each, key in self.keys if key in by_key)
+
     def accuracies(self, observations: Iterable[Observation], *, condensations: int) -> Accuracies:
         """The accuracies of observations in the order of training; unknown ones are left out."""
-        known = _by_key(observations)
         sorted_: dict[str, dict[str, dict[int, list[list[float]]]]] = {}
-        for evaluated, key in self.keys:
-            if key not in known:
-                continue
-            each = known[key]
+        for evaluated, each in self.known(observations):
             sizes = sorted_.setdefault(each.network, {}).setdefault(evaluated.row, {})
             cells = sizes.setdefault(each.size, [[] for _ in range(condensations)])
             cells[evaluated.condensation].append(each.accuracy)
         return sorted_
+
+    def unlearned(self, observations: Iterable[Observation]) -> Mapping[str, str]:
+        """For each network, what it had not learned when it was tested (``unlearned_text``)."""
+        shares: dict[str, dict[str, list[float | None]]] = {}
+        for evaluated, each in self.known(observations):
+            own = shares.setdefault(each.network, {})
+            own.setdefault(f"{evaluated.row}, size {each.size}", []).append(each.training_accuracy)
+        texts = {
+            network: unlearned_text({what: mean_if_known(of) for what, of in own.items()})
+            for network, own in shares.items()
+        }
+        return {network: text for network, text in texts.items() if text}
 
 
 def measurement(

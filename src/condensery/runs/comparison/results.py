@@ -57,6 +57,7 @@ def content(
         ],
         conditions=_conditions(plan, data, measurement),
         base=plan.base,
+        unlearned=measurement.unlearned(known),
         unfinished=len(measurement.evaluation),
         evaluation_seconds=sum(
             each.seconds for each in known if measurement.unnamed(each).key in keys
