@@ -49,6 +49,8 @@ from condensery.training import suited_precision
 RESULTS = Path(__file__).parent / "results" / "frontier"
 DOCS = Path(__file__).parents[1] / "docs"
 Point = dict[str, Any]
+USUAL_IPC = 10
+"""Images per class of points whose names do not say it."""
 
 
 def main() -> None:
@@ -80,7 +82,7 @@ def parse() -> argparse.Namespace:
     help_ = "METHOD:ITERATIONS, or also :rerank or :a"
     run.add_argument("--point", type=words_of, action="append", default=[], help=help_)
     run.add_argument("--baseline", action="append", default=[], help="a selection rule")
-    run.add_argument("--ipc", type=int, default=10)
+    run.add_argument("--ipc", type=int, default=USUAL_IPC)
     run.add_argument("--preset", default="quick")
     run.add_argument("--network", help="that is matched, where the preset's is not wanted")
     run.add_argument("--sizes", type=numbers, default=tuple(range(1, 11)))
@@ -140,12 +142,18 @@ class Asked:
         """The name of the run folder, which a reranked set shares with the set itself."""
         row = self.name if self.iterations is None else self.name + self.arguments.label
         length = "" if self.iterations is None else f"-{self.iterations}"
-        return f"{self.data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}-seed{self.seed}"
+        size = of_ipc(self.arguments.ipc)
+        return f"{self.data.name}-{re.sub('[^a-z0-9]+', '-', row)}{length}{size}-seed{self.seed}"
 
     @property
     def called(self) -> str:
         """The name of its files."""
         return self.run + {"": "", "rerank": "-reranked", "a": "-a"}[self.then]
+
+
+def of_ipc(ipc: int) -> str:
+    """The part of a name that says the images per class; empty for the usual number."""
+    return "" if ipc == USUAL_IPC else f"-ipc{ipc}"
 
 
 def measure(asked: Asked) -> None:
@@ -269,10 +277,11 @@ def tested(
 
 def write_page() -> None:
     """Write docs/frontier.md and a picture for each data set and test."""
-    settings: dict[tuple[str, str, str, str], list[Point]] = {}
+    settings: dict[tuple[str, int, str, str, str], list[Point]] = {}
     for file in sorted(RESULTS.glob("*.json")):
         point = json.loads(file.read_text())
-        key = (point["data"], point["protocol"], point["test_network"], point["precision"])
+        test = (point["protocol"], point["test_network"], point["precision"])
+        key = (point["data"], point["ipc"], *test)
         settings.setdefault(key, []).append(point)
     lines = [
         "# The frontier",
@@ -283,37 +292,39 @@ def write_page() -> None:
         "benchmarks/frontier.py run` measures the points, each of which is a file in",
         "`benchmarks/results/frontier/`. `python benchmarks/frontier.py page` writes this page.",
     ]
-    shown: set[str] = set()
-    for (data, protocol, network, precision), points in sorted(settings.items()):
-        name = f"frontier-{data}-{protocol}-{network}-{precision}.svg"
+    shown: set[tuple[str, int]] = set()
+    for (data, ipc, protocol, network, precision), points in sorted(settings.items()):
+        name = f"frontier-{data}{of_ipc(ipc)}-{protocol}-{network}-{precision}.svg"
+        title = f"{data}, {ipc} images per class"
         draw(points, DOCS / "pictures" / name)
         machines = "; ".join(sorted({f"{p['machine']}, {p['threads']} thread" for p in points}))
         counts = {len(own) for p in points for own in p["accuracy"].values()}
         networks = " to ".join(map(str, sorted({min(counts), max(counts)})))
         lines += [
             "",
-            f"## {data}: protocol {protocol}, {network}, {precision}",
+            f"## {title}: protocol {protocol}, {network}, {precision}",
             "",
             "Accuracy after the last step, mean and standard deviation over networks, of which "
             f"each set and size has {networks}; n is the number of condensations or selections; "
             f"{machines}.",
             "",
-            f"![Accuracy over CPU seconds on {data}](pictures/{name})",
+            f"![Accuracy over CPU seconds on {title}](pictures/{name})",
             "",
             table(points),
             "",
             *(f"{note}.\n" for note in sorted({p["note"] for p in points if p.get("note")})),
         ]
-        if data not in shown:
-            lines += published_lines(data, ipc=points[0]["ipc"])
-        shown.add(data)
+        if (data, ipc) not in shown:
+            lines += published_lines(data, ipc=ipc)
+        shown.add((data, ipc))
     (DOCS / "frontier.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
 def published_lines(data: str, *, ipc: int) -> list[str]:
     """A table of the figures that papers print, by their own protocols and networks."""
+    sizes = [size for size in (1, 5, 10, 50) if size <= ipc]
     rows = [
-        [f"`{name}`", *(_figure(each.accuracy.get(size)) for size in (1, 5, 10)), each.source]
+        [f"`{name}`", *(_figure(each.accuracy.get(size)) for size in sizes), each.source]
         for name, each in known(data, ipc=ipc).items()
         if each.says_something(range(1, ipc + 1))
     ]
@@ -322,7 +333,7 @@ def published_lines(data: str, *, ipc: int) -> list[str]:
     return [
         "Published, by the protocols and networks of the papers, mostly one run for each size:",
         "",
-        markdown_table([["row", "1", "5", "10", "source"], *rows]),
+        markdown_table([["row", *map(str, sizes), "source"], *rows]),
     ]
 
 
