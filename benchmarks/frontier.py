@@ -275,8 +275,8 @@ def tested(
     return train_planned(images, asked.data, plan, device="cpu", path=file, reporter=Reporter())
 
 
-def write_page() -> None:
-    """Write docs/frontier.md and a picture for each data set and test."""
+def write_page(docs: Path = DOCS) -> None:
+    """Write frontier.md and a picture for each data set and test into the folder of the pages."""
     settings: dict[tuple[str, int, str, str, str], list[Point]] = {}
     for file in sorted(RESULTS.glob("*.json")):
         point = json.loads(file.read_text())
@@ -296,7 +296,7 @@ def write_page() -> None:
     for (data, ipc, protocol, network, precision), points in sorted(settings.items()):
         name = f"frontier-{data}{of_ipc(ipc)}-{protocol}-{network}-{precision}.svg"
         title = f"{data}, {ipc} images per class"
-        draw(points, DOCS / "pictures" / name)
+        draw(points, docs / "pictures" / name)
         machines = "; ".join(sorted({f"{p['machine']}, {p['threads']} thread" for p in points}))
         counts = {len(own) for p in points for own in p["accuracy"].values()}
         networks = " to ".join(map(str, sorted({min(counts), max(counts)})))
@@ -317,7 +317,7 @@ def write_page() -> None:
         if (data, ipc) not in shown:
             lines += published_lines(data, ipc=ipc)
         shown.add((data, ipc))
-    (DOCS / "frontier.md").write_text("\n".join(lines).rstrip() + "\n")
+    (docs / "frontier.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
 def published_lines(data: str, *, ipc: int) -> list[str]:

@@ -113,8 +113,8 @@ def accuracies(point: Point) -> dict[int, list[float]]:
     return {int(size): networks_of([point], int(size)) for size in point["accuracy"]}
 
 
-def write_page() -> None:
-    """Write docs/reference-sets.md: every set of results/ by every test, with real images."""
+def write_page(docs: Path = DOCS) -> None:
+    """Write reference-sets.md: every set of results/ by every test, with real images."""
     sets: dict[tuple[str, int], dict[Path, CondensedSet]] = {}
     for file in sorted(SETS.glob("*/condensed.safetensors")):
         condensed = CondensedSet.load(file)
@@ -133,7 +133,7 @@ def write_page() -> None:
         lines += ["", f"## {data}, {ipc} images per class", "", table(data, ipc, own)]
         if published := published_lines(data, ipc=ipc):
             lines += ["", *published]
-    (DOCS / "reference-sets.md").write_text("\n".join(lines).rstrip() + "\n")
+    (docs / "reference-sets.md").write_text("\n".join(lines).rstrip() + "\n")
 
 
 def table(data: str, ipc: int, sets: Mapping[Path, CondensedSet]) -> str:

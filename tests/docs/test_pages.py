@@ -232,3 +232,16 @@ def test_the_overview_of_methods_names_each_of_them():
 def test_the_tables_of_parts_are_those_of_the_registry():
     page = (ROOT / "docs" / "parts.md").read_text(encoding="utf-8")
     assert page.endswith(f"-->\n\n{markdown(tuple(SLOTS))}"), "condensery parts --markdown"
+
+
+def test_the_pages_of_measurements_are_those_of_the_kept_files(
+    each, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")  # as for a script there
+    drawn = tmp_path / "pictures"
+    drawn.mkdir()
+    for script, page in each([("frontier", "frontier.md"), ("reference", "reference-sets.md")]):
+        importlib.import_module(script).write_page(tmp_path)
+        assert (tmp_path / page).read_bytes() == (ROOT / "docs" / page).read_bytes(), script
+    kept = {path.name for path in (ROOT / "docs" / "pictures").glob("frontier-*.svg")}
+    assert {path.name for path in drawn.iterdir()} == kept

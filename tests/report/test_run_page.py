@@ -212,7 +212,9 @@ def test_baselines_are_in_chart_and_table(report, pets):
         for seed in range(2)
     ]
     text, page = report(observations=seen)
-    no_random = "bytes this file, % herding, % c & co, % seconds a network 1 3 612 B 50.0 ± 0.0 42.5"
+    no_random = (
+        "bytes this file, % herding, % c & co, % seconds a network 1 3 612 B 50.0 ± 0.0 42.5"
+    )
     assert no_random in page.text  # and neither its column nor one of the gain
     assert "c &amp; co" in text.partition("<table")[0]  # the legend of the chart
 
