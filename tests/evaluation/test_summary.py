@@ -4,6 +4,7 @@ import math
 import statistics
 
 from condensery.evaluation import Observation, summary, table
+from condensery.evaluation.summary import unlearned_text
 
 
 def seen(set_: str, size: int, accuracy: float, seed: int = 0, **other: object) -> Observation:
@@ -83,8 +84,15 @@ def test_a_table_says_of_which_sizes_the_networks_had_not_learned_their_images()
     records = summary(observations)
 
     assert [record.get("training_accuracy") for record in records] == [1.0, 0.95, 0.25, None]
-    assert "classify only 25.0 % at size 5 of their own training images" in table(records)
+    assert "training images correctly: 25.0 % (size 5). More steps" in table(records)
     assert "Not learned" not in table(summary(observations[:2]))
+
+
+def test_what_was_not_learned_is_said_of_every_set_with_the_range_over_its_sizes():
+    trained = {"mdc": {1: 0.9, 2: 0.5, 5: 0.95}, "random": {1: 0.95}, "k-means": {1: None, 2: 0.2}}
+    assert "correctly: mdc 50.0 to 90.0 % (sizes 1, 2), k-means 20.0 % (size 2). More" in (
+        unlearned_text(trained)
+    )
 
 
 def test_sizes_ascend_as_numbers():

@@ -338,7 +338,7 @@ def test_caveats_follow_what_was_measured(each, report, pets):
             ({"steps": None, "epochs": 3, "protocol": "of somebody else"}, "shortened", False),
             ({}, "One network says nothing about the spread", True),
             ({}, "No random real images were tested", True),
-            ({"training_accuracy": 0.5}, "classify only 50.0 % at size", True),
+            ({"training_accuracy": 0.5}, "images correctly: 50.0 % (size", True),
             ({"training_accuracy": 1.0}, "classify only", False),
         ]
     ):

@@ -162,9 +162,7 @@ def table(records: Sequence[Mapping[str, Any]]) -> str:
 
 def _notes(group: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
     """What stands below a table; empty texts are left out."""
-    unlearned = unlearned_text(
-        {f"size {record['size']}": record.get("training_accuracy") for record in group}
-    )
+    unlearned = unlearned_text({"": {x["size"]: x.get("training_accuracy") for x in group}})
     return _soft(group[0]), whole_text(group[0]), unlearned
 
 
@@ -185,20 +183,25 @@ def whole_text(record: Mapping[str, Any]) -> str:
     )
 
 
-def unlearned_text(trained: Mapping[str, float | None]) -> str:
+def unlearned_text(trained: Mapping[str, Mapping[int, float | None]]) -> str:
     """What the networks had not learned when they were tested, in words; empty if nothing.
 
     Args:
-        trained: ``Observation.training_accuracy`` of what they were trained on, such as
-            ``"size 5"``; ``None`` if it is not known.
+        trained: By set and size ``Observation.training_accuracy``, or ``None`` where it is not
+            known. The only set may have an empty name.
     """
-    low = {what: share for what, share in trained.items() if share is not None and share < LEARNED}
-    if not low:
+    parts: list[str] = []
+    for name, by_size in trained.items():
+        low = {n: share for n, share in by_size.items() if share is not None and share < LEARNED}
+        if low:
+            ends = dict.fromkeys(map(percent, (min(low.values()), max(low.values()))))
+            sizes = f"size{'s' if len(low) > 1 else ''} {', '.join(map(str, low))}"
+            parts.append(f"{name} {' to '.join(ends)} % ({sizes})".lstrip())
+    if not parts:
         return ""
-    shares = ", ".join(f"{percent(share)} % at {what}" for what, share in low.items())
     return (
-        f"Not learned: at the end of the training the networks classify only {shares} of their own "
-        "training images correctly. A longer training (--steps, --epochs) may give more."
+        "Not learned: at the end of the training, the networks classify only a part of their own "
+        f"training images correctly: {', '.join(parts)}. More steps or epochs may give more."
     )
 
 

@@ -124,7 +124,7 @@ def _of_comparison(
             f"{full:,} epochs. Do not compare these accuracies with published ones."
         )
     if unlearned := unlearned_text(
-        {f"size {point.size}": point.training_accuracy for point in comparison.ours}
+        {"": {point.size: point.training_accuracy for point in comparison.ours}}
     ):
         found.append(unlearned)
     if has_soft_labels(comparison.protocol):

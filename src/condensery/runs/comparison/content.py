@@ -101,8 +101,8 @@ class ComparisonContent:
                 "Published figures are of the full protocol, in their own implementation; do not "
                 "compare those of a shortened run with them. Their average is over the sizes shown."
             )
-        if table.network in self.unlearned:
-            notes.append(self.unlearned[table.network])
+        if text := self.unlearned.get(table.network):
+            notes.append(text)
         if self.unfinished:
             notes.append(
                 f"{self.unfinished} networks are still to be trained: these numbers will change."

@@ -89,15 +89,19 @@ class Measurement:
 
     def unlearned(self, observations: Iterable[Observation]) -> Mapping[str, str]:
         """For each network, what it had not learned when it was tested (``unlearned_text``)."""
-        shares: dict[str, dict[str, list[float | None]]] = {}
+        shares: dict[str, dict[str, dict[int, list[float | None]]]] = {}
         for evaluated, each in self.known(observations):
-            own = shares.setdefault(each.network, {})
-            own.setdefault(f"{evaluated.row}, size {each.size}", []).append(each.training_accuracy)
-        texts = {
-            network: unlearned_text({what: mean_if_known(of) for what, of in own.items()})
-            for network, own in shares.items()
+            sizes = shares.setdefault(each.network, {}).setdefault(evaluated.row, {})
+            sizes.setdefault(each.size, []).append(each.training_accuracy)
+        return {
+            network: unlearned_text(
+                {
+                    row: {size: mean_if_known(of) for size, of in sizes.items()}
+                    for row, sizes in rows.items()
+                }
+            )
+            for network, rows in shares.items()
         }
-        return {network: text for network, text in texts.items() if text}
 
 
 def measurement(
