@@ -215,7 +215,8 @@ def test_baselines_are_in_chart_and_table(report, pets):
     no_random = (
         "bytes this file, % herding, % c & co, % seconds a network 1 3 612 B 50.0 ± 0.0 42.5"
     )
-    assert no_random in page.text  # and neither its column nor one of the gain
+    assert no_random in page.text
+    assert "Gain: in points" not in page.text
     assert "c &amp; co" in text.partition("<table")[0]  # the legend of the chart
 
 
@@ -237,6 +238,7 @@ def test_sizes_are_shown_as_a_share_of_what_all_images_give(report, pets, observ
     assert "1 3 612 B 50.0 ± 2.0 64.9 % 30.0" in table
     assert "4 10 2.04 kB 70.0 ± 2.0 90.9 % 60.0" in table
     assert "all images 77.0 ± 0.0 100 %" in table
+    assert "Gain: in points" in table
     assert ">333<" not in text.partition("<table")[0]  # no point of the chart
     assert "all 1,000 training images by the same protocol with hard labels, 90 steps" in page.text
 
