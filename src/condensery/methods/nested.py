@@ -67,7 +67,7 @@ _LENGTHS: Mapping[str, _Length] = {
     ),
     "quick": _Length(iterations=28, network="convnet3", experts=4, steps=1200),
     "standard": _Length(
-        iterations=28, network="convnet3", experts=3, epochs=4, steps=500, blocks=2
+        iterations=56, network="convnet3", experts=4, epochs=4, steps=500, blocks=2
     ),
     "paper": _Length(iterations=640, network="convnet3", experts=10, epochs=60, lr=0.01, blocks=2),
 }  # fmt: skip
