@@ -242,6 +242,7 @@ def test_the_pages_of_measurements_are_those_of_the_kept_files(
     drawn.mkdir()
     for script, page in each([("frontier", "frontier.md"), ("reference", "reference-sets.md")]):
         importlib.import_module(script).write_page(tmp_path)
-        assert (tmp_path / page).read_bytes() == (ROOT / "docs" / page).read_bytes(), script
-    kept = {path.name for path in (ROOT / "docs" / "pictures").glob("frontier-*.svg")}
-    assert {path.name for path in drawn.iterdir()} == kept
+        made, kept = tmp_path / page, ROOT / "docs" / page
+        assert made.read_bytes() == kept.read_bytes(), f"python benchmarks/{script}.py page"
+    shown = {path.name for path in (ROOT / "docs" / "pictures").glob("frontier-*.svg")}
+    assert {path.name for path in drawn.iterdir()} == shown
